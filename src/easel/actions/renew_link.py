@@ -1,0 +1,21 @@
+"""Renew a link: a task read after its link's day gets a fresh one, as long as its picture is kept."""
+
+from datetime import UTC, datetime, timedelta
+
+from easel.domain import link
+from easel.domain.task import Status
+from easel.store import tasks
+from easel.store.database import Database
+from easel.store.tasks import Task
+
+
+async def with_live_link(database: Database, task: Task) -> Task:
+    """The task, with a link that lives: its own until that expires, then one for another day."""
+    now = datetime.now(UTC)
+    if task.status is not Status.COMPLETED or (task.link_expires_at is not None and task.link_expires_at > now):
+        return task
+    async with database.transaction() as connection:
+        await tasks.renew_link(connection, task.id, now, now + timedelta(seconds=link.LIFETIME_S))
+        renewed = await tasks.find(connection, task.account_id, task.id)
+    assert renewed is not None
+    return renewed

@@ -1,0 +1,197 @@
+"""Builds each process's objects out of the settings; the only place that picks concrete classes.
+
+Engines are imported by name, inside a function, so that neither the web process nor the command line loads PyTorch.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import easel
+from easel.actions.draw import Draw, DrawSettings
+from easel.actions.forecast import Forecast
+from easel.actions.submit import Submit
+from easel.domain import link
+from easel.domain.link import LinkKeys
+from easel.domain.secret import Secret
+from easel.engines.engine import Engine, EngineUnusable
+from easel.outside import private_postgres
+from easel.outside.pictures import Pictures
+from easel.outside.private_postgres import PrivatePostgres
+from easel.settings import Settings, SettingsWrong
+from easel.store.database import Database
+from easel.web.account import AccountEndpoints
+from easel.web.app import App, routes
+from easel.web.auth import Auth
+from easel.web.health import HealthEndpoints
+from easel.web.pictures import PictureEndpoint
+from easel.web.tasks import TaskEndpoints
+from easel.worker import Worker
+
+EXIT_HUNG: Final = 70
+LIST_DEVICES_TIMEOUT_S: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where an installation's data is, and its secret. `private` is its own database's server, if it has one."""
+
+    database_url: str
+    secret: Secret
+    private: PrivatePostgres | None
+
+
+@contextmanager
+def installation(settings: Settings) -> Iterator[Installation]:
+    """The installation that the settings describe; its private database runs meanwhile.
+
+    Raises SettingsWrong, and PostgresUnusable where a private database cannot run.
+    """
+    if settings.database_url is not None:
+        if settings.secret is None:
+            raise SettingsWrong(
+                "EASEL_SECRET is required with EASEL_DATABASE_URL, the same for every process: "
+                "make one with `openssl rand -hex 32`."
+            )
+        yield Installation(settings.database_url, settings.secret, None)
+        return
+    with private_postgres.attach(settings.data_dir, settings.postgres_bin, settings.postgres_user) as private:
+        yield Installation(private.url, settings.secret or kept_secret(settings.data_dir), private)
+
+
+def kept_secret(data_dir: Path) -> Secret:
+    """The data folder's own secret, made at first use; only its owner may read it."""
+    file = secret_file(data_dir)
+    try:
+        # Written aside and linked into place: of two processes one wins, and no reader ever sees half a secret.
+        aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+                handle.write(secrets.token_hex(32))
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.link(aside, file)
+        except FileExistsError:
+            pass
+        finally:
+            aside.unlink()
+        return Secret(file.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise SettingsWrong(f"The secret in {file} cannot be read or made ({error.strerror}).") from None
+
+
+def secret_file(data_dir: Path) -> Path:
+    """Where the data folder keeps its secret."""
+    return data_dir / "secret"
+
+
+def pepper(secret: Secret) -> bytes:
+    """What API keys are digested with."""
+    return secret.derive("api keys")
+
+
+def link_keys(secret: Secret) -> LinkKeys:
+    """What links are signed with."""
+    return link.link_keys(secret.derive("links"))
+
+
+def database(settings: Settings, installed: Installation) -> Database:
+    """This process's connections, not yet open."""
+    return Database(installed.database_url, settings.database_connections)
+
+
+def pictures(settings: Settings) -> Pictures:
+    """Where pictures are kept. Raises StorageUnusable for a URL that cannot be one."""
+    return Pictures(settings.pictures_url)
+
+
+def web_app(settings: Settings, installed: Installation) -> App:
+    """The web process's application."""
+    data = database(settings, installed)
+    kept = pictures(settings)
+    keys = link_keys(installed.secret)
+    auth = Auth(data, pepper(installed.secret))
+    forecast = Forecast(data)
+    submit = Submit(data, forecast, settings.price_microcredits)
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        await data.open()
+        yield
+        await data.close()
+
+    return App(
+        routes(
+            TaskEndpoints(data, auth, submit, forecast, keys, settings.public_url),
+            AccountEndpoints(data, auth),
+            PictureEndpoint(kept, keys),
+            HealthEndpoints(data, kept),
+        ),
+        lifespan,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """A worker process: its connections, what draws, and what takes the jobs."""
+
+    database: Database
+    draw: Draw
+    worker: Worker
+
+
+def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
+    """The worker process's objects. Raises EngineUnusable."""
+    data = database(settings, installed)
+    draw = Draw(
+        data,
+        pictures(settings),
+        engine(settings),
+        DrawSettings(
+            picture_name_secret=installed.secret.derive("picture names"),
+            easel_version=easel.__version__,
+            recipe_in_pictures=settings.provenance,
+            step_timeout_s=settings.step_timeout_s,
+            on_hung=lambda: os._exit(EXIT_HUNG),
+        ),
+    )
+    return WorkerParts(data, draw, Worker(data, draw, settings.drain_timeout_s))
+
+
+def engine(settings: Settings) -> Engine:
+    """The engine that the settings name, not yet loaded. Raises EngineUnusable where it is not installed."""
+    if settings.engine == "blank":
+        from easel.engines.blank import Blank
+
+        return Blank(step_s=settings.blank_step_s)
+    from easel.engines.zimage import ZImage
+
+    return ZImage(settings.model, settings.device)
+
+
+def devices(settings: Settings) -> list[str]:
+    """The devices to put one worker on each. Raises EngineUnusable.
+
+    PyTorch is asked in a process of its own, so that this one stays small and keeps its hands off the GPU.
+    """
+    if settings.engine != "zimage" or settings.device != "auto":
+        return [settings.device]
+    code = "import msgspec, sys\nfrom easel.engines.zimage_devices import devices\n"
+    code += "sys.stdout.buffer.write(msgspec.json.encode(devices()))"
+    asked = subprocess.run(  # noqa: S603 - our own interpreter, our own code
+        [sys.executable, "-c", code], capture_output=True, timeout=LIST_DEVICES_TIMEOUT_S, check=False
+    )
+    if asked.returncode != 0:
+        lines = asked.stderr.decode(errors="replace").strip().splitlines()
+        reason = lines[-1].rpartition("EngineUnusable: ")[2] if lines else "PyTorch failed."
+        raise EngineUnusable(reason)
+    return msgspec.json.decode(asked.stdout, type=list[str])

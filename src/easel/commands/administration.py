@@ -1,0 +1,203 @@
+"""`easel keys …` and `easel credits …`: what an operator does to accounts. They work beside a running service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from easel import assembly, logs, settings
+from easel.actions import keys as key_actions
+from easel.actions.keys import IssuedKey, KeyOrder
+from easel.commands.failures import told_plainly
+from easel.domain.api_key import Scope
+from easel.domain.ledger import credits_shown, parse_credits
+from easel.domain.order import MODELS
+from easel.store import accounts, audit, schema
+from easel.store import credits as ledger
+from easel.store.database import Database
+
+_Answer = TypeVar("_Answer")
+NAME_CHARACTERS_MAX: Final = 64
+EXPIRY_DAYS_MAX: Final = 3650
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR)."
+)
+
+
+def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaitable[_Answer]]) -> _Answer:
+    """Do something with the installation's database and its pepper, and give what came of it."""
+
+    async def run(read: settings.Settings, installed: assembly.Installation) -> _Answer:
+        await schema.prepare(installed.database_url, installed.secret)
+        database = assembly.database(read, installed)
+        await database.open()
+        try:
+            return await act(database, assembly.pepper(installed.secret))
+        finally:
+            await database.close()
+
+    with told_plainly():
+        read = settings.read(data_dir=data_dir)
+        logs.configure("command", read.log_format, "warning")
+        with assembly.installation(read) as installed:
+            return asyncio.run(run(read, installed))
+
+
+class Amount(click.ParamType):
+    """An amount of credits, as micro-credits."""
+
+    name = "credits"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Micro-credits of what was typed."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_credits(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command("create")
+@click.option("--account", required=True, help="Name of the account, made if there is none of that name.")
+@click.option("--credits", "amount", type=Amount(), default=0, help="Credits to grant to the account along with it.")
+@click.option("--name", default="", help="What the key is for, for your own lists.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice([*Scope]), help="What it may do; by default all.")
+@click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="A model it may use; by default all.")
+@click.option("--expires-days", type=click.IntRange(1, EXPIRY_DAYS_MAX), help="Days until it ends; by default never.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def create_key(
+    account: str,
+    amount: int,
+    name: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    expires_days: int | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a key and print it, once."""
+    order = KeyOrder(
+        account=_short(account, "--account", characters_min=1),
+        name=_short(name, "--name"),
+        scopes=tuple(Scope(scope) for scope in scopes) or tuple(Scope),
+        models=models or None,
+        expires_at=None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days),
+        credits_microcredits=amount,
+    )
+    issued: IssuedKey = with_database(data_dir, lambda database, pepper: key_actions.issue(database, pepper, order))
+    if as_json:
+        click.echo(msgspec.json.encode({"account": issued.account, "id": issued.id, "key": issued.key}))
+    else:
+        click.echo(f'Key {issued.id} of account "{issued.account}". It is shown only now:\n\n    {issued.key}\n')
+
+
+@keys.command("list")
+@click.option("--account", help="Only this account's keys.")
+@data_dir_option
+def list_keys(account: str | None, data_dir: Path | None) -> None:
+    """List keys. Their text is not kept; the last four characters are."""
+
+    async def act(database: Database, _pepper: bytes) -> list[accounts.ListedKey]:
+        async with database.transaction() as connection:
+            return await accounts.list_keys(connection, account)
+
+    table = _table("Id", "Account", "Name", "Key", "May", "Used", "Made", "Ends")
+    for key in with_database(data_dir, act):
+        ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
+        may = ", ".join(key.scopes) + (f" ({', '.join(key.models)})" if key.models is not None else "")
+        used = str(credits_shown(key.used_microcredits))
+        table.add_row(str(key.id), key.account, key.name, f"…{key.hint}", may, used, _day(key.created_at), ends)
+    Console().print(table)
+
+
+@keys.command("revoke")
+@click.argument("key_id", type=int)
+@data_dir_option
+def revoke_key(key_id: int, data_dir: Path | None) -> None:
+    """End the key with this id at once."""
+    if not with_database(data_dir, lambda database, _pepper: key_actions.revoke(database, key_id)):
+        raise click.ClickException(f"There is no key {key_id}; `easel keys list` shows all.")
+    click.echo(f"Key {key_id} is revoked.")
+
+
+@click.group("credits")
+def credits_group() -> None:
+    """Grant, show and audit credits."""
+
+
+@credits_group.command("grant")
+@click.option("--account", required=True, help="Name of the account.")
+@click.argument("amount", type=Amount())
+@data_dir_option
+def grant(account: str, amount: int, data_dir: Path | None) -> None:
+    """Add AMOUNT credits to an account."""
+    if not with_database(data_dir, lambda database, _pepper: key_actions.grant(database, account, amount)):
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    click.echo(f'Account "{account}" has {credits_shown(amount)} credits more.')
+
+
+@credits_group.command("show")
+@data_dir_option
+def show(data_dir: Path | None) -> None:
+    """Show every account's credits."""
+
+    async def act(database: Database, _pepper: bytes) -> list[ledger.AccountBalance]:
+        async with database.transaction() as connection:
+            return await ledger.balances(connection)
+
+    table = _table("Account", "Available", "Reserved", "Used")
+    for row in with_database(data_dir, act):
+        amounts = (row.balance.available, row.balance.reserved, row.balance.used)
+        table.add_row(row.account, *(str(credits_shown(amount)) for amount in amounts))
+    Console().print(table)
+
+
+@credits_group.command("audit")
+@data_dir_option
+def audit_credits(data_dir: Path | None) -> None:
+    """Check every invariant of money and work, while the service runs."""
+
+    async def act(database: Database, _pepper: bytes) -> list[audit.Finding]:
+        async with database.transaction() as connection:
+            return await audit.findings(connection)
+
+    findings = with_database(data_dir, act)
+    for invariant in audit.INVARIANTS:
+        subjects = [finding.subject for finding in findings if finding.invariant == invariant]
+        click.echo(f"{'BROKEN' if subjects else 'holds '}  {invariant}" + "".join(f"\n          {s}" for s in subjects))
+    if findings:
+        raise click.ClickException(f"{len(findings)} findings. Please report this: it is a fault of Easel.")
+
+
+def _short(text: str, option: str, characters_min: int = 0) -> str:
+    if not characters_min <= len(text) <= NAME_CHARACTERS_MAX or not text.isprintable():
+        raise click.UsageError(f"{option} takes {characters_min} to {NAME_CHARACTERS_MAX} printable characters.")
+    return text
+
+
+def _day(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+

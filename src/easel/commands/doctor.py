@@ -1,0 +1,124 @@
+"""`easel doctor`: says in plain words what is configured, what can be reached, and what is missing."""
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from easel import assembly, logs, settings
+from easel.commands.administration import data_dir_option
+from easel.commands.failures import EXIT_UNUSABLE
+from easel.domain.errors import EaselError
+from easel.engines.engine import EngineUnusable
+from easel.outside.pictures import StorageFailed
+from easel.outside.private_postgres import PostgresUnusable
+from easel.settings import Settings, SettingsWrong
+from easel.store import queue, schema
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that was looked at."""
+
+    subject: str
+    is_well: bool
+    words: str
+
+
+@click.command()
+@data_dir_option
+def doctor(data_dir: Path | None) -> None:
+    """Look at database, storage, engine, device and secret, and say what is missing."""
+    is_well = True
+    for diagnosis in _diagnoses(data_dir):
+        click.echo(f"{'ok     ' if diagnosis.is_well else 'MISSING'}  {diagnosis.subject:<9} {diagnosis.words}")
+        is_well = is_well and diagnosis.is_well
+    click.echo("Everything that Easel needs is there." if is_well else "Easel cannot draw until this is mended.")
+    sys.exit(0 if is_well else EXIT_UNUSABLE)
+
+
+def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
+    try:
+        read = settings.read(data_dir=data_dir)
+    except SettingsWrong as error:
+        yield Diagnosis("settings", is_well=False, words=str(error))
+        return
+    logs.configure("doctor", read.log_format, "error")
+    yield Diagnosis("settings", is_well=True, words=f"data in {read.data_dir}, links at {_links_at(read)}")
+    yield _secret(read)
+    yield from _database(read)
+    yield _storage(read)
+    yield from _engine(read)
+
+
+def _links_at(read: Settings) -> str:
+    return read.public_url or "the address that each client uses"
+
+
+def _secret(read: Settings) -> Diagnosis:
+    if read.secret is not None:
+        return Diagnosis("secret", is_well=True, words="given by the environment")
+    if read.database_url is not None:
+        return Diagnosis("secret", is_well=False, words="EASEL_SECRET is required with EASEL_DATABASE_URL")
+    where = assembly.secret_file(read.data_dir)
+    return Diagnosis("secret", is_well=True, words=f"kept in {where}, made at first start")
+
+
+def _database(read: Settings) -> Iterator[Diagnosis]:
+    kind = "private PostgreSQL" if read.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
+    try:
+        with assembly.installation(read) as installed:
+            workers = asyncio.run(_ask_database(read, installed))
+    except (SettingsWrong, PostgresUnusable, EaselError) as error:
+        yield Diagnosis("database", is_well=False, words=f"{kind}: {error}")
+        return
+    yield Diagnosis("database", is_well=True, words=f"{kind}, reachable, its schema is this version's")
+    running = f"{workers} running" if workers else "none running now (`easel serve` or `easel worker` starts them)"
+    yield Diagnosis("workers", is_well=True, words=running)
+
+
+async def _ask_database(read: Settings, installed: assembly.Installation) -> int:
+    await schema.prepare(installed.database_url, installed.secret)
+    database = assembly.database(read, installed)
+    await database.open()
+    try:
+        async with database.transaction() as connection:
+            return await queue.live_workers(connection)
+    finally:
+        await database.close()
+
+
+def _storage(read: Settings) -> Diagnosis:
+    try:
+        pictures = assembly.pictures(read)
+        asyncio.run(pictures.check())
+    except StorageFailed as error:
+        return Diagnosis("storage", is_well=False, words=str(error))
+    return Diagnosis("storage", is_well=True, words=f"{read.pictures_url.partition('?')[0]}, written, read and deleted")
+
+
+def _engine(read: Settings) -> Iterator[Diagnosis]:
+    if read.engine == "blank":
+        yield Diagnosis("engine", is_well=True, words="blank: draws plain colour, for benchmarks and tests")
+        return
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("diffusers") is None:
+        words = "zimage needs PyTorch and diffusers, which are not installed: pip install '.[gpu]'"
+        yield Diagnosis("engine", is_well=False, words=words)
+        return
+    yield _weights(read)
+    try:
+        yield Diagnosis("device", is_well=True, words=", ".join(assembly.devices(read)))
+    except EngineUnusable as error:
+        yield Diagnosis("device", is_well=False, words=str(error))
+
+
+def _weights(read: Settings) -> Diagnosis:
+    if Path(read.model).is_dir():
+        return Diagnosis("engine", is_well=True, words=f"zimage with the weights in {read.model}")
+    if Path(read.model).is_absolute():
+        return Diagnosis("engine", is_well=False, words=f"zimage: there is no folder {read.model} (EASEL_MODEL)")
+    return Diagnosis("engine", is_well=True, words=f"zimage with {read.model} from the hub, 20.5 GB at first use")

@@ -1,0 +1,33 @@
+"""How the command line tells of what went wrong: one sentence on standard error, and a status."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from easel.engines.engine import EngineUnusable
+from easel.outside.pictures import StorageFailed
+from easel.outside.private_postgres import PostgresUnusable
+from easel.settings import SettingsWrong
+from easel.store.database import DatabaseUnavailable
+from easel.store.schema import SchemaUnusable
+
+EXIT_UNUSABLE: Final = 78
+
+
+class Unusable(click.ClickException):
+    """Easel cannot work as it is set up."""
+
+    exit_code = EXIT_UNUSABLE
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn every failure that one can foresee into its sentence."""
+    try:
+        yield
+    except (SettingsWrong, SchemaUnusable, PostgresUnusable, EngineUnusable, StorageFailed) as error:
+        raise Unusable(str(error)) from None
+    except DatabaseUnavailable as error:
+        raise Unusable(f"The database cannot be reached ({error}): check EASEL_DATABASE_URL and that it runs.") from None

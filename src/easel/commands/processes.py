@@ -1,0 +1,161 @@
+"""`easel web` and `easel worker`: the two halves of the service, each a process of its own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+import uvicorn
+
+from easel import assembly, logs, settings
+from easel.commands.failures import told_plainly
+from easel.store import schema
+from easel.supervisor import READY
+
+LISTEN_BACKLOG: Final = 2048
+CLOSE_IDLE_AFTER_S: Final = 15
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (EASEL_HOST).")
+@click.option("--port", type=int, help="Port to listen on (EASEL_PORT).")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR).")
+@click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from `easel serve`.")
+def web(host: str | None, port: int | None, data_dir: Path | None, supervised_socket: int | None) -> None:
+    """Run the web process alone."""
+    with told_plainly():
+        read = settings.read(host=host, port=port, data_dir=data_dir)
+        logs.configure("web", read.log_format, read.log_level)
+        with assembly.installation(read) as installed:
+            asyncio.run(schema.prepare(installed.database_url, installed.secret))
+            listening = _inherited(supervised_socket) or listen(read.host, read.port)
+            config = uvicorn.Config(
+                assembly.web_app(read, installed),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                timeout_keep_alive=CLOSE_IDLE_AFTER_S,
+                timeout_graceful_shutdown=read.drain_timeout_s,
+            )
+            # uvicorn raises the signals that stopped it once more when it is done; they have done their work by then.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: None)
+            asyncio.run(_serve(uvicorn.Server(config), listening, is_supervised=supervised_socket is not None))
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket, *, is_supervised: bool) -> None:
+    async def announce() -> None:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        _say_ready()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    announcing = asyncio.create_task(announce())
+    if is_supervised:
+        _when_abandoned(stop)
+    await server.serve(sockets=[listening])
+    announcing.cancel()
+
+
+@click.command()
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR).")
+@click.option("--supervised", is_flag=True, hidden=True, help="Stop when `easel serve` is gone.")
+def worker(data_dir: Path | None, *, supervised: bool) -> None:
+    """Run one worker process alone."""
+    with told_plainly():
+        read = settings.read(data_dir=data_dir)
+        logs.configure("worker", read.log_format, read.log_level)
+        with assembly.installation(read) as installed:
+            asyncio.run(schema.prepare(installed.database_url, installed.secret))
+            asyncio.run(_work(assembly.worker_parts(read, installed), is_supervised=supervised))
+        # A draw that was handed back may still be in its step, in a thread that nothing can end but this.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+async def _work(parts: assembly.WorkerParts, *, is_supervised: bool) -> None:
+    stopping = asyncio.Event()
+    _on_signals(stopping)
+    if is_supervised:
+        _when_abandoned(stopping.set)
+    if not await _load(parts, stopping):
+        return
+    await parts.database.open()
+    _say_ready()
+    working = asyncio.create_task(parts.worker.run())
+    await _first_of(working, stopping)
+    parts.worker.stop()
+    await working
+    await parts.database.close()
+
+
+async def _load(parts: assembly.WorkerParts, stopping: asyncio.Event) -> bool:
+    """Load the engine; False when told to stop meanwhile. Nothing is lost by leaving in the middle of it."""
+    loading = asyncio.create_task(parts.draw.load())
+    await _first_of(loading, stopping)
+    if loading.done():
+        loading.result()
+    return loading.done()
+
+
+async def _first_of(task: asyncio.Task[None], event: asyncio.Event) -> None:
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def _on_signals(stopping: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT stops in order, the second at once."""
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            os._exit(1)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingsWrong with a sentence when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
+    except OSError as error:
+        raise settings.SettingsWrong(
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --host and --port."
+        ) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def _inherited(descriptor: int | None) -> socket.socket | None:
+    return None if descriptor is None else socket.socket(fileno=descriptor)
+
+
+def _say_ready() -> None:
+    sys.stdout.write(READY.decode())
+    sys.stdout.flush()
+
+
+def _when_abandoned(stop: Callable[[], None]) -> None:
+    """Stop when the supervisor's end of our standard input closes, which it does however the supervisor ends."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(stop)
+
+    threading.Thread(target=wait, daemon=True, name="supervisor").start()

@@ -1,0 +1,126 @@
+"""`easel serve`: the whole service on one machine."""
+
+import asyncio
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+import easel
+from easel import assembly, logs, settings
+from easel.actions import keys
+from easel.actions.keys import IssuedKey
+from easel.commands.failures import told_plainly
+from easel.commands.processes import listen
+from easel.domain.ledger import credits_shown
+from easel.settings import Settings
+from easel.store import schema
+from easel.supervisor import ChildPlan, Supervisor
+
+WAIT_FOR_ADDRESS_S: Final = 3.0
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (EASEL_HOST), by default 127.0.0.1.")
+@click.option("--port", type=int, help="Port to listen on (EASEL_PORT), by default 8000.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR).")
+def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
+    """Run the whole service: web, workers and, unless EASEL_DATABASE_URL is set, the database."""
+    with told_plainly():
+        read = settings.read(host=host, port=port, data_dir=data_dir)
+        logs.configure("serve", read.log_format, read.log_level)
+        devices = _devices_of_workers(read)
+        with assembly.installation(read) as installed, _listen_patiently(read) as listening:
+            first_key = asyncio.run(_prepare(read, installed))
+            if first_key is not None:
+                _show_first_key(first_key, read, _address(read, listening))
+            supervisor = Supervisor(
+                _plans(read, installed, listening, devices),
+                installed.private.ensure_running if installed.private else None,
+                on_ready=lambda: _say_ready(read, _address(read, listening)),
+                drain_timeout_s=read.drain_timeout_s,
+            )
+            status = asyncio.run(supervisor.run())
+    sys.exit(status)
+
+
+async def _prepare(read: Settings, installed: assembly.Installation) -> IssuedKey | None:
+    await schema.prepare(installed.database_url, installed.secret)
+    database = assembly.database(read, installed)
+    await database.open()
+    try:
+        return await keys.issue_first(database, assembly.pepper(installed.secret), read.first_microcredits)
+    finally:
+        await database.close()
+
+
+def _devices_of_workers(read: Settings) -> list[str]:
+    devices = assembly.devices(read)
+    workers = read.workers or len(devices)
+    return [devices[index % len(devices)] for index in range(workers)]
+
+
+def _listen_patiently(read: Settings) -> socket.socket:
+    """Listen; what a killed predecessor left on the address may need a moment to go."""
+    give_up_s = time.monotonic() + WAIT_FOR_ADDRESS_S
+    while True:
+        try:
+            return listen(read.host, read.port)
+        except settings.SettingsWrong:
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.1)
+
+
+def _plans(
+    read: Settings, installed: assembly.Installation, listening: socket.socket, devices: list[str]
+) -> list[ChildPlan]:
+    environment = settings.environment() | {
+        "EASEL_DATABASE_URL": installed.database_url,
+        "EASEL_DATA_DIR": str(read.data_dir),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if read.secret is None:
+        environment["EASEL_SECRET_FILE"] = str(assembly.secret_file(read.data_dir))
+    easel_command = [sys.executable, "-m", "easel"]
+    descriptor = listening.fileno()
+    plans = [
+        ChildPlan("web", [*easel_command, "web", "--supervised-socket", str(descriptor)], environment, [descriptor])
+    ]
+    for number, device in enumerate(devices, start=1):
+        plans.append(
+            ChildPlan(
+                f"worker {number}", [*easel_command, "worker", "--supervised"], environment | {"EASEL_DEVICE": device}
+            )
+        )
+    return plans
+
+
+def _address(read: Settings, listening: socket.socket) -> str:
+    if read.public_url is not None:
+        return read.public_url
+    host, port = listening.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _show_first_key(first_key: IssuedKey, read: Settings, address: str) -> None:
+    """Shown before anything slow begins: this text exists nowhere else."""
+    click.echo(f"""
+The first key, of account "{first_key.account}" with {credits_shown(read.first_microcredits)} credits. It is shown only now:
+
+    {first_key.key}
+
+When Easel is ready, try it in another terminal:
+
+    export EASEL_API_KEY={first_key.key} EASEL_URL={address}
+    easel generate "a cute cat" -o cat.webp
+""")
+
+
+def _say_ready(read: Settings, address: str) -> None:
+    click.echo(f"Easel {easel.__version__} is ready at {address} (engine {read.engine}; API page {address}/docs).")

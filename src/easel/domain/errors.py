@@ -1,0 +1,192 @@
+"""Every refusal that the service knows, in one tree.
+
+A refusal carries its HTTP status and its words. The hosted API words the same refusal differently on its creation
+endpoint and on its task endpoint; both wordings stand here side by side, and `web` picks one by path.
+Messages never repeat what the caller sent.
+"""
+
+import re
+from dataclasses import dataclass
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How one endpoint family words a refusal: the `error` object of the answer, less its `param`."""
+
+    code: str
+    message: str
+    type: str
+
+
+class EaselError(Exception):
+    """Anything that Easel itself refuses or fails at."""
+
+
+class Refusal(EaselError):
+    """A request that is answered with an error. Subclasses set the status and the two wordings."""
+
+    status: int
+    generation: Wording
+    """The wording of `POST /v1/images/generations` and of every path that is not below `/v1/tasks`."""
+    task: Wording
+    """The wording of `/v1/tasks…`."""
+    retry_after_s: int | None = None
+    param: str | None = None
+    picture_bytes: int | None = None
+    """The size of the picture whose range was asked for in vain."""
+
+
+def _both(code: str, message: str, type_: str) -> tuple[Wording, Wording]:
+    wording = Wording(code, message, type_)
+    return wording, wording
+
+
+class InvalidRequest(Refusal):
+    """400: the body breaks a rule. `message` says which one and how to keep it."""
+
+    status = 400
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.generation, self.task = _both("invalid_request", message, "invalid_request_error")
+
+
+class InvalidTaskId(Refusal):
+    """400: the path holds no task id."""
+
+    status = 400
+    generation, task = _both(
+        "invalid_task_id", "Invalid task ID format, must start with 'task-unified-'", "invalid_request_error"
+    )
+    param = "task_id"
+
+
+class Unauthorized(Refusal):
+    """401: no key, or one that is malformed, unknown, expired or revoked; the answer does not tell which."""
+
+    status = 401
+    generation = Wording("unauthorized", "Invalid or expired token", "authentication_error")
+    task = Wording("unauthorized", "Authentication required", "authentication_error")
+
+
+class InsufficientQuota(Refusal):
+    """402: the balance does not cover the price."""
+
+    status = 402
+    generation = Wording(
+        "insufficient_quota", "Insufficient quota. Please top up your account.", "insufficient_quota"
+    )
+    task = Wording("quota_exceeded", "Insufficient quota. Please top up your account.", "insufficient_quota")
+
+
+class ModelAccessDenied(Refusal):
+    """403: the model does not exist, or the key may not use it.
+
+    The hosted API names the model; that is done here only for what looks like a model's name.
+    """
+
+    status = 403
+
+    def __init__(self, model: str) -> None:
+        named = f": {model}" if _MODEL_NAME.fullmatch(model) else ""
+        message = f"Token does not have access to model{named}"
+        super().__init__(message)
+        self.generation, self.task = _both("model_access_denied", message, "invalid_request_error")
+
+
+class PermissionDenied(Refusal):
+    """403: the key lacks the scope that this request needs."""
+
+    status = 403
+    generation = Wording(
+        "permission_denied", "You don't have permission to do this with this key", "invalid_request_error"
+    )
+    task = Wording("permission_denied", "You don't have permission to access this task", "invalid_request_error")
+
+
+class NotFound(Refusal):
+    """404: nothing at this path."""
+
+    status = 404
+    generation, task = _both("not_found", "There is nothing at this address", "invalid_request_error")
+
+
+class TaskNotFound(Refusal):
+    """404: no such task in this account; another account's task is told apart from none by nobody."""
+
+    status = 404
+    generation, task = _both("task_not_found", "The requested task could not be found", "invalid_request_error")
+
+
+class MethodNotAllowed(Refusal):
+    """405: this path answers other methods."""
+
+    status = 405
+    generation, task = _both("method_not_allowed", "This address does not answer this method", "invalid_request_error")
+
+
+class LinkExpired(Refusal):
+    """410: a picture's link is past its day."""
+
+    status = 410
+    generation, task = _both(
+        "link_expired", "This link has expired; read the task again for a fresh one", "invalid_request_error"
+    )
+
+
+class PayloadTooLarge(Refusal):
+    """413: the body is over the cap."""
+
+    status = 413
+
+    def __init__(self, body_bytes_max: int) -> None:
+        message = f"The request body is larger than {body_bytes_max} bytes"
+        super().__init__(message)
+        self.generation, self.task = _both("payload_too_large", message, "invalid_request_error")
+
+
+class RangeNotSatisfiable(Refusal):
+    """416: the range lies outside the picture."""
+
+    status = 416
+    generation, task = _both("range_not_satisfiable", "The range lies outside the picture", "invalid_request_error")
+
+    def __init__(self, picture_bytes: int) -> None:
+        super().__init__("range not satisfiable")
+        self.picture_bytes = picture_bytes
+
+
+class RateLimitExceeded(Refusal):
+    """429: too many requests."""
+
+    status = 429
+    generation = Wording("rate_limit_exceeded", "Too many requests, please try again later", "rate_limit_error")
+    task = Wording("rate_limit_exceeded", "Rate limit exceeded", "evo_api_error")
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("rate limit exceeded")
+        self.retry_after_s = retry_after_s
+
+
+class InternalError(Refusal):
+    """500: a fault of ours; the log holds the rest."""
+
+    status = 500
+    generation = Wording("internal_error", "Internal server error", "api_error")
+    task = Wording("internal_error", "Failed to retrieve task status", "api_error")
+
+
+class ServiceUnavailable(Refusal):
+    """503: the service cannot do this now and will be able to again."""
+
+    status = 503
+    generation, task = _both(
+        "service_unavailable", "The service is temporarily unavailable, please try again", "api_error"
+    )
+
+    def __init__(self, retry_after_s: int = 2) -> None:
+        super().__init__("service unavailable")
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,83 @@
+"""Credits: whole micro-credits, moved between four books by an append-only ledger.
+
+Each entry moves an amount from one book of an account to another, so that entries sum to zero by construction:
+
+    grant    issued    ──▶ available
+    hold     available ──▶ reserved
+    capture  reserved  ──▶ used
+    release  reserved  ──▶ available
+
+An account's balance is the sum of its entries. The database holds every balance at zero or above.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Final
+
+MICROCREDITS_PER_CREDIT: Final = 1_000_000
+MICROCREDITS_MAX: Final = 10**15
+"""A billion credits: the most that one amount may be, far below what a 64-bit column or a JSON number holds."""
+
+
+class EntryKind(StrEnum):
+    """What an entry does; the diagram above says from where to where."""
+
+    GRANT = "grant"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where an account's micro-credits are."""
+
+    available: int = 0
+    reserved: int = 0
+    used: int = 0
+
+    @property
+    def granted(self) -> int:
+        """All that was ever granted."""
+        return self.available + self.reserved + self.used
+
+
+_MOVES: Final = {
+    EntryKind.GRANT: (1, 0, 0),
+    EntryKind.HOLD: (-1, 1, 0),
+    EntryKind.CAPTURE: (0, -1, 1),
+    EntryKind.RELEASE: (1, -1, 0),
+}
+
+
+def balance_after(entries: Iterable[tuple[EntryKind, int]]) -> Balance:
+    """The balance that entries, as kind and amount in micro-credits, add up to."""
+    available = reserved = used = 0
+    for kind, amount in entries:
+        to_available, to_reserved, to_used = _MOVES[kind]
+        available += to_available * amount
+        reserved += to_reserved * amount
+        used += to_used * amount
+    return Balance(available, reserved, used)
+
+
+def credits_shown(microcredits: int) -> int | float:
+    """An amount as JSON shows it: 0.026, 12.5, and 100 rather than 100.0."""
+    whole, rest = divmod(microcredits, MICROCREDITS_PER_CREDIT)
+    return whole if rest == 0 else microcredits / MICROCREDITS_PER_CREDIT
+
+
+def parse_credits(text: str) -> int:
+    """Micro-credits from a decimal amount of credits such as `12.5`.
+
+    Raises ValueError with a sentence when it is no amount from 0.000001 to a billion with at most six decimals.
+    """
+    try:
+        microcredits = Decimal(text) * MICROCREDITS_PER_CREDIT
+    except InvalidOperation:
+        microcredits = Decimal(0)
+    if not microcredits.is_finite() or microcredits != int(microcredits) or not 0 < microcredits <= MICROCREDITS_MAX:
+        raise ValueError("an amount of credits is a number above 0 with at most six decimals, such as 12.5")
+    return int(microcredits)

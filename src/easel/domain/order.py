@@ -1,0 +1,154 @@
+"""An order: what a caller may ask for, within which bounds, and at what size it is drawn.
+
+`parse` turns the fields of a request body into an `Order` that cannot be wrong, or raises `InvalidRequest` with a
+sentence that helps. It does not know who asks, what it costs, or which models a key may use.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, cast, get_args
+
+from easel.domain import callback
+from easel.domain.errors import InvalidRequest, ModelAccessDenied
+
+OutputFormat: TypeAlias = Literal["webp", "png", "jpeg"]
+OUTPUT_FORMATS: Final[tuple[str, ...]] = get_args(OutputFormat)
+
+MODELS: Final = ("z-image-turbo",)
+PROMPT_CODE_POINTS_MAX: Final = 2000
+SEED_MIN: Final = 1
+SEED_MAX: Final = 2_147_483_647
+SIDE_PX_MIN: Final = 376
+SIDE_PX_MAX: Final = 1536
+
+RATIOS_PX: Final[Mapping[str, tuple[int, int]]] = {
+    "1:1": (1024, 1024),
+    "2:3": (832, 1248),
+    "3:2": (1248, 832),
+    "3:4": (864, 1152),
+    "4:3": (1152, 864),
+    "9:16": (720, 1280),
+    "16:9": (1280, 720),
+    "1:2": (720, 1440),
+    "2:1": (1440, 720),
+}
+"""Width and height in pixels of each named ratio, as the hosted service draws them."""
+
+_EXPLICIT_SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
+_SIZE_SENTENCE = (
+    f"size must be one of {', '.join(RATIOS_PX)}, or WIDTHxHEIGHT with both sides from "
+    f"{SIDE_PX_MIN} to {SIDE_PX_MAX} pixels, such as 1024x768"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One picture to draw. Sizes in pixels; `seed` is None where the service is to choose one."""
+
+    model: str
+    prompt: str
+    width_px: int = 1024
+    height_px: int = 1024
+    seed: int | None = None
+    nsfw_check: bool = False
+    callback_url: str | None = None
+    output_format: OutputFormat = "webp"
+
+
+def parse(fields: object) -> Order:
+    """The order that a decoded JSON body asks for.
+
+    Unknown fields are ignored; `null` in an optional field means absent.
+    Raises InvalidRequest, or ModelAccessDenied for a model that does not exist.
+    """
+    if not isinstance(fields, dict):
+        raise InvalidRequest("The request body must be a JSON object")
+    given = cast("Mapping[str, object]", fields)
+    model = _model(given.get("model"))
+    width_px, height_px = _size(given.get("size"))
+    order = Order(
+        model=model,
+        prompt=_prompt(given.get("prompt")),
+        width_px=width_px,
+        height_px=height_px,
+        seed=_seed(given.get("seed")),
+        nsfw_check=_nsfw_check(given.get("nsfw_check")),
+        callback_url=_callback_url(given.get("callback_url")),
+        output_format=_output_format(given.get("output_format")),
+    )
+    if order.model not in MODELS:
+        raise ModelAccessDenied(order.model)
+    return order
+
+
+def _model(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"model is required and must be a string, such as {MODELS[0]}", "model")
+    return value
+
+
+def _prompt(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest("prompt is required and must be a string", "prompt")
+    if not 1 <= len(value) <= PROMPT_CODE_POINTS_MAX:
+        raise InvalidRequest(f"prompt must have 1 to {PROMPT_CODE_POINTS_MAX} characters", "prompt")
+    if not is_storable(value):
+        raise InvalidRequest("prompt must not contain NUL characters or lone surrogates", "prompt")
+    return value
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text: no NUL, and every code point has a UTF-8 form."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
+
+
+def _size(value: object) -> tuple[int, int]:
+    if value is None:
+        return RATIOS_PX["1:1"]
+    if not isinstance(value, str):
+        raise InvalidRequest(_SIZE_SENTENCE, "size")
+    if value in RATIOS_PX:
+        return RATIOS_PX[value]
+    match = _EXPLICIT_SIZE.fullmatch(value)
+    if match is None:
+        raise InvalidRequest(_SIZE_SENTENCE, "size")
+    width_px, height_px = int(match[1]), int(match[2])
+    if not (SIDE_PX_MIN <= width_px <= SIDE_PX_MAX and SIDE_PX_MIN <= height_px <= SIDE_PX_MAX):
+        raise InvalidRequest(_SIZE_SENTENCE, "size")
+    return width_px, height_px
+
+
+def _seed(value: object) -> int | None:
+    if value is None:
+        return None
+    # bool is an int to Python, not to JSON.
+    if type(value) is not int or not SEED_MIN <= value <= SEED_MAX:
+        raise InvalidRequest(f"seed must be a whole number from {SEED_MIN} to {SEED_MAX}", "seed")
+    return value
+
+
+def _nsfw_check(value: object) -> bool:
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise InvalidRequest("nsfw_check must be true or false", "nsfw_check")
+    return value
+
+
+def _callback_url(value: object) -> str | None:
+    if value is None:
+        return None
+    fault = callback.url_fault(value)
+    if fault is not None:
+        raise InvalidRequest(f"callback_url {fault}", "callback_url")
+    assert isinstance(value, str)
+    return value
+
+
+def _output_format(value: object) -> OutputFormat:
+    if value is None:
+        return "webp"
+    if not isinstance(value, str) or value not in OUTPUT_FORMATS:
+        raise InvalidRequest(f"output_format must be one of {', '.join(OUTPUT_FORMATS)}", "output_format")
+    return cast("OutputFormat", value)

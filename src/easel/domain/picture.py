@@ -1,0 +1,15 @@
+"""A picture's file: its format's extension and media type, and where it lies in storage."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from easel.domain.order import OutputFormat
+
+EXTENSIONS: Final[Mapping[OutputFormat, str]] = {"webp": ".webp", "png": ".png", "jpeg": ".jpg"}
+CONTENT_TYPES: Final[Mapping[OutputFormat, str]] = {"webp": "image/webp", "png": "image/png", "jpeg": "image/jpeg"}
+CONTENT_TYPE_BY_EXTENSION: Final = {EXTENSIONS[kind]: CONTENT_TYPES[kind] for kind in EXTENSIONS}
+
+
+def object_name(picture_name: str) -> str:
+    """Where a picture lies in storage: in one of 256 folders, so that none grows without bound."""
+    return f"{picture_name[:2]}/{picture_name}"

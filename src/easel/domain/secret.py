@@ -1,0 +1,27 @@
+"""The installation's one secret, and the keys derived from it, each for one purpose."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+SECRET_CHARACTERS_MIN: Final = 32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """What EASEL_SECRET holds. Its text never appears in a log or an error."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        assert len(self.text) >= SECRET_CHARACTERS_MIN
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose: HMAC-SHA256 of its name, so that no key tells anything of another."""
+        return hmac.digest(self.text.encode(), b"easel/" + purpose.encode(), hashlib.sha256)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What the database keeps to recognise the secret: 16 bytes that do not lead back to it."""
+        return self.derive("fingerprint")[:16]

@@ -1,0 +1,42 @@
+"""An engine without a model: plain pictures at once, or as slowly as asked.
+
+It serves benchmarks of everything around an engine, and tests. The colour comes from the seed and the prompt, so that
+different drawings can be told apart and equal ones agree on every machine. It does not promise anything to look at.
+"""
+
+import hashlib
+import time
+
+from easel.engines.engine import Drawing, OnStep, Pixels
+
+STEPS = 8
+JOBS_AT_ONCE = 8
+
+
+class Blank:
+    """Draws one colour, in `steps` steps of `step_s` seconds each."""
+
+    name = "blank"
+    jobs_at_once = JOBS_AT_ONCE
+
+    def __init__(self, step_s: float = 0.0, steps: int = STEPS) -> None:
+        assert step_s >= 0
+        assert steps >= 1
+        self._step_s = step_s
+        self._steps = steps
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
+        """A picture of one colour; raises only what `on_step` raises."""
+        for steps_done in range(1, self._steps + 1):
+            time.sleep(self._step_s)
+            on_step(steps_done, self._steps)
+        rgb = colour(drawing) * (drawing.width_px * drawing.height_px)
+        return Pixels(drawing.width_px, drawing.height_px, rgb)
+
+
+def colour(drawing: Drawing) -> bytes:
+    """The three bytes that fill the picture, from the seed and the prompt alone."""
+    return hashlib.sha256(f"{drawing.seed}:{drawing.prompt}".encode()).digest()[:3]

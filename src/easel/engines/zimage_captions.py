@@ -1,0 +1,101 @@
+"""Captions: what the text encoder makes of a prompt, kept for the next drawing of the same prompt.
+
+The embeddings are computed without padding, one prompt at a time, so that they do not depend on what else was
+encoded, and a cached one is bit for bit what would be computed again. Safe for one thread only.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import torch
+
+ENTRIES_MAX = 256
+EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
+"""Of the real model's captions: eight of the longest, or 130 of a hundred tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """`embedding` is tokens x dimensions on the encoder's device; `tokens_cut` of the prompt's end are not in it."""
+
+    embedding: torch.Tensor
+    tokens_cut: int
+
+
+class Captions:
+    """Turns prompts into captions, at most `window_tokens` long, template included."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        text_encoder: Any,
+        window_tokens: int,
+        entries_max: int = ENTRIES_MAX,
+        bytes_max: int = EMBEDDINGS_BYTES_MAX,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._text_encoder = text_encoder
+        self._window_tokens = window_tokens
+        self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._kept: OrderedDict[str, Caption] = OrderedDict()
+        self._kept_bytes = 0
+        self._tail_tokens = common_tail(self._tokens("a"), self._tokens("b"))
+        assert self._tail_tokens < window_tokens
+
+    @property
+    def kept_entries(self) -> int:
+        """How many captions are kept."""
+        return len(self._kept)
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes of embeddings are kept."""
+        return self._kept_bytes
+
+    def caption(self, prompt: str) -> Caption:
+        """The prompt's caption, from the cache or computed."""
+        kept = self._kept.get(prompt)
+        if kept is not None:
+            self._kept.move_to_end(prompt)
+            return kept
+        made = self._encode(prompt)
+        self._keep(prompt, made)
+        return made
+
+    def _encode(self, prompt: str) -> Caption:
+        tokens = self._tokens(prompt)
+        tokens_cut = max(0, len(tokens) - self._window_tokens)
+        if tokens_cut:
+            # The end of the prompt goes, not the template's: the encoder was trained to see the turn close.
+            tail = tokens[-self._tail_tokens :]
+            tokens = tokens[: self._window_tokens - self._tail_tokens] + tail
+        ids = torch.tensor([tokens], device=self._text_encoder.device)
+        with torch.no_grad():
+            encoded = self._text_encoder(
+                input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True, use_cache=False
+            )
+        return Caption(encoded.hidden_states[-2][0], tokens_cut)
+
+    def _tokens(self, prompt: str) -> list[int]:
+        """The prompt as the model was trained to read it: one turn of a chat, the answer about to begin."""
+        turn = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=True
+        )
+        return list(self._tokenizer(turn).input_ids)
+
+    def _keep(self, prompt: str, caption: Caption) -> None:
+        self._kept[prompt] = caption
+        self._kept_bytes += caption.embedding.nbytes
+        while len(self._kept) > self._entries_max or self._kept_bytes > self._bytes_max:
+            _, dropped = self._kept.popitem(last=False)
+            self._kept_bytes -= dropped.embedding.nbytes
+
+
+def common_tail(tokens: list[int], others: list[int]) -> int:
+    """How many tokens two sequences have in common at their ends: the template's, where only the prompts differ."""
+    return sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(tokens), reversed(others), strict=False))
+    )

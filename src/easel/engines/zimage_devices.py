@@ -1,0 +1,116 @@
+"""Where Z-Image can be drawn: the devices of this machine, their memory, and the precision that suits them.
+
+Importing this module imports PyTorch and nothing else that is large. It does not choose between several GPUs: one
+worker draws on one device, and whoever starts workers hands the devices out.
+"""
+
+import gc
+import os
+
+from easel.engines.engine import EngineUnusable
+
+try:
+    import torch
+except ImportError as error:
+    raise EngineUnusable(
+        "The zimage engine needs PyTorch, which is not installed: "
+        "install Easel with its gpu extra (pip install '.[gpu]')."
+    ) from error
+
+FLOAT32_BYTES_MAX = 4_000_000_000
+"""On a CPU, checkpoints up to this size are drawn in float32. The real one would take 41 GB, and takes 20.5 in bf16."""
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+OUT_OF_MEMORY_SIGNS = (
+    "out of memory",  # CUDA, and "MPS backend out of memory"
+    "can't allocate memory",  # the CPU allocator
+    "not enough memory",  # the CPU allocator, other platforms
+    "alloc_failed",  # cuBLAS and cuDNN
+    "could not create a memory",  # oneDNN on the CPU
+)
+
+
+def devices() -> list[str]:
+    """The devices to put one worker on each: every CUDA device, or else `mps`, or else `cpu`.
+
+    It initialises the GPU driver in the process that calls it, so a supervisor asks a subprocess.
+    """
+    if torch.cuda.is_available():
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        return ["mps"]
+    return ["cpu"]
+
+
+def pick(wanted: str) -> torch.device:
+    """The device called `wanted`; `auto` is the first of `devices()`. Raises EngineUnusable where there is none."""
+    here = devices()
+    if wanted == "auto":
+        return torch.device(here[0])
+    if wanted == "cpu" or wanted in here or (wanted == "cuda" and "cuda:0" in here):
+        return torch.device("cuda:0" if wanted == "cuda" else wanted)
+    choices = ", ".join(["auto", *here, *([] if "cpu" in here else ["cpu"])])
+    raise EngineUnusable(f"There is no device {wanted!r} on this machine: choose one of {choices}.")
+
+
+def pick_precision(wanted: str, device: torch.device, parameters: int) -> torch.dtype:
+    """The number format to hold the weights in; `auto` is bf16, save where the device lacks it or float32 is cheap."""
+    if wanted != "auto":
+        return PRECISIONS[wanted]
+    if device.type == "cpu" and parameters * torch.float32.itemsize <= FLOAT32_BYTES_MAX:
+        return torch.float32
+    if device.type == "mps" and not mps_has_bfloat16():
+        return torch.float32
+    return torch.bfloat16
+
+
+def mps_has_bfloat16() -> bool:
+    """Whether Metal knows bf16 here: since macOS 14."""
+    return bool(torch.backends.mps.is_macos_or_newer(14, 0))
+
+
+def require_memory(device: torch.device, needed_bytes: int) -> None:
+    """Raise EngineUnusable where the weights alone do not fit.
+
+    It knows a GPU's free memory, but a machine's whole memory only, and nothing of a container's limit.
+    """
+    there_bytes = memory_bytes(device)
+    if needed_bytes > there_bytes:
+        raise EngineUnusable(
+            f"The model takes {needed_bytes / 1e9:.1f} GB and {device} has {there_bytes / 1e9:.1f} GB for it: "
+            "use a device with more memory, or another engine."
+        )
+
+
+def memory_bytes(device: torch.device) -> int:
+    """How many bytes of weights the device could take at best."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error raised by PyTorch means that memory ran out; only CUDA's allocator has a class for that."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY_SIGNS)
+
+
+def settle(device: torch.device) -> None:
+    """Wait until the device has done what it was told so far; GPUs run behind the code that drives them."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def free_caches(device: torch.device) -> None:
+    """Give the memory that nothing uses any more back to the device."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,53 @@
+"""Logs: one line per event on standard error, structured.
+
+Events name things by id. No prompt, key, secret or signed link is ever given to a log.
+"""
+
+import logging
+import sys
+from typing import Final, Literal
+
+import structlog
+
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_QUIET_LIBRARIES: Final = ("procrastinate", "psycopg", "uvicorn", "httpcore2", "httpx2", "asyncio", "PIL")
+
+
+def configure(process: str, log_format: Literal["auto", "json", "text"], log_level: str) -> None:
+    """Send this process's events, and the warnings of its libraries, to standard error."""
+    as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Without local variables: they may hold prompts and keys.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+        if not as_text
+        else structlog.processors.format_exc_info,
+        _without_absent_fields,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _without_absent_fields(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {name: value for name, value in event.items() if value is not None}

@@ -1,0 +1,53 @@
+"""What the private PostgreSQL says: one bounded file, and the line in it that tells why something failed.
+
+It does not promise every line: the oldest are cut away, and a few may go with them.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LOG_BYTES_MAX = 8 * 1024 * 1024
+TAIL_BYTES = 8 * 1024
+_CAUSE = re.compile(r"error:|ERROR:|FATAL:|PANIC:|error while loading")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLog:
+    """The log at `path`; what was cut away last is in `path`.1."""
+
+    path: Path
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """A descriptor that appends, for a process to write to; cutting the file is then safe."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def bound(self) -> None:
+        """Cut the log when it is longer than LOG_BYTES_MAX, keeping what it held in a second file."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.size_bytes() > LOG_BYTES_MAX:
+                with contextlib.suppress(OSError):  # a full disk: then what it held is lost, and space is won
+                    shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
+                os.truncate(self.path, 0)
+
+    def cause(self, start_bytes: int) -> str:
+        """The last line since `start_bytes` that tells a cause, else the last line."""
+        with self.path.open("rb") as log:
+            end_bytes = log.seek(0, os.SEEK_END)
+            log.seek(max(start_bytes, end_bytes - TAIL_BYTES))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        causes = [line for line in lines if _CAUSE.search(line)] or lines
+        return causes[-1].strip() if causes else f"{self.path} says nothing"

@@ -1,0 +1,213 @@
+"""Every setting, read once from the environment, and refused with a sentence when it is wrong.
+
+Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an empty variable counts as unset.
+`EASEL_SECRET_FILE` may name a file instead of `EASEL_SECRET` holding the secret itself.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from easel.domain.ledger import MICROCREDITS_PER_CREDIT
+from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
+
+EngineName = Literal["zimage", "blank"]
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+
+
+class SettingsWrong(Exception):
+    """A setting that cannot be used; the message names the variable and how to mend it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processes need to know. Units are last in names."""
+
+    host: str = "127.0.0.1"
+    """Address that the web process listens on."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    """Port that the web process listens on; 0 takes a free one."""
+    data_dir: Path
+    """Folder of the private database, the pictures and the secret."""
+    database_url: str | None = None
+    """A PostgreSQL server of your own; without it Easel runs a private one in the data folder."""
+    postgres_bin: Path | None = None
+    """Folder of PostgreSQL's programs for the private database, in place of those that come with Easel."""
+    postgres_user: str | None = None
+    """System user that runs the private database when Easel is started by root."""
+    database_connections: Annotated[int, Meta(ge=2, le=100)] = 8
+    """Most connections to the database that one process opens; a worker adds one that listens."""
+    storage_url: str | None = None
+    """Where pictures are kept: a folder, or s3://, gs:// or az://; by default `pictures` in the data folder."""
+    public_url: str | None = None
+    """Base of the links in answers, such as https://images.your-domain.com; by default the address a client used."""
+    secret: Secret | None = None
+    """The installation's secret, the same for all its processes; made in the data folder with the private database."""
+    engine: EngineName = "zimage"
+    """What draws: `zimage` (Z-Image-Turbo on CUDA, MPS or CPU) or `blank` (plain colour, for benchmarks)."""
+    model: str = "Tongyi-MAI/Z-Image-Turbo"
+    """Weights of the zimage engine: a folder, or a name on the Hugging Face hub, fetched on first use."""
+    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    """Worker processes that `easel serve` starts; by default one for each device."""
+    device: Annotated[str, Meta(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
+    """Device that a worker draws on: `auto`, `cuda:0`, `mps`, `cpu`."""
+    price_credits: Decimal = Decimal("0.026")
+    """Credits that one picture costs."""
+    first_credits: Decimal = Decimal(100)
+    """Credits that the first account is given."""
+    provenance: bool = True
+    """Whether pictures carry their prompt, seed and model in their metadata; the mark "made by AI" always stays."""
+    step_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
+    """Longest that one denoising step may take before the worker is taken for hung and restarted."""
+    drain_timeout_s: Annotated[int, Meta(ge=0, le=86_400)] = 30
+    """How long a stopping process lets what it is doing finish."""
+    blank_step_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    """Seconds that each step of the blank engine takes, to try a slow engine without one."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`json`, `text`, or `auto`: text on a terminal, JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe event that is logged."""
+
+    @property
+    def price_microcredits(self) -> int:
+        """The price of a picture in micro-credits."""
+        return int(self.price_credits * MICROCREDITS_PER_CREDIT)
+
+    @property
+    def first_microcredits(self) -> int:
+        """What the first account is given, in micro-credits."""
+        return int(self.first_credits * MICROCREDITS_PER_CREDIT)
+
+    @property
+    def pictures_url(self) -> str:
+        """Where pictures are kept."""
+        return self.storage_url or str(self.data_dir / "pictures")
+
+
+class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `easel generate` needs to know."""
+
+    url: str = "http://127.0.0.1:8000"
+    """Address of the service that `easel generate` asks."""
+    api_key: str | None = None
+    """Key that `easel generate` presents."""
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, for its children."""
+    return dict(os.environ)
+
+
+def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """The settings of the service; `overrides` (from the command line) win over the environment, unless None.
+
+    Raises SettingsWrong.
+    """
+    environ = os.environ if environ is None else environ
+    values = _given(Settings, environ)
+    values.pop("secret", None)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    values.setdefault("data_dir", _default_data_dir(environ))
+    settings = _convert(Settings, values)
+    settings = msgspec.structs.replace(
+        settings, secret=_secret(environ), data_dir=settings.data_dir.expanduser().absolute()
+    )
+    _check_urls(settings)
+    _check_amount("EASEL_PRICE_CREDITS", settings.price_credits)
+    _check_amount("EASEL_FIRST_CREDITS", settings.first_credits)
+    return settings
+
+
+def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -> ClientSettings:
+    """The settings of the client. Raises SettingsWrong."""
+    environ = os.environ if environ is None else environ
+    values = _given(ClientSettings, environ)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    settings = _convert(ClientSettings, values)
+    _check_http_url("EASEL_URL", settings.url)
+    return settings
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"EASEL_{name.upper()}"
+
+
+def _given(kind: type[msgspec.Struct], environ: Mapping[str, str]) -> dict[str, object]:
+    return {
+        name: environ[variable(name)].strip()
+        for name in kind.__struct_fields__
+        if environ.get(variable(name), "").strip()
+    }
+
+
+def _convert(kind: type[_Kind], values: dict[str, object]) -> _Kind:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$.")
+        name = place.rstrip("`")
+        raise SettingsWrong(f"{variable(name)} cannot be used: {reason}.") from None
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/easel")
+    home = environ.get("XDG_DATA_HOME", "").strip()
+    return Path(home) / "easel" if home.startswith("/") else Path("~/.local/share/easel")
+
+
+def _secret(environ: Mapping[str, str]) -> Secret | None:
+    text = environ.get("EASEL_SECRET", "").strip()
+    file = environ.get("EASEL_SECRET_FILE", "").strip()
+    if text and file:
+        raise SettingsWrong("EASEL_SECRET and EASEL_SECRET_FILE are both set: set only one of them.")
+    if file:
+        text = _secret_in(Path(file))
+    if not text:
+        return None
+    if len(text) < SECRET_CHARACTERS_MIN:
+        raise SettingsWrong(
+            f"EASEL_SECRET is shorter than {SECRET_CHARACTERS_MIN} characters: make one with `openssl rand -hex 32`."
+        )
+    return Secret(text)
+
+
+def _secret_in(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsWrong(f"EASEL_SECRET_FILE cannot be read ({type(error).__name__}): check its path.") from None
+    if not text:
+        raise SettingsWrong("EASEL_SECRET_FILE is empty: write a secret into it, such as `openssl rand -hex 32` makes.")
+    return text
+
+
+def _check_urls(settings: Settings) -> None:
+    if settings.public_url is not None:
+        _check_http_url("EASEL_PUBLIC_URL", settings.public_url)
+    if settings.database_url is not None and urlsplit(settings.database_url).scheme not in {"postgresql", "postgres"}:
+        raise SettingsWrong("EASEL_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
+
+
+def _check_http_url(name: str, url: str) -> None:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!-~]*)?", url) or url.endswith("/"):
+        raise SettingsWrong(f"{name} must look like https://images.your-domain.com, without a slash at its end.")
+
+
+AMOUNT_CREDITS_MAX: Final = 1_000_000
+
+
+def _check_amount(name: str, amount: Decimal) -> None:
+    try:
+        is_exact = amount.is_finite() and amount == amount.quantize(Decimal("0.000001"))
+    except InvalidOperation:
+        is_exact = False
+    if not is_exact or not 0 <= amount <= AMOUNT_CREDITS_MAX:
+        raise SettingsWrong(f"{name} must be a number from 0 to {AMOUNT_CREDITS_MAX} with at most six decimals.")

@@ -1,0 +1,120 @@
+"""Accounts and their keys. A key is stored as its digest alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from easel.domain.api_key import Holder, Scope
+from easel.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key about to be stored."""
+
+    name: str
+    digest: bytes
+    hint: str
+    scopes: tuple[Scope, ...]
+    models: tuple[str, ...] | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """What a list shows of a key."""
+
+    id: int
+    account: str
+    name: str
+    hint: str
+    scopes: list[str]
+    models: list[str] | None
+    used_microcredits: int
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+async def open_account(connection: Connection, name: str) -> int:
+    """The id of the account of that name, which is made if there is none."""
+    await connection.execute("INSERT INTO accounts (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
+    account_id = await find_account(connection, name)
+    assert account_id is not None
+    return account_id
+
+
+async def find_account(connection: Connection, name: str) -> int | None:
+    """The id of the account of that name."""
+    row = await (await connection.execute("SELECT id FROM accounts WHERE name = %s", (name,))).fetchone()
+    return int(row[0]) if row else None
+
+
+async def has_accounts(connection: Connection) -> bool:
+    """Whether there is any account yet. Locks out others who ask until this transaction ends."""
+    await connection.execute("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE")
+    return await (await connection.execute("SELECT 1 FROM accounts LIMIT 1")).fetchone() is not None
+
+
+async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:
+    """Store a key; its id."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id
+        """,
+        (account_id, key.name, key.digest, key.hint, list(key.scopes),
+         None if key.models is None else list(key.models), key.expires_at),
+    )  # fmt: skip
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
+    """Who holds the key of that digest; None when it is unknown, expired or revoked."""
+    cursor = await connection.execute(
+        """
+        SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models
+        FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
+        WHERE api_key.digest = %s AND api_key.revoked_at IS NULL
+          AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
+        """,
+        (digest,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    account_id, api_key_id, user_group, scopes, models = row
+    return Holder(
+        account_id=account_id,
+        api_key_id=api_key_id,
+        user_group=user_group,
+        scopes=frozenset(Scope(scope) for scope in scopes),
+        models=None if models is None else frozenset(models),
+    )
+
+
+async def list_keys(connection: Connection, account: str | None) -> list[ListedKey]:
+    """All keys, or those of one account, in the order of their making."""
+    cursor = connection.cursor(row_factory=class_row(ListedKey))
+    await cursor.execute(
+        """
+        SELECT api_key.id, account.name AS account, api_key.name, api_key.hint, api_key.scopes, api_key.models,
+               api_key.used_microcredits, api_key.created_at, api_key.expires_at, api_key.revoked_at
+        FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
+        WHERE %(account)s::text IS NULL OR account.name = %(account)s
+        ORDER BY api_key.id
+        """,
+        {"account": account},
+    )
+    return await cursor.fetchall()
+
+
+async def revoke_key(connection: Connection, api_key_id: int) -> bool:
+    """End a key now; False when there is no such key. Ending it twice changes nothing."""
+    cursor = await connection.execute(
+        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (api_key_id,)
+    )
+    return cursor.rowcount == 1

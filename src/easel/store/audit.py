@@ -1,0 +1,93 @@
+"""The audit: every invariant of money and work, as a query that finds what breaks it.
+
+It reads one snapshot, so it may run while the service works. A sound database yields no findings.
+"""
+
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from easel.store.database import Connection
+
+FINDINGS_MAX: Final = 20
+"""Findings listed for each invariant; more would say nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that breaks an invariant: the invariant as a sentence, and the account, task or key concerned."""
+
+    invariant: str
+    subject: str
+
+
+INVARIANTS: Final[dict[str, LiteralString]] = {
+    "an account's balance is the sum of its entries": """
+        SELECT account.name FROM accounts AS account LEFT JOIN LATERAL (
+            SELECT
+                coalesce(sum(CASE WHEN kind IN ('grant', 'release') THEN amount_microcredits
+                                  WHEN kind = 'hold' THEN -amount_microcredits ELSE 0 END), 0) AS available,
+                coalesce(sum(CASE WHEN kind = 'hold' THEN amount_microcredits
+                                  WHEN kind IN ('capture', 'release') THEN -amount_microcredits ELSE 0 END), 0)
+                    AS reserved,
+                coalesce(sum(CASE WHEN kind = 'capture' THEN amount_microcredits ELSE 0 END), 0) AS used
+            FROM ledger WHERE ledger.account_id = account.id
+        ) AS summed ON true
+        WHERE (available_microcredits, reserved_microcredits, used_microcredits)
+            IS DISTINCT FROM (summed.available, summed.reserved, summed.used)
+        """,
+    "what is reserved is the sum of the open holds": """
+        SELECT account.name FROM accounts AS account
+        WHERE reserved_microcredits <> (
+            SELECT coalesce(sum(amount_microcredits), 0) FROM holds
+            WHERE holds.account_id = account.id AND state = 'open')
+        """,
+    "no balance is negative": """
+        SELECT name FROM accounts
+        WHERE least(available_microcredits, reserved_microcredits, used_microcredits) < 0
+        """,
+    "a task has ended exactly when its hold is resolved": """
+        SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
+        WHERE (tasks.status IN ('completed', 'failed')) IS DISTINCT FROM (coalesce(holds.state, 'none') <> 'open')
+        """,
+    "a completed task is charged, and no other": """
+        SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
+        WHERE (tasks.status = 'completed') IS DISTINCT FROM (coalesce(holds.state, 'none') = 'captured')
+        """,
+    "every hold was entered once and resolved at most once, with its own amount": """
+        SELECT holds.task_id FROM holds LEFT JOIN ledger
+            ON ledger.cause = holds.task_id AND ledger.account_id = holds.account_id
+            AND ledger.amount_microcredits = holds.amount_microcredits
+        WHERE holds.amount_microcredits > 0
+        GROUP BY holds.task_id, holds.state
+        HAVING count(*) FILTER (WHERE kind = 'hold') <> 1
+            OR count(*) FILTER (WHERE kind = 'capture') <> (CASE holds.state WHEN 'captured' THEN 1 ELSE 0 END)
+            OR count(*) FILTER (WHERE kind = 'release') <> (CASE holds.state WHEN 'released' THEN 1 ELSE 0 END)
+        """,
+    "every entry but a grant belongs to a hold": """
+        SELECT ledger.cause FROM ledger LEFT JOIN holds ON holds.task_id = ledger.cause
+        WHERE ledger.kind <> 'grant' AND holds.task_id IS NULL
+        """,
+    "a key has used what its tasks were charged": """
+        SELECT 'key ' || api_keys.id FROM api_keys
+        WHERE used_microcredits <> (
+            SELECT coalesce(sum(holds.amount_microcredits), 0) FROM tasks JOIN holds ON holds.task_id = tasks.id
+            WHERE tasks.api_key_id = api_keys.id AND holds.state = 'captured')
+        """,
+    "every unfinished task is in the queue": """
+        SELECT tasks.id FROM tasks
+        WHERE tasks.status IN ('pending', 'processing') AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs AS job
+            WHERE job.args ->> 'task_id' = tasks.id AND job.status IN ('todo', 'doing'))
+        """,
+}
+
+
+async def findings(connection: Connection) -> list[Finding]:
+    """All that breaks an invariant, at most FINDINGS_MAX for each. Must be the first of its transaction."""
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await connection.execute("SET LOCAL statement_timeout = '10min'")
+    found: list[Finding] = []
+    for invariant, query in INVARIANTS.items():
+        cursor = await connection.execute(query)
+        found += [Finding(invariant, subject) for (subject,) in await cursor.fetchmany(FINDINGS_MAX)]
+    return found

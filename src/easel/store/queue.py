@@ -1,0 +1,113 @@
+"""The queue: Procrastinate's tables, written in our own transactions.
+
+A job names a task and nothing more. It may run twice; the task's row decides what that means.
+A job is deleted when it ends, since the task's row is the record.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import procrastinate
+import procrastinate.sql
+from psycopg.rows import class_row
+
+from easel.store.database import Connection
+
+DRAW: Final = "draw"
+"""Both the queue's name and its only job's."""
+
+HEARTBEAT_S: Final = 1.0
+STALLED_AFTER_S: Final = 4.0
+"""A worker silent for this long is taken for dead and its jobs go to others."""
+
+_RESCUE_LOCK: Final = 0x6561_7365_6C + 1
+
+# Only describes jobs; it is never opened, since every statement runs on a connection of ours.
+_app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+
+
+@dataclass(frozen=True, slots=True)
+class StalledJob:
+    """A job that its worker no longer works on, and the task that it would draw."""
+
+    job_id: int
+    task_id: str
+
+
+async def add_draw(connection: Connection, task_id: str, priority: int = 0) -> None:
+    """Queue the drawing of a task; a higher priority (an int4) is drawn earlier."""
+    assert -(2**31) <= priority < 2**31
+    job = _app.configure_task(DRAW, queue=DRAW, priority=priority, connection=connection)
+    await job.defer_async(task_id=task_id)
+
+
+async def lock_rescue(connection: Connection) -> bool:
+    """Whether this transaction, and no other one now, is to look for stalled jobs."""
+    row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RESCUE_LOCK,))).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def stalled(connection: Connection) -> list[StalledJob]:
+    """Jobs whose worker is gone or silent for longer than STALLED_AFTER_S."""
+    cursor = connection.cursor(row_factory=class_row(StalledJob))
+    await cursor.execute(
+        """
+        SELECT job.id AS job_id, job.args ->> 'task_id' AS task_id
+        FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
+        WHERE job.status = 'doing' AND job.queue_name = %s
+          AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %s))
+        FOR UPDATE OF job
+        """,
+        (DRAW, STALLED_AFTER_S),
+    )
+    return await cursor.fetchall()
+
+
+async def held_by(connection: Connection, worker_id: int) -> list[StalledJob]:
+    """Jobs that one worker has taken and not ended."""
+    cursor = connection.cursor(row_factory=class_row(StalledJob))
+    await cursor.execute(
+        """
+        SELECT id AS job_id, args ->> 'task_id' AS task_id
+        FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s FOR UPDATE
+        """,
+        (worker_id,),
+    )
+    return await cursor.fetchall()
+
+
+async def hand_back(connection: Connection, job: StalledJob) -> None:
+    """Let another worker take a job, at once."""
+    await connection.execute(
+        procrastinate.sql.queries["retry_job"],
+        {"job_id": job.job_id, "retry_at": None, "new_priority": None, "new_queue_name": None, "new_lock": None},
+    )
+    # Procrastinate's triggers announce new jobs only; without this, idle workers would find the job at their next poll.
+    await connection.execute(
+        "SELECT pg_notify(%s, json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
+        (f"procrastinate_queue_v1#{DRAW}", job.job_id),
+    )
+
+
+async def drop(connection: Connection, job: StalledJob) -> None:
+    """Take a job off the queue: its task has ended."""
+    await connection.execute(
+        procrastinate.sql.queries["finish_job"], {"job_id": job.job_id, "status": "failed", "delete_job": True}
+    )
+
+
+async def live_workers(connection: Connection) -> int:
+    """How many workers have been heard of lately. Each draws one picture at a time."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)",
+        (STALLED_AFTER_S,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def beat(connection: Connection, worker_id: int) -> None:
+    """Say that a worker lives."""
+    await connection.execute("SET LOCAL synchronous_commit = off")
+    await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %s", (worker_id,))

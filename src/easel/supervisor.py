@@ -1,0 +1,151 @@
+"""`easel serve`: keeps the web process, the workers and the private database running, and stops them together.
+
+Children hold a pipe whose other end only this process has: when it dies, however it dies, they see the end of it and
+stop by themselves. The listening socket is this process's own, so that connections wait, rather than fail, while the
+web process is restarted.
+"""
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+RESTART_AFTER_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+STEADY_AFTER_S: Final = 30.0
+"""A child that lived this long has its next restart at once again."""
+CHECK_DATABASE_EVERY_S: Final = 1.0
+STOP_GRACE_S: Final = 10.0
+EXIT_UNUSABLE: Final = 78
+"""With this status a child says that its settings cannot work; starting it again would not help."""
+READY: Final = b"ready\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPlan:
+    """How to start one child. `inherited` are descriptors that it gets."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    inherited: Sequence[int] = ()
+
+
+@dataclass(slots=True)
+class _Child:
+    plan: ChildPlan
+    process: asyncio.subprocess.Process | None = None
+    was_ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Supervisor:
+    """Runs children until told to stop.
+
+    `ensure_database` is called every second, in a thread. `on_ready` is called once, when all children have been
+    ready.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[ChildPlan],
+        ensure_database: Callable[[], None] | None,
+        on_ready: Callable[[], None],
+        drain_timeout_s: float,
+    ) -> None:
+        self._children = [_Child(plan) for plan in plans]
+        self._ensure_database = ensure_database
+        self._on_ready = on_ready
+        self._drain_timeout_s = drain_timeout_s
+        self._stopping = asyncio.Event()
+        self._status = 0
+
+    async def run(self) -> int:
+        """Keep everything running; returns the exit status when a signal, or an unusable child, ended it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
+        side = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch_database())]
+        await self._stopping.wait()
+        await self._end(keepers)
+        for task in side:
+            task.cancel()
+        await asyncio.gather(*side, return_exceptions=True)
+        return self._status
+
+    def _on_signal(self) -> None:
+        if self._stopping.is_set():
+            log.warning("stopping_at_once")
+            self._signal_children(signal.SIGKILL)
+        self._stopping.set()
+
+    async def _keep(self, child: _Child) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started_s = time.monotonic()
+            status = await self._run_once(child)
+            if self._stopping.is_set():
+                return
+            if status == EXIT_UNUSABLE and not child.was_ready.is_set():
+                self._status = EXIT_UNUSABLE
+                self._stopping.set()
+                return
+            failures = 0 if time.monotonic() - started_s > STEADY_AFTER_S else failures + 1
+            pause_s = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)]
+            log.warning("child_died", child=child.plan.name, status=status, restart_in_s=pause_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._stopping.wait()
+
+    async def _run_once(self, child: _Child) -> int:
+        child.process = await asyncio.create_subprocess_exec(
+            *child.plan.command,
+            env=dict(child.plan.environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=child.plan.inherited,
+            # Ctrl-C reaches this process alone, which then stops its children in order.
+            start_new_session=True,
+        )
+        assert child.process.stdout is not None
+        while line := await child.process.stdout.readline():
+            if line == READY:
+                child.was_ready.set()
+                log.info("child_ready", child=child.plan.name, pid=child.process.pid)
+        return await child.process.wait()
+
+    async def _announce(self) -> None:
+        for child in self._children:
+            await child.was_ready.wait()
+        self._on_ready()
+
+    async def _watch_database(self) -> None:
+        while self._ensure_database is not None:
+            await asyncio.sleep(CHECK_DATABASE_EVERY_S)
+            try:
+                await asyncio.to_thread(self._ensure_database)
+            except Exception:  # noqa: BLE001 - the outermost loop: whatever it is, the next second tries again
+                log.exception("database_not_running")
+
+    async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:
+        self._signal_children(signal.SIGTERM)
+        _, late = await asyncio.wait(keepers, timeout=self._drain_timeout_s + STOP_GRACE_S)
+        if late:
+            log.warning("stop_took_too_long")
+            self._signal_children(signal.SIGKILL)
+            await asyncio.wait(late)
+        for keeper in keepers:
+            keeper.result()
+
+    def _signal_children(self, number: signal.Signals) -> None:
+        for child in self._children:
+            if child.process is not None and child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.send_signal(number)

@@ -1,0 +1,1 @@
+"""HTTP: who asks, what for, and the exact bytes of the answer."""

@@ -1,0 +1,147 @@
+"""The web application: its routes, and the edge that every request passes.
+
+The edge gives each request an id, turns every refusal and every fault into the contract's error shape, and writes one
+line to the log, without the path, since a path may hold a link.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from easel.domain.errors import InternalError, InvalidRequest, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
+from easel.outside.pictures import StorageFailed
+from easel.store.database import DatabaseUnavailable
+from easel.web import documents
+from easel.web.account import AccountEndpoints
+from easel.web.answers import refusal_answer
+from easel.web.health import HealthEndpoints
+from easel.web.pictures import PictureEndpoint
+from easel.web.tasks import TaskEndpoints
+
+log = structlog.get_logger(__name__)
+
+Lifespan = Callable[[ASGIApp], AbstractAsyncContextManager[None]]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+def routes(
+    tasks: TaskEndpoints, account: AccountEndpoints, pictures: PictureEndpoint, health: HealthEndpoints
+) -> list[BaseRoute]:
+    """Every address that the service answers."""
+    return [
+        Route("/v1/images/generations", tasks.create, methods=["POST"]),
+        Route("/v1/tasks/{task_id}", tasks.read, methods=["GET"]),
+        Route("/v1/credits", account.credits, methods=["GET"]),
+        Route("/v1/models", account.models, methods=["GET"]),
+        Route("/pictures/{grant}/{name}", pictures.read, methods=["GET"]),
+        Route("/healthz", health.alive, methods=["GET"]),
+        Route("/readyz", health.ready, methods=["GET"]),
+        Route("/openapi.json", documents.openapi_json, methods=["GET"]),
+        Route("/docs", documents.reference_page, methods=["GET"]),
+        Route("/docs/reference.css", documents.reference_style, methods=["GET"]),
+    ]
+
+
+class App:
+    """The application that a server runs."""
+
+    def __init__(self, routes: Sequence[BaseRoute], lifespan: Lifespan) -> None:
+        self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection's request, or the server's start and stop."""
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        try:
+            await self._router(scope, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = 499  # nobody is left to read an answer; nginx's number for it
+        except Exception as error:  # noqa: BLE001 - the outermost loop of a request: whatever it is becomes an answer
+            await exchange.answer_fault(error, receive)
+        finally:
+            exchange.log()
+
+
+class _Exchange:
+    """One request on its way through the edge."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.status = 0
+        self._scope = scope
+        self._send = send
+        self._started_s = time.monotonic()
+        self._request_id = _request_id(scope)
+        # Starlette raises 404 and 405 as exceptions, rather than answer plain text, only when it finds an app here.
+        scope["app"] = self
+        scope["state"] = {**scope.get("state", {}), "request_id": self._request_id}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            present = {name for name, _ in headers}
+            headers += [header for header in _SECURITY_HEADERS if header[0] not in present]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def answer_fault(self, error: Exception, receive: Receive) -> None:
+        if self.status:
+            log.error("answer_broken_off", request_id=self._request_id, exc_info=error)
+            return
+        await self._answer(error)(self._scope, receive, self.send)
+
+    def _answer(self, error: Exception) -> Response:
+        path = self._scope["path"]
+        if isinstance(error, Refusal):
+            return refusal_answer(error, path)
+        if isinstance(error, HTTPException):
+            return refusal_answer(_routing_refusal(error), path, error.headers)
+        if isinstance(error, DatabaseUnavailable | StorageFailed):
+            log.warning("unavailable", request_id=self._request_id, reason=str(error))
+            return refusal_answer(ServiceUnavailable(), path)
+        log.error("request_fault", request_id=self._request_id, exc_info=error)
+        return refusal_answer(InternalError(), path)
+
+    def log(self) -> None:
+        route = self._scope.get("route")
+        state = self._scope["state"]
+        log.info(
+            "request",
+            method=self._scope["method"] if self._scope["method"].isalpha() else "?",
+            route=route.path if isinstance(route, Route) else None,
+            status=self.status,
+            ms=round((time.monotonic() - self._started_s) * 1000, 1),
+            request_id=self._request_id,
+            account_id=state.get("account_id"),
+            task_id=state.get("task_id"),
+        )
+
+
+def _routing_refusal(error: HTTPException) -> Refusal:
+    known: dict[int, Callable[[], Refusal]] = {404: NotFound, 405: MethodNotAllowed}
+    return known.get(error.status_code, lambda: InvalidRequest("The request could not be understood"))()
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own id of the request where it has a harmless one, so that it can follow it; else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            if _REQUEST_ID.fullmatch(text):
+                return str(text)
+    return f"req-{secrets.token_hex(12)}"
+
+

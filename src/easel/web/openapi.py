@@ -1,0 +1,87 @@
+"""The wire contract as data: `openapi.yaml`, read once per process.
+
+The document is written by hand and is not derived from the code; tests hold the two together. Callers share one
+dictionary and must not change it.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import yaml
+
+Node: TypeAlias = Mapping[str, Any]
+
+NAME: Final = "x-name"
+"""Where an expanded schema keeps the name it was referred to by."""
+
+_DOCUMENT_FILE: Final = Path(__file__).with_name("openapi.yaml")
+_SCHEMAS_POINTER: Final = "#/components/schemas/"
+_DEPTH_MAX: Final = 64
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    loaded = yaml.safe_load(_DOCUMENT_FILE.read_bytes())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+@cache
+def document_json() -> bytes:
+    """The body of `/openapi.json`, in the order in which the document is written."""
+    return msgspec.json.encode(document())
+
+
+def expanded(document: Node) -> dict[str, Any]:
+    """The document with every reference replaced by what it points to, and every `allOf` by the sum of its parts.
+
+    A schema that was referred to by name keeps that name under `NAME`. Fails on a document that refers to itself.
+    """
+    plain: dict[str, Any] = _plain(document, document, 0)
+    return plain
+
+
+def _plain(document: Node, node: Any, depth: int) -> Any:
+    assert depth < _DEPTH_MAX, "the document refers to itself"
+    if isinstance(node, list):
+        return [_plain(document, item, depth + 1) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    below: dict[str, Any] = {}
+    for part in node.get("allOf", ()):
+        below = _merged(below, _plain(document, part, depth + 1))
+        below.pop(NAME, None)
+    pointer = node.get("$ref")
+    if isinstance(pointer, str):
+        below = _merged(below, _plain(document, _target(document, pointer), depth + 1)) | _name(pointer)
+    own = {key: _plain(document, value, depth + 1) for key, value in node.items() if key not in ("$ref", "allOf")}
+    return _merged(below, own)
+
+
+def _target(document: Node, pointer: str) -> Any:
+    found: Any = document
+    for part in pointer.removeprefix("#/").split("/"):
+        found = found[part.replace("~1", "/").replace("~0", "~")]
+    return found
+
+
+def _name(pointer: str) -> dict[str, str]:
+    name = pointer.removeprefix(_SCHEMAS_POINTER)
+    return {NAME: name} if pointer.startswith(_SCHEMAS_POINTER) and "/" not in name else {}
+
+
+def _merged(below: Node, above: Node) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        elif key == "required" and isinstance(old, list):
+            merged[key] = [*old, *(name for name in value if name not in old)]
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,79 @@
+"""Pictures behind their links. The link is the permission: no key is asked for, and none would help."""
+
+import re
+import time
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from easel.domain import link
+from easel.domain.errors import LinkExpired, NotFound, RangeNotSatisfiable
+from easel.domain.link import LinkKeys
+from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
+from easel.outside.pictures import Pictures
+
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
+_ALWAYS: Final = {
+    "accept-ranges": "bytes",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "content-disposition": "inline",
+    "x-content-type-options": "nosniff",
+}
+
+
+class PictureEndpoint:
+    """`GET` and `HEAD /pictures/{grant}/{name}`, whole or in part."""
+
+    def __init__(self, pictures: Pictures, link_keys: LinkKeys) -> None:
+        self._pictures = pictures
+        self._link_keys = link_keys
+
+    async def read(self, request: Request) -> Response:
+        """The picture, or the part of it that `Range` asks for."""
+        name = request.path_params["name"]
+        lifetime_s = self._lifetime_left_s(request.path_params["grant"], name)
+        size_bytes = await self._pictures.size_bytes(object_name(name))
+        if size_bytes is None:
+            raise NotFound
+        etag = f'"{name[:32]}"'
+        headers = {**_ALWAYS, "etag": etag, "cache-control": f"private, max-age={lifetime_s}, immutable"}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        part = _asked_part(request, etag, size_bytes)
+        headers["content-type"] = CONTENT_TYPE_BY_EXTENSION[name[32:]]
+        start, end = (0, size_bytes) if part is None else part
+        headers["content-length"] = str(end - start)
+        if part is not None:
+            headers["content-range"] = f"bytes {start}-{end - 1}/{size_bytes}"
+        content = b"" if request.method == "HEAD" else await self._pictures.read(object_name(name), start, end)
+        return Response(content, status_code=200 if part is None else 206, headers=headers)
+
+    def _lifetime_left_s(self, grant: str, name: str) -> int:
+        expires_s = link.expiry_s(grant, name, self._link_keys)
+        if expires_s is None:
+            raise NotFound
+        left_s = expires_s - int(time.time())
+        if left_s <= 0:
+            raise LinkExpired
+        return left_s
+
+
+def _asked_part(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:
+    """Start and end of the range asked for, end excluded; None for the whole. Raises RangeNotSatisfiable.
+
+    Several ranges at once, or a range that depends on another version, get the whole, as RFC 9110 allows.
+    """
+    match = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+    if match is None or request.headers.get("if-range", etag) != etag or match[0] == "bytes=-":
+        return None
+    if match[1]:
+        start = int(match[1])
+        end = min(int(match[2]) + 1, size_bytes) if match[2] else size_bytes
+        if match[2] and int(match[2]) < start:
+            return None
+    else:
+        start, end = max(0, size_bytes - int(match[2])), size_bytes
+    if start >= end:
+        raise RangeNotSatisfiable(size_bytes)
+    return start, end

@@ -1,0 +1,129 @@
+"""The exact JSON of every answer: compact, keys in alphabetical order.
+
+Only shapes; what stands in them was decided elsewhere.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from easel.domain import link
+from easel.domain.errors import Refusal, Wording
+from easel.domain.ledger import Balance, credits_shown
+from easel.domain.link import LinkKeys
+from easel.domain.order import MODELS
+from easel.domain.task import ENDS, Status
+from easel.store.tasks import Task
+
+_BILLING_RULE: Final = "per_call"
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON with sorted keys."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def decode(body: bytes) -> object:
+    """What a body holds. Raises ValueError for whatever is no JSON of a sane depth in UTF-8."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ValueError from None
+
+
+def task_body(task: Task, estimated_time_s: int, link_keys: LinkKeys) -> dict[str, Any]:
+    """A task as its reader sees it. `estimated_time_s` is shown while it is unfinished."""
+    body: dict[str, Any] = {
+        "created": int(task.created_at.timestamp()),
+        "id": task.id,
+        "model": task.model,
+        "object": "image.generation.task",
+        "progress": task.progress,
+        "status": task.status,
+        "task_info": _task_info(task, estimated_time_s),
+        "type": "image",
+        "usage": _usage(task),
+    }
+    if task.status == Status.COMPLETED:
+        body |= _result(task, link_keys)
+    if task.status == Status.FAILED:
+        body["error"] = {"code": task.error_code, "message": task.error_message, "type": "task_error"}
+    return body
+
+
+def _task_info(task: Task, estimated_time_s: int) -> dict[str, Any]:
+    if task.status in ENDS:
+        return {"can_cancel": False}
+    return {"can_cancel": True, "estimated_time": estimated_time_s}
+
+
+def _usage(task: Task) -> dict[str, Any]:
+    usage: dict[str, Any] = {"billing_rule": _BILLING_RULE, "user_group": task.user_group}
+    if task.status in ENDS:
+        charged = task.price_microcredits if task.status == Status.COMPLETED else 0
+        usage["credits_used"] = credits_shown(charged)
+    else:
+        usage["credits_reserved"] = credits_shown(task.price_microcredits)
+    return usage
+
+
+def _result(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
+    assert task.picture_name is not None and task.link_expires_at is not None  # noqa: PT018 - one fact: it is completed
+    assert task.ended_at is not None and task.started_at is not None  # noqa: PT018 - likewise
+    url = task.public_url + link.path(task.picture_name, int(task.link_expires_at.timestamp()), link_keys)
+    picture = {
+        "engine": task.engine,
+        "height": task.height_px,
+        "seed": task.seed,
+        "url": url,
+        "width": task.width_px,
+    }
+    return {
+        "duration": round((task.ended_at - task.started_at).total_seconds()),
+        "result_data": [picture],
+        "results": [url],
+    }
+
+
+def credits_body(balance: Balance, used_by_key: int) -> dict[str, Any]:
+    """What an account and one of its keys have left and have used. Keys have no limit of their own."""
+    return {
+        "data": {
+            "token": {
+                "remaining_credits": credits_shown(balance.available),
+                "unlimited_credits": True,
+                "used_credits": credits_shown(used_by_key),
+            },
+            "user": {
+                "remaining_credits": credits_shown(balance.available),
+                "used_credits": credits_shown(balance.used),
+            },
+        },
+        "message": "",
+        "success": True,
+    }
+
+
+def models_body(usable: frozenset[str] | None) -> dict[str, Any]:
+    """The models that a key may use, in OpenAI's list shape."""
+    models = [model for model in MODELS if usable is None or model in usable]
+    # A model has no moment of creation here, and OpenAI's clients want a number.
+    return {
+        "data": [{"created": 0, "id": model, "object": "model", "owned_by": "easel"} for model in models],
+        "object": "list",
+    }
+
+
+def error_body(refusal: Refusal, path: str) -> dict[str, Any]:
+    """A refusal, worded for the endpoint that was asked."""
+    wording = _wording(refusal, path)
+    error: dict[str, Any] = {"code": wording.code, "message": wording.message, "type": wording.type}
+    if path == "/v1/credits":
+        error["code"] = refusal.status
+    if refusal.param is not None:
+        error["param"] = refusal.param
+    return {"error": error}
+
+
+def _wording(refusal: Refusal, path: str) -> Wording:
+    return refusal.task if path == "/v1/tasks" or path.startswith("/v1/tasks/") else refusal.generation

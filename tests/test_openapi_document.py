@@ -1,0 +1,308 @@
+"""The OpenAPI document against the hosted API's own, against itself, and against the domain's rules.
+
+Whether the service answers as the document says is tested where the service is tested.
+"""
+
+import copy
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from easel.domain import errors, order, task
+from easel.web import openapi
+
+VENDOR: dict[str, Any] = yaml.safe_load(
+    Path(__file__).with_name("data").joinpath("z-image-turbo.openapi.yaml").read_bytes()
+)
+OURS = openapi.document()
+
+DIFFERS = {
+    "/info": "Easel's own name, version and licence",
+    "/servers": "self-hosted: the server is the one that serves the document",
+    "/paths/~1v1~1images~1generations/post/summary": "the vendor's product title",
+    "/paths/~1v1~1images~1generations/post/description": "its facts are kept; its link leads to the vendor's site",
+    "/components/securitySchemes/bearerAuth/description": "sends the reader to the vendor's dashboard for a key",
+    "/components/schemas/ImageGenerationRequest/properties/size/enum": "stands in anyOf, beside the pattern of WxH",
+}
+
+REGISTRY: Registry[Any] = Registry().with_resource("urn:easel", Resource.from_contents(OURS, DRAFT202012))
+
+
+def escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def resolved(node: Any) -> Any:
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        target: Any = OURS
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def missing(theirs: Any, ours: Any, pointer: str = "") -> Iterator[str]:
+    """Every place of the vendor's document that ours lacks or contradicts."""
+    if isinstance(theirs, dict):
+        ours = ours if "$ref" in theirs else resolved(ours)
+        for key, value in theirs.items():
+            below = f"{pointer}/{escaped(key)}"
+            if below in DIFFERS or (key == "example" and value in example_values(ours)):
+                continue
+            yield from missing(value, ours[key], below) if key in ours else [below]
+    elif not is_kept(theirs, ours, pointer):
+        yield pointer
+
+
+def is_kept(theirs: Any, ours: Any, pointer: str) -> bool:
+    """Whether a list or a plain value of the vendor's stands in ours too."""
+    if isinstance(theirs, list) and not pointer.endswith("/enum"):
+        return all(each in ours for each in theirs)
+    return theirs in ours if pointer.endswith("/description") else theirs == ours
+
+
+def example_values(node: dict[str, Any]) -> list[Any]:
+    return [node[key] for key in ("example",) if key in node] + [
+        each["value"] for each in node.get("examples", {}).values()
+    ]
+
+
+def validator(pointer: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"urn:easel#{pointer}"}, registry=REGISTRY)
+
+
+def nodes(node: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        yield pointer, node
+        for key, value in node.items():
+            if key not in ("example", "examples", "default"):
+                yield from nodes(value, f"{pointer}/{escaped(key)}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from nodes(value, f"{pointer}/{index}")
+
+
+def examples() -> Iterator[tuple[str, Any]]:
+    """Every example and default, with the pointer to the schema that it must keep."""
+    for pointer, node in nodes(OURS):
+        if "schema" in node:
+            schema = f"{pointer}/schema"
+            yield from ((schema, value) for value in example_values(node))
+        elif "/schemas/" in pointer or pointer.endswith("/schema"):
+            yield from ((pointer, node[key]) for key in ("example", "default") if key in node)
+
+
+def answers(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for status, response in operation["responses"].items():
+        yield status, resolved(response)
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in OURS["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                yield f"{method} {path}", operation
+
+
+def error_examples(responses: dict[str, Any]) -> set[tuple[Any, ...]]:
+    """Status, code, message, type and param of every error that an operation shows."""
+    return {
+        (status, error["code"], error["message"], error["type"], error.get("param"))
+        for status, response in responses.items()
+        for content in resolved(response).get("content", {}).values()
+        for value in example_values(content)
+        if status >= "400"
+        for error in [value["error"]]
+    }
+
+
+def worded(refusal: type[errors.Refusal] | errors.Refusal, column: str) -> tuple[Any, ...]:
+    wording: errors.Wording = getattr(refusal, column)
+    return str(refusal.status), wording.code, wording.message, wording.type, refusal.param
+
+
+def test_the_document_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(OURS).validate()
+
+
+def test_everything_in_the_hosted_document_is_in_ours() -> None:
+    assert list(missing(VENDOR, OURS)) == []
+
+
+@pytest.mark.parametrize(
+    ("pointer", "change"),
+    [
+        ("/paths", {"/v1/other": {}}),
+        ("/components/schemas/ImageGenerationRequest/properties", {"steps": {"type": "integer"}}),
+        ("/components/schemas/ImageGenerationRequest/properties/seed", {"maximum": 7}),
+        ("/components/schemas/ImageGenerationRequest/properties/prompt", {"description": "Something else"}),
+        ("/components/schemas/ImageGenerationRequest/properties/nsfw_check", {"default": True}),
+        ("/components/schemas/TaskInfo", {"required": ["colour"]}),
+        ("/components/schemas/Usage/properties/billing_rule", {"enum": ["per_call"]}),
+        ("/components/schemas/Usage/properties/credits_reserved", {"example": 1}),
+    ],
+)
+def test_what_the_hosted_document_had_beyond_ours_would_be_noticed(pointer: str, change: dict[str, Any]) -> None:
+    vendor = copy.deepcopy(VENDOR)
+    node = vendor
+    for part in pointer[1:].split("/"):
+        node = node[part]
+    node |= change
+    assert list(missing(vendor, OURS)) == [f"{pointer}/{escaped(key)}" for key in change]
+
+
+def test_every_named_difference_is_still_one() -> None:
+    differing = set()
+    for pointer in DIFFERS:
+        theirs, ours = VENDOR, OURS
+        for part in pointer[1:].split("/"):
+            key = part.replace("~1", "/")
+            theirs, ours = theirs[key], resolved(ours).get(key, {})
+        if theirs != ours:
+            differing.add(pointer)
+    assert differing == set(DIFFERS)
+
+
+def test_size_takes_the_hosted_ratios_or_pixels() -> None:
+    size = OURS["components"]["schemas"]["ImageGenerationRequest"]["properties"]["size"]
+    ratios, pixels = size["anyOf"]
+    hosted = VENDOR["components"]["schemas"]["ImageGenerationRequest"]["properties"]["size"]["enum"]
+    assert ratios["enum"] == hosted == list(order.RATIOS_PX)
+    assert pixels["pattern"] == "^[1-9][0-9]{2,3}x[1-9][0-9]{2,3}$"
+    for ratio, (width_px, height_px) in order.RATIOS_PX.items():
+        assert f"`{ratio}` is {width_px}x{height_px}" in size["description"]
+
+
+def test_every_example_keeps_its_schema() -> None:
+    checked = 0
+    for pointer, example in examples():
+        faults = [fault.message for fault in validator(pointer).iter_errors(example)]
+        assert faults == [], pointer
+        checked += 1
+    assert checked >= 90
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
+def test_every_json_answer_has_an_example_and_every_answer_a_request_id(name: str, operation: dict[str, Any]) -> None:
+    for status, response in answers(operation):
+        assert "x-request-id" in response["headers"], (name, status)
+        content = response.get("content", {}).get("application/json", {"example": None})
+        assert "example" in content or content["examples"], (name, status)
+        if status in ("429", "503"):
+            assert "Retry-After" in response["headers"], (name, status)
+
+
+def test_bounds_are_those_of_the_domain() -> None:
+    schemas = OURS["components"]["schemas"]
+    request = schemas["ImageGenerationRequest"]["properties"]
+    assert request["prompt"]["maxLength"] == order.PROMPT_CODE_POINTS_MAX
+    assert (request["seed"]["minimum"], request["seed"]["maximum"]) == (order.SEED_MIN, order.SEED_MAX)
+    assert request["output_format"]["enum"] == list(order.OUTPUT_FORMATS)
+    assert request["model"]["enum"] == list(order.MODELS)
+    picture = schemas["Picture"]["properties"]
+    for side in ("width", "height"):
+        assert (picture[side]["minimum"], picture[side]["maximum"]) == (order.SIDE_PX_MIN, order.SIDE_PX_MAX)
+    assert schemas["TaskError"]["properties"]["code"]["enum"] == list(task.ErrorCode)
+    assert schemas["ImageGenerationResponse"]["properties"]["status"]["enum"] == list(task.Status)
+
+
+def test_creation_errors_are_worded_as_the_service_words_them() -> None:
+    shown = error_examples(OURS["paths"]["/v1/images/generations"]["post"]["responses"])
+    assert shown == {
+        ("400", "invalid_request", "Invalid request parameters", "invalid_request_error", None),
+        worded(errors.InvalidRequest("seed must be a whole number from 1 to 2147483647", "seed"), "generation"),
+        worded(errors.Unauthorized, "generation"),
+        worded(errors.InsufficientQuota, "generation"),
+        worded(errors.ModelAccessDenied("z-image-turbo"), "generation"),
+        worded(errors.PermissionDenied, "generation"),
+        worded(errors.PayloadTooLarge(65536), "generation"),
+        worded(errors.RateLimitExceeded(1), "generation"),
+        worded(errors.InternalError, "generation"),
+        worded(errors.ServiceUnavailable, "generation"),
+    }
+
+
+def test_task_errors_are_worded_as_the_service_words_them() -> None:
+    refusals = (
+        errors.InvalidTaskId, errors.Unauthorized, errors.InsufficientQuota, errors.PermissionDenied,
+        errors.TaskNotFound, errors.RateLimitExceeded, errors.InternalError, errors.ServiceUnavailable,
+    )  # fmt: skip
+    shown = error_examples(OURS["paths"]["/v1/tasks/{task_id}"]["get"]["responses"])
+    assert shown == {worded(refusal, "task") for refusal in refusals}
+
+
+def test_errors_beyond_the_two_tables_are_worded_as_the_service_words_them() -> None:
+    shown = error_examples(OURS["paths"]["/pictures/{grant}/{file}"]["get"]["responses"])
+    shown |= error_examples(OURS["x-any-address"])
+    refusals = (
+        errors.NotFound, errors.MethodNotAllowed, errors.LinkExpired, errors.RangeNotSatisfiable,
+        errors.InternalError, errors.ServiceUnavailable,
+    )  # fmt: skip
+    assert shown == {worded(refusal, "generation") for refusal in refusals}
+
+
+def test_errors_of_credits_carry_their_status_as_an_integer() -> None:
+    shown = error_examples(OURS["paths"]["/v1/credits"]["get"]["responses"])
+    refusals = (
+        errors.Unauthorized, errors.PermissionDenied, errors.RateLimitExceeded, errors.InternalError,
+        errors.ServiceUnavailable,
+    )  # fmt: skip
+    worded_with_status = {
+        (str(each.status), each.status, each.generation.message, each.generation.type, None) for each in refusals
+    }
+    assert shown == worded_with_status
+
+
+def completed() -> dict[str, Any]:
+    content = OURS["paths"]["/v1/tasks/{task_id}"]["get"]["responses"]["200"]["content"]["application/json"]
+    return dict(content["examples"]["completed"]["value"])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"extra": 1},
+        {"status": "failed"},
+        {"status": "processing"},
+        {"id": "task-1"},
+        {"progress": 99},
+        {"results": []},
+        {"results": ["https://easel.example/pictures/x/y.gif"]},
+        {"duration": 1.5},
+        {"task_info": {"can_cancel": False, "estimated_time": 1}},
+        {"usage": {"billing_rule": "per_call", "credits_reserved": 0.026, "user_group": "default"}},
+    ],
+)
+def test_a_wrong_completed_task_does_not_pass(fault: dict[str, Any]) -> None:
+    task_schema = validator("/components/schemas/Task")
+    assert task_schema.is_valid(completed())
+    assert not task_schema.is_valid(completed() | fault)
+
+
+@pytest.mark.parametrize("size", ["5:4", "64x64", "1024x", "01024x768", "1024X768", "", "10240x768"])
+def test_a_size_of_neither_form_does_not_pass(size: str) -> None:
+    request = {"model": "z-image-turbo", "prompt": "a cute cat", "size": size}
+    assert not validator("/components/schemas/ImageGenerationRequest").is_valid(request)
+
+
+def test_unknown_properties_of_a_request_pass() -> None:
+    request = {"model": "z-image-turbo", "prompt": "a cute cat", "quality": "2K", "n": 4}
+    assert validator("/components/schemas/ImageGenerationRequest").is_valid(request)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text("utf-8"))["project"]
+    assert OURS["info"]["version"] == project["version"]
+    assert OURS["info"]["license"]["identifier"] == project["license"]
+
+
+def test_the_json_is_the_same_document() -> None:
+    assert yaml.safe_load(openapi.document_json()) == OURS

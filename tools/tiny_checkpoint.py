@@ -1,0 +1,134 @@
+"""Builds a Z-Image checkpoint of random weights, small enough for tests and the demo.
+
+It has the same parts, classes and files on disk as the real one, so that everything that loads and runs the real one
+is exercised, in a second and a few hundred kilobytes. It does not promise pictures of anything, and the same bytes
+only with the same versions of PyTorch, diffusers and transformers.
+
+    python tools/tiny_checkpoint.py FOLDER
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging as transformers_logging
+
+SEED = 20251126
+CAPTION_DIM = 32
+SHARD_BYTES_MAX = 1_200_000
+"""Small enough that the transformer comes in several files with an index, as the real one does."""
+
+SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+CHAT_TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and not enable_thinking %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}"
+    "{%- endif %}"
+)
+
+
+def build(folder: Path) -> None:
+    """Write the checkpoint to `folder`, whole or not at all; a checkpoint already there is replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        made = Path(scratch) / "made"
+        save(made)
+        if folder.exists():
+            folder.rename(Path(scratch) / "replaced")
+        made.rename(folder)
+
+
+def save(folder: Path) -> None:
+    """Make every part from one seed, without touching the caller's random state, and save the pipeline."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        language_model = text_encoder(len(SPECIAL_TOKENS) + len(ByteLevel.alphabet()))
+        pipe = ZImagePipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=3.0, use_dynamic_shifting=False),
+            vae=autoencoder(),
+            text_encoder=language_model.model,
+            tokenizer=tokenizer(),
+            transformer=transformer(),
+        )
+    transformers_logging.disable_progress_bar()
+    pipe.save_pretrained(folder, safe_serialization=True, max_shard_size=SHARD_BYTES_MAX)
+    # The real text encoder is stored as the language model that it was, output layer and name prefixes included.
+    shutil.rmtree(folder / "text_encoder")
+    language_model.save_pretrained(folder / "text_encoder")
+
+
+def transformer() -> ZImageTransformer2DModel:
+    """The denoiser: `axes_lens` as in the real one, so that every size and caption that it can draw, this can."""
+    model = ZImageTransformer2DModel(
+        dim=64,
+        n_layers=2,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=CAPTION_DIM,
+        axes_dims=[8, 12, 12],
+        axes_lens=[1536, 512, 512],
+    )
+    with torch.no_grad():
+        # Left uninitialised by the class, which expects a trained checkpoint.
+        model.x_pad_token.normal_(std=0.02)
+        model.cap_pad_token.normal_(std=0.02)
+    return model.eval()
+
+
+def text_encoder(vocabulary: int) -> Qwen3ForCausalLM:
+    """A Qwen3 of two layers: its last layer but one, which captions come from, is then the first."""
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=CAPTION_DIM,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        tie_word_embeddings=True,
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
+def autoencoder() -> AutoencoderKL:
+    """The shape of FLUX.1's autoencoder (eight times smaller each way, 16 channels), hardly any channels inside."""
+    return AutoencoderKL(
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
+        block_out_channels=[8, 8, 16, 16],
+        layers_per_block=1,
+        norm_num_groups=8,
+        latent_channels=16,
+        scaling_factor=0.3611,
+        shift_factor=0.1159,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    ).eval()
+
+
+def tokenizer() -> Qwen2Tokenizer:
+    """Bytes for tokens, without merges: any text is a caption, and a long one is easily too long."""
+    alphabet = sorted(ByteLevel.alphabet())
+    vocabulary = {token: number for number, token in enumerate(SPECIAL_TOKENS + alphabet)}
+    made = Qwen2Tokenizer(
+        vocab=vocabulary,
+        merges=[],
+        eos_token=SPECIAL_TOKENS[2],
+        additional_special_tokens=SPECIAL_TOKENS,
+    )
+    made.chat_template = CHAT_TEMPLATE
+    return made
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python tools/tiny_checkpoint.py FOLDER")
+    build(Path(sys.argv[1]))
