@@ -24,7 +24,7 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
         if not as_text
         else structlog.processors.format_exc_info,
-        _without_absent_fields,
+        _tidied,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
@@ -47,7 +47,9 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _without_absent_fields(
+def _tidied(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    return {name: value for name, value in event.items() if value is not None}
+    """What every line has comes first; what is absent is left out."""
+    first = {name: event.get(name) for name in ("timestamp", "level", "process", "event")}
+    return {name: value for name, value in {**first, **event}.items() if value is not None}

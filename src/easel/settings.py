@@ -149,11 +149,16 @@ def _given(kind: type[msgspec.Struct], environ: Mapping[str, str]) -> dict[str, 
 
 def _convert(kind: type[_Kind], values: dict[str, object]) -> _Kind:
     try:
-        return msgspec.convert(values, kind, strict=False)
+        return msgspec.convert(values, kind, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
         raise SettingsWrong(f"{variable(name)} cannot be used: {reason}.") from None
+
+
+def _decode_path(kind: type, value: object) -> Path:
+    assert kind is Path
+    return Path(str(value))
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:

@@ -21,6 +21,7 @@ from easel.supervisor import READY
 
 LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15
+STANDARD_INPUT: Final = 0
 
 
 @click.command()
@@ -154,7 +155,9 @@ def _when_abandoned(stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not through sys.stdin, whose lock a waiting thread would hold when the interpreter ends.
+        while os.read(STANDARD_INPUT, 1):
+            pass
         with contextlib.suppress(RuntimeError):  # the loop has ended before
             loop.call_soon_threadsafe(stop)
 

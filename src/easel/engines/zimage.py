@@ -31,15 +31,18 @@ try:
 
     from easel.engines.zimage_captions import EMBEDDINGS_BYTES_MAX, ENTRIES_MAX, Captions
     from easel.engines.zimage_weights import Hub, count_parameters, locate
-except ImportError as error:
+except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError where one of its own imports fails
     raise EngineUnusable(
-        f"The zimage engine needs {error.name}, which is missing or too old: "
+        f"The zimage engine needs {getattr(error, 'name', None) or 'diffusers'}, which is missing or does not fit: "
         "install Easel with its gpu extra (pip install '.[gpu]')."
     ) from error
 
 STEPS = 8
 GUIDANCE = 0.0
 """The Turbo model is distilled to eight steps without guidance; the pipeline's own defaults are for another model."""
+
+LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, AssertionError, SafetensorError)
+"""What the libraries raise for files that are no proper checkpoint; they check configurations by assertion, too."""
 
 MULTIPLE_PX = 16
 CAPTION_PAD_TOKENS = 32
@@ -99,7 +102,7 @@ class ZImage:
         quieten_libraries()
         try:
             self._loaded = self._load(folder, device, dtype)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        except LOAD_ERRORS as error:
             raise EngineUnusable(why_not_loaded(folder, device, error)) from error
 
     def _load(self, folder: Path, device: torch.device, dtype: torch.dtype) -> Loaded:

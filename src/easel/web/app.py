@@ -44,7 +44,7 @@ def routes(
         Route("/v1/tasks/{task_id}", tasks.read, methods=["GET"]),
         Route("/v1/credits", account.credits, methods=["GET"]),
         Route("/v1/models", account.models, methods=["GET"]),
-        Route("/pictures/{grant}/{name}", pictures.read, methods=["GET"]),
+        Route("/pictures/{grant}/{file}", pictures.read, methods=["GET"]),
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
         Route("/openapi.json", documents.openapi_json, methods=["GET"]),

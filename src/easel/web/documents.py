@@ -1,5 +1,6 @@
 """The API's own description: as OpenAPI for programs, as a page for people."""
 
+from functools import lru_cache
 from importlib import resources
 from typing import Final
 
@@ -13,8 +14,10 @@ _PAGE_HEADERS: Final = {
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),
-    "cache-control": "public, max-age=300",
+    # Its examples name the address that was asked, which must not reach somebody else's cache.
+    "cache-control": "private, max-age=300",
 }
+BASE_URLS_KEPT: Final = 16
 
 
 async def openapi_json(_request: Request) -> Response:
@@ -27,7 +30,12 @@ async def openapi_json(_request: Request) -> Response:
 async def reference_page(request: Request) -> Response:
     """The readable API page, with examples for the address that it was asked at."""
     base_url = f"{request.url.scheme}://{request.url.netloc}"
-    return Response(reference.page(openapi.document(), base_url), media_type="text/html", headers=_PAGE_HEADERS)
+    return Response(_rendered(base_url), media_type="text/html", headers=_PAGE_HEADERS)
+
+
+@lru_cache(maxsize=BASE_URLS_KEPT)
+def _rendered(base_url: str) -> str:
+    return reference.page(openapi.document(), base_url)
 
 
 async def reference_style(_request: Request) -> Response:

@@ -23,7 +23,7 @@ _ALWAYS: Final = {
 
 
 class PictureEndpoint:
-    """`GET` and `HEAD /pictures/{grant}/{name}`, whole or in part."""
+    """`GET` and `HEAD /pictures/{grant}/{file}`, whole or in part."""
 
     def __init__(self, pictures: Pictures, link_keys: LinkKeys) -> None:
         self._pictures = pictures
@@ -31,7 +31,7 @@ class PictureEndpoint:
 
     async def read(self, request: Request) -> Response:
         """The picture, or the part of it that `Range` asks for."""
-        name = request.path_params["name"]
+        name = request.path_params["file"]
         lifetime_s = self._lifetime_left_s(request.path_params["grant"], name)
         size_bytes = await self._pictures.size_bytes(object_name(name))
         if size_bytes is None:
