@@ -13,14 +13,14 @@ import pytest
 # The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
-import numpy as np  # noqa: E402 - after the skip
-import torch  # noqa: E402 - after the skip
-from diffusers import ZImagePipeline  # noqa: E402 - after the skip
-from transformers import Qwen2Tokenizer, Qwen3Model  # noqa: E402 - after the skip
+import numpy as np
+import torch
+from diffusers import ZImagePipeline
+from transformers import Qwen2Tokenizer, Qwen3Model
 
-from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px  # noqa: E402 - after the skip
-from easel.engines.zimage import ZImage  # noqa: E402 - after the skip
-from easel.engines.zimage_captions import Captions  # noqa: E402 - after the skip
+from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px
+from easel.engines.zimage import ZImage
+from easel.engines.zimage_captions import Captions
 
 TINY = Path(__file__).parents[1] / "tools" / "tiny_checkpoint.py"
 WINDOW_TOKENS = 1504

@@ -16,12 +16,12 @@ import pytest
 # The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
-import torch  # noqa: E402 - after the skip
+import torch
 
-from easel.engines.engine import Drawing, EngineUnusable  # noqa: E402 - after the skip
-from easel.engines.zimage import ZImage  # noqa: E402 - after the skip
-from easel.engines.zimage_devices import devices, pick, pick_precision, require_memory  # noqa: E402 - after the skip
-from easel.engines.zimage_weights import count_parameters  # noqa: E402 - after the skip
+from easel.engines.engine import Drawing, EngineUnusable
+from easel.engines.zimage import ZImage
+from easel.engines.zimage_devices import devices, pick, pick_precision, require_memory
+from easel.engines.zimage_weights import count_parameters
 
 TINY = Path(__file__).parents[1] / "tools" / "tiny_checkpoint.py"
 MODEL = "easel-tests/tiny"

@@ -4,7 +4,7 @@ It has the same parts, classes and files on disk as the real one, so that everyt
 is exercised, in a second and a few hundred kilobytes. It does not promise pictures of anything, and the same bytes
 only with the same versions of PyTorch, diffusers and transformers.
 
-    python tools/tiny_checkpoint.py FOLDER
+    python -m tools.tiny_checkpoint FOLDER
 """
 
 import shutil
@@ -130,5 +130,5 @@ def tokenizer() -> Qwen2Tokenizer:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python tools/tiny_checkpoint.py FOLDER")
+        sys.exit("usage: python -m tools.tiny_checkpoint FOLDER")
     build(Path(sys.argv[1]))

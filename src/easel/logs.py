@@ -10,7 +10,7 @@ from typing import Final, Literal
 import structlog
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_QUIET_LIBRARIES: Final = ("procrastinate", "psycopg", "uvicorn", "httpcore2", "httpx2", "asyncio", "PIL")
+_QUIET_LIBRARIES: Final = ("procrastinate", "psycopg", "uvicorn", "httpx", "httpx2", "asyncio", "PIL")
 
 
 def configure(process: str, log_format: Literal["auto", "json", "text"], log_level: str) -> None:
@@ -43,6 +43,7 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("easel").setLevel(_LEVELS[log_level])
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
 

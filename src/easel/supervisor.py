@@ -131,7 +131,7 @@ class Supervisor:
             await asyncio.sleep(CHECK_DATABASE_EVERY_S)
             try:
                 await asyncio.to_thread(self._ensure_database)
-            except Exception:  # noqa: BLE001 - the outermost loop: whatever it is, the next second tries again
+            except Exception:  # the outermost loop: whatever it is, the next second tries again
                 log.exception("database_not_running")
 
     async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:

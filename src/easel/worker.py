@@ -111,7 +111,7 @@ class Worker:
             await self._draw(task_id)
         except DatabaseUnavailable:
             raise
-        except Exception:  # noqa: BLE001 - a fault of ours ends this task, refunded, rather than be tried for ever
+        except Exception:  # a fault of ours ends this task, refunded, rather than be tried for ever
             log.exception("job_fault", task_id=task_id)
             await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, "The picture could not be finished")
 

@@ -88,7 +88,7 @@ class Draw:
             await self._fail(task, ErrorCode.RESOURCE_EXHAUSTED, "The device has too little memory for this picture")
         except DatabaseUnavailable:
             raise
-        except Exception:  # noqa: BLE001 - whatever an engine or a driver raises fails this task, not the worker
+        except Exception:  # whatever an engine or a driver raises fails this task, not the worker
             log.exception("draw_failed", task_id=task.id, request_id=task.request_id)
             await self._fail(task, ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
         return None

@@ -50,7 +50,7 @@ def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaita
             return asyncio.run(run(read, installed))
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType[int]):
     """An amount of credits, as micro-credits."""
 
     name = "credits"
@@ -199,5 +199,3 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-

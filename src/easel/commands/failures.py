@@ -30,4 +30,6 @@ def told_plainly() -> Iterator[None]:
     except (SettingsWrong, SchemaUnusable, PostgresUnusable, EngineUnusable, StorageFailed) as error:
         raise Unusable(str(error)) from None
     except DatabaseUnavailable as error:
-        raise Unusable(f"The database cannot be reached ({error}): check EASEL_DATABASE_URL and that it runs.") from None
+        raise Unusable(
+            f"The database cannot be reached ({error}): check EASEL_DATABASE_URL and that it runs."
+        ) from None

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from easel import settings
 from easel.client import Client, ClientError
 from easel.commands.failures import told_plainly
-from easel.domain.order import MODELS, OUTPUT_FORMATS
+from easel.domain.order import MODELS
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
@@ -44,7 +44,7 @@ def generate(
         read = settings.read_client(url=url, api_key=key)
     if read.api_key is None:
         raise click.UsageError("No API key: give --key or EASEL_API_KEY; `easel keys create` makes one.")
-    order = {"model": model, "prompt": prompt, "output_format": FORMAT_BY_SUFFIX[output.suffix.lower()]}
+    order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": FORMAT_BY_SUFFIX[output.suffix.lower()]}
     order |= {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
     try:
         _draw_to_file(read.url, read.api_key, order, output, timeout_s)

@@ -55,7 +55,7 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
 
 async def _serve(server: uvicorn.Server, listening: socket.socket, *, is_supervised: bool) -> None:
     async def announce() -> None:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers this flag and no event
             await asyncio.sleep(0.01)
         _say_ready()
 

@@ -76,9 +76,7 @@ class InsufficientQuota(Refusal):
     """402: the balance does not cover the price."""
 
     status = 402
-    generation = Wording(
-        "insufficient_quota", "Insufficient quota. Please top up your account.", "insufficient_quota"
-    )
+    generation = Wording("insufficient_quota", "Insufficient quota. Please top up your account.", "insufficient_quota")
     task = Wording("quota_exceeded", "Insufficient quota. Please top up your account.", "insufficient_quota")
 
 

@@ -48,7 +48,8 @@ async def hold(connection: Connection, account_id: int, task_id: str, amount_mic
             (task_id, account_id, amount_microcredits),
         )
     except psycopg.errors.CheckViolation as error:
-        assert error.diag.constraint_name == "accounts_available_not_negative", error.diag.constraint_name
+        if error.diag.constraint_name != "accounts_available_not_negative":
+            raise
         raise InsufficientQuota from error
 
 

@@ -7,7 +7,7 @@ Procrastinate's own; its steps are recorded beside ours.
 
 from collections.abc import Iterator
 from importlib import resources
-from typing import Final, LiteralString, cast
+from typing import Final, LiteralString
 
 import procrastinate.schema
 import psycopg
@@ -57,7 +57,7 @@ async def _migrate(connection: Connection) -> None:
         "name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
     )
     rows = await (await connection.execute("SELECT name FROM easel_migrations")).fetchall()
-    applied = {cast("str", name) for (name,) in rows}
+    applied = {name for (name,) in rows}
     known = list(_steps(fresh_queue=not applied))
     ours = {name for name, _ in known} | {name for name, _ in _queue_steps()} | {_QUEUE_BASELINE}
     if applied - ours:
@@ -91,7 +91,7 @@ def _sql_files(package: str, prefix: str) -> Iterator[tuple[str, LiteralString]]
     files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
     for file in files:
         if file.name.endswith(".sql"):
-            yield prefix + file.name, cast("LiteralString", file.read_text(encoding="utf-8"))
+            yield prefix + file.name, file.read_text(encoding="utf-8")
 
 
 async def _check_secret(connection: Connection, secret: Secret) -> None:

@@ -143,5 +143,3 @@ def _request_id(scope: Scope) -> str:
             if _REQUEST_ID.fullmatch(text):
                 return str(text)
     return f"req-{secrets.token_hex(12)}"
-
-

@@ -1,0 +1,55 @@
+# `make demo` draws a picture, `make test` checks everything; both do all the set-up on a fresh machine.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := src tests tools
+
+# The versions that these checks were last run with; pyproject.toml says which others may be used.
+CONSTRAINTS := constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format clean
+
+help: ## Show what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Easel needs Python 3.11 or later; name one with: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo "Installing Easel into $(VENV); the first time this takes a few minutes."
+	$(PIP) --editable '.[gpu]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing what the checks need."
+	$(PIP) --group dev
+	@touch $@
+
+install: $(VENV)/installed ## Make .venv and install Easel into it, with the real model's libraries
+
+demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
+	@$(BIN)/python -m tools.demo
+
+test: check ## Run every check and every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev ## Run every check but the tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/codespell $(SOURCES) *.md docs
+
+format: $(VENV)/installed-dev ## Put the code into its one form
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean: ## Remove what was installed and cached
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,104 @@
+"""`make demo`: starts the whole service on a data folder of its own, draws a cat through the API, stops everything.
+
+The picture is noise: the model is of Z-Image-Turbo's own form and drawn by the same engine, but it is tiny and its
+weights are random. What the demo shows is the service around it.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools import tiny_checkpoint
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+PICTURE = Path("cat.webp")
+EASEL = [sys.executable, "-m", "easel"]
+
+
+def main() -> int:
+    """Draw the cat; the status to exit with."""
+    # The private database's system user must be able to reach the folder when root runs this.
+    folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
+    folder.chmod(0o711)
+    try:
+        print("Making a tiny model with random weights …", flush=True)
+        tiny_checkpoint.build(folder / "model")
+        return draw(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def draw(folder: Path) -> int:
+    """Serve from the folder, and draw one picture."""
+    port = free_port()
+    environment = settings(folder, port)
+    with serving(port, environment, folder / "serve.log"):
+        made = subprocess.run(
+            [*EASEL, "keys", "create", "--account", "demo", "--credits", "1", "--json"],
+            env=environment, check=True, capture_output=True,
+        )  # fmt: skip
+        environment["EASEL_API_KEY"] = json.loads(made.stdout)["key"]
+        print('Drawing "a cute cat" through the HTTP API …', flush=True)
+        drawn = subprocess.run(
+            [*EASEL, "generate", "a cute cat", "--size", "1:1", "--output", str(PICTURE)], env=environment, check=False
+        )
+    if drawn.returncode == 0:
+        print("Everything is stopped again. The picture is noise, since the demo's model has random weights:")
+        print("the README says how to draw with the real one.")
+    return drawn.returncode
+
+
+def settings(folder: Path, port: int) -> dict[str, str]:
+    """The environment of every process of the demo: none of the operator's own settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - handed on
+    return clean | {
+        "EASEL_DATA_DIR": str(folder),
+        "EASEL_ENGINE": "zimage",
+        "EASEL_MODEL": str(folder / "model"),
+        "EASEL_URL": f"http://127.0.0.1:{port}",
+    }
+
+
+@contextmanager
+def serving(port: int, environment: dict[str, str], log: Path) -> Iterator[None]:
+    """`easel serve`, ready, for as long as the block lasts."""
+    print("Starting the service: database, web process, worker …", flush=True)
+    with log.open("wb") as output:
+        service = subprocess.Popen(
+            [*EASEL, "serve", "--port", str(port)], env=environment, stdout=output, stderr=output
+        )
+    try:
+        wait_until_ready(service, log)
+        yield
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(STOP_TIMEOUT_S)
+
+
+def wait_until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the service says so; exit with its log when it ends instead."""
+    give_up_s = time.monotonic() + START_TIMEOUT_S
+    while b" is ready at " not in log.read_bytes():
+        if service.poll() is not None or time.monotonic() > give_up_s:
+            sys.exit(f"The service did not start:\n{log.read_text(errors='replace')}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
