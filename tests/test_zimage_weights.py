@@ -111,7 +111,7 @@ class HubHandler(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(body)
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the standard library's name
+    def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
 
 

@@ -71,6 +71,7 @@ class Account:
         return False
 
     def can_enter(self, folder: Path) -> bool:
+        """Whether the account can reach a folder, found out by going there as it."""
         return self.succeeds(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder])
 
 

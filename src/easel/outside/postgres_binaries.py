@@ -33,14 +33,17 @@ class Binaries:
 
     @property
     def postgres(self) -> Path:
+        """The server."""
         return self.bin_dir / "postgres"
 
     @property
     def initdb(self) -> Path:
+        """What makes a new data folder."""
         return self.bin_dir / "initdb"
 
     @property
     def pg_isready(self) -> Path:
+        """What asks a server whether it takes connections."""
         return self.bin_dir / "pg_isready"
 
     def major(self) -> str:

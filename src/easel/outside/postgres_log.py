@@ -33,6 +33,7 @@ class PostgresLog:
             os.close(descriptor)
 
     def size_bytes(self) -> int:
+        """How long the log is now."""
         return self.path.stat().st_size
 
     def bound(self) -> None:

@@ -95,6 +95,7 @@ class PostgresServer:
         return f"postgresql://{USER}@/{DATABASE}?host={host}&port={PORT}"
 
     def health(self) -> Health:
+        """How the server behind the socket answers, if there is one."""
         if not self._is_socket_dir_ours():
             return Health.SILENT
         command: list[str | Path] = [self._binaries.pg_isready, "-q", "-h", self._socket_dir, "-p", str(PORT)]
