@@ -74,6 +74,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe event that is logged."""
 
+    def __repr__(self) -> str:
+        """No values: the database's URL may hold a password."""
+        return "<Settings>"
+
     @property
     def price_microcredits(self) -> int:
         """The price of a picture in micro-credits."""
@@ -97,6 +101,10 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the service that `easel generate` asks."""
     api_key: str | None = None
     """Key that `easel generate` presents."""
+
+    def __repr__(self) -> str:
+        """No values: one of them is a key."""
+        return "<ClientSettings>"
 
 
 def environment() -> dict[str, str]:
@@ -197,8 +205,15 @@ def _secret_in(file: Path) -> str:
 def _check_urls(settings: Settings) -> None:
     if settings.public_url is not None:
         _check_http_url("EASEL_PUBLIC_URL", settings.public_url)
-    if settings.database_url is not None and urlsplit(settings.database_url).scheme not in {"postgresql", "postgres"}:
+    if settings.database_url is not None and not _is_postgres_url(settings.database_url):
         raise SettingsWrong("EASEL_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
+
+
+def _is_postgres_url(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in {"postgresql", "postgres"}
+    except ValueError:
+        return False
 
 
 def _check_http_url(name: str, url: str) -> None:

@@ -90,7 +90,11 @@ class Supervisor:
         failures = 0
         while not self._stopping.is_set():
             started_s = time.monotonic()
-            status = await self._run_once(child)
+            try:
+                status = await self._run_once(child)
+            except OSError as error:  # no memory or no process to be had now
+                log.error("child_unstarted", child=child.plan.name, reason=error.strerror)
+                status = None
             if self._stopping.is_set():
                 return
             if status == EXIT_UNUSABLE and not child.was_ready.is_set():
@@ -114,6 +118,8 @@ class Supervisor:
             # Ctrl-C reaches this process alone, which then stops its children in order.
             start_new_session=True,
         )
+        if self._stopping.is_set():  # it came too late to be told with the others
+            child.process.terminate()
         assert child.process.stdout is not None
         while line := await child.process.stdout.readline():
             if line == READY:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
@@ -142,7 +142,7 @@ class Draw:
             picture_name=name,
             picture_bytes=len(picture),
             ended_at=ended_at,
-            link_expires_at=ended_at + timedelta(seconds=link.LIFETIME_S),
+            link_expires_at=link.expires_at(ended_at),
         )
         if await settle.complete(self._database, task.id, outcome):
             log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)

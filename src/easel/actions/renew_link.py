@@ -1,6 +1,6 @@
 """Renew a link: a task read after its link's day gets a fresh one, as long as its picture is kept."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from easel.domain import link
 from easel.domain.task import Status
@@ -15,7 +15,7 @@ async def with_live_link(database: Database, task: Task) -> Task:
     if task.status is not Status.COMPLETED or (task.link_expires_at is not None and task.link_expires_at > now):
         return task
     async with database.transaction() as connection:
-        await tasks.renew_link(connection, task.id, now, now + timedelta(seconds=link.LIFETIME_S))
+        await tasks.renew_link(connection, task.id, now, link.expires_at(now))
         renewed = await tasks.find(connection, task.account_id, task.id)
     assert renewed is not None
     return renewed

@@ -14,7 +14,7 @@ import psycopg
 from easel.actions.forecast import Forecast
 from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
-from easel.domain.errors import ModelAccessDenied
+from easel.domain.errors import ModelAccessDenied, PermissionDenied
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.store import credits as ledger
 from easel.store import queue, tasks
@@ -45,7 +45,7 @@ class Submit:
     async def __call__(self, submission: Submission) -> Task:
         """The accepted task.
 
-        Raises ModelAccessDenied, InsufficientQuota, DatabaseUnavailable; then nothing was kept.
+        Raises PermissionDenied, ModelAccessDenied, InsufficientQuota, DatabaseUnavailable; then nothing was kept.
         """
         _check_access(submission)
         estimated_time_s = await self._forecast.of_new_task()
@@ -85,5 +85,7 @@ class Submit:
 
 def _check_access(submission: Submission) -> None:
     holder, model = submission.holder, submission.order.model
-    if Scope.GENERATE not in holder.scopes or not holder.may_use(model):
+    if Scope.GENERATE not in holder.scopes:
+        raise PermissionDenied
+    if not holder.may_use(model):
         raise ModelAccessDenied(model)

@@ -35,7 +35,8 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
         read = settings.read(host=host, port=port, data_dir=data_dir)
         logs.configure("web", read.log_format, read.log_level)
         with assembly.installation(read) as installed:
-            asyncio.run(schema.prepare(installed.database_url, installed.secret))
+            if supervised_socket is None:  # else `easel serve` has done it
+                asyncio.run(schema.prepare(installed.database_url, installed.secret))
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
             config = uvicorn.Config(
                 assembly.web_app(read, installed),
@@ -78,7 +79,8 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
         read = settings.read(data_dir=data_dir)
         logs.configure("worker", read.log_format, read.log_level)
         with assembly.installation(read) as installed:
-            asyncio.run(schema.prepare(installed.database_url, installed.secret))
+            if not supervised:  # else `easel serve` has done it
+                asyncio.run(schema.prepare(installed.database_url, installed.secret))
             asyncio.run(_work(assembly.worker_parts(read, installed), is_supervised=supervised))
         # A draw that was handed back may still be in its step, in a thread that nothing can end but this.
         sys.stderr.flush()

@@ -10,15 +10,19 @@ Each entry moves an amount from one book of an account to another, so that entri
 An account's balance is the sum of its entries. The database holds every balance at zero or above.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 MICROCREDITS_PER_CREDIT: Final = 1_000_000
 MICROCREDITS_MAX: Final = 10**15
 """A billion credits: the most that one amount may be, far below what a 64-bit column or a JSON number holds."""
+
+# Stricter than Decimal, which reads exponents, underscores and other scripts' digits, and rounds what is long.
+_AMOUNT = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,6})?")
 
 
 class EntryKind(StrEnum):
@@ -74,10 +78,7 @@ def parse_credits(text: str) -> int:
 
     Raises ValueError with a sentence when it is no amount from 0.000001 to a billion with at most six decimals.
     """
-    try:
-        microcredits = Decimal(text) * MICROCREDITS_PER_CREDIT
-    except InvalidOperation:
-        microcredits = Decimal(0)
-    if not microcredits.is_finite() or microcredits != int(microcredits) or not 0 < microcredits <= MICROCREDITS_MAX:
+    microcredits = int(Decimal(text) * MICROCREDITS_PER_CREDIT) if _AMOUNT.fullmatch(text) else 0
+    if not 0 < microcredits <= MICROCREDITS_MAX:
         raise ValueError("an amount of credits is a number above 0 with at most six decimals, such as 12.5")
-    return int(microcredits)
+    return microcredits

@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 LIFETIME_S: Final = 24 * 60 * 60
@@ -46,6 +47,14 @@ def picture_name(task_id: str, secret: bytes, extension: str) -> str:
 def is_picture_name(text: str) -> bool:
     """Whether a text has the form of a picture's name."""
     return _NAME.fullmatch(text) is not None
+
+
+def expires_at(made_at: datetime) -> datetime:
+    """When a link made now expires: a day on, in whole seconds, which are all that its path can say.
+
+    So a link and the record of it expire at one moment, and no read of a task between two moments finds a dead link.
+    """
+    return made_at.replace(microsecond=0) + timedelta(seconds=LIFETIME_S)
 
 
 def path(name: str, expires_s: int, keys: LinkKeys) -> str:

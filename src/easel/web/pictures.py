@@ -38,7 +38,7 @@ class PictureEndpoint:
             raise NotFound
         etag = f'"{name[:32]}"'
         headers = {**_ALWAYS, "etag": etag, "cache-control": f"private, max-age={lifetime_s}, immutable"}
-        if request.headers.get("if-none-match") == etag:
+        if _is_known(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         part = _asked_part(request, etag, size_bytes)
         headers["content-type"] = CONTENT_TYPE_BY_EXTENSION[name[32:]]
@@ -57,6 +57,11 @@ class PictureEndpoint:
         if left_s <= 0:
             raise LinkExpired
         return left_s
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    """Whether the client has this version: RFC 9110's weak comparison, with any of those that it names."""
+    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in if_none_match.split(","))
 
 
 def _asked_part(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:
