@@ -19,10 +19,10 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Easel needs Python 3.11 or later; name one with: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "Installing Easel into $(VENV); the first time this takes a few minutes."
+	$(PIP) --upgrade 'pip>=25.1'
 	$(PIP) --editable '.[gpu]'
 	@touch $@
 

@@ -4,9 +4,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.service import Service, reachable_folder
+
+# A busy machine is no fault; what hangs is ended by pytest's own time limit.
+hypothesis.settings.register_profile("easel", deadline=None)
+hypothesis.settings.load_profile("easel")
 
 _numbers = itertools.count(1)
 

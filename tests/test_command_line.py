@@ -28,7 +28,7 @@ def test_generate_writes_the_picture_and_says_what_it_is(service: Service, accou
                         "--key", key)  # fmt: skip
     with Image.open(file) as picture:
         assert (picture.format, picture.size) == ("PNG", (1280, 720))
-    assert "1280x720, seed 7, drawn by blank in " in drawn.stdout
+    assert "1280x720, seed 7, z-image-turbo drawn by blank in " in drawn.stdout
     assert str(file) in drawn.stdout
 
 

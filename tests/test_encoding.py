@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from easel.domain.order import PROMPT_CODE_POINTS_MAX, OutputFormat
-from easel.engines.encoding import CONTENT_TYPES, EXTENSIONS, encode
+from easel.domain.picture import CONTENT_TYPES, EXTENSIONS
+from easel.engines.encoding import encode
 from easel.engines.engine import Pixels
 from easel.engines.provenance import (
     EASEL_NAMESPACE,

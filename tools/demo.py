@@ -27,6 +27,7 @@ EASEL = [sys.executable, "-m", "easel"]
 
 def main() -> int:
     """Draw the cat; the status to exit with."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # The private database's system user must be able to reach the folder when root runs this.
     folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
     folder.chmod(0o711)
@@ -82,7 +83,10 @@ def serving(port: int, environment: dict[str, str], log: Path) -> Iterator[None]
         yield
     finally:
         service.send_signal(signal.SIGTERM)
-        service.wait(STOP_TIMEOUT_S)
+        try:
+            service.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            service.kill()
 
 
 def wait_until_ready(service: subprocess.Popen[bytes], log: Path) -> None:

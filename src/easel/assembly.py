@@ -3,6 +3,7 @@
 Engines are imported by name, inside a function, so that neither the web process nor the command line loads PyTorch.
 """
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -21,7 +22,7 @@ from easel.actions.forecast import Forecast
 from easel.actions.submit import Submit
 from easel.domain import link
 from easel.domain.link import LinkKeys
-from easel.domain.secret import Secret
+from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.engines.engine import Engine, EngineUnusable
 from easel.outside import private_postgres
 from easel.outside.pictures import Pictures
@@ -71,22 +72,35 @@ def kept_secret(data_dir: Path) -> Secret:
     """The data folder's own secret, made at first use; only its owner may read it."""
     file = secret_file(data_dir)
     try:
-        # Written aside and linked into place: of two processes one wins, and no reader ever sees half a secret.
-        aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-                handle.write(secrets.token_hex(32))
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.link(aside, file)
-        except FileExistsError:
-            pass
-        finally:
-            aside.unlink()
-        return Secret(file.read_text(encoding="utf-8").strip())
+        if not file.exists():
+            _make_secret(file)
+        text = file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsWrong(f"The secret in {file} cannot be read or made ({error.strerror}).") from None
+    if len(text) < SECRET_CHARACTERS_MIN:
+        raise SettingsWrong(f"The secret in {file} is damaged: put it back from a backup.")
+    return Secret(text)
+
+
+def _make_secret(file: Path) -> None:
+    """Write a secret aside and link it into place: of two processes one wins, and no reader ever sees half of it."""
+    aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(secrets.token_hex(32))
+            handle.flush()
+            os.fsync(handle.fileno())
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(aside)
+    finally:
+        aside.unlink()
+    # The database will hold this secret's fingerprint: the file must not be the one of the two that a crash loses.
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def secret_file(data_dir: Path) -> Path:
@@ -187,9 +201,14 @@ def devices(settings: Settings) -> list[str]:
         return [settings.device]
     code = "import msgspec, sys\nfrom easel.engines.zimage_devices import devices\n"
     code += "sys.stdout.buffer.write(msgspec.json.encode(devices()))"
-    asked = subprocess.run(  # noqa: S603 - our own interpreter, our own code
-        [sys.executable, "-c", code], capture_output=True, timeout=LIST_DEVICES_TIMEOUT_S, check=False
-    )
+    try:
+        asked = subprocess.run(  # noqa: S603 - our own interpreter, our own code
+            [sys.executable, "-c", code], capture_output=True, timeout=LIST_DEVICES_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise EngineUnusable(
+            f"PyTorch did not list its devices within {LIST_DEVICES_TIMEOUT_S} seconds: name one in EASEL_DEVICE."
+        ) from None
     if asked.returncode != 0:
         lines = asked.stderr.decode(errors="replace").strip().splitlines()
         reason = lines[-1].rpartition("EngineUnusable: ")[2] if lines else "PyTorch failed."

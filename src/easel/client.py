@@ -25,7 +25,7 @@ class TaskFailed(ClientError):
     """The task ended as failed. `code` is the contract's."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{message} ({code})")
+        super().__init__(f"The task failed: {message} ({code}); nothing was charged")
         self.code = code
 
 

@@ -4,6 +4,7 @@ Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an 
 `EASEL_SECRET_FILE` may name a file instead of `EASEL_SECRET` holding the secret itself.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -140,6 +141,20 @@ def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -
     settings = _convert(ClientSettings, values)
     _check_http_url("EASEL_URL", settings.url)
     return settings
+
+
+def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for each variable that looks like a setting and is none, so that a typo does not go unseen."""
+    environ = os.environ if environ is None else environ
+    fields = (*Settings.__struct_fields__, *ClientSettings.__struct_fields__)
+    known = {variable(name) for name in fields} | {"EASEL_SECRET_FILE"}
+    sentences = []
+    for name in sorted(environ):
+        if name.startswith("EASEL_") and name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {nearest[0]}?" if nearest else "."
+            sentences.append(f"{name} is no setting of Easel{meant}")
+    return sentences
 
 
 def variable(name: str) -> str:

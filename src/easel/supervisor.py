@@ -49,7 +49,7 @@ class Supervisor:
     """Runs children until told to stop.
 
     `ensure_database` is called every second, in a thread. `on_ready` is called once, when all children have been
-    ready.
+    ready; `on_stopping` when they are about to be stopped.
     """
 
     def __init__(
@@ -57,11 +57,13 @@ class Supervisor:
         plans: Sequence[ChildPlan],
         ensure_database: Callable[[], None] | None,
         on_ready: Callable[[], None],
+        on_stopping: Callable[[], None],
         drain_timeout_s: float,
     ) -> None:
         self._children = [_Child(plan) for plan in plans]
         self._ensure_database = ensure_database
         self._on_ready = on_ready
+        self._on_stopping = on_stopping
         self._drain_timeout_s = drain_timeout_s
         self._stopping = asyncio.Event()
         self._status = 0
@@ -74,6 +76,7 @@ class Supervisor:
         keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
         side = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch_database())]
         await self._stopping.wait()
+        self._on_stopping()
         await self._end(keepers)
         for task in side:
             task.cancel()

@@ -1,34 +1,38 @@
 """The worker process: takes jobs from the queue, draws them, and stops cleanly.
 
 It keeps its loaded engine while the database is away, and begins to take jobs again when it is back. Its heartbeat is
-its own, so that a job is not taken for lost while the queue's loop starts anew.
+its own, so that a job is not taken for lost while the queue's loop starts anew. With each beat it looks for jobs that
+the queue believes it runs and it does not, since the writing of a job's end, or the answer to its taking, may be lost.
 """
 
 import asyncio
 import contextlib
 import random
+from collections.abc import Iterable
 from typing import Final
 
 import procrastinate
 import procrastinate.exceptions
 import psycopg
 import structlog
+from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker as QueueLoop
 from psycopg_pool import PoolTimeout
 
 from easel.actions import rescue, settle
-from easel.actions.draw import Draw
+from easel.actions.draw import Draw, NotBegun
 from easel.domain.task import ErrorCode
 from easel.store import queue
 from easel.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
-RESCUE_EVERY_S: Final = 1.0
 POLL_EVERY_S: Final = 2.0
 """How soon a job is found whose announcement was lost."""
+ADRIFT_AFTER_S: Final = 5.0
+"""A job that the queue believes us to run, and that we have not run for this long, is handed back."""
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _NEVER_S: Final = 10.0**9
 _QUEUE_FAULTS: Final = (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout)
@@ -44,11 +48,13 @@ class Worker:
         self._stopping = asyncio.Event()
         self._loop: QueueLoop | None = None
         self._former_ids: list[int] = []
+        self._running: set[int] = set()
+        self._adrift_since_s: dict[int, float] = {}
 
     async def run(self) -> None:
         """Take jobs until `stop`, then let running ones finish, or hand them back after the drain's time."""
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._database.pool) as app:
-            app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain())(self._draw_job)
+            app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
             side = [asyncio.create_task(self._beat()), asyncio.create_task(self._rescue())]
             try:
                 await self._take_jobs(app)
@@ -57,8 +63,9 @@ class Worker:
                     task.cancel()
 
     def stop(self) -> None:
-        """Take no more jobs."""
+        """Take no more jobs, and begin none of those taken."""
         self._stopping.set()
+        self._draw.stop()
         if self._loop is not None:
             self._loop.stop()
 
@@ -76,6 +83,8 @@ class Worker:
 
     async def _take_jobs_once(self, app: procrastinate.App) -> None:
         """One queue loop, to its end: we were told to stop, or the database went."""
+        if self._stopping.is_set():
+            return
         self._loop = QueueLoop(
             app,
             queues=[queue.DRAW],
@@ -85,7 +94,8 @@ class Worker:
             delete_jobs="always",
             install_signal_handlers=False,
             update_heartbeat_interval=_NEVER_S,
-            stalled_worker_timeout=queue.STALLED_AFTER_S,
+            # Silent workers are forgotten by the rescue, together with what they held and not before.
+            stalled_worker_timeout=_NEVER_S,
         )
         try:
             await self._loop.run()
@@ -106,34 +116,56 @@ class Worker:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _draw_job(self, task_id: str) -> None:
+    async def _draw_job(self, context: JobContext, task_id: str) -> None:
+        assert context.job.id is not None
+        self._running.add(context.job.id)
         try:
             await self._draw(task_id)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, NotBegun):
             raise
         except Exception:  # a fault of ours ends this task, refunded, rather than be tried for ever
             log.exception("job_fault", task_id=task_id)
             await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, "The picture could not be finished")
+        finally:
+            self._running.discard(context.job.id)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(queue.HEARTBEAT_S)
             if self._loop is not None and self._loop.worker_id is not None:
                 with contextlib.suppress(DatabaseUnavailable):
-                    async with self._database.transaction() as connection:
-                        await queue.beat(connection, self._loop.worker_id)
+                    await self._beat_once(self._loop.worker_id)
+
+    async def _beat_once(self, worker_id: int) -> None:
+        async with self._database.transaction() as connection:
+            await queue.beat(connection, worker_id)
+            held = await queue.held_by(connection, worker_id)
+        adrift = self._long_adrift(held, asyncio.get_running_loop().time())
+        if adrift:
+            await rescue.hand_back(self._database, worker_id, adrift)
+
+    def _long_adrift(self, held: Iterable[int], now_s: float) -> list[int]:
+        """Which of the jobs that the queue believes us to run we have not been running for some time.
+
+        For a moment that is true of every job: between its taking and its start, and between its end and the writing
+        of it.
+        """
+        since_s = self._adrift_since_s
+        self._adrift_since_s = {job: since_s.get(job, now_s) for job in held if job not in self._running}
+        return [job for job, at_s in self._adrift_since_s.items() if now_s - at_s > ADRIFT_AFTER_S]
 
     async def _rescue(self) -> None:
+        look = rescue.Rescue(self._database)
         while True:
             # Spread out, so that many workers do not ask in step.
-            await asyncio.sleep(RESCUE_EVERY_S * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
+            await asyncio.sleep(rescue.LOOK_EVERY_S * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
             with contextlib.suppress(DatabaseUnavailable):
-                await rescue.rescue_stalled(self._database)
+                await look()
 
 
 class _TryAgain(BaseRetryStrategy):
     """A job that raises goes back to the queue: handed back at once on shutdown, after a second otherwise."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        is_handed_back = isinstance(exception, asyncio.CancelledError)
+        is_handed_back = isinstance(exception, asyncio.CancelledError | NotBegun)
         return RetryDecision(retry_in={"seconds": 0 if is_handed_back else 1})

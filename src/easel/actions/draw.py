@@ -43,6 +43,10 @@ class DrawSettings:
     on_hung: Callable[[], None]
 
 
+class NotBegun(Exception):
+    """The process is stopping, and this task was not begun: it is for another worker."""
+
+
 class Draw:
     """Draws tasks with one engine."""
 
@@ -53,6 +57,7 @@ class Draw:
         self._settings = settings
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="draw")
         self._turn = asyncio.Lock()
+        self._is_stopping = False
 
     @property
     def jobs_at_once(self) -> int:
@@ -65,12 +70,18 @@ class Draw:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.load)
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
+    def stop(self) -> None:
+        """Begin no more draws; the one under way goes on."""
+        self._is_stopping = True
+
     async def __call__(self, task_id: str) -> None:
         """Draw a task to its end; nothing if it has ended already.
 
-        Raises DatabaseUnavailable; on cancellation stops the draw after its current step.
+        Raises DatabaseUnavailable, and NotBegun after `stop`; on cancellation stops the draw after its current step.
         """
         async with self._turn:
+            if self._is_stopping:
+                raise NotBegun
             async with self._database.transaction() as connection:
                 task = await tasks.begin(connection, task_id)
             if task is None:

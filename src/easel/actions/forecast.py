@@ -1,15 +1,17 @@
 """How long a task will take, from how long others lately took and how many are ahead.
 
-A measurement is kept for a second, so that a burst of requests asks the database once. An estimate promises nothing.
+A measurement is kept for a second, so that a burst of requests asks the database once. An estimate promises nothing:
+where the database does not answer in time, the last measurement serves, or a guess.
 """
 
 import asyncio
+import contextlib
 import time
 from typing import Final
 
 from easel.domain.task import Status, estimated_time_s
 from easel.store import tasks
-from easel.store.database import Database
+from easel.store.database import Database, DatabaseUnavailable
 from easel.store.tasks import Pace, Task
 
 MEASUREMENT_LIFETIME_S: Final = 1.0
@@ -22,8 +24,8 @@ class Forecast:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pace: Pace | None = None
-        self._measured_at_s = 0.0
+        self._pace = Pace(draw_s=None, workers=0, unfinished=0)
+        self._measured_at_s: float | None = None
         self._measuring = asyncio.Lock()
 
     async def of_new_task(self) -> int:
@@ -42,9 +44,12 @@ class Forecast:
 
     async def _current_pace(self) -> Pace:
         async with self._measuring:
-            if self._pace is None or time.monotonic() - self._measured_at_s > MEASUREMENT_LIFETIME_S:
-                async with self._database.transaction() as connection:
-                    self._pace = await tasks.pace(connection)
+            measured_at_s = self._measured_at_s
+            if measured_at_s is None or time.monotonic() - measured_at_s > MEASUREMENT_LIFETIME_S:
+                with contextlib.suppress(DatabaseUnavailable):
+                    async with self._database.transaction() as connection:
+                        self._pace = await tasks.pace(connection)
+                # Also after a failure, so that those who waited for it do not each try in turn.
                 self._measured_at_s = time.monotonic()
             return self._pace
 

@@ -1,37 +1,84 @@
 """Rescue: jobs of workers that died go to other workers; a task that keeps killing workers is ended.
 
 Any number of workers may do this at the same time; one of them does it, the others see that and leave.
+
+A silent worker is taken for dead. While the database is away, or this machine sleeps, all workers are silent and none
+is dead, so nobody is judged until they have had the time to report again. It does not promise that a job runs in one
+worker only: one that was merely slow may go on drawing, which harms nothing.
 """
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
 from easel.actions import settle
 from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode
 from easel.store import queue, tasks
-from easel.store.database import Database
+from easel.store.database import Connection, Database
+from easel.store.queue import Clock, TakenJob
 
 log = structlog.get_logger(__name__)
 
+LOOK_EVERY_S: Final = 1.0
+_GAP_MAX: Final = timedelta(seconds=3)
+"""With more time than this between two looks the database was away, or we were."""
+_TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
 
-async def rescue_stalled(database: Database) -> None:
-    """Hand back, or end, every job whose worker is gone."""
+
+class Rescue:
+    """One process's rescuer, called every LOOK_EVERY_S or so."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._looked_at: datetime | None = None
+        self._in_touch_since: datetime | None = None
+
+    async def __call__(self) -> None:
+        """Hand back, or end, every job whose worker is gone."""
+        async with self._database.transaction() as connection:
+            if not self._may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
+                return
+            for job in await queue.stalled(connection):
+                await _rescue(connection, job)
+            await queue.forget_silent_workers(connection)
+
+    def _may_judge(self, clock: Clock) -> bool:
+        """Whether every living worker has had the time to report, by the database's clock, which goes on when this
+        machine sleeps."""
+        if self._looked_at is None or self._in_touch_since is None:
+            self._in_touch_since = clock.server_started_at
+        elif clock.now - self._looked_at > _GAP_MAX:
+            self._in_touch_since = clock.now
+        self._looked_at = clock.now
+        return clock.now - self._in_touch_since > _TIME_TO_REPORT
+
+
+async def _rescue(connection: Connection, job: TakenJob) -> None:
+    deaths = 0
+    if job.worker_id is not None:
+        deaths = await tasks.count_worker_death(connection, job.task_id, job.taken_at)
+    if deaths < WORKER_DEATHS_MAX:
+        await queue.hand_back(connection, job.job_id)
+    else:
+        message = f"Drawing this task ended its worker {deaths} times"
+        await settle.fail_within(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
+        await queue.drop(connection, job.job_id)
+    log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)
+
+
+async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) -> None:
+    """Return jobs that a living worker holds and does not run; nobody is to blame for that."""
     async with database.transaction() as connection:
-        if not await queue.lock_rescue(connection):
-            return
-        for job in await queue.stalled(connection):
-            deaths = await tasks.count_worker_death(connection, job.task_id)
-            if deaths < WORKER_DEATHS_MAX:
-                await queue.hand_back(connection, job)
-            else:
-                message = f"Drawing this task ended its worker {deaths} times"
-                await settle.fail_within(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
-                await queue.drop(connection, job)
-            log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)
+        for job_id in await queue.lock_held(connection, worker_id, job_ids):
+            await queue.hand_back(connection, job_id)
+            log.info("job_handed_back", job_id=job_id)
 
 
 async def hand_back_all(database: Database, worker_id: int) -> None:
-    """Return what a worker held when its queue loop ended without it dying; nobody is to blame for that."""
+    """Return whatever a worker held when its queue loop ended without it dying."""
     async with database.transaction() as connection:
-        for job in await queue.held_by(connection, worker_id):
-            await queue.hand_back(connection, job)
-            log.info("job_handed_back", task_id=job.task_id)
+        held = await queue.held_by(connection, worker_id)
+    if held:
+        await hand_back(database, worker_id, held)

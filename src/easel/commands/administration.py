@@ -74,7 +74,13 @@ def keys() -> None:
 @click.option("--account", required=True, help="Name of the account, made if there is none of that name.")
 @click.option("--credits", "amount", type=Amount(), default=0, help="Credits to grant to the account along with it.")
 @click.option("--name", default="", help="What the key is for, for your own lists.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice([*Scope]), help="What it may do; by default all.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it may do; by default all.",
+)
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="A model it may use; by default all.")
 @click.option("--expires-days", type=click.IntRange(1, EXPIRY_DAYS_MAX), help="Days until it ends; by default never.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -173,7 +179,7 @@ def audit_credits(data_dir: Path | None) -> None:
     """Check every invariant of money and work, while the service runs."""
 
     async def act(database: Database, _pepper: bytes) -> list[audit.Finding]:
-        async with database.transaction() as connection:
+        async with database.transaction(timeout_s=audit.TIMEOUT_S) as connection:
             return await audit.findings(connection)
 
     findings = with_database(data_dir, act)

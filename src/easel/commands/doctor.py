@@ -32,7 +32,10 @@ class Diagnosis:
 @click.command()
 @data_dir_option
 def doctor(data_dir: Path | None) -> None:
-    """Look at database, storage, engine, device and secret, and say what is missing."""
+    """Look at database, storage, engine, device and secret, and say what is missing.
+
+    Makes the data folder, its secret and the private database where they are not there yet, as a first start would.
+    """
     is_well = True
     for diagnosis in _diagnoses(data_dir):
         click.echo(f"{'ok     ' if diagnosis.is_well else 'MISSING'}  {diagnosis.subject:<9} {diagnosis.words}")
@@ -49,6 +52,8 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
         return
     logs.configure("doctor", read.log_format, "error")
     yield Diagnosis("settings", is_well=True, words=f"data in {read.data_dir}, links at {_links_at(read)}")
+    for sentence in settings.misspelt():
+        yield Diagnosis("settings", is_well=False, words=sentence)
     yield _secret(read)
     yield from _database(read)
     yield _storage(read)
@@ -121,4 +126,6 @@ def _weights(read: Settings) -> Diagnosis:
         return Diagnosis("engine", is_well=True, words=f"zimage with the weights in {read.model}")
     if Path(read.model).is_absolute():
         return Diagnosis("engine", is_well=False, words=f"zimage: there is no folder {read.model} (EASEL_MODEL)")
-    return Diagnosis("engine", is_well=True, words=f"zimage with {read.model} from the hub, 20.5 GB at first use")
+    return Diagnosis(
+        "engine", is_well=True, words=f"zimage with {read.model} from the hub, 32.8 GB to fetch at first use"
+    )

@@ -40,18 +40,20 @@ def generate(
     """Draw PROMPT and write the picture to a file."""
     if output.suffix.lower() not in FORMAT_BY_SUFFIX:
         raise click.UsageError(f"--output must end in one of {', '.join(FORMAT_BY_SUFFIX)}.")
+    if not output.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {output.absolute().parent} to write into.")
     with told_plainly():
         read = settings.read_client(url=url, api_key=key)
     if read.api_key is None:
         raise click.UsageError("No API key: give --key or EASEL_API_KEY; `easel keys create` makes one.")
+    if not read.api_key.isascii():
+        raise click.UsageError("This is no API key: keys of Easel look like sk-easel-…, in plain letters and digits.")
     order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": FORMAT_BY_SUFFIX[output.suffix.lower()]}
     order |= {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
     try:
         _draw_to_file(read.url, read.api_key, order, output, timeout_s)
     except ClientError as error:
         raise click.ClickException(f"{error}.") from None
-    except OSError as error:
-        raise click.ClickException(f"{output} cannot be written ({error.strerror}).") from None
 
 
 def _draw_to_file(url: str, key: str, order: dict[str, Any], output: Path, timeout_s: float) -> None:
@@ -64,14 +66,22 @@ def _draw_to_file(url: str, key: str, order: dict[str, Any], output: Path, timeo
             words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
             progress.update(bar, completed=task["progress"], description=words[task["status"]])
 
-        task = client.follow(pending["id"], show, timeout_s)
-        # OUTPUT is the user's choice of a file, so an old one is replaced, but only once the new one is there.
+        try:
+            task = client.follow(pending["id"], show, timeout_s)
+        except KeyboardInterrupt:
+            raise ClientError(f"Left before its end: task {pending['id']} goes on") from None
         file = client.picture(task)
-    output.write_bytes(file)
+    try:
+        output.write_bytes(file)
+    except OSError as error:
+        where = task["results"][0]
+        raise ClientError(
+            f"{output} cannot be written ({error.strerror}); for 24 hours the picture is at {where}"
+        ) from None
     drawn = task["result_data"][0]
     click.echo(
-        f"{output.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, drawn by {drawn['engine']} "
-        f"in {time.monotonic() - started_s:.1f} s, {task['usage']['credits_used']} credits"
+        f"{output.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
+        f"{drawn['engine']} in {time.monotonic() - started_s:.1f} s, {task['usage']['credits_used']} credits"
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -48,10 +49,20 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
                 timeout_graceful_shutdown=read.drain_timeout_s,
             )
-            # uvicorn raises the signals that stopped it once more when it is done; they have done their work by then.
+            server = _Server(config)
+            # uvicorn takes these signals while it serves. One that comes before it does is kept for it here; it also
+            # raises those that stopped it once more when it is done, which changes nothing any more.
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: None)
-            asyncio.run(_serve(uvicorn.Server(config), listening, is_supervised=supervised_socket is not None))
+                signal.signal(number, server.handle_exit)
+            asyncio.run(_serve(server, listening, is_supervised=supervised_socket is not None))
+
+
+class _Server(uvicorn.Server):
+    """Stops in order at the first SIGTERM or SIGINT, and at once at the second."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        super().handle_exit(sig, frame)
 
 
 async def _serve(server: uvicorn.Server, listening: socket.socket, *, is_supervised: bool) -> None:
@@ -136,8 +147,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
     except OSError as error:
+        # Some versions of Python put the address into strerror as well.
+        reason = str(error.strerror).partition(" (while")[0]
         raise settings.SettingsWrong(
-            f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --host and --port."
+            f"Cannot listen on {host}:{port} ({reason}): choose another with --host and --port."
         ) from None
     listening.set_inheritable(True)
     return listening

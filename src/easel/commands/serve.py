@@ -1,6 +1,7 @@
 """`easel serve`: the whole service on one machine."""
 
 import asyncio
+import signal
 import socket
 import sys
 import time
@@ -32,18 +33,26 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     with told_plainly():
         read = settings.read(host=host, port=port, data_dir=data_dir)
         logs.configure("serve", read.log_format, read.log_level)
+        for sentence in settings.misspelt():
+            click.echo(f"Warning: {sentence}", err=True)
         devices = _devices_of_workers(read)
         with assembly.installation(read) as installed, _listen_patiently(read) as listening:
             first_key = asyncio.run(_prepare(read, installed))
+            address = _address(read, listening)
             if first_key is not None:
-                _show_first_key(first_key, read, _address(read, listening))
+                _show_first_key(first_key, read, address)
             supervisor = Supervisor(
                 _plans(read, installed, listening, devices),
                 installed.private.ensure_running if installed.private else None,
-                on_ready=lambda: _say_ready(read, _address(read, listening)),
+                on_ready=lambda: _say_ready(read, address),
+                # From now on connections are refused, so that clients and load balancers turn elsewhere at once.
+                on_stopping=listening.close,
                 drain_timeout_s=read.drain_timeout_s,
             )
             status = asyncio.run(supervisor.run())
+            # Only the database is left to stop, which takes a bounded time and must not be broken off.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

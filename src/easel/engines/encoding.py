@@ -32,9 +32,6 @@ from easel.domain.order import OutputFormat
 from easel.engines.engine import Pixels
 from easel.engines.provenance import Provenance
 
-CONTENT_TYPES: Final[Mapping[OutputFormat, str]] = {"webp": "image/webp", "png": "image/png", "jpeg": "image/jpeg"}
-EXTENSIONS: Final[Mapping[OutputFormat, str]] = {"webp": ".webp", "png": ".png", "jpeg": ".jpg"}
-
 _SETTINGS: Final[Mapping[OutputFormat, Mapping[str, Any]]] = {
     "webp": {"quality": 90, "method": 0},
     "png": {"compress_level": 1},

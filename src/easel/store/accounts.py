@@ -52,9 +52,12 @@ async def find_account(connection: Connection, name: str) -> int | None:
 
 
 async def has_accounts(connection: Connection) -> bool:
-    """Whether there is any account yet. Locks out others who ask until this transaction ends."""
+    """Whether there is any account yet. If there is none, others who ask wait until this transaction ends."""
+    any_account = "SELECT 1 FROM accounts LIMIT 1"
+    if await (await connection.execute(any_account)).fetchone() is not None:
+        return True
     await connection.execute("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE")
-    return await (await connection.execute("SELECT 1 FROM accounts LIMIT 1")).fetchone() is not None
+    return await (await connection.execute(any_account)).fetchone() is not None
 
 
 async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:

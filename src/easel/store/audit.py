@@ -8,6 +8,8 @@ from typing import Final, LiteralString
 
 from easel.store.database import Connection
 
+TIMEOUT_S: Final = 600
+"""Longest that an audit may take."""
 FINDINGS_MAX: Final = 20
 """Findings listed for each invariant; more would say nothing more."""
 
@@ -85,7 +87,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
 async def findings(connection: Connection) -> list[Finding]:
     """All that breaks an invariant, at most FINDINGS_MAX for each. Must be the first of its transaction."""
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    await connection.execute("SET LOCAL statement_timeout = '10min'")
+    await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
     found: list[Finding] = []
     for invariant, query in INVARIANTS.items():
         cursor = await connection.execute(query)

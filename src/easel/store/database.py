@@ -1,10 +1,12 @@
 """Connections to PostgreSQL: bounded, self-healing, and in transactions only.
 
 A process holds at most `connections_max` of them. While the database is away every attempt fails within seconds with
-`DatabaseUnavailable`; when it is back the next attempt succeeds. What was under way when it went is undone, save that
-a commit cut off in the middle may have happened: everything that the service writes bears being written twice.
+`DatabaseUnavailable`, and within twenty where it accepts connections and then says nothing; when it is back, attempts
+succeed again. What was under way when it went is undone, save that a commit cut off in the middle may have happened:
+everything that the service writes bears being written twice.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -21,6 +23,9 @@ Connection: TypeAlias = AsyncConnection[TupleRow]
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 3.0
 STATEMENT_TIMEOUT_S: Final = 10
+TRANSACTION_TIMEOUT_S: Final = 10.0
+"""Longest that a transaction may take, its connection included. Giving up on a server that is silent takes as long
+again: psycopg asks it to cancel first."""
 CONNECTION_SETTINGS: Final[dict[str, Any]] = {
     "application_name": "easel",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -30,6 +35,14 @@ CONNECTION_SETTINGS: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
+
+_FAULTS: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    PoolTimeout,
+)
 
 
 class DatabaseUnavailable(EaselError):
@@ -48,10 +61,11 @@ class Database:
             max_size=connections_max,
             timeout=WAIT_FOR_CONNECTION_S,
             reconnect_timeout=5,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             configure=_limit_statements,
             open=False,
         )
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Begin to connect. Does not wait: a database that is away now may be back for the first request."""
@@ -59,26 +73,45 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back."""
+        if self._sweeping is not None:
+            await asyncio.wait({self._sweeping}, timeout=WAIT_FOR_CONNECTION_S)
         await self.pool.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
         """A connection inside one transaction, committed at the end of the block, undone if the block raises.
 
         Raises DatabaseUnavailable.
         """
+        limit = asyncio.timeout(timeout_s)
         try:
-            async with self.pool.connection() as connection:
+            async with limit, self.pool.connection() as connection:
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        except _FAULTS as error:
             raise DatabaseUnavailable(type(error).__name__) from error
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise DatabaseUnavailable(f"no end within {timeout_s:g} seconds") from error
 
     async def check(self) -> None:
         """Ask the database anything. Raises DatabaseUnavailable."""
         async with self.transaction() as connection:
             await connection.execute("SELECT 1")
 
+    async def _check(self, connection: Connection) -> None:
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            # Where one connection was cut, others were. The pool would find them one by one, with ever longer pauses.
+            if self._sweeping is None or self._sweeping.done():
+                # A task of its own, because the pool loses connections whose check is cancelled.
+                self._sweeping = asyncio.create_task(self.pool.check())
+            raise
+
 
 async def _limit_statements(connection: Connection) -> None:
     await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+    # A process that is frozen in the middle of a transaction must not keep its locks from the others.
+    await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
     await connection.commit()

@@ -4,10 +4,13 @@ A job names a task and nothing more. It may run twice; the task's row decides wh
 A job is deleted when it ends, since the task's row is the record.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import procrastinate
+import procrastinate.exceptions
 import procrastinate.sql
 from psycopg.rows import class_row
 
@@ -27,18 +30,35 @@ _app = procrastinate.App(connector=procrastinate.PsycopgConnector())
 
 
 @dataclass(frozen=True, slots=True)
-class StalledJob:
-    """A job that its worker no longer works on, and the task that it would draw."""
+class TakenJob:
+    """A job that a worker has taken, when it did, and the task that it would draw.
+
+    `worker_id` is None when that worker has left in order, or was forgotten.
+    """
 
     job_id: int
     task_id: str
+    worker_id: int | None
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The database's time, and the time when its server was started."""
+
+    now: datetime
+    server_started_at: datetime
 
 
 async def add_draw(connection: Connection, task_id: str, priority: int = 0) -> None:
     """Queue the drawing of a task; a higher priority (an int4) is drawn earlier."""
     assert -(2**31) <= priority < 2**31
     job = _app.configure_task(DRAW, queue=DRAW, priority=priority, connection=connection)
-    await job.defer_async(task_id=task_id)
+    try:
+        await job.defer_async(task_id=task_id)
+    except procrastinate.exceptions.ConnectorException as error:
+        # The driver's own errors, as everywhere else in a transaction: who opened it knows what they mean.
+        raise error.__cause__ or error from None
 
 
 async def lock_rescue(connection: Connection) -> bool:
@@ -47,52 +67,78 @@ async def lock_rescue(connection: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-async def stalled(connection: Connection) -> list[StalledJob]:
+async def clock(connection: Connection) -> Clock:
+    """What the database takes the time to be."""
+    cursor = connection.cursor(row_factory=class_row(Clock))
+    await cursor.execute("SELECT clock_timestamp() AS now, pg_postmaster_start_time() AS server_started_at")
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
+
+
+async def stalled(connection: Connection) -> list[TakenJob]:
     """Jobs whose worker is gone or silent for longer than STALLED_AFTER_S."""
-    cursor = connection.cursor(row_factory=class_row(StalledJob))
+    # A job whose row is locked is being ended at this moment; if it is not, the next look finds it.
+    cursor = connection.cursor(row_factory=class_row(TakenJob))
     await cursor.execute(
         """
-        SELECT job.id AS job_id, job.args ->> 'task_id' AS task_id
+        SELECT job.id AS job_id, job.args ->> 'task_id' AS task_id, job.worker_id,
+            (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'started') AS taken_at
         FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
         WHERE job.status = 'doing' AND job.queue_name = %s
           AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %s))
-        FOR UPDATE OF job
+        FOR UPDATE OF job SKIP LOCKED
         """,
         (DRAW, STALLED_AFTER_S),
     )
     return await cursor.fetchall()
 
 
-async def held_by(connection: Connection, worker_id: int) -> list[StalledJob]:
-    """Jobs that one worker has taken and not ended."""
-    cursor = connection.cursor(row_factory=class_row(StalledJob))
-    await cursor.execute(
-        """
-        SELECT id AS job_id, args ->> 'task_id' AS task_id
-        FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s FOR UPDATE
-        """,
-        (worker_id,),
+async def forget_silent_workers(connection: Connection) -> None:
+    """Remove workers silent for longer than STALLED_AFTER_S. One that lives after all is told so when it next asks."""
+    await connection.execute(
+        "DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => %s)",
+        (STALLED_AFTER_S,),
     )
-    return await cursor.fetchall()
 
 
-async def hand_back(connection: Connection, job: StalledJob) -> None:
+async def held_by(connection: Connection, worker_id: int) -> list[int]:
+    """Ids of the jobs that one worker has taken and not ended."""
+    cursor = await connection.execute(
+        "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s", (worker_id,)
+    )
+    return [job_id for (job_id,) in await cursor.fetchall()]
+
+
+async def lock_held(connection: Connection, worker_id: int, job_ids: Sequence[int]) -> list[int]:
+    """Those of the jobs that the worker still has, which nobody else can end before this transaction does."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM procrastinate_jobs
+        WHERE status = 'doing' AND worker_id = %s AND id = ANY (%s) FOR UPDATE SKIP LOCKED
+        """,
+        (worker_id, list(job_ids)),
+    )
+    return [job_id for (job_id,) in await cursor.fetchall()]
+
+
+async def hand_back(connection: Connection, job_id: int) -> None:
     """Let another worker take a job, at once."""
     await connection.execute(
         procrastinate.sql.queries["retry_job"],
-        {"job_id": job.job_id, "retry_at": None, "new_priority": None, "new_queue_name": None, "new_lock": None},
+        {"job_id": job_id, "retry_at": None, "new_priority": None, "new_queue_name": None, "new_lock": None},
     )
     # Procrastinate's triggers announce new jobs only; without this, idle workers would find the job at their next poll.
     await connection.execute(
         "SELECT pg_notify(%s, json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
-        (f"procrastinate_queue_v1#{DRAW}", job.job_id),
+        (f"procrastinate_queue_v1#{DRAW}", job_id),
     )
 
 
-async def drop(connection: Connection, job: StalledJob) -> None:
+async def drop(connection: Connection, job_id: int) -> None:
     """Take a job off the queue: its task has ended."""
     await connection.execute(
-        procrastinate.sql.queries["finish_job"], {"job_id": job.job_id, "status": "failed", "delete_job": True}
+        procrastinate.sql.queries["finish_job"], {"job_id": job_id, "status": "failed", "delete_job": True}
     )
 
 

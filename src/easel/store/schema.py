@@ -1,16 +1,19 @@
 """Brings a database to the schema that this version of Easel needs.
 
 Forward only, each step in a transaction of its own, all of them under one lock, so that any number of processes may
-start at once. A database that a newer Easel has touched is refused rather than guessed at. The queue's schema is
-Procrastinate's own; its steps are recorded beside ours.
+start at once, and a process killed between two steps leaves the rest to the next. A database that a newer Easel has
+touched is refused rather than guessed at. The queue's schema is Procrastinate's own; its steps are recorded beside
+ours. A step only ever adds, so that processes of the version before go on working beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Final, LiteralString
 
 import procrastinate.schema
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from easel.domain.errors import EaselError
 from easel.domain.secret import Secret
@@ -19,10 +22,19 @@ from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavai
 _LOCK: Final = 0x6561_7365_6C  # "easel"
 _QUEUE_BASELINE: Final = "queue/schema.sql"
 _LOCK_TIMEOUT_S: Final = 60
+_SERVER_VERSION_MIN: Final = 14
 
 
 class SchemaUnusable(EaselError):
     """The database cannot serve this version; the message tells the operator why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Statements that are applied together, and the names under which that is recorded."""
+
+    names: Sequence[str]
+    statements: LiteralString
 
 
 async def prepare(url: str, secret: Secret) -> None:
@@ -30,11 +42,12 @@ async def prepare(url: str, secret: Secret) -> None:
 
     Raises SchemaUnusable with a sentence, DatabaseUnavailable when the database cannot be reached.
     """
+    _check_url(url)
     try:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
             await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-            await _refuse_old_server(connection)
+            _refuse_old_server(connection)
             await _migrate(connection)
             await _check_secret(connection, secret)
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -44,11 +57,47 @@ async def prepare(url: str, secret: Secret) -> None:
             f"The database user may not create Easel's tables ({error.diag.message_primary}): "
             "grant it CREATE on the database and its schema."
         ) from error
+    except psycopg.Error as error:
+        raise SchemaUnusable(
+            f"Easel's tables cannot be made ({error.diag.message_primary}): give Easel a database of its own."
+        ) from error
 
 
-async def _refuse_old_server(connection: Connection) -> None:
-    if connection.info.server_version < 140000:
-        raise SchemaUnusable("Easel needs PostgreSQL 14 or newer.")
+def steps(*, fresh: bool) -> Iterator[Step]:
+    """All steps in order. On a fresh database the queue's whole schema stands for all of the queue's steps so far."""
+    if fresh:
+        names = [_QUEUE_BASELINE, *(step.names[0] for step in _queue_steps())]
+        yield Step(names, procrastinate.schema.SchemaManager.get_schema())
+    else:
+        yield from _queue_steps()
+    yield from _sql_files("easel.store.migrations", "")
+
+
+def _queue_steps() -> Iterator[Step]:
+    return _sql_files("procrastinate.sql.migrations", "queue/")
+
+
+def _sql_files(package: str, prefix: str) -> Iterator[Step]:
+    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
+    for file in files:
+        if file.name.endswith(".sql"):
+            yield Step([prefix + file.name], file.read_text(encoding="utf-8"))
+
+
+def _check_url(url: str) -> None:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Its own message would show a part of the password.
+        raise SchemaUnusable(
+            "EASEL_DATABASE_URL cannot be understood: write it as postgresql://user:password@host:5432/database, "
+            "with %, @, / and : in the password as %25, %40, %2F and %3A."
+        ) from None
+
+
+def _refuse_old_server(connection: Connection) -> None:
+    if connection.info.server_version < _SERVER_VERSION_MIN * 10_000:
+        raise SchemaUnusable(f"Easel needs PostgreSQL {_SERVER_VERSION_MIN} or newer.")
 
 
 async def _migrate(connection: Connection) -> None:
@@ -58,40 +107,22 @@ async def _migrate(connection: Connection) -> None:
     )
     rows = await (await connection.execute("SELECT name FROM easel_migrations")).fetchall()
     applied = {name for (name,) in rows}
-    known = list(_steps(fresh_queue=not applied))
-    ours = {name for name, _ in known} | {name for name, _ in _queue_steps()} | {_QUEUE_BASELINE}
-    if applied - ours:
+    known = {name for fresh in (True, False) for step in steps(fresh=fresh) for name in step.names}
+    if applied - known:
         raise SchemaUnusable(
             "This database was last used by a newer Easel: start that version, or restore a backup made before it."
         )
-    for name, statements in known:
-        if name not in applied:
-            async with connection.transaction():
-                if statements:
-                    await connection.execute(statements)
-                await connection.execute("INSERT INTO easel_migrations (name) VALUES (%s)", (name,))
+    for step in steps(fresh=_QUEUE_BASELINE not in applied):
+        if not applied.issuperset(step.names):
+            await apply(connection, step)
 
 
-def _steps(*, fresh_queue: bool) -> Iterator[tuple[str, LiteralString]]:
-    """All steps in order. On a fresh database the queue's whole schema stands for all of the queue's steps so far."""
-    if fresh_queue:
-        yield _QUEUE_BASELINE, procrastinate.schema.SchemaManager.get_schema()
-        for name, _ in _queue_steps():
-            yield name, ""
-    else:
-        yield from _queue_steps()
-    yield from _sql_files("easel.store.migrations", "")
-
-
-def _queue_steps() -> Iterator[tuple[str, LiteralString]]:
-    return _sql_files("procrastinate.sql.migrations", "queue/")
-
-
-def _sql_files(package: str, prefix: str) -> Iterator[tuple[str, LiteralString]]:
-    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
-    for file in files:
-        if file.name.endswith(".sql"):
-            yield prefix + file.name, file.read_text(encoding="utf-8")
+async def apply(connection: Connection, step: Step) -> None:
+    """Apply one step and record it, both or neither."""
+    async with connection.transaction():
+        await connection.execute(step.statements)
+        for name in step.names:
+            await connection.execute("INSERT INTO easel_migrations (name) VALUES (%s)", (name,))
 
 
 async def _check_secret(connection: Connection, secret: Secret) -> None:

@@ -4,14 +4,17 @@ Every move names the states that it starts from, so that one which comes too lat
 Money is not moved here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, Final
 
-from psycopg.rows import class_row
+from psycopg import sql
+from psycopg.rows import class_row, kwargs_row
 
 from easel.domain.order import Order, OutputFormat
 from easel.domain.task import ErrorCode, Status
 from easel.store.database import Connection
+from easel.store.queue import STALLED_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class Task:
     picture_name: str | None
     picture_bytes: int | None
     link_expires_at: datetime | None
+
+
+# Named rather than `*`, so that a column which a newer version adds breaks nothing here.
+_COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +95,28 @@ class Pace:
     unfinished: int
 
 
+def _task(**columns: Any) -> Task:
+    """The database gives text for a status, which equals its Status but is not it."""
+    return Task(**{**columns, "status": Status(columns["status"])})
+
+
+_TASK_ROWS: Final = kwargs_row(_task)
+
+
 async def add(connection: Connection, task: NewTask) -> Task:
     """Add a pending task. Raises psycopg's UniqueViolation when the id is taken."""
     order = task.order
-    cursor = connection.cursor(row_factory=class_row(Task))
+    cursor = connection.cursor(row_factory=_TASK_ROWS)
     await cursor.execute(
-        """
+        sql.SQL(
+            """
         INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
             model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
             estimated_time_s, created_at)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        RETURNING *
-        """,
+        RETURNING {}
+        """
+        ).format(_COLUMNS),
         (task.id, task.account_id, task.api_key_id, task.request_id, task.public_url, task.user_group,
          task.price_microcredits, order.model, order.prompt, order.width_px, order.height_px, task.seed,
          order.nsfw_check, order.callback_url, order.output_format, task.estimated_time_s, task.created_at),
@@ -111,8 +128,10 @@ async def add(connection: Connection, task: NewTask) -> Task:
 
 async def find(connection: Connection, account_id: int, task_id: str) -> Task | None:
     """An account's task; None also for another account's."""
-    cursor = connection.cursor(row_factory=class_row(Task))
-    await cursor.execute("SELECT * FROM tasks WHERE id = %s AND account_id = %s", (task_id, account_id))
+    cursor = connection.cursor(row_factory=_TASK_ROWS)
+    await cursor.execute(
+        sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS), (task_id, account_id)
+    )
     return await cursor.fetchone()
 
 
@@ -121,12 +140,14 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
 
     A task that is `processing` already lost its worker, or is drawn twice, which harms nothing.
     """
-    cursor = connection.cursor(row_factory=class_row(Task))
+    cursor = connection.cursor(row_factory=_TASK_ROWS)
     await cursor.execute(
-        """
+        sql.SQL(
+            """
         UPDATE tasks SET status = 'processing', progress = 0, started_at = now()
-        WHERE id = %s AND status IN ('pending', 'processing') RETURNING *
-        """,
+        WHERE id = %s AND status IN ('pending', 'processing') RETURNING {}
+        """
+        ).format(_COLUMNS),
         (task_id,),
     )
     return await cursor.fetchone()
@@ -166,10 +187,18 @@ async def fail(connection: Connection, task_id: str, code: ErrorCode, message: s
     return cursor.rowcount == 1
 
 
-async def count_worker_death(connection: Connection, task_id: str) -> int:
-    """Note that a worker died over a task; how often that has happened by now."""
+async def count_worker_death(connection: Connection, task_id: str, taken_at: datetime) -> int:
+    """Note that a worker died which took the task at `taken_at`; how many died drawing it by now.
+
+    A task that only waited in that worker for its turn is not to blame, and is not counted.
+    """
     cursor = await connection.execute(
-        "UPDATE tasks SET worker_deaths = worker_deaths + 1 WHERE id = %s RETURNING worker_deaths", (task_id,)
+        """
+        UPDATE tasks SET
+            worker_deaths = worker_deaths + (status = 'processing' AND coalesce(started_at >= %s, true))::int
+        WHERE id = %s RETURNING worker_deaths
+        """,
+        (taken_at, task_id),
     )
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
@@ -201,10 +230,11 @@ async def pace(connection: Connection) -> Pace:
             (SELECT avg(draw_ms) / 1000.0 FROM (
                 SELECT draw_ms FROM tasks WHERE status = 'completed' ORDER BY ended_at DESC LIMIT 50
             ) AS latest)::float AS draw_s,
-            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '4 seconds')::int
+            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s))::int
                 AS workers,
             (SELECT count(*) FROM tasks WHERE status IN ('pending', 'processing'))::int AS unfinished
-        """
+        """,
+        (STALLED_AFTER_S,),
     )
     row = await cursor.fetchone()
     assert row is not None

@@ -11,7 +11,7 @@ from easel.domain import link
 from easel.domain.errors import LinkExpired, NotFound, RangeNotSatisfiable
 from easel.domain.link import LinkKeys
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
-from easel.outside.pictures import Pictures
+from easel.outside.pictures import PictureGone, Pictures
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _ALWAYS: Final = {
@@ -46,8 +46,14 @@ class PictureEndpoint:
         headers["content-length"] = str(end - start)
         if part is not None:
             headers["content-range"] = f"bytes {start}-{end - 1}/{size_bytes}"
-        content = b"" if request.method == "HEAD" else await self._pictures.read(object_name(name), start, end)
+        content = b"" if request.method == "HEAD" else await self._content(name, start, end)
         return Response(content, status_code=200 if part is None else 206, headers=headers)
+
+    async def _content(self, name: str, start: int, end: int) -> bytes:
+        try:
+            return await self._pictures.read(object_name(name), start, end)
+        except PictureGone:  # deleted since its size was read
+            raise NotFound from None
 
     def _lifetime_left_s(self, grant: str, name: str) -> int:
         expires_s = link.expiry_s(grant, name, self._link_keys)

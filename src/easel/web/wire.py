@@ -69,7 +69,7 @@ def _usage(task: Task) -> dict[str, Any]:
 
 def _result(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
     assert task.picture_name is not None and task.link_expires_at is not None  # noqa: PT018 - one fact: it is completed
-    assert task.ended_at is not None and task.started_at is not None  # noqa: PT018 - likewise
+    assert task.draw_ms is not None
     url = task.public_url + link.path(task.picture_name, int(task.link_expires_at.timestamp()), link_keys)
     picture = {
         "engine": task.engine,
@@ -79,7 +79,7 @@ def _result(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
         "width": task.width_px,
     }
     return {
-        "duration": round((task.ended_at - task.started_at).total_seconds()),
+        "duration": round(task.draw_ms / 1000),
         "result_data": [picture],
         "results": [url],
     }

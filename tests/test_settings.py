@@ -1,0 +1,145 @@
+"""Settings: what each may be, the sentence when it is wrong, and that no secret shows."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from easel import settings
+from easel.settings import Settings, SettingsWrong
+
+SECRET: Final = "0123456789abcdef" * 4
+HIDDEN: Final = "hunter2hunter2hunter2hunter2hunter2"
+DATA: Final = {"EASEL_DATA_DIR": "/var/tmp/easel"}
+TEXT: Final = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+WRONG: Final = {
+    "PORT": ["abc", "-1", "65536", "8000.5", "0x10", "8000 9000", "99999999999999999999"],
+    "DATABASE_CONNECTIONS": ["1", "0", "-8", "101", "many"],
+    "DATABASE_URL": [
+        f"mysql://u:{HIDDEN}@h/d", HIDDEN, f"u:{HIDDEN}@h/d", f"http://u:{HIDDEN}@h", f"postgresql://u:{HIDDEN}@[::1/d",
+    ],
+    "PUBLIC_URL": ["images.your-domain.com", "ftp://x", "https://", "https://x/", "https://x?y", "https://u:p@x", "https://x y",
+                   "https://x/\n/y", "https://ü"],
+    "SECRET": [HIDDEN[:31], "x"],
+    "SECRET_FILE": ["/nowhere/at/all", "/"],
+    "ENGINE": ["gpu", "ZIMAGE", "nano,blank"],
+    "WORKERS": ["0", "-1", "65", "two", "1.5"],
+    "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "CPU", "cpu cuda"],
+    "PRICE_CREDITS": ["abc", "-1", "-0.000001", "0.0000001", "nan", "snan", "inf", "1000000.1", "1e30", "1e99999999999999", "1,5"],
+    "FIRST_CREDITS": ["abc", "-1", "nan", "-inf", "1000001", "0.1234567"],
+    "PROVENANCE": ["maybe", "yes", "on", "2"],
+    "STEP_TIMEOUT_S": ["0", "-1", "86401", "soon"],
+    "DRAIN_TIMEOUT_S": ["-1", "86401", "soon"],
+    "BLANK_STEP_S": ["-1", "61", "nan", "inf", "soon"],
+    "LOG_FORMAT": ["xml", "JSON"],
+    "LOG_LEVEL": ["trace", "critical", "INFO"],
+}  # fmt: skip
+
+
+def read(**environ: str) -> Settings:
+    return settings.read({**DATA, **{f"EASEL_{name}": value for name, value in environ.items()}})
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
+def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        read(**{name: value})
+    sentence = str(refused.value)
+    assert sentence.startswith(f"EASEL_{name} ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert HIDDEN[:20] not in sentence
+    assert refused.value.__cause__ is None
+
+
+def test_without_any_variable_everything_has_its_default() -> None:
+    given_nothing = settings.read({"HOME": "/home/someone", "XDG_DATA_HOME": "/srv/data"})
+    assert given_nothing == settings.read({"XDG_DATA_HOME": "/srv/data", "EASEL_PORT": " ", "EASEL_SECRET": ""})
+    assert (given_nothing.host, given_nothing.port) == ("127.0.0.1", 8000)
+    assert given_nothing.data_dir == Path("/var/lib/easel" if os.geteuid() == 0 else "/srv/data/easel")
+    assert given_nothing.pictures_url == str(given_nothing.data_dir / "pictures")
+    assert given_nothing.price_microcredits == 26_000
+    assert given_nothing.first_microcredits == 100_000_000
+    assert given_nothing.secret is None
+
+
+def test_what_is_given_is_taken() -> None:
+    taken = read(
+        HOST="::1", PORT="0", DATABASE_URL="postgresql://u@h:5432/d", DATABASE_CONNECTIONS="2", STORAGE_URL="s3://bucket/x",
+        PUBLIC_URL="https://images.your-domain.com:8443/base", SECRET=SECRET, ENGINE="blank", MODEL="/weights",
+        WORKERS="64", DEVICE="cuda:15", PRICE_CREDITS="0", FIRST_CREDITS="12.5", PROVENANCE="false", STEP_TIMEOUT_S="1",
+        DRAIN_TIMEOUT_S="0", BLANK_STEP_S="0.5", LOG_FORMAT="json", LOG_LEVEL="debug", POSTGRES_BIN="/usr/lib/pg",
+        POSTGRES_USER="easel",
+    )  # fmt: skip
+    assert (taken.host, taken.port, taken.workers, taken.device) == ("::1", 0, 64, "cuda:15")
+    assert taken.pictures_url == "s3://bucket/x"
+    assert taken.secret is not None
+    assert taken.secret.text == SECRET
+    assert (taken.price_credits, taken.first_microcredits) == (Decimal(0), 12_500_000)
+    assert taken.provenance is False
+    assert taken.postgres_bin == Path("/usr/lib/pg")
+
+
+def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:
+    environ = {**DATA, "EASEL_PORT": "9000", "EASEL_HOST": "0.0.0.0"}
+    taken = settings.read(environ, port=7, host=None, data_dir=Path("elsewhere"))
+    assert (taken.port, taken.host) == (7, "0.0.0.0")
+    assert taken.data_dir == Path("elsewhere").absolute()
+    with pytest.raises(SettingsWrong, match=r"^EASEL_PORT "):
+        settings.read(DATA, port=70_000)
+
+
+def test_a_home_is_meant_by_a_tilde() -> None:
+    assert settings.read({"EASEL_DATA_DIR": "~/pictures"}).data_dir == Path("~/pictures").expanduser()
+
+
+def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    taken = read(SECRET_FILE=str(file))
+    assert taken.secret is not None
+    assert taken.secret.text == SECRET
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe\x00", HIDDEN[:31].encode()])
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    with pytest.raises(SettingsWrong, match=r"^EASEL_SECRET"):
+        read(SECRET_FILE=str(file))
+
+
+def test_a_secret_is_given_in_one_place_only(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong, match="are both set"):
+        read(SECRET=SECRET, SECRET_FILE=str(tmp_path))
+
+
+def test_nothing_secret_shows_in_what_settings_look_like() -> None:
+    shown = read(SECRET=SECRET, DATABASE_URL=f"postgresql://u:{HIDDEN}@h/d")
+    assert SECRET not in f"{shown!r} {shown} {shown.secret!r} {shown.secret}"
+    assert HIDDEN not in f"{shown!r} {shown}"
+    client = settings.read_client({"EASEL_API_KEY": HIDDEN})
+    assert HIDDEN not in f"{client!r} {client}"
+
+
+def test_the_client_reads_its_own_settings() -> None:
+    taken = settings.read_client({"EASEL_URL": "https://images.your-domain.com", "EASEL_API_KEY": " key "})
+    assert (taken.url, taken.api_key) == ("https://images.your-domain.com", "key")
+    assert settings.read_client({}, url="http://127.0.0.1:9").url == "http://127.0.0.1:9"
+    for wrong in ("127.0.0.1:8000", "ws://x", "https://x/"):
+        with pytest.raises(SettingsWrong, match=r"^EASEL_URL "):
+            settings.read_client({"EASEL_URL": wrong})
+
+
+@given(st.dictionaries(st.sampled_from([f"EASEL_{name}" for name in WRONG]), TEXT, max_size=3))
+def test_no_environment_makes_the_reading_fail_otherwise(environ: dict[str, str]) -> None:
+    try:
+        assert isinstance(settings.read({**DATA, **environ}), Settings)
+    except SettingsWrong as wrong:
+        named = str(wrong).split(" ", 1)[0]
+        assert named.startswith("EASEL_")
