@@ -108,7 +108,7 @@ ODD_BODIES: Final = [
             "UTF-16, big end first": PLAIN.encode("utf-16-be"),
             "UTF-32": PLAIN.encode("utf-32"),
             "a byte order mark": b"\xef\xbb\xbf" + PLAIN.encode(),
-            "Latin-1": PLAIN.replace("rain", "caf\xe9").encode("latin-1"),
+            "Latin-1": PLAIN.replace("rain", "\xe9\xe8").encode("latin-1"),
             "an overlong form": PLAIN.encode().replace(b"rain", b"\xc0\xaf"),
             "a surrogate in UTF-8": PLAIN.encode().replace(b"rain", b"\xed\xa0\x80"),
             "a byte beyond Unicode": PLAIN.encode().replace(b"rain", b"\xf4\x90\x80\x80"),

@@ -95,8 +95,8 @@ class Supervisor:
             started_s = time.monotonic()
             try:
                 status = await self._run_once(child)
-            except OSError as error:  # no memory or no process to be had now
-                log.error("child_unstarted", child=child.plan.name, reason=error.strerror)
+            except Exception:  # the outermost loop: no memory to be had, say; it will be tried again
+                log.exception("child_fault", child=child.plan.name)
                 status = None
             if self._stopping.is_set():
                 return

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import procrastinate
 import procrastinate.exceptions
@@ -55,18 +55,18 @@ class Worker:
         """Take jobs until `stop`, then let running ones finish, or hand them back after the drain's time."""
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._database.pool) as app:
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
-            side = [asyncio.create_task(self._beat()), asyncio.create_task(self._rescue())]
+            tending = asyncio.create_task(self._tend())
             try:
                 await self._take_jobs(app)
             finally:
-                for task in side:
-                    task.cancel()
+                tending.cancel()
 
     def stop(self) -> None:
         """Take no more jobs, and begin none of those taken."""
         self._stopping.set()
         self._draw.stop()
         if self._loop is not None:
+            self._loop.shutdown_graceful_timeout = self._drain_timeout_s
             self._loop.stop()
 
     async def _take_jobs(self, app: procrastinate.App) -> None:
@@ -85,24 +85,26 @@ class Worker:
         """One queue loop, to its end: we were told to stop, or the database went."""
         if self._stopping.is_set():
             return
-        self._loop = QueueLoop(
+        loop: QueueLoop = _Loop(
             app,
             queues=[queue.DRAW],
             concurrency=self._draw.jobs_at_once,
             fetch_job_polling_interval=POLL_EVERY_S,
-            shutdown_graceful_timeout=self._drain_timeout_s,
+            # Until we are told to stop, a loop that ends because the database went waits for what is being drawn.
+            shutdown_graceful_timeout=None,
             delete_jobs="always",
             install_signal_handlers=False,
             update_heartbeat_interval=_NEVER_S,
             # Silent workers are forgotten by the rescue, together with what they held and not before.
             stalled_worker_timeout=_NEVER_S,
         )
+        self._loop = loop
         try:
-            await self._loop.run()
+            await loop.run()
         except _QUEUE_FAULTS as error:
             log.warning("queue_lost", reason=type(error).__name__)
-        if self._loop.worker_id is not None:
-            self._former_ids.append(self._loop.worker_id)
+        if loop.worker_id is not None:
+            self._former_ids.append(loop.worker_id)
             await self._hand_back_former()
 
     async def _hand_back_former(self) -> None:
@@ -129,14 +131,22 @@ class Worker:
         finally:
             self._running.discard(context.job.id)
 
-    async def _beat(self) -> None:
+    async def _tend(self) -> None:
+        """Every second, say that we live and then look whether others still do."""
+        look = rescue.Rescue(self._database)
         while True:
-            await asyncio.sleep(queue.HEARTBEAT_S)
-            if self._loop is not None and self._loop.worker_id is not None:
-                with contextlib.suppress(DatabaseUnavailable):
-                    await self._beat_once(self._loop.worker_id)
+            # Spread out, so that many workers do not ask in step.
+            await asyncio.sleep(queue.HEARTBEAT_S * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
+            try:
+                if self._loop is not None and self._loop.worker_id is not None:
+                    await self._beat(self._loop.worker_id)
+                await look()
+            except DatabaseUnavailable:
+                continue
+            except Exception:  # the outermost loop: without it this worker would be taken for dead
+                log.exception("tending_fault")
 
-    async def _beat_once(self, worker_id: int) -> None:
+    async def _beat(self, worker_id: int) -> None:
         async with self._database.transaction() as connection:
             await queue.beat(connection, worker_id)
             held = await queue.held_by(connection, worker_id)
@@ -154,13 +164,17 @@ class Worker:
         self._adrift_since_s = {job: since_s.get(job, now_s) for job in held if job not in self._running}
         return [job for job, at_s in self._adrift_since_s.items() if now_s - at_s > ADRIFT_AFTER_S]
 
-    async def _rescue(self) -> None:
-        look = rescue.Rescue(self._database)
-        while True:
-            # Spread out, so that many workers do not ask in step.
-            await asyncio.sleep(rescue.LOOK_EVERY_S * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
-            with contextlib.suppress(DatabaseUnavailable):
-                await look()
+
+class _Loop(QueueLoop):
+    """Procrastinate's loop, which here ends when its listener does, so that a new one listens again.
+
+    Procrastinate watches for the first of its side tasks to end. That is always the one that defers periodic jobs,
+    since there are none, and then nobody watches the listener: after a database restart every job would wait for the
+    next poll. So that one is left out of what is watched.
+    """
+
+    def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
+        return [task for task in super()._start_side_tasks() if task.get_name() != "deferrer"]
 
 
 class _TryAgain(BaseRetryStrategy):

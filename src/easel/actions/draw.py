@@ -134,6 +134,8 @@ class Draw:
                     await tasks.report_progress(connection, task.id, progress_percent(steps.done, steps.total))
             except DatabaseUnavailable:
                 log.warning("progress_unwritten", task_id=task.id)
+            except Exception:  # the watch over hung draws must go on, whatever it is
+                log.exception("progress_fault", task_id=task.id)
 
     async def _finish_or_fail(self, task: Task, drawn: "_Drawn") -> None:
         try:

@@ -21,14 +21,13 @@ from easel.store.queue import Clock, TakenJob
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S: Final = 1.0
 _GAP_MAX: Final = timedelta(seconds=3)
 """With more time than this between two looks the database was away, or we were."""
 _TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
 
 
 class Rescue:
-    """One process's rescuer, called every LOOK_EVERY_S or so."""
+    """One process's rescuer, called every second or so."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -47,10 +46,10 @@ class Rescue:
     def _may_judge(self, clock: Clock) -> bool:
         """Whether every living worker has had the time to report, by the database's clock, which goes on when this
         machine sleeps."""
-        if self._looked_at is None or self._in_touch_since is None:
-            self._in_touch_since = clock.server_started_at
-        elif clock.now - self._looked_at > _GAP_MAX:
-            self._in_touch_since = clock.now
+        in_touch_since = self._in_touch_since or clock.server_started_at
+        if self._looked_at is not None and clock.now - self._looked_at > _GAP_MAX:
+            in_touch_since = clock.now
+        self._in_touch_since = max(in_touch_since, clock.server_started_at)
         self._looked_at = clock.now
         return clock.now - self._in_touch_since > _TIME_TO_REPORT
 

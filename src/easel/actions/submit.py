@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import psycopg
-
 from easel.actions.forecast import Forecast
 from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
@@ -19,7 +17,7 @@ from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.store import credits as ledger
 from easel.store import queue, tasks
 from easel.store.database import Database
-from easel.store.tasks import NewTask, Task
+from easel.store.tasks import NewTask, Task, TaskIdTaken
 
 _ID_ATTEMPTS_MAX: Final = 3
 
@@ -52,8 +50,8 @@ class Submit:
         for _ in range(_ID_ATTEMPTS_MAX - 1):
             try:
                 return await self._accept(self._new_task(submission, estimated_time_s))
-            except psycopg.errors.UniqueViolation:
-                continue  # two tasks of one second drew the same id
+            except TaskIdTaken:
+                continue
         return await self._accept(self._new_task(submission, estimated_time_s))
 
     def _new_task(self, submission: Submission, estimated_time_s: int) -> NewTask:

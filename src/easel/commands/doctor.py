@@ -11,13 +11,13 @@ import click
 
 from easel import assembly, logs, settings
 from easel.commands.administration import data_dir_option
-from easel.commands.failures import EXIT_UNUSABLE
 from easel.domain.errors import EaselError
 from easel.engines.engine import EngineUnusable
 from easel.outside.pictures import StorageFailed
 from easel.outside.private_postgres import PostgresUnusable
 from easel.settings import Settings, SettingsWrong
 from easel.store import queue, schema
+from easel.supervisor import EXIT_UNUSABLE
 
 
 @dataclass(frozen=True, slots=True)

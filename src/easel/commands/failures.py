@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import click
 
@@ -12,8 +11,7 @@ from easel.outside.private_postgres import PostgresUnusable
 from easel.settings import SettingsWrong
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
-
-EXIT_UNUSABLE: Final = 78
+from easel.supervisor import EXIT_UNUSABLE
 
 
 class Unusable(click.ClickException):

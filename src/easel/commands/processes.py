@@ -50,33 +50,37 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 timeout_graceful_shutdown=read.drain_timeout_s,
             )
             server = _Server(config)
-            # uvicorn takes these signals while it serves. One that comes before it does is kept for it here; it also
-            # raises those that stopped it once more when it is done, which changes nothing any more.
+            # uvicorn takes these signals while it serves. One that comes before is kept for it here; it also raises
+            # those that stopped it once more when it is done, which changes nothing any more.
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, server.handle_exit)
-            asyncio.run(_serve(server, listening, is_supervised=supervised_socket is not None))
+                signal.signal(number, lambda *_: server.stop())
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(_serve(server, listening, is_supervised=supervised_socket is not None))
 
 
 class _Server(uvicorn.Server):
     """Stops in order at the first SIGTERM or SIGINT, and at once at the second."""
 
+    def stop(self) -> None:
+        """Take no more requests, and end when those under way have."""
+        self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit
+        """What uvicorn calls at a signal; on its own it would wait for open connections even at the second."""
+        if self.should_exit:
+            os._exit(1)
         super().handle_exit(sig, frame)
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket, *, is_supervised: bool) -> None:
+async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bool) -> None:
     async def announce() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers this flag and no event
             await asyncio.sleep(0.01)
         _say_ready()
 
-    def stop() -> None:
-        server.should_exit = True
-
     announcing = asyncio.create_task(announce())
     if is_supervised:
-        _when_abandoned(stop)
+        _when_abandoned(server.stop)
     await server.serve(sockets=[listening])
     announcing.cancel()
 

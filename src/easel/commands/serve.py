@@ -17,11 +17,14 @@ from easel.actions.keys import IssuedKey
 from easel.commands.failures import told_plainly
 from easel.commands.processes import listen
 from easel.domain.ledger import credits_shown
+from easel.outside import private_postgres
 from easel.settings import Settings
 from easel.store import schema
 from easel.supervisor import ChildPlan, Supervisor
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
+CONNECTIONS_OF_COMMANDS: Final = 10
+"""Kept free for the command line and for this process."""
 
 
 @click.command()
@@ -36,6 +39,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
         for sentence in settings.misspelt():
             click.echo(f"Warning: {sentence}", err=True)
         devices = _devices_of_workers(read)
+        _check_connections(read, len(devices))
         with assembly.installation(read) as installed, _listen_patiently(read) as listening:
             first_key = asyncio.run(_prepare(read, installed))
             address = _address(read, listening)
@@ -70,6 +74,16 @@ def _devices_of_workers(read: Settings) -> list[str]:
     devices = assembly.devices(read)
     workers = read.workers or len(devices)
     return [devices[index % len(devices)] for index in range(workers)]
+
+
+def _check_connections(read: Settings, workers: int) -> None:
+    needed = read.database_connections + workers * (read.database_connections + 1) + CONNECTIONS_OF_COMMANDS
+    if read.database_url is None and needed > private_postgres.CONNECTIONS_MAX:
+        raise settings.SettingsWrong(
+            f"{workers} workers may need {needed} connections and the private PostgreSQL has "
+            f"{private_postgres.CONNECTIONS_MAX}: lower EASEL_DATABASE_CONNECTIONS or EASEL_WORKERS, "
+            "or use a server of your own (EASEL_DATABASE_URL)."
+        )
 
 
 def _listen_patiently(read: Settings) -> socket.socket:

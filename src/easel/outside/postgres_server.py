@@ -31,6 +31,7 @@ DATABASE = "postgres"
 PORT = 5432
 SOCKET_PATH_BYTES_MAX = 103  # macOS; Linux allows 107
 SHORT_SOCKET_ROOT = Path("/tmp")  # noqa: S108 - TMPDIR differs between a service and a shell; both must agree
+CONNECTIONS_MAX = 100
 PROBE_S_MAX = 3
 START_S_MAX = 300.0  # recovery after a crash replays up to max_wal_size
 INITDB_S_MAX = 120.0
@@ -44,7 +45,7 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "fsync": "on",
-    "max_connections": "100",
+    "max_connections": str(CONNECTIONS_MAX),
     "shared_buffers": "64MB",
     "max_parallel_workers_per_gather": "0",  # parallel queries share memory in /dev/shm, 64 MiB in a container
     "max_parallel_maintenance_workers": "0",

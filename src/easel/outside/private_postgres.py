@@ -19,6 +19,7 @@ from pathlib import Path
 from easel.outside.postgres_account import PostgresUnusable
 from easel.outside.postgres_binaries import find_binaries
 from easel.outside.postgres_server import (
+    CONNECTIONS_MAX,
     INITDB_S_MAX,
     POLL_S,
     SILENT_STOP_STEPS,
@@ -28,7 +29,7 @@ from easel.outside.postgres_server import (
     wait_until,
 )
 
-__all__ = ["PostgresUnusable", "PrivatePostgres", "attach"]
+__all__ = ["CONNECTIONS_MAX", "PostgresUnusable", "PrivatePostgres", "attach"]
 
 LOCK_S_MAX = START_S_MAX + INITDB_S_MAX
 SILENCE_S_MAX = 30.0

@@ -70,10 +70,11 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         WHERE ledger.kind <> 'grant' AND holds.task_id IS NULL
         """,
     "a key has used what its tasks were charged": """
-        SELECT 'key ' || api_keys.id FROM api_keys
-        WHERE used_microcredits <> (
-            SELECT coalesce(sum(holds.amount_microcredits), 0) FROM tasks JOIN holds ON holds.task_id = tasks.id
-            WHERE tasks.api_key_id = api_keys.id AND holds.state = 'captured')
+        SELECT 'key ' || api_keys.id FROM api_keys LEFT JOIN (
+            SELECT tasks.api_key_id, sum(holds.amount_microcredits) AS amount
+            FROM holds JOIN tasks ON tasks.id = holds.task_id WHERE holds.state = 'captured' GROUP BY tasks.api_key_id
+        ) AS charged ON charged.api_key_id = api_keys.id
+        WHERE api_keys.used_microcredits <> coalesce(charged.amount, 0)
         """,
     "every unfinished task is in the queue": """
         SELECT tasks.id FROM tasks

@@ -41,12 +41,21 @@ _FAULTS: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
+    # A server that has become a standby: its successor will write.
+    psycopg.errors.ReadOnlySqlTransaction,
     PoolTimeout,
 )
 
 
 class DatabaseUnavailable(EaselError):
     """The database cannot be reached, or went away in the middle."""
+
+
+class DatabaseFault(EaselError):
+    """The database refused a statement, which is a fault of ours.
+
+    Holds the refusal's code and its first line only: the driver's own error repeats the row, and with it the prompt.
+    """
 
 
 class Database:
@@ -81,7 +90,7 @@ class Database:
     async def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
         """A connection inside one transaction, committed at the end of the block, undone if the block raises.
 
-        Raises DatabaseUnavailable.
+        Raises DatabaseUnavailable, DatabaseFault.
         """
         limit = asyncio.timeout(timeout_s)
         try:
@@ -89,6 +98,8 @@ class Database:
                 yield connection
         except _FAULTS as error:
             raise DatabaseUnavailable(type(error).__name__) from error
+        except psycopg.Error as error:
+            raise DatabaseFault(f"{type(error).__name__} {error.sqlstate}: {error.diag.message_primary}") from None
         except TimeoutError as error:
             if not limit.expired():
                 raise

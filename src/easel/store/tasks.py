@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, kwargs_row
 
+from easel.domain.errors import EaselError
 from easel.domain.order import Order, OutputFormat
 from easel.domain.task import ErrorCode, Status
 from easel.store.database import Connection
@@ -74,6 +76,10 @@ class NewTask:
     created_at: datetime
 
 
+class TaskIdTaken(EaselError):
+    """Two tasks of one second drew the same id; the transaction can only be undone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a finished drawing adds to its task."""
@@ -102,25 +108,35 @@ def _task(**columns: Any) -> Task:
 
 _TASK_ROWS: Final = kwargs_row(_task)
 
+_ADD: Final = sql.SQL("""
+    INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
+        model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
+        estimated_time_s, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    RETURNING {}
+""").format(_COLUMNS)
+
+_FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS)
+
+_BEGIN: Final = sql.SQL("""
+    UPDATE tasks SET status = 'processing', progress = 0, started_at = now()
+    WHERE id = %s AND status IN ('pending', 'processing') RETURNING {}
+""").format(_COLUMNS)
+
 
 async def add(connection: Connection, task: NewTask) -> Task:
-    """Add a pending task. Raises psycopg's UniqueViolation when the id is taken."""
+    """Add a pending task. Raises TaskIdTaken."""
     order = task.order
     cursor = connection.cursor(row_factory=_TASK_ROWS)
-    await cursor.execute(
-        sql.SQL(
-            """
-        INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
-            model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
-            estimated_time_s, created_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        RETURNING {}
-        """
-        ).format(_COLUMNS),
-        (task.id, task.account_id, task.api_key_id, task.request_id, task.public_url, task.user_group,
-         task.price_microcredits, order.model, order.prompt, order.width_px, order.height_px, task.seed,
-         order.nsfw_check, order.callback_url, order.output_format, task.estimated_time_s, task.created_at),
+    values = (
+        task.id, task.account_id, task.api_key_id, task.request_id, task.public_url, task.user_group,
+        task.price_microcredits, order.model, order.prompt, order.width_px, order.height_px, task.seed,
+        order.nsfw_check, order.callback_url, order.output_format, task.estimated_time_s, task.created_at,
     )  # fmt: skip
+    try:
+        await cursor.execute(_ADD, values)
+    except psycopg.errors.UniqueViolation:
+        raise TaskIdTaken from None
     row = await cursor.fetchone()
     assert row is not None
     return row
@@ -129,9 +145,7 @@ async def add(connection: Connection, task: NewTask) -> Task:
 async def find(connection: Connection, account_id: int, task_id: str) -> Task | None:
     """An account's task; None also for another account's."""
     cursor = connection.cursor(row_factory=_TASK_ROWS)
-    await cursor.execute(
-        sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS), (task_id, account_id)
-    )
+    await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()
 
 
@@ -141,15 +155,7 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
     A task that is `processing` already lost its worker, or is drawn twice, which harms nothing.
     """
     cursor = connection.cursor(row_factory=_TASK_ROWS)
-    await cursor.execute(
-        sql.SQL(
-            """
-        UPDATE tasks SET status = 'processing', progress = 0, started_at = now()
-        WHERE id = %s AND status IN ('pending', 'processing') RETURNING {}
-        """
-        ).format(_COLUMNS),
-        (task_id,),
-    )
+    await cursor.execute(_BEGIN, (task_id,))
     return await cursor.fetchone()
 
 
