@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx2
@@ -89,11 +90,14 @@ def test_without_a_database_requests_are_told_so_and_the_service_comes_back_by_i
     key = kept.new_key("outage", "1000")
     with kept.client(key) as client:
         task = submit(client)
-        with outage(kept):
-            refused = client.post(GENERATIONS, json=ORDER)
-            unread = client.get(f"/v1/tasks/{task['id']}")
-            ready = client.get("/readyz")
+        with outage(kept), ThreadPoolExecutor() as at_once:
+            asked = [
+                at_once.submit(client.post, GENERATIONS, json=ORDER),
+                at_once.submit(client.get, f"/v1/tasks/{task['id']}"),
+                at_once.submit(client.get, "/readyz"),
+            ]
             assert client.get("/healthz").status_code == 200
+            refused, unread, ready = (answer.result() for answer in asked)
         for response in (refused, unread):
             assert response.status_code == 503
             assert response.json()["error"]["code"] == "service_unavailable"

@@ -92,7 +92,7 @@ def test_a_service_stopped_under_load_ends_in_order_and_keeps_what_it_accepted(f
 
 
 def test_a_queue_of_twenty_outlives_a_restart(folder: Path) -> None:
-    with Service(folder, workers="1", blank_step_s="0.03") as service:
+    with Service(folder, workers="1", blank_step_s="0.015") as service:
         key = service.new_key("queued")
         with service.client(key) as client:
             accepted = [submit(client)["id"] for _ in range(20)]
@@ -103,6 +103,12 @@ def test_a_queue_of_twenty_outlives_a_restart(folder: Path) -> None:
         service.start()
         assert_all_drawn(service, key, accepted)
         service.audit()
+
+
+def test_a_closed_terminal_stops_it_in_order(folder: Path) -> None:
+    with Service(folder) as service:
+        assert service.stop(signal.SIGHUP) == 0
+        assert_nothing_runs(folder)
 
 
 def test_connections_are_refused_as_soon_as_a_service_begins_to_stop(folder: Path) -> None:

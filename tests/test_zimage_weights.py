@@ -263,7 +263,7 @@ def test_a_half_fetched_model_is_completed_when_the_hub_is_there(hub: HubServer,
 def test_without_network_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
     sentence = refusal("Tongyi-MAI/Z-Image-Turbo", cache_folder=tmp_path, hub_url=NOWHERE)
     assert "Tongyi-MAI/Z-Image-Turbo is not on this machine and cannot be fetched" in sentence
-    assert "set the model to its folder" in sentence
+    assert "set EASEL_MODEL to its folder" in sentence
 
 
 def test_a_model_that_the_hub_does_not_have_is_named(hub: HubServer, tmp_path: Path) -> None:

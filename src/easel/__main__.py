@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from typing import Final
 
 import click
 
@@ -13,8 +12,6 @@ from easel.commands.generate import generate
 from easel.commands.processes import web, worker
 from easel.commands.serve import serve
 
-EXIT_TERMINATED: Final = 128 + signal.SIGTERM
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(easel.__version__, prog_name="easel")
@@ -23,8 +20,10 @@ def main() -> None:
 
     Settings are environment variables named EASEL_…; the README lists them.
     """
-    # A SIGTERM that comes before a command listens for it still gives back what was taken, the database among it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
+    # One that comes before a command listens for it still gives back what was taken, the database among it.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda received, _frame: sys.exit(128 + received))
 
 
 for command in (serve, generate, keys, credits_group, doctor, web, worker):

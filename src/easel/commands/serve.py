@@ -20,7 +20,7 @@ from easel.domain.ledger import credits_shown
 from easel.outside import private_postgres
 from easel.settings import Settings
 from easel.store import schema
-from easel.supervisor import ChildPlan, Supervisor
+from easel.supervisor import STOP_SIGNALS, ChildPlan, Supervisor
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
 CONNECTIONS_OF_COMMANDS: Final = 10
@@ -55,7 +55,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             )
             status = asyncio.run(supervisor.run())
             # Only the database is left to stop, which takes a bounded time and must not be broken off.
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 

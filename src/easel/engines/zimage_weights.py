@@ -60,7 +60,7 @@ def locate(model: str, hub: Hub) -> Path:
         return folder
     if not HUB_ID.fullmatch(model):
         raise EngineUnusable(
-            f"There is no folder {model}: set the model to a folder in diffusers' format, or to a hub id."
+            f"There is no folder {model}: set EASEL_MODEL to a folder in diffusers' format, or to a hub id."
         )
     fetched = fetched_before(model, hub)
     if fetched is None:
@@ -77,7 +77,7 @@ def require_whole(folder: Path) -> None:
         raise EngineUnusable(f"{folder} is no whole Z-Image checkpoint, it lacks {missing[0]}{others}: fetch it again.")
     pipeline = read_json(folder / "model_index.json").get("_class_name")
     if pipeline != "ZImagePipeline":
-        raise EngineUnusable(f"{folder} holds {pipeline}, not ZImagePipeline: set the model to a Z-Image checkpoint.")
+        raise EngineUnusable(f"{folder} holds {pipeline}, not ZImagePipeline: set EASEL_MODEL to a Z-Image checkpoint.")
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -185,7 +185,7 @@ def why_not_fetched(model: str, hub: Hub, error: Exception) -> str:
     reason = type(error.__cause__ or error).__name__
     return (
         f"{model} is not on this machine and cannot be fetched ({reason}): connect this machine to the hub, "
-        "or copy the model here and set the model to its folder."
+        "or copy the model here and set EASEL_MODEL to its folder."
     )
 
 
