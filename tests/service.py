@@ -121,7 +121,8 @@ class Service:
             return process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise
+            process.wait()
+            raise AssertionError(f"it did not stop:\n{self.log_file.read_text()[-4000:]}") from None
 
     def kill(self) -> None:
         """kill -9 of `easel serve` alone."""

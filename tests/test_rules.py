@@ -159,15 +159,13 @@ def test_every_state_is_reached_and_only_ends_are_not_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "to"),
-    [(task_rows.begin, Status.PROCESSING), (task_rows.complete, Status.COMPLETED), (task_rows.fail, Status.FAILED)],
+    "to",
+    [Status.PROCESSING, Status.COMPLETED, Status.FAILED],
 )
-def test_a_statement_that_moves_a_task_starts_from_the_states_that_may_move_there(statement: Any, to: Status) -> None:
-    sql = inspect.getsource(statement)
-    found = re.search(r"WHERE id = %s AND status (?:= '(\w+)'|IN \(([^)]*)\))", sql)
-    assert found is not None
+def test_a_statement_that_moves_a_task_starts_from_the_states_that_may_move_there(to: Status) -> None:
+    moves_there = rf"UPDATE tasks SET status = '{to}'.*?WHERE id = %s AND status (?:= '(\w+)'|IN \(([^)]*)\))"
+    (found,) = re.finditer(moves_there, inspect.getsource(task_rows), flags=re.DOTALL)
     starts = {found[1]} if found[1] else set(re.findall(r"'(\w+)'", found[2]))
-    assert f"SET status = '{to}'" in sql
     assert starts == {start for start, moves in LEGAL_MOVES.items() if to in moves}
 
 
