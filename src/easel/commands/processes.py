@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,9 +20,11 @@ from easel import assembly, logs, settings
 from easel.commands.failures import told_plainly
 from easel.store import schema
 from easel.supervisor import READY
+from easel.web.edge import CONNECTIONS_MAX, EdgeProtocol
 
 LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15
+FILES_BESIDE_CONNECTIONS: Final = 1024
 STANDARD_INPUT: Final = 0
 
 
@@ -38,9 +41,11 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
         with assembly.installation(read) as installed:
             if supervised_socket is None:  # else `easel serve` has done it
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
+            _allow_open_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
             config = uvicorn.Config(
                 assembly.web_app(read, installed),
+                http=EdgeProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -162,6 +167,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _inherited(descriptor: int | None) -> socket.socket | None:
     return None if descriptor is None else socket.socket(fileno=descriptor)
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Raise this process's limit on open files to that, or as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _say_ready() -> None:

@@ -126,6 +126,13 @@ class MethodNotAllowed(Refusal):
     generation, task = _both("method_not_allowed", "This address does not answer this method", "invalid_request_error")
 
 
+class RequestTimeout(Refusal):
+    """408: a request began and did not arrive in time."""
+
+    status = 408
+    generation, task = _both("request_timeout", "The request did not arrive in time", "invalid_request_error")
+
+
 class LinkExpired(Refusal):
     """410: a picture's link is past its day."""
 
@@ -167,6 +174,17 @@ class RateLimitExceeded(Refusal):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__("rate limit exceeded")
         self.retry_after_s = retry_after_s
+
+
+class HeadersTooLarge(Refusal):
+    """431: the request line and headers, or trailers, are over a cap."""
+
+    status = 431
+
+    def __init__(self, head_bytes_max: int, headers_max: int) -> None:
+        message = f"The request has over {headers_max} headers, or its line and headers are over {head_bytes_max} bytes"
+        super().__init__(message)
+        self.generation, self.task = _both("headers_too_large", message, "invalid_request_error")
 
 
 class InternalError(Refusal):

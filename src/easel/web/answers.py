@@ -1,11 +1,27 @@
-"""The answers that endpoints give, and the headers that go with each kind."""
+"""The answers that endpoints give, the headers that go with each kind, and those that go with all."""
 
-from collections.abc import Mapping
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from starlette.responses import Response
 
 from easel.domain.errors import Refusal
 from easel.web import wire
+
+SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The client's own id of the request where it has a harmless one, so that it can follow it; else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            if _REQUEST_ID.fullmatch(text):
+                return text
+    return f"req-{secrets.token_hex(12)}"
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

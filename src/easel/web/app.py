@@ -1,15 +1,12 @@
-"""The web application: its routes, and the edge that every request passes.
+"""The web application: its routes, and what it does around every request.
 
-The edge gives each request an id, turns every refusal and every fault into the contract's error shape, and writes one
-line to the log, without the path, since a path may hold a link.
+It turns every refusal and every fault into the contract's error shape, and writes one line to the log, without the
+path, since a path may hold a link. Where the edge below (`edge.py`) took a request back, the line has its answer.
 """
 
-import re
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -23,7 +20,7 @@ from easel.outside.pictures import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web import documents
 from easel.web.account import AccountEndpoints
-from easel.web.answers import refusal_answer
+from easel.web.answers import SECURITY_HEADERS, refusal_answer, request_id
 from easel.web.health import HealthEndpoints
 from easel.web.pictures import PictureEndpoint
 from easel.web.tasks import TaskEndpoints
@@ -31,8 +28,6 @@ from easel.web.tasks import TaskEndpoints
 log = structlog.get_logger(__name__)
 
 Lifespan = Callable[[ASGIApp], AbstractAsyncContextManager[None]]
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 def routes(
@@ -76,24 +71,25 @@ class App:
 
 
 class _Exchange:
-    """One request on its way through the edge."""
+    """One request and its answer."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.status = 0
         self._scope = scope
         self._send = send
         self._started_s = time.monotonic()
-        self._request_id = _request_id(scope)
+        state = scope.get("state", {})
+        self._request_id: str = state.get("request_id") or request_id(scope["headers"])
         # Starlette raises 404 and 405 as exceptions, rather than answer plain text, only when it finds an app here.
         scope["app"] = self
-        scope["state"] = {**scope.get("state", {}), "request_id": self._request_id}
+        scope["state"] = {**state, "request_id": self._request_id}
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
             present = {name for name, _ in headers}
-            headers += [header for header in _SECURITY_HEADERS if header[0] not in present]
+            headers += [header for header in SECURITY_HEADERS if header[0] not in present]
             message = {**message, "headers": headers}
         await self._send(message)
 
@@ -122,7 +118,7 @@ class _Exchange:
             "request",
             method=self._scope["method"] if self._scope["method"].isalpha() else "?",
             route=route.path if isinstance(route, Route) else None,
-            status=self.status,
+            status=state.get("refused_with", self.status),
             ms=round((time.monotonic() - self._started_s) * 1000, 1),
             request_id=self._request_id,
             account_id=state.get("account_id"),
@@ -133,13 +129,3 @@ class _Exchange:
 def _routing_refusal(error: HTTPException) -> Refusal:
     known: dict[int, Callable[[], Refusal]] = {404: NotFound, 405: MethodNotAllowed}
     return known.get(error.status_code, lambda: InvalidRequest("The request could not be understood"))()
-
-
-def _request_id(scope: Scope) -> str:
-    """The client's own id of the request where it has a harmless one, so that it can follow it; else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            text = value.decode("latin-1")
-            if _REQUEST_ID.fullmatch(text):
-                return str(text)
-    return f"req-{secrets.token_hex(12)}"
