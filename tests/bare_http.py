@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.service import GENERATIONS, Service, eventually
+from tests.running_service import GENERATIONS, Service, eventually
 
 GIVE_UP_S: Final = 25.0
 HOST: Final = b"Host: easel.example\r\n"

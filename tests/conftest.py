@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.service import Service, reachable_folder
+from tests.running_service import Service, reachable_folder
 
 # A busy machine is no fault; what hangs is ended by pytest's own time limit.
 hypothesis.settings.register_profile("easel", deadline=None)

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from tests.service import GENERATIONS, ORDER, Service, eventually, finish
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish
 
 PRICE_MICROCREDITS = 26_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from easel.domain import api_key
-from tests.service import Service, environment, finish, read_task, submit
+from tests.running_service import Service, environment, finish, read_task, submit
 
 
 def easel(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from tests.bare_http import (
     create,
     log_lines,
 )
-from tests.service import GENERATIONS, ORDER, Service
+from tests.running_service import GENERATIONS, ORDER, Service
 
 ONE_HOST: Final = "The request must have one Host header, which names the host that you asked"
 ONE_LENGTH: Final = (

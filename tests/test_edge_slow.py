@@ -26,7 +26,7 @@ from tests.bare_http import (
     create,
     log_lines,
 )
-from tests.service import GENERATIONS, Service, eventually
+from tests.running_service import GENERATIONS, Service, eventually
 
 TOO_LATE: Final = "The request did not arrive in time"
 SLOW_CLIENTS: Final = 300

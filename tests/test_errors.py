@@ -19,7 +19,7 @@ from easel.domain import api_key, errors
 from easel.domain.errors import Refusal
 from easel.outside import private_postgres
 from easel.web.answers import refusal_answer
-from tests.service import GENERATIONS, ORDER, Service, environment, eventually, free_port, reachable_folder
+from tests.running_service import GENERATIONS, ORDER, Service, environment, eventually, free_port, reachable_folder
 
 UNKNOWN_TASK = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 TOP_UP = "Insufficient quota. Please top up your account."

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of
-from tests.service import GENERATIONS, ORDER, Service, eventually, reachable_folder, submit
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, reachable_folder, submit
 
 RECOVERED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 22.0

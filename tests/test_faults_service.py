@@ -15,7 +15,7 @@ import pytest
 
 from easel.outside import private_postgres
 from tests.faults import assert_all_drawn, assert_nothing_runs, events, load, processes_of
-from tests.service import Service, environment, eventually, reachable_folder, submit
+from tests.running_service import Service, environment, eventually, reachable_folder, submit
 
 LEFT_TO_ITSELF_S = 5.0
 STEP_S = "0.01"

@@ -16,7 +16,7 @@ from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
 from easel.store.database import Database
 from tests.faults import assert_nothing_runs, assert_picture_is_there, await_draw, entries, events
-from tests.service import Service, eventually, finish, reachable_folder, submit
+from tests.running_service import Service, eventually, finish, reachable_folder, submit
 
 READY_AGAIN_WITHIN_S = 8.0
 

@@ -21,7 +21,7 @@ from tests.faults import (
     entries,
     events,
 )
-from tests.service import Service, finish, reachable_folder, submit
+from tests.running_service import Service, finish, reachable_folder, submit
 
 DRAWN_AGAIN_WITHIN_S = 10.0
 STEP_S = 0.2

@@ -17,7 +17,7 @@ from PIL import Image
 
 from easel.domain.order import RATIOS_PX
 from easel.web.tasks import BODY_BYTES_MAX
-from tests.service import GENERATIONS, ORDER, Service, finish, submit
+from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 VENDOR: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("data").joinpath("z-image-turbo.openapi.yaml").read_bytes()

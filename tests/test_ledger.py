@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from easel.domain.ledger import MICROCREDITS_MAX, Balance, EntryKind, balance_after, credits_shown, parse_credits
 from easel.domain.task import ENDS, Status
 from easel.store.audit import INVARIANTS
-from tests.service import Service, finish, submit
+from tests.running_service import Service, finish, submit
 
 ENTRIES: Final = st.lists(
     st.tuples(st.sampled_from(EntryKind), st.integers(1, 5) | st.integers(1, MICROCREDITS_MAX)), max_size=12

@@ -13,7 +13,7 @@ import pytest
 from easel import assembly
 from easel.domain import link
 from easel.domain.link import LinkKeys
-from tests.service import Service, finish, read_task, submit
+from tests.running_service import Service, finish, read_task, submit
 
 EXPIRED = (
     b'{"error":{"code":"link_expired","message":"This link has expired; read the task again for a fresh one",'

@@ -24,7 +24,7 @@ from easel.store import credits as ledger
 from easel.store import tasks
 from easel.store.database import Connection, Database
 from easel.store.tasks import NewTask, Outcome
-from tests.service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 _Answer = TypeVar("_Answer")
 PRICE: Final = 26_000

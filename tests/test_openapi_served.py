@@ -24,7 +24,7 @@ from easel.web.auth import Auth
 from easel.web.health import HealthEndpoints
 from easel.web.pictures import PictureEndpoint
 from easel.web.tasks import TaskEndpoints
-from tests.service import GENERATIONS, ORDER, Service, finish, submit
+from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 PAGE_PARTS: Final = {"/docs/reference.css"}

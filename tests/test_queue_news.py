@@ -9,7 +9,7 @@ from pathlib import Path
 
 from easel.worker import POLL_EVERY_S
 from tests.faults import await_draw, postgres_of
-from tests.service import GENERATIONS, ORDER, Service, eventually, submit
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, submit
 
 DRAWS = 6
 

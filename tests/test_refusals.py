@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from tests.service import GENERATIONS, ORDER, Service, finish, submit
+from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 MARK: Final = "quokka"
 PROMPT: Final = f"a {MARK} in the rain"

@@ -13,7 +13,7 @@ from easel.outside import private_postgres
 from easel.store import schema
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
-from tests.service import Service, finish, reachable_folder, submit
+from tests.running_service import Service, finish, reachable_folder, submit
 
 SECRET = Secret("s" * 32)
 _numbers = itertools.count(1)

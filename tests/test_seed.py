@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.faults import assert_nothing_runs
-from tests.service import Service, finish, reachable_folder, submit
+from tests.running_service import Service, finish, reachable_folder, submit
 
 WORKERS = 3
 SEED = 20251126

@@ -15,7 +15,7 @@ from easel.actions import settle
 from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
 from easel.store.database import Database
-from tests.service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, read_task, submit
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, read_task, submit
 
 STEP_S: Final = 0.2
 DRAW_S: Final = 8 * STEP_S
