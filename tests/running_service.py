@@ -4,6 +4,7 @@
 client (HTTP). Whoever starts one stops it.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -132,9 +133,12 @@ class Service:
         self.process = None
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """All structured events so far."""
-        lines = self.log_file.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        """All structured events so far, less what a killed process left half written."""
+        events = []
+        for line in self.log_file.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                events.append(json.loads(line))
+        return [event for event in events if isinstance(event, dict)]
 
     def child_pid(self, child: str) -> int:
         """The process id of `web`, `worker 1`, …, as last announced."""

@@ -85,11 +85,15 @@ class Supervisor:
         await asyncio.gather(*side, return_exceptions=True)
         return self._status
 
+    def stop(self) -> None:
+        """Have `run` stop everything in order, even before it has begun."""
+        self._stopping.set()
+
     def _on_signal(self) -> None:
         if self._stopping.is_set():
             log.warning("stopping_at_once")
             self._signal_children(signal.SIGKILL)
-        self._stopping.set()
+        self.stop()
 
     async def _keep(self, child: _Child) -> None:
         failures = 0

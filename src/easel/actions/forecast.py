@@ -38,7 +38,7 @@ class Forecast:
         pace = await self._current_pace()
         if task.status is Status.PROCESSING:
             return estimated_time_s(_draw_s(pace), 0, pace.workers, task.progress)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             ahead = await tasks.ahead_of(connection, task.position)
         return estimated_time_s(_draw_s(pace), ahead, pace.workers)
 
@@ -47,7 +47,7 @@ class Forecast:
             measured_at_s = self._measured_at_s
             if measured_at_s is None or time.monotonic() - measured_at_s > MEASUREMENT_LIFETIME_S:
                 with contextlib.suppress(DatabaseUnavailable):
-                    async with self._database.transaction() as connection:
+                    async with self._database.reading() as connection:
                         self._pace = await tasks.pace(connection)
                 # Also after a failure, so that those who waited for it do not each try in turn.
                 self._measured_at_s = time.monotonic()

@@ -15,7 +15,8 @@ async def complete(database: Database, task_id: str, outcome: Outcome) -> bool:
     async with database.transaction() as connection:
         if not await tasks.complete(connection, task_id, outcome):
             return False
-        await ledger.capture(connection, task_id)
+        is_charged = await ledger.capture(connection, task_id)
+        assert is_charged, "a task that has not ended has an open hold"
         return True
 
 
@@ -29,5 +30,6 @@ async def fail_within(connection: Connection, task_id: str, code: ErrorCode, mes
     """`fail` as a part of a transaction that does more."""
     if not await tasks.fail(connection, task_id, code, message):
         return False
-    await ledger.release(connection, task_id)
+    is_returned = await ledger.release(connection, task_id)
+    assert is_returned, "a task that has not ended has an open hold"
     return True

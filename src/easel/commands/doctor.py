@@ -91,7 +91,7 @@ async def _ask_database(read: Settings, installed: assembly.Installation) -> int
     database = assembly.database(read, installed)
     await database.open()
     try:
-        async with database.transaction() as connection:
+        async with database.reading() as connection:
             return await queue.live_workers(connection)
     finally:
         await database.close()

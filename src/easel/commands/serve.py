@@ -5,7 +5,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -40,6 +42,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             click.echo(f"Warning: {sentence}", err=True)
         devices = _devices_of_workers(read)
         _check_connections(read, len(devices))
+        early = _EarlyStop()
         with assembly.installation(read) as installed, _listen_patiently(read) as listening:
             first_key = asyncio.run(_prepare(read, installed))
             address = _address(read, listening)
@@ -53,11 +56,37 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
                 on_stopping=listening.close,
                 drain_timeout_s=read.drain_timeout_s,
             )
+            early.leave_to(supervisor.stop)
             status = asyncio.run(supervisor.run())
             # Only the database is left to stop, which takes a bounded time and must not be broken off.
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
+
+
+class _EarlyStop:
+    """Keeps a signal that comes while the database is being started: breaking that off could leave a half-started
+    server behind. A second one ends the process all the same."""
+
+    def __init__(self) -> None:
+        self._was_asked = False
+        self._stop: Callable[[], None] | None = None
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+
+    def leave_to(self, stop: Callable[[], None]) -> None:
+        """Have `stop` called for a signal that came, and for one that comes before somebody else listens."""
+        self._stop = stop
+        if self._was_asked:
+            stop()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._was_asked:
+            sys.exit(128 + number)
+        self._was_asked = True
+        if self._stop is not None:
+            self._stop()
 
 
 async def _prepare(read: Settings, installed: assembly.Installation) -> IssuedKey | None:

@@ -53,9 +53,9 @@ async def hold(connection: Connection, account_id: int, task_id: str, amount_mic
         raise InsufficientQuota from error
 
 
-async def capture(connection: Connection, task_id: str) -> None:
-    """Charge what a task has reserved; nothing if its hold is resolved already."""
-    await connection.execute(
+async def capture(connection: Connection, task_id: str) -> bool:
+    """Charge what a task has reserved; False, and nothing, if it has no open hold."""
+    cursor = await connection.execute(
         """
         WITH resolved AS (
             UPDATE holds SET state = 'captured', resolved_at = now() WHERE task_id = %s AND state = 'open'
@@ -63,27 +63,33 @@ async def capture(connection: Connection, task_id: str) -> None:
         ), charged AS (
             UPDATE api_keys SET used_microcredits = used_microcredits + resolved.amount_microcredits
             FROM resolved JOIN tasks ON tasks.id = resolved.task_id WHERE api_keys.id = tasks.api_key_id
+        ), entered AS (
+            INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
+            SELECT account_id, 'capture', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
         )
-        INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
-        SELECT account_id, 'capture', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
+        SELECT task_id FROM resolved
         """,
         (task_id,),
     )
+    return await cursor.fetchone() is not None
 
 
-async def release(connection: Connection, task_id: str) -> None:
-    """Return what a task has reserved; nothing if its hold is resolved already."""
-    await connection.execute(
+async def release(connection: Connection, task_id: str) -> bool:
+    """Return what a task has reserved; False, and nothing, if it has no open hold."""
+    cursor = await connection.execute(
         """
         WITH resolved AS (
             UPDATE holds SET state = 'released', resolved_at = now() WHERE task_id = %s AND state = 'open'
             RETURNING task_id, account_id, amount_microcredits
+        ), entered AS (
+            INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
+            SELECT account_id, 'release', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
         )
-        INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
-        SELECT account_id, 'release', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
+        SELECT task_id FROM resolved
         """,
         (task_id,),
     )
+    return await cursor.fetchone() is not None
 
 
 async def balance(connection: Connection, account_id: int) -> Balance:

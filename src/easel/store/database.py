@@ -71,7 +71,7 @@ class Database:
             timeout=WAIT_FOR_CONNECTION_S,
             reconnect_timeout=5,
             check=self._check,
-            configure=_limit_statements,
+            configure=_configure,
             open=False,
         )
         self._sweeping: asyncio.Task[None] | None = None
@@ -92,6 +92,15 @@ class Database:
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
+        async with self.reading(timeout_s) as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
+        """A connection for statements that each stand alone and only read; nothing holds them together.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit, self.pool.connection() as connection:
@@ -107,7 +116,7 @@ class Database:
 
     async def check(self) -> None:
         """Ask the database anything. Raises DatabaseUnavailable."""
-        async with self.transaction() as connection:
+        async with self.reading() as connection:
             await connection.execute("SELECT 1")
 
     async def _check(self, connection: Connection) -> None:
@@ -121,8 +130,10 @@ class Database:
             raise
 
 
-async def _limit_statements(connection: Connection) -> None:
+async def _configure(connection: Connection) -> None:
+    # Transactions begin by an explicit BEGIN, never by the driver's own. Outside autocommit the pool's check switches
+    # it on and off, and a check that is broken off can leave it on; what looked like a transaction then is none.
+    await connection.set_autocommit(True)
     await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
     # A process that is frozen in the middle of a transaction must not keep its locks from the others.
     await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
-    await connection.commit()

@@ -20,7 +20,7 @@ class AccountEndpoints:
     async def credits(self, request: Request) -> Response:
         """What the account and the key have left and have used."""
         holder = await self._auth.reader(request)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             balance = await ledger.balance(connection, holder.account_id)
             used_by_key = await ledger.used_by_key(connection, holder.api_key_id)
         return json_answer(wire.credits_body(balance, used_by_key))

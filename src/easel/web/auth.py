@@ -24,7 +24,7 @@ class Auth:
         key = _presented_key(request)
         if not api_key.is_well_formed(key):
             raise Unauthorized
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             holder = await accounts.find_holder(connection, api_key.digest(key, self._pepper))
         if holder is None:
             raise Unauthorized

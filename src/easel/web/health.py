@@ -36,7 +36,7 @@ class HealthEndpoints:
         """
         body: dict[str, Any] = {"database": "ok", "storage": "ok", "workers": 0}
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.reading() as connection:
                 body["workers"] = await queue.live_workers(connection)
         except DatabaseUnavailable:
             body["database"] = "unavailable"

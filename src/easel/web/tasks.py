@@ -63,7 +63,7 @@ class TaskEndpoints:
             raise InvalidTaskId
         if not task_rules.is_id(task_id):
             raise TaskNotFound
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             task = await tasks.find(connection, holder.account_id, task_id)
         if task is None:
             raise TaskNotFound
