@@ -64,6 +64,23 @@ def test_what_a_cancelled_request_leaves_of_its_connection_harms_no_later_transa
     assert written(url) == []
 
 
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_broken_transaction_leaves_nothing_however_its_connection_was_left(url: str, *, autocommit: bool) -> None:
+    """The pool's own check switches autocommit on, and when it is broken off may leave it so."""
+
+    async def run() -> None:
+        database = Database(url, connections_max=2)
+        await database.open()
+        async with database.reading() as connection:
+            await connection.set_autocommit(autocommit)
+        for number in range(5):
+            await write_and_break(database, number)
+        await database.close()
+
+    asyncio.run(run())
+    assert written(url) == []
+
+
 def test_a_transaction_that_ends_well_is_kept(url: str) -> None:
     async def run() -> None:
         database = Database(url, connections_max=2)
