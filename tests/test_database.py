@@ -116,7 +116,7 @@ def test_a_database_that_is_not_there_is_unavailable_within_seconds() -> None:
         database = Database("postgresql://u@127.0.0.1:9/d", connections_max=2)
         await database.open()
         try:
-            await database.check()
+            await use(database)
         finally:
             await database.close()
 

@@ -114,11 +114,6 @@ class Database:
                 raise
             raise DatabaseUnavailable(f"no end within {timeout_s:g} seconds") from error
 
-    async def check(self) -> None:
-        """Ask the database anything. Raises DatabaseUnavailable."""
-        async with self.reading() as connection:
-            await connection.execute("SELECT 1")
-
     async def _check(self, connection: Connection) -> None:
         try:
             await AsyncConnectionPool.check_connection(connection)
