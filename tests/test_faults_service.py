@@ -105,6 +105,18 @@ def test_a_queue_of_twenty_outlives_a_restart(folder: Path) -> None:
         service.audit()
 
 
+def test_a_service_started_with_interrupts_ignored_is_still_stopped_by_one(folder: Path) -> None:
+    """A shell without job control starts what it runs in the background like this."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        service = Service(folder)
+        service.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert service.stop(signal.SIGINT) == 0
+    assert_nothing_runs(folder)
+
+
 def test_a_closed_terminal_stops_it_in_order(folder: Path) -> None:
     with Service(folder) as service:
         assert service.stop(signal.SIGHUP) == 0

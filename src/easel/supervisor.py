@@ -26,7 +26,12 @@ STOP_GRACE_S: Final = 10.0
 EXIT_UNUSABLE: Final = 78
 """With this status a child says that its settings cannot work; starting it again would not help."""
 READY: Final = b"ready\n"
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """The signals that stop the service: SIGTERM, SIGINT, and the terminal's end, unless nohup had that ignored."""
+    is_terminal_needed = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if is_terminal_needed else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,8 @@ class Supervisor:
     async def run(self) -> int:
         """Keep everything running; returns the exit status when a signal, or an unusable child, ended it."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's way of saying that a terminal may go
-                loop.add_signal_handler(number, self._on_signal)
+        for number in stop_signals():
+            loop.add_signal_handler(number, self._on_signal)
         keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
         side = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch_database())]
         await self._stopping.wait()

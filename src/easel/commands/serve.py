@@ -22,7 +22,7 @@ from easel.domain.ledger import credits_shown
 from easel.outside import private_postgres
 from easel.settings import Settings
 from easel.store import schema
-from easel.supervisor import STOP_SIGNALS, ChildPlan, Supervisor
+from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
 CONNECTIONS_OF_COMMANDS: Final = 10
@@ -59,7 +59,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             early.leave_to(supervisor.stop)
             status = asyncio.run(supervisor.run())
             # Only the database is left to stop, which takes a bounded time and must not be broken off.
-            for number in STOP_SIGNALS:
+            for number in stop_signals():
                 signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
@@ -71,9 +71,8 @@ class _EarlyStop:
     def __init__(self) -> None:
         self._was_asked = False
         self._stop: Callable[[], None] | None = None
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+        for number in stop_signals():
+            signal.signal(number, self._on_signal)
 
     def leave_to(self, stop: Callable[[], None]) -> None:
         """Have `stop` called for a signal that came, and for one that comes before somebody else listens."""
