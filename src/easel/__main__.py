@@ -9,6 +9,7 @@ import easel
 from easel.commands.administration import credits_group, keys
 from easel.commands.doctor import doctor
 from easel.commands.generate import generate
+from easel.commands.groups import groups
 from easel.commands.processes import web, worker
 from easel.commands.serve import serve
 
@@ -26,7 +27,7 @@ def main() -> None:
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))
 
 
-for command in (serve, generate, keys, credits_group, doctor, web, worker):
+for command in (serve, generate, keys, groups, credits_group, doctor, web, worker):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 Engines are imported by name, inside a function, so that neither the web process nor the command line loads PyTorch.
 """
 
+import asyncio
 import contextlib
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ import msgspec
 import easel
 from easel.actions.draw import Draw, DrawSettings
 from easel.actions.forecast import Forecast
-from easel.actions.submit import Submit
+from easel.actions.newsroom import Newsroom
+from easel.actions.submit import Submit, SubmitSettings
+from easel.actions.sweep import Lifetimes, Sweep
 from easel.domain import link
 from easel.domain.link import LinkKeys
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
@@ -30,10 +33,14 @@ from easel.outside.private_postgres import PrivatePostgres
 from easel.settings import Settings, SettingsWrong
 from easel.store.database import Database
 from easel.web.account import AccountEndpoints
-from easel.web.app import App, routes
-from easel.web.auth import Auth
+from easel.web.app import App, Endpoints, routes
+from easel.web.auth import Auth, AuthLimits
+from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
+from easel.web.links import LinkBase
 from easel.web.pictures import PictureEndpoint
+from easel.web.task_answers import TaskAnswers
+from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import TaskEndpoints
 from easel.worker import Worker
 
@@ -133,52 +140,90 @@ def web_app(settings: Settings, installed: Installation) -> App:
     data = database(settings, installed)
     kept = pictures(settings)
     keys = link_keys(installed.secret)
-    auth = Auth(data, pepper(installed.secret))
-    forecast = Forecast(data)
-    submit = Submit(data, forecast, settings.price_microcredits)
+    newsroom = Newsroom(data)
+    forecast = Forecast(data, settings.backlog_max)
+    auth = Auth(
+        data,
+        pepper(installed.secret),
+        AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
+    )
+    answers = TaskAnswers(data, newsroom, forecast, keys)
+    submit = Submit(data, forecast, submit_settings(settings))
+    swept = sweep(settings, data, kept)
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await data.open()
+        beside = [asyncio.create_task(work) for work in (newsroom.run(), swept.run())]
         yield
+        for task in beside:
+            task.cancel()
         await data.close()
 
-    return App(
-        routes(
-            TaskEndpoints(data, auth, submit, forecast, keys, settings.public_url),
-            AccountEndpoints(data, auth),
-            PictureEndpoint(kept, keys),
-            HealthEndpoints(data, kept),
-        ),
-        lifespan,
+    endpoints = Endpoints(
+        tasks=TaskEndpoints(auth, submit, answers, kept, LinkBase(settings.public_url)),
+        task_lists=TaskListEndpoints(auth, answers),
+        events=EventEndpoint(auth, answers),
+        account=AccountEndpoints(data, auth),
+        pictures=PictureEndpoint(kept, keys),
+        health=HealthEndpoints(data, kept),
     )
+    return App(routes(endpoints), lifespan, newsroom.close)
+
+
+def submit_settings(settings: Settings) -> SubmitSettings:
+    """What a picture costs and what a key may do."""
+    return SubmitSettings(
+        price_microcredits=settings.price_microcredits,
+        creates_per_minute=settings.creates_per_minute,
+        unfinished_max=settings.unfinished_max,
+        idempotency_h=settings.idempotency_retention_h,
+    )
+
+
+def sweep(settings: Settings, data: Database, kept: Pictures) -> Sweep:
+    """What ends tasks that waited too long and removes what grew old."""
+    lifetimes = Lifetimes(
+        queue_timeout_s=settings.queue_timeout_s,
+        picture_h=settings.picture_retention_h or None,
+        prompt_h=settings.prompt_retention_h or None,
+        idempotency_h=settings.idempotency_retention_h,
+    )
+    return Sweep(data, kept, lifetimes)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
     """A worker process: its connections, what draws, and what takes the jobs."""
 
-    database: Database
+    databases: Sequence[Database]
     draw: Draw
     worker: Worker
 
 
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     """The worker process's objects. Raises EngineUnusable."""
-    data = database(settings, installed)
+    data = Database(installed.database_url, settings.database_connections // 2)
+    notes = Database(installed.database_url, -(-settings.database_connections // 2), waits_for_disk=False)
+    kept = pictures(settings)
+    newsroom = Newsroom(data)
     draw = Draw(
         data,
-        pictures(settings),
+        notes,
+        newsroom,
+        kept,
         engine(settings),
         DrawSettings(
             picture_name_secret=installed.secret.derive("picture names"),
             easel_version=easel.__version__,
             recipe_in_pictures=settings.provenance,
+            draw_timeout_s=settings.draw_timeout_s,
             step_timeout_s=settings.step_timeout_s,
             on_hung=lambda: os._exit(EXIT_HUNG),
         ),
     )
-    return WorkerParts(data, draw, Worker(data, draw, settings.drain_timeout_s))
+    worker = Worker(data, notes, draw, newsroom, sweep(settings, data, kept), settings.drain_timeout_s)
+    return WorkerParts([data, notes], draw, worker)
 
 
 def engine(settings: Settings) -> Engine:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 
 EngineName = Literal["zimage", "blank"]
+LIMIT_MAX: Final = 1_000_000_000
+RETENTION_H_MAX: Final = 876_000
+LINK_LIFETIME_H: Final = 24
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
@@ -62,6 +66,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Credits that one picture costs."""
     first_credits: Decimal = Decimal(100)
     """Credits that the first account is given."""
+    creates_per_minute: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 600
+    """How many tasks a key may create per minute, in all web processes together, unless the key says otherwise."""
+    unfinished_max: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 1000
+    """How many unfinished tasks a key may have, unless the key says otherwise."""
+    reads_per_minute: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 6000
+    """How many other requests a key may make per minute, at each web process."""
+    auth_failures_per_minute: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 60
+    """How often a client's address may fail to show a good key per minute, at each web process."""
+    backlog_max: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 100_000
+    """How many unfinished tasks the whole service takes on before it answers 503."""
+    queue_timeout_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 86_400
+    """Longest that a task may wait to be drawn; then it fails, refunded."""
+    draw_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 3600
+    """Longest that a drawing may take; then it is stopped after its step, and the task fails, refunded."""
+    picture_retention_h: Annotated[int, Meta(ge=0, le=RETENTION_H_MAX)] = 168
+    """Hours that pictures are kept, at least the 24 that a link lives; 0 keeps them for ever."""
+    prompt_retention_h: Annotated[int, Meta(ge=0, le=RETENTION_H_MAX)] = 720
+    """Hours that prompts of finished tasks are kept; 0 keeps them for ever."""
+    idempotency_retention_h: Annotated[int, Meta(ge=1, le=RETENTION_H_MAX)] = 24
+    """Hours that an Idempotency-Key is remembered."""
+    trusted_proxies: str | None = None
+    """Addresses or networks, with commas, of proxies whose X-Forwarded-For and -Proto are believed; by default none."""
+    cors_origins: str | None = None
+    """Origins, with commas, of web pages that may call the API from a browser, or `*`; by default none."""
     provenance: bool = True
     """Whether pictures carry their prompt, seed and model in their metadata; the mark "made by AI" always stays."""
     step_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
@@ -88,6 +116,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def first_microcredits(self) -> int:
         """What the first account is given, in micro-credits."""
         return int(self.first_credits * MICROCREDITS_PER_CREDIT)
+
+    @property
+    def trusted_proxy_list(self) -> list[str]:
+        """The proxies that are believed."""
+        return _listed(self.trusted_proxies)
+
+    @property
+    def cors_origin_list(self) -> list[str]:
+        """The origins whose pages may call the API."""
+        return _listed(self.cors_origins)
 
     @property
     def pictures_url(self) -> str:
@@ -128,6 +166,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         settings, secret=_secret(environ), data_dir=settings.data_dir.expanduser().absolute()
     )
     _check_urls(settings)
+    _check_web(settings)
     _check_amount("EASEL_PRICE_CREDITS", settings.price_credits)
     _check_amount("EASEL_FIRST_CREDITS", settings.first_credits)
     return settings
@@ -207,6 +246,10 @@ def _secret(environ: Mapping[str, str]) -> Secret | None:
     return Secret(text)
 
 
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
 def _secret_in(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8").strip()
@@ -222,6 +265,25 @@ def _check_urls(settings: Settings) -> None:
         _check_http_url("EASEL_PUBLIC_URL", settings.public_url)
     if settings.database_url is not None and not _is_postgres_url(settings.database_url):
         raise SettingsWrong("EASEL_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
+
+
+def _check_web(settings: Settings) -> None:
+    if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
+        raise SettingsWrong(
+            f"EASEL_PICTURE_RETENTION_H must be 0 (for ever) or at least {LINK_LIFETIME_H}, which is how long links live."
+        )
+    for proxy in settings.trusted_proxy_list:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            raise SettingsWrong(
+                "EASEL_TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8,::1."
+            ) from None
+    for origin in settings.cors_origin_list:
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+", origin):
+            raise SettingsWrong(
+                "EASEL_CORS_ORIGINS must be * or origins with commas between, such as https://app.your-domain.com."
+            )
 
 
 def _is_postgres_url(url: str) -> bool:

@@ -8,8 +8,8 @@ the queue believes it runs and it does not, since the writing of a job's end, or
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Literal
 
 import procrastinate
 import procrastinate.exceptions
@@ -23,6 +23,8 @@ from psycopg_pool import PoolTimeout
 
 from easel.actions import rescue, settle
 from easel.actions.draw import Draw, NotBegun
+from easel.actions.newsroom import Newsroom
+from easel.actions.sweep import Sweep
 from easel.domain.task import ErrorCode
 from easel.store import queue
 from easel.store.database import Database, DatabaseUnavailable
@@ -41,25 +43,34 @@ _QUEUE_FAULTS: Final = (procrastinate.exceptions.ProcrastinateException, psycopg
 class Worker:
     """One process's worker: one engine, one queue loop at a time."""
 
-    def __init__(self, database: Database, draw: Draw, drain_timeout_s: float) -> None:
+    def __init__(
+        self, database: Database, notes: Database, draw: Draw, newsroom: Newsroom, sweep: Sweep, drain_timeout_s: float
+    ) -> None:
         self._database = database
+        self._notes = notes
         self._draw = draw
+        self._newsroom = newsroom
+        self._sweep = sweep
         self._drain_timeout_s = drain_timeout_s
         self._stopping = asyncio.Event()
         self._loop: QueueLoop | None = None
         self._former_ids: list[int] = []
         self._running: set[int] = set()
+        self._ended: set[int] = set()
+        """Jobs that ended together with their tasks and are off the queue."""
         self._adrift_since_s: dict[int, float] = {}
 
     async def run(self) -> None:
         """Take jobs until `stop`, then let running ones finish, or hand them back after the drain's time."""
-        async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._database.pool) as app:
+        # The queue's own writes need not wait for the disk: a job whose taking was lost is taken again.
+        async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
-            tending = asyncio.create_task(self._tend())
+            beside = [asyncio.create_task(work) for work in (self._tend(), self._newsroom.run(), self._sweep.run())]
             try:
                 await self._take_jobs(app)
             finally:
-                tending.cancel()
+                for task in beside:
+                    task.cancel()
 
     def stop(self) -> None:
         """Take no more jobs, and begin none of those taken."""
@@ -86,6 +97,8 @@ class Worker:
         if self._stopping.is_set():
             return
         loop: QueueLoop = _Loop(
+            self._draw.room,
+            self._ended,
             app,
             queues=[queue.DRAW],
             concurrency=self._draw.jobs_at_once,
@@ -120,16 +133,20 @@ class Worker:
 
     async def _draw_job(self, context: JobContext, task_id: str) -> None:
         assert context.job.id is not None
-        self._running.add(context.job.id)
+        job_id = context.job.id
+        self._running.add(job_id)
         try:
-            await self._draw(task_id)
+            is_ended = await self._draw(task_id, job_id)
         except (DatabaseUnavailable, NotBegun):
             raise
         except Exception:  # a fault of ours ends this task, refunded, rather than be tried for ever
             log.exception("job_fault", task_id=task_id)
-            await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, "The picture could not be finished")
+            message = "The picture could not be finished"
+            is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message, job_id)
         finally:
-            self._running.discard(context.job.id)
+            self._running.discard(job_id)
+        if is_ended:
+            self._ended.add(job_id)
 
     async def _tend(self) -> None:
         """Every second, say that we live and then look whether others still do."""
@@ -147,7 +164,7 @@ class Worker:
                 log.exception("tending_fault")
 
     async def _beat(self, worker_id: int) -> None:
-        async with self._database.transaction() as connection:
+        async with self._notes.noting() as connection:
             await queue.beat(connection, worker_id)
             held = await queue.held_by(connection, worker_id)
         adrift = self._long_adrift(held, asyncio.get_running_loop().time())
@@ -166,15 +183,51 @@ class Worker:
 
 
 class _Loop(QueueLoop):
-    """Procrastinate's loop, which here ends when its listener does, so that a new one listens again.
+    """Procrastinate's loop, with three differences.
 
-    Procrastinate watches for the first of its side tasks to end. That is always the one that defers periodic jobs,
-    since there are none, and then nobody watches the listener: after a database restart every job would wait for the
-    next poll. So that one is left out of what is watched.
+    It takes a job only when there is room for it, so that what is taken early keeps nobody waiting.
+
+    It does not end jobs that have ended already, together with their tasks: `ended` holds them.
+
+    It ends when its listener does, so that a new one listens again. Procrastinate watches for the first of its side
+    tasks to end. That is always the one that defers periodic jobs, since there are none, and then nobody watches the
+    listener: after a database restart every job would wait for the next poll. So that one is left out of what is
+    watched.
     """
 
+    def __init__(self, room: Callable[[], Awaitable[None]], ended: set[int], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._room = room
+        self._ended = ended
+
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
+        # The loop makes its semaphore anew just before this, and waits for it before it takes a job.
+        self._job_semaphore = _Gate(self.concurrency, self._room)
         return [task for task in super()._start_side_tasks() if task.get_name() != "deferrer"]
+
+    async def _persist_job_status(self, job: Job, *args: Any, **options: Any) -> None:
+        if job.id in self._ended:
+            self._ended.discard(job.id)
+        else:
+            await super()._persist_job_status(job, *args, **options)
+
+
+class _Gate(asyncio.Semaphore):
+    """A semaphore that also waits for room."""
+
+    def __init__(self, value: int, room: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(value)
+        self._room = room
+
+    async def acquire(self) -> Literal[True]:
+        """Wait for a place and then for room."""
+        await super().acquire()
+        try:
+            await self._room()
+        except BaseException:
+            self.release()
+            raise
+        return True
 
 
 class _TryAgain(BaseRetryStrategy):

@@ -13,15 +13,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 
 from easel.actions import settle
+from easel.actions.drawing_places import Place, Places
+from easel.actions.newsroom import Newsroom, Watch
+from easel.actions.steps import Steps, Stopped
 from easel.domain import link
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
-from easel.domain.task import ErrorCode, Status, progress_percent
+from easel.domain.task import ErrorCode, Status
 from easel.engines import encoding
-from easel.engines.engine import Drawing, Engine, OutOfMemory, Pixels
+from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
 from easel.engines.provenance import Provenance, Recipe
 from easel.outside.pictures import Pictures, StorageFailed
 from easel.store import tasks
@@ -39,6 +43,7 @@ class DrawSettings:
     picture_name_secret: bytes
     easel_version: str
     recipe_in_pictures: bool
+    draw_timeout_s: float
     step_timeout_s: float
     on_hung: Callable[[], None]
 
@@ -48,15 +53,25 @@ class NotBegun(Exception):
 
 
 class Draw:
-    """Draws tasks with one engine."""
+    """Draws tasks with one engine. `notes` is where a draw's beginning and progress are written."""
 
-    def __init__(self, database: Database, pictures: Pictures, engine: Engine, settings: DrawSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notes: Database,
+        newsroom: Newsroom,
+        pictures: Pictures,
+        engine: Engine,
+        settings: DrawSettings,
+    ) -> None:
         self._database = database
+        self._notes = notes
+        self._newsroom = newsroom
         self._pictures = pictures
         self._engine = engine
         self._settings = settings
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="draw")
-        self._turn = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
+        self._places = Places(engine.draws_at_once, engine.jobs_at_once)
         self._is_stopping = False
 
     @property
@@ -64,87 +79,103 @@ class Draw:
         """How many tasks may be given to this at a time."""
         return self._engine.jobs_at_once
 
+    async def room(self) -> None:
+        """Wait until another task would be drawn at once, or nearly so."""
+        await self._places.room()
+
     async def load(self) -> None:
         """Load the engine. Raises EngineUnusable."""
         started_s = time.monotonic()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.load)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.load)
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
     def stop(self) -> None:
         """Begin no more draws; the one under way goes on."""
         self._is_stopping = True
 
-    async def __call__(self, task_id: str) -> None:
-        """Draw a task to its end; nothing if it has ended already.
+    async def __call__(self, task_id: str, job_id: int) -> bool:
+        """Draw a task to its end; nothing if it has ended already. True when its job has ended with it.
 
         Raises DatabaseUnavailable, and NotBegun after `stop`; on cancellation stops the draw after its current step.
         """
-        async with self._turn:
+        async with self._places.one() as place:
             if self._is_stopping:
                 raise NotBegun
-            async with self._database.transaction() as connection:
+            async with self._notes.noting() as connection:
                 task = await tasks.begin(connection, task_id)
             if task is None:
-                return
+                return False
             log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
-            drawn = await self._draw_or_fail(task)
-        if drawn is not None:
-            await self._finish_or_fail(task, drawn)
+            end = await self._draw(task, place)
+        if isinstance(end, _Failed):
+            return await self._fail(task, end, job_id)
+        return end is not None and await self._finish(task, end, job_id)
 
-    async def _draw_or_fail(self, task: Task) -> "_Drawn | None":
-        try:
-            return await self._draw(task)
-        except OutOfMemory:
-            log.warning("draw_out_of_memory", task_id=task.id, request_id=task.request_id)
-            await self._fail(task, ErrorCode.RESOURCE_EXHAUSTED, "The device has too little memory for this picture")
-        except DatabaseUnavailable:
-            raise
-        except Exception:  # whatever an engine or a driver raises fails this task, not the worker
-            log.exception("draw_failed", task_id=task.id, request_id=task.request_id)
-            await self._fail(task, ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
-        return None
-
-    async def _draw(self, task: Task) -> "_Drawn":
-        steps = _Steps(asyncio.get_running_loop())
+    async def _draw(self, task: Task, place: Place) -> "_Drawn | _Failed | None":
+        """The drawn picture, or why it failed; None when the task has ended meanwhile."""
+        steps = Steps(asyncio.get_running_loop(), place.nearly_drawn)
         drawing = Drawing(task.prompt, task.width_px, task.height_px, task.seed)
-        reporter = asyncio.create_task(self._report(task, steps))
-        try:
-            pixels, draw_ms = await asyncio.get_running_loop().run_in_executor(
-                self._thread, _timed_draw, self._engine, drawing, steps
-            )
-        finally:
-            steps.stop()
-            reporter.cancel()
-        if pixels.caption_tokens_cut:
-            log.warning("caption_cut", task_id=task.id, tokens=pixels.caption_tokens_cut)
-        return _Drawn(pixels, draw_ms, steps.total)
+        with self._newsroom.watch(task.id, task) as watch:
+            watching = [
+                asyncio.create_task(self._report(task, steps)),
+                asyncio.create_task(_stop_when_ended(watch, steps)),
+                asyncio.create_task(_stop_when_late(self._settings.draw_timeout_s, steps)),
+            ]
+            try:
+                drawn = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _timed_draw, self._engine, drawing, steps
+                )
+            except Stopped as stopped:
+                return None if stopped.is_ended else _TOO_LATE
+            except OutOfMemory:
+                log.warning("draw_out_of_memory", task_id=task.id, request_id=task.request_id)
+                return _OUT_OF_MEMORY
+            except DrawingFailed as failed:
+                log.warning("draw_refused", task_id=task.id, request_id=task.request_id, code=failed.code)
+                return _Failed(failed.code, failed.message)
+            except Exception:  # whatever an engine or a driver raises fails this task, not the worker
+                log.exception("draw_failed", task_id=task.id, request_id=task.request_id)
+                return _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
+            finally:
+                steps.stop(is_ended=True)
+                for watcher in watching:
+                    watcher.cancel()
+        if drawn.pixels.caption_tokens_cut:
+            log.warning("caption_cut", task_id=task.id, tokens=drawn.pixels.caption_tokens_cut)
+        return drawn
 
-    async def _report(self, task: Task, steps: "_Steps") -> None:
-        """Write progress as steps are done; end the process when they stop coming."""
+    async def _report(self, task: Task, steps: Steps) -> None:
+        """Write progress as steps are done; end the process when no sign of life comes any more."""
+        reported = 0
         while True:
             try:
                 async with asyncio.timeout(self._settings.step_timeout_s):
-                    await steps.next()
+                    await steps.sign_of_life()
             except TimeoutError:
                 log.critical("draw_hung", task_id=task.id, step_timeout_s=self._settings.step_timeout_s)
                 self._settings.on_hung()
                 return
+            done = steps.done
+            if done == reported:
+                continue
             try:
-                async with self._database.transaction() as connection:
-                    await tasks.report_progress(connection, task.id, progress_percent(steps.done, steps.total))
+                async with self._notes.noting() as connection:
+                    if not await tasks.report_steps(connection, task.id, done, steps.total):
+                        steps.stop(is_ended=True)
+                reported = done
             except DatabaseUnavailable:
                 log.warning("progress_unwritten", task_id=task.id)
             except Exception:  # the watch over hung draws must go on, whatever it is
                 log.exception("progress_fault", task_id=task.id)
 
-    async def _finish_or_fail(self, task: Task, drawn: "_Drawn") -> None:
+    async def _finish(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         try:
-            await self._finish(task, drawn)
+            return await self._store(task, drawn, job_id)
         except StorageFailed as error:
             log.error("picture_unstored", task_id=task.id, request_id=task.request_id, reason=str(error))
-            await self._fail(task, ErrorCode.SERVICE_ERROR, "The picture could not be stored")
+            return await self._fail(task, _UNSTORED, job_id)
 
-    async def _finish(self, task: Task, drawn: "_Drawn") -> None:
+    async def _store(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         picture = await asyncio.to_thread(self._encode, task, drawn)
         name = link.picture_name(task.id, self._settings.picture_name_secret, EXTENSIONS[task.output_format])
         await self._pictures.put(object_name(name), picture, CONTENT_TYPES[task.output_format])
@@ -157,10 +188,11 @@ class Draw:
             ended_at=ended_at,
             link_expires_at=link.expires_at(ended_at),
         )
-        if await settle.complete(self._database, task.id, outcome):
-            log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
-        else:
-            await self._discard_unless_completed(task, name)
+        if not await settle.complete(self._database, task.id, outcome, job_id):
+            await self._discard_unless_shown(task, name)
+            return False
+        log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
+        return True
 
     def _encode(self, task: Task, drawn: "_Drawn") -> bytes:
         recipe = None
@@ -169,16 +201,18 @@ class Draw:
         provenance = Provenance(self._settings.easel_version, task.model, self._engine.name, recipe)
         return encoding.encode(drawn.pixels, task.output_format, provenance)
 
-    async def _discard_unless_completed(self, task: Task, name: str) -> None:
-        """A picture whose task failed meanwhile must not stay; one that another worker completed must."""
-        async with self._database.transaction() as connection:
+    async def _discard_unless_shown(self, task: Task, name: str) -> None:
+        """A picture whose task failed meanwhile, or was erased, must not stay; one that another worker completed must."""
+        async with self._database.reading() as connection:
             current = await tasks.find(connection, task.account_id, task.id)
-        if current is None or current.status is not Status.COMPLETED:
+        if current is None or current.status is not Status.COMPLETED or current.picture_withdrawn_at is not None:
             await self._pictures.delete(object_name(name))
 
-    async def _fail(self, task: Task, code: ErrorCode, message: str) -> None:
-        if await settle.fail(self._database, task.id, code, message):
-            log.info("task_failed", task_id=task.id, request_id=task.request_id, code=code)
+    async def _fail(self, task: Task, failed: "_Failed", job_id: int) -> bool:
+        is_failed = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)
+        if is_failed:
+            log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
+        return is_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,35 +222,28 @@ class _Drawn:
     steps: int
 
 
-class _Stopped(Exception):
-    """Raised in the drawing thread, between two steps, when nobody waits for the picture any more."""
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    code: ErrorCode
+    message: str
 
 
-class _Steps:
-    """Steps counted in the drawing thread, awaited in the event loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.done = 0
-        self.total = 1
-        self._loop = loop
-        self._changed = asyncio.Event()
-        self._is_stopped = False
-
-    def on_step(self, steps_done: int, steps_total: int) -> None:
-        self.done, self.total = steps_done, steps_total
-        if self._is_stopped:
-            raise _Stopped
-        self._loop.call_soon_threadsafe(self._changed.set)
-
-    async def next(self) -> None:
-        await self._changed.wait()
-        self._changed.clear()
-
-    def stop(self) -> None:
-        self._is_stopped = True
+_OUT_OF_MEMORY: Final = _Failed(ErrorCode.RESOURCE_EXHAUSTED, "The device has too little memory for this picture")
+_TOO_LATE: Final = _Failed(ErrorCode.GENERATION_TIMEOUT, "The picture took too long to draw")
+_UNSTORED: Final = _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be stored")
 
 
-def _timed_draw(engine: Engine, drawing: Drawing, steps: _Steps) -> tuple[Pixels, int]:
+async def _stop_when_ended(watch: Watch, steps: Steps) -> None:
+    await watch.end()
+    steps.stop(is_ended=True)
+
+
+async def _stop_when_late(timeout_s: float, steps: Steps) -> None:
+    await asyncio.sleep(timeout_s)
+    steps.stop(is_ended=False)
+
+
+def _timed_draw(engine: Engine, drawing: Drawing, steps: Steps) -> _Drawn:
     started_s = time.monotonic()
     pixels = engine.draw(drawing, steps.on_step)
-    return pixels, round((time.monotonic() - started_s) * 1000)
+    return _Drawn(pixels, round((time.monotonic() - started_s) * 1000), steps.total)

@@ -1,4 +1,4 @@
-"""Keys and credits: what an operator does to accounts.
+"""Keys, credits and groups: what an operator does to accounts.
 
 A key's text exists in the return value of `issue` alone; the database holds a digest of it.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from easel.domain import api_key
 from easel.domain.api_key import Scope
-from easel.store import accounts
+from easel.store import accounts, groups
 from easel.store import credits as ledger
 from easel.store.accounts import NewKey
 from easel.store.database import Connection, Database
@@ -27,6 +27,9 @@ class KeyOrder:
     models: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     credits_microcredits: int = 0
+    credit_limit_microcredits: int | None = None
+    creates_per_minute: int | None = None
+    unfinished_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,18 @@ async def grant(database: Database, account: str, amount_microcredits: int) -> b
         return True
 
 
+async def set_price(database: Database, user_group: str, model: str, price_microcredits: int) -> None:
+    """Set what a group pays for a picture, from the next order on; what is reserved already keeps its price."""
+    async with database.transaction() as connection:
+        await groups.set_price(connection, user_group, model, price_microcredits)
+
+
+async def assign(database: Database, account: str, user_group: str) -> bool:
+    """Put an account into a group; False when there is none of that name."""
+    async with database.transaction() as connection:
+        return await groups.assign(connection, account, user_group)
+
+
 async def _issue_within(connection: Connection, pepper: bytes, order: KeyOrder) -> IssuedKey:
     text = api_key.from_random(secrets.token_bytes(api_key.RANDOM_BYTES))
     account_id = await accounts.open_account(connection, order.account)
@@ -79,6 +94,9 @@ async def _issue_within(connection: Connection, pepper: bytes, order: KeyOrder) 
         scopes=order.scopes,
         models=order.models,
         expires_at=order.expires_at,
+        credit_limit_microcredits=order.credit_limit_microcredits,
+        creates_per_minute=order.creates_per_minute,
+        unfinished_max=order.unfinished_max,
     )
     key_id = await accounts.add_key(connection, account_id, new)
     if order.credits_microcredits:

@@ -12,7 +12,9 @@ from easel.store.tasks import Task
 async def with_live_link(database: Database, task: Task) -> Task:
     """The task, with a link that lives: its own until that expires, then one for another day."""
     now = datetime.now(UTC)
-    if task.status is not Status.COMPLETED or (task.link_expires_at is not None and task.link_expires_at > now):
+    if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
+        return task
+    if task.link_expires_at is not None and task.link_expires_at > now:
         return task
     async with database.transaction() as connection:
         await tasks.renew_link(connection, task.id, now, link.expires_at(now))

@@ -39,9 +39,9 @@ class Rescue:
         async with self._database.transaction() as connection:
             if not self._may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
                 return
-            for job in await queue.stalled(connection):
-                await _rescue(connection, job)
+            ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
             await queue.forget_silent_workers(connection)
+        await settle.tell(self._database, *ended)
 
     def _may_judge(self, clock: Clock) -> bool:
         """Whether every living worker has had the time to report, by the database's clock, which goes on when this
@@ -54,17 +54,20 @@ class Rescue:
         return clock.now - self._in_touch_since > _TIME_TO_REPORT
 
 
-async def _rescue(connection: Connection, job: TakenJob) -> None:
+async def _rescue(connection: Connection, job: TakenJob) -> bool:
+    """Hand a job back, or end its task; True when it ended."""
     deaths = 0
     if job.worker_id is not None:
         deaths = await tasks.count_worker_death(connection, job.task_id, job.taken_at)
-    if deaths < WORKER_DEATHS_MAX:
-        await queue.hand_back(connection, job.job_id)
-    else:
+    is_ended = deaths >= WORKER_DEATHS_MAX
+    if is_ended:
         message = f"Drawing this task ended its worker {deaths} times"
         await settle.fail_within(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
-        await queue.drop(connection, job.job_id)
+        await queue.take_off(connection, job.job_id)
+    else:
+        await queue.hand_back(connection, job.job_id)
     log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)
+    return is_ended
 
 
 async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) -> None:

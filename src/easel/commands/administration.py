@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,16 +15,16 @@ from easel import assembly, logs, settings
 from easel.actions import keys as key_actions
 from easel.actions.keys import IssuedKey, KeyOrder
 from easel.commands.failures import told_plainly
+from easel.commands.option_types import Amount, Expiry, Models
 from easel.domain.api_key import Scope
-from easel.domain.ledger import credits_shown, parse_credits
-from easel.domain.order import MODELS
+from easel.domain.ledger import credits_shown
 from easel.store import accounts, audit, schema
 from easel.store import credits as ledger
 from easel.store.database import Database
 
 _Answer = TypeVar("_Answer")
 NAME_CHARACTERS_MAX: Final = 64
-EXPIRY_DAYS_MAX: Final = 3650
+LIMIT_MAX: Final = 1_000_000_000
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR)."
@@ -50,21 +50,6 @@ def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaita
             return asyncio.run(run(read, installed))
 
 
-class Amount(click.ParamType[int]):
-    """An amount of credits, as micro-credits."""
-
-    name = "credits"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Micro-credits of what was typed."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_credits(str(value))
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-
-
 @click.group()
 def keys() -> None:
     """Make, list and revoke API keys."""
@@ -81,8 +66,11 @@ def keys() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     help="What it may do; by default all.",
 )
-@click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="A model it may use; by default all.")
-@click.option("--expires-days", type=click.IntRange(1, EXPIRY_DAYS_MAX), help="Days until it ends; by default never.")
+@click.option("--models", type=Models(), help="Models it may use, with commas between; by default all.")
+@click.option("--expires", "expires_at", type=Expiry(), help="When it ends: 30d, or 2027-01-31; by default never.")
+@click.option("--limit", type=Amount(), help="Credits it may spend in all; by default what its account has.")
+@click.option("--rate", type=click.IntRange(1, LIMIT_MAX), help="Tasks it may create per minute.")
+@click.option("--unfinished", type=click.IntRange(1, LIMIT_MAX), help="Unfinished tasks it may have at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def create_key(
@@ -90,20 +78,29 @@ def create_key(
     amount: int,
     name: str,
     scopes: tuple[str, ...],
-    models: tuple[str, ...],
-    expires_days: int | None,
+    models: tuple[str, ...] | None,
+    expires_at: datetime | None,
+    limit: int | None,
+    rate: int | None,
+    unfinished: int | None,
     data_dir: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    """Make a key and print it, once."""
+    """Make a key and print it, once.
+
+    Without --rate and --unfinished the settings EASEL_CREATES_PER_MINUTE and EASEL_UNFINISHED_MAX say how much it may.
+    """
     order = KeyOrder(
-        account=_short(account, "--account", characters_min=1),
-        name=_short(name, "--name"),
+        account=short(account, "--account", characters_min=1),
+        name=short(name, "--name"),
         scopes=tuple(Scope(scope) for scope in scopes) or tuple(Scope),
-        models=models or None,
-        expires_at=None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days),
+        models=models,
+        expires_at=expires_at,
         credits_microcredits=amount,
+        credit_limit_microcredits=limit,
+        creates_per_minute=rate,
+        unfinished_max=unfinished,
     )
     issued: IssuedKey = with_database(data_dir, lambda database, pepper: key_actions.issue(database, pepper, order))
     if as_json:
@@ -122,13 +119,15 @@ def list_keys(account: str | None, data_dir: Path | None) -> None:
         async with database.transaction() as connection:
             return await accounts.list_keys(connection, account)
 
-    table = _table("Id", "Account", "Name", "Key", "May", "Used", "Made", "Ends")
+    listed = table("Id", "Account", "Name", "Key", "May", "Used", "Made", "Ends")
     for key in with_database(data_dir, act):
         ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
         may = ", ".join(key.scopes) + (f" ({', '.join(key.models)})" if key.models is not None else "")
         used = str(credits_shown(key.used_microcredits))
-        table.add_row(str(key.id), key.account, key.name, f"…{key.hint}", may, used, _day(key.created_at), ends)
-    Console().print(table)
+        if key.credit_limit_microcredits is not None:
+            used += f" of {credits_shown(key.credit_limit_microcredits)}"
+        listed.add_row(str(key.id), key.account, key.name, f"…{key.hint}", may, used, _day(key.created_at), ends)
+    Console().print(listed)
 
 
 @keys.command("revoke")
@@ -166,11 +165,11 @@ def show(data_dir: Path | None) -> None:
         async with database.transaction() as connection:
             return await ledger.balances(connection)
 
-    table = _table("Account", "Available", "Reserved", "Used")
+    listed = table("Account", "Available", "Reserved", "Used")
     for row in with_database(data_dir, act):
         amounts = (row.balance.available, row.balance.reserved, row.balance.used)
-        table.add_row(row.account, *(str(credits_shown(amount)) for amount in amounts))
-    Console().print(table)
+        listed.add_row(row.account, *(str(credits_shown(amount)) for amount in amounts))
+    Console().print(listed)
 
 
 @credits_group.command("audit")
@@ -190,7 +189,8 @@ def audit_credits(data_dir: Path | None) -> None:
         raise click.ClickException(f"{len(findings)} findings. Please report this: it is a fault of Easel.")
 
 
-def _short(text: str, option: str, characters_min: int = 0) -> str:
+def short(text: str, option: str, characters_min: int = 0) -> str:
+    """A name as it was typed, unless it is too long or too odd for one."""
     if not characters_min <= len(text) <= NAME_CHARACTERS_MAX or not text.isprintable():
         raise click.UsageError(f"{option} takes {characters_min} to {NAME_CHARACTERS_MAX} printable characters.")
     return text
@@ -200,8 +200,9 @@ def _day(moment: datetime | None) -> str:
     return "never" if moment is None else f"{moment:%Y-%m-%d}"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str) -> Table:
+    """An empty table, as all lists are shown."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        made.add_column(column, overflow="fold")
+    return made

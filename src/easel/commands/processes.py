@@ -20,6 +20,7 @@ from easel import assembly, logs, settings
 from easel.commands.failures import told_plainly
 from easel.store import schema
 from easel.supervisor import READY
+from easel.web.browsers import open_to_browsers
 from easel.web.edge import CONNECTIONS_MAX, EdgeProtocol
 
 LISTEN_BACKLOG: Final = 2048
@@ -43,18 +44,20 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
             _allow_open_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
+            app = assembly.web_app(read, installed)
             config = uvicorn.Config(
-                assembly.web_app(read, installed),
+                open_to_browsers(app, read.cors_origin_list),
                 http=EdgeProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=bool(read.trusted_proxy_list),
+                forwarded_allow_ips=read.trusted_proxy_list,
                 ws="none",
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
                 timeout_graceful_shutdown=read.drain_timeout_s,
             )
-            server = _Server(config)
+            server = _Server(config, app.stop)
             # uvicorn takes these signals while it serves. One that comes before is kept for it here; it also raises
             # those that stopped it once more when it is done, which changes nothing any more.
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,15 +69,22 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
 class _Server(uvicorn.Server):
     """Stops in order at the first SIGTERM or SIGINT, and at once at the second."""
 
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
     def stop(self) -> None:
-        """Take no more requests, and end when those under way have."""
+        """Take no more requests, and end when those under way have; who waits for something is answered now."""
         self.should_exit = True
+        self._on_stop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """What uvicorn calls at a signal; on its own it would wait for open connections even at the second."""
         if self.should_exit:
             os._exit(1)
         super().handle_exit(sig, frame)
+        # From the loop, since a signal may come in the middle of anything.
+        asyncio.get_running_loop().call_soon_threadsafe(self._on_stop)
 
 
 async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bool) -> None:
@@ -114,13 +124,15 @@ async def _work(parts: assembly.WorkerParts, *, is_supervised: bool) -> None:
         _when_abandoned(stopping.set)
     if not await _load(parts, stopping):
         return
-    await parts.database.open()
+    for database in parts.databases:
+        await database.open()
     _say_ready()
     working = asyncio.create_task(parts.worker.run())
     await _first_of(working, stopping)
     parts.worker.stop()
     await working
-    await parts.database.close()
+    for database in parts.databases:
+        await database.close()
 
 
 async def _load(parts: assembly.WorkerParts, stopping: asyncio.Event) -> bool:

@@ -25,6 +25,8 @@ from easel.store import schema
 from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
+LISTENERS_OF_WEB: Final = 1
+LISTENERS_OF_WORKER: Final = 2
 CONNECTIONS_OF_COMMANDS: Final = 10
 """Kept free for the command line and for this process."""
 
@@ -105,7 +107,9 @@ def _devices_of_workers(read: Settings) -> list[str]:
 
 
 def _check_connections(read: Settings, workers: int) -> None:
-    needed = read.database_connections + workers * (read.database_connections + 1) + CONNECTIONS_OF_COMMANDS
+    of_web = read.database_connections + LISTENERS_OF_WEB
+    of_worker = read.database_connections + LISTENERS_OF_WORKER
+    needed = of_web + workers * of_worker + CONNECTIONS_OF_COMMANDS
     if read.database_url is None and needed > private_postgres.CONNECTIONS_MAX:
         raise settings.SettingsWrong(
             f"{workers} workers may need {needed} connections and the private PostgreSQL has "

@@ -7,7 +7,9 @@ mistyped key is refused without a look at the database. Only a keyed digest of i
 import hashlib
 import hmac
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +38,13 @@ class Holder:
     scopes: frozenset[Scope]
     models: frozenset[str] | None
     """The models that the key may use; None for all."""
+    prices_microcredits: Mapping[str, int]
+    """What the account's group pays for a picture, by model; a model that is not there costs what all pay."""
+    creates_per_minute: int | None
+    """How many tasks the key may create per minute; None for as many as all."""
+    unfinished_max: int | None
+    """How many unfinished tasks the key may have; None for as many as all."""
+    expires_at: datetime | None
 
     def may_use(self, model: str) -> bool:
         """Whether the key may draw with a model."""

@@ -8,6 +8,8 @@ Messages never repeat what the caller sent.
 import re
 from dataclasses import dataclass
 
+from easel.domain.rate import Standing
+
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 
 
@@ -133,6 +135,29 @@ class RequestTimeout(Refusal):
     generation, task = _both("request_timeout", "The request did not arrive in time", "invalid_request_error")
 
 
+class IdempotencyConflict(Refusal):
+    """409: the idempotency key came with another order before."""
+
+    status = 409
+    generation, task = _both(
+        "idempotency_conflict", "This Idempotency-Key was used with another order", "invalid_request_error"
+    )
+
+
+class AlreadyCompleted(Refusal):
+    """409: what has ended cannot be cancelled."""
+
+    status = 409
+    generation, task = _both("already_completed", "The task has already ended", "invalid_request_error")
+
+
+class TaskUnfinished(Refusal):
+    """409: what has not ended cannot be deleted."""
+
+    status = 409
+    generation, task = _both("task_unfinished", "The task has not ended yet; cancel it first", "invalid_request_error")
+
+
 class LinkExpired(Refusal):
     """410: a picture's link is past its day."""
 
@@ -165,15 +190,16 @@ class RangeNotSatisfiable(Refusal):
 
 
 class RateLimitExceeded(Refusal):
-    """429: too many requests."""
+    """429: too many requests, or too many tasks of one key unfinished. `standing` is where the caller stands."""
 
     status = 429
     generation = Wording("rate_limit_exceeded", "Too many requests, please try again later", "rate_limit_error")
     task = Wording("rate_limit_exceeded", "Rate limit exceeded", "evo_api_error")
 
-    def __init__(self, retry_after_s: int) -> None:
+    def __init__(self, retry_after_s: int, standing: Standing | None = None) -> None:
         super().__init__("rate limit exceeded")
         self.retry_after_s = retry_after_s
+        self.standing = standing
 
 
 class HeadersTooLarge(Refusal):

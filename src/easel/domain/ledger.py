@@ -48,6 +48,21 @@ class Balance:
         return self.available + self.reserved + self.used
 
 
+@dataclass(frozen=True, slots=True)
+class KeySpending:
+    """Micro-credits that one key has used and reserved, and the most that it may; None for no limit of its own."""
+
+    used: int
+    reserved: int
+    credit_limit: int | None
+
+    def remaining(self, available: int) -> int:
+        """What the key can still spend of what its account has available."""
+        if self.credit_limit is None:
+            return available
+        return max(0, min(available, self.credit_limit - self.used - self.reserved))
+
+
 _MOVES: Final = {
     EntryKind.GRANT: (1, 0, 0),
     EntryKind.HOLD: (-1, 1, 0),

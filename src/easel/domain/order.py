@@ -4,6 +4,7 @@
 sentence that helps. It does not know who asks, what it costs, or which models a key may use.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ class Order:
     nsfw_check: bool = False
     callback_url: str | None = None
     output_format: OutputFormat = "webp"
+
+    def digest(self) -> bytes:
+        """32 bytes that tell this order from every other one, by what was understood and not by how it was written."""
+        return hashlib.sha256(repr(self).encode()).digest()
 
 
 def parse(fields: object) -> Order:

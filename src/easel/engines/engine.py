@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from easel.domain.task import ErrorCode
+
 OnStep = Callable[[int, int], None]
 """Called as `on_step(steps_done, steps_total)` after each denoising step, steps_done rising from 1 to steps_total.
 
@@ -49,8 +51,12 @@ class Engine(Protocol):
         """What callers are told drew their picture, such as `zimage`."""
 
     @property
+    def draws_at_once(self) -> int:
+        """How many draws may run at the same time, each in a thread of its own."""
+
+    @property
     def jobs_at_once(self) -> int:
-        """How many jobs a worker may hold at once. Draws never overlap; what follows a draw may overlap the next."""
+        """How many jobs a worker may hold at once: those that are drawn, and those whose picture is being stored."""
 
     def load(self) -> None:
         """Fetch and load whatever drawing needs. Called once, before the first draw.
@@ -67,6 +73,15 @@ class Engine(Protocol):
 
 class EngineUnusable(Exception):
     """The engine cannot be loaded; the message tells the operator why and how to mend it."""
+
+
+class DrawingFailed(Exception):
+    """This drawing failed for a reason that its caller may know; the engine stays usable."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class OutOfMemory(Exception):

@@ -88,6 +88,11 @@ class ZImage:
         self._loaded: Loaded | None = None
 
     @property
+    def draws_at_once(self) -> int:
+        """One: it fills the device."""
+        return 1
+
+    @property
     def jobs_at_once(self) -> int:
         """Two on a GPU, where a picture is encoded while the next is drawn; on a CPU they would only share it."""
         return 1 if self._device_name == "cpu" else 2

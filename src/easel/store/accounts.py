@@ -19,6 +19,9 @@ class NewKey:
     scopes: tuple[Scope, ...]
     models: tuple[str, ...] | None
     expires_at: datetime | None
+    credit_limit_microcredits: int | None
+    creates_per_minute: int | None
+    unfinished_max: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class ListedKey:
     scopes: list[str]
     models: list[str] | None
     used_microcredits: int
+    credit_limit_microcredits: int | None
+    creates_per_minute: int | None
+    unfinished_max: int | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -64,11 +70,13 @@ async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:
     """Store a key; its id."""
     cursor = await connection.execute(
         """
-        INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id
+        INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at,
+            credit_limit_microcredits, creates_per_minute, unfinished_max)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
         """,
         (account_id, key.name, key.digest, key.hint, list(key.scopes),
-         None if key.models is None else list(key.models), key.expires_at),
+         None if key.models is None else list(key.models), key.expires_at,
+         key.credit_limit_microcredits, key.creates_per_minute, key.unfinished_max),
     )  # fmt: skip
     row = await cursor.fetchone()
     assert row is not None
@@ -79,7 +87,10 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
     """Who holds the key of that digest; None when it is unknown, expired or revoked."""
     cursor = await connection.execute(
         """
-        SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models
+        SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
+            (SELECT coalesce(jsonb_object_agg(model, price_microcredits), '{}') FROM prices
+             WHERE prices.user_group = account.user_group),
+            api_key.creates_per_minute, api_key.unfinished_max, api_key.expires_at
         FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
         WHERE api_key.digest = %s AND api_key.revoked_at IS NULL
           AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
@@ -89,13 +100,17 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
     row = await cursor.fetchone()
     if row is None:
         return None
-    account_id, api_key_id, user_group, scopes, models = row
+    account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max, expires_at = row
     return Holder(
         account_id=account_id,
         api_key_id=api_key_id,
         user_group=user_group,
         scopes=frozenset(Scope(scope) for scope in scopes),
         models=None if models is None else frozenset(models),
+        prices_microcredits=prices,
+        creates_per_minute=creates_per_minute,
+        unfinished_max=unfinished_max,
+        expires_at=expires_at,
     )
 
 
@@ -105,7 +120,8 @@ async def list_keys(connection: Connection, account: str | None) -> list[ListedK
     await cursor.execute(
         """
         SELECT api_key.id, account.name AS account, api_key.name, api_key.hint, api_key.scopes, api_key.models,
-               api_key.used_microcredits, api_key.created_at, api_key.expires_at, api_key.revoked_at
+               api_key.used_microcredits, api_key.credit_limit_microcredits, api_key.creates_per_minute,
+               api_key.unfinished_max, api_key.created_at, api_key.expires_at, api_key.revoked_at
         FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
         WHERE %(account)s::text IS NULL OR account.name = %(account)s
         ORDER BY api_key.id

@@ -76,6 +76,18 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         ) AS charged ON charged.api_key_id = api_keys.id
         WHERE api_keys.used_microcredits <> coalesce(charged.amount, 0)
         """,
+    "a key has reserved what its open holds hold, and has as many tasks unfinished": """
+        SELECT 'key ' || api_keys.id FROM api_keys LEFT JOIN (
+            SELECT tasks.api_key_id, sum(holds.amount_microcredits) AS amount, count(*) AS unfinished
+            FROM holds JOIN tasks ON tasks.id = holds.task_id WHERE holds.state = 'open' GROUP BY tasks.api_key_id
+        ) AS open ON open.api_key_id = api_keys.id
+        WHERE (api_keys.reserved_microcredits, api_keys.unfinished)
+            IS DISTINCT FROM (coalesce(open.amount, 0), coalesce(open.unfinished, 0))
+        """,
+    "no key has spent more than its limit": """
+        SELECT 'key ' || id FROM api_keys
+        WHERE used_microcredits + reserved_microcredits > credit_limit_microcredits
+        """,
     "every unfinished task is in the queue": """
         SELECT tasks.id FROM tasks
         WHERE tasks.status IN ('pending', 'processing') AND NOT EXISTS (

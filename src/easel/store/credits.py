@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from easel.domain.errors import InsufficientQuota
-from easel.domain.ledger import Balance
+from easel.domain.ledger import Balance, KeySpending
 from easel.store.database import Connection
 
 
@@ -61,7 +61,9 @@ async def capture(connection: Connection, task_id: str) -> bool:
             UPDATE holds SET state = 'captured', resolved_at = now() WHERE task_id = %s AND state = 'open'
             RETURNING task_id, account_id, amount_microcredits
         ), charged AS (
-            UPDATE api_keys SET used_microcredits = used_microcredits + resolved.amount_microcredits
+            UPDATE api_keys SET used_microcredits = used_microcredits + resolved.amount_microcredits,
+                reserved_microcredits = reserved_microcredits - resolved.amount_microcredits,
+                unfinished = unfinished - 1
             FROM resolved JOIN tasks ON tasks.id = resolved.task_id WHERE api_keys.id = tasks.api_key_id
         ), entered AS (
             INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
@@ -81,6 +83,10 @@ async def release(connection: Connection, task_id: str) -> bool:
         WITH resolved AS (
             UPDATE holds SET state = 'released', resolved_at = now() WHERE task_id = %s AND state = 'open'
             RETURNING task_id, account_id, amount_microcredits
+        ), returned AS (
+            UPDATE api_keys SET reserved_microcredits = reserved_microcredits - resolved.amount_microcredits,
+                unfinished = unfinished - 1
+            FROM resolved JOIN tasks ON tasks.id = resolved.task_id WHERE api_keys.id = tasks.api_key_id
         ), entered AS (
             INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
             SELECT account_id, 'release', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
@@ -107,12 +113,19 @@ async def balance(connection: Connection, account_id: int) -> Balance:
     return row
 
 
-async def used_by_key(connection: Connection, api_key_id: int) -> int:
-    """Micro-credits that one key has spent."""
-    cursor = await connection.execute("SELECT used_microcredits FROM api_keys WHERE id = %s", (api_key_id,))
+async def key_spending(connection: Connection, api_key_id: int) -> KeySpending:
+    """What one key has spent and may spend."""
+    cursor = connection.cursor(row_factory=class_row(KeySpending))
+    await cursor.execute(
+        """
+        SELECT used_microcredits AS used, reserved_microcredits AS reserved, credit_limit_microcredits AS credit_limit
+        FROM api_keys WHERE id = %s
+        """,
+        (api_key_id,),
+    )
     row = await cursor.fetchone()
     assert row is not None
-    return int(row[0])
+    return row
 
 
 async def balances(connection: Connection) -> list[AccountBalance]:

@@ -8,7 +8,7 @@ everything that the service writes bears being written twice.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -59,10 +59,16 @@ class DatabaseFault(EaselError):
 
 
 class Database:
-    """The pool of one process."""
+    """A pool of one process.
 
-    def __init__(self, url: str, connections_max: int) -> None:
+    Where it `waits_for_disk`, what was committed survives whatever happens. Where it does not, the last moments before
+    a crash of the database's machine may be lost, though never a part of a transaction: good for what is written again
+    by itself, such as progress, and many times faster.
+    """
+
+    def __init__(self, url: str, connections_max: int, *, waits_for_disk: bool = True) -> None:
         self.url = url
+        self._waits_for_disk = waits_for_disk
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             kwargs=CONNECTION_SETTINGS,
@@ -71,7 +77,7 @@ class Database:
             timeout=WAIT_FOR_CONNECTION_S,
             reconnect_timeout=5,
             check=self._check,
-            configure=_configure,
+            configure=self._configure,
             open=False,
         )
         self._sweeping: asyncio.Task[None] | None = None
@@ -114,6 +120,14 @@ class Database:
                 raise
             raise DatabaseUnavailable(f"no end within {timeout_s:g} seconds") from error
 
+    def noting(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for single statements that write what is written again by itself, should it get lost.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        assert not self._waits_for_disk, "notes need not wait for the disk"
+        return self.reading()
+
     async def _check(self, connection: Connection) -> None:
         try:
             await AsyncConnectionPool.check_connection(connection)
@@ -124,11 +138,12 @@ class Database:
                 self._sweeping = asyncio.create_task(self.pool.check())
             raise
 
-
-async def _configure(connection: Connection) -> None:
-    # Transactions begin by an explicit BEGIN, never by the driver's own. Outside autocommit the pool's check switches
-    # it on and off, and a check that is broken off can leave it on; what looked like a transaction then is none.
-    await connection.set_autocommit(True)
-    await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-    # A process that is frozen in the middle of a transaction must not keep its locks from the others.
-    await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
+    async def _configure(self, connection: Connection) -> None:
+        # Transactions begin by an explicit BEGIN, never by the driver's own. Outside autocommit the pool's check switches
+        # it on and off, and a check that is broken off can leave it on; what looked like a transaction then is none.
+        await connection.set_autocommit(True)
+        await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        # A process that is frozen in the middle of a transaction must not keep its locks from the others.
+        await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        if not self._waits_for_disk:
+            await connection.execute("SET synchronous_commit = off")

@@ -4,19 +4,20 @@ Every move names the states that it starts from, so that one which comes too lat
 Money is not moved here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row, kwargs_row
+from psycopg.rows import kwargs_row
 
 from easel.domain.errors import EaselError
 from easel.domain.order import Order, OutputFormat
-from easel.domain.task import ErrorCode, Status
+from easel.domain.task import ErrorCode, Status, progress_percent
+from easel.store import news
 from easel.store.database import Connection
-from easel.store.queue import STALLED_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Task:
     picture_name: str | None
     picture_bytes: int | None
     link_expires_at: datetime | None
+    tag: int
+    steps_done: int
+    steps_total: int
+    picture_withdrawn_at: datetime | None
 
 
 # Named rather than `*`, so that a column which a newer version adds breaks nothing here.
@@ -92,15 +97,6 @@ class Outcome:
     link_expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What an estimate is made from: seconds a draw lately took (None: none yet), workers drawing, tasks unfinished."""
-
-    draw_s: float | None
-    workers: int
-    unfinished: int
-
-
 def _task(**columns: Any) -> Task:
     """The database gives text for a status, which equals its Status but is not it."""
     return Task(**{**columns, "status": Status(columns["status"])})
@@ -108,33 +104,54 @@ def _task(**columns: Any) -> Task:
 
 _TASK_ROWS: Final = kwargs_row(_task)
 
+# Fair shares by virtual time (start-time fair queueing). The time is the tag of the task that was begun last, and never
+# past the first in line; with nobody in line it starts anew. An account's own tasks are two apart, and who comes anew
+# enters one after the time: before the next task of whoever has many waiting, after all who came before.
 _ADD: Final = sql.SQL("""
     INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
         model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
-        estimated_time_s, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        estimated_time_s, created_at, tag)
+    VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
+        %(price_microcredits)s, %(model)s, %(prompt)s, %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
+        %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s,
+        greatest(
+            1, 1 + (SELECT least((SELECT last_value FROM fair_share_clock), -priority) FROM procrastinate_jobs
+                    WHERE status = 'todo' AND queue_name = 'draw' ORDER BY priority DESC, id LIMIT 1),
+            2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')
+        ))
     RETURNING {}
 """).format(_COLUMNS)
 
 _FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS)
 
+_FIND_ALL: Final = sql.SQL("SELECT {} FROM tasks WHERE id = ANY (%s)").format(_COLUMNS)
+
 _BEGIN: Final = sql.SQL("""
-    UPDATE tasks SET status = 'processing', progress = 0, started_at = now()
-    WHERE id = %s AND status IN ('pending', 'processing') RETURNING {}
-""").format(_COLUMNS)
+    WITH begun AS (
+        UPDATE tasks SET status = 'processing', progress = 0, steps_done = 0, steps_total = 0, started_at = now()
+        WHERE id = %s AND status IN ('pending', 'processing') RETURNING {columns}
+    )
+    SELECT {columns} FROM begun
+    WHERE setval('fair_share_clock', greatest(tag, 0)) IS NOT NULL AND {news} IS NOT NULL
+""").format(columns=_COLUMNS, news=news.announce("id"))
+
+_REPORT_PROGRESS: Final = sql.SQL("""
+    WITH reported AS (
+        UPDATE tasks SET progress = %s, steps_done = %s, steps_total = %s WHERE id = %s AND status = 'processing'
+        RETURNING id
+    )
+    SELECT {} FROM reported
+""").format(news.announce("id"))
 
 
 async def add(connection: Connection, task: NewTask) -> Task:
     """Add a pending task. Raises TaskIdTaken."""
-    order = task.order
     cursor = connection.cursor(row_factory=_TASK_ROWS)
-    values = (
-        task.id, task.account_id, task.api_key_id, task.request_id, task.public_url, task.user_group,
-        task.price_microcredits, order.model, order.prompt, order.width_px, order.height_px, task.seed,
-        order.nsfw_check, order.callback_url, order.output_format, task.estimated_time_s, task.created_at,
-    )  # fmt: skip
+    values = {field.name: getattr(task, field.name) for field in fields(NewTask)}
+    order = {field.name: getattr(task.order, field.name) for field in fields(Order)}
     try:
-        await cursor.execute(_ADD, values)
+        # The order's seed is the caller's wish; the task's is what will be drawn with.
+        await cursor.execute(_ADD, {**order, **values})
     except psycopg.errors.UniqueViolation:
         raise TaskIdTaken from None
     row = await cursor.fetchone()
@@ -149,6 +166,13 @@ async def find(connection: Connection, account_id: int, task_id: str) -> Task | 
     return await cursor.fetchone()
 
 
+async def find_all(connection: Connection, task_ids: Sequence[str]) -> list[Task]:
+    """Tasks of whatever account, in no order; unknown ones are left out."""
+    cursor = connection.cursor(row_factory=_TASK_ROWS)
+    await cursor.execute(_FIND_ALL, (list(task_ids),))
+    return await cursor.fetchall()
+
+
 async def begin(connection: Connection, task_id: str) -> Task | None:
     """Move a task to `processing`, from the beginning; None when it has ended.
 
@@ -159,12 +183,10 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
     return await cursor.fetchone()
 
 
-async def report_progress(connection: Connection, task_id: str, progress: int) -> None:
-    """Note how far the drawing is. Does not wait for the disk: losing it in a crash loses nothing."""
-    await connection.execute("SET LOCAL synchronous_commit = off")
-    await connection.execute(
-        "UPDATE tasks SET progress = %s WHERE id = %s AND status = 'processing'", (progress, task_id)
-    )
+async def report_steps(connection: Connection, task_id: str, steps_done: int, steps_total: int) -> bool:
+    """Note how far the drawing is; False when the task has ended meanwhile."""
+    values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
+    return await (await connection.execute(_REPORT_PROGRESS, values)).fetchone() is not None
 
 
 async def complete(connection: Connection, task_id: str, outcome: Outcome) -> bool:
@@ -213,35 +235,9 @@ async def count_worker_death(connection: Connection, task_id: str, taken_at: dat
 async def renew_link(connection: Connection, task_id: str, now: datetime, expires_at: datetime) -> None:
     """Give a completed task's picture a fresh link, unless the one it has still lives."""
     await connection.execute(
-        "UPDATE tasks SET link_expires_at = %s WHERE id = %s AND link_expires_at <= %s", (expires_at, task_id, now)
-    )
-
-
-async def ahead_of(connection: Connection, position: int) -> int:
-    """How many unfinished tasks were accepted before this one."""
-    cursor = await connection.execute(
-        "SELECT count(*) FROM tasks WHERE status IN ('pending', 'processing') AND position < %s", (position,)
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-async def pace(connection: Connection) -> Pace:
-    """How fast pictures are drawn now, from the latest 50, and how much is left to draw."""
-    cursor = connection.cursor(row_factory=class_row(Pace))
-    await cursor.execute(
         """
-        SELECT
-            (SELECT avg(draw_ms) / 1000.0 FROM (
-                SELECT draw_ms FROM tasks WHERE status = 'completed' ORDER BY ended_at DESC LIMIT 50
-            ) AS latest)::float AS draw_s,
-            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s))::int
-                AS workers,
-            (SELECT count(*) FROM tasks WHERE status IN ('pending', 'processing'))::int AS unfinished
+        UPDATE tasks SET link_expires_at = %s
+        WHERE id = %s AND link_expires_at <= %s AND picture_withdrawn_at IS NULL
         """,
-        (STALLED_AFTER_S,),
+        (expires_at, task_id, now),
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return row

@@ -22,8 +22,8 @@ class AccountEndpoints:
         holder = await self._auth.reader(request)
         async with self._database.reading() as connection:
             balance = await ledger.balance(connection, holder.account_id)
-            used_by_key = await ledger.used_by_key(connection, holder.api_key_id)
-        return json_answer(wire.credits_body(balance, used_by_key))
+            spending = await ledger.key_spending(connection, holder.api_key_id)
+        return json_answer(wire.credits_body(balance, spending))
 
     async def models(self, request: Request) -> Response:
         """The models that the key may use."""

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from easel.domain.errors import Refusal
+from easel.domain.rate import Standing
 from easel.web import wire
 
 SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
@@ -22,6 +23,19 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
             if _REQUEST_ID.fullmatch(text):
                 return text
     return f"req-{secrets.token_hex(12)}"
+
+
+def rate_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
+    """Where a key stands with a quota: as the IETF's draft says it (ratelimit-headers-10), and as it used to be said."""
+    quota = standing.quota
+    told = {
+        "ratelimit-policy": f'"{quota.name}";q={quota.count_max};w={quota.window_s}',
+        "ratelimit": f'"{quota.name}";r={standing.remaining};t={standing.reset_s}',
+        "x-ratelimit-limit": str(quota.count_max),
+        "x-ratelimit-remaining": str(standing.remaining),
+        "x-ratelimit-reset": str(standing.reset_s),
+    }
+    return [(name.encode(), value.encode()) for name, value in told.items()]
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

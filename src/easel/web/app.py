@@ -5,24 +5,35 @@ path, since a path may hold a link. Where the edge below (`edge.py`) took a requ
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from easel.domain.errors import InternalError, InvalidRequest, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
+from easel.domain.errors import (
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RateLimitExceeded,
+    Refusal,
+    ServiceUnavailable,
+)
 from easel.outside.pictures import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web import documents
 from easel.web.account import AccountEndpoints
-from easel.web.answers import SECURITY_HEADERS, refusal_answer, request_id
+from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
+from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.pictures import PictureEndpoint
+from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import TaskEndpoints
 
 log = structlog.get_logger(__name__)
@@ -30,29 +41,59 @@ log = structlog.get_logger(__name__)
 Lifespan = Callable[[ASGIApp], AbstractAsyncContextManager[None]]
 
 
-def routes(
-    tasks: TaskEndpoints, account: AccountEndpoints, pictures: PictureEndpoint, health: HealthEndpoints
-) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Everything that answers."""
+
+    tasks: TaskEndpoints
+    task_lists: TaskListEndpoints
+    events: EventEndpoint
+    account: AccountEndpoints
+    pictures: PictureEndpoint
+    health: HealthEndpoints
+
+
+def routes(to: Endpoints) -> list[BaseRoute]:
     """Every address that the service answers."""
     return [
-        Route("/v1/images/generations", tasks.create, methods=["POST"]),
-        Route("/v1/tasks/{task_id}", tasks.read, methods=["GET"]),
-        Route("/v1/credits", account.credits, methods=["GET"]),
-        Route("/v1/models", account.models, methods=["GET"]),
-        Route("/pictures/{grant}/{file}", pictures.read, methods=["GET"]),
-        Route("/healthz", health.alive, methods=["GET"]),
-        Route("/readyz", health.ready, methods=["GET"]),
+        Route("/v1/images/generations", to.tasks.create, methods=["POST"]),
+        Route("/v1/tasks", to.task_lists.page, methods=["GET"]),
+        Route("/v1/tasks/batch", to.task_lists.batch, methods=["POST"]),
+        # One route for both, so that an answer of 405 names both.
+        Route("/v1/tasks/{task_id}", _by_method(GET=to.tasks.read, DELETE=to.tasks.erase), methods=["GET", "DELETE"]),
+        Route("/v1/tasks/{task_id}/cancel", to.tasks.cancel, methods=["POST"]),
+        Route("/v1/tasks/{task_id}/events", to.events.stream, methods=["GET"]),
+        Route("/v1/credits", to.account.credits, methods=["GET"]),
+        Route("/v1/models", to.account.models, methods=["GET"]),
+        Route("/pictures/{grant}/{file}", to.pictures.read, methods=["GET"]),
+        Route("/healthz", to.health.alive, methods=["GET"]),
+        Route("/readyz", to.health.ready, methods=["GET"]),
         Route("/openapi.json", documents.openapi_json, methods=["GET"]),
         Route("/docs", documents.reference_page, methods=["GET"]),
         Route("/docs/reference.css", documents.reference_style, methods=["GET"]),
     ]
 
 
-class App:
-    """The application that a server runs."""
+Handler = Callable[[Request], Awaitable[Response]]
 
-    def __init__(self, routes: Sequence[BaseRoute], lifespan: Lifespan) -> None:
+
+def _by_method(**handlers: Handler) -> Handler:
+    async def handle(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return handle
+
+
+class App:
+    """The application that a server runs. `on_stop` lets those go who wait for something."""
+
+    def __init__(self, routes: Sequence[BaseRoute], lifespan: Lifespan, on_stop: Callable[[], None]) -> None:
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+        self._on_stop = on_stop
+
+    def stop(self) -> None:
+        """The process is about to stop: answer whoever waits with what there is."""
+        self._on_stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's start and stop."""
@@ -88,6 +129,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            standing = self._scope["state"].get("standing")
+            if standing is not None:
+                headers += rate_headers(standing)
             present = {name for name, _ in headers}
             headers += [header for header in SECURITY_HEADERS if header[0] not in present]
             message = {**message, "headers": headers}
@@ -102,6 +146,8 @@ class _Exchange:
     def _answer(self, error: Exception) -> Response:
         path = self._scope["path"]
         if isinstance(error, Refusal):
+            if isinstance(error, RateLimitExceeded) and error.standing is not None:
+                self._scope["state"]["standing"] = error.standing
             return refusal_answer(error, path)
         if isinstance(error, HTTPException):
             return refusal_answer(_routing_refusal(error), path, error.headers)

@@ -1,42 +1,105 @@
 """Who asks: a bearer key becomes its holder, or 401.
 
-Unknown, malformed, expired and revoked keys get the same answer. A mistyped key costs no look at the database.
+Unknown, malformed, expired and revoked keys get the same answer. A mistyped key costs no look at the database, and a
+key that was looked up is believed for HOLDER_LIFETIME_S, so a revocation acts within that time. From an address that
+keeps failing only keys are looked up that were good before: whoever else shares the address is not shut out.
 """
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
 from starlette.requests import Request
 
 from easel.domain import api_key
 from easel.domain.api_key import Holder, Scope
-from easel.domain.errors import PermissionDenied, Unauthorized
+from easel.domain.errors import PermissionDenied, RateLimitExceeded, Unauthorized
+from easel.domain.rate import Quota
 from easel.store import accounts
 from easel.store.database import Database
+from easel.web.limits import RateLimiter, site
+
+HOLDER_LIFETIME_S: Final = 0.5
+KNOWN_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuthLimits:
+    """How often a key may ask, beside creating tasks, and how often an address may fail to show one."""
+
+    reads_per_minute: int
+    failures_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    holder: Holder
+    looked_up_at_s: float
 
 
 class Auth:
     """Recognises the keys of one installation."""
 
-    def __init__(self, database: Database, pepper: bytes) -> None:
+    def __init__(self, database: Database, pepper: bytes, limits: AuthLimits) -> None:
         self._database = database
         self._pepper = pepper
+        self._reads = RateLimiter(Quota("read", limits.reads_per_minute))
+        self._failures = RateLimiter(Quota("failures", limits.failures_per_minute))
+        self._known: dict[bytes, _Known] = {}
 
-    async def holder(self, request: Request) -> Holder:
-        """Who presents the request's key. Raises Unauthorized."""
+    async def creator(self, request: Request) -> Holder:
+        """Who presents the request's key, to create tasks. Raises Unauthorized, RateLimitExceeded."""
         key = _presented_key(request)
         if not api_key.is_well_formed(key):
-            raise Unauthorized
-        async with self._database.reading() as connection:
-            holder = await accounts.find_holder(connection, api_key.digest(key, self._pepper))
-        if holder is None:
-            raise Unauthorized
+            raise self._refusal(request)
+        holder = await self._look_up(request, api_key.digest(key, self._pepper))
         request.state.account_id = holder.account_id
         return holder
 
+    async def holder(self, request: Request) -> Holder:
+        """Who presents the request's key, for anything else. Raises Unauthorized, RateLimitExceeded."""
+        holder = await self.creator(request)
+        request.state.standing = self._reads.take(holder.api_key_id)
+        return holder
+
     async def reader(self, request: Request) -> Holder:
-        """The holder of a key that may read. Raises Unauthorized, PermissionDenied."""
+        """The holder of a key that may read. Raises Unauthorized, RateLimitExceeded, PermissionDenied."""
         holder = await self.holder(request)
         if Scope.READ not in holder.scopes:
             raise PermissionDenied
         return holder
+
+    async def _look_up(self, request: Request, digest: bytes) -> Holder:
+        known = self._known.get(digest)
+        if known is not None and _is_believed(known):
+            return known.holder
+        if known is None and self._failures.standing(site(request)).remaining == 0:
+            raise self._refusal(request)
+        async with self._database.reading() as connection:
+            holder = await accounts.find_holder(connection, digest)
+        self._known.pop(digest, None)
+        if holder is None:
+            raise self._refusal(request)
+        self._known[digest] = _Known(holder, time.monotonic())
+        if len(self._known) > KNOWN_MAX:
+            self._known.pop(next(iter(self._known)))
+        return holder
+
+    def _refusal(self, request: Request) -> Unauthorized | RateLimitExceeded:
+        """Count a failure: 401, or 429 when there were too many."""
+        try:
+            self._failures.take(site(request))
+        except RateLimitExceeded as error:
+            return RateLimitExceeded(error.retry_after_s or 1)
+        return Unauthorized()
+
+
+def _is_believed(known: _Known) -> bool:
+    expires_at = known.holder.expires_at
+    return time.monotonic() - known.looked_up_at_s <= HOLDER_LIFETIME_S and (
+        expires_at is None or datetime.now(UTC) < expires_at
+    )
 
 
 def _presented_key(request: Request) -> str:

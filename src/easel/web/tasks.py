@@ -1,100 +1,85 @@
-"""Creating a task and reading it."""
+"""Creating a task, reading it, cancelling it, and erasing it."""
 
 import re
-from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from easel.actions import renew_link
-from easel.actions.forecast import Forecast
+from easel.actions import cancel, erase
 from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
-from easel.domain import task as task_rules
-from easel.domain.errors import InvalidRequest, InvalidTaskId, PayloadTooLarge, TaskNotFound
-from easel.domain.link import LinkKeys
-from easel.domain.task import ENDS
-from easel.store import tasks
-from easel.store.database import Database
+from easel.domain.errors import InvalidRequest
+from easel.outside.pictures import Pictures
 from easel.web import wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
+from easel.web.bodies import asked_wait_s, json_body, preferred_wait_s
+from easel.web.links import LinkBase
+from easel.web.task_answers import TaskAnswers, check_id
 
-BODY_BYTES_MAX: Final = 64 * 1024
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](?::[0-9]{1,5})?")
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._-]{16,96}")
 
 
 class TaskEndpoints:
-    """`POST /v1/images/generations` and `GET /v1/tasks/{task_id}`.
-
-    `public_url` is the base of links; without it they lead to the address that the creating client used.
-    """
+    """`POST /v1/images/generations`, `GET` and `DELETE /v1/tasks/{task_id}`, `POST /v1/tasks/{task_id}/cancel`."""
 
     def __init__(
-        self,
-        database: Database,
-        auth: Auth,
-        submit: Submit,
-        forecast: Forecast,
-        link_keys: LinkKeys,
-        public_url: str | None,
+        self, auth: Auth, submit: Submit, answers: TaskAnswers, pictures: Pictures, link_base: LinkBase
     ) -> None:
-        self._database = database
         self._auth = auth
         self._submit = submit
-        self._forecast = forecast
-        self._link_keys = link_keys
-        self._public_url = public_url
+        self._answers = answers
+        self._pictures = pictures
+        self._link_base = link_base
 
     async def create(self, request: Request) -> Response:
-        """Accept an order; the answer is its pending task."""
-        holder = await self._auth.holder(request)
-        order = order_rules.parse(await _json_body(request))
-        submission = Submission(holder, order, request.state.request_id, self._base_of_links(request))
-        task = await self._submit(submission)
+        """Accept an order; the answer is its pending task, or with `Prefer: wait` what has become of it."""
+        holder = await self._auth.creator(request)
+        order = order_rules.parse(await json_body(request))
+        submission = Submission(
+            holder, [order], request.state.request_id, self._link_base.of(request), _idempotency_key(request)
+        )
+        accepted = await self._submit(submission)
+        task = accepted.tasks[0]
         request.state.task_id = task.id
-        return json_answer(wire.task_body(task, task.estimated_time_s, self._link_keys))
+        request.state.standing = accepted.standing
+        headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
+        wait_s = preferred_wait_s(request)
+        if wait_s is None:
+            return json_answer(self._answers.creation_body(task), headers=headers)
+        headers["preference-applied"] = f"wait={wait_s}"
+        task = await self._answers.when_ended(task, wait_s)
+        return json_answer(await self._answers.body(task), headers=headers)
 
     async def read(self, request: Request) -> Response:
-        """A task as it is now."""
-        task_id = request.path_params["task_id"]
+        """A task as it is now, or with `?wait` when it has ended."""
         holder = await self._auth.reader(request)
-        if not task_rules.has_id_prefix(task_id):
-            raise InvalidTaskId
-        if not task_rules.is_id(task_id):
-            raise TaskNotFound
-        async with self._database.reading() as connection:
-            task = await tasks.find(connection, holder.account_id, task_id)
-        if task is None:
-            raise TaskNotFound
-        task = await renew_link.with_live_link(self._database, task)
-        estimated_time_s = 0 if task.status in ENDS else await self._forecast.of(task)
-        return json_answer(wire.task_body(task, estimated_time_s, self._link_keys))
+        wait_s = asked_wait_s(request)
+        task = await self._answers.find(holder.account_id, request.path_params["task_id"])
+        return json_answer(await self._answers.body(await self._answers.when_ended(task, wait_s)))
 
-    def _base_of_links(self, request: Request) -> str:
-        if self._public_url is not None:
-            return self._public_url
-        host = request.headers.get("host", "")
-        if not _HOST.fullmatch(host):
-            raise InvalidRequest("The Host header must name the host that you asked")
-        return f"{request.url.scheme}://{host}"
+    async def cancel(self, request: Request) -> Response:
+        """End an unfinished task, free."""
+        holder = await self._auth.holder(request)
+        task_id = request.path_params["task_id"]
+        check_id(task_id)
+        request.state.task_id = task_id
+        task = await cancel.cancel(self._answers.database, holder, task_id)
+        return json_answer(await self._answers.body(task))
 
-
-async def _json_body(request: Request) -> object:
-    try:
-        return wire.decode(await _body(request))
-    except ValueError:
-        raise InvalidRequest("The request body must be valid JSON in UTF-8") from None
+    async def erase(self, request: Request) -> Response:
+        """Remove a finished task's picture and prompt."""
+        holder = await self._auth.holder(request)
+        task_id = request.path_params["task_id"]
+        check_id(task_id)
+        request.state.task_id = task_id
+        await erase.erase(self._answers.database, self._pictures, holder, task_id)
+        return json_answer(wire.deleted_body(task_id))
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body, unless it is larger than we care to hold. Raises PayloadTooLarge."""
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > BODY_BYTES_MAX:
-        raise PayloadTooLarge(BODY_BYTES_MAX)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise PayloadTooLarge(BODY_BYTES_MAX)
-    return bytes(body)
+def _idempotency_key(request: Request) -> str | None:
+    """The key that the client gave its order. Raises InvalidRequest."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key must be 16 to 96 letters, digits, dots, hyphens or underscores")
+    return key

@@ -3,19 +3,23 @@
 Only shapes; what stands in them was decided elsewhere.
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from easel.domain import link
 from easel.domain.errors import Refusal, Wording
-from easel.domain.ledger import Balance, credits_shown
+from easel.domain.ledger import Balance, KeySpending, credits_shown
 from easel.domain.link import LinkKeys
 from easel.domain.order import MODELS
 from easel.domain.task import ENDS, Status
+from easel.store.task_pages import Page, Query
 from easel.store.tasks import Task
 
 _BILLING_RULE: Final = "per_call"
+_OBJECT: Final = "image.generation.task"
+TASK_TYPE: Final = "image"
 
 
 def encode(value: object) -> bytes:
@@ -37,11 +41,11 @@ def task_body(task: Task, estimated_time_s: int, link_keys: LinkKeys) -> dict[st
         "created": int(task.created_at.timestamp()),
         "id": task.id,
         "model": task.model,
-        "object": "image.generation.task",
+        "object": _OBJECT,
         "progress": task.progress,
         "status": task.status,
         "task_info": _task_info(task, estimated_time_s),
-        "type": "image",
+        "type": TASK_TYPE,
         "usage": _usage(task),
     }
     if task.status == Status.COMPLETED:
@@ -49,6 +53,35 @@ def task_body(task: Task, estimated_time_s: int, link_keys: LinkKeys) -> dict[st
     if task.status == Status.FAILED:
         body["error"] = {"code": task.error_code, "message": task.error_message, "type": "task_error"}
     return body
+
+
+def creation_body(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
+    """A task as creating it answered, whatever has become of it since."""
+    return task_body(replace(task, status=Status.PENDING, progress=0), task.estimated_time_s, link_keys)
+
+
+def deleted_body(task_id: str) -> dict[str, Any]:
+    """What tells that a task's picture and prompt are gone."""
+    return {"deleted": True, "id": task_id, "object": _OBJECT}
+
+
+def page_body(page: Page, query: Query) -> dict[str, Any]:
+    """A page of tasks, without links."""
+    data = [
+        {
+            "created_at": int(task.created_at.timestamp()),
+            "credits_used": credits_shown(task.price_microcredits if task.status == Status.COMPLETED else 0),
+            "has_error": task.has_error,
+            "has_results": task.has_results,
+            "id": task.id,
+            "model": task.model,
+            "progress": task.progress,
+            "status": task.status,
+            "type": TASK_TYPE,
+        }
+        for task in page.tasks
+    ]
+    return {"data": data, "page": query.page, "page_size": query.page_size, "total": page.total}
 
 
 def _task_info(task: Task, estimated_time_s: int) -> dict[str, Any]:
@@ -70,6 +103,9 @@ def _usage(task: Task) -> dict[str, Any]:
 def _result(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
     assert task.picture_name is not None and task.link_expires_at is not None  # noqa: PT018 - one fact: it is completed
     assert task.draw_ms is not None
+    duration_s = round(task.draw_ms / 1000)
+    if task.picture_withdrawn_at is not None:
+        return {"duration": duration_s, "result_data": [], "results": []}
     url = task.public_url + link.path(task.picture_name, int(task.link_expires_at.timestamp()), link_keys)
     picture = {
         "engine": task.engine,
@@ -79,20 +115,20 @@ def _result(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
         "width": task.width_px,
     }
     return {
-        "duration": round(task.draw_ms / 1000),
+        "duration": duration_s,
         "result_data": [picture],
         "results": [url],
     }
 
 
-def credits_body(balance: Balance, used_by_key: int) -> dict[str, Any]:
-    """What an account and one of its keys have left and have used. Keys have no limit of their own."""
+def credits_body(balance: Balance, spending: KeySpending) -> dict[str, Any]:
+    """What an account and one of its keys have left and have used."""
     return {
         "data": {
             "token": {
-                "remaining_credits": credits_shown(balance.available),
-                "unlimited_credits": True,
-                "used_credits": credits_shown(used_by_key),
+                "remaining_credits": credits_shown(spending.remaining(balance.available)),
+                "unlimited_credits": spending.credit_limit is None,
+                "used_credits": credits_shown(spending.used),
             },
             "user": {
                 "remaining_credits": credits_shown(balance.available),

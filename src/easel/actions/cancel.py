@@ -1,0 +1,36 @@
+"""Cancel: an unfinished task ends at once, and free. A worker that is drawing it stops at its next step.
+
+Whoever ends a task first decides: a cancel that comes too late is refused, and one that comes in time wins over a
+picture that is not settled yet.
+"""
+
+import structlog
+
+from easel.actions import settle
+from easel.domain.api_key import Holder, Scope
+from easel.domain.errors import AlreadyCompleted, PermissionDenied, TaskNotFound
+from easel.domain.task import ErrorCode
+from easel.store import queue, tasks
+from easel.store.database import Database
+from easel.store.tasks import Task
+
+log = structlog.get_logger(__name__)
+
+MESSAGE = "The task was cancelled"
+
+
+async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
+    """The cancelled task. Raises PermissionDenied, TaskNotFound, AlreadyCompleted."""
+    if Scope.GENERATE not in holder.scopes:
+        raise PermissionDenied
+    async with database.transaction() as connection:
+        if await tasks.find(connection, holder.account_id, task_id) is None:
+            raise TaskNotFound
+        if not await settle.fail_within(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
+            raise AlreadyCompleted
+        await queue.take_off_waiting(connection, task_id)
+        task = await tasks.find(connection, holder.account_id, task_id)
+    assert task is not None
+    await settle.tell(database, task_id)
+    log.info("task_cancelled", task_id=task_id)
+    return task

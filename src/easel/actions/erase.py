@@ -1,0 +1,40 @@
+"""Erase: a finished task's picture and prompt are removed at once; what it cost stays on record.
+
+The picture is withdrawn and the prompt erased in one transaction; then storage deletes the file. Should that fail, or
+this process die in between, the sweep deletes it.
+"""
+
+import structlog
+
+from easel.domain.api_key import Holder, Scope
+from easel.domain.errors import PermissionDenied, TaskNotFound, TaskUnfinished
+from easel.domain.picture import object_name
+from easel.domain.task import ENDS
+from easel.outside.pictures import Pictures, StorageFailed
+from easel.store import retention, tasks
+from easel.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+async def erase(database: Database, pictures: Pictures, holder: Holder, task_id: str) -> None:
+    """Erase a task; a second time changes nothing. Raises PermissionDenied, TaskNotFound, TaskUnfinished."""
+    if Scope.GENERATE not in holder.scopes:
+        raise PermissionDenied
+    async with database.transaction() as connection:
+        task = await tasks.find(connection, holder.account_id, task_id)
+        if task is None:
+            raise TaskNotFound
+        if task.status not in ENDS:
+            raise TaskUnfinished
+        await retention.erase(connection, task_id)
+    log.info("task_erased", task_id=task_id)
+    if task.picture_name is None:
+        return
+    try:
+        await pictures.delete(object_name(task.picture_name))
+    except StorageFailed as error:
+        log.warning("picture_undeleted", task_id=task_id, reason=str(error))
+        return
+    async with database.transaction() as connection:
+        await retention.note_gone(connection, [task_id])

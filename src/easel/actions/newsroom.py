@@ -1,0 +1,138 @@
+"""The newsroom: one listener a process, which tells everybody here who waits for a task that it has changed.
+
+Rows are read once for all who wait, however many do. News may get lost, so all that is waited for is read again every
+few seconds, and whenever the listener has connected anew. It does not promise every state that a task passes through:
+who is slow sees the latest.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
+from easel.domain.task import ENDS
+from easel.store import news, tasks
+from easel.store.database import Database, DatabaseUnavailable
+from easel.store.tasks import Task
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 2.0
+BACK_OFF_S: Final = 0.5
+
+
+class Watch:
+    """One task, watched by one waiter."""
+
+    def __init__(self, task: Task | None) -> None:
+        self.task = task
+        """The latest reading; None before the first."""
+        self.is_over = False
+        """Whether no more will come: the process is stopping."""
+        self._changed = asyncio.Event()
+
+    async def change(self, timeout_s: float) -> bool:
+        """Wait for a reading that differs from the last one; False when none came in time, or none will."""
+        if self.is_over:
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        self._changed.clear()
+        return not self.is_over
+
+    async def end(self, timeout_s: float | None = None) -> None:
+        """Wait until the task has ended, no more news will come, or the time is over (None: however long)."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self.is_over and (self.task is None or self.task.status not in ENDS):
+                    await self._changed.wait()
+                    self._changed.clear()
+
+    def show(self, task: Task) -> None:
+        """Give it a reading."""
+        if task != self.task:
+            self.task = task
+            self._changed.set()
+
+    def close(self) -> None:
+        """Let whoever waits go."""
+        self.is_over = True
+        self._changed.set()
+
+
+class Newsroom:
+    """All watches of one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._watches: dict[str, set[Watch]] = {}
+        self._unread: set[str] = set()
+        self._has_unread = asyncio.Event()
+        self._is_closed = False
+
+    @contextmanager
+    def watch(self, task_id: str, task: Task | None = None) -> Iterator[Watch]:
+        """Watch a task, of which `task` is what is known; begin before reading it, and no change goes unseen."""
+        watch = Watch(task)
+        if self._is_closed:
+            watch.close()
+        self._watches.setdefault(task_id, set()).add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches[task_id].discard(watch)
+            if not self._watches[task_id]:
+                del self._watches[task_id]
+
+    def close(self) -> None:
+        """Let everybody go, and whoever comes from now on."""
+        self._is_closed = True
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.close()
+
+    async def run(self) -> None:
+        """Listen and read until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._read())
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for task_id in news.listen(self._database.url, LOOK_EVERY_S):
+                    self._note(self._watches if task_id is None else [task_id])
+            except DatabaseUnavailable as error:
+                log.warning("news_lost", reason=str(error))
+            except Exception:  # the outermost loop: without it everybody would wait in vain
+                log.exception("newsroom_fault")
+            await asyncio.sleep(BACK_OFF_S)
+
+    def _note(self, task_ids: Iterable[str]) -> None:
+        watched = [task_id for task_id in task_ids if task_id in self._watches]
+        if watched:
+            self._unread.update(watched)
+            self._has_unread.set()
+
+    async def _read(self) -> None:
+        while True:
+            await self._has_unread.wait()
+            self._has_unread.clear()
+            unread, self._unread = self._unread, set()
+            try:
+                async with self._database.reading() as connection:
+                    for task in await tasks.find_all(connection, list(unread)):
+                        for watch in self._watches.get(task.id, ()):
+                            watch.show(task)
+            except DatabaseUnavailable:
+                await asyncio.sleep(BACK_OFF_S)
+                self._note(unread)
+            except Exception:  # as above
+                log.exception("newsroom_fault")
+                await asyncio.sleep(BACK_OFF_S)

@@ -1,0 +1,120 @@
+"""Sweep: ends what waited too long and removes what grew old, a bounded number at a time.
+
+Safe to run anywhere, by any number of processes: one of them sweeps, the others see that and leave. A crash at any
+moment leaves the rest to the next sweep.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from easel.actions import settle
+from easel.domain.picture import object_name
+from easel.domain.task import ErrorCode
+from easel.outside.pictures import Pictures, StorageFailed
+from easel.store import queue, retention
+from easel.store.database import Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY_S: Final = 5.0
+BATCH_MAX: Final = 200
+"""Rows that one transaction changes; more are left to the next."""
+_TIMEOUT_MESSAGE: Final = "The task waited too long to be drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long things are kept. None: for ever."""
+
+    queue_timeout_s: int
+    picture_h: int | None
+    prompt_h: int | None
+    idempotency_h: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many of each were dealt with."""
+
+    timed_out: int = 0
+    pictures: int = 0
+    prompts: int = 0
+    idempotency_keys: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there was nothing to do."""
+        return self == Swept()
+
+
+class Sweep:
+    """One process's sweeper."""
+
+    def __init__(self, database: Database, pictures: Pictures, lifetimes: Lifetimes) -> None:
+        self._database = database
+        self._pictures = pictures
+        self._lifetimes = lifetimes
+
+    async def run(self) -> None:
+        """Sweep every few seconds until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                swept = await self()
+                if not swept.is_nothing:
+                    log.info("swept", timed_out=swept.timed_out, pictures=swept.pictures, prompts=swept.prompts,
+                             idempotency_keys=swept.idempotency_keys)  # fmt: skip
+            except DatabaseUnavailable:
+                continue
+            except Exception:  # the outermost loop: whatever it is, the next sweep tries again
+                log.exception("sweep_fault")
+
+    async def __call__(self) -> Swept:
+        """One sweep. Raises DatabaseUnavailable."""
+        timed_out = await self._end_what_waited()
+        prompts, idempotency_keys = await self._withdraw()
+        return Swept(len(timed_out), await self._delete_withdrawn(), prompts, idempotency_keys)
+
+    async def _end_what_waited(self) -> list[str]:
+        ended = []
+        async with self._database.transaction() as connection:
+            if not await retention.lock_sweep(connection):
+                return []
+            for task_id in await retention.waited_too_long(connection, self._lifetimes.queue_timeout_s, BATCH_MAX):
+                if await settle.fail_within(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
+                    await queue.take_off_waiting(connection, task_id)
+                    ended.append(task_id)
+        await settle.tell(self._database, *ended)
+        return ended
+
+    async def _withdraw(self) -> tuple[int, int]:
+        kept = self._lifetimes
+        prompts = 0
+        async with self._database.transaction() as connection:
+            if not await retention.lock_sweep(connection):
+                return 0, 0
+            if kept.picture_h is not None:
+                await retention.withdraw_old_pictures(connection, kept.picture_h, BATCH_MAX)
+            if kept.prompt_h is not None:
+                prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
+            return prompts, await retention.forget_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
+
+    async def _delete_withdrawn(self) -> int:
+        """Delete pictures that are no longer shown. Two sweepers may delete the same one, which harms nothing."""
+        async with self._database.reading() as connection:
+            withdrawn = await retention.withdrawn(connection, BATCH_MAX)
+        gone = []
+        for picture in withdrawn:
+            try:
+                await self._pictures.delete(object_name(picture.picture_name))
+            except StorageFailed as error:
+                log.warning("picture_undeleted", task_id=picture.task_id, reason=str(error))
+                break
+            gone.append(picture.task_id)
+        if gone:
+            async with self._database.transaction() as connection:
+                await retention.note_gone(connection, gone)
+        return len(gone)

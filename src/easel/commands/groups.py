@@ -1,0 +1,59 @@
+"""`easel groups …`: groups of accounts, and what each pays for a picture."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from easel.actions import keys as key_actions
+from easel.commands.administration import data_dir_option, short, table, with_database
+from easel.commands.option_types import Price
+from easel.domain.ledger import credits_shown
+from easel.domain.order import MODELS
+from easel.store import groups as group_rows
+from easel.store.database import Database
+
+
+@click.group()
+def groups() -> None:
+    """Price, list and fill user groups."""
+
+
+@groups.command("set")
+@click.argument("name")
+@click.option("--price", required=True, type=Price(), help="Credits that a picture costs the group; 0 for nothing.")
+@click.option("--model", default=MODELS[0], type=click.Choice(MODELS), show_default=True, help="The model it is for.")
+@data_dir_option
+def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
+    """Set what group NAME pays, from the next order on."""
+    user_group = short(name, "NAME", characters_min=1)
+    with_database(data_dir, lambda database, _pepper: key_actions.set_price(database, user_group, model, price))
+    click.echo(f'Group "{user_group}" pays {credits_shown(price)} credits for a picture of {model}.')
+
+
+@groups.command("assign")
+@click.argument("account")
+@click.argument("name")
+@data_dir_option
+def assign(account: str, name: str, data_dir: Path | None) -> None:
+    """Put ACCOUNT into group NAME."""
+    user_group = short(name, "NAME", characters_min=1)
+    if not with_database(data_dir, lambda database, _pepper: key_actions.assign(database, account, user_group)):
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    click.echo(f'Account "{account}" is in group "{user_group}".')
+
+
+@groups.command("list")
+@data_dir_option
+def list_groups(data_dir: Path | None) -> None:
+    """List groups, what they pay, and how many accounts are in them."""
+
+    async def act(database: Database, _pepper: bytes) -> list[group_rows.ListedGroup]:
+        async with database.reading() as connection:
+            return await group_rows.list_groups(connection)
+
+    listed = table("Group", "Model", "Price", "Accounts")
+    for row in with_database(data_dir, act):
+        price = "as set for all" if row.price_microcredits is None else str(credits_shown(row.price_microcredits))
+        listed.add_row(row.user_group, row.model or "", price, str(row.accounts))
+    Console().print(listed)

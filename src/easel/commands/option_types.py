@@ -1,0 +1,78 @@
+"""What options of the command line mean: amounts of credits, models, moments."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import click
+
+from easel.domain.ledger import parse_credits
+from easel.domain.order import MODELS
+
+EXPIRY_DAYS_MAX: Final = 3650
+_DAYS = re.compile(r"([1-9][0-9]{0,3})d")
+_EXPIRY_SENTENCE: Final = (
+    f"it takes a number of days such as 30d, at most {EXPIRY_DAYS_MAX}d, or a day to come such as 2027-01-31"
+)
+
+
+class Amount(click.ParamType[int]):
+    """An amount of credits, as micro-credits."""
+
+    name = "credits"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Micro-credits of what was typed."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_credits(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Price(Amount):
+    """As an amount, or nothing at all."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Micro-credits of what was typed."""
+        return 0 if value == "0" else super().convert(value, param, ctx)
+
+
+class Models(click.ParamType[tuple[str, ...]]):
+    """Names of models, with commas between."""
+
+    name = "models"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names that were typed."""
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not set(names) <= set(MODELS):
+            self.fail(f"there is no such model; there are: {', '.join(MODELS)}.", param, ctx)
+        return names
+
+
+class Expiry(click.ParamType[datetime]):
+    """A moment to come: in so many days, or the end of a day by UTC."""
+
+    name = "moment"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment that was meant."""
+        if isinstance(value, datetime):
+            return value
+        now = datetime.now(UTC)
+        try:
+            moment = _moment(str(value), now)
+        except ValueError:
+            moment = now
+        if not now < moment <= now + timedelta(days=EXPIRY_DAYS_MAX):
+            self.fail(f"{_EXPIRY_SENTENCE}.", param, ctx)
+        return moment
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    days = _DAYS.fullmatch(text)
+    if days is not None:
+        return now + timedelta(days=int(days[1]))
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)

@@ -1,0 +1,90 @@
+"""What a key may still create: one row, one statement, so that the limits are exact whatever races.
+
+The key's row, and then its account's, stay locked until the transaction ends. Every transaction that locks both takes
+them in this order.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from easel.domain.errors import InsufficientQuota, RateLimitExceeded, Refusal, Unauthorized
+from easel.domain.rate import Quota, Standing
+from easel.store.database import Connection
+
+RETRY_AFTER_UNFINISHED_S = 5
+"""When to ask again where too many tasks are unfinished: nobody knows when one of them will end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`count` tasks of one price that a key wants to create, and the limits that it is held to."""
+
+    api_key_id: int
+    count: int
+    price_microcredits: int
+    quota: Quota
+    unfinished_max: int
+
+
+async def admit(connection: Connection, wish: Wish) -> Standing:
+    """Count the tasks against the key's limits; where it stands with its rate now.
+
+    Raises Unauthorized (it was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing was counted.
+    """
+    values = {
+        "id": wish.api_key_id,
+        "count": wish.count,
+        "amount": wish.count * wish.price_microcredits,
+        "spacing_s": wish.count * wish.quota.spacing_s,
+        "window_s": wish.quota.window_s,
+        "unfinished_max": wish.unfinished_max,
+    }
+    cursor = await connection.execute(
+        """
+        WITH admitted AS (
+            UPDATE api_keys SET
+                unfinished = unfinished + %(count)s,
+                reserved_microcredits = reserved_microcredits + %(amount)s,
+                creates_used_until = greatest(creates_used_until, clock_timestamp())
+                    + make_interval(secs => %(spacing_s)s)
+            WHERE id = %(id)s AND revoked_at IS NULL
+              AND unfinished + %(count)s <= %(unfinished_max)s
+              AND (credit_limit_microcredits IS NULL
+                   OR used_microcredits + reserved_microcredits + %(amount)s <= credit_limit_microcredits)
+              AND creates_used_until
+                  <= clock_timestamp() + make_interval(secs => %(window_s)s - %(spacing_s)s + 0.000001)
+            RETURNING account_id, extract(epoch FROM creates_used_until - clock_timestamp())::float AS used_for_s
+        ), account AS (
+            SELECT id FROM accounts WHERE id = (SELECT account_id FROM admitted) FOR NO KEY UPDATE
+        )
+        SELECT used_for_s FROM admitted JOIN account ON account.id = admitted.account_id
+        """,
+        values,
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise await _refusal(connection, wish, values)
+    return Standing(wish.quota, row[0])
+
+
+async def _refusal(connection: Connection, wish: Wish, values: dict[str, Any]) -> Refusal:
+    cursor = await connection.execute(
+        """
+        SELECT
+            extract(epoch FROM greatest(creates_used_until, clock_timestamp()) - clock_timestamp())::float,
+            unfinished + %(count)s > %(unfinished_max)s,
+            coalesce(used_microcredits + reserved_microcredits + %(amount)s > credit_limit_microcredits, false)
+        FROM api_keys WHERE id = %(id)s AND revoked_at IS NULL
+        """,
+        values,
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return Unauthorized()
+    used_for_s, has_too_many, is_over_limit = row
+    standing = Standing(wish.quota, used_for_s)
+    if is_over_limit:
+        return InsufficientQuota()
+    if has_too_many:
+        return RateLimitExceeded(RETRY_AFTER_UNFINISHED_S, standing)
+    return RateLimitExceeded(standing.retry_after_s(wish.count), standing)

@@ -1,0 +1,47 @@
+"""User groups and what each pays. A group is a name that accounts carry; without a price it pays what all pay."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from easel.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGroup:
+    """A group, what it pays for one model (None: what all pay), and how many accounts are in it."""
+
+    user_group: str
+    model: str | None
+    price_microcredits: int | None
+    accounts: int
+
+
+async def set_price(connection: Connection, user_group: str, model: str, price_microcredits: int) -> None:
+    """Set what a group pays for a picture of a model, from the next order on."""
+    await connection.execute(
+        """
+        INSERT INTO prices (user_group, model, price_microcredits) VALUES (%s, %s, %s)
+        ON CONFLICT (user_group, model) DO UPDATE SET price_microcredits = excluded.price_microcredits
+        """,
+        (user_group, model, price_microcredits),
+    )
+
+
+async def assign(connection: Connection, account: str, user_group: str) -> bool:
+    """Put an account into a group; False when there is none of that name."""
+    cursor = await connection.execute("UPDATE accounts SET user_group = %s WHERE name = %s", (user_group, account))
+    return cursor.rowcount == 1
+
+
+async def list_groups(connection: Connection) -> list[ListedGroup]:
+    """All groups that have a price or an account, by name."""
+    cursor = connection.cursor(row_factory=class_row(ListedGroup))
+    await cursor.execute(
+        """
+        WITH members AS (SELECT user_group, count(*)::int AS accounts FROM accounts GROUP BY user_group)
+        SELECT user_group, model, price_microcredits, coalesce(accounts, 0) AS accounts
+        FROM members FULL JOIN prices USING (user_group) ORDER BY user_group, model
+        """
+    )
+    return await cursor.fetchall()

@@ -1,0 +1,115 @@
+"""What has grown old: pictures, prompts, idempotency keys, and tasks that waited too long.
+
+A picture goes in two steps, so that a crash between them loses nothing: withdrawn first, when it is no longer shown,
+and gone when storage has deleted it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg.rows import class_row
+
+from easel.store.database import Connection
+
+_SWEEP_LOCK: Final = 0x6561_7365_6C + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A picture that is to be deleted from storage."""
+
+    task_id: str
+    picture_name: str
+
+
+async def lock_sweep(connection: Connection) -> bool:
+    """Whether this transaction, and no other one now, is to sweep."""
+    row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_SWEEP_LOCK,))).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def waited_too_long(connection: Connection, timeout_s: int, count_max: int) -> list[str]:
+    """Ids of tasks that nobody has begun to draw for that long, the oldest first."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM tasks WHERE status = 'pending' AND created_at < now() - make_interval(secs => %s)
+        ORDER BY position LIMIT %s
+        """,
+        (timeout_s, count_max),
+    )
+    return [task_id for (task_id,) in await cursor.fetchall()]
+
+
+async def withdraw_old_pictures(connection: Connection, lifetime_h: int, count_max: int) -> int:
+    """Withdraw pictures of tasks that ended that long ago; how many. No link to any of them may live."""
+    cursor = await connection.execute(
+        """
+        UPDATE tasks SET picture_withdrawn_at = now() WHERE id IN (
+            SELECT id FROM tasks
+            WHERE picture_name IS NOT NULL AND picture_gone_at IS NULL AND picture_withdrawn_at IS NULL
+              AND ended_at < now() - make_interval(hours => %s) AND link_expires_at < now()
+            ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (lifetime_h, count_max),
+    )
+    return cursor.rowcount
+
+
+async def withdrawn(connection: Connection, count_max: int) -> list[Withdrawn]:
+    """Pictures that were withdrawn and may still be in storage."""
+    cursor = connection.cursor(row_factory=class_row(Withdrawn))
+    await cursor.execute(
+        """
+        SELECT id AS task_id, picture_name FROM tasks
+        WHERE picture_withdrawn_at IS NOT NULL AND picture_gone_at IS NULL
+        ORDER BY picture_withdrawn_at LIMIT %s
+        """,
+        (count_max,),
+    )
+    return await cursor.fetchall()
+
+
+async def note_gone(connection: Connection, task_ids: Sequence[str]) -> None:
+    """Note that storage holds these tasks' pictures no more."""
+    await connection.execute(
+        "UPDATE tasks SET picture_gone_at = now() WHERE id = ANY (%s) AND picture_gone_at IS NULL", (list(task_ids),)
+    )
+
+
+async def erase(connection: Connection, task_id: str) -> None:
+    """Erase an ended task's prompt and addresses, and withdraw its picture. Twice changes nothing."""
+    await connection.execute(
+        """
+        UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = coalesce(prompt_erased_at, now()),
+            picture_withdrawn_at = CASE WHEN picture_name IS NOT NULL THEN coalesce(picture_withdrawn_at, now()) END
+        WHERE id = %s AND ended_at IS NOT NULL
+        """,
+        (task_id,),
+    )
+
+
+async def erase_old_prompts(connection: Connection, lifetime_h: int, count_max: int) -> int:
+    """Erase prompts of tasks that ended that long ago; how many."""
+    cursor = await connection.execute(
+        """
+        UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = now() WHERE id IN (
+            SELECT id FROM tasks WHERE ended_at < now() - make_interval(hours => %s) AND prompt_erased_at IS NULL
+            ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (lifetime_h, count_max),
+    )
+    return cursor.rowcount
+
+
+async def forget_idempotency_keys(connection: Connection, lifetime_h: int, count_max: int) -> int:
+    """Forget keys that were claimed that long ago; how many."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM idempotency_keys WHERE (account_id, key) IN (
+            SELECT account_id, key FROM idempotency_keys WHERE claimed_at < now() - make_interval(hours => %s)
+            ORDER BY claimed_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (lifetime_h, count_max),
+    )
+    return cursor.rowcount

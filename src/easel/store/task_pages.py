@@ -1,0 +1,80 @@
+"""An account's tasks, a page at a time, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from easel.domain.task import Status
+from easel.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which tasks: None for any status or model."""
+
+    account_id: int
+    statuses: Sequence[Status] | None
+    model: str | None
+    page: int
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list tells of a task."""
+
+    id: str
+    status: str
+    model: str
+    progress: int
+    created_at: datetime
+    has_results: bool
+    has_error: bool
+    price_microcredits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, and how many tasks there are on all."""
+
+    tasks: Sequence[Listed]
+    total: int
+
+
+async def read(connection: Connection, query: Query) -> Page:
+    """The page asked for; empty past the last."""
+    values = {
+        "account_id": query.account_id,
+        "statuses": None if query.statuses is None else list(query.statuses),
+        "model": query.model,
+        "limit": query.page_size,
+        "offset": (query.page - 1) * query.page_size,
+    }
+    cursor = connection.cursor(row_factory=class_row(Listed))
+    await cursor.execute(
+        """
+        SELECT id, status, model, progress, created_at, price_microcredits,
+            status = 'completed' AND picture_withdrawn_at IS NULL AS has_results, status = 'failed' AS has_error
+        FROM tasks
+        WHERE account_id = %(account_id)s
+          AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s))
+          AND (%(model)s::text IS NULL OR model = %(model)s)
+        ORDER BY position DESC LIMIT %(limit)s OFFSET %(offset)s
+        """,
+        values,
+    )
+    listed = await cursor.fetchall()
+    counted = await connection.execute(
+        """
+        SELECT count(*) FROM tasks
+        WHERE account_id = %(account_id)s
+          AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s))
+          AND (%(model)s::text IS NULL OR model = %(model)s)
+        """,
+        values,
+    )
+    row = await counted.fetchone()
+    assert row is not None
+    return Page(listed, int(row[0]))

@@ -1,0 +1,60 @@
+"""Reading what a request brings: its JSON body and its wishes about waiting."""
+
+import re
+from typing import Final
+
+from starlette.requests import Request
+
+from easel.domain.errors import InvalidRequest, PayloadTooLarge
+from easel.web import wire
+
+BODY_BYTES_MAX: Final = 64 * 1024
+WAIT_S_MAX: Final = 60
+_WAIT = re.compile(r"[0-9]{1,9}")
+
+
+async def json_body(request: Request) -> object:
+    """What the body holds. Raises InvalidRequest, PayloadTooLarge."""
+    try:
+        return wire.decode(await _body(request))
+    except ValueError:
+        raise InvalidRequest("The request body must be valid JSON in UTF-8") from None
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, unless it is larger than we care to hold. Raises PayloadTooLarge."""
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdecimal() or int(announced) > BODY_BYTES_MAX:
+        raise PayloadTooLarge(BODY_BYTES_MAX)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise PayloadTooLarge(BODY_BYTES_MAX)
+    return bytes(body)
+
+
+def preferred_wait_s(request: Request) -> int | None:
+    """Seconds of `Prefer: wait=N`, at most WAIT_S_MAX; None without, or where it is not well-formed (RFC 7240)."""
+    preferences = ",".join(request.headers.getlist("prefer"))
+    for preference in preferences.split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        seconds = value.strip().strip('"')
+        if name.strip().lower() == "wait" and _WAIT.fullmatch(seconds):
+            return min(WAIT_S_MAX, int(seconds))
+    return None
+
+
+def asked_wait_s(request: Request) -> int:
+    """Seconds of `?wait=N`, 0 without. Raises InvalidRequest."""
+    return whole_number(request, "wait", 0, 0, WAIT_S_MAX)
+
+
+def whole_number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number in the query. Raises InvalidRequest."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not _WAIT.fullmatch(text) or not least <= int(text) <= most:
+        raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", name)
+    return int(text)

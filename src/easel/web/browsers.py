@@ -1,0 +1,42 @@
+"""Pages of other origins that may call the API from a browser (CORS, WHATWG Fetch); by default none may."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from easel.web.answers import SECURITY_HEADERS, request_id
+
+PREFLIGHT_LIFETIME_S: Final = 600
+_READABLE: Final = (
+    "idempotency-replayed", "preference-applied", "ratelimit", "ratelimit-policy", "retry-after",
+    "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id",
+)  # fmt: skip
+
+
+class _Browsers(CORSMiddleware):
+    """Its answers to preflights are no application's, and carry what every answer of ours does."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What a browser may do."""
+        response = super().preflight_response(request_headers)
+        response.raw_headers.append((b"x-request-id", request_id(request_headers.raw).encode()))
+        response.raw_headers.extend(SECURITY_HEADERS)
+        return response
+
+
+def open_to_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The application, open to pages of these origins. Keys go in a header, so cookies are never let through."""
+    if not origins:
+        return app
+    return _Browsers(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-request-id"],
+        expose_headers=_READABLE,
+        max_age=PREFLIGHT_LIFETIME_S,
+    )

@@ -1,0 +1,82 @@
+"""A task's events, as server-sent events (WHATWG HTML, section 9.2): one for each change, the last one its end.
+
+A stream tells what is, not what was: after an interruption `Last-Event-ID` leaves out what was seen, and what happened
+meanwhile is told as where it has led. After the last event there is nothing more, which 204 tells a browser.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from easel.domain.task import ENDS, Status
+from easel.store.tasks import Task
+from easel.web import wire
+from easel.web.auth import Auth
+from easel.web.task_answers import TaskAnswers
+
+HEARTBEAT_S: Final = 15.0
+PLACE_EVERY_S: Final = 2.0
+"""How often a waiting task's place in line is looked at; one look serves all streams of the process."""
+STREAM_S_MAX: Final = 3600.0
+"""Longest that a stream stays open; a client that wants more comes again."""
+RETRY_MS: Final = 1000
+_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    id: str
+    data: bytes
+
+
+class EventEndpoint:
+    """`GET /v1/tasks/{task_id}/events`."""
+
+    def __init__(self, auth: Auth, answers: TaskAnswers) -> None:
+        self._auth = auth
+        self._answers = answers
+
+    async def stream(self, request: Request) -> Response:
+        """The stream, or 204 where the client has seen its end."""
+        holder = await self._auth.reader(request)
+        task = await self._answers.find(holder.account_id, request.path_params["task_id"])
+        seen_id = request.headers.get("last-event-id", "")
+        if task.status in ENDS and seen_id == task.status:
+            return Response(status_code=204, headers=_HEADERS)
+        return StreamingResponse(self._events(task, seen_id), media_type="text/event-stream", headers=_HEADERS)
+
+    async def _events(self, task: Task, seen_id: str) -> AsyncIterator[bytes]:
+        closes_at_s = time.monotonic() + STREAM_S_MAX
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        spoke_at_s = time.monotonic()
+        with self._answers.newsroom.watch(task.id, task) as watch:
+            watch.show(await self._answers.find(task.account_id, task.id))
+            while not watch.is_over and time.monotonic() < closes_at_s:
+                assert watch.task is not None
+                task = watch.task
+                event = await self._event(task)
+                if event.id != seen_id:
+                    yield event.data
+                    seen_id, spoke_at_s = event.id, time.monotonic()
+                if task.status in ENDS:
+                    return
+                if time.monotonic() - spoke_at_s >= HEARTBEAT_S:
+                    yield b": heartbeat\n\n"
+                    spoke_at_s = time.monotonic()
+                await watch.change(PLACE_EVERY_S if task.status is Status.PENDING else HEARTBEAT_S)
+
+    async def _event(self, task: Task) -> _Event:
+        if task.status is Status.PENDING:
+            place = await self._answers.forecast.place(task)
+            event_id, body = f"{task.status}-{place}", await self._answers.body(task, queue_position=place)
+        elif task.status is Status.PROCESSING:
+            event_id = f"{task.status}-{task.steps_done}"
+            body = await self._answers.body(task, steps_done=task.steps_done, steps_total=task.steps_total)
+        else:
+            event_id, body = str(task.status), await self._answers.body(task)
+        head = f"id: {event_id}\nevent: {task.status}\ndata: ".encode()
+        return _Event(event_id, head + wire.encode(body) + b"\n\n")

@@ -1,0 +1,64 @@
+"""A task as an answer: with a link that lives and an estimate, now or when it has ended."""
+
+from typing import Any
+
+from easel.actions import renew_link
+from easel.actions.forecast import Forecast
+from easel.actions.newsroom import Newsroom
+from easel.domain.errors import InvalidTaskId, TaskNotFound
+from easel.domain.link import LinkKeys
+from easel.domain.task import ENDS, has_id_prefix, is_id
+from easel.store import tasks
+from easel.store.database import Database
+from easel.store.tasks import Task
+from easel.web import wire
+
+
+class TaskAnswers:
+    """Finds tasks, waits for them, and words them."""
+
+    def __init__(self, database: Database, newsroom: Newsroom, forecast: Forecast, link_keys: LinkKeys) -> None:
+        self.database = database
+        self.newsroom = newsroom
+        self.forecast = forecast
+        self._link_keys = link_keys
+
+    async def find(self, account_id: int, task_id: str) -> Task:
+        """An account's task. Raises InvalidTaskId, TaskNotFound."""
+        check_id(task_id)
+        async with self.database.reading() as connection:
+            task = await tasks.find(connection, account_id, task_id)
+        if task is None:
+            raise TaskNotFound
+        return task
+
+    async def when_ended(self, task: Task, wait_s: float) -> Task:
+        """The task when it has ended, or as it stands after `wait_s`."""
+        if wait_s <= 0 or task.status in ENDS:
+            return task
+        with self.newsroom.watch(task.id, task) as watch:
+            # Read once more: it may have changed before it was watched.
+            watch.show(await self.find(task.account_id, task.id))
+            await watch.end(wait_s)
+            assert watch.task is not None
+            return watch.task
+
+    async def body(self, task: Task, **more_info: int) -> dict[str, Any]:
+        """The task as its reader sees it; `more_info` stands in `task_info`."""
+        task = await renew_link.with_live_link(self.database, task)
+        estimated_time_s = 0 if task.status in ENDS else await self.forecast.of(task)
+        body = wire.task_body(task, estimated_time_s, self._link_keys)
+        body["task_info"] |= more_info
+        return body
+
+    def creation_body(self, task: Task) -> dict[str, Any]:
+        """The task as it was when it was accepted, whatever has become of it."""
+        return wire.creation_body(task, self._link_keys)
+
+
+def check_id(task_id: str) -> None:
+    """Refuse what cannot be a task's id. Raises InvalidTaskId, TaskNotFound."""
+    if not has_id_prefix(task_id):
+        raise InvalidTaskId
+    if not is_id(task_id):
+        raise TaskNotFound
