@@ -179,7 +179,7 @@ def test_an_address_with_nothing_at_it_is_404(client: httpx2.Client, path: str) 
     [
         ("GET", GENERATIONS, {"POST"}),
         ("PUT", GENERATIONS, {"POST"}),
-        ("POST", UNKNOWN_TASK, {"GET", "HEAD"}),
+        ("POST", UNKNOWN_TASK, {"GET", "HEAD", "DELETE"}),
         ("POST", "/v1/models", {"GET", "HEAD"}),
         ("OPTIONS", "/healthz", {"GET", "HEAD"}),
         ("DELETE", "/pictures/a/b", {"GET", "HEAD"}),

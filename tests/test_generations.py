@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from easel.domain.order import RATIOS_PX
-from easel.web.tasks import BODY_BYTES_MAX
+from easel.web.bodies import BODY_BYTES_MAX
 from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 VENDOR: dict[str, Any] = yaml.safe_load(

@@ -272,6 +272,16 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         for change in ("used_microcredits = used_microcredits + 1", "used_microcredits = 0")
     ),
     *(
+        ("a key has reserved what its open holds hold, and has as many tasks unfinished", "key",
+         [f"UPDATE api_keys SET {change} WHERE account_id = %(account)s"])
+        for change in ("reserved_microcredits = 1", "unfinished = 1")
+    ),
+    ("a key has reserved what its open holds hold, and has as many tasks unfinished", "key", [REOPENED]),
+    ("no key has spent more than its limit", "key", [
+        "ALTER TABLE api_keys DROP CONSTRAINT api_keys_within_limit",
+        "UPDATE api_keys SET credit_limit_microcredits = 25999 WHERE account_id = %(account)s",
+    ]),
+    *(
         ("every unfinished task is in the queue", "task", [f"UPDATE tasks SET status = '{status}', {UNENDED}"])
         for status in ("pending", "processing")
     ),

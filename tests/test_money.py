@@ -18,10 +18,12 @@ from easel.domain import task as task_rules
 from easel.domain.errors import InsufficientQuota
 from easel.domain.ledger import Balance
 from easel.domain.order import Order
+from easel.domain.rate import Quota
 from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
+from easel.store import admission, tasks
 from easel.store import credits as ledger
-from easel.store import tasks
+from easel.store.admission import Wish
 from easel.store.database import Connection, Database
 from easel.store.tasks import NewTask, Outcome
 from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
@@ -30,6 +32,7 @@ _Answer = TypeVar("_Answer")
 PRICE: Final = 26_000
 RACED: Final = 25
 CONNECTIONS: Final = 8
+NO_JOB: Final = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ async def add_unqueued(connection: Connection, payer: Payer, number: int, price:
         estimated_time_s=1,
         created_at=datetime.now(UTC),
     )
+    await admission.admit(connection, Wish(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
     await tasks.add(connection, new)
     await ledger.hold(connection, payer.account_id, new.id, price)
     await tasks.begin(connection, new.id)
@@ -108,8 +112,9 @@ async def add_unqueued(connection: Connection, payer: Payer, number: int, price:
 
 async def balance(database: Database, payer: Payer) -> tuple[Balance, int]:
     async with database.transaction() as connection:
-        used_by_key = await ledger.used_by_key(connection, payer.api_key_id)
-        return await ledger.balance(connection, payer.account_id), used_by_key
+        spending = await ledger.key_spending(connection, payer.api_key_id)
+        assert spending.reserved == 0
+        return await ledger.balance(connection, payer.account_id), spending.used
 
 
 def outcome(task_id: str) -> Outcome:
@@ -168,10 +173,10 @@ def test_however_many_settle_a_task_one_of_them_decides(service: Service, payer:
         decided: list[Sequence[bool]] = []
         for task_id in ids:
             attempts = (
-                settle.complete(database, task_id, outcome(task_id)),
-                settle.fail(database, task_id, ErrorCode.REQUEST_CANCELLED, "Cancelled"),
-                settle.complete(database, task_id, outcome(task_id)),
-                settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Lost"),
+                settle.complete(database, task_id, outcome(task_id), NO_JOB),
+                settle.fail(database, task_id, ErrorCode.REQUEST_CANCELLED, "Cancelled", NO_JOB),
+                settle.complete(database, task_id, outcome(task_id), NO_JOB),
+                settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Lost", NO_JOB),
             )
             decided.append(await asyncio.gather(*attempts))
         return decided, *(await balance(database, payer))
@@ -188,12 +193,12 @@ def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:
         async with database.transaction() as connection:
             first, second = [await add_unqueued(connection, payer, number) for number in range(2)]
         return [
-            await settle.complete(database, first, outcome(first)),
-            await settle.complete(database, first, outcome(first)),
-            await settle.fail(database, first, ErrorCode.SERVICE_ERROR, "Late"),
-            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Lost"),
-            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Late"),
-            await settle.complete(database, second, outcome(second)),
+            await settle.complete(database, first, outcome(first), NO_JOB),
+            await settle.complete(database, first, outcome(first), NO_JOB),
+            await settle.fail(database, first, ErrorCode.SERVICE_ERROR, "Late", NO_JOB),
+            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Lost", NO_JOB),
+            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Late", NO_JOB),
+            await settle.complete(database, second, outcome(second), NO_JOB),
         ]
 
     assert on_database(service, act) == [True, False, False, True, False, False]
@@ -204,7 +209,7 @@ def test_capturing_and_releasing_a_hold_again_adds_nothing(service: Service, pay
     async def act(database: Database) -> None:
         async with database.transaction() as connection:
             task_id = await add_unqueued(connection, payer, 0)
-        assert await settle.complete(database, task_id, outcome(task_id))
+        assert await settle.complete(database, task_id, outcome(task_id), NO_JOB)
         for again in (ledger.capture, ledger.release, ledger.capture):
             async with database.transaction() as connection:
                 await again(connection, task_id)

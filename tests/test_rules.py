@@ -297,7 +297,7 @@ def test_no_other_text_is_a_key(text: str) -> None:
 
 def test_a_holder_may_use_all_models_or_those_that_are_named() -> None:
     def holder(models: frozenset[str] | None) -> Holder:
-        return Holder(1, 1, "default", frozenset(Scope), models)
+        return Holder(1, 1, "default", frozenset(Scope), models, {}, None, None, None)
 
     assert holder(None).may_use("any")
     assert holder(frozenset({"z-image-turbo"})).may_use("z-image-turbo")

@@ -60,7 +60,7 @@ def fail(service: Service, task_id: str, code: ErrorCode, message: str) -> bool:
         database = Database(url, 2)
         await database.open()
         try:
-            return await settle.fail(database, task_id, code, message)
+            return await settle.fail(database, task_id, code, message, 0)
         finally:
             await database.close()
 

@@ -47,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_user: str | None = None
     """System user that runs the private database when Easel is started by root."""
     database_connections: Annotated[int, Meta(ge=2, le=100)] = 8
-    """Most connections to the database that one process opens; a worker adds one that listens."""
+    """Most connections to the database that one process opens; a web process adds one that listens, a worker two."""
     storage_url: str | None = None
     """Where pictures are kept: a folder, or s3://, gs:// or az://; by default `pictures` in the data folder."""
     public_url: str | None = None
