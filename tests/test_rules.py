@@ -164,9 +164,11 @@ def test_every_state_is_reached_and_only_ends_are_not_left() -> None:
 )
 def test_a_statement_that_moves_a_task_starts_from_the_states_that_may_move_there(to: Status) -> None:
     moves_there = rf"UPDATE tasks SET status = '{to}'.*?WHERE id = %s AND status (?:= '(\w+)'|IN \(([^)]*)\))"
-    (found,) = re.finditer(moves_there, inspect.getsource(task_rows), flags=re.DOTALL)
-    starts = {found[1]} if found[1] else set(re.findall(r"'(\w+)'", found[2]))
-    assert starts == {start for start, moves in LEGAL_MOVES.items() if to in moves}
+    found = list(re.finditer(moves_there, inspect.getsource(task_rows), flags=re.DOTALL))
+    assert found
+    for move in found:
+        starts = {move[1]} if move[1] else set(re.findall(r"'(\w+)'", move[2]))
+        assert starts == {start for start, moves in LEGAL_MOVES.items() if to in moves}
 
 
 def test_states_and_codes_are_the_contracts_own() -> None:

@@ -23,7 +23,7 @@ from easel.actions.newsroom import Newsroom, Watch
 from easel.actions.steps import Steps, Stopped
 from easel.domain import link
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
-from easel.domain.task import ErrorCode, Status
+from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
 from easel.engines.provenance import Provenance, Recipe
@@ -49,7 +49,7 @@ class DrawSettings:
 
 
 class NotBegun(Exception):
-    """The process is stopping, and this task was not begun: it is for another worker."""
+    """This task was not begun, or all for nothing: it is for another worker."""
 
 
 class Draw:
@@ -107,9 +107,12 @@ class Draw:
                 return False
             log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
             end = await self._draw(task, place)
+        if end is None:
+            await self._make_sure_of_end(task)
+            return False
         if isinstance(end, _Failed):
             return await self._fail(task, end, job_id)
-        return end is not None and await self._finish(task, end, job_id)
+        return await self._finish(task, end, job_id)
 
     async def _draw(self, task: Task, place: Place) -> "_Drawn | _Failed | None":
         """The drawn picture, or why it failed; None when the task has ended meanwhile."""
@@ -189,7 +192,10 @@ class Draw:
             link_expires_at=link.expires_at(ended_at),
         )
         if not await settle.complete(self._database, task.id, outcome, job_id):
-            await self._discard_unless_shown(task, name)
+            current = await self._make_sure_of_end(task)
+            # A picture whose task failed meanwhile, or was erased, must not stay; one that another worker completed must.
+            if current.status is not Status.COMPLETED or current.picture_withdrawn_at is not None:
+                await self._pictures.delete(object_name(name))
             return False
         log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
         return True
@@ -201,12 +207,13 @@ class Draw:
         provenance = Provenance(self._settings.easel_version, task.model, self._engine.name, recipe)
         return encoding.encode(drawn.pixels, task.output_format, provenance)
 
-    async def _discard_unless_shown(self, task: Task, name: str) -> None:
-        """A picture whose task failed meanwhile, or was erased, must not stay; one that another worker completed must."""
+    async def _make_sure_of_end(self, task: Task) -> Task:
+        """The task, which somebody else has ended. Its job will be taken off the queue, so it had better have."""
         async with self._database.reading() as connection:
             current = await tasks.find(connection, task.account_id, task.id)
-        if current is None or current.status is not Status.COMPLETED or current.picture_withdrawn_at is not None:
-            await self._pictures.delete(object_name(name))
+        if current is None or current.status not in ENDS:
+            raise NotBegun
+        return current
 
     async def _fail(self, task: Task, failed: "_Failed", job_id: int) -> bool:
         is_failed = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)

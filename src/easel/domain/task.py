@@ -6,7 +6,8 @@
        └─────────────────────▶ failed
 
 `completed` and `failed` are ends: nothing leaves them. A processing task whose worker died stays `processing` until
-another worker draws it. A cancelled task is `failed` with the code `request_cancelled`.
+another worker draws it. A cancelled task is `failed` with the code `request_cancelled`. A crash of the database may lose
+the move to `processing`, which does not wait for the disk; then a task is completed from `pending`.
 """
 
 import re
@@ -24,7 +25,7 @@ class Status(StrEnum):
 
 
 LEGAL_MOVES: Final = {
-    Status.PENDING: frozenset({Status.PROCESSING, Status.FAILED}),
+    Status.PENDING: frozenset({Status.PROCESSING, Status.COMPLETED, Status.FAILED}),
     Status.PROCESSING: frozenset({Status.PROCESSING, Status.COMPLETED, Status.FAILED}),
     Status.COMPLETED: frozenset[Status](),
     Status.FAILED: frozenset[Status](),

@@ -137,8 +137,9 @@ _BEGIN: Final = sql.SQL("""
 
 _REPORT_PROGRESS: Final = sql.SQL("""
     WITH reported AS (
-        UPDATE tasks SET progress = %s, steps_done = %s, steps_total = %s WHERE id = %s AND status = 'processing'
-        RETURNING id
+        UPDATE tasks SET status = 'processing', started_at = coalesce(started_at, now()), progress = %s,
+            steps_done = %s, steps_total = %s
+        WHERE id = %s AND status IN ('pending', 'processing') RETURNING id
     )
     SELECT {} FROM reported
 """).format(news.announce("id"))
@@ -184,18 +185,24 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
 
 
 async def report_steps(connection: Connection, task_id: str, steps_done: int, steps_total: int) -> bool:
-    """Note how far the drawing is; False when the task has ended meanwhile."""
+    """Note how far the drawing is; False when the task has ended meanwhile.
+
+    It also begins the task again, should a crash of the database have lost that.
+    """
     values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
     return await (await connection.execute(_REPORT_PROGRESS, values)).fetchone() is not None
 
 
 async def complete(connection: Connection, task_id: str, outcome: Outcome) -> bool:
-    """Move a task to `completed`; False when it had ended otherwise."""
+    """Move a task to `completed`; False when it had ended otherwise.
+
+    It may be `pending`, since the note that its drawing began does not wait for the disk.
+    """
     cursor = await connection.execute(
         """
         UPDATE tasks SET status = 'completed', progress = 100, ended_at = %s, engine = %s, draw_ms = %s,
             picture_name = %s, picture_bytes = %s, link_expires_at = %s
-        WHERE id = %s AND status = 'processing'
+        WHERE id = %s AND status IN ('pending', 'processing')
         """,
         (outcome.ended_at, outcome.engine, outcome.draw_ms, outcome.picture_name, outcome.picture_bytes,
          outcome.link_expires_at, task_id),
