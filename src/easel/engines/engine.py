@@ -1,8 +1,7 @@
 """What an engine promises.
 
-An engine draws one order at a time, synchronously, in whatever thread calls it. It knows nothing of tasks,
-money, storage or networks. It does not promise to be safe for two threads at once: the worker calls it from one
-thread only.
+An engine draws one order in the thread that calls it, synchronously. It knows nothing of tasks, money or storage. It
+promises to be safe for as many threads at once as it says in `draws_at_once`, and for no more.
 """
 
 from collections.abc import Callable
@@ -13,6 +12,9 @@ from easel.domain.task import ErrorCode
 
 OnStep = Callable[[int, int], None]
 """Called as `on_step(steps_done, steps_total)` after each denoising step, steps_done rising from 1 to steps_total.
+
+Before the first step it may be called with steps_done = 0, any number of times: no step is done yet, and the engine
+only shows that it lives and asks whether to go on.
 
 Whatever it raises stops the drawing between two steps and leaves `draw` unchanged; the engine stays usable and its
 next picture is the one that it would have drawn anyway.
@@ -67,7 +69,8 @@ class Engine(Protocol):
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
         """Draw exactly the size asked for. The same drawing gives the same picture on the same machine.
 
-        Raises OutOfMemory when this drawing does not fit (the engine stays usable), and whatever `on_step` raises.
+        Raises OutOfMemory when this drawing does not fit and DrawingFailed when it fails for a reason that its caller
+        may know (the engine stays usable after both), and whatever `on_step` raises.
         """
 
 
@@ -75,17 +78,18 @@ class EngineUnusable(Exception):
     """The engine cannot be loaded; the message tells the operator why and how to mend it."""
 
 
+class OutOfMemory(Exception):
+    """The device has too little memory for this drawing; smaller ones may still succeed."""
+
+
 class DrawingFailed(Exception):
-    """This drawing failed for a reason that its caller may know; the engine stays usable."""
+    """This drawing failed for a reason that its caller may know; the engine stays usable. `message` is shown to the
+    caller as it is."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-
-
-class OutOfMemory(Exception):
-    """The device has too little memory for this drawing; smaller ones may still succeed."""
 
 
 def canvas_px(side_px: int, multiple_px: int) -> int:

@@ -1,0 +1,228 @@
+"""A real HTTP server on loopback that behaves like an image server, well or badly, as a test's script says.
+
+It speaks OpenAI's `POST /v1/images/generations`. Each request is answered by the next behaviour of its script; the
+last one stays. Whoever starts one stops it.
+"""
+
+import base64
+import io
+import json
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from PIL import Image
+
+GENERATIONS: Final = "/v1/images/generations"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    at_s: float
+
+
+Behaviour = Callable[[BaseHTTPRequestHandler, Asked], None]
+
+
+@dataclass
+class ImageServer:
+    """What it was asked, and what it is to do next."""
+
+    url: str
+    script: list[Behaviour]
+    asked: list[Asked] = field(default_factory=list)
+    most_at_once: int = 0
+    """How many pictures were being drawn at the same time, at most."""
+    hung_up_at_s: list[float] = field(default_factory=list)
+    """When clients closed connections that were not answered yet."""
+    is_closing: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_once = 0
+
+    def behaves(self, *script: Behaviour) -> None:
+        """Forget what was, and follow another script from now on."""
+        with self._lock:
+            self.script, self.asked, self.hung_up_at_s, self.most_at_once = list(script), [], [], 0
+
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        length = int(handler.headers.get("content-length", "0"))
+        content = handler.rfile.read(length)
+        with self._lock:
+            body = json.loads(content) if content else None
+            headers = {name.lower(): value for name, value in handler.headers.items()}
+            asked = Asked(handler.command, handler.path, headers, body, time.monotonic())
+            self.asked.append(asked)
+            behaviour = self.script[0]
+            if len(self.script) > 1:
+                self.script.pop(0)
+        try:
+            behaviour(handler, asked)
+        except OSError:
+            self.hung_up_at_s.append(time.monotonic())
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """While a picture is being drawn; it ends before the client can know of it."""
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        yield
+        with self._lock:
+            self._at_once -= 1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is none."""
+
+
+@contextmanager
+def image_server(*script: Behaviour) -> Iterator[ImageServer]:
+    """One that runs meanwhile."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            state.serve(self)
+
+        def do_GET(self) -> None:
+            state.serve(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    state = ImageServer(f"http://127.0.0.1:{server.server_port}", list(script))
+    server.state = state  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        state.is_closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def picture(width_px: int, height_px: int, file_format: str = "PNG", mode: str = "RGB", colour: Any = "teal") -> bytes:
+    """A picture's file."""
+    file = io.BytesIO()
+    Image.new(mode, (width_px, height_px), colour).save(file, file_format)
+    return file.getvalue()
+
+
+def drawn(asked: Asked, file_format: str = "PNG") -> bytes:
+    """The file of a picture of the size asked for, in a colour that the seed decides."""
+    width_px, height_px = map(int, asked.body["size"].split("x"))
+    seed: int = asked.body["seed"]
+    return picture(width_px, height_px, file_format, colour=(seed % 251, seed // 251 % 251, 7))
+
+
+def reply(
+    handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Mapping[str, str] | None = None
+) -> None:
+    """A whole answer."""
+    handler.send_response(status)
+    for name, value in {"content-type": "application/json", **(headers or {})}.items():
+        handler.send_header(name, value)
+    handler.send_header("content-length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def says(status: int, content: object, **headers: str) -> Behaviour:
+    """Answers every request alike; `content` is text, bytes, or anything that JSON can hold."""
+    if isinstance(content, str):
+        content = content.encode()
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda handler, _: reply(handler, status, raw, named)
+
+
+def gives(file: bytes) -> Behaviour:
+    """Answers with this file, in base64."""
+    return says(200, {"created": 1, "data": [{"b64_json": base64.b64encode(file).decode()}]})
+
+
+def draws(file_format: str = "PNG", after_s: float = 0.0) -> Behaviour:
+    """Answers as a good server does."""
+
+    def behave(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        with _state(handler).drawing():
+            time.sleep(after_s)
+        gives(drawn(asked, file_format))(handler, asked)
+
+    return behave
+
+
+def hangs(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+    """Says nothing until the client hangs up."""
+    while not _has_hung_up(handler.connection):
+        if _state(handler).is_closing.is_set():
+            return
+    raise ConnectionAbortedError
+
+
+def drips(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+    """Begins to answer, and goes on a byte at a time."""
+    handler.send_response(200)
+    handler.send_header("content-length", "1000000")
+    handler.end_headers()
+    while not _has_hung_up(handler.connection):
+        if _state(handler).is_closing.is_set():
+            return
+        handler.wfile.write(b" ")
+    raise ConnectionAbortedError
+
+
+def breaks_off(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+    """Ends the connection in the middle of an answer."""
+    handler.send_response(200)
+    handler.send_header("content-length", "1000000")
+    handler.end_headers()
+    handler.wfile.write(b'{"data":[{"b64_json":"')
+    handler.close_connection = True
+
+
+def hangs_up(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+    """Ends the connection without a word."""
+    handler.close_connection = True
+
+
+def floods(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+    """Answers without an end."""
+    handler.send_response(200)
+    handler.send_header("connection", "close")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b" " * 1_000_000)
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    is_readable, _, _ = select.select([connection], [], [], 0.02)
+    return bool(is_readable) and connection.recv(1, socket.MSG_PEEK) == b""
+
+
+def _state(handler: BaseHTTPRequestHandler) -> ImageServer:
+    state: ImageServer = handler.server.state  # type: ignore[attr-defined]
+    return state
