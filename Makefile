@@ -3,14 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests tools
+SOURCES := src tests tools bench
 
 # The versions that these checks were last run with; pyproject.toml says which others may be used.
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format clean
+.PHONY: help install demo test check fuzz format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,6 +31,11 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) --group dev
 	@touch $@
 
+$(VENV)/installed-bench: $(VENV)/installed
+	@echo "Installing what the measurements need."
+	$(PIP) --group bench
+	@touch $@
+
 install: $(VENV)/installed ## Make .venv and install Easel into it, with the real model's libraries
 
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
@@ -46,6 +51,12 @@ check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 	$(BIN)/codespell $(SOURCES) *.md docs
+
+fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
+	$(BIN)/python -m pytest tests/test_contract_fuzz.py --contract-requests 10000
+
+bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service beside it (BENCH=--quick)
+	@$(BIN)/python -m bench $(BENCH)
 
 format: $(VENV)/installed-dev ## Put the code into its one form
 	$(BIN)/ruff format $(SOURCES)

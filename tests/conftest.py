@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.running_fleet import Fleet
 from tests.running_service import Service, reachable_folder
 
 # A busy machine is no fault; what hangs is ended by pytest's own time limit.
@@ -16,10 +17,28 @@ hypothesis.settings.load_profile("easel")
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--contract-requests", type=int, default=2_000, help="how many generated requests try the contract at least"
+    )
+    parser.addoption("--lives", type=int, default=40, help="how many lives of tasks are made up and played")
+
+
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     """One running service for all tests that leave it running. Each test opens accounts of its own."""
-    with reachable_folder() as folder, Service(folder) as running:
+    # All tests fail to show a key from one address.
+    with reachable_folder() as folder, Service(folder, auth_failures_per_minute="1000000") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def two_webs() -> Iterator[Fleet]:
+    """Two web processes on one database and no worker, so that tasks stay unfinished. The second stands behind a proxy,
+    serves a page, and is strict. Each test opens accounts of its own."""
+    strict = {"reads_per_minute": "40", "auth_failures_per_minute": "20"}
+    behind = {"trusted_proxies": "127.0.0.1, 10.0.0.0/8, ::1", "cors_origins": "https://app.test, http://localhost:5173"}
+    with reachable_folder() as folder, Fleet(folder, webs=[{}, strict | behind]) as running:
         yield running
 
 

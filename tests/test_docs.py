@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-SETTINGS_WITHOUT_A_FIELD = {"EASEL_SECRET_FILE"}
+SETTINGS_WITHOUT_A_FIELD = {"EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE"}
 
 
 def test_the_readmes_table_lists_every_setting_and_no_other() -> None:

@@ -4,6 +4,8 @@ Whether the service answers as the document says is tested where the service is 
 """
 
 import copy
+import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +31,23 @@ DIFFERS = {
     "/servers": "self-hosted: the server is the one that serves the document",
     "/paths/~1v1~1images~1generations/post/summary": "the vendor's product title",
     "/paths/~1v1~1images~1generations/post/description": "its facts are kept; its link leads to the vendor's site",
+    "/paths/~1v1~1images~1generations/post/responses/200/content/application~1json/schema/$ref": (
+        "where a client waits, the answer is the task in any of its shapes; without, it is the vendor's"
+    ),
     "/components/securitySchemes/bearerAuth/description": "sends the reader to the vendor's dashboard for a key",
     "/components/schemas/ImageGenerationRequest/properties/size/enum": "stands in anyOf, beside the pattern of WxH",
 }
+
+KEY_REFUSED = errors.InvalidRequest("Idempotency-Key must be 16 to 96 letters, digits, dots, hyphens or underscores")
+WAIT_REFUSED = errors.InvalidRequest("wait must be a whole number from 0 to 60", "wait")
+STATUS_REFUSED = errors.InvalidRequest("status must be one of pending, processing, completed, failed", "status")
+LATE = "The pictures were not finished in the time that the client waits"
+IDS_REFUSED = errors.InvalidRequest("task_ids must be a list of 1 to 50 task ids", "task_ids")
+COMMON = (errors.Unauthorized, errors.PermissionDenied, errors.RateLimitExceeded, errors.InternalError,
+          errors.ServiceUnavailable)  # fmt: skip
+"""What every operation on tasks may answer."""
+ONE = (*COMMON, errors.InvalidTaskId, errors.TaskNotFound)
+"""What every operation on one task may answer."""
 
 REGISTRY: Registry[Any] = Registry().with_resource("urn:easel", Resource.from_contents(OURS, DRAFT202012))
 
@@ -218,6 +234,8 @@ def test_creation_errors_are_worded_as_the_service_words_them() -> None:
     shown = error_examples(OURS["paths"]["/v1/images/generations"]["post"]["responses"])
     assert shown == {
         ("400", "invalid_request", "Invalid request parameters", "invalid_request_error", None),
+        worded(KEY_REFUSED, "generation"),
+        worded(errors.IdempotencyConflict, "generation"),
         worded(errors.InvalidRequest("seed must be a whole number from 1 to 2147483647", "seed"), "generation"),
         worded(errors.Unauthorized, "generation"),
         worded(errors.InsufficientQuota, "generation"),
@@ -230,13 +248,34 @@ def test_creation_errors_are_worded_as_the_service_words_them() -> None:
     }
 
 
-def test_task_errors_are_worded_as_the_service_words_them() -> None:
-    refusals = (
-        errors.InvalidTaskId, errors.Unauthorized, errors.InsufficientQuota, errors.PermissionDenied,
-        errors.TaskNotFound, errors.RateLimitExceeded, errors.InternalError, errors.ServiceUnavailable,
-    )  # fmt: skip
-    shown = error_examples(OURS["paths"]["/v1/tasks/{task_id}"]["get"]["responses"])
+@pytest.mark.parametrize(
+    ("operation", "refusals"),
+    [
+        ("get /v1/tasks", (*COMMON, STATUS_REFUSED)),
+        ("post /v1/tasks/batch", (*COMMON, IDS_REFUSED, errors.PayloadTooLarge(65536))),
+        ("get /v1/tasks/{task_id}", (*ONE, WAIT_REFUSED, errors.InsufficientQuota)),
+        ("delete /v1/tasks/{task_id}", (*ONE, errors.TaskUnfinished)),
+        ("post /v1/tasks/{task_id}/cancel", (*ONE, errors.AlreadyCompleted)),
+        ("get /v1/tasks/{task_id}/events", ONE),
+    ],
+)
+def test_task_errors_are_worded_as_the_service_words_them(
+    operation: str, refusals: tuple[type[errors.Refusal] | errors.Refusal, ...]
+) -> None:
+    method, path = operation.split()
+    shown = error_examples(OURS["paths"][path][method]["responses"])
     assert shown == {worded(refusal, "task") for refusal in refusals}
+
+
+def test_openai_errors_are_worded_as_the_service_words_them() -> None:
+    shown = error_examples(OURS["paths"]["/openai/v1/images/generations"]["post"]["responses"])
+    refusals = (
+        errors.InvalidRequest("n must be a whole number from 1 to 10", "n"), errors.Unauthorized,
+        errors.InsufficientQuota, errors.PermissionDenied, errors.ModelNotFound("z-image-turbo"),
+        errors.IdempotencyConflict, errors.PayloadTooLarge(65536), errors.RateLimitExceeded(1), errors.InternalError,
+        errors.ServiceUnavailable, errors.OrderFailed(task.ErrorCode.GENERATION_TIMEOUT, LATE),
+    )  # fmt: skip
+    assert shown == {worded(each, "openai" if each.openai else "generation") for each in refusals}
 
 
 def test_errors_beyond_the_two_tables_are_worded_as_the_service_words_them() -> None:
@@ -286,6 +325,40 @@ def test_a_wrong_completed_task_does_not_pass(fault: dict[str, Any]) -> None:
     task_schema = validator("/components/schemas/Task")
     assert task_schema.is_valid(completed())
     assert not task_schema.is_valid(completed() | fault)
+
+
+def test_a_task_without_its_picture_has_neither_link_nor_data() -> None:
+    task_schema = validator("/components/schemas/Task")
+    assert task_schema.is_valid(completed() | {"results": [], "result_data": []})
+    assert not task_schema.is_valid(completed() | {"result_data": []})
+
+
+def events() -> list[tuple[str, dict[str, Any]]]:
+    """The name and the task of each event in the document's example."""
+    content = OURS["paths"]["/v1/tasks/{task_id}/events"]["get"]["responses"]["200"]["content"]
+    shown = re.findall(r"^event: (.+)\ndata: (.+)$", content["text/event-stream"]["example"], re.MULTILINE)
+    return [(name, json.loads(data)) for name, data in shown]
+
+
+def test_only_events_tell_the_place_in_the_queue_and_the_steps() -> None:
+    event_schema, task_schema = validator("/components/schemas/TaskEvent"), validator("/components/schemas/Task")
+    assert [name for name, _ in events()] == ["pending", "processing", "failed"]
+    for name, shown in events():
+        assert name == shown["status"]
+        assert event_schema.is_valid(shown)
+        assert task_schema.is_valid(shown) is (shown["status"] == "failed")
+
+
+def test_every_property_is_described_in_words() -> None:
+    schemas = openapi.expanded(OURS)["components"]["schemas"]
+    undescribed = [
+        f"{name}{pointer}/{each}"
+        for name, schema in schemas.items()
+        for pointer, node in nodes(schema)
+        for each, value in node.get("properties", {}).items()
+        if "/anyOf/" not in pointer and "description" not in value
+    ]
+    assert undescribed == []
 
 
 @pytest.mark.parametrize("size", ["5:4", "64x64", "1024x", "01024x768", "1024X768", "", "10240x768"])

@@ -2,31 +2,22 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 from urllib.parse import urljoin
 
 import httpx2
 import pytest
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 from starlette.routing import Route
 
 from easel import assembly
-from easel.actions.forecast import Forecast
-from easel.actions.submit import Submit
 from easel.domain import link
-from easel.outside.pictures import Pictures
-from easel.store.database import Database
-from easel.web.account import AccountEndpoints
-from easel.web.app import routes
-from easel.web.auth import Auth
-from easel.web.health import HealthEndpoints
-from easel.web.pictures import PictureEndpoint
-from easel.web.tasks import TaskEndpoints
-from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
+from easel.web.app import Endpoints, routes
+from tests.contract import EVENTS, Contract, events
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d"
+BATCH: Final = "/v1/tasks/batch"
+OPENAI_GENERATIONS: Final = "/openai/v1/images/generations"
 PAGE_PARTS: Final = {"/docs/reference.css"}
 """Addresses that belong to a page and are nobody's contract."""
 
@@ -38,68 +29,19 @@ def client(service: Service) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture(scope="module")
+def busy() -> Iterator[Service]:
+    """A slow service, with little room for unfinished tasks and little patience with wrong keys."""
+    limits = {"backlog_max": "8", "auth_failures_per_minute": "5"}
+    with reachable_folder() as folder, Service(folder, blank_step_s="0.2", **limits) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, Any]:
     """The document as served."""
     with service.client() as stranger:
         served: dict[str, Any] = stranger.get("/openapi.json").json()
     return served
-
-
-class Contract:
-    """The served document, as a judge of answers."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._document = document
-        self._registry: Registry[Any] = Registry().with_resource(
-            "urn:served", Resource.from_contents(document, DRAFT202012)
-        )
-        self.paths = {re.sub(r"\{\w+\}", "[^/]+", path): path for path in document["paths"]}
-
-    def assert_kept(self, response: httpx2.Response) -> None:
-        """Fails unless the document describes this answer: its status, its headers, its type and its body."""
-        pointer = self._pointer(response)
-        described = self._at(pointer)
-        for name, header in described.get("headers", {}).items():
-            self._assert_header(response, name, self._resolved(header))
-        if response.request.method == "HEAD" or "content" not in described:
-            assert response.content == b""
-            return
-        media_type = response.headers["content-type"].partition(";")[0]
-        assert media_type in described["content"]
-        if media_type == "application/json":
-            schema = {"$ref": f"urn:served{pointer}/content/application~1json/schema"}
-            faults = [fault.message for fault in self._validator(schema).iter_errors(response.json())]
-            assert faults == [], response.text
-
-    def _assert_header(self, response: httpx2.Response, name: str, header: dict[str, Any]) -> None:
-        assert name in response.headers or not header["required"], name
-        if name in response.headers:
-            text = response.headers[name]
-            value = int(text) if header["schema"]["type"] == "integer" else text
-            assert self._validator(header["schema"]).is_valid(value), (name, text)
-
-    def _validator(self, schema: dict[str, Any]) -> Draft202012Validator:
-        return Draft202012Validator(schema, registry=self._registry)
-
-    def _pointer(self, response: httpx2.Response) -> str:
-        """Where the document describes this answer."""
-        path = next((given for pattern, given in self.paths.items() if re.fullmatch(pattern, response.url.path)), None)
-        method, status = response.request.method.lower(), str(response.status_code)
-        if path is None or method not in self._document["paths"][path]:
-            pointer = f"#/x-any-address/{status}"
-        else:
-            pointer = f"#/paths/{path.replace('/', '~1')}/{method}/responses/{status}"
-        reference = self._at(pointer).get("$ref")
-        return pointer if reference is None else str(reference)
-
-    def _at(self, pointer: str) -> Any:
-        found: Any = self._document
-        for part in pointer.removeprefix("#/").split("/"):
-            found = found[part.replace("~1", "/").replace("~0", "~")]
-        return found
-
-    def _resolved(self, node: dict[str, Any]) -> Any:
-        return self._at(node["$ref"]) if "$ref" in node else node
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +50,9 @@ def contract(document: dict[str, Any]) -> Contract:
 
 
 def served_routes() -> list[Route]:
-    """The routes that the web process answers, made of its own parts, none of which is started."""
-    database, pictures, keys = Database("postgresql://", 2), Pictures("/nowhere"), link.link_keys(b"a secret")
-    auth, forecast = Auth(database, b"pepper"), Forecast(database)
-    made = routes(
-        TaskEndpoints(database, auth, Submit(database, forecast, 26_000), forecast, keys, None),
-        AccountEndpoints(database, auth),
-        PictureEndpoint(pictures, keys),
-        HealthEndpoints(database, pictures),
-    )
+    """The routes that the web process answers, made of parts that nobody has put anything into."""
+    parts = {name: object.__new__(kind) for name, kind in get_type_hints(Endpoints).items()}
+    made = routes(Endpoints(**parts))
     assert all(isinstance(route, Route) for route in made)
     return [route for route in made if isinstance(route, Route)]
 
@@ -158,30 +94,164 @@ def test_creating_answers_as_the_document_says(
     contract.assert_kept(response)
 
 
+def test_a_repeated_creation_is_answered_as_the_document_says(client: httpx2.Client, contract: Contract) -> None:
+    key = {"idempotency-key": "openapi-served-0001"}
+    answers = [
+        (client.post(GENERATIONS, json=ORDER, headers=key), 200),
+        (client.post(GENERATIONS, json=ORDER, headers=key), 200),
+        (client.post(GENERATIONS, json={**ORDER, "seed": 7}, headers=key), 409),
+        (client.post(GENERATIONS, json=ORDER, headers={"idempotency-key": "short"}), 400),
+    ]
+    for response, status in answers:
+        assert response.status_code == status
+        contract.assert_kept(response)
+    assert [response.headers.get("idempotency-replayed") for response, _ in answers] == [None, "true", None, None]
+
+
+def test_a_creation_that_waits_is_answered_as_the_document_says(client: httpx2.Client, contract: Contract) -> None:
+    response = client.post(GENERATIONS, json=ORDER, headers={"prefer": "wait=20"})
+    assert (response.json()["status"], response.headers["preference-applied"]) == ("completed", "wait=20")
+    contract.assert_kept(response)
+
+
 def test_a_key_that_may_not_create_or_read_is_answered_as_the_document_says(
     service: Service, contract: Contract
 ) -> None:
     with service.client(service.new_key("openapi-reader", "1", "--scope", "read")) as reader:
-        refused = [reader.post(GENERATIONS, json=ORDER)]
+        refused = [
+            reader.post(GENERATIONS, json=ORDER),
+            reader.post(f"{UNKNOWN_TASK}/cancel"),
+            reader.delete(UNKNOWN_TASK),
+        ]
     with service.client(service.new_key("openapi-writer", "1", "--scope", "generate")) as writer:
-        refused += [writer.get(UNKNOWN_TASK), writer.get("/v1/credits")]
+        refused += [writer.get(path) for path in (UNKNOWN_TASK, f"{UNKNOWN_TASK}/events", "/v1/tasks", "/v1/credits")]
+        refused.append(writer.post(BATCH, json={"task_ids": ["x"]}))
     for response in refused:
         assert response.status_code == 403
         contract.assert_kept(response)
 
 
-def test_reading_a_task_answers_as_the_document_says(
-    service: Service, client: httpx2.Client, contract: Contract
-) -> None:
+def test_a_task_is_answered_as_the_document_says(service: Service, client: httpx2.Client, contract: Contract) -> None:
     task = submit(client, size="16:9")
     contract.assert_kept(client.get(f"/v1/tasks/{task['id']}"))
     finish(client, task["id"])
+    path = f"/v1/tasks/{task['id']}"
     with service.client() as stranger:
         answers = [
-            (client.get(f"/v1/tasks/{task['id']}"), 200),
-            (client.get("/v1/tasks/abc"), 400),
-            (stranger.get(UNKNOWN_TASK), 401),
-            (client.get(UNKNOWN_TASK), 404),
+            (client.get(path, params={"wait": "20"}), 200),
+            (client.get(path, params={"wait": "61"}), 400),
+            (client.post(f"{path}/cancel"), 409),
+            (client.delete(path), 200),
+            (client.delete(path), 200),
+            (client.get(path), 200),
+        ]
+        for method, address in (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/events")):
+            answers += [
+                (client.request(method, f"/v1/tasks/abc{address}"), 400),
+                (stranger.request(method, UNKNOWN_TASK + address), 401),
+                (client.request(method, UNKNOWN_TASK + address), 404),
+            ]
+    for response, status in answers:
+        assert response.status_code == status
+        contract.assert_kept(response)
+
+
+def test_lists_of_tasks_are_answered_as_the_document_says(
+    service: Service, client: httpx2.Client, contract: Contract
+) -> None:
+    ids = [submit(client)["id"] for _ in range(2)]
+    with service.client() as stranger:
+        answers = [
+            (client.get("/v1/tasks"), 200),
+            (client.get("/v1/tasks", params={"status": "completed", "model": "z-image-turbo", "page": "2"}), 200),
+            (client.get("/v1/tasks", params={"type": "video"}), 200),
+            (client.get("/v1/tasks", params={"status": "done"}), 400),
+            (client.get("/v1/tasks", params={"page": "0"}), 400),
+            (client.get("/v1/tasks", params={"page_size": "51"}), 400),
+            (stranger.get("/v1/tasks"), 401),
+            (client.post(BATCH, json={"task_ids": [*ids, "abc"]}), 200),
+            (client.post(BATCH, json={"task_ids": []}), 400),
+            (client.post(BATCH, content=b"x" * 70_000), 413),
+            (stranger.post(BATCH, json={"task_ids": ids}), 401),
+        ]
+    for response, status in answers:
+        assert response.status_code == status
+        contract.assert_kept(response)
+
+
+def test_events_are_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
+    with busy.client(busy.new_key("openapi-events")) as client:
+        path = f"/v1/tasks/{submit(client)['id']}/events"
+        answers = [client.get(path)]
+        told = events(answers[0].text)
+        answers += [client.get(path, headers={"last-event-id": told[index]["id"]}) for index in (0, -1)]
+    for response, status in zip(answers, (200, 200, 204), strict=True):
+        assert response.status_code == status
+        contract.assert_kept(response)
+    assert {event["event"] for event in told} >= {"processing", "completed"}
+
+
+def test_an_unfinished_task_is_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
+    with busy.client(busy.new_key("openapi-unfinished", "1")) as client:
+        path = f"/v1/tasks/{submit(client)['id']}"
+        answers = [
+            (client.get(path), 200),
+            (client.delete(path), 409),
+            (client.post(f"{path}/cancel"), 200),
+            (client.get(path), 200),
+            (client.get(f"{path}/events"), 200),
+        ]
+    for response, status in answers:
+        assert response.status_code == status
+        contract.assert_kept(response)
+
+
+def test_too_much_at_once_is_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
+    with busy.client(busy.new_key("openapi-hasty", "1", "--rate", "1")) as hasty:
+        answers = [(hasty.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
+    with busy.client(busy.new_key("openapi-narrow", "1", "--unfinished", "1")) as narrow:
+        answers += [(narrow.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
+    for response, status in answers:
+        assert response.status_code == status
+        assert response.headers["ratelimit"].startswith('"create";r=')
+        contract.assert_kept(response)
+
+
+def test_a_full_queue_is_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
+    with busy.client(busy.new_key("openapi-many")) as many:
+        refused = eventually(lambda: [each for each in [many.post(GENERATIONS, json=ORDER)] if each.status_code != 200])
+    assert refused[0].status_code == 503
+    contract.assert_kept(refused[0])
+
+
+@pytest.mark.parametrize("path", ["/v1/credits", "/v1/models", "/v1/tasks", "/openai/v1/models"])
+def test_too_many_wrong_keys_are_answered_as_the_document_says(busy: Service, contract: Contract, path: str) -> None:
+    with busy.client() as stranger:
+        refused = [stranger.get(path) for _ in range(7)]
+    assert {response.status_code for response in refused} <= {401, 429}
+    assert refused[-1].status_code == 429
+    for response in refused:
+        contract.assert_kept(response)
+
+
+@pytest.mark.parametrize("response_format", ["url", "b64_json"])
+def test_openai_clients_are_answered_as_the_document_says(
+    service: Service, client: httpx2.Client, contract: Contract, response_format: str
+) -> None:
+    order = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376", "response_format": response_format}
+    repeatable = {"idempotency-key": f"openapi-served-{response_format}"}
+    with service.client() as stranger:
+        answers = [
+            (client.post(OPENAI_GENERATIONS, json={**order, "n": 2}), 200),
+            (client.post(OPENAI_GENERATIONS, json={**order, "n": 11}), 400),
+            (client.post(OPENAI_GENERATIONS, json={**order, "model": "dall-e-3"}), 404),
+            (client.post(OPENAI_GENERATIONS, json={**order, "other": "x" * 70_000}), 413),
+            (client.post(OPENAI_GENERATIONS, json=order, headers=repeatable), 200),
+            (client.post(OPENAI_GENERATIONS, json=order, headers=repeatable), 200),
+            (client.post(OPENAI_GENERATIONS, json={**order, "seed": 7}, headers=repeatable), 409),
+            (stranger.post(OPENAI_GENERATIONS, json=order), 401),
+            (client.get("/openai/v1/models"), 200),
+            (stranger.get("/openai/v1/models"), 401),
         ]
     for response, status in answers:
         assert response.status_code == status
@@ -238,8 +308,12 @@ def test_any_other_address_or_method_is_answered_as_the_document_says(
     for response, status in [
         (client.get("/nowhere"), 404),
         (client.get("/v1/tasks/a/b"), 404),
+        (client.get("/openai/v1/images"), 404),
+        (client.get(OPENAI_GENERATIONS), 405),
+        (client.post("/v1/credits"), 405),
         (client.get(GENERATIONS), 405),
-        (client.delete(UNKNOWN_TASK), 405),
+        (client.put(UNKNOWN_TASK), 405),
+        (client.get(f"{UNKNOWN_TASK}/cancel"), 405),
         (client.post("/docs"), 405),
     ]:
         assert response.status_code == status
@@ -259,6 +333,16 @@ def test_an_answer_that_breaks_the_document_would_be_noticed(client: httpx2.Clie
     for response in broken:
         with pytest.raises((AssertionError, KeyError)):
             contract.assert_kept(response)
+
+
+def test_a_stream_that_breaks_the_document_would_be_noticed(client: httpx2.Client, contract: Contract) -> None:
+    good = client.get(f"/v1/tasks/{finish(client, submit(client)['id'])['id']}/events")
+    contract.assert_kept(good)
+    broken = ["", good.text.replace("event: completed", "event: failed"), good.text.replace("id: ", ":"), good.text * 2]
+    for text in broken:
+        headers = {**good.headers, "content-type": EVENTS}
+        with pytest.raises(AssertionError):
+            contract.assert_kept(httpx2.Response(200, text=text, headers=headers, request=good.request))
 
 
 def test_the_page_is_served_with_its_style_sheet_and_may_load_nothing_else(service: Service) -> None:

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,27 @@ def test_each_operation_has_a_curl_command_that_a_shell_would_read_as_meant(page
     assert len(commands) == len(methods) + 1, "the creation has two examples"
     assert all(any(word.startswith(BASE_URL) for word in command) for command in commands)
     bodies = [json.loads(command[command.index("--data") + 1]) for command in commands if "--data" in command]
-    examples = DOCUMENT["paths"]["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]
-    assert bodies == [each["value"] for each in examples["examples"].values()]
+    assert bodies == list(request_examples())
+
+
+def request_examples() -> Iterator[Any]:
+    for item in DOCUMENT["paths"].values():
+        for content in item.get("post", {}).get("requestBody", {}).get("content", {}).values():
+            yield from (
+                [content["example"]]
+                if "example" in content
+                else [each["value"] for each in content["examples"].values()]
+            )
+
+
+def test_a_stream_is_shown_as_it_is_sent_and_asked_for_without_a_buffer(page: Page) -> None:
+    answers = DOCUMENT["paths"]["/v1/tasks/{task_id}/events"]["get"]["responses"]
+    assert answers["200"]["content"]["text/event-stream"]["example"] in page.codes
+    assert [code for code in page.codes if code.startswith("curl ") and "--no-buffer" in code and "/events" in code]
+
+
+def test_a_value_of_two_types_is_shown_with_both(page: Page) -> None:
+    assert "string or null" in page.text
 
 
 def test_quotes_in_an_example_do_not_leave_their_shell_word() -> None:

@@ -7,6 +7,7 @@ import click
 
 import easel
 from easel.commands.administration import credits_group, keys
+from easel.commands.backup import backup, restore
 from easel.commands.doctor import doctor
 from easel.commands.generate import generate
 from easel.commands.groups import groups
@@ -27,7 +28,7 @@ def main() -> None:
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))
 
 
-for command in (serve, generate, keys, groups, credits_group, doctor, web, worker):
+for command in (serve, generate, keys, groups, credits_group, doctor, backup, restore, web, worker):
     main.add_command(command)
 
 if __name__ == "__main__":

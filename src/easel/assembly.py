@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -32,17 +32,22 @@ from easel.outside.pictures import Pictures
 from easel.outside.private_postgres import PrivatePostgres
 from easel.settings import Settings, SettingsWrong
 from easel.store.database import Database
+from easel.store.news import Channel
 from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.links import LinkBase
+from easel.web.openai_images import OpenaiImageEndpoint
 from easel.web.pictures import PictureEndpoint
 from easel.web.task_answers import TaskAnswers
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import TaskEndpoints
 from easel.worker import Worker
+
+if TYPE_CHECKING:
+    from easel.engines.remote import Remote
 
 EXIT_HUNG: Final = 70
 LIST_DEVICES_TIMEOUT_S: Final = 120
@@ -80,7 +85,7 @@ def kept_secret(data_dir: Path) -> Secret:
     file = secret_file(data_dir)
     try:
         if not file.exists():
-            _make_secret(file)
+            keep_secret(data_dir, secrets.token_hex(32))
         text = file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsWrong(f"The secret in {file} cannot be read or made ({error.strerror}).") from None
@@ -89,13 +94,14 @@ def kept_secret(data_dir: Path) -> Secret:
     return Secret(text)
 
 
-def _make_secret(file: Path) -> None:
+def keep_secret(data_dir: Path, text: str) -> None:
     """Write a secret aside and link it into place: of two processes one wins, and no reader ever sees half of it."""
+    file = secret_file(data_dir)
     aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            handle.write(secrets.token_hex(32))
+            handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
         with contextlib.suppress(FileExistsError):
@@ -140,7 +146,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     data = database(settings, installed)
     kept = pictures(settings)
     keys = link_keys(installed.secret)
-    newsroom = Newsroom(data)
+    newsroom = Newsroom(data, Channel.CHANGES)
     forecast = Forecast(data, settings.backlog_max)
     auth = Auth(
         data,
@@ -149,6 +155,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     )
     answers = TaskAnswers(data, newsroom, forecast, keys)
     submit = Submit(data, forecast, submit_settings(settings))
+    link_base = LinkBase(settings.public_url)
     swept = sweep(settings, data, kept)
 
     @asynccontextmanager
@@ -161,10 +168,11 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await data.close()
 
     endpoints = Endpoints(
-        tasks=TaskEndpoints(auth, submit, answers, kept, LinkBase(settings.public_url)),
+        tasks=TaskEndpoints(auth, submit, answers, kept, link_base),
         task_lists=TaskListEndpoints(auth, answers),
         events=EventEndpoint(auth, answers),
         account=AccountEndpoints(data, auth),
+        openai_images=OpenaiImageEndpoint(auth, submit, answers, kept, link_base),
         pictures=PictureEndpoint(kept, keys),
         health=HealthEndpoints(data, kept),
     )
@@ -206,7 +214,7 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     data = Database(installed.database_url, settings.database_connections // 2)
     notes = Database(installed.database_url, -(-settings.database_connections // 2), waits_for_disk=False)
     kept = pictures(settings)
-    newsroom = Newsroom(data)
+    newsroom = Newsroom(data, Channel.CANCELS)
     draw = Draw(
         data,
         notes,
@@ -232,13 +240,32 @@ def engine(settings: Settings) -> Engine:
         from easel.engines.blank import Blank
 
         return Blank(step_s=settings.blank_step_s)
+    if settings.engine == "remote":
+        return remote(settings)
     from easel.engines.zimage import ZImage
 
     return ZImage(settings.model, settings.device)
 
 
+def remote(settings: Settings) -> "Remote":
+    """The engine that asks an image server, not yet loaded. Raises EngineUnusable."""
+    from easel.engines.remote import ImageServer, Remote
+
+    assert settings.remote_url is not None, "the settings are refused without it"
+    return Remote(
+        ImageServer(
+            url=settings.remote_url,
+            model=settings.remote_model,
+            api_key=settings.remote_api_key,
+            timeout_s=settings.remote_timeout_s,
+            draws_at_once=settings.remote_draws_at_once,
+            steps=settings.remote_steps,
+        )
+    )
+
+
 def devices(settings: Settings) -> list[str]:
-    """The devices to put one worker on each. Raises EngineUnusable.
+    """The devices to put one worker on each; one for an engine to which it does not matter. Raises EngineUnusable.
 
     PyTorch is asked in a process of its own, so that this one stays small and keeps its hands off the GPU.
     """

@@ -1,7 +1,8 @@
 """Every setting, read once from the environment, and refused with a sentence when it is wrong.
 
 Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an empty variable counts as unset.
-`EASEL_SECRET_FILE` may name a file instead of `EASEL_SECRET` holding the secret itself.
+`EASEL_SECRET_FILE` may name a file instead of `EASEL_SECRET` holding the secret itself, and so may
+`EASEL_REMOTE_API_KEY_FILE`.
 """
 
 import difflib
@@ -20,7 +21,7 @@ from msgspec import Meta
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 
-EngineName = Literal["zimage", "blank"]
+EngineName = Literal["zimage", "blank", "remote"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
 LINK_LIFETIME_H: Final = 24
@@ -55,9 +56,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret: Secret | None = None
     """The installation's secret, the same for all its processes; made in the data folder with the private database."""
     engine: EngineName = "zimage"
-    """What draws: `zimage` (Z-Image-Turbo on CUDA, MPS or CPU) or `blank` (plain colour, for benchmarks)."""
+    """What draws: `zimage` (Z-Image-Turbo on CUDA, MPS or CPU), `remote` (an image server with OpenAI's API) or `blank`
+    (plain colour, for benchmarks)."""
     model: str = "Tongyi-MAI/Z-Image-Turbo"
     """Weights of the zimage engine: a folder, or a name on the Hugging Face hub, fetched on first use."""
+    remote_url: str | None = None
+    """Address of the remote engine's image server, such as http://127.0.0.1:30000, with or without /v1 at its end."""
+    remote_api_key: str | None = None
+    """Key that the image server asks for."""
+    remote_model: Annotated[str, Meta(min_length=1, max_length=500)] = "Tongyi-MAI/Z-Image-Turbo"
+    """Name under which the image server knows the model."""
+    remote_steps: Annotated[int, Meta(ge=0, le=200)] = 9
+    """Denoising steps to ask the image server for, without guidance; 0 leaves both to it."""
+    remote_timeout_s: Annotated[int, Meta(ge=1, le=3600)] = 300
+    """Longest that the image server may take for one attempt at a picture."""
+    remote_draws_at_once: Annotated[int, Meta(ge=1, le=64)] = 4
+    """How many pictures a worker asks the image server for at the same time."""
     workers: Annotated[int, Meta(ge=1, le=64)] | None = None
     """Worker processes that `easel serve` starts; by default one for each device."""
     device: Annotated[str, Meta(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
@@ -163,9 +177,13 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     values.setdefault("data_dir", _default_data_dir(environ))
     settings = _convert(Settings, values)
     settings = msgspec.structs.replace(
-        settings, secret=_secret(environ), data_dir=settings.data_dir.expanduser().absolute()
+        settings,
+        secret=_secret(environ),
+        remote_api_key=_given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
+        data_dir=settings.data_dir.expanduser().absolute(),
     )
     _check_urls(settings)
+    _check_remote(settings)
     _check_web(settings)
     _check_amount("EASEL_PRICE_CREDITS", settings.price_credits)
     _check_amount("EASEL_FIRST_CREDITS", settings.first_credits)
@@ -186,7 +204,7 @@ def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
     """A sentence for each variable that looks like a setting and is none, so that a typo does not go unseen."""
     environ = os.environ if environ is None else environ
     fields = (*Settings.__struct_fields__, *ClientSettings.__struct_fields__)
-    known = {variable(name) for name in fields} | {"EASEL_SECRET_FILE"}
+    known = {variable(name) for name in fields} | {"EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE"}
     sentences = []
     for name in sorted(environ):
         if name.startswith("EASEL_") and name not in known:
@@ -231,13 +249,8 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _secret(environ: Mapping[str, str]) -> Secret | None:
-    text = environ.get("EASEL_SECRET", "").strip()
-    file = environ.get("EASEL_SECRET_FILE", "").strip()
-    if text and file:
-        raise SettingsWrong("EASEL_SECRET and EASEL_SECRET_FILE are both set: set only one of them.")
-    if file:
-        text = _secret_in(Path(file))
-    if not text:
+    text = _given_or_in_file(environ, "EASEL_SECRET")
+    if text is None:
         return None
     if len(text) < SECRET_CHARACTERS_MIN:
         raise SettingsWrong(
@@ -246,17 +259,26 @@ def _secret(environ: Mapping[str, str]) -> Secret | None:
     return Secret(text)
 
 
+def _given_or_in_file(environ: Mapping[str, str], name: str) -> str | None:
+    """What the variable holds, or the file that the variable with `_FILE` at its end names."""
+    text = environ.get(name, "").strip()
+    file = environ.get(f"{name}_FILE", "").strip()
+    if text and file:
+        raise SettingsWrong(f"{name} and {name}_FILE are both set: set only one of them.")
+    return _text_in(Path(file), f"{name}_FILE") if file else text or None
+
+
 def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def _secret_in(file: Path) -> str:
+def _text_in(file: Path, name: str) -> str:
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"EASEL_SECRET_FILE cannot be read ({type(error).__name__}): check its path.") from None
+        raise SettingsWrong(f"{name} cannot be read ({type(error).__name__}): check its path.") from None
     if not text:
-        raise SettingsWrong("EASEL_SECRET_FILE is empty: write a secret into it, such as `openssl rand -hex 32` makes.")
+        raise SettingsWrong(f"{name} is empty: write what it should hold into it, or unset it.")
     return text
 
 
@@ -265,6 +287,20 @@ def _check_urls(settings: Settings) -> None:
         _check_http_url("EASEL_PUBLIC_URL", settings.public_url)
     if settings.database_url is not None and not _is_postgres_url(settings.database_url):
         raise SettingsWrong("EASEL_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
+
+
+def _check_remote(settings: Settings) -> None:
+    if settings.remote_url is not None:
+        _check_http_url("EASEL_REMOTE_URL", settings.remote_url)
+        if not _is_plain_address(settings.remote_url):
+            raise SettingsWrong("EASEL_REMOTE_URL must look like http://127.0.0.1:30000, without a query.")
+    elif settings.engine == "remote":
+        raise SettingsWrong(
+            "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
+            "the address of an image server, such as http://127.0.0.1:30000."
+        )
+    if settings.remote_api_key is not None and not re.fullmatch(r"[!-~]{1,4096}", settings.remote_api_key):
+        raise SettingsWrong("EASEL_REMOTE_API_KEY must be printable ASCII without blanks, as it goes into a header.")
 
 
 def _check_web(settings: Settings) -> None:
@@ -289,6 +325,14 @@ def _check_web(settings: Settings) -> None:
 def _is_postgres_url(url: str) -> bool:
     try:
         return urlsplit(url).scheme in {"postgresql", "postgres"}
+    except ValueError:
+        return False
+
+
+def _is_plain_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
     except ValueError:
         return False
 

@@ -12,6 +12,7 @@ from easel.domain.errors import AlreadyCompleted, PermissionDenied, TaskNotFound
 from easel.domain.task import ErrorCode
 from easel.store import queue, tasks
 from easel.store.database import Database
+from easel.store.news import Channel
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -32,5 +33,6 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
     await settle.tell(database, task_id)
+    await settle.tell(database, task_id, channel=Channel.CANCELS)
     log.info("task_cancelled", task_id=task_id)
     return task

@@ -34,6 +34,9 @@ from easel.store.tasks import Outcome, Task
 
 log = structlog.get_logger(__name__)
 
+REPORT_EVERY_S: Final = 0.05
+"""Steps that follow one another faster are reported together; a draw that is faster is not reported on at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class DrawSettings:
@@ -150,6 +153,7 @@ class Draw:
     async def _report(self, task: Task, steps: Steps) -> None:
         """Write progress as steps are done; end the process when no sign of life comes any more."""
         reported = 0
+        reported_at_s = time.monotonic()
         while True:
             try:
                 async with asyncio.timeout(self._settings.step_timeout_s):
@@ -158,9 +162,10 @@ class Draw:
                 log.critical("draw_hung", task_id=task.id, step_timeout_s=self._settings.step_timeout_s)
                 self._settings.on_hung()
                 return
-            done = steps.done
-            if done == reported:
+            if steps.done == reported:
                 continue
+            await asyncio.sleep(reported_at_s + REPORT_EVERY_S - time.monotonic())
+            done, reported_at_s = steps.done, time.monotonic()
             try:
                 async with self._notes.noting() as connection:
                     if not await tasks.report_steps(connection, task.id, done, steps.total):

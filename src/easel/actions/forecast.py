@@ -7,21 +7,34 @@ where the database does not answer in time, the last measurement serves, or a gu
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from easel.domain.errors import ServiceUnavailable
 from easel.domain.task import Status, estimated_time_s
 from easel.store import pace
 from easel.store.database import Database, DatabaseUnavailable
-from easel.store.pace import Pace
+from easel.store.pace import LINE_MAX, Pace
 from easel.store.tasks import Task
 
 MEASUREMENT_LIFETIME_S: Final = 1.0
 DRAW_UNMEASURED_S: Final = 10.0
 """What a draw is taken to last before any was measured."""
+SEEN_IN_LINE_AFTER: Final = timedelta(seconds=2 * MEASUREMENT_LIFETIME_S)
+"""A task that is older was in line when that was looked at, unless it had left it."""
 RETRY_AFTER_BACKLOG_S: Final = 30
 """The longest that a client is asked to stay away from a service that has too much to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What awaits tasks that are submitted now: how long they will take, or why they cannot be accepted."""
+
+    estimated_time_s: int
+    refusal: ServiceUnavailable | None
 
 
 class Forecast:
@@ -34,22 +47,37 @@ class Forecast:
         self._line: Mapping[str, int] = {}
         self._accepted = 0
         """Tasks accepted here since the pace was measured."""
+        self._submitted = 0
+        """Tasks that may be accepted here at this moment."""
         self._pace_at_s: float | None = None
         self._line_at_s: float | None = None
         self._measuring = asyncio.Lock()
 
-    async def of_new_tasks(self, count: int) -> int:
-        """Whole seconds until tasks that are submitted now end. Raises ServiceUnavailable when there are too many.
+    async def of_new_tasks(self, count: int) -> Prospect:
+        """What awaits tasks that are submitted now; their submission goes into `submitting`, at once.
 
         Exact to a second's worth of what other processes accept.
         """
         pace = await self._current_pace()
-        unfinished = pace.unfinished + self._accepted
-        if unfinished + count > self._backlog_max:
-            excess_s = estimated_time_s(_draw_s(pace), unfinished + count - self._backlog_max, pace.workers)
-            raise ServiceUnavailable(min(excess_s, RETRY_AFTER_BACKLOG_S))
+        ahead = pace.unfinished + self._accepted + self._submitted
+        excess = ahead + count - self._backlog_max
+        if excess > 0:
+            excess_s = estimated_time_s(_draw_s(pace), excess, pace.workers)
+            return Prospect(excess_s, ServiceUnavailable(min(excess_s, RETRY_AFTER_BACKLOG_S)))
+        return Prospect(estimated_time_s(_draw_s(pace), ahead, pace.workers), None)
+
+    @contextmanager
+    def submitting(self, count: int) -> Iterator[None]:
+        """Count tasks as unfinished while they are submitted; those that are accepted go on being counted."""
+        self._submitted += count
+        try:
+            yield
+        finally:
+            self._submitted -= count
+
+    def note_accepted(self, count: int) -> None:
+        """Count tasks as unfinished until the pace is measured."""
         self._accepted += count
-        return estimated_time_s(_draw_s(pace), unfinished, pace.workers)
 
     async def of(self, task: Task) -> int:
         """Whole seconds until an unfinished task ends."""
@@ -61,8 +89,12 @@ class Forecast:
     async def place(self, task: Task) -> int:
         """A pending task's place in line: 1 is drawn next."""
         line = await self._current_line()
-        # Who is not in line came after it was looked at, or was taken from it since; the first is far likelier.
-        return line.get(task.id, len(line) + 1)
+        if task.id in line:
+            return line[task.id]
+        # Who is not in line came after it was looked at, or stands too far back to be seen; or was begun before, which
+        # is not known here yet.
+        is_begun = datetime.now(UTC) - task.created_at > SEEN_IN_LINE_AFTER and len(line) < LINE_MAX
+        return 1 if is_begun else len(line) + 1
 
     async def _current_pace(self) -> Pace:
         async with self._measuring:

@@ -16,6 +16,7 @@ import structlog
 from easel.domain.task import ENDS
 from easel.store import news, tasks
 from easel.store.database import Database, DatabaseUnavailable
+from easel.store.news import Channel
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -69,8 +70,9 @@ class Watch:
 class Newsroom:
     """All watches of one process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, channel: Channel) -> None:
         self._database = database
+        self._channel = channel
         self._watches: dict[str, set[Watch]] = {}
         self._unread: set[str] = set()
         self._has_unread = asyncio.Event()
@@ -78,7 +80,8 @@ class Newsroom:
 
     @contextmanager
     def watch(self, task_id: str, task: Task | None = None) -> Iterator[Watch]:
-        """Watch a task, of which `task` is what is known; begin before reading it, and no change goes unseen."""
+        """Watch a task, of which `task` is what is known. What changed between that reading and this moment is seen at
+        the next `look`, or a little later."""
         watch = Watch(task)
         if self._is_closed:
             watch.close()
@@ -89,6 +92,10 @@ class Newsroom:
             self._watches[task_id].discard(watch)
             if not self._watches[task_id]:
                 del self._watches[task_id]
+
+    def look(self, task_id: str) -> None:
+        """Have a watched task read now."""
+        self._note([task_id])
 
     def close(self) -> None:
         """Let everybody go, and whoever comes from now on."""
@@ -106,7 +113,7 @@ class Newsroom:
     async def _listen(self) -> None:
         while True:
             try:
-                async for task_id in news.listen(self._database.url, LOOK_EVERY_S):
+                async for task_id in news.listen(self._database.url, self._channel, LOOK_EVERY_S):
                     self._note(self._watches if task_id is None else [task_id])
             except DatabaseUnavailable as error:
                 log.warning("news_lost", reason=str(error))
@@ -125,10 +132,12 @@ class Newsroom:
             await self._has_unread.wait()
             self._has_unread.clear()
             unread, self._unread = self._unread, set()
+            # Whoever begins to watch during this reading may know more than it will tell.
+            watches = {task_id: list(self._watches.get(task_id, ())) for task_id in unread}
             try:
                 async with self._database.reading() as connection:
                     for task in await tasks.find_all(connection, list(unread)):
-                        for watch in self._watches.get(task.id, ()):
+                        for watch in watches[task.id]:
                             watch.show(task)
             except DatabaseUnavailable:
                 await asyncio.sleep(BACK_OFF_S)

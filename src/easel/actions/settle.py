@@ -10,6 +10,7 @@ from easel.domain.task import ErrorCode
 from easel.store import credits as ledger
 from easel.store import news, queue, tasks
 from easel.store.database import Connection, Database, DatabaseUnavailable
+from easel.store.news import Channel
 from easel.store.tasks import Outcome
 
 
@@ -47,9 +48,9 @@ async def fail_within(connection: Connection, task_id: str, code: ErrorCode, mes
     return True
 
 
-async def tell(database: Database, *task_ids: str) -> None:
+async def tell(database: Database, *task_ids: str, channel: Channel = Channel.CHANGES) -> None:
     """Tell whoever waits for these tasks that they have changed. They would find out without, a little later."""
     with contextlib.suppress(DatabaseUnavailable):
         async with database.reading() as connection:
             for task_id in task_ids:
-                await news.tell(connection, task_id)
+                await news.tell(connection, task_id, channel)

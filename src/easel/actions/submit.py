@@ -4,13 +4,14 @@ One transaction holds the idempotency key, the key's limits, the tasks' rows, th
 committed the tasks are accepted: each will end as completed and charged, or as failed and free.
 """
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from easel.actions.forecast import Forecast
+from easel.actions.forecast import Forecast, Prospect
 from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import IdempotencyConflict, ModelAccessDenied, PermissionDenied
@@ -41,7 +42,7 @@ class SubmitSettings:
 @dataclass(frozen=True, slots=True)
 class Submission:
     """Orders for the same model, and where they came from. `public_url` is the base of the links that their tasks will
-    have. An idempotency key goes with one order only."""
+    have. An idempotency key goes with all of them together."""
 
     holder: Holder
     orders: Sequence[Order]
@@ -51,15 +52,19 @@ class Submission:
 
     def __post_init__(self) -> None:
         assert len({order.model for order in self.orders}) == 1
-        assert self.idempotency_key is None or len(self.orders) == 1
+
+    def digest(self) -> bytes:
+        """32 bytes that tell these orders from all others."""
+        digests = [order.digest() for order in self.orders]
+        return digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The tasks, in the order of their orders, and where the key stands. A replay has the first time's task."""
+    """The tasks, in the order of their orders, and where the key stands. A replay has the first time's tasks."""
 
     tasks: Sequence[Task]
-    standing: Standing | None = None
+    standing: Standing
     is_replay: bool = False
 
 
@@ -78,36 +83,58 @@ class Submit:
         ServiceUnavailable (the backlog is full), DatabaseUnavailable; then nothing was kept.
         """
         _check_access(submission)
-        estimated_time_s = await self._forecast.of_new_tasks(len(submission.orders))
+        count = len(submission.orders)
+        prospect = await self._forecast.of_new_tasks(count)
+        if prospect.refusal is not None and submission.idempotency_key is None:
+            raise prospect.refusal
+        with self._forecast.submitting(count):
+            accepted = await self._accept(submission, prospect)
+            if not accepted.is_replay:
+                self._forecast.note_accepted(count)
+            return accepted
+
+    async def _accept(self, submission: Submission, prospect: Prospect) -> Accepted:
         for _ in range(_ID_ATTEMPTS_MAX - 1):
             try:
-                return await self._accept(submission, estimated_time_s)
+                return await self._accept_once(submission, prospect)
             except TaskIdTaken:
                 continue
-        return await self._accept(submission, estimated_time_s)
+        return await self._accept_once(submission, prospect)
 
-    async def _accept(self, submission: Submission, estimated_time_s: int) -> Accepted:
-        new = [self._new_task(submission, order, estimated_time_s) for order in submission.orders]
+    async def _accept_once(self, submission: Submission, prospect: Prospect) -> Accepted:
+        new = [self._new_task(submission, order, prospect.estimated_time_s) for order in submission.orders]
         async with self._database.transaction() as connection:
-            earlier = await self._claim(connection, submission, new[0].id)
-            if earlier is not None:
-                return Accepted([earlier], is_replay=True)
+            earlier = await self._claim(connection, submission, [task.id for task in new])
+            if earlier:
+                wish = self._wish(submission)
+                standing = await admission.standing(connection, wish.api_key_id, wish.quota)
+                return Accepted(earlier, standing, is_replay=True)
+            if prospect.refusal is not None:
+                raise prospect.refusal
             # From here on the key's and the account's rows are locked.
             standing = await admission.admit(connection, self._wish(submission))
             return Accepted([await _add(connection, task) for task in new], standing)
 
-    async def _claim(self, connection: Connection, submission: Submission, task_id: str) -> Task | None:
-        """The task that the idempotency key was used for before; None when it is new, or there is no key."""
+    async def _claim(self, connection: Connection, submission: Submission, task_ids: Sequence[str]) -> list[Task]:
+        """The tasks that the idempotency key was used for before; none when it is new, or there is no key."""
         if submission.idempotency_key is None:
-            return None
+            return []
         account_id = submission.holder.account_id
-        claim = Claim(account_id, submission.idempotency_key, submission.orders[0].digest())
-        claimed = await idempotency.claim(connection, claim, task_id, self._settings.idempotency_h)
-        if claimed is None:
-            return None
-        if claimed.order_digest != claim.order_digest:
-            raise IdempotencyConflict
-        return await tasks.find(connection, account_id, claimed.task_id)
+        digest = submission.digest()
+        earlier = []
+        for number, task_id in enumerate(task_ids):
+            claim = Claim(account_id, _numbered(submission.idempotency_key, number), digest)
+            claimed = await idempotency.claim(connection, claim, task_id, self._settings.idempotency_h)
+            if claimed is None:
+                continue
+            if claimed.order_digest != digest:
+                raise IdempotencyConflict
+            task = await tasks.find(connection, account_id, claimed.task_id)
+            assert task is not None, "tasks are never removed"
+            earlier.append(task)
+        # The digest tells how many there are, and they are claimed, and forgotten, at one moment.
+        assert len(earlier) in {0, len(task_ids)}
+        return earlier
 
     def _wish(self, submission: Submission) -> Wish:
         holder = submission.holder
@@ -139,6 +166,11 @@ class Submit:
             estimated_time_s=estimated_time_s,
             created_at=created_at,
         )
+
+
+def _numbered(idempotency_key: str, number: int) -> str:
+    """The key under which one of several orders is claimed: the first one's is the client's own."""
+    return idempotency_key if number == 0 else hashlib.sha256(f"{idempotency_key}\n{number}".encode()).hexdigest()
 
 
 async def _add(connection: Connection, new: NewTask) -> Task:

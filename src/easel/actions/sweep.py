@@ -15,13 +15,15 @@ from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures import Pictures, StorageFailed
 from easel.store import queue, retention
-from easel.store.database import Database, DatabaseUnavailable
+from easel.store.database import Connection, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S: Final = 5.0
 BATCH_MAX: Final = 200
 """Rows that one transaction changes; more are left to the next."""
+STORAGE_FAILURES_MAX: Final = 3
+"""After so many in one sweep it is storage that fails, and not a picture."""
 _TIMEOUT_MESSAGE: Final = "The task waited too long to be drawn"
 
 
@@ -49,6 +51,15 @@ class Swept:
         """Whether there was nothing to do."""
         return self == Swept()
 
+    @property
+    def has_full_batch(self) -> bool:
+        """Whether more is likely left."""
+        return max(self.timed_out, self.pictures, self.prompts, self.idempotency_keys) >= BATCH_MAX
+
+
+class _Taken(Exception):
+    """A worker took the task while its waiting was about to be ended: so it has not waited in vain."""
+
 
 class Sweep:
     """One process's sweeper."""
@@ -59,14 +70,18 @@ class Sweep:
         self._lifetimes = lifetimes
 
     async def run(self) -> None:
-        """Sweep every few seconds until cancelled."""
+        """Sweep every few seconds, and at once again while there is more than a batch to do, until cancelled."""
+        pause_s = SWEEP_EVERY_S
         while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
+            await asyncio.sleep(pause_s)
+            pause_s = SWEEP_EVERY_S
             try:
                 swept = await self()
                 if not swept.is_nothing:
                     log.info("swept", timed_out=swept.timed_out, pictures=swept.pictures, prompts=swept.prompts,
                              idempotency_keys=swept.idempotency_keys)  # fmt: skip
+                if swept.has_full_batch:
+                    pause_s = 0.0
             except DatabaseUnavailable:
                 continue
             except Exception:  # the outermost loop: whatever it is, the next sweep tries again
@@ -76,19 +91,32 @@ class Sweep:
         """One sweep. Raises DatabaseUnavailable."""
         timed_out = await self._end_what_waited()
         prompts, idempotency_keys = await self._withdraw()
-        return Swept(len(timed_out), await self._delete_withdrawn(), prompts, idempotency_keys)
+        return Swept(timed_out, await self._delete_withdrawn(), prompts, idempotency_keys)
 
-    async def _end_what_waited(self) -> list[str]:
+    async def _end_what_waited(self) -> int:
+        async with self._database.reading() as connection:
+            waited = await retention.waited_too_long(connection, self._lifetimes.queue_timeout_s, BATCH_MAX)
         ended = []
-        async with self._database.transaction() as connection:
-            if not await retention.lock_sweep(connection):
-                return []
-            for task_id in await retention.waited_too_long(connection, self._lifetimes.queue_timeout_s, BATCH_MAX):
-                if await settle.fail_within(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
-                    await queue.take_off_waiting(connection, task_id)
-                    ended.append(task_id)
+        for task_id in waited:
+            # Each in a transaction of its own: one that holds the rows of many keys and accounts, and wants more,
+            # stands in the way of those who lock a key and then its account.
+            try:
+                async with self._database.transaction() as connection:
+                    if not await retention.lock_sweep(connection):
+                        break
+                    if await self._end_one(connection, task_id):
+                        ended.append(task_id)
+            except _Taken:
+                continue
         await settle.tell(self._database, *ended)
-        return ended
+        return len(ended)
+
+    async def _end_one(self, connection: Connection, task_id: str) -> bool:
+        if not await settle.fail_within(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
+            return False
+        if not await queue.take_off_waiting(connection, task_id):
+            raise _Taken
+        return True
 
     async def _withdraw(self) -> tuple[int, int]:
         kept = self._lifetimes
@@ -106,14 +134,17 @@ class Sweep:
         """Delete pictures that are no longer shown. Two sweepers may delete the same one, which harms nothing."""
         async with self._database.reading() as connection:
             withdrawn = await retention.withdrawn(connection, BATCH_MAX)
-        gone = []
+        gone: list[str] = []
+        failures = 0
         for picture in withdrawn:
             try:
                 await self._pictures.delete(object_name(picture.picture_name))
+                gone.append(picture.task_id)
             except StorageFailed as error:
                 log.warning("picture_undeleted", task_id=picture.task_id, reason=str(error))
-                break
-            gone.append(picture.task_id)
+                failures += 1
+                if failures == STORAGE_FAILURES_MAX:
+                    break
         if gone:
             async with self._database.transaction() as connection:
                 await retention.note_gone(connection, gone)

@@ -110,6 +110,9 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
     if read.engine == "blank":
         yield Diagnosis("engine", is_well=True, words="blank: draws plain colour, for benchmarks and tests")
         return
+    if read.engine == "remote":
+        yield _remote(read)
+        return
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("diffusers") is None:
         words = "zimage needs PyTorch and diffusers, which are not installed: pip install '.[gpu]'"
         yield Diagnosis("engine", is_well=False, words=words)
@@ -119,6 +122,14 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("device", is_well=True, words=", ".join(assembly.devices(read)))
     except EngineUnusable as error:
         yield Diagnosis("device", is_well=False, words=str(error))
+
+
+def _remote(read: Settings) -> Diagnosis:
+    try:
+        look = assembly.remote(read).look()
+    except EngineUnusable as error:
+        return Diagnosis("engine", is_well=False, words=f"remote: {error}")
+    return Diagnosis("engine", is_well=look.state != "bad", words=f"remote: {look.words}")
 
 
 def _weights(read: Settings) -> Diagnosis:

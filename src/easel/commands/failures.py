@@ -2,16 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 
 from easel.engines.engine import EngineUnusable
+from easel.outside.backup_file import BackupUnusable
+from easel.outside.data_folder import DataFolderUnusable
 from easel.outside.pictures import StorageFailed
 from easel.outside.private_postgres import PostgresUnusable
 from easel.settings import SettingsWrong
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
 from easel.supervisor import EXIT_UNUSABLE
+
+_UNUSABLE: Final = (
+    SettingsWrong,
+    SchemaUnusable,
+    PostgresUnusable,
+    DataFolderUnusable,
+    EngineUnusable,
+    StorageFailed,
+    BackupUnusable,
+)
 
 
 class Unusable(click.ClickException):
@@ -25,7 +38,7 @@ def told_plainly() -> Iterator[None]:
     """Turn every failure that one can foresee into its sentence."""
     try:
         yield
-    except (SettingsWrong, SchemaUnusable, PostgresUnusable, EngineUnusable, StorageFailed) as error:
+    except _UNUSABLE as error:
         raise Unusable(str(error)) from None
     except DatabaseUnavailable as error:
         raise Unusable(

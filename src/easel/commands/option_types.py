@@ -10,6 +10,7 @@ from easel.domain.ledger import parse_credits
 from easel.domain.order import MODELS
 
 EXPIRY_DAYS_MAX: Final = 3650
+_NOTHING = re.compile(r"0(\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _EXPIRY_SENTENCE: Final = (
     f"it takes a number of days such as 30d, at most {EXPIRY_DAYS_MAX}d, or a day to come such as 2027-01-31"
@@ -36,7 +37,7 @@ class Price(Amount):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Micro-credits of what was typed."""
-        return 0 if value == "0" else super().convert(value, param, ctx)
+        return 0 if _NOTHING.fullmatch(str(value)) else super().convert(value, param, ctx)
 
 
 class Models(click.ParamType[tuple[str, ...]]):
@@ -64,7 +65,7 @@ class Expiry(click.ParamType[datetime]):
         now = datetime.now(UTC)
         try:
             moment = _moment(str(value), now)
-        except ValueError:
+        except (ValueError, OverflowError):  # the second: a day after the last one of all
             moment = now
         if not now < moment <= now + timedelta(days=EXPIRY_DAYS_MAX):
             self.fail(f"{_EXPIRY_SENTENCE}.", param, ctx)

@@ -15,6 +15,7 @@ from typing import Final
 
 import click
 import uvicorn
+import uvloop
 
 from easel import assembly, logs, settings
 from easel.commands.failures import told_plainly
@@ -111,7 +112,8 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
         with assembly.installation(read) as installed:
             if not supervised:  # else `easel serve` has done it
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
-            asyncio.run(_work(assembly.worker_parts(read, installed), is_supervised=supervised))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_work(assembly.worker_parts(read, installed), is_supervised=supervised))
         # A draw that was handed back may still be in its step, in a thread that nothing can end but this.
         sys.stderr.flush()
         os._exit(0)

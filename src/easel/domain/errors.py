@@ -1,14 +1,17 @@
 """Every refusal that the service knows, in one tree.
 
 A refusal carries its HTTP status and its words. The hosted API words the same refusal differently on its creation
-endpoint and on its task endpoint; both wordings stand here side by side, and `web` picks one by path.
-Messages never repeat what the caller sent.
+endpoint and on its task endpoint; both wordings stand here side by side, with OpenAI's where that differs, and `web`
+picks one by path. Messages never repeat what the caller sent.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from easel.domain.rate import Standing
+from easel.domain.task import ErrorCode
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 
@@ -34,6 +37,8 @@ class Refusal(EaselError):
     """The wording of `POST /v1/images/generations` and of every path that is not below `/v1/tasks`."""
     task: Wording
     """The wording of `/v1/tasks…`."""
+    openai: Wording | None = None
+    """The wording of `/openai/…`; None where it is that of `generation`."""
     retry_after_s: int | None = None
     param: str | None = None
     picture_bytes: int | None = None
@@ -72,6 +77,7 @@ class Unauthorized(Refusal):
     status = 401
     generation = Wording("unauthorized", "Invalid or expired token", "authentication_error")
     task = Wording("unauthorized", "Authentication required", "authentication_error")
+    openai = Wording("invalid_api_key", "Incorrect or expired API key provided", "invalid_request_error")
 
 
 class InsufficientQuota(Refusal):
@@ -112,6 +118,21 @@ class NotFound(Refusal):
 
     status = 404
     generation, task = _both("not_found", "There is nothing at this address", "invalid_request_error")
+
+
+class ModelNotFound(Refusal):
+    """404, OpenAI's way to say that the model does not exist, or that the key may not use it.
+
+    OpenAI names the model; that is done here only for what looks like a model's name.
+    """
+
+    status = 404
+
+    def __init__(self, model: str) -> None:
+        named = f" `{model}`" if _MODEL_NAME.fullmatch(model) else ""
+        message = f"The model{named} does not exist or you do not have access to it."
+        super().__init__(message)
+        self.generation, self.task = _both("model_not_found", message, "invalid_request_error")
 
 
 class TaskNotFound(Refusal):
@@ -232,3 +253,32 @@ class ServiceUnavailable(Refusal):
     def __init__(self, retry_after_s: int = 2) -> None:
         super().__init__("service unavailable")
         self.retry_after_s = retry_after_s
+
+
+class OrderFailed(Refusal):
+    """400, 404, 500, 503 or 504, where the answer is to be the pictures themselves: there are none.
+
+    It has the code and the message of the task that failed.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.status = _STATUS_OF_FAILED_TASK.get(code, 500)
+        self.retry_after_s = 2 if self.status == 503 else None
+        type_ = "api_error" if self.status >= 500 else "invalid_request_error"
+        self.generation, self.task = _both(code, message, type_)
+
+
+_STATUS_OF_FAILED_TASK: Final[Mapping[ErrorCode, int]] = {
+    ErrorCode.CONTENT_POLICY_VIOLATION: 400,
+    ErrorCode.INVALID_PARAMETERS: 400,
+    ErrorCode.IMAGE_PROCESSING_ERROR: 400,
+    ErrorCode.IMAGE_DIMENSION_MISMATCH: 400,
+    ErrorCode.REQUEST_CANCELLED: 400,
+    ErrorCode.RESOURCE_NOT_FOUND: 404,
+    ErrorCode.RESOURCE_EXHAUSTED: 503,
+    ErrorCode.QUOTA_EXCEEDED: 503,
+    ErrorCode.SERVICE_UNAVAILABLE: 503,
+    ErrorCode.GENERATION_TIMEOUT: 504,
+}
+"""What is not here is a fault of ours, 500."""

@@ -5,22 +5,19 @@ that was new are flushed to disk; a bucket answers only when it holds the object
 under a picture's name. Every call is tried a bounded number of times within a deadline.
 
 It does not promise which of two different puts of one name wins when they overlap, only that one of them does,
-whole. A put past its deadline may still land later. In a folder it does not notice that a volume was unmounted and
-left an empty folder behind, and on macOS the drive's own cache is not flushed. It lists nothing.
+whole. A put past its deadline may still land later, and a process that ends waits for it, up to half a deadline. In a
+folder it does not notice that a volume was unmounted and left an empty folder behind. It lists nothing.
 
 Credentials come from the environment, as obstore reads it (AWS_…, GOOGLE_…, AZURE_…). What a store answers may hold
 keys and signatures, so no message repeats it: only its status and its error code.
 """
 
 import asyncio
-import contextlib
-import errno
-import os
 import random
 import re
 import secrets
-import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -28,21 +25,23 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
+from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from easel.domain.errors import EaselError
+from easel.outside import picture_folder
+from easel.outside.picture_folder import PictureFolder
 
 PICTURE_BYTES_MAX: Final = 32 * 1024 * 1024
 DEADLINE_S: Final = 30.0
+
+CALLS_AT_ONCE_MAX: Final = 32
+"""Further ones wait for their turn, within their deadline."""
 
 _ATTEMPTS_MAX: Final = 4
 _BACK_OFF_S: Final = 0.2
 """Waited before the second attempt, doubled before each further one; up to half as much again is added by chance."""
 
 _NAME = re.compile(r"([0-9a-z]{2})/\1[0-9a-z_-]{1,126}\.(webp|png|jpg)")
-_STAGING: Final = ".staging"
-_STAGED_LIFETIME_S: Final = 3600
-"""A staged file this old belongs to a writer that was killed: a put ends, or is given up, long before."""
 
 _BUCKETS: Final[Mapping[str, type[S3Store] | type[GCSStore] | type[AzureStore]]] = {
     "s3": S3Store,
@@ -56,22 +55,7 @@ _CLIENT_OPTION = re.compile(
     r"\w+_(allow_\w+|default_\w+|http[12]_\w+|pool_\w+|proxy_\w+|randomize_\w+|\w*timeout|user_agent)"
 )
 
-_FAULTS: Final[Mapping[int, str]] = {
-    errno.EACCES: "this user may not do that there; change the folder's owner or mode",
-    errno.EPERM: "this user may not do that there; change the folder's owner or mode",
-    errno.EROFS: "the file system is mounted read-only",
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file is larger than this process or file system may write",
-    errno.ENOENT: "the folder is missing; was it removed or unmounted?",
-    errno.ENOTDIR: "it is not a folder",
-    errno.EEXIST: "it is not a folder",
-    errno.ELOOP: "its links run in a circle",
-    errno.ENAMETOOLONG: "its path is too long",
-    errno.EXDEV: "its parts lie on different file systems",
-}
-"""What trying again does not mend, in the operator's words."""
-
+_NO_BUCKET: Final = ("<Code>NoSuchBucket<", "<Code>ContainerNotFound<")
 _UNUSABLE: Final = (BaseError, ValueError, TypeError, OSError)
 """What obstore raises when a store cannot be made from its URL, options and environment."""
 
@@ -107,13 +91,17 @@ class Pictures:
         assert deadline_s > 0
         self._picture_bytes_max = picture_bytes_max
         self._deadline_s = deadline_s
-        self._folder: _Folder | None = None
+        # obstore's own coroutines end in a thread of its own that takes the interpreter's lock once more; when the
+        # interpreter ends at that moment, the process aborts. Its blocking calls touch nothing of Python's there.
+        self._threads = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, "pictures")
+        self._folder: PictureFolder | None = None
         self._store: ObjectStore
         scheme = _scheme(url)
-        if scheme == "file":
-            self._folder = _Folder(_folder_path(url))
+        self.is_folder = scheme == "file"
+        if self.is_folder:
+            self._folder = PictureFolder(_folder_path(url))
             self.place = f"the folder {self._folder.path}"
-            self._store = self._folder.open()
+            self._store = _opened(self._folder)
         else:
             self.place = _bucket_place(url)
             self._store = _bucket(scheme, url, self.place, options, deadline_s)
@@ -123,13 +111,13 @@ class Pictures:
         assert _NAME.fullmatch(name)
         assert 0 < len(data) <= self._picture_bytes_max
 
-        async def act() -> None:
+        def act() -> None:
             if self._folder is not None:
-                await asyncio.to_thread(self._folder.write, name, data)
+                self._folder.write(name, data)
             else:
                 # In one piece, so that an upload broken off leaves no parts behind that nobody sees or deletes.
                 attributes = {"Content-Type": content_type}
-                await obstore.put_async(self._store, name, data, attributes=attributes, use_multipart=False)
+                obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
 
         await self._try("written to", act)
 
@@ -137,11 +125,12 @@ class Pictures:
         """How large the picture is; None where there is none of that name. Raises StorageFailed."""
         assert _NAME.fullmatch(name)
 
-        async def act() -> int | None:
+        def act() -> int | None:
             try:
-                return (await obstore.head_async(self._store, name))["size"]
+                return obstore.head(self._store, name)["size"]
             except FileNotFoundError:
-                await self._assure_folder()
+                # An answer to HEAD has no body, which would tell a missing bucket from a missing picture.
+                self._read_unless_gone(name, 0, 1)
                 return None
 
         return await self._try("looked up in", act)
@@ -153,15 +142,9 @@ class Pictures:
         """
         assert _NAME.fullmatch(name)
         assert 0 <= start < end <= self._picture_bytes_max
-
-        async def act() -> bytes:
-            try:
-                return bytes(await obstore.get_range_async(self._store, name, start=start, end=end))
-            except FileNotFoundError:
-                await self._assure_folder()
-                raise PictureGone(f"There is no picture of that name in {self.place}") from None
-
-        data = await self._try("read from", act)
+        data = await self._try("read from", lambda: self._read_unless_gone(name, start, end))
+        if data is None:
+            raise PictureGone(f"There is no picture of that name in {self.place}")
         if len(data) != end - start:
             raise StorageFailed(f"A picture in {self.place} is shorter than was asked for: was it cut off or changed?")
         return data
@@ -170,12 +153,14 @@ class Pictures:
         """Remove the picture, durably; nothing happens where there is none. Raises StorageFailed."""
         assert _NAME.fullmatch(name)
 
-        async def act() -> None:
+        def act() -> None:
             if self._folder is not None:
-                await asyncio.to_thread(self._folder.remove, name)
-            else:
-                with contextlib.suppress(FileNotFoundError):
-                    await obstore.delete_async(self._store, name)
+                self._folder.remove(name)
+                return
+            try:
+                obstore.delete(self._store, name)
+            except FileNotFoundError as error:
+                self._assure_home(error)
 
         await self._try("deleted from", act)
 
@@ -190,24 +175,33 @@ class Pictures:
         finally:
             await self.delete(name)
 
-    async def _assure_folder(self) -> None:
-        # A vanished folder must not pass for one without this picture.
-        if self._folder is not None:
-            await asyncio.to_thread(self._folder.path.stat)
+    def _read_unless_gone(self, name: str, start: int, end: int) -> bytes | None:
+        try:
+            return bytes(obstore.get_range(self._store, name, start=start, end=end))
+        except FileNotFoundError as error:
+            self._assure_home(error)
+            return None
 
-    async def _try(self, done: str, act: Callable[[], Awaitable[_T]]) -> _T:
+    def _assure_home(self, missing: FileNotFoundError) -> None:
+        """A folder or a bucket that vanished must not pass for one without this picture."""
+        if self._folder is not None:
+            self._folder.assure()
+        elif any(code in str(missing) for code in _NO_BUCKET):
+            raise missing
+
+    async def _try(self, done: str, act: Callable[[], _T]) -> _T:
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._attempt(done, act)
         except TimeoutError:
             raise self._failed(done, f"no answer within {self._deadline_s:g} seconds") from None
 
-    async def _attempt(self, done: str, act: Callable[[], Awaitable[_T]]) -> _T:
+    async def _attempt(self, done: str, act: Callable[[], _T]) -> _T:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             try:
-                return await act()
+                return await asyncio.get_running_loop().run_in_executor(self._threads, act)
             except (OSError, BaseError) as error:
-                reason, lasting = _diagnosis(error, in_folder=self._folder is not None)
+                reason, lasting = picture_folder.diagnosis(error) if self.is_folder else _bucket_diagnosis(error)
             if lasting or attempt == _ATTEMPTS_MAX:
                 break
             chance = random.random() / 2  # noqa: S311 (keeps many workers from knocking at once; no secret)
@@ -216,88 +210,6 @@ class Pictures:
 
     def _failed(self, done: str, reason: str) -> StorageFailed:
         return StorageFailed(f"A picture cannot be {done} {self.place}: {reason}")
-
-
-class _Folder:
-    """A local folder's writing half, which obstore does not flush. Blocking; safe for several threads and processes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._flushed: set[Path] = set()
-
-    def open(self) -> ObjectStore:
-        """The reading half, with the folder made where it is missing. Raises StorageFailed."""
-        try:
-            _make_folder(self.path)
-            return LocalStore(self.path)
-        except (OSError, BaseError) as error:
-            reason, _ = _diagnosis(error, in_folder=True)
-            raise StorageFailed(f"The folder {self.path} cannot be used for pictures: {reason}") from None
-
-    def write(self, name: str, data: bytes) -> None:
-        """Stage, flush, rename, flush: a name appears only when its bytes are on the disk."""
-        target = self.path / name
-        staging = self._ready(self.path / _STAGING)
-        self._ready(target.parent)
-        descriptor, staged = tempfile.mkstemp(dir=staging)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            Path(staged).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(staged).unlink()
-            raise
-        _flush_folder(target.parent)
-
-    def remove(self, name: str) -> None:
-        """Delete and flush, so that no crash brings the picture back."""
-        target = self.path / name
-        try:
-            target.unlink()
-        except FileNotFoundError:
-            self.path.stat()
-        else:
-            _flush_folder(target.parent)
-
-    def _ready(self, folder: Path) -> Path:
-        # Remembered per process, not taken from the disk: another process may have made it and not flushed it yet.
-        if folder not in self._flushed or not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            _flush_folder(self.path)
-            if folder.name == _STAGING:
-                _clear_staging(folder)
-            self._flushed.add(folder)
-        return folder
-
-
-def _make_folder(folder: Path) -> None:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        _flush_folder(path.parent)
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _clear_staging(staging: Path) -> None:
-    # Ages are told by the file system's own clock, which on a network share is not this machine's.
-    with tempfile.NamedTemporaryFile(dir=staging) as probe:
-        now_s = os.fstat(probe.fileno()).st_mtime
-        for path in staging.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if now_s - path.stat().st_mtime > _STAGED_LIFETIME_S:
-                    path.unlink()
 
 
 def _scheme(url: str) -> str:
@@ -318,6 +230,14 @@ def _folder_path(url: str) -> Path:
     if not url or "\0" in str(path):
         raise StorageFailed("The storage URL names no folder")
     return path.absolute()
+
+
+def _opened(folder: PictureFolder) -> ObjectStore:
+    try:
+        return folder.open()
+    except (OSError, BaseError) as error:
+        reason, _ = picture_folder.diagnosis(error)
+        raise StorageFailed(f"The folder {folder.path} cannot be used for pictures: {reason}") from None
 
 
 def _bucket_place(url: str) -> str:
@@ -357,10 +277,8 @@ def _connected(scheme: str, url: str, config: Mapping[str, str], deadline_s: flo
     return _BUCKETS[scheme].from_url(url, **arguments)
 
 
-def _diagnosis(error: OSError | BaseError, *, in_folder: bool) -> tuple[str, bool]:
+def _bucket_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
     """Why it failed, in words for the operator, and whether trying again is of no use."""
-    if in_folder:
-        return _folder_diagnosis(error)
     if isinstance(error, PermissionDeniedError):
         return f"access is denied{_answer(error)}; check what these credentials may do", True
     if isinstance(error, UnauthenticatedError):
@@ -368,19 +286,12 @@ def _diagnosis(error: OSError | BaseError, *, in_folder: bool) -> tuple[str, boo
     if isinstance(error, FileNotFoundError):
         return f"there is no such bucket{_answer(error)}", True
     answer = _answer(error)
+    if answer.startswith(" (416"):
+        return "it is shorter than was asked for: was it cut off or changed?", True
     # The bucket's own 401, 403 and 404 have classes of their own, above; these come from where keys are looked for.
     if not answer or answer.startswith((" (401", " (403", " (404")):
         return f"it cannot be reached or no credentials were found{answer}; check the endpoint and them", False
     return f"it answered with an error{answer}", False
-
-
-def _folder_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
-    if isinstance(error, PermissionDeniedError | PermissionError):
-        return _FAULTS[errno.EACCES], True
-    if isinstance(error, OSError) and error.errno is not None:
-        known = _FAULTS.get(error.errno)
-        return known or os.strerror(error.errno), known is not None
-    return "its file system answered with an error", False
 
 
 def _answer(error: BaseException) -> str:

@@ -210,8 +210,8 @@ class PostgresServer:
         if found != ours:
             raise PostgresUnusable(
                 f"{self._data} is of PostgreSQL {found} and the programs in {self._binaries.bin_dir} are of {ours}: "
-                f"set EASEL_POSTGRES_BIN to the programs of PostgreSQL {found}, or dump the data with its pg_dump and "
-                "restore it in a new data folder."
+                f"set EASEL_POSTGRES_BIN to the programs of PostgreSQL {found}; `easel backup` with them and "
+                "`easel restore` without them, in a new data folder, bring the data over."
             )
 
     def _let_in(self, account: Account) -> None:

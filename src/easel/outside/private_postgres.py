@@ -29,10 +29,21 @@ from easel.outside.postgres_server import (
     wait_until,
 )
 
-__all__ = ["CONNECTIONS_MAX", "PostgresUnusable", "PrivatePostgres", "attach"]
+__all__ = [
+    "CONNECTIONS_MAX",
+    "PostgresUnusable",
+    "PrivatePostgres",
+    "attach",
+    "end_left_over",
+    "is_in_use",
+    "nobody_else_starts",
+]
 
 LOCK_S_MAX = START_S_MAX + INITDB_S_MAX
 SILENCE_S_MAX = 30.0
+
+_START_LOCK = "postgres.start.lock"
+_USERS_LOCK = "postgres.users.lock"
 
 _left_to_others: list[PostgresServer] = []
 """Servers that this process started and that others still use: their exit status is this process' to take."""
@@ -42,10 +53,10 @@ class PrivatePostgres:
     """A hold on the server of one data folder; see `attach`."""
 
     def __init__(self, data_dir: Path, server: PostgresServer, silence_s_max: float) -> None:
-        self._start_lock_path = data_dir / "postgres.start.lock"
+        self._start_lock_path = data_dir / _START_LOCK
         self._server = server
         self._silence_s_max = silence_s_max
-        self._users_lock_path = data_dir / "postgres.users.lock"
+        self._users_lock_path = data_dir / _USERS_LOCK
         self._users_lock: int | None = None
 
     @property
@@ -152,6 +163,42 @@ def attach(
     finally:
         with _explained():
             postgres.leave()
+
+
+def is_in_use(data_dir: Path) -> bool:
+    """Whether some process uses the server of `data_dir` now. For whoever keeps others from starting."""
+    try:
+        users_lock = os.open(data_dir / _USERS_LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _lock_alone(users_lock)
+    finally:
+        os.close(users_lock)
+
+
+@contextlib.contextmanager
+def nobody_else_starts(data_dir: Path) -> Iterator[None]:
+    """Keep everybody from starting, joining and stopping a server of `data_dir`. Raises PostgresUnusable when
+    somebody is at it."""
+    lock = _open_lock(data_dir / _START_LOCK)
+    try:
+        if not _lock_alone(lock):
+            raise PostgresUnusable(f"Another Easel process is at work in {data_dir}: wait for it, or end it.")
+        yield
+    finally:
+        os.close(lock)
+
+
+def end_left_over(data_dir: Path, bin_dir: Path | None = None, run_as: str | None = None) -> None:
+    """Stop a server that killed processes left behind in `data_dir`, and wait until none of it lives.
+
+    The caller knows that nobody uses it. Raises PostgresUnusable.
+    """
+    server = PostgresServer(data_dir.resolve(), find_binaries(bin_dir), run_as)
+    server.stop()
+    if not wait_until(lambda: not server.is_alive(), INITDB_S_MAX):
+        raise PostgresUnusable(f"A PostgreSQL that was left behind in {data_dir} cannot be stopped.")
 
 
 @contextlib.contextmanager

@@ -67,6 +67,20 @@ async def admit(connection: Connection, wish: Wish) -> Standing:
     return Standing(wish.quota, row[0])
 
 
+async def standing(connection: Connection, api_key_id: int, quota: Quota) -> Standing:
+    """Where a key stands with its rate, without counting anything."""
+    cursor = await connection.execute(
+        """
+        SELECT extract(epoch FROM greatest(creates_used_until, clock_timestamp()) - clock_timestamp())::float
+        FROM api_keys WHERE id = %s
+        """,
+        (api_key_id,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Standing(quota, row[0])
+
+
 async def _refusal(connection: Connection, wish: Wish, values: dict[str, Any]) -> Refusal:
     cursor = await connection.execute(
         """

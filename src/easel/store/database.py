@@ -7,9 +7,11 @@ everything that the service writes bears being written twice.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import AsyncConnection
@@ -22,6 +24,8 @@ Connection: TypeAlias = AsyncConnection[TupleRow]
 
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 3.0
+ALIVE_FOR_S: Final = 0.5
+"""How long a connection that was seen alive is believed to be."""
 STATEMENT_TIMEOUT_S: Final = 10
 TRANSACTION_TIMEOUT_S: Final = 10.0
 """Longest that a transaction may take, its connection included. Giving up on a server that is silent takes as long
@@ -81,6 +85,7 @@ class Database:
             open=False,
         )
         self._sweeping: asyncio.Task[None] | None = None
+        self._seen_alive_at_s: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 
     async def open(self) -> None:
         """Begin to connect. Does not wait: a database that is away now may be back for the first request."""
@@ -129,14 +134,20 @@ class Database:
         return self.reading()
 
     async def _check(self, connection: Connection) -> None:
+        """Whether a connection still lives, unless that was seen a moment ago: asking costs as much as a statement."""
+        now_s = time.monotonic()
+        if now_s - self._seen_alive_at_s.get(connection, 0.0) < ALIVE_FOR_S:
+            return
         try:
             await AsyncConnectionPool.check_connection(connection)
         except psycopg.Error:
             # Where one connection was cut, others were. The pool would find them one by one, with ever longer pauses.
+            self._seen_alive_at_s.clear()
             if self._sweeping is None or self._sweeping.done():
                 # A task of its own, because the pool loses connections whose check is cancelled.
                 self._sweeping = asyncio.create_task(self.pool.check())
             raise
+        self._seen_alive_at_s[connection] = now_s
 
     async def _configure(self, connection: Connection) -> None:
         # Transactions begin by an explicit BEGIN, never by the driver's own. Outside autocommit the pool's check switches

@@ -1,48 +1,54 @@
 """News of tasks: who changes a task's row announces its id, and one listener a process hears of it.
 
+Web processes hear of every change, workers of cancelled tasks only: among hundreds of workers, each hearing what all
+others do would cost more than the drawing.
+
 News are a hint and no record: what is announced while a listener is not connected is lost to it, so whoever waits for
 news also looks at the rows from time to time.
 """
 
 from collections.abc import AsyncIterator
-from typing import Final
+from enum import StrEnum
 
 import psycopg
 from psycopg import sql
 
 from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavailable
 
-_CHANNEL: Final = "easel_tasks"
+
+class Channel(StrEnum):
+    """What there is to listen to."""
+
+    CHANGES = "easel_tasks"
+    CANCELS = "easel_cancels"
 
 
 def announce(column: str) -> sql.Composed:
     """An expression that announces the task whose id stands in a column; it takes effect with the commit."""
-    return sql.SQL("pg_notify({}, {})::text").format(sql.Literal(_CHANNEL), sql.Identifier(column))
+    return sql.SQL("pg_notify({}, {})::text").format(sql.Literal(Channel.CHANGES.value), sql.Identifier(column))
 
 
-async def tell(connection: Connection, task_id: str) -> None:
+async def tell(connection: Connection, task_id: str, channel: Channel = Channel.CHANGES) -> None:
     """Announce a task. Outside of the transaction that changed it, since announcing within makes others wait: the
     database takes such commits one by one, flush included."""
-    await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, task_id))
+    await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
 
 
-async def listen(url: str, silence_s: float) -> AsyncIterator[str | None]:
-    """The ids of announced tasks; None first, when listening has begun, and after each `silence_s` without any.
+async def listen(url: str, channel: Channel, look_every_s: float) -> AsyncIterator[str | None]:
+    """The ids of announced tasks; None first, when listening has begun, and then every `look_every_s`, however many are
+    announced meanwhile.
 
     Raises DatabaseUnavailable when the connection is lost or cannot be had.
     """
     try:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
-            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(_CHANNEL)))
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             yield None
             while True:
-                heard = False
-                async for notice in connection.notifies(timeout=silence_s):
-                    heard = True
+                async for notice in connection.notifies(timeout=look_every_s):
                     yield notice.payload
-                if not heard:
-                    yield None
-                    # A connection that was cut without a word is noticed here.
-                    await connection.execute("SELECT 1")
+                yield None
+                # A connection that was cut without a word is noticed here.
+                await connection.execute("SELECT 1")
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(type(error).__name__) from error

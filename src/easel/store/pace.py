@@ -43,12 +43,21 @@ async def measure(connection: Connection) -> Pace:
 
 
 async def line(connection: Connection) -> list[str]:
-    """The ids of the tasks that no worker has taken yet, in the order of their drawing, at most LINE_MAX."""
+    """The ids of the tasks whose drawing has not begun, in the order of their drawing: those that a worker has taken, and
+    then those that wait, at most LINE_MAX."""
     cursor = await connection.execute(
         """
-        SELECT args ->> 'task_id' FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %s
-        ORDER BY priority DESC, id LIMIT %s
+        SELECT task_id FROM (
+            SELECT tasks.id AS task_id, false AS is_waiting, job.priority, job.id
+            FROM procrastinate_jobs AS job JOIN tasks ON tasks.id = job.args ->> 'task_id'
+            WHERE job.status = 'doing' AND job.worker_id IS NOT NULL AND job.queue_name = %(queue)s
+              AND tasks.status = 'pending'
+            UNION ALL (
+                SELECT args ->> 'task_id', true, priority, id FROM procrastinate_jobs
+                WHERE status = 'todo' AND queue_name = %(queue)s ORDER BY priority DESC, id LIMIT %(line_max)s
+            )
+        ) AS line ORDER BY is_waiting, priority DESC, id
         """,
-        (DRAW, LINE_MAX),
+        {"queue": DRAW, "line_max": LINE_MAX},
     )
     return [task_id for (task_id,) in await cursor.fetchall()]

@@ -66,9 +66,12 @@ async def take_off(connection: Connection, job_id: int) -> None:
     await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", (job_id,))
 
 
-async def take_off_waiting(connection: Connection, task_id: str) -> None:
-    """Take a task's job off the queue, unless a worker has taken it: that one finds out when it begins."""
-    await connection.execute("DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (task_id,))
+async def take_off_waiting(connection: Connection, task_id: str) -> bool:
+    """Take a task's job off the queue; False when a worker has it: that one finds out when it begins."""
+    cursor = await connection.execute(
+        "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (task_id,)
+    )
+    return cursor.rowcount == 1
 
 
 async def lock_rescue(connection: Connection) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 from psycopg.rows import class_row
 
 from easel.store.database import Connection
+from easel.store.queue import DRAW
 
 _SWEEP_LOCK: Final = 0x6561_7365_6C + 2
 
@@ -30,13 +31,20 @@ async def lock_sweep(connection: Connection) -> bool:
 
 
 async def waited_too_long(connection: Connection, timeout_s: int, count_max: int) -> list[str]:
-    """Ids of tasks that nobody has begun to draw for that long, the oldest first."""
+    """Ids of tasks that were accepted that long ago and that no worker has, the oldest first.
+
+    Also of those that a worker had and gave back: nobody draws them either.
+    """
+    # The queue holds in the order of its ids what waits, so that only its head is to be looked at.
     cursor = await connection.execute(
         """
-        SELECT id FROM tasks WHERE status = 'pending' AND created_at < now() - make_interval(secs => %s)
-        ORDER BY position LIMIT %s
+        SELECT tasks.id FROM (
+            SELECT id, queueing_lock AS task_id FROM procrastinate_jobs
+            WHERE status = 'todo' AND queue_name = %s ORDER BY id LIMIT %s
+        ) AS waiting JOIN tasks ON tasks.id = waiting.task_id
+        WHERE tasks.created_at < now() - make_interval(secs => %s) ORDER BY waiting.id
         """,
-        (timeout_s, count_max),
+        (DRAW, count_max, timeout_s),
     )
     return [task_id for (task_id,) in await cursor.fetchall()]
 

@@ -104,9 +104,14 @@ def _task(**columns: Any) -> Task:
 
 _TASK_ROWS: Final = kwargs_row(_task)
 
+_TAG_MAX: Final = 2**31 - 1
+"""Its negative is the priority in the queue, and both are stored in four bytes."""
+
 # Fair shares by virtual time (start-time fair queueing). The time is the tag of the task that was begun last, and never
 # past the first in line; with nobody in line it starts anew. An account's own tasks are two apart, and who comes anew
-# enters one after the time: before the next task of whoever has many waiting, after all who came before.
+# enters one after the time: before the next task of whoever has many waiting, after all who came before. Whose last
+# task has that time had its turn just now, and enters two after. Should it ever reach the end of what a priority can be,
+# all enter there, in the order of their coming, until nobody is in line.
 _ADD: Final = sql.SQL("""
     INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
         model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
@@ -114,13 +119,17 @@ _ADD: Final = sql.SQL("""
     VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
         %(price_microcredits)s, %(model)s, %(prompt)s, %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
         %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s,
-        greatest(
-            1, 1 + (SELECT least((SELECT last_value FROM fair_share_clock), -priority) FROM procrastinate_jobs
-                    WHERE status = 'todo' AND queue_name = 'draw' ORDER BY priority DESC, id LIMIT 1),
-            2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')
-        ))
-    RETURNING {}
-""").format(_COLUMNS)
+        least({tag_max}, greatest(
+            1,
+            (SELECT now.tag + CASE WHEN latest.tag >= now.tag THEN 2 ELSE 1 END FROM
+                (SELECT least((SELECT last_value FROM fair_share_clock), -priority) AS tag FROM procrastinate_jobs
+                 WHERE status = 'todo' AND queue_name = 'draw' ORDER BY priority DESC, id LIMIT 1) AS now
+                LEFT JOIN (SELECT tag FROM tasks WHERE account_id = %(account_id)s ORDER BY position DESC LIMIT 1)
+                    AS latest ON true),
+            2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')::bigint
+        )))
+    RETURNING {columns}
+""").format(columns=_COLUMNS, tag_max=sql.Literal(_TAG_MAX))
 
 _FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS)
 

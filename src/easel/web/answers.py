@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from easel.domain.errors import Refusal
 from easel.domain.rate import Standing
-from easel.web import wire
+from easel.web import openai_errors, wire
 
 SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -57,4 +57,6 @@ def refusal_answer(refusal: Refusal, path: str, headers: Mapping[str, str] | Non
         more["content-range"] = f"bytes */{refusal.picture_bytes}"
     if refusal.status == 401:
         more["www-authenticate"] = "Bearer"
+    if openai_errors.is_for_openai(path):
+        more |= openai_errors.error_headers(refusal)
     return json_answer(wire.error_body(refusal, path), refusal.status, more)

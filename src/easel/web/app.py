@@ -32,6 +32,7 @@ from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
+from easel.web.openai_images import OpenaiImageEndpoint
 from easel.web.pictures import PictureEndpoint
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import TaskEndpoints
@@ -49,6 +50,7 @@ class Endpoints:
     task_lists: TaskListEndpoints
     events: EventEndpoint
     account: AccountEndpoints
+    openai_images: OpenaiImageEndpoint
     pictures: PictureEndpoint
     health: HealthEndpoints
 
@@ -65,6 +67,8 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/v1/tasks/{task_id}/events", to.events.stream, methods=["GET"]),
         Route("/v1/credits", to.account.credits, methods=["GET"]),
         Route("/v1/models", to.account.models, methods=["GET"]),
+        Route("/openai/v1/images/generations", to.openai_images.create, methods=["POST"]),
+        Route("/openai/v1/models", to.account.models, methods=["GET"]),
         Route("/pictures/{grant}/{file}", to.pictures.read, methods=["GET"]),
         Route("/healthz", to.health.alive, methods=["GET"]),
         Route("/readyz", to.health.ready, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""Reading what a request brings: its JSON body and its wishes about waiting."""
+"""Reading what a request brings: its JSON body, its name for its order, and its wishes about waiting."""
 
 import re
 from typing import Final
@@ -10,7 +10,9 @@ from easel.web import wire
 
 BODY_BYTES_MAX: Final = 64 * 1024
 WAIT_S_MAX: Final = 60
-_WAIT = re.compile(r"[0-9]{1,9}")
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._-]{16,96}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_PREFERRED_NUMBER = re.compile(r'([0-9]{1,100})|"([0-9]{1,100})"')
 
 
 async def json_body(request: Request) -> object:
@@ -34,14 +36,24 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def idempotency_key(request: Request) -> str | None:
+    """The key that the client gave its order. Raises InvalidRequest."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
+        raise InvalidRequest("Idempotency-Key must be 16 to 96 letters, digits, dots, hyphens or underscores")
+    return keys[0]
+
+
 def preferred_wait_s(request: Request) -> int | None:
     """Seconds of `Prefer: wait=N`, at most WAIT_S_MAX; None without, or where it is not well-formed (RFC 7240)."""
     preferences = ",".join(request.headers.getlist("prefer"))
     for preference in preferences.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
-        seconds = value.strip().strip('"')
-        if name.strip().lower() == "wait" and _WAIT.fullmatch(seconds):
-            return min(WAIT_S_MAX, int(seconds))
+        seconds = _PREFERRED_NUMBER.fullmatch(value.strip())
+        if name.strip().lower() == "wait" and seconds is not None:
+            return min(WAIT_S_MAX, int(seconds[1] or seconds[2]))
     return None
 
 
@@ -55,6 +67,6 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not _WAIT.fullmatch(text) or not least <= int(text) <= most:
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", name)
     return int(text)

@@ -24,6 +24,7 @@ PLACE_EVERY_S: Final = 2.0
 STREAM_S_MAX: Final = 3600.0
 """Longest that a stream stays open; a client that wants more comes again."""
 RETRY_MS: Final = 1000
+_MEDIA_TYPE: Final = "text/event-stream"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
@@ -47,14 +48,16 @@ class EventEndpoint:
         seen_id = request.headers.get("last-event-id", "")
         if task.status in ENDS and seen_id == task.status:
             return Response(status_code=204, headers=_HEADERS)
-        return StreamingResponse(self._events(task, seen_id), media_type="text/event-stream", headers=_HEADERS)
+        if request.method == "HEAD":
+            return Response(headers={**_HEADERS, "content-type": _MEDIA_TYPE})
+        return StreamingResponse(self._events(task, seen_id), media_type=_MEDIA_TYPE, headers=_HEADERS)
 
     async def _events(self, task: Task, seen_id: str) -> AsyncIterator[bytes]:
         closes_at_s = time.monotonic() + STREAM_S_MAX
         yield f"retry: {RETRY_MS}\n\n".encode()
         spoke_at_s = time.monotonic()
         with self._answers.newsroom.watch(task.id, task) as watch:
-            watch.show(await self._answers.find(task.account_id, task.id))
+            self._answers.newsroom.look(task.id)
             while not watch.is_over and time.monotonic() < closes_at_s:
                 assert watch.task is not None
                 task = watch.task
@@ -67,7 +70,8 @@ class EventEndpoint:
                 if time.monotonic() - spoke_at_s >= HEARTBEAT_S:
                     yield b": heartbeat\n\n"
                     spoke_at_s = time.monotonic()
-                await watch.change(PLACE_EVERY_S if task.status is Status.PENDING else HEARTBEAT_S)
+                silent_for_s = max(0.0, spoke_at_s + HEARTBEAT_S - time.monotonic())
+                await watch.change(min(PLACE_EVERY_S, silent_for_s) if task.status is Status.PENDING else silent_for_s)
 
     async def _event(self, task: Task) -> _Event:
         if task.status is Status.PENDING:

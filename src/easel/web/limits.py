@@ -5,6 +5,7 @@ in the database.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Hashable
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -23,7 +24,7 @@ class RateLimiter:
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
-        self._used_until_s: dict[Hashable, float] = {}
+        self._used_until_s: OrderedDict[Hashable, float] = OrderedDict()
 
     def standing(self, who: Hashable) -> Standing:
         """Where somebody stands now."""
@@ -35,21 +36,25 @@ class RateLimiter:
         after = standing.taking()
         if after is None:
             raise RateLimitExceeded(standing.retry_after_s(), standing)
-        # Taken out and put back, so that those who came longest ago stand first.
-        self._used_until_s.pop(who, None)
         self._used_until_s[who] = time.monotonic() + after.used_for_s
+        # Those who came longest ago stand first.
+        self._used_until_s.move_to_end(who)
         if len(self._used_until_s) > REMEMBERED_MAX:
-            self._used_until_s.pop(next(iter(self._used_until_s)))
+            self._used_until_s.popitem(last=False)
         return after
 
 
 def site(request: Request) -> str:
-    """Who a client is, as far as its address tells: all of IPv4, and of IPv6 the part that one customer has."""
-    host = request.client.host if request.client is not None else ""
+    """Who a client is, as far as its address tells: all of IPv4, and of IPv6 the part that one customer has.
+
+    Whoever has no address, since a proxy hides it or a client makes one up, is one and the same.
+    """
     try:
-        address = ip_address(host)
+        address = ip_address(request.client.host if request.client is not None else "")
     except ValueError:
-        return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(IPv6Address(int(address) >> _IPV6_SITE_BITS << _IPV6_SITE_BITS))
-    return host
+        return ""
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Address(int(address) >> _IPV6_SITE_BITS << _IPV6_SITE_BITS))

@@ -183,7 +183,9 @@ def _response(status: str, response: Node) -> Html:
 def _content(media: str, content: Node) -> Html:
     schema = content.get("schema", {})
     link = [": ", _schema_link(schema[NAME])] if NAME in schema else []
-    return joined((element("p", code(media), *link), *(_example(*each) for each in _examples(content))))
+    shown = json_block if media == "application/json" else str
+    examples = (_example(caption, shown(value)) for caption, value in _examples(content))
+    return joined((element("p", code(media), *link), *examples))
 
 
 def _examples(content: Node) -> Iterator[tuple[str, Any]]:
@@ -193,8 +195,8 @@ def _examples(content: Node) -> Iterator[tuple[str, Any]]:
         yield example.get("summary", name), example["value"]
 
 
-def _example(caption: str, value: Any) -> Html:
-    return element("figure", *_caption(caption), element("pre", element("code", json_block(value))))
+def _example(caption: str, text: str) -> Html:
+    return element("figure", *_caption(caption), element("pre", code(text)))
 
 
 def _caption(text: str) -> list[Html]:
@@ -227,6 +229,8 @@ def _curl(operation: _Operation, base_url: str, data: str | None) -> str:
         words += ["--header 'Content-Type: application/json'", f"--data {shlex.quote(data)}"]
     if operation.method == "GET" and any(media.startswith("image/") for media in _media(operation)):
         words.append("--remote-name")
+    if "text/event-stream" in _media(operation):
+        words.append("--no-buffer")
     return " \\\n  ".join(words)
 
 
@@ -334,7 +338,8 @@ def _type(schema: Node) -> Html:
         return joined(("array of ", _type(schema["items"])))
     if NAME in schema and "properties" in schema:
         return _schema_link(schema[NAME])
-    return joined((schema.get("type", "any"),))
+    types = schema.get("type", "any")
+    return joined([types] if isinstance(types, str) else types, " or ")
 
 
 def _bounds(schema: Node) -> Html:

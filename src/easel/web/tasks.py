@@ -1,23 +1,18 @@
 """Creating a task, reading it, cancelling it, and erasing it."""
 
-import re
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import cancel, erase
 from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
-from easel.domain.errors import InvalidRequest
 from easel.outside.pictures import Pictures
 from easel.web import wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.bodies import asked_wait_s, json_body, preferred_wait_s
+from easel.web.bodies import asked_wait_s, idempotency_key, json_body, preferred_wait_s
 from easel.web.links import LinkBase
 from easel.web.task_answers import TaskAnswers, check_id
-
-_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._-]{16,96}")
 
 
 class TaskEndpoints:
@@ -37,7 +32,7 @@ class TaskEndpoints:
         holder = await self._auth.creator(request)
         order = order_rules.parse(await json_body(request))
         submission = Submission(
-            holder, [order], request.state.request_id, self._link_base.of(request), _idempotency_key(request)
+            holder, [order], request.state.request_id, self._link_base.of(request), idempotency_key(request)
         )
         accepted = await self._submit(submission)
         task = accepted.tasks[0]
@@ -75,11 +70,3 @@ class TaskEndpoints:
         request.state.task_id = task_id
         await erase.erase(self._answers.database, self._pictures, holder, task_id)
         return json_answer(wire.deleted_body(task_id))
-
-
-def _idempotency_key(request: Request) -> str | None:
-    """The key that the client gave its order. Raises InvalidRequest."""
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise InvalidRequest("Idempotency-Key must be 16 to 96 letters, digits, dots, hyphens or underscores")
-    return key

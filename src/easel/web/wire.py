@@ -16,6 +16,7 @@ from easel.domain.order import MODELS
 from easel.domain.task import ENDS, Status
 from easel.store.task_pages import Page, Query
 from easel.store.tasks import Task
+from easel.web import openai_errors
 
 _BILLING_RULE: Final = "per_call"
 _OBJECT: Final = "image.generation.task"
@@ -152,6 +153,8 @@ def models_body(usable: frozenset[str] | None) -> dict[str, Any]:
 
 def error_body(refusal: Refusal, path: str) -> dict[str, Any]:
     """A refusal, worded for the endpoint that was asked."""
+    if openai_errors.is_for_openai(path):
+        return openai_errors.error_body(refusal)
     wording = _wording(refusal, path)
     error: dict[str, Any] = {"code": wording.code, "message": wording.message, "type": wording.type}
     if path == "/v1/credits":

@@ -1,0 +1,129 @@
+"""Back up: one moment of the database, the secret, and the pictures that tasks showed at that moment, in one file.
+
+The service goes on meanwhile. A picture is stored before its task is completed, so every task that is completed in the
+snapshot has its picture, unless it was deleted since: then it is left out and counted.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import SEEK_END
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final
+
+from easel.domain.picture import object_name
+from easel.domain.secret import Secret
+from easel.outside import postgres_dump
+from easel.outside.backup_file import BackupUnusable, BackupWriter, Manifest
+from easel.outside.pictures import PictureGone, Pictures
+from easel.store import snapshot
+from easel.store.database import Database
+
+SNAPSHOT_S_MAX: Final = 24 * 60 * 60
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An installation to back up.
+
+    `is_secret_kept` says that the data folder keeps the secret; else it was given, and stays out of the backup.
+    `pictures` is None where they stay in their bucket. `postgres_bin` holds PostgreSQL's programs, None for Easel's.
+    """
+
+    easel_version: str
+    database: Database
+    postgres_bin: Path | None
+    secret: Secret
+    is_secret_kept: bool
+    pictures: Pictures | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """What came into the backup."""
+
+    manifest: Manifest
+    pictures: int
+    pictures_gone: int
+
+
+async def back_up(source: Source, file: BinaryIO, working_dir: Path | None) -> BackedUp:
+    """Write the backup. `working_dir` has room for the database's dump; None for the system's own.
+
+    Raises BackupUnusable, PostgresUnusable, StorageFailed, DatabaseUnavailable.
+    """
+    with TemporaryFile(dir=working_dir) as dump, TemporaryFile(dir=working_dir) as names:
+        manifest = await _write_down(source, dump, names)
+        writer = BackupWriter(file)
+        writer.manifest(manifest)
+        if manifest.has_secret:
+            writer.secret(source.secret.text)
+        dump.seek(0)
+        writer.dump(dump, manifest.dump_bytes)
+        names.seek(0)
+        copied = gone = 0
+        for line in names:
+            name = object_name(line.decode().strip())
+            data = await _picture(source, name)
+            if data is None:
+                gone += 1
+            else:
+                writer.picture(name, data)
+                copied += 1
+        writer.end(copied, gone)
+    return BackedUp(manifest, copied, gone)
+
+
+async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manifest:
+    """Put the database and the names of its pictures into the two files, both of one moment."""
+    created_at = datetime.now(UTC)
+    async with source.database.transaction(SNAPSHOT_S_MAX) as connection:
+        taken = await snapshot.take(connection)
+        if taken is None or taken.secret_fingerprint != source.secret.fingerprint:
+            raise BackupUnusable(
+                "Nothing is backed up: the database is not one that Easel set up with this secret. "
+                "Is EASEL_SECRET what the service has?"
+            )
+        await postgres_dump.dump(source.database.url, source.postgres_bin, taken.id, dump)
+        pictures = 0
+        if source.pictures is not None:
+            async for name in snapshot.picture_names(connection):
+                names.write(name.encode() + b"\n")
+                pictures += 1
+    return Manifest(
+        format=1,
+        easel=source.easel_version,
+        created_at=created_at,
+        postgres_major=taken.postgres_major,
+        migrations=taken.migrations,
+        secret_fingerprint=taken.secret_fingerprint.hex(),
+        has_secret=source.is_secret_kept,
+        has_pictures=source.pictures is not None,
+        dump_bytes=dump.seek(0, SEEK_END),
+        dump_sha256=_digest(dump),
+        accounts=taken.accounts,
+        tasks=taken.tasks,
+        unfinished=taken.unfinished,
+        pictures=pictures,
+    )
+
+
+async def _picture(source: Source, name: str) -> bytes | None:
+    assert source.pictures is not None
+    size_bytes = await source.pictures.size_bytes(name)
+    if size_bytes is None:
+        return None
+    try:
+        return await source.pictures.read(name, 0, size_bytes)
+    except PictureGone:
+        return None
+
+
+def _digest(file: BinaryIO) -> str:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""Restore: a backup becomes the content of an empty installation, brought up to date.
+
+Whoever calls this puts the installation to use only when it returns: until then the backup may prove damaged.
+Tasks that were unfinished are drawn again when a worker comes; that counts against none of them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
+from easel.domain.secret import Secret
+from easel.outside import postgres_dump
+from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.pictures import Pictures
+from easel.store import schema, snapshot
+from easel.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An installation to fill: its database is empty, and its secret is the backup's.
+
+    `working_dir` has room for the database's dump.
+    """
+
+    database: Database
+    postgres_bin: Path | None
+    secret: Secret
+    pictures: Pictures
+    working_dir: Path
+
+
+def check(manifest: Manifest, easel_version: str, postgres_bin: Path | None, given_secret: Secret | None) -> None:
+    """Refuse what could not be restored here. Raises BackupUnusable, PostgresUnusable."""
+    if set(manifest.migrations) - _known_migrations():
+        raise BackupUnusable(
+            f"The backup's database was last used by a newer Easel than this one ({easel_version}): "
+            f"restore it with that version. The backup was made with {manifest.easel}."
+        )
+    ours = postgres_dump.major(postgres_bin)
+    if manifest.postgres_major > ours:
+        raise BackupUnusable(
+            f"The backup is of PostgreSQL {manifest.postgres_major} and the programs here are of {ours}: "
+            "set EASEL_POSTGRES_BIN to the programs of that version or a newer one."
+        )
+    if given_secret is None and not manifest.has_secret:
+        raise BackupUnusable(
+            "The backup holds no secret, because its service was given one: set EASEL_SECRET to that secret."
+        )
+    if given_secret is not None and given_secret.fingerprint.hex() != manifest.secret_fingerprint:
+        raise BackupUnusable(
+            "EASEL_SECRET is not the secret of the backup's service: its keys and links would not work. "
+            + ("Unset it: the backup holds the right one." if manifest.has_secret else "Set the right one.")
+        )
+
+
+async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> Ending:
+    """Read the rest of the backup, from its database on, into the target.
+
+    Raises BackupUnusable, PostgresUnusable, StorageFailed, SchemaUnusable, DatabaseUnavailable.
+    """
+    with TemporaryFile(dir=target.working_dir) as dump:
+        reader.dump(manifest, dump)
+        dump.seek(0)
+        await postgres_dump.load(target.database.url, target.postgres_bin, dump)
+    await schema.prepare(target.database.url, target.secret)
+    async with target.database.transaction() as connection:
+        await snapshot.forget_workers(connection)
+    for name, data in reader.pictures(manifest.pictures):
+        content_type = CONTENT_TYPE_BY_EXTENSION[name[name.index(".") :]]
+        await target.pictures.put(object_name(name), data, content_type)
+    return reader.ending
+
+
+def _known_migrations() -> set[str]:
+    return {name for fresh in (True, False) for step in schema.steps(fresh=fresh) for name in step.names}

@@ -1,0 +1,148 @@
+"""`easel backup` and `easel restore`: the private database, the secret and the pictures in one file, and back."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+import msgspec
+
+import easel
+from easel import assembly, logs, settings
+from easel.actions import back_up as backing_up
+from easel.actions import restore as restoring
+from easel.actions.back_up import BackedUp, Source
+from easel.actions.restore import Target
+from easel.commands.administration import data_dir_option
+from easel.commands.failures import told_plainly
+from easel.outside import backup_file, data_folder
+from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.settings import Settings, SettingsWrong
+
+STANDARD_STREAM: Final = Path("-")
+_file_argument = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.command()
+@_file_argument
+@data_dir_option
+def backup(file: Path, data_dir: Path | None) -> None:
+    """Write the private database, the secret and the pictures into FILE, beside a running service.
+
+    Whoever has FILE has the installation's secret, so only its owner may read it. `-` is standard output, for a
+    program that encrypts.
+    """
+    with told_plainly():
+        read = _settings(data_dir)
+        if not data_folder.holds_database(read.data_dir):
+            raise BackupUnusable(f"There is no database in {read.data_dir}: name its folder with --data-dir.")
+        with _output(file) as output, assembly.installation(read) as installed:
+            made = asyncio.run(_back_up(read, installed, output, _beside(file)))
+    click.echo(_summary(made.manifest, made.pictures, made.pictures_gone), err=True)
+    if not made.manifest.has_pictures:
+        click.echo(f"The pictures stay in {read.pictures_url}.", err=True)
+
+
+async def _back_up(
+    read: Settings, installed: assembly.Installation, output: BinaryIO, working_dir: Path | None
+) -> BackedUp:
+    pictures = assembly.pictures(read)
+    database = assembly.database(read, installed)
+    source = Source(
+        easel_version=easel.__version__,
+        database=database,
+        postgres_bin=read.postgres_bin,
+        secret=installed.secret,
+        is_secret_kept=read.secret is None,
+        pictures=pictures if pictures.is_folder else None,
+    )
+    await database.open()
+    try:
+        return await backing_up.back_up(source, output, working_dir)
+    finally:
+        await database.close()
+
+
+@click.command()
+@_file_argument
+@data_dir_option
+def restore(file: Path, data_dir: Path | None) -> None:
+    """Fill an empty data folder from FILE, which `easel backup` made. `-` is standard input.
+
+    Restore only what you trust: a backup holds statements that the database runs.
+    """
+    with told_plainly():
+        read = _settings(data_dir)
+        with _input(file) as source:
+            reader = BackupReader(source)
+            manifest = reader.manifest()
+            restoring.check(manifest, easel.__version__, read.postgres_bin, read.secret)
+            with data_folder.prepared(read.data_dir, read.postgres_bin, read.postgres_user) as aside:
+                ending = _fill(msgspec.structs.replace(read, data_dir=aside), reader, manifest)
+    click.echo(_summary(manifest, ending.pictures, ending.pictures_gone))
+    if not manifest.has_pictures:
+        click.echo("The pictures are still in their bucket: set EASEL_STORAGE_URL as it was.")
+    click.echo(f"Everything is in {read.data_dir} now: `easel serve --data-dir {read.data_dir}` goes on with it.")
+
+
+def _fill(inside: Settings, reader: BackupReader, manifest: Manifest) -> Ending:
+    """Fill the installation that the settings describe."""
+    if manifest.has_secret:
+        assembly.keep_secret(inside.data_dir, reader.secret())
+    with assembly.installation(inside) as installed:
+        return asyncio.run(_restore(inside, installed, reader, manifest))
+
+
+async def _restore(
+    inside: Settings, installed: assembly.Installation, reader: BackupReader, manifest: Manifest
+) -> Ending:
+    database = assembly.database(inside, installed)
+    target = Target(
+        database=database,
+        postgres_bin=inside.postgres_bin,
+        secret=installed.secret,
+        pictures=assembly.pictures(inside),
+        working_dir=inside.data_dir,
+    )
+    await database.open()
+    try:
+        return await restoring.restore(reader, manifest, target)
+    finally:
+        await database.close()
+
+
+def _settings(data_dir: Path | None) -> Settings:
+    read = settings.read(data_dir=data_dir)
+    logs.configure("command", read.log_format, "warning")
+    if read.database_url is not None:
+        raise SettingsWrong(
+            "EASEL_DATABASE_URL is set, and `easel backup` and `easel restore` are for the private database: back up "
+            "a server of your own with its own tools, such as pg_dump, and keep EASEL_SECRET and the pictures with it."
+        )
+    return read
+
+
+def _output(file: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    return backup_file.streamed(sys.stdout.buffer) if file == STANDARD_STREAM else backup_file.written(file)
+
+
+def _input(file: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    return contextlib.nullcontext(sys.stdin.buffer) if file == STANDARD_STREAM else backup_file.opened(file)
+
+
+def _beside(file: Path) -> Path | None:
+    return None if file == STANDARD_STREAM else file.absolute().parent
+
+
+def _summary(manifest: Manifest, pictures: int, pictures_gone: int) -> str:
+    words = (
+        f"{_count(manifest.accounts, 'account')}, {_count(manifest.tasks, 'task')} ({manifest.unfinished} unfinished) "
+        f"and {_count(pictures, 'picture')}, as of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    return words + (f" Deleted meanwhile: {_count(pictures_gone, 'picture')}." if pictures_gone else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,119 @@
+"""OpenAI's order: the body of a request to its images API becomes orders of ours that cannot be wrong.
+
+It knows what OpenAI's fields mean here and what of them is ignored; the bounds of one picture are `order`'s own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias, cast, get_args
+
+from easel.domain import order as order_rules
+from easel.domain.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
+from easel.domain.order import MODELS, RATIOS_PX, SEED_MAX, SEED_MIN, SIDE_PX_MAX, SIDE_PX_MIN, Order
+
+ResponseFormat: TypeAlias = Literal["url", "b64_json"]
+RESPONSE_FORMATS: Final[tuple[ResponseFormat, ...]] = get_args(ResponseFormat)
+
+PICTURES_MAX: Final = 10
+DEFAULT_RESPONSE_FORMAT: Final[ResponseFormat] = "url"
+DEFAULT_OUTPUT_FORMAT: Final = "png"
+"""OpenAI's own, and what code that was written for it calls its files; elsewhere Easel's is WebP."""
+
+_AUTO: Final = "1024x1024"
+_SIZE_SENTENCE: Final = (
+    f"size must be auto, or WIDTHxHEIGHT with both sides from {SIDE_PX_MIN} to {SIDE_PX_MAX} pixels, such as 1024x768"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenaiOrder:
+    """One order for each picture, alike but for their seeds, and how the pictures are to be answered."""
+
+    orders: tuple[Order, ...]
+    response_format: ResponseFormat
+
+    @property
+    def model(self) -> str:
+        """What is to draw them all."""
+        return self.orders[0].model
+
+
+def parse(fields: object) -> OpenaiOrder:
+    """The order that a decoded JSON body asks for. Without a model it is for the only one.
+
+    Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`,
+    `user`, …), are ignored; `null` means absent. Pictures of one order have seeds in a row where it names one.
+    Raises InvalidRequest, or ModelNotFound.
+    """
+    if not isinstance(fields, dict):
+        raise InvalidRequest("The request body must be a JSON object")
+    given = cast("Mapping[str, object]", fields)
+    _refuse_stream(given.get("stream"))
+    first = _one(given)
+    count = _count(given.get("n"))
+    orders = tuple(replace(first, seed=_seed(first.seed, number)) for number in range(count))
+    return OpenaiOrder(orders, _response_format(given.get("response_format")))
+
+
+def _one(given: Mapping[str, object]) -> Order:
+    model, output_format = given.get("model"), given.get("output_format")
+    try:
+        return order_rules.parse(
+            {
+                "model": MODELS[0] if model is None else model,
+                "prompt": given.get("prompt"),
+                "size": _size(given.get("size")),
+                "seed": given.get("seed"),
+                "nsfw_check": given.get("nsfw_check"),
+                "output_format": DEFAULT_OUTPUT_FORMAT if output_format is None else output_format,
+            }
+        )
+    except ModelAccessDenied:
+        assert isinstance(model, str)
+        raise ModelNotFound(model) from None
+    except InvalidRequest as refusal:
+        if refusal.param == "size":
+            raise InvalidRequest(_SIZE_SENTENCE, "size") from None
+        raise
+
+
+def _size(value: object) -> object:
+    if value is None or value == "auto":
+        return _AUTO
+    # OpenAI has no ratios, and its clients know no other errors about sizes than about pixels.
+    if isinstance(value, str) and value in RATIOS_PX:
+        raise InvalidRequest(_SIZE_SENTENCE, "size")
+    return value
+
+
+def _seed(first: int | None, number: int) -> int | None:
+    """The seeds that follow the first; after the greatest comes the least."""
+    return None if first is None else (first - SEED_MIN + number) % (SEED_MAX - SEED_MIN + 1) + SEED_MIN
+
+
+def _count(value: object) -> int:
+    if value is None:
+        return 1
+    # bool is an int to Python, not to JSON.
+    if type(value) is not int or not 1 <= value <= PICTURES_MAX:
+        raise InvalidRequest(f"n must be a whole number from 1 to {PICTURES_MAX}", "n")
+    return value
+
+
+def _refuse_stream(value: object) -> None:
+    if value is None or value is False:
+        return
+    if value is True:
+        raise InvalidRequest(
+            "stream is not supported here: leave it out, and the answer has the whole picture", "stream"
+        )
+    raise InvalidRequest("stream must be false", "stream")
+
+
+def _response_format(value: object) -> ResponseFormat:
+    if value is None:
+        return DEFAULT_RESPONSE_FORMAT
+    for known in RESPONSE_FORMATS:
+        if value == known:
+            return known
+    raise InvalidRequest(f"response_format must be one of {', '.join(RESPONSE_FORMATS)}", "response_format")

@@ -1,0 +1,77 @@
+"""One moment of the whole database, which other connections can look at too, and what a backup tells of it.
+
+It also reads databases that an older version of Easel has left behind, before they are brought up to date.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from psycopg.rows import class_row
+
+from easel.store.database import Connection
+
+_NAMES_AT_ONCE: Final = 1000
+
+_NAMES: Final[LiteralString] = "SELECT picture_name FROM tasks WHERE picture_name IS NOT NULL"
+_NOT_WITHDRAWN: Final[LiteralString] = " AND picture_withdrawn_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The moment's id, and what there was. `unfinished` tasks have not ended."""
+
+    id: str
+    postgres_major: int
+    migrations: list[str]
+    secret_fingerprint: bytes
+    accounts: int
+    tasks: int
+    unfinished: int
+
+
+async def take(connection: Connection) -> Snapshot | None:
+    """Take a snapshot, which lasts as long as the transaction; None where there is no Easel in the database.
+
+    Must be the first of its transaction, which then may take long and be idle.
+    """
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await connection.execute("SET LOCAL statement_timeout = 0")
+    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    if not await _holds(connection, "SELECT FROM pg_class WHERE oid = to_regclass('installation')"):
+        return None
+    cursor = connection.cursor(row_factory=class_row(Snapshot))
+    await cursor.execute(
+        """
+        SELECT pg_export_snapshot() AS id, current_setting('server_version_num')::int / 10000 AS postgres_major,
+            ARRAY (SELECT name FROM easel_migrations ORDER BY name) AS migrations,
+            (SELECT secret_fingerprint FROM installation) AS secret_fingerprint,
+            (SELECT count(*) FROM accounts) AS accounts,
+            (SELECT count(*) FROM tasks) AS tasks,
+            (SELECT count(*) FROM tasks WHERE status IN ('pending', 'processing')) AS unfinished
+        """
+    )
+    return await cursor.fetchone()
+
+
+async def picture_names(connection: Connection) -> AsyncIterator[str]:
+    """The names of all pictures that tasks show, as the transaction's snapshot has them."""
+    async with connection.cursor(name="picture_names") as cursor:
+        cursor.itersize = _NAMES_AT_ONCE
+        await cursor.execute(await _names(connection))
+        async for (name,) in cursor:
+            yield name
+
+
+async def forget_workers(connection: Connection) -> None:
+    """Remove all workers: of those in a restored database none lives, and none died. Their jobs go to others."""
+    await connection.execute("DELETE FROM procrastinate_workers")
+
+
+async def _names(connection: Connection) -> LiteralString:
+    column = "SELECT FROM pg_attribute WHERE attrelid = 'tasks'::regclass AND attname = 'picture_withdrawn_at'"
+    return _NAMES + (_NOT_WITHDRAWN if await _holds(connection, column) else "")
+
+
+async def _holds(connection: Connection, query: LiteralString) -> bool:
+    return await (await connection.execute(query)).fetchone() is not None

@@ -1,0 +1,100 @@
+"""Waiting with a client for all its tasks, for as long as both are there.
+
+It ends when the tasks have, when the client's time is over, when the client leaves, or when this process stops. It
+holds no connection to the database, and outlasts one that goes away.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+
+from easel.actions.newsroom import Newsroom, Watch
+from easel.domain.task import ENDS
+from easel.store import tasks
+from easel.store.database import Database, DatabaseUnavailable
+from easel.store.tasks import Task
+
+DEFAULT_PATIENCE_S: Final = 600.0
+"""After how long a client is taken to give up that does not tell: the default of OpenAI's SDKs."""
+WAIT_S_MAX: Final = 3600.0
+ANSWERING_S: Final = 10.0
+"""How long before that it is answered, though never more than a fifth of its patience: an answer that comes just after
+it left would be lost."""
+_PATIENCE_HEADERS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")
+"""Where OpenAI's SDKs, for Python and for JavaScript, tell after how many seconds they give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """The tasks as last seen, in their order, and why no more of them was awaited."""
+
+    tasks: Sequence[Task]
+    is_deserted: bool
+    """Whether the client has left."""
+    is_stopping: bool
+    """Whether this process is about to stop."""
+
+    @property
+    def unfinished(self) -> list[Task]:
+        """Those that have not ended."""
+        return [task for task in self.tasks if task.status not in ENDS]
+
+
+async def attend(database: Database, newsroom: Newsroom, request: Request, awaited: Sequence[Task]) -> Attended:
+    """Wait until all tasks have ended, or for no longer. The request's body must have been read."""
+    with ExitStack() as watching:
+        watches = [watching.enter_context(newsroom.watch(task.id, task)) for task in awaited]
+        await _look(database, watches)
+        leaving = asyncio.create_task(_left(request))
+        ending = asyncio.create_task(_all_ended(watches))
+        try:
+            await asyncio.wait({leaving, ending}, timeout=wait_s(request), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            ending.cancel()
+        return Attended(_seen(watches), leaving.done(), any(watch.is_over for watch in watches))
+
+
+def wait_s(request: Request) -> float:
+    """How long a client can be kept waiting, as far as it tells."""
+    patience_s = _patience_s(request)
+    return min(WAIT_S_MAX, patience_s - min(ANSWERING_S, patience_s / 5))
+
+
+def _patience_s(request: Request) -> float:
+    for header in _PATIENCE_HEADERS:
+        with contextlib.suppress(ValueError):
+            patience_s = float(request.headers.get(header, ""))
+            if 0 < patience_s < math.inf:
+                return patience_s
+    return DEFAULT_PATIENCE_S
+
+
+async def _look(database: Database, watches: Sequence[Watch]) -> None:
+    """Read once more, since a task may have ended before it was watched. Later looks are the newsroom's."""
+    by_id = {watch.task.id: watch for watch in watches if watch.task is not None and watch.task.status not in ENDS}
+    if by_id:
+        with contextlib.suppress(DatabaseUnavailable):
+            async with database.reading() as connection:
+                for task in await tasks.find_all(connection, list(by_id)):
+                    by_id[task.id].show(task)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _all_ended(watches: Sequence[Watch]) -> None:
+    for watch in watches:
+        await watch.end()
+
+
+def _seen(watches: Sequence[Watch]) -> list[Task]:
+    return [watch.task for watch in watches if watch.task is not None]

@@ -1,0 +1,96 @@
+"""OpenAI's way to create pictures: one request, whose answer is the pictures.
+
+Its client never learns its tasks' ids, so tasks are cancelled that it cannot wait for any longer. Pictures that were
+drawn by then are charged, and answered where anybody is left to be answered. With an `Idempotency-Key` the client can
+come again, and the task goes on.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from easel.actions.abandon import abandon
+from easel.actions.submit import Submission, Submit
+from easel.domain import openai_order
+from easel.domain.errors import ModelNotFound, OrderFailed, ServiceUnavailable
+from easel.domain.openai_order import OpenaiOrder
+from easel.domain.task import ErrorCode, Status
+from easel.outside.pictures import Pictures
+from easel.store.tasks import Task
+from easel.web import openai_answers
+from easel.web.auth import Auth
+from easel.web.bodies import idempotency_key, json_body
+from easel.web.links import LinkBase
+from easel.web.openai_answers import Finished
+from easel.web.openai_attendance import attend
+from easel.web.task_answers import TaskAnswers
+
+_TOO_LATE: Final = "The pictures were not finished in the time that the client waits"
+_ERASED: Final = "The picture is no longer kept"
+
+
+class OpenaiImageEndpoint:
+    """`POST /openai/v1/images/generations`."""
+
+    def __init__(
+        self, auth: Auth, submit: Submit, answers: TaskAnswers, pictures: Pictures, link_base: LinkBase
+    ) -> None:
+        self._auth = auth
+        self._submit = submit
+        self._answers = answers
+        self._pictures = pictures
+        self._link_base = link_base
+
+    async def create(self, request: Request) -> Response:
+        """The pictures; fewer than ordered where some failed, and a refusal where all did."""
+        holder = await self._auth.creator(request)
+        order = openai_order.parse(await json_body(request))
+        if not holder.may_use(order.model):
+            raise ModelNotFound(order.model)
+        key = idempotency_key(request)
+        submission = Submission(holder, order.orders, request.state.request_id, self._link_base.of(request), key)
+        accepted = await self._submit(submission)
+        request.state.task_id = accepted.tasks[0].id
+        request.state.standing = accepted.standing
+        ended = await self._ended(request, accepted.tasks, is_repeatable=key is not None)
+        finished = await self._finished(ended, order)
+        headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
+        if order.response_format == "b64_json":
+            return openai_answers.base64_answer(finished, self._pictures, headers)
+        return openai_answers.links_answer(finished, headers)
+
+    async def _ended(self, request: Request, accepted: Sequence[Task], *, is_repeatable: bool) -> list[Task]:
+        """The tasks, all ended, as long as the client is there to be told."""
+        attended = await attend(self._answers.database, self._answers.newsroom, request, accepted)
+        ended = {task.id: task for task in attended.tasks}
+        if attended.unfinished and not is_repeatable:
+            ended |= {task.id: task for task in await abandon(self._answers.database, attended.unfinished)}
+        if attended.is_deserted:
+            raise ClientDisconnect
+        if attended.unfinished and not any(task.status is Status.COMPLETED for task in ended.values()):
+            # Who can repeat the request, or will find another process, is asked to; for others it would be in vain.
+            if is_repeatable or attended.is_stopping:
+                raise ServiceUnavailable
+            raise OrderFailed(ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
+        return [ended[task.id] for task in accepted]
+
+    async def _finished(self, ended: Sequence[Task], order: OpenaiOrder) -> Finished:
+        """The pictures that there are. Raises OrderFailed where there are none."""
+        completed = [task for task in ended if task.status is Status.COMPLETED]
+        failed = [task for task in ended if task.status is Status.FAILED]
+        shown = []
+        for task in completed:
+            links = (await self._answers.body(task))["results"]
+            if links and await self._is_kept(task, order):
+                shown.append((task, links[0]))
+        if shown:
+            return Finished(shown, failed)
+        if completed:
+            raise OrderFailed(ErrorCode.RESOURCE_NOT_FOUND, _ERASED)
+        raise OrderFailed(ErrorCode(failed[0].error_code or ErrorCode.UNKNOWN_ERROR), failed[0].error_message or "")
+
+    async def _is_kept(self, task: Task, order: OpenaiOrder) -> bool:
+        # Looked up before the answer begins: what is missing after that can only be told by breaking it off.
+        return order.response_format == "url" or await openai_answers.is_kept(task, self._pictures)
