@@ -356,7 +356,7 @@ def test_a_bucket_holds_serves_and_forgets_a_picture() -> None:
         assert asyncio.run(pictures.size_bytes(NAME)) == 10
         asyncio.run(pictures.delete(NAME))
         assert asyncio.run(pictures.size_bytes(NAME)) is None
-        assert bucket.asked[-2:] == [f"DELETE /bucket/prefix/{NAME}", f"HEAD /bucket/prefix/{NAME}"]
+        assert bucket.asked[-3:] == [f"{method} /bucket/prefix/{NAME}" for method in ("DELETE", "HEAD", "GET")]
 
 
 def test_a_busy_bucket_is_asked_again() -> None:

@@ -165,7 +165,7 @@ def test_data_of_another_major_version_is_refused_with_a_way_out(fresh_dir: Path
         pass
     (fresh_dir / "postgres/data/PG_VERSION").write_text("9\n")
     with (
-        pytest.raises(PostgresUnusable, match=r"is of PostgreSQL 9 .* EASEL_POSTGRES_BIN .* pg_dump"),
+        pytest.raises(PostgresUnusable, match=r"is of PostgreSQL 9 .* EASEL_POSTGRES_BIN .* `easel backup`"),
         attach(fresh_dir),
     ):
         pass

@@ -64,6 +64,7 @@ class Worker:
         """Take jobs until `stop`, then let running ones finish, or hand them back after the drain's time."""
         # The queue's own writes need not wait for the disk: a job whose taking was lost is taken again.
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
+            app.job_manager = queue.JobManager(app.connector)
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
             beside = [asyncio.create_task(work) for work in (self._tend(), self._newsroom.run(), self._sweep.run())]
             try:

@@ -126,15 +126,18 @@ async def _work(parts: assembly.WorkerParts, *, is_supervised: bool) -> None:
         _when_abandoned(stopping.set)
     if not await _load(parts, stopping):
         return
-    for database in parts.databases:
-        await database.open()
-    _say_ready()
-    working = asyncio.create_task(parts.worker.run())
-    await _first_of(working, stopping)
-    parts.worker.stop()
-    await working
-    for database in parts.databases:
-        await database.close()
+    try:
+        for database in parts.databases:
+            await database.open()
+        _say_ready()
+        working = asyncio.create_task(parts.worker.run())
+        await _first_of(working, stopping)
+        parts.worker.stop()
+        await working
+    finally:
+        # Whatever ended it: the pools' own tasks do not end by being cancelled, and this process not without them.
+        for database in parts.databases:
+            await database.close()
 
 
 async def _load(parts: assembly.WorkerParts, stopping: asyncio.Event) -> bool:
@@ -192,8 +195,9 @@ def _allow_open_files(wanted: int) -> None:
 
 
 def _say_ready() -> None:
-    sys.stdout.write(READY.decode())
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # nobody is left to be told
+        sys.stdout.write(READY.decode())
+        sys.stdout.flush()
 
 
 def _when_abandoned(stop: Callable[[], None]) -> None:

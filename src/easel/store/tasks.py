@@ -61,6 +61,7 @@ class Task:
 
 
 # Named rather than `*`, so that a column which a newer version adds breaks nothing here.
+# Statements are composed once: composing one takes longer than sending it.
 _COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
 
 
@@ -129,11 +130,11 @@ _ADD: Final = sql.SQL("""
             2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')::bigint
         )))
     RETURNING {columns}
-""").format(columns=_COLUMNS, tag_max=sql.Literal(_TAG_MAX))
+""").format(columns=_COLUMNS, tag_max=sql.Literal(_TAG_MAX)).as_bytes()
 
-_FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS)
+_FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS).as_bytes()
 
-_FIND_ALL: Final = sql.SQL("SELECT {} FROM tasks WHERE id = ANY (%s)").format(_COLUMNS)
+_FIND_ALL: Final = sql.SQL("SELECT {} FROM tasks WHERE id = ANY (%s)").format(_COLUMNS).as_bytes()
 
 _BEGIN: Final = sql.SQL("""
     WITH begun AS (
@@ -142,7 +143,7 @@ _BEGIN: Final = sql.SQL("""
     )
     SELECT {columns} FROM begun
     WHERE setval('fair_share_clock', greatest(tag, 0)) IS NOT NULL AND {news} IS NOT NULL
-""").format(columns=_COLUMNS, news=news.announce("id"))
+""").format(columns=_COLUMNS, news=news.announce("id")).as_bytes()
 
 _REPORT_PROGRESS: Final = sql.SQL("""
     WITH reported AS (
@@ -151,7 +152,7 @@ _REPORT_PROGRESS: Final = sql.SQL("""
         WHERE id = %s AND status IN ('pending', 'processing') RETURNING id
     )
     SELECT {} FROM reported
-""").format(news.announce("id"))
+""").format(news.announce("id")).as_bytes()
 
 
 async def add(connection: Connection, task: NewTask) -> Task:

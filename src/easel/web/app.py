@@ -4,6 +4,7 @@ It turns every refusal and every fault into the contract's error shape, and writ
 path, since a path may hold a link. Where the edge below (`edge.py`) took a request back, the line has its answer.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -109,6 +110,11 @@ class App:
             await self._router(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499  # nobody is left to read an answer; nginx's number for it
+        except asyncio.CancelledError:
+            # The process stops and has waited long enough. What was asked for may have been done all the same.
+            if exchange.status:
+                raise
+            await exchange.answer_fault(ServiceUnavailable(), receive)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request: whatever it is becomes an answer
             await exchange.answer_fault(error, receive)
         finally:

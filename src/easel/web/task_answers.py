@@ -37,8 +37,9 @@ class TaskAnswers:
         if wait_s <= 0 or task.status in ENDS:
             return task
         with self.newsroom.watch(task.id, task) as watch:
-            # Read once more: it may have changed before it was watched.
-            watch.show(await self.find(task.account_id, task.id))
+            # It may have ended before it was watched. Read by the newsroom, so that a database which is away at this
+            # moment fails nobody whose order is accepted.
+            self.newsroom.look(task.id)
             await watch.end(wait_s)
             assert watch.task is not None
             return watch.task
