@@ -20,7 +20,7 @@ import msgspec
 import psycopg
 import pytest
 
-from easel import assembly
+from easel.assembly.installation import kept_secret
 from easel.outside import private_postgres
 from easel.outside.backup_file import BackupReader, BackupWriter
 from easel.store import schema
@@ -320,7 +320,7 @@ def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
 
     with new_service(room, "old") as service:
         with private_postgres.attach(service.data_dir) as server:
-            asyncio.run(prepare_as_of_old(server.url, assembly.kept_secret(service.data_dir).fingerprint))
+            asyncio.run(prepare_as_of_old(server.url, kept_secret(service.data_dir).fingerprint))
         backed_up(service, room / "old.tar")
     assert restored(room / "old.tar", room / "old-again").returncode == 0
     with Service(room / "old-again").database() as connection:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from easel.assembly import EXIT_HUNG
+from easel.assembly.worker import EXIT_HUNG
 from tests.faults import (
     assert_nothing_runs,
     assert_picture_is_there,

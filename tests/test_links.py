@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from easel import assembly
+from easel.assembly.installation import kept_secret, link_keys
 from easel.domain import link
 from easel.domain.link import LinkKeys
 from tests.running_service import Service, finish, read_task, submit
@@ -70,7 +70,7 @@ def picture(client: httpx2.Client, stranger: httpx2.Client) -> Picture:
 @pytest.fixture(scope="module")
 def keys(service: Service) -> LinkKeys:
     """What the service signs its links with."""
-    return assembly.link_keys(assembly.kept_secret(service.data_dir))
+    return link_keys(kept_secret(service.data_dir))
 
 
 def drawn(client: httpx2.Client, stranger: httpx2.Client, **order: Any) -> Picture:
@@ -88,7 +88,7 @@ def expire(service: Service, picture: Picture) -> str:
             (picture.task["id"],),
         ).fetchone()
     assert row is not None
-    return link.path(picture.name, int(row[0]), assembly.link_keys(assembly.kept_secret(service.data_dir)))
+    return link.path(picture.name, int(row[0]), link_keys(kept_secret(service.data_dir)))
 
 
 @pytest.mark.parametrize(("output_format", "type_"), [("webp", "webp"), ("png", "png"), ("jpeg", "jpeg")])

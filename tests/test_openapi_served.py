@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from easel import assembly
+from easel.assembly.installation import kept_secret, link_keys
 from easel.domain import link
 from easel.web.app import Endpoints, routes
 from tests.contract import EVENTS, Contract, events
@@ -265,7 +265,7 @@ def test_a_picture_is_answered_as_the_document_says(
 ) -> None:
     url = finish(client, submit(client, output_format=output_format)["id"])["results"][0]
     name = url.rpartition("/")[2]
-    expired = link.path(name, 1, assembly.link_keys(assembly.kept_secret(service.data_dir)))
+    expired = link.path(name, 1, link_keys(kept_secret(service.data_dir)))
     asked = [
         (url, {}, 200),
         (url, {"range": "bytes=0-9"}, 206),

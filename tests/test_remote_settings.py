@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from easel import assembly, settings
+from easel import settings
+from easel.assembly.engines import devices, engine
 from easel.settings import Settings, SettingsWrong
 from tests import image_server
 from tests.image_server import ImageServer, draws, says
@@ -78,9 +79,9 @@ def test_the_key_can_stand_in_a_file_and_shows_nowhere(tmp_path: Path) -> None:
 
 
 def test_the_engine_is_built_from_the_settings() -> None:
-    made = assembly.engine(read(ENGINE="remote", REMOTE_URL=URL, REMOTE_DRAWS_AT_ONCE="7"))
+    made = engine(read(ENGINE="remote", REMOTE_URL=URL, REMOTE_DRAWS_AT_ONCE="7"))
     assert (made.name, made.draws_at_once, made.jobs_at_once) == ("remote", 7, 14)
-    assert assembly.devices(read(ENGINE="remote", REMOTE_URL=URL)) == ["auto"]
+    assert devices(read(ENGINE="remote", REMOTE_URL=URL)) == ["auto"]
 
 
 def test_doctor_says_how_the_image_server_looks(server: ImageServer, data_dir: Path) -> None:

@@ -1,21 +1,46 @@
-"""The command line, `easel …`."""
+"""The command line, `easel …`. A command is loaded when it is called, since some load much."""
 
 import signal
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
 import easel
-from easel.commands.administration import credits_group, keys
-from easel.commands.backup import backup, restore
-from easel.commands.doctor import doctor
-from easel.commands.generate import generate
-from easel.commands.groups import groups
-from easel.commands.processes import web, worker
-from easel.commands.serve import serve
+
+_COMMANDS: Final = {
+    "serve": "easel.commands.serve:serve",
+    "generate": "easel.commands.generate:generate",
+    "keys": "easel.commands.administration:keys",
+    "groups": "easel.commands.groups:groups",
+    "credits": "easel.commands.administration:credits_group",
+    "doctor": "easel.commands.doctor:doctor",
+    "backup": "easel.commands.backup:backup",
+    "restore": "easel.commands.backup:restore",
+    "web": "easel.commands.processes:web",
+    "worker": "easel.commands.processes:worker",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """All commands, each in its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, in the order in which help shows them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None when there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(easel.__version__, prog_name="easel")
 def main() -> None:
     """A self-hosted text-to-image service for Z-Image-Turbo.
@@ -27,9 +52,6 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))
 
-
-for command in (serve, generate, keys, groups, credits_group, doctor, backup, restore, web, worker):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="easel")

@@ -106,10 +106,12 @@ class Draw:
                 raise NotBegun
             async with self._notes.noting() as connection:
                 task = await tasks.begin(connection, task_id)
-            if task is None:
-                return False
-            log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
-            end = await self._draw(task, place)
+            if task is not None:
+                log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
+                end = await self._draw(task, place)
+        if task is None:
+            await self._discard_leftover(task_id)
+            return False
         if end is None:
             await self._make_sure_of_end(task)
             return False
@@ -185,7 +187,7 @@ class Draw:
 
     async def _store(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         picture = await asyncio.to_thread(self._encode, task, drawn)
-        name = link.picture_name(task.id, self._settings.picture_name_secret, EXTENSIONS[task.output_format])
+        name = self._picture_name(task)
         await self._pictures.put(object_name(name), picture, CONTENT_TYPES[task.output_format])
         ended_at = datetime.now(UTC)
         outcome = Outcome(
@@ -197,13 +199,28 @@ class Draw:
             link_expires_at=link.expires_at(ended_at),
         )
         if not await settle.complete(self._database, task.id, outcome, job_id):
-            current = await self._make_sure_of_end(task)
-            # A picture whose task failed meanwhile, or was erased, must not stay; one that another worker completed must.
-            if current.status is not Status.COMPLETED or current.picture_withdrawn_at is not None:
-                await self._pictures.delete(object_name(name))
+            await self._discard_unless_shown(await self._make_sure_of_end(task))
             return False
         log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
         return True
+
+    def _picture_name(self, task: Task) -> str:
+        return link.picture_name(task.id, self._settings.picture_name_secret, EXTENSIONS[task.output_format])
+
+    async def _discard_unless_shown(self, task: Task) -> None:
+        """A picture whose task failed meanwhile, or was erased, must not stay; one that another worker completed must."""
+        if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
+            await self._pictures.delete(object_name(self._picture_name(task)))
+
+    async def _discard_leftover(self, task_id: str) -> None:
+        """A worker may have stored the picture of a task that had ended, and have died before it saw that."""
+        async with self._database.reading() as connection:
+            ended = await tasks.find_all(connection, [task_id])
+        for task in ended:
+            try:
+                await self._discard_unless_shown(task)
+            except StorageFailed as error:
+                log.warning("picture_undeleted", task_id=task_id, reason=str(error))
 
     def _encode(self, task: Task, drawn: "_Drawn") -> bytes:
         recipe = None

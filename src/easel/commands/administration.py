@@ -11,9 +11,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from easel import assembly, logs, settings
+from easel import logs, settings
 from easel.actions import keys as key_actions
 from easel.actions.keys import IssuedKey, KeyOrder
+from easel.assembly.installation import Installation, database_of, installation, pepper
 from easel.commands.failures import told_plainly
 from easel.commands.option_types import Amount, Expiry, Models
 from easel.domain.api_key import Scope
@@ -34,19 +35,19 @@ data_dir_option = click.option(
 def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaitable[_Answer]]) -> _Answer:
     """Do something with the installation's database and its pepper, and give what came of it."""
 
-    async def run(read: settings.Settings, installed: assembly.Installation) -> _Answer:
+    async def run(read: settings.Settings, installed: Installation) -> _Answer:
         await schema.prepare(installed.database_url, installed.secret)
-        database = assembly.database(read, installed)
+        database = database_of(read, installed)
         await database.open()
         try:
-            return await act(database, assembly.pepper(installed.secret))
+            return await act(database, pepper(installed.secret))
         finally:
             await database.close()
 
     with told_plainly():
         read = settings.read(data_dir=data_dir)
         logs.configure("command", read.log_format, "warning")
-        with assembly.installation(read) as installed:
+        with installation(read) as installed:
             return asyncio.run(run(read, installed))
 
 

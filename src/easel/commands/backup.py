@@ -10,11 +10,13 @@ import click
 import msgspec
 
 import easel
-from easel import assembly, logs, settings
+from easel import logs, settings
 from easel.actions import back_up as backing_up
 from easel.actions import restore as restoring
 from easel.actions.back_up import BackedUp, Source
 from easel.actions.restore import Target
+from easel.assembly.installation import Installation, database_of, installation, keep_secret
+from easel.assembly.storage import picture_store
 from easel.commands.administration import data_dir_option
 from easel.commands.failures import told_plainly
 from easel.outside import backup_file, data_folder
@@ -38,18 +40,16 @@ def backup(file: Path, data_dir: Path | None) -> None:
         read = _settings(data_dir)
         if not data_folder.holds_database(read.data_dir):
             raise BackupUnusable(f"There is no database in {read.data_dir}: name its folder with --data-dir.")
-        with _output(file) as output, assembly.installation(read) as installed:
+        with _output(file) as output, installation(read) as installed:
             made = asyncio.run(_back_up(read, installed, output, _beside(file)))
     click.echo(_summary(made.manifest, made.pictures, made.pictures_gone), err=True)
     if not made.manifest.has_pictures:
         click.echo(f"The pictures stay in {read.pictures_url}.", err=True)
 
 
-async def _back_up(
-    read: Settings, installed: assembly.Installation, output: BinaryIO, working_dir: Path | None
-) -> BackedUp:
-    pictures = assembly.pictures(read)
-    database = assembly.database(read, installed)
+async def _back_up(read: Settings, installed: Installation, output: BinaryIO, working_dir: Path | None) -> BackedUp:
+    pictures = picture_store(read)
+    database = database_of(read, installed)
     source = Source(
         easel_version=easel.__version__,
         database=database,
@@ -90,20 +90,18 @@ def restore(file: Path, data_dir: Path | None) -> None:
 def _fill(inside: Settings, reader: BackupReader, manifest: Manifest) -> Ending:
     """Fill the installation that the settings describe."""
     if manifest.has_secret:
-        assembly.keep_secret(inside.data_dir, reader.secret())
-    with assembly.installation(inside) as installed:
+        keep_secret(inside.data_dir, reader.secret())
+    with installation(inside) as installed:
         return asyncio.run(_restore(inside, installed, reader, manifest))
 
 
-async def _restore(
-    inside: Settings, installed: assembly.Installation, reader: BackupReader, manifest: Manifest
-) -> Ending:
-    database = assembly.database(inside, installed)
+async def _restore(inside: Settings, installed: Installation, reader: BackupReader, manifest: Manifest) -> Ending:
+    database = database_of(inside, installed)
     target = Target(
         database=database,
         postgres_bin=inside.postgres_bin,
         secret=installed.secret,
-        pictures=assembly.pictures(inside),
+        pictures=picture_store(inside),
         working_dir=inside.data_dir,
     )
     await database.open()

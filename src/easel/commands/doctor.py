@@ -9,7 +9,10 @@ from pathlib import Path
 
 import click
 
-from easel import assembly, logs, settings
+from easel import logs, settings
+from easel.assembly.engines import devices, remote
+from easel.assembly.installation import Installation, database_of, installation, secret_file
+from easel.assembly.storage import picture_store
 from easel.commands.administration import data_dir_option
 from easel.domain.errors import EaselError
 from easel.engines.engine import EngineUnusable
@@ -69,14 +72,14 @@ def _secret(read: Settings) -> Diagnosis:
         return Diagnosis("secret", is_well=True, words="given by the environment")
     if read.database_url is not None:
         return Diagnosis("secret", is_well=False, words="EASEL_SECRET is required with EASEL_DATABASE_URL")
-    where = assembly.secret_file(read.data_dir)
+    where = secret_file(read.data_dir)
     return Diagnosis("secret", is_well=True, words=f"kept in {where}, made at first start")
 
 
 def _database(read: Settings) -> Iterator[Diagnosis]:
     kind = "private PostgreSQL" if read.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
     try:
-        with assembly.installation(read) as installed:
+        with installation(read) as installed:
             workers = asyncio.run(_ask_database(read, installed))
     except (SettingsWrong, PostgresUnusable, EaselError) as error:
         yield Diagnosis("database", is_well=False, words=f"{kind}: {error}")
@@ -86,9 +89,9 @@ def _database(read: Settings) -> Iterator[Diagnosis]:
     yield Diagnosis("workers", is_well=True, words=running)
 
 
-async def _ask_database(read: Settings, installed: assembly.Installation) -> int:
+async def _ask_database(read: Settings, installed: Installation) -> int:
     await schema.prepare(installed.database_url, installed.secret)
-    database = assembly.database(read, installed)
+    database = database_of(read, installed)
     await database.open()
     try:
         async with database.reading() as connection:
@@ -99,7 +102,7 @@ async def _ask_database(read: Settings, installed: assembly.Installation) -> int
 
 def _storage(read: Settings) -> Diagnosis:
     try:
-        pictures = assembly.pictures(read)
+        pictures = picture_store(read)
         asyncio.run(pictures.check())
     except StorageFailed as error:
         return Diagnosis("storage", is_well=False, words=str(error))
@@ -119,14 +122,14 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
         return
     yield _weights(read)
     try:
-        yield Diagnosis("device", is_well=True, words=", ".join(assembly.devices(read)))
+        yield Diagnosis("device", is_well=True, words=", ".join(devices(read)))
     except EngineUnusable as error:
         yield Diagnosis("device", is_well=False, words=str(error))
 
 
 def _remote(read: Settings) -> Diagnosis:
     try:
-        look = assembly.remote(read).look()
+        look = remote(read).look()
     except EngineUnusable as error:
         return Diagnosis("engine", is_well=False, words=f"remote: {error}")
     return Diagnosis("engine", is_well=look.state != "bad", words=f"remote: {look.words}")

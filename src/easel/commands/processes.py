@@ -17,7 +17,10 @@ import click
 import uvicorn
 import uvloop
 
-from easel import assembly, logs, settings
+from easel import logs, settings
+from easel.assembly.installation import installation
+from easel.assembly.web import web_app
+from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands.failures import told_plainly
 from easel.store import schema
 from easel.supervisor import READY
@@ -40,12 +43,12 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
     with told_plainly():
         read = settings.read(host=host, port=port, data_dir=data_dir)
         logs.configure("web", read.log_format, read.log_level)
-        with assembly.installation(read) as installed:
+        with installation(read) as installed:
             if supervised_socket is None:  # else `easel serve` has done it
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
             _allow_open_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
-            app = assembly.web_app(read, installed)
+            app = web_app(read, installed)
             config = uvicorn.Config(
                 open_to_browsers(app, read.cors_origin_list),
                 http=EdgeProtocol,
@@ -109,17 +112,17 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
     with told_plainly():
         read = settings.read(data_dir=data_dir)
         logs.configure("worker", read.log_format, read.log_level)
-        with assembly.installation(read) as installed:
+        with installation(read) as installed:
             if not supervised:  # else `easel serve` has done it
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_work(assembly.worker_parts(read, installed), is_supervised=supervised))
+                runner.run(_work(worker_parts(read, installed), is_supervised=supervised))
         # A draw that was handed back may still be in its step, in a thread that nothing can end but this.
         sys.stderr.flush()
         os._exit(0)
 
 
-async def _work(parts: assembly.WorkerParts, *, is_supervised: bool) -> None:
+async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:
     stopping = asyncio.Event()
     _on_signals(stopping)
     if is_supervised:
@@ -140,7 +143,7 @@ async def _work(parts: assembly.WorkerParts, *, is_supervised: bool) -> None:
             await database.close()
 
 
-async def _load(parts: assembly.WorkerParts, stopping: asyncio.Event) -> bool:
+async def _load(parts: WorkerParts, stopping: asyncio.Event) -> bool:
     """Load the engine; False when told to stop meanwhile. Nothing is lost by leaving in the middle of it."""
     loading = asyncio.create_task(parts.draw.load())
     await _first_of(loading, stopping)

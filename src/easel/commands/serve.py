@@ -13,9 +13,11 @@ from typing import Final
 import click
 
 import easel
-from easel import assembly, logs, settings
+from easel import logs, settings
 from easel.actions import keys
 from easel.actions.keys import IssuedKey
+from easel.assembly.engines import devices
+from easel.assembly.installation import Installation, database_of, installation, pepper, secret_file
 from easel.commands.failures import told_plainly
 from easel.commands.processes import listen
 from easel.domain.ledger import credits_shown
@@ -45,7 +47,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
         devices = _devices_of_workers(read)
         _check_connections(read, len(devices))
         early = _EarlyStop()
-        with assembly.installation(read) as installed, _listen_patiently(read) as listening:
+        with installation(read) as installed, _listen_patiently(read) as listening:
             first_key = asyncio.run(_prepare(read, installed))
             address = _address(read, listening)
             if first_key is not None:
@@ -90,20 +92,20 @@ class _EarlyStop:
             self._stop()
 
 
-async def _prepare(read: Settings, installed: assembly.Installation) -> IssuedKey | None:
+async def _prepare(read: Settings, installed: Installation) -> IssuedKey | None:
     await schema.prepare(installed.database_url, installed.secret)
-    database = assembly.database(read, installed)
+    database = database_of(read, installed)
     await database.open()
     try:
-        return await keys.issue_first(database, assembly.pepper(installed.secret), read.first_microcredits)
+        return await keys.issue_first(database, pepper(installed.secret), read.first_microcredits)
     finally:
         await database.close()
 
 
 def _devices_of_workers(read: Settings) -> list[str]:
-    devices = assembly.devices(read)
-    workers = read.workers or len(devices)
-    return [devices[index % len(devices)] for index in range(workers)]
+    found = devices(read)
+    workers = read.workers or len(found)
+    return [found[index % len(found)] for index in range(workers)]
 
 
 def _check_connections(read: Settings, workers: int) -> None:
@@ -130,16 +132,14 @@ def _listen_patiently(read: Settings) -> socket.socket:
             time.sleep(0.1)
 
 
-def _plans(
-    read: Settings, installed: assembly.Installation, listening: socket.socket, devices: list[str]
-) -> list[ChildPlan]:
+def _plans(read: Settings, installed: Installation, listening: socket.socket, devices: list[str]) -> list[ChildPlan]:
     environment = settings.environment() | {
         "EASEL_DATABASE_URL": installed.database_url,
         "EASEL_DATA_DIR": str(read.data_dir),
         "PYTHONUNBUFFERED": "1",
     }
     if read.secret is None:
-        environment["EASEL_SECRET_FILE"] = str(assembly.secret_file(read.data_dir))
+        environment["EASEL_SECRET_FILE"] = str(secret_file(read.data_dir))
     easel_command = [sys.executable, "-m", "easel"]
     descriptor = listening.fileno()
     plans = [

@@ -113,7 +113,8 @@ _TAG_MAX: Final = 2**31 - 1
 # enters one after the time: before the next task of whoever has many waiting, after all who came before. Whose last
 # task has that time had its turn just now, and enters two after. Should it ever reach the end of what a priority can be,
 # all enter there, in the order of their coming, until nobody is in line.
-_ADD: Final = sql.SQL("""
+_ADD: Final = (
+    sql.SQL("""
     INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
         model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
         estimated_time_s, created_at, tag)
@@ -130,29 +131,40 @@ _ADD: Final = sql.SQL("""
             2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')::bigint
         )))
     RETURNING {columns}
-""").format(columns=_COLUMNS, tag_max=sql.Literal(_TAG_MAX)).as_bytes()
+""")
+    .format(columns=_COLUMNS, tag_max=sql.Literal(_TAG_MAX))
+    .as_bytes()
+)
 
 _FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS).as_bytes()
 
 _FIND_ALL: Final = sql.SQL("SELECT {} FROM tasks WHERE id = ANY (%s)").format(_COLUMNS).as_bytes()
 
-_BEGIN: Final = sql.SQL("""
+_BEGIN: Final = (
+    sql.SQL("""
     WITH begun AS (
         UPDATE tasks SET status = 'processing', progress = 0, steps_done = 0, steps_total = 0, started_at = now()
         WHERE id = %s AND status IN ('pending', 'processing') RETURNING {columns}
     )
     SELECT {columns} FROM begun
     WHERE setval('fair_share_clock', greatest(tag, 0)) IS NOT NULL AND {news} IS NOT NULL
-""").format(columns=_COLUMNS, news=news.announce("id")).as_bytes()
+""")
+    .format(columns=_COLUMNS, news=news.announce("id"))
+    .as_bytes()
+)
 
-_REPORT_PROGRESS: Final = sql.SQL("""
+_REPORT_PROGRESS: Final = (
+    sql.SQL("""
     WITH reported AS (
         UPDATE tasks SET status = 'processing', started_at = coalesce(started_at, now()), progress = %s,
             steps_done = %s, steps_total = %s
         WHERE id = %s AND status IN ('pending', 'processing') RETURNING id
     )
     SELECT {} FROM reported
-""").format(news.announce("id")).as_bytes()
+""")
+    .format(news.announce("id"))
+    .as_bytes()
+)
 
 
 async def add(connection: Connection, task: NewTask) -> Task:

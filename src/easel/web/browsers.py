@@ -1,6 +1,7 @@
 """Pages of other origins that may call the API from a browser (CORS, WHATWG Fetch); by default none may."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -8,7 +9,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from easel.web.answers import SECURITY_HEADERS, request_id
+from easel.domain.errors import InvalidRequest
+from easel.web.answers import SECURITY_HEADERS, refusal_answer, request_id
 
 PREFLIGHT_LIFETIME_S: Final = 600
 _READABLE: Final = (
@@ -17,12 +19,18 @@ _READABLE: Final = (
 )  # fmt: skip
 
 
+_DISALLOWED: Final = "Pages of this origin may not call the API, or not by this method or with these headers"
+
+
 class _Browsers(CORSMiddleware):
     """Its answers to preflights are no application's, and carry what every answer of ours does."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """What a browser may do."""
+        """What a browser may do; where that is not what it asks for, a refusal as all others are."""
         response = super().preflight_response(request_headers)
+        if response.status_code != HTTPStatus.OK:
+            told = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+            response = refusal_answer(InvalidRequest(_DISALLOWED), "", told)
         response.raw_headers.append((b"x-request-id", request_id(request_headers.raw).encode()))
         response.raw_headers.extend(SECURITY_HEADERS)
         return response

@@ -1,0 +1,72 @@
+"""The web process's application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from easel.actions.forecast import Forecast
+from easel.actions.newsroom import Newsroom
+from easel.actions.submit import Submit, SubmitSettings
+from easel.assembly.installation import Installation, database_of, link_keys, pepper
+from easel.assembly.storage import picture_store, sweep
+from easel.settings import Settings
+from easel.store.news import Channel
+from easel.web.account import AccountEndpoints
+from easel.web.app import App, Endpoints, routes
+from easel.web.auth import Auth, AuthLimits
+from easel.web.events import EventEndpoint
+from easel.web.health import HealthEndpoints
+from easel.web.links import LinkBase
+from easel.web.openai_images import OpenaiImageEndpoint
+from easel.web.pictures import PictureEndpoint
+from easel.web.task_answers import TaskAnswers
+from easel.web.task_lists import TaskListEndpoints
+from easel.web.tasks import TaskEndpoints
+
+
+def web_app(settings: Settings, installed: Installation) -> App:
+    """The web process's application."""
+    data = database_of(settings, installed)
+    kept = picture_store(settings)
+    keys = link_keys(installed.secret)
+    newsroom = Newsroom(data, Channel.CHANGES)
+    forecast = Forecast(data, settings.backlog_max)
+    auth = Auth(
+        data,
+        pepper(installed.secret),
+        AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
+    )
+    answers = TaskAnswers(data, newsroom, forecast, keys)
+    submit = Submit(data, forecast, submit_settings(settings))
+    link_base = LinkBase(settings.public_url)
+    swept = sweep(settings, data, kept)
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        await data.open()
+        beside = [asyncio.create_task(work) for work in (newsroom.run(), swept.run())]
+        yield
+        for task in beside:
+            task.cancel()
+        await data.close()
+
+    endpoints = Endpoints(
+        tasks=TaskEndpoints(auth, submit, answers, kept, link_base),
+        task_lists=TaskListEndpoints(auth, answers),
+        events=EventEndpoint(auth, answers),
+        account=AccountEndpoints(data, auth),
+        openai_images=OpenaiImageEndpoint(auth, submit, answers, kept, link_base),
+        pictures=PictureEndpoint(kept, keys),
+        health=HealthEndpoints(data, kept),
+    )
+    return App(routes(endpoints), lifespan, newsroom.close)
+
+
+def submit_settings(settings: Settings) -> SubmitSettings:
+    """What a picture costs and what a key may do."""
+    return SubmitSettings(
+        price_microcredits=settings.price_microcredits,
+        creates_per_minute=settings.creates_per_minute,
+        unfinished_max=settings.unfinished_max,
+        idempotency_h=settings.idempotency_retention_h,
+    )

@@ -1,0 +1,53 @@
+"""The worker process's objects."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import easel
+from easel.actions.draw import Draw, DrawSettings
+from easel.actions.newsroom import Newsroom
+from easel.assembly.engines import engine
+from easel.assembly.installation import Installation
+from easel.assembly.storage import picture_store, sweep
+from easel.settings import Settings
+from easel.store.database import Database
+from easel.store.news import Channel
+from easel.worker import Worker
+
+EXIT_HUNG: Final = 70
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """A worker process: its connections, what draws, and what takes the jobs."""
+
+    databases: Sequence[Database]
+    draw: Draw
+    worker: Worker
+
+
+def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
+    """The worker process's objects. Raises EngineUnusable."""
+    data = Database(installed.database_url, settings.database_connections // 2)
+    notes = Database(installed.database_url, -(-settings.database_connections // 2), waits_for_disk=False)
+    kept = picture_store(settings)
+    newsroom = Newsroom(data, Channel.CANCELS)
+    draw = Draw(
+        data,
+        notes,
+        newsroom,
+        kept,
+        engine(settings),
+        DrawSettings(
+            picture_name_secret=installed.secret.derive("picture names"),
+            easel_version=easel.__version__,
+            recipe_in_pictures=settings.provenance,
+            draw_timeout_s=settings.draw_timeout_s,
+            step_timeout_s=settings.step_timeout_s,
+            on_hung=lambda: os._exit(EXIT_HUNG),
+        ),
+    )
+    worker = Worker(data, notes, draw, newsroom, sweep(settings, data, kept), settings.drain_timeout_s)
+    return WorkerParts([data, notes], draw, worker)
