@@ -10,7 +10,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fuzz format clean
+.PHONY: help install demo test check fuzz soak bench format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ check: $(VENV)/installed-dev ## Run every check but the tests
 
 fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/test_contract_fuzz.py --contract-requests 10000
+
+soak: $(VENV)/installed ## Let everything die at random under load, then audit (MINUTES=10, SEED=…, MARKDOWN=…)
+	@$(BIN)/python -m tools.soak \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service beside it (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)

@@ -1,0 +1,146 @@
+"""`make bench`, or `python -m bench`: measures, prints a table, stops everything that it started.
+
+It works in folders of its own below the system's temporary folder, or below `--folder`, and removes them.
+"""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from bench import drawing, figures, machine
+from bench.baseline.stack import CONCURRENCY, WITHOUT_REDIS, Baseline
+from bench.contender import Contender, Unstartable
+from bench.easel_serve import EaselServe
+from bench.findings import Findings
+from bench.measurements import FULL, QUICK, Measuring, Sizes
+from bench.report import Report
+from bench.starts import NeverAccepted
+
+SLOW_STEP_S: Final = "60"
+TABLE_COLUMNS: Final = 120
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Measure less: a minute rather than five, and less exact.")
+@click.option("--without-baseline", is_flag=True, help="Measure Easel alone.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where the data folders are made.")
+@click.option(
+    "--markdown", type=click.Path(path_type=Path), help="Write the tables to this file too, and all findings as JSON."
+)
+def main(folder: Path | None, markdown: Path | None, *, quick: bool, without_baseline: bool) -> None:
+    """Measure Easel, and a plain FastAPI, Celery and Redis service beside it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        measure(folder, markdown, QUICK if quick else FULL, without_baseline=without_baseline)
+    except (Unstartable, NeverAccepted) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without_baseline: bool) -> None:
+    """Measure both, and tell. Raises Unstartable, NeverAccepted."""
+    console = Console()
+    console = Console(width=max(console.width, TABLE_COLUMNS))
+    draw_ms = drawing.draw_ms()
+    easel = measure_easel(folder, sizes, console)
+    has_baseline = not without_baseline and Baseline.is_possible()
+    baseline = measure_baseline(folder, sizes, console) if has_baseline else None
+    notes = [*told(easel, draw_ms), *([] if baseline is None else told_of_baseline(baseline))]
+    if not without_baseline and not has_baseline:
+        notes.append(WITHOUT_REDIS)
+    report = Report(
+        machine=machine.describe(),
+        figures=figures.compare(easel, baseline, draw_ms),
+        findings=[easel] if baseline is None else [easel, baseline],
+        notes=notes,
+    )
+    report.print(console)
+    if markdown is not None:
+        report.write(markdown)
+
+
+def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
+    """Everything about Easel; it is stopped afterwards."""
+    with _data_folder(parent) as folder:
+        service, slow_service = EaselServe(folder), EaselServe(folder, EASEL_BLANK_STEP_S=SLOW_STEP_S)
+        measuring = Measuring(service, folder, sizes, console.print)
+        with _stopped_afterwards(service):
+            measuring.everything()
+        with _stopped_afterwards(slow_service):
+            measuring.streams(slow_service)
+        return measuring.findings
+
+
+def measure_baseline(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
+    """Everything that there is about the baseline; it is stopped afterwards."""
+    with _data_folder(parent) as folder:
+        service = Baseline(folder)
+        measuring = Measuring(service, folder, sizes, console.print)
+        with _stopped_afterwards(service):
+            measuring.everything()
+        return measuring.findings
+
+
+def told(found: Findings, draw_ms: float) -> list[str]:
+    """What must be known beside the numbers of Easel."""
+    notes = [f"Drawing itself takes {draw_ms:.2f} ms and is taken off the time added to a task."]
+    if found.delay is not None:
+        notes.append(f"{found.delay.told} of {found.delay.tasks} completions came as the answer to the POST.")
+    for name, tasks in (("32 accounts", found.tasks_of_many), ("one account", found.tasks_of_one)):
+        if tasks is not None:
+            notes.append(
+                f"{name}: {tasks.completed} tasks in {tasks.seconds:.1f} s, all accepted after "
+                f"{tasks.accepted_in_s:.1f} s (POST p50 {tasks.accepting.p50_ms:.0f} ms, "
+                f"p99 {tasks.accepting.p99_ms:.0f} ms); {tasks.refused} refused, {tasks.missing} not completed."
+            )
+    if found.streams is not None:
+        notes.append(
+            f"Event streams: opened in {found.streams.opened_in_s:.1f} s; the cancellations that made the events were "
+            f"answered in {found.streams.answering.p50_ms:.0f} ms (p50); {found.streams.lost} events lost; "
+            f"{found.streams.pushed_bytes / 1e6:.1f} MB pushed."
+        )
+    return [*notes, *(f"Easel, {remark}." for remark in found.remarks)]
+
+
+def told_of_baseline(found: Findings) -> list[str]:
+    """What must be known beside the numbers of the baseline."""
+    what = (
+        f"Baseline: FastAPI on one uvicorn process (uvloop, no access log), Celery prefork with {CONCURRENCY} "
+        "processes, Redis with appendonly yes and appendfsync everysec. It knows one key and no accounts, and has no "
+        "ledger: an accepted task may be lost."
+    )
+    notes = [what]
+    tasks = found.tasks_of_many
+    if tasks is not None:
+        notes.append(
+            f"Baseline: {tasks.completed} tasks in {tasks.seconds:.1f} s, all accepted after "
+            f"{tasks.accepted_in_s:.1f} s; {tasks.refused} refused, {tasks.missing} not completed."
+        )
+    return [*notes, *(f"Baseline, {remark}." for remark in found.remarks)]
+
+
+@contextmanager
+def _stopped_afterwards(service: Contender) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        service.stop()
+
+
+@contextmanager
+def _data_folder(parent: Path | None) -> Iterator[Path]:
+    """A folder that Easel's PostgreSQL can reach, whose system user is another one when root runs this."""
+    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=parent, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
+if __name__ == "__main__":
+    main()

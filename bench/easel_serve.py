@@ -1,0 +1,97 @@
+"""Easel as its operators run it: `easel serve` with the blank engine and a private PostgreSQL that flushes to disk."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bench.contender import Part, Unstartable, environment, free_port, python
+
+UNLIMITED: Final = {
+    "EASEL_CREATES_PER_MINUTE": "1000000",
+    "EASEL_READS_PER_MINUTE": "1000000",
+    "EASEL_UNFINISHED_MAX": "100000",
+    "EASEL_BACKLOG_MAX": "1000000",
+}
+"""Limits that guard a service from its clients; here the clients are the measurement."""
+CREDITS: Final = "10000"
+_FIRST_KEY = re.compile(r"\n    (\S{20,})\n")
+
+
+class EaselServe:
+    """One data folder, served again and again."""
+
+    name = "Easel"
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.environment = environment(
+            without="EASEL_",
+            more={
+                "EASEL_DATA_DIR": str(folder),
+                "EASEL_PORT": str(self.port),
+                "EASEL_ENGINE": "blank",
+                "EASEL_LOG_FORMAT": "json",
+                "EASEL_DRAIN_TIMEOUT_S": "5",
+                "EASEL_FIRST_CREDITS": CREDITS,
+                **UNLIMITED,
+                **settings,
+            },
+        )
+        self._log_file = folder / "serve.log"
+        self._serve: Part | None = None
+        self._first_key: str | None = None
+
+    def start(self) -> None:
+        """Begin to start it."""
+        self._serve = Part(python("easel", "serve"), self.environment, self._log_file)
+
+    def wait_until_ready(self) -> None:
+        """Return when web and worker are ready."""
+        self._part().wait_for_line(" is ready at ")
+
+    def stop(self) -> None:
+        """Stop it in order; its PostgreSQL is stopped with it."""
+        if self._serve is not None:
+            part, self._serve = self._serve, None
+            part.stop()
+
+    def first_key(self) -> str | None:
+        """The key that a fresh data folder comes with, shown once, in the log of the first start."""
+        if self._first_key is None:
+            shown = _FIRST_KEY.search(self._part().log())
+            self._first_key = shown[1] if shown else None
+            if self._part().process.poll() is not None:
+                raise Unstartable(self._part().log()[-2000:])
+        return self._first_key
+
+    def keys(self, accounts: int) -> list[str]:
+        """A new key of each of so many accounts, made by the command line."""
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(self._new_key, range(accounts)))
+
+    def _new_key(self, number: int) -> str:
+        made = subprocess.run(
+            python("easel", "keys", "create", "--account", f"account-{number}", "--credits", CREDITS, "--json"),
+            env=self.environment, capture_output=True, check=True, timeout=60,
+        )  # fmt: skip
+        return str(json.loads(made.stdout)["key"])
+
+    def parts(self) -> Mapping[str, int]:
+        """The children of `easel serve`."""
+        ready = [line for line in self._part().log().splitlines() if '"child_ready"' in line]
+        children = {entry["child"].partition(" ")[0]: int(entry["pid"]) for entry in map(json.loads, ready)}
+        return {"web": children["web"], "worker": children["worker"], "postgres": self._postgres_pid()}
+
+    def _postgres_pid(self) -> int:
+        children = psutil.Process(self._part().pid).children()
+        return int(next(child.pid for child in children if child.name() == "postgres"))
+
+    def _part(self) -> Part:
+        assert self._serve is not None, "it is not running"
+        return self._serve

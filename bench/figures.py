@@ -1,0 +1,94 @@
+"""The figures that are told: each with its aim, Easel's value, the baseline's, and how the two compare."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bench.findings import Findings
+from bench.load.plans import DelayFound, ReadsFound, StreamsFound, TasksFound
+
+_Value = Callable[[Findings], float | None]
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with its values. Aims are for a machine of 2 cores."""
+
+    title: str
+    unit: str
+    aim: float | None
+    is_more_better: bool
+    easel: float | None
+    baseline: float | None
+    is_of_the_service: bool = True
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better Easel is than the baseline; below 1 the baseline is ahead."""
+        if not self.easel or not self.baseline or not self.is_of_the_service:
+            return None
+        return self.easel / self.baseline if self.is_more_better else self.baseline / self.easel
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether Easel meets the aim; None where there is no aim or no value."""
+        if self.aim is None or self.easel is None:
+            return None
+        return self.easel >= self.aim if self.is_more_better else self.easel <= self.aim
+
+
+def compare(easel: Findings, baseline: Findings | None, draw_ms: float) -> list[Figure]:
+    """Every figure, in the order in which they are told; `draw_ms` is what the drawing itself takes."""
+
+    def more(title: str, value: _Value, aim: float | None = None, *, of_the_service: bool = True) -> Figure:
+        return Figure(
+            title, "/s", aim, True, value(easel), None if baseline is None else value(baseline), of_the_service
+        )
+
+    def less(title: str, unit: str, value: _Value, aim: float | None = None) -> Figure:
+        return Figure(title, unit, aim, False, value(easel), None if baseline is None else value(baseline))
+
+    return [
+        more("Tasks completed, 32 accounts", _of(lambda found: found.tasks_of_many, _rate), 150),
+        more("Tasks completed, one account", _of(lambda found: found.tasks_of_one, _rate), 150),
+        more("Flushes to the same disk, one by one", lambda found: found.flushes_per_s, of_the_service=False),
+        less("Time added to a task, p50", "ms", _of(_delay, lambda delay: delay.delay.p50_ms - draw_ms), 25),
+        less("Time added to a task, p99", "ms", _of(_delay, lambda delay: delay.delay.p99_ms - draw_ms), 80),
+        more("Reads of a task, 32 connections", _of(_reads, lambda reads: reads.reads / reads.seconds), 4000),
+        less("Time of such a read, p99", "ms", _of(_reads, lambda reads: reads.reading.p99_ms)),
+        Figure(
+            "Event streams open at once", "", 1000, True, _of(_streams, lambda streams: streams.opened)(easel), None
+        ),
+        less("Delay of an event meanwhile, p50", "ms", _of(_streams, lambda streams: streams.delay.p50_ms)),
+        less("Delay of an event meanwhile, p99", "ms", _of(_streams, lambda streams: streams.delay.p99_ms)),
+        less("Start to first accepted order, fresh folder", "s", lambda found: found.start_fresh_s, 3),
+        less("Start to first accepted order, existing folder", "s", lambda found: found.start_again_s, 3),
+        less("Memory of the web process after the load", "MB", lambda found: found.web_mb, 100),
+    ]
+
+
+def _of(part: Callable[[Findings], _Part | None], value: Callable[[_Part], float]) -> _Value:
+    """A value of a part of the findings; None where that was not measured."""
+
+    def of(found: Findings) -> float | None:
+        measured = part(found)
+        return None if measured is None else value(measured)
+
+    return of
+
+
+def _rate(tasks: TasksFound) -> float:
+    return tasks.completed / tasks.seconds
+
+
+def _delay(found: Findings) -> DelayFound | None:
+    return found.delay
+
+
+def _reads(found: Findings) -> ReadsFound | None:
+    return found.reads
+
+
+def _streams(found: Findings) -> StreamsFound | None:
+    return found.streams

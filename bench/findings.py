@@ -1,0 +1,24 @@
+"""What was found about one service; None where something was not measured."""
+
+from dataclasses import dataclass, field
+
+from bench.load.plans import DelayFound, ReadsFound, StreamsFound, TasksFound
+from bench.loads import Shares
+
+
+@dataclass(slots=True)
+class Findings:
+    """Filled in one measurement after the other. Times in seconds, memory in MB of 1,000,000 bytes."""
+
+    name: str
+    flushes_per_s: float | None = None
+    start_fresh_s: float | None = None
+    start_again_s: float | None = None
+    delay: DelayFound | None = None
+    tasks_of_many: TasksFound | None = None
+    tasks_of_one: TasksFound | None = None
+    reads: ReadsFound | None = None
+    streams: StreamsFound | None = None
+    web_mb: float | None = None
+    shares: list[Shares] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)

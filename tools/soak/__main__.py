@@ -1,0 +1,164 @@
+"""`make soak`: everything that can die, dies at random under load; then the books are checked.
+
+It takes the minutes asked for, and at most six more: one to start, up to one for requests under way, three to settle and
+one to stop and audit. Its exit status is 1 when there is a finding. The same seed makes the same mishaps in the same
+order, and the same customers; when exactly each meets the other is up to the machine.
+
+It needs Linux. Ctrl-C ends it and everything that it started.
+"""
+
+import asyncio
+import json
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from tools.soak import verdict
+from tools.soak.customers import Customer
+from tools.soak.installation import Installation
+from tools.soak.mishaps import Mishaps
+from tools.soak.report import Report
+from tools.soak.tally import Account, Tally
+
+CUSTOMERS_PER_ACCOUNT: Final = 3
+LAST_REQUESTS_S_MAX: Final = 30.0
+TELL_EVERY_S: Final = 10.0
+ACCOUNTS: Final[dict[str, list[str]]] = {
+    "wealthy": ["--credits", "100000"],
+    "busy": ["--credits", "100000", "--unfinished", "5"],
+    "limited": ["--credits", "100000", "--limit", "3"],
+    "poor": ["--credits", "2"],
+}
+"""Accounts, and the options that their keys are made with."""
+
+
+@click.command(help=__doc__)
+@click.option("--minutes", type=click.FloatRange(min=0.05, max=24 * 60), default=10, help="How long things go wrong.")
+@click.option("--seed", type=int, help="What chance follows; by default a new one, which is shown.")
+@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file too.")
+def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
+    """Soak, and tell."""
+    if not sys.platform.startswith("linux"):
+        raise click.ClickException("The soak finds processes by /proc, which only Linux has.")
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    console = Console()
+    # The private database's system user must be able to reach the folder when root runs this.
+    folder = Path(tempfile.mkdtemp(prefix="easel-soak-"))
+    folder.chmod(0o711)
+    installation = Installation(folder)
+    soak = Soak(installation, seed, minutes, console)
+    try:
+        asyncio.run(soak.run())
+    except asyncio.CancelledError:
+        console.print("Interrupted; everything is stopped.")
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        installation.kill_all()
+    report = Report(seed, minutes, soak.took_s, soak.tally)
+    report.print(console)
+    if markdown is not None:
+        report.write(markdown)
+    if soak.tally.findings:
+        console.print(f"Data and log are kept in {folder}. Again: make soak MINUTES={minutes:g} SEED={seed}")
+        sys.exit(1)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Soak:
+    """One soak of an installation."""
+
+    def __init__(self, installation: Installation, seed: int, minutes: float, console: Console) -> None:
+        self.tally = Tally()
+        self.took_s = 0.0
+        self._installation = installation
+        self._seed = seed
+        self._minutes = minutes
+        self._console = console
+        self._doing = "starting"
+        self._started_s = time.monotonic()
+
+    async def run(self) -> None:
+        """All of it; whatever happens, nothing is left running."""
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        telling = asyncio.create_task(self._tell())
+        try:
+            await self._soak()
+        finally:
+            telling.cancel()
+            self._installation.kill_all()
+            self.took_s = time.monotonic() - self._started_s
+
+    async def _soak(self) -> None:
+        mishaps = Mishaps(self._installation, self.tally, self._rng("mishaps"))
+        if not await mishaps.start():
+            return
+        accounts = [await asyncio.to_thread(self._open, name, options) for name, options in ACCOUNTS.items()]
+        customers = [
+            asyncio.create_task(self._customer(account, number).run())
+            for account in accounts
+            for number in range(CUSTOMERS_PER_ACCOUNT)
+        ]
+        try:
+            self._doing = "soaking"
+            await mishaps.run(time.monotonic() + self._minutes * 60)
+            self._doing = "ending the last requests"
+            self.tally.is_over = True
+            _, late = await asyncio.wait(customers, timeout=LAST_REQUESTS_S_MAX)
+            if late:
+                self.tally.find(f"{len(late)} customers waited longer than {LAST_REQUESTS_S_MAX:.0f} s for an answer")
+        finally:
+            for customer in customers:
+                customer.cancel()
+            ended = await asyncio.gather(*customers, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                self.tally.find(f"A customer met what it does not know: {error!r}")
+        self._doing = "settling and auditing"
+        await verdict.judge(self._installation, self.tally)
+
+    def _customer(self, account: Account, number: int) -> Customer:
+        return Customer(self._installation.url, account, self.tally, self._rng(f"{account.name} {number}"))
+
+    def _rng(self, whose: str) -> random.Random:
+        return random.Random(f"{self._seed} {whose}")  # noqa: S311 - to be repeated, not to be secret
+
+    def _open(self, name: str, options: Sequence[str]) -> Account:
+        made = self._installation.command("keys", "create", "--account", name, "--json", *options)
+        assert made.returncode == 0, made.stderr
+        return Account(name, json.loads(made.stdout)["key"])
+
+    async def _tell(self) -> None:
+        """Say every moment how far it is: in one line of a terminal, elsewhere in a line now and then."""
+        if not self._console.is_terminal:
+            while True:
+                self._console.print(self._line(), soft_wrap=True, highlight=False)
+                await asyncio.sleep(TELL_EVERY_S)
+        with self._console.status(self._line()) as status:
+            while True:
+                status.update(self._line())
+                await asyncio.sleep(0.5)
+
+    def _line(self) -> str:
+        tally = self.tally
+        seconds = int(time.monotonic() - self._started_s)
+        return (
+            f"{seconds // 60:02}:{seconds % 60:02} {self._doing}, seed {self._seed}: {tally.mishaps.total()} mishaps, "
+            f"{len(tally.accepted):,} orders accepted, {tally.answers.total():,} requests, {len(tally.findings)} findings"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The service that is put to the test: `easel serve` on a folder of its own, its processes, and an end to all of them.
+
+Processes are found by the folder, which stands in the environment of each, so nothing else is ever hit. That takes
+/proc, hence Linux. Who makes an installation ends it by `kill_all`, which leaves nothing behind, frozen or not.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from easel.outside import private_postgres
+
+START_S_MAX: Final = 120.0
+STOP_S_MAX: Final = 60.0
+COMMAND_S_MAX: Final = 120.0
+DRAIN_TIMEOUT_S: Final = 5
+WORKERS: Final = 2
+_EASEL: Final = [sys.executable, "-m", "easel"]
+
+
+class Role(StrEnum):
+    """What a process is."""
+
+    SERVE = "serve"
+    WEB = "web"
+    WORKER = "worker"
+    DATABASE = "database"
+    BACKEND = "database connection"
+    OTHER = "other"
+
+
+class Installation:
+    """One data folder, served again and again at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / "serve.log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - handed on
+        self._environment = clean | {
+            "EASEL_DATA_DIR": str(folder),
+            "EASEL_ENGINE": "blank",
+            "EASEL_LOG_FORMAT": "json",
+            "EASEL_WORKERS": str(WORKERS),
+            "EASEL_DRAIN_TIMEOUT_S": str(DRAIN_TIMEOUT_S),
+        }
+        self._serve: subprocess.Popen[bytes] | None = None
+        self._log_begins_at = 0
+
+    def start(self, step_s: float) -> None:
+        """Begin to start `easel serve`, whose engine takes `step_s` for a step."""
+        with self.log_file.open("ab") as log:
+            self._log_begins_at = log.tell()
+            self._serve = subprocess.Popen(
+                [*_EASEL, "serve", "--port", str(self.port)],
+                env=self._environment | {"EASEL_BLANK_STEP_S": str(step_s)},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                # Ctrl-C reaches us alone, and we stop it.
+                start_new_session=True,
+            )  # fmt: skip
+
+    def is_ready(self) -> bool:
+        """Whether web and all workers have been ready since the last start."""
+        return b" is ready at " in self.log_since_start()
+
+    def log_since_start(self) -> bytes:
+        """What `easel serve` and its children have logged since the last start."""
+        with self.log_file.open("rb") as log:
+            log.seek(self._log_begins_at)
+            return log.read()
+
+    def wait_until_ready(self) -> bool:
+        """Whether it became ready in time."""
+        give_up_s = time.monotonic() + START_S_MAX
+        while time.monotonic() < give_up_s:
+            if self.is_ready():
+                return True
+            if self.exit_status() is not None:
+                return False
+            time.sleep(0.05)
+        return False
+
+    def exit_status(self) -> int | None:
+        """With what `easel serve` ended; None while it runs."""
+        assert self._serve is not None, "it was never started"
+        return self._serve.poll()
+
+    def kill_serve(self) -> None:
+        """kill -9 of `easel serve` alone."""
+        assert self._serve is not None
+        self._serve.kill()
+        self._serve.wait()
+
+    def stop(self) -> int | None:
+        """Stop it in order; its exit status, None when it did not stop in time."""
+        assert self._serve is not None
+        self._serve.terminate()
+        try:
+            return self._serve.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def processes(self) -> dict[int, Role]:
+        """Every living process of the installation."""
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                where = (process / "cwd").readlink()
+                environment = (process / "environ").read_bytes()
+            except OSError:
+                continue
+            if line and (f"={self.folder}\0".encode() in environment or where.is_relative_to(self.folder)):
+                found[int(process.name)] = self._role(line)
+        return found
+
+    def _role(self, line: str) -> Role:
+        if f"postgres -D {self.folder}" in line:
+            return Role.DATABASE
+        if line.startswith("postgres: "):
+            return Role.BACKEND
+        for role in (Role.SERVE, Role.WEB, Role.WORKER):
+            if f" -m easel {role}" in line:
+                return role
+        return Role.OTHER
+
+    def left(self, within_s: float) -> list[str]:
+        """What is left of it after `within_s` at most: each process, what it is, and in which state."""
+        give_up_s = time.monotonic() + within_s
+        while found := self.processes():
+            if time.monotonic() > give_up_s:
+                break
+            time.sleep(0.1)
+        return [f"{role} {pid}, {_state(pid)}" for pid, role in found.items()]
+
+    def kill_all(self) -> None:
+        """End every process of it, at once."""
+        while found := self.processes():
+            for pid in found:
+                send(pid, signal.SIGKILL)
+            if self._serve is not None:
+                self._serve.poll()
+            time.sleep(0.05)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `easel …` beside the service."""
+        return subprocess.run(
+            [*_EASEL, *arguments],
+            env=self._environment, capture_output=True, text=True, check=False, timeout=COMMAND_S_MAX,
+        )  # fmt: skip
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """What the database answers, which is started for it where it does not run."""
+        with private_postgres.attach(self.folder) as server, psycopg.connect(server.url) as connection:
+            return connection.execute(query.encode(), values or None).fetchall()
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; False when the process is gone already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _state(pid: int) -> str:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        return lines[2].replace("\t", " ").lower() + ", in " + Path(f"/proc/{pid}/wchan").read_text(encoding="utf-8")
+    except OSError:
+        return "gone meanwhile"

@@ -1,0 +1,192 @@
+"""The verdict: when everything that was begun has ended, does what the database and the storage hold agree with what the
+customers were told, and with itself?
+
+It expects a service that runs, and leaves one that is stopped.
+"""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import httpx2
+import psycopg
+
+from easel.domain import link
+from easel.domain.secret import Secret
+from easel.outside.private_postgres import PostgresUnusable
+from tools.soak.installation import Installation
+from tools.soak.tally import Order, Tally
+
+SETTLE_S_MAX: Final = 180.0
+GONE_S_MAX: Final = 10.0
+BATCH_MAX: Final = 50
+NAMED_MAX: Final = 10
+"""How many of the things that a finding is about are named in it."""
+
+_UNSETTLED: Final = """
+    SELECT 'task ' || id || ', ' || status FROM tasks WHERE status IN ('pending', 'processing')
+    UNION ALL
+    SELECT 'job ' || id || ' of ' || (args ->> 'task_id') || ', ' || status::text FROM procrastinate_jobs
+    UNION ALL
+    SELECT 'picture of ' || id || ', withdrawn and not deleted' FROM tasks
+    WHERE picture_withdrawn_at IS NOT NULL AND picture_gone_at IS NULL
+"""
+_TASKS: Final = """
+    SELECT tasks.id, seed, status, error_code, price_microcredits, picture_name, picture_withdrawn_at IS NOT NULL,
+        prompt = '', holds.state, holds.amount_microcredits,
+        ARRAY (SELECT kind FROM ledger WHERE cause = tasks.id AND amount_microcredits = price_microcredits ORDER BY id)
+    FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
+"""
+
+
+class Task(NamedTuple):
+    """A task as the database has it, with its hold and the kinds of its entries."""
+
+    id: str
+    seed: int
+    status: str
+    error_code: str | None
+    price: int
+    picture_name: str | None
+    is_withdrawn: bool
+    is_prompt_erased: bool
+    hold: str | None
+    held: int | None
+    entries: Sequence[str]
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there must be a picture of it."""
+        return self.status == "completed" and not self.is_withdrawn
+
+
+async def judge(installation: Installation, tally: Tally) -> None:
+    """Wait until all has settled, stop the service, and find what is wrong."""
+    await _settle(installation, tally)
+    await asyncio.to_thread(_ask_for_all, installation, tally)
+    await asyncio.to_thread(_stop, installation, tally)
+    tasks = [Task(*row) for row in await asyncio.to_thread(installation.rows, _TASKS)]
+    tally.ends = Counter(f"{task.status} {task.error_code or ''}".strip() for task in tasks)
+    tally.ends["erased by their customers"] = sum(order.was_erased for order in tally.orders)
+    _judge_orders(tasks, tally)
+    _judge_money(tasks, tally)
+    _judge_pictures(tasks, installation.folder, tally)
+    await asyncio.to_thread(_audit, installation, tally)
+
+
+async def _settle(installation: Installation, tally: Tally) -> None:
+    """Wait until no task is unfinished, no job queued, and no withdrawn picture left."""
+    give_up_s = time.monotonic() + SETTLE_S_MAX
+    left: list[str] = ["no answer of the database"]
+    while left and time.monotonic() < give_up_s:
+        try:
+            left = [what for (what,) in await asyncio.to_thread(installation.rows, _UNSETTLED)]
+        except (psycopg.Error, PostgresUnusable) as error:
+            left = [str(error)]
+        if left:
+            await asyncio.sleep(1.0)
+    if left:
+        tally.find(f"After {SETTLE_S_MAX:.0f} s without mishaps there were left: {_named(left)}")
+
+
+def _ask_for_all(installation: Installation, tally: Tally) -> None:
+    """Ask for every accepted task by the wire."""
+    orders_of: dict[str, list[Order]] = defaultdict(list)
+    for order in tally.accepted:
+        orders_of[order.account.key].append(order)
+    for key, orders in orders_of.items():
+        with httpx2.Client(
+            base_url=installation.url, headers={"authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+        ) as client:
+            for start in range(0, len(orders), BATCH_MAX):
+                batch = {str(order.task_id): order for order in orders[start : start + BATCH_MAX]}
+                answer = client.post("/v1/tasks/batch", json={"task_ids": list(batch)})
+                shown = {task["id"]: task for task in answer.json()["data"]} if answer.status_code == 200 else {}
+                for task_id, order in batch.items():
+                    if task_id in shown:
+                        tally.note(order, shown[task_id])
+                    else:
+                        tally.find(f"Accepted task {task_id} (order {order.seed}) is not to be had")
+
+
+def _stop(installation: Installation, tally: Tally) -> None:
+    status = installation.stop()
+    if status != 0:
+        tally.find(f"`easel serve` was told to stop, and its status was {status}")
+    if left := installation.left(GONE_S_MAX):
+        tally.find(f"Processes were left running: {_named(left)}")
+
+
+def _audit(installation: Installation, tally: Tally) -> None:
+    audited = installation.command("credits", "audit")
+    if audited.returncode != 0:
+        tally.find(f"`easel credits audit`: {audited.stdout}{audited.stderr}")
+    if left := installation.left(GONE_S_MAX):
+        tally.find(f"Processes were left running after the audit: {_named(left)}")
+
+
+def _judge_orders(tasks: Sequence[Task], tally: Tally) -> None:
+    by_seed: dict[int, list[Task]] = defaultdict(list)
+    for task in tasks:
+        by_seed[task.seed].append(task)
+    for order in tally.orders:
+        found = by_seed.pop(order.seed, [])
+        by_id = {task.id: task for task in found}
+        if order.idempotency_key and len(found) > (not order.is_refused):
+            tally.find(f"Order {order.seed} has a key, was refused: {order.is_refused}, and has tasks: {list(by_id)}")
+        if len(found) > order.sent:
+            tally.find(f"Order {order.seed} was sent {order.sent} times and accepted {len(found)} times: {list(by_id)}")
+        if order.task_id is not None:
+            _judge_order(order, by_id.get(order.task_id), tally)
+    if by_seed:
+        tally.find(f"Nobody ordered: {_named(list(by_seed.values()))}")
+
+
+def _judge_order(order: Order, task: Task | None, tally: Tally) -> None:
+    if task is None:
+        tally.find(f"Accepted task {order.task_id} (order {order.seed}) is lost")
+        return
+    if task.status not in {"completed", "failed"}:
+        tally.find(f"Accepted task {task.id} (order {order.seed}) has not ended: {task.status}")
+    if order.end not in {None, (task.status, task.error_code)}:
+        tally.find(f"Task {task.id} was shown as {order.end} and is {task.status} {task.error_code}")
+    if order.was_cancelled and task.error_code != "request_cancelled":
+        tally.find(f"Task {task.id} was cancelled and is {task.status} {task.error_code}")
+    if order.was_erased and (task.is_shown or not task.is_prompt_erased):
+        tally.find(f"Task {task.id} was deleted and is still there")
+    if task.is_withdrawn and not order.erase_sent:
+        tally.find(f"The picture of task {task.id} was withdrawn, and nobody asked for that")
+
+
+_ENTRIES: Final[Mapping[str, tuple[str, list[str]]]] = {
+    "completed": ("captured", ["hold", "capture"]),
+    "failed": ("released", ["hold", "release"]),
+}
+
+
+def _judge_money(tasks: Sequence[Task], tally: Tally) -> None:
+    for task in tasks:
+        hold, entries = _ENTRIES.get(task.status, ("open", ["hold"]))
+        if (task.hold, task.held, list(task.entries)) != (hold, task.price, entries):
+            tally.find(f"Task {task.id}, {task.status}, has a hold {task.hold} and the entries {task.entries}")
+
+
+def _judge_pictures(tasks: Sequence[Task], folder: Path, tally: Tally) -> None:
+    stored = {path.name for path in (folder / "pictures").glob("[!.]*/*") if path.is_file()}
+    shown = {str(task.picture_name): task for task in tasks if task.is_shown}
+    for name in shown.keys() - stored:
+        tally.find(f"Task {shown[name].id} is completed and its picture is missing")
+    secret = Secret((folder / "secret").read_text(encoding="utf-8").strip()).derive("picture names")
+    owners = {link.picture_name(task.id, secret, ".webp"): task for task in tasks}
+    for name in stored - shown.keys():
+        owner = owners.get(name)
+        whose = "no task" if owner is None else f"{owner.id}, {owner.status} {owner.error_code or ''}"
+        tally.find(f"The picture {name} is stored and shown by nobody; it is of {whose}")
+
+
+def _named(things: Sequence[Any]) -> str:
+    named = ", ".join(str(thing) for thing in things[:NAMED_MAX])
+    return named if len(things) <= NAMED_MAX else f"{named} and {len(things) - NAMED_MAX} more"
