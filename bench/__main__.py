@@ -45,6 +45,7 @@ def main(folder: Path | None, markdown: Path | None, *, quick: bool, without_bas
 
 def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without_baseline: bool) -> None:
     """Measure both, and tell. Raises Unstartable, NeverAccepted."""
+    described = machine.describe()
     console = Console()
     console = Console(width=max(console.width, TABLE_COLUMNS))
     draw_ms = drawing.draw_ms()
@@ -55,7 +56,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
     if not without_baseline and not has_baseline:
         notes.append(WITHOUT_REDIS)
     report = Report(
-        machine=machine.describe(),
+        machine=described,
         figures=figures.compare(easel, baseline, draw_ms),
         findings=[easel] if baseline is None else [easel, baseline],
         notes=notes,

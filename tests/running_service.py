@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx2
 import psycopg
@@ -84,7 +84,7 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
         self.log_file = data_dir / "serve.log"
 
-    def __enter__(self) -> "Service":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -50,6 +50,10 @@ class Crowd:
         """The ids of tasks in the order in which their drawing began."""
         return [line["task_id"] for line in events(self.fleet, "draw_started")]
 
+    def await_draws(self, count: int) -> None:
+        """Wait until so many draws have begun."""
+        eventually(lambda: len(self.started()) >= count)
+
     @contextmanager
     def nobody_draws(self) -> Iterator[None]:
         """The worker is frozen meanwhile; not for long, or it would be taken for dead."""
@@ -84,7 +88,9 @@ def queue_many(fleet: Fleet, api_key_id: int, count: int) -> None:
             """,
             (count, api_key_id),
         )
-        connection.execute("INSERT INTO holds (task_id, account_id, amount_microcredits) SELECT id, account_id, 0 FROM tasks")
+        connection.execute(
+            "INSERT INTO holds (task_id, account_id, amount_microcredits) SELECT id, account_id, 0 FROM tasks"
+        )
         connection.execute(
             """
             SELECT procrastinate_defer_jobs_v1(array_agg(ROW('draw', 'draw', -tag, NULL, id,
@@ -103,7 +109,7 @@ def test_5000_waiting_tasks_of_one_account_delay_anothers_one_by_one_draw_at_mos
             assert finish(client, task["id"])["status"] == "completed"
             order = crowd.started()
             assert order.index(task["id"]) - len(before) <= 1, "draws that began between acceptance and this one's"
-            eventually(lambda done=len(order): len(crowd.started()) > done + 1)
+            crowd.await_draws(len(order) + 2)
 
 
 def test_three_accounts_with_tasks_waiting_are_drawn_in_turn_and_the_big_one_with_them(crowd: Crowd) -> None:
@@ -231,6 +237,27 @@ async def opened(url: str) -> tuple[Connection, list[tuple[int, int]], int]:
     return connection, keys, int(row[0])
 
 
+class Workers:
+    """Draws the next task, so many at once; whether there was one."""
+
+    def __init__(self, line: Line, draws_at_once: int) -> None:
+        self._line = line
+        self._draws_at_once = draws_at_once
+        self._drawing: list[Task] = []
+        self._shares = Shares(line)
+
+    async def __call__(self) -> bool:
+        if len(self._drawing) == self._draws_at_once:
+            await self._line.end(self._drawing.pop(0))
+        self._shares.before_draw()
+        task = await self._line.draw()
+        if task is None:
+            return False
+        self._shares.drawn(task)
+        self._drawing.append(task)
+        return True
+
+
 class Shares:
     """Whether draws were fair: of two accounts that both have tasks waiting at every one of them, neither gets more than
     two ahead of the other."""
@@ -268,19 +295,7 @@ def test_whoever_has_tasks_waiting_gets_an_equal_share_and_everything_is_drawn_i
     on_line: OnLine[None], steps: list[tuple[str, int, int]], draws_at_once: int
 ) -> None:
     async def play(line: Line) -> None:
-        shares = Shares(line)
-        drawing: list[Task] = []
-
-        async def draw() -> bool:
-            if len(drawing) == draws_at_once:
-                await line.end(drawing.pop(0))
-            shares.before_draw()
-            task = await line.draw()
-            if task is not None:
-                shares.drawn(task)
-                drawing.append(task)
-            return task is not None
-
+        draw = Workers(line, draws_at_once)
         for what, number, count in steps:
             if what == "submit":
                 for _ in range(count):

@@ -1,7 +1,6 @@
 """Two web processes and three workers on one database and one folder of pictures, none of which knows of the others."""
 
 import asyncio
-import os
 import signal
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from tests.faults import await_draw, events
+from tests.faults import events
 from tests.running_fleet import Fleet, await_workers
 from tests.running_service import GENERATIONS, ORDER, eventually, finish, reachable_folder, submit
 
@@ -96,8 +95,7 @@ async def order_all(fleet: Fleet, keys: list[str]) -> tuple[list[dict[str, Any]]
                 return await clients.order(keys[number % len(keys)], number)
 
         async def kill() -> None:
-            while len(events(fleet, "task_completed")) < KILLED_AFTER:
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(eventually, lambda: len(events(fleet, "task_completed")) >= KILLED_AFTER)
             fleet.workers[0].kill()
             fleet.webs[1].kill()
 

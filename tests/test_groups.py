@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -63,6 +64,10 @@ def price_of_next_order(client: httpx2.Client) -> Any:
     return task["usage"]["credits_reserved"]
 
 
+def await_price(client: httpx2.Client, credits: float) -> None:
+    eventually(lambda: price_of_next_order(client) == credits, ACTS_WITHIN_S)
+
+
 def test_a_price_holds_from_the_next_order_on_and_what_is_reserved_keeps_its_own(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     said = two_webs.cli("groups", "set", "friends", "--price", "0.5").stdout
@@ -70,12 +75,12 @@ def test_a_price_holds_from_the_next_order_on_and_what_is_reserved_keeps_its_own
     said = two_webs.cli("groups", "assign", issued.account, "friends").stdout
     assert said == f'Account "{issued.account}" is in group "friends".\n'
     with two_webs.clients(issued.key) as (client, elsewhere):
-        eventually(lambda: price_of_next_order(client) == 0.5, ACTS_WITHIN_S)
+        await_price(client, 0.5)
         kept, returned = submit(client), submit(client)
         assert kept["usage"] == {"billing_rule": "per_call", "credits_reserved": 0.5, "user_group": "friends"}
         two_webs.cli("groups", "set", "friends", "--price", "2")
         for each in (client, elsewhere):
-            eventually(lambda each=each: price_of_next_order(each) == 2, ACTS_WITHIN_S)
+            await_price(each, 2)
         assert client.get(f"/v1/tasks/{kept['id']}").json()["usage"]["credits_reserved"] == 0.5
         assert reserved(two_webs, issued.account) == 1_000_000
         client.post(f"/v1/tasks/{returned['id']}/cancel")
@@ -113,8 +118,8 @@ def test_who_pays_nothing_needs_no_credits_and_still_has_limits(two_webs: Fleet)
 
 def test_the_list_names_each_group_its_price_and_how_many_accounts_it_has(two_webs: Fleet) -> None:
     for account in ("first-member", "second-member"):
-        issued = two_webs.issue(account)
-        two_webs.on_database(lambda database, issued=issued: key_actions.assign(database, issued.account, "priceless"))
+        two_webs.issue(account)
+        two_webs.on_database(partial(key_actions.assign, account=account, user_group="priceless"))
     two_webs.cli("groups", "set", "deserted", "--price", "0")
     lines = [line.split() for line in two_webs.cli("groups", "list").stdout.splitlines()]
     assert lines[0] == ["Group", "Model", "Price", "Accounts"]

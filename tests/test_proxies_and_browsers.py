@@ -12,7 +12,7 @@ import pytest
 
 from easel.settings import SettingsWrong, read
 from tests.running_fleet import Fleet
-from tests.running_service import GENERATIONS, ORDER, finish, submit
+from tests.running_service import GENERATIONS, ORDER, finish
 
 PLAIN, BEHIND = 0, 1
 PAGE = "https://app.test"

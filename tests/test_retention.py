@@ -227,12 +227,16 @@ def test_a_picture_that_cannot_be_deleted_holds_up_no_other_and_goes_when_it_can
     with service.database() as connection:
         # It comes first.
         connection.execute("UPDATE tasks SET ended_at = ended_at - interval '1 day' WHERE picture_name = %s", (stuck,))
-    sweep_until = lambda gone: eventually(lambda: sweep(service, database_url) and gone())  # noqa: E731
-    sweep_until(lambda: not [name for name in others if file_of(service, name).exists()])
+
+    def swept_away(names: list[str]) -> bool:
+        sweep(service, database_url)
+        return not [name for name in names if file_of(service, name).exists()]
+
+    eventually(lambda: swept_away(others))
     assert file.exists()
     file.rmdir()
     file.write_bytes(b"RIFF")
-    sweep_until(lambda: not file.exists())
+    eventually(lambda: swept_away([stuck]))
 
 
 def test_without_a_lifetime_pictures_and_prompts_stay(

@@ -29,7 +29,8 @@ class Steps:
         if self._stopped is not None:
             raise self._stopped
         self.done, self.total = steps_done, steps_total
-        self._loop.call_soon_threadsafe(self._life.set)
+        if not self._life.is_set():  # else the loop is awake for an earlier step
+            self._loop.call_soon_threadsafe(self._life.set)
         if 0 < steps_done == steps_total - 1:
             self._loop.call_soon_threadsafe(self._on_nearly_done)
 

@@ -32,7 +32,8 @@ class Blank:
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
         """A picture of one colour; raises only what `on_step` raises."""
         for steps_done in range(1, self._steps + 1):
-            time.sleep(self._step_s)
+            if self._step_s:
+                time.sleep(self._step_s)
             on_step(steps_done, self._steps)
         rgb = colour(drawing) * (drawing.width_px * drawing.height_px)
         return Pixels(drawing.width_px, drawing.height_px, rgb)

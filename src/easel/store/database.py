@@ -156,5 +156,9 @@ class Database:
         await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
         # A process that is frozen in the middle of a transaction must not keep its locks from the others.
         await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        # What is asked here stands in an index, and plans are kept: one that was made while the queue was empty would
+        # go on looking through all of it when thousands wait.
+        await connection.execute("SET enable_seqscan = off")
+        await connection.execute("SET enable_sort = off")
         if not self._waits_for_disk:
             await connection.execute("SET synchronous_commit = off")
