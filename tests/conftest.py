@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--contract-requests", type=int, default=2_000, help="how many generated requests try the contract at least"
     )
-    parser.addoption("--lives", type=int, default=40, help="how many lives of tasks are made up and played")
+    parser.addoption("--lives", type=int, default=30, help="how many lives of tasks are made up and played")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def pick(things: Sequence[_Thing], number: int) -> _Thing:
 
 
 class LifeOfAccounts(RuleBasedStateMachine):
-    """Two accounts with two keys each, two workers, and a model of what ought to become of them."""
+    """Two accounts with two keys each, three workers, and a model of what ought to become of them."""
 
     def __init__(self, runner: asyncio.Runner, stage: Stage) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ class LifeOfAccounts(RuleBasedStateMachine):
             return type(refused)
 
     @initialize(
-        credits=st.tuples(*[st.sampled_from([1_000_000, 1_000_000, 5 * PRICE, PRICE - 1])] * 2),
+        credits=st.tuples(*[st.sampled_from([1_000_000, 1_000_000, 5 * PRICE])] * 2),
         limits=st.tuples(*[st.sampled_from([None, PRICE, 3 * PRICE])] * 2),
         caps=st.tuples(*[st.sampled_from([1000, 3, 1])] * 2),
-        first_orders=st.lists(PICKS, max_size=6),
+        first_orders=st.lists(PICKS, min_size=2, max_size=8),
     )
     def open_accounts(
         self,
@@ -84,7 +84,7 @@ class LifeOfAccounts(RuleBasedStateMachine):
             for limit, cap in ((None, 1000), (limits[number], caps[number])):
                 self.issue(account, limit, cap)
             self.administer("grant", number, granted)
-        self.workers = [self.run(self.stage.worker()) for _ in range(2)]
+        self.workers = [self.run(self.stage.worker()) for _ in range(3)]
         for key in first_orders:
             self.order(pick(self.model.keys, key), [0], None, is_remembered=True)
 
@@ -110,7 +110,7 @@ class LifeOfAccounts(RuleBasedStateMachine):
         return self.run(look())
 
     @rule(
-        what=st.sampled_from(["grant", "price", "revoke", "expire"]),
+        what=st.sampled_from(["grant", "grant", "price", "price", "revoke", "expire"]),
         whom=PICKS,
         amount=st.sampled_from([PRICE, 100_000, 7, 1]),
     )

@@ -77,7 +77,7 @@ def rows_that_hold(service: Service, text: str) -> list[str]:
             table
             for (table,) in tables
             if connection.execute(
-                f"SELECT 1 FROM {table} AS whole WHERE whole::text LIKE %s LIMIT 1",  # type: ignore[arg-type]
+                f"SELECT 1 FROM {table} AS whole WHERE whole::text LIKE %s LIMIT 1",
                 (f"%{text}%",),
             ).fetchone()
         ]

@@ -123,7 +123,7 @@ def test_a_task_that_a_worker_has_taken_and_not_begun_is_the_next(client: httpx2
     ahead = submit(client)
     for _ in range(3):
         task, *behind = [submit(client) for _ in range(4)]
-        eventually(lambda task=ahead: read_task(client, task["id"])["progress"] >= 87, every_s=0.01)
+        await_last_step(client, ahead["id"])
         time.sleep(STEP_S / 4)
         with EventStream(client, task["id"]) as stream:
             first = next(iter(stream))
@@ -131,6 +131,10 @@ def test_a_task_that_a_worker_has_taken_and_not_begun_is_the_next(client: httpx2
         for other in behind:
             client.post(f"/v1/tasks/{other['id']}/cancel")
         ahead = task
+
+
+def await_last_step(client: httpx2.Client, task_id: str) -> None:
+    eventually(lambda: read_task(client, task_id)["progress"] >= 87, every_s=0.01)
 
 
 def test_an_event_is_the_task_as_it_is_read_with_more_to_know(client: httpx2.Client) -> None:
@@ -279,7 +283,8 @@ def test_streams_that_are_left_are_forgotten(slow: Service, key: str, client: ht
         for peer in peers:
             peer.send(request(key, task["id"]))
         eventually(lambda: open_files(web) >= before + 200)
-    eventually(lambda: open_files(web) <= before + 5, 5.0)
+    # All but what connections to the database there are more of.
+    eventually(lambda: open_files(web) <= before + 10, 5.0)
     assert client.get("/healthz").status_code == 200
     left = [line for line in events(slow, "request") if line["route"] == "/v1/tasks/{task_id}/events"]
     assert len([line for line in left if line["status"] in {200, 499}]) >= 200

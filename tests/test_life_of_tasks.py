@@ -39,6 +39,7 @@ OLDER: Final = {
     "is_link_old": "UPDATE tasks SET link_expires_at = now() WHERE status = 'completed' AND id = %s",
     "is_picture_old": "UPDATE tasks SET ended_at = least(ended_at, now() - interval '49 hours') WHERE id = %s",
     "is_prompt_old": "UPDATE tasks SET ended_at = least(ended_at, now() - interval '73 hours') WHERE id = %s",
+    "erasing": "",
     "claim": "UPDATE idempotency_keys SET claimed_at = now() - interval '25 hours' WHERE account_id = %s AND key = %s",
 }
 RARELY: Final = st.integers(0, 5).map(lambda number: number == 5)
@@ -177,11 +178,8 @@ class Life(LifeOfAccounts):
             assert answer is None
             self.model.erase(erased)
 
-    @precondition(lambda self: any(task.has_ended for task in self.tasks))
-    @rule(task=PICKS)
-    def die_erasing(self, task: int) -> None:
+    def die_erasing(self, erased: Task) -> None:
         """A process erases a task and dies before storage has deleted the picture."""
-        erased = pick([task for task in self.tasks if task.has_ended], task)
 
         async def begin_to_erase() -> None:
             async with self.stage.database.transaction() as connection:
@@ -192,9 +190,11 @@ class Life(LifeOfAccounts):
         self.model.erase(erased)
         erased.has_file = had_file
 
-    @rule(worker=PICKS, how=st.sampled_from(["dead", "slow", "gone in order"]), is_noticed=st.booleans())
+    @rule(
+        worker=PICKS, how=st.sampled_from(["dead", "slow", "gone in order"]), is_noticed=st.sampled_from([True, False])
+    )
     def lose_a_worker(self, worker: int, how: str, is_noticed: bool) -> None:
-        """A worker reports no more: it is dead, or merely slow. Or it leaves, and leaves jobs behind."""
+        """A worker reports no more: it is dead, or merely slow. Or it leaves in order, and leaves jobs behind."""
         lost = pick(self.workers, worker)
         if how == "gone in order":
             self.leave(lost)
@@ -206,11 +206,12 @@ class Life(LifeOfAccounts):
         if is_noticed:
             self.rescue()
 
-    @rule(worker=PICKS)
-    def die_drawing(self, worker: int) -> None:
-        """A worker dies of what is next in line, as it may of a picture that is too large for its device."""
-        self.take(worker, True)
-        self.lose_a_worker(worker, "dead", True)
+    @rule(worker=PICKS, times=st.integers(1, 3))
+    def die_of_the_next(self, worker: int, times: int) -> None:
+        """What is next in line kills workers, as may a picture that is too large for their devices."""
+        for _ in range(times):
+            self.take(worker, True)
+            self.lose_a_worker(worker, "dead", True)
 
     def leave(self, worker: Worker) -> None:
         self.run(worker.leave())
@@ -246,21 +247,23 @@ class Life(LifeOfAccounts):
             self.run(self.stage.execute(NOT_TAKEN, forgotten.id))
         self.model.forget_notes(forgotten, with_taking=with_taking)
 
-    @precondition(lambda self: self.tasks)
-    @rule(task=PICKS, age=st.sampled_from(list(OLDER)))
-    def grow_old(self, task: int, age: str) -> None:
-        """Time goes by for a task, or for an idempotency key."""
-        if age == "claim":
-            if self.model.claims:
-                account_id, text = pick(list(self.model.claims), task)
-                self.run(self.stage.execute(OLDER[age], account_id, text))
-                self.model.claims[account_id, text].is_old = True
-            return
-        old = pick(self.tasks, task)
-        if old.has_ended == (age != "is_too_late"):
+    @rule(task=PICKS, age=st.sampled_from(list(OLDER)), is_swept=st.booleans())
+    def grow_old(self, task: int, age: str, is_swept: bool) -> None:
+        """Time goes by for a task or an idempotency key, or a process dies erasing; what is left is for the sweep."""
+        candidates = [each for each in self.tasks if each.has_ended == (age != "is_too_late")]
+        if age == "claim" and self.model.claims:
+            account_id, text = pick(list(self.model.claims), task)
+            self.run(self.stage.execute(OLDER[age], account_id, text))
+            self.model.claims[account_id, text].is_old = True
+        elif age == "erasing" and candidates:
+            self.die_erasing(pick(candidates, task))
+        elif age.startswith("is_") and candidates:
+            old = pick(candidates, task)
             self.run(self.stage.execute(OLDER[age], old.id))
             setattr(old, age, True)
             old.is_picture_old |= old.is_prompt_old
+        if is_swept:
+            self.sweep()
 
     @rule()
     def sweep(self) -> None:

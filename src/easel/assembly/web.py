@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from easel.actions.forecast import Forecast
 from easel.actions.newsroom import Newsroom
 from easel.actions.submit import Submit, SubmitSettings
+from easel.actions.task_reader import TaskReader
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
 from easel.assembly.storage import picture_store, sweep
 from easel.settings import Settings
@@ -36,7 +37,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         pepper(installed.secret),
         AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
     )
-    answers = TaskAnswers(data, newsroom, forecast, keys)
+    answers = TaskAnswers(data, TaskReader(data), newsroom, forecast, keys)
     submit = Submit(data, forecast, submit_settings(settings))
     link_base = LinkBase(settings.public_url)
     swept = sweep(settings, data, kept)

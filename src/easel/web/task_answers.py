@@ -5,10 +5,10 @@ from typing import Any
 from easel.actions import renew_link
 from easel.actions.forecast import Forecast
 from easel.actions.newsroom import Newsroom
+from easel.actions.task_reader import TaskReader
 from easel.domain.errors import InvalidTaskId, TaskNotFound
 from easel.domain.link import LinkKeys
 from easel.domain.task import ENDS, has_id_prefix, is_id
-from easel.store import tasks
 from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web import wire
@@ -17,8 +17,11 @@ from easel.web import wire
 class TaskAnswers:
     """Finds tasks, waits for them, and words them."""
 
-    def __init__(self, database: Database, newsroom: Newsroom, forecast: Forecast, link_keys: LinkKeys) -> None:
+    def __init__(
+        self, database: Database, reader: TaskReader, newsroom: Newsroom, forecast: Forecast, link_keys: LinkKeys
+    ) -> None:
         self.database = database
+        self._reader = reader
         self.newsroom = newsroom
         self.forecast = forecast
         self._link_keys = link_keys
@@ -26,8 +29,7 @@ class TaskAnswers:
     async def find(self, account_id: int, task_id: str) -> Task:
         """An account's task. Raises InvalidTaskId, TaskNotFound."""
         check_id(task_id)
-        async with self.database.reading() as connection:
-            task = await tasks.find(connection, account_id, task_id)
+        task = await self._reader.find(account_id, task_id)
         if task is None:
             raise TaskNotFound
         return task
