@@ -102,7 +102,7 @@ def test_no_page_may_call_by_default(two_webs: Fleet) -> None:
 @pytest.mark.parametrize("origin", [PAGE, "http://localhost:5173"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_preflight_of_a_known_page_is_allowed_what_the_api_offers(two_webs: Fleet, origin: str, method: str) -> None:
-    asked = ["authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-request-id"]
+    asked = ["authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-a-library-of-theirs"]
     headers = {
         "origin": origin,
         "access-control-request-method": method,
@@ -128,7 +128,6 @@ def test_a_preflight_of_a_known_page_is_allowed_what_the_api_offers(two_webs: Fl
         {"origin": f"{PAGE}.evil.test"},
         {"origin": "http://app.test"},
         {"access-control-request-method": "PUT"},
-        {"access-control-request-headers": "x-made-up"},
     ],
     ids=lambda changes: " ".join(changes.values()),
 )

@@ -1,56 +1,91 @@
-"""Many reads at once: they share statements, and each gets what is true."""
+"""Many reads at once share statements, and each gets what is its own."""
 
 import asyncio
-import time
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import httpx2
+import pytest
 
-from tests.running_service import Service, finish, submit
+from easel.actions.task_reader import TaskReader
+from easel.outside import private_postgres
+from easel.store.database import TRANSACTION_TIMEOUT_S, Connection, Database, DatabaseUnavailable
+from tests.running_service import Service, finish, free_port, submit
 
 TASKS = 20
-READS = 600
-AT_ONCE = 60
-OTHERS_PER_S = 20
-"""Transactions that the service makes meanwhile for its own sake: heartbeats, sweeps, looks."""
+READS = 400
 
 
-def transactions(service: Service) -> int:
+class CountingDatabase(Database):
+    """Counts how often it was read."""
+
+    times = 0
+
+    @asynccontextmanager
+    async def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
+        self.times += 1
+        async with super().reading(timeout_s) as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[CountingDatabase]:
+    database = CountingDatabase(url, 4)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def test_reads_at_once_share_statements_and_each_gets_its_own_accounts_task(service: Service, account: str) -> None:
+    with service.client(service.new_key(account)) as client:
+        ids = [submit(client)["id"] for _ in range(TASKS)]
+        for task_id in ids:
+            assert finish(client, task_id)["status"] == "completed"
     with service.database() as connection:
-        connection.execute("SELECT pg_stat_clear_snapshot()")
-        row = connection.execute(
-            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-        ).fetchone()
+        row = connection.execute("SELECT id FROM accounts WHERE name = %s", (account,)).fetchone()
     assert row is not None
-    return int(row[0])
+    owner, stranger = row[0], row[0] + 1_000_000
+
+    async def read(url: str) -> None:
+        async with opened(url) as database:
+            reader = TaskReader(database)
+            asked = [(owner if number % 3 else stranger, ids[number % TASKS]) for number in range(READS)]
+            found = await asyncio.gather(*(reader.find(*each) for each in asked))
+            assert database.times <= 3
+            for (account_id, task_id), task in zip(asked, found, strict=True):
+                assert (task is None) == (account_id == stranger)
+                assert task is None or task.id == task_id
+            assert await reader.find(owner, "task-unified-1-aaaaaaaa") is None
+
+    with private_postgres.attach(service.data_dir) as server:
+        asyncio.run(read(server.url))
 
 
-def test_reads_at_once_share_statements_and_each_answers_for_its_own_task(service: Service, account: str) -> None:
-    key, other = service.new_key(account), service.new_key(f"{account}-other")
-    with service.client(key) as client:
-        ids = [submit(client, seed=number + 1)["id"] for number in range(TASKS)]
-        seeds = {task_id: finish(client, task_id)["result_data"][0]["seed"] for task_id in ids}
+def test_whoever_asks_while_the_database_is_away_is_told_so_and_nobody_waits_for_ever() -> None:
+    async def read() -> None:
+        async with opened(f"postgresql://127.0.0.1:{free_port()}/nothing") as database:
+            reader = TaskReader(database)
+            for _ in range(2):
+                asked = asyncio.gather(
+                    *(reader.find(1, f"task-{number}") for number in range(10)), return_exceptions=True
+                )
+                answers = await asyncio.wait_for(asked, 30)
+                assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
 
-    async def read(reader: httpx2.AsyncClient, task_id: str) -> tuple[str, httpx2.Response]:
-        return task_id, await reader.get(f"/v1/tasks/{task_id}")
+    asyncio.run(read())
 
-    async def read_all(presented: str) -> list[tuple[str, httpx2.Response]]:
-        async with httpx2.AsyncClient(
-            base_url=service.url,
-            headers={"authorization": f"Bearer {presented}"},
-            limits=httpx2.Limits(max_connections=AT_ONCE),
-            timeout=60,
-            trust_env=False,
-        ) as reader:
-            return await asyncio.gather(*(read(reader, ids[number % TASKS]) for number in range(READS)))
 
-    before, began_s = transactions(service), time.monotonic()
-    answers = asyncio.run(read_all(key))
-    shared = transactions(service) - before
-    beside = OTHERS_PER_S * (time.monotonic() - began_s)
-    assert shared < READS / 2 + beside, f"{shared} transactions for {READS} reads"
-    for task_id, response in answers:
-        task: dict[str, Any] = response.json()
-        assert (task["id"], task["result_data"][0]["seed"]) == (task_id, seeds[task_id])
-    # Who asks for another's task in the midst of its owner's reads learns nothing.
-    assert {response.status_code for _, response in asyncio.run(read_all(other))} == {404}
+def test_who_leaves_takes_nothing_from_those_who_wait_for_the_same_task(service: Service, account: str) -> None:
+    async def read(url: str) -> None:
+        async with opened(url) as database:
+            reader = TaskReader(database)
+            leaving, staying = (asyncio.create_task(reader.find(1, "task-unified-1-aaaaaaaa")) for _ in range(2))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            assert await staying is None
+
+    with private_postgres.attach(service.data_dir) as server:
+        asyncio.run(read(server.url))

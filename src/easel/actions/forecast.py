@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from easel.domain.errors import ServiceUnavailable
@@ -23,8 +22,6 @@ from easel.store.tasks import Task
 MEASUREMENT_LIFETIME_S: Final = 1.0
 DRAW_UNMEASURED_S: Final = 10.0
 """What a draw is taken to last before any was measured."""
-SEEN_IN_LINE_AFTER: Final = timedelta(seconds=2 * MEASUREMENT_LIFETIME_S)
-"""A task that is older was in line when that was looked at, unless it had left it."""
 RETRY_AFTER_BACKLOG_S: Final = 30
 """The longest that a client is asked to stay away from a service that has too much to do."""
 
@@ -45,6 +42,8 @@ class Forecast:
         self._backlog_max = backlog_max
         self._pace = Pace(draw_s=None, workers=0, unfinished=0)
         self._line: Mapping[str, int] = {}
+        self._line_position = 0
+        """The position of the task that was accepted last when the line was looked at."""
         self._accepted = 0
         """Tasks accepted here since the pace was measured."""
         self._submitted = 0
@@ -88,13 +87,12 @@ class Forecast:
 
     async def place(self, task: Task) -> int:
         """A pending task's place in line: 1 is drawn next."""
-        line = await self._current_line()
-        if task.id in line:
-            return line[task.id]
-        # Who is not in line came after it was looked at, or stands too far back to be seen; or was begun before, which
-        # is not known here yet.
-        is_begun = datetime.now(UTC) - task.created_at > SEEN_IN_LINE_AFTER and len(line) < LINE_MAX
-        return 1 if is_begun else len(line) + 1
+        line = await self._line_since(time.monotonic() - MEASUREMENT_LIFETIME_S)
+        if task.id not in line and task.position <= self._line_position and len(line) < LINE_MAX:
+            # It was begun, which is not known here yet, or was accepted while the line was looked at. A look from now
+            # on tells which.
+            return (await self._line_since(time.monotonic())).get(task.id, 1)
+        return line.get(task.id, len(line) + 1)
 
     async def _current_pace(self) -> Pace:
         async with self._measuring:
@@ -108,14 +106,19 @@ class Forecast:
                 self._pace_at_s = time.monotonic()
             return self._pace
 
-    async def _current_line(self) -> Mapping[str, int]:
+    async def _line_since(self, moment_s: float) -> Mapping[str, int]:
+        """The places of tasks by id, as looked at since a moment."""
         async with self._measuring:
-            if _is_old(self._line_at_s):
-                with contextlib.suppress(DatabaseUnavailable):
+            if self._line_at_s is None or self._line_at_s < moment_s:
+                looked_at_s = time.monotonic()
+                try:
                     async with self._database.reading() as connection:
                         line = await pace.line(connection)
-                    self._line = {task_id: place for place, task_id in enumerate(line, start=1)}
-                self._line_at_s = time.monotonic()
+                    self._line = {task_id: place for place, task_id in enumerate(line.task_ids, start=1)}
+                    self._line_position = line.last_position
+                except DatabaseUnavailable:
+                    looked_at_s = time.monotonic()  # so that those who waited for it do not each try in turn
+                self._line_at_s = looked_at_s
             return self._line
 
 

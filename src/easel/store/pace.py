@@ -1,5 +1,6 @@
 """How fast pictures are drawn now, and who is next in line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,9 +43,19 @@ async def measure(connection: Connection) -> Pace:
     return row
 
 
-async def line(connection: Connection) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Line:
     """The ids of the tasks whose drawing has not begun, in the order of their drawing: those that a worker has taken, and
-    then those that wait, at most LINE_MAX."""
+    then those that wait, at most LINE_MAX. `last_position` is that of the task that was accepted last."""
+
+    task_ids: Sequence[str]
+    last_position: int
+
+
+async def line(connection: Connection) -> Line:
+    """The line as it is now. Tasks that are accepted while it is read may be missing, whatever their position."""
+    row = await (await connection.execute("SELECT coalesce(max(position), 0) FROM tasks")).fetchone()
+    assert row is not None
     cursor = await connection.execute(
         """
         SELECT task_id FROM (
@@ -60,4 +71,4 @@ async def line(connection: Connection) -> list[str]:
         """,
         {"queue": DRAW, "line_max": LINE_MAX},
     )
-    return [task_id for (task_id,) in await cursor.fetchall()]
+    return Line([task_id for (task_id,) in await cursor.fetchall()], last_position=row[0])
