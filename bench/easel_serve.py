@@ -20,6 +20,8 @@ UNLIMITED: Final = {
 }
 """Limits that guard a service from its clients; here the clients are the measurement."""
 CREDITS: Final = "10000"
+WORKERS: Final = "2"
+"""One for each core, as the baseline has: where drawing takes no time, a worker is as busy as one core allows."""
 _FIRST_KEY = re.compile(r"\n    (\S{20,})\n")
 
 
@@ -36,6 +38,7 @@ class EaselServe:
                 "EASEL_DATA_DIR": str(folder),
                 "EASEL_PORT": str(self.port),
                 "EASEL_ENGINE": "blank",
+                "EASEL_WORKERS": WORKERS,
                 "EASEL_LOG_FORMAT": "json",
                 "EASEL_DRAIN_TIMEOUT_S": "5",
                 "EASEL_FIRST_CREDITS": CREDITS,
@@ -85,8 +88,8 @@ class EaselServe:
     def parts(self) -> Mapping[str, int]:
         """The children of `easel serve`."""
         ready = [line for line in self._part().log().splitlines() if '"child_ready"' in line]
-        children = {entry["child"].partition(" ")[0]: int(entry["pid"]) for entry in map(json.loads, ready)}
-        return {"web": children["web"], "worker": children["worker"], "postgres": self._postgres_pid()}
+        children = {entry["child"]: int(entry["pid"]) for entry in map(json.loads, ready)}
+        return {**dict(sorted(children.items())), "postgres": self._postgres_pid()}
 
     def _postgres_pid(self) -> int:
         children = psutil.Process(self._part().pid).children()

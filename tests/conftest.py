@@ -37,7 +37,10 @@ def two_webs() -> Iterator[Fleet]:
     """Two web processes on one database and no worker, so that tasks stay unfinished. The second stands behind a proxy,
     serves a page, and is strict. Each test opens accounts of its own."""
     strict = {"reads_per_minute": "40", "auth_failures_per_minute": "20"}
-    behind = {"trusted_proxies": "127.0.0.1, 10.0.0.0/8, ::1", "cors_origins": "https://app.test, http://localhost:5173"}
+    behind = {
+        "trusted_proxies": "127.0.0.1, 10.0.0.0/8, ::1",
+        "cors_origins": "https://app.test, http://localhost:5173",
+    }
     with reachable_folder() as folder, Fleet(folder, webs=[{}, strict | behind]) as running:
         yield running
 

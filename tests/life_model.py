@@ -53,6 +53,7 @@ class Job:
     worker_id: int | None = TODO
     is_taken: bool = False
     taken_at: int = 0
+    was_held: bool = False
 
 
 @dataclass
@@ -84,6 +85,10 @@ class Task:
     @property
     def is_waiting(self) -> bool:
         return self.job is not None and not self.job.is_taken
+
+    @property
+    def is_unheld(self) -> bool:
+        return self.is_waiting or (self.job is not None and self.job.worker_id is None)
 
     @property
     def is_shown(self) -> bool:
@@ -183,6 +188,7 @@ class Model:
         """A job returns to the line; its worker stays on record, as the queue has it."""
         assert task.job is not None
         task.job.is_taken = False
+        task.job.was_held = True
 
     def begin(self, task: Task) -> None:
         """A worker begins to draw a task, or finds that it has ended."""
@@ -213,10 +219,17 @@ class Model:
         self._end(task, Status.FAILED, code)
         task.key.account.available += task.price
 
+    def leave(self, task: Task) -> None:
+        """A worker is done with a task that has ended, and with a picture that nobody is shown."""
+        task.job = None
+        task.has_file = task.is_shown
+
     def cancel(self, task: Task) -> None:
-        """A client ends an unfinished task; a worker that has its job finds out."""
+        """A client ends an unfinished task. Who has its job finds out, and so does the next to take it where somebody
+        had it before, since that one may have left a picture."""
         self.fail(task, ErrorCode.REQUEST_CANCELLED)
-        self._take_off_waiting(task)
+        if task.is_waiting and task.job and not task.job.was_held:
+            task.job = None
 
     def erase(self, task: Task) -> None:
         """A client erases an ended task."""
@@ -232,11 +245,9 @@ class Model:
                 continue
             was_drawn = task.status is Status.PROCESSING and task.begun_at > job.taken_at
             task.deaths += was_drawn and job.worker_id is not None
-            if task.deaths < WORKER_DEATHS_MAX:
-                self.hand_back(task)
-            else:
+            self.hand_back(task)
+            if task.deaths >= WORKER_DEATHS_MAX and not task.has_ended:
                 self.fail(task, ErrorCode.SERVICE_ERROR)
-                task.job = None
         self.forget_workers(silent)
 
     def forget_workers(self, worker_ids: Sequence[int]) -> None:
@@ -247,10 +258,10 @@ class Model:
 
     def sweep(self) -> tuple[int, int, int, int]:
         """End what waited too long and remove what grew old; how many tasks, pictures, prompts, and claims."""
-        late = [task for task in self.tasks.values() if task.is_too_late and task.is_waiting and not task.has_ended]
+        late = [task for task in self.tasks.values() if task.is_too_late and task.is_unheld and not task.has_ended]
         for task in late:
             self.fail(task, ErrorCode.GENERATION_TIMEOUT)
-            self._take_off_waiting(task)
+            task.job = None
         prompts = [task for task in self.tasks.values() if task.is_prompt_old and not task.is_prompt_erased]
         for task in prompts:
             task.is_prompt_erased = True
@@ -263,10 +274,6 @@ class Model:
         for key in old:
             del self.claims[key]
         return len(late), len(pictures), len(prompts), len(old)
-
-    def _take_off_waiting(self, task: Task) -> None:
-        if task.is_waiting:
-            task.job = None
 
     def _end(self, task: Task, status: Status, code: ErrorCode | None) -> None:
         assert not task.has_ended

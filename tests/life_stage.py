@@ -116,7 +116,7 @@ class Held:
 class Worker:
     """One worker process, and what it holds. Its `id` changes when the queue has forgotten it."""
 
-    def __init__(self, draw: Draw, engine: PatientEngine, jobs: procrastinate.manager.JobManager) -> None:
+    def __init__(self, draw: Draw, engine: PatientEngine, jobs: queue.JobManager) -> None:
         self._draw = draw
         self._engine = engine
         self._jobs = jobs
@@ -199,7 +199,7 @@ class Stage:
     news_of_changes: Newsroom
     news_of_cancels: Newsroom
     submit: Submit
-    jobs: procrastinate.manager.JobManager
+    jobs: queue.JobManager
     folder: Path
     examples: int = 0
 
@@ -287,7 +287,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
         submit = Submit(database, Forecast(database, NO_LIMIT), settings)
         try:
-            yield Stage(database, changes, cancels, submit, app.job_manager, folder)
+            yield Stage(database, changes, cancels, submit, queue.JobManager(app.connector), folder)
         finally:
             for task in listening:
                 task.cancel()

@@ -102,6 +102,25 @@ def sweep(fleet: Fleet) -> None:
     fleet.on_database(lambda database: Sweep(database, pictures, lifetimes)())
 
 
+def test_a_task_that_died_with_the_last_worker_ends_when_its_time_is_over(two_webs: Fleet) -> None:
+    worker = two_webs.start_worker({"blank_step_s": "10"})
+    with two_webs.client(two_webs.issue().key) as client:
+        task = submit(client)
+        await_draw(two_webs, task["id"])
+        worker.kill()
+        with two_webs.database() as connection:
+            connection.execute(
+                "UPDATE tasks SET created_at = created_at - interval '2 days' WHERE id = %s", (task["id"],)
+            )
+        sweep(two_webs)
+        assert read_task(client, task["id"])["status"] == "processing", "another worker may yet take it"
+        with two_webs.database() as connection:
+            connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 seconds'")
+        sweep(two_webs)
+        assert_refunded(two_webs, read_task(client, task["id"]), "generation_timeout")
+    two_webs.audit()
+
+
 def test_tasks_that_are_cancelled_while_their_time_ends_end_once_and_orders_meanwhile_are_accepted(
     two_webs: Fleet,
 ) -> None:

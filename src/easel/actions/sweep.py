@@ -114,7 +114,7 @@ class Sweep:
     async def _end_one(self, connection: Connection, task_id: str) -> bool:
         if not await settle.fail_within(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
             return False
-        if not await queue.take_off_waiting(connection, task_id):
+        if not await queue.take_off_unheld(connection, task_id):
             raise _Taken
         return True
 

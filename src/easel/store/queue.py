@@ -22,6 +22,8 @@ DRAW: Final = "draw"
 HEARTBEAT_S: Final = 1.0
 STALLED_AFTER_S: Final = 4.0
 """A worker silent for this long is taken for dead and its jobs go to others."""
+ABANDONED_AFTER_S: Final = 60.0
+"""A job whose worker has been silent for this long is held by nobody, and no other worker is there to rescue it."""
 
 _RESCUE_LOCK: Final = 0x6561_7365_6C + 1
 
@@ -98,6 +100,19 @@ async def take_off_waiting(connection: Connection, task_id: str) -> bool:
     """Take a task's job off the queue; False when a worker has it: that one finds out when it begins."""
     cursor = await connection.execute(
         "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (task_id,)
+    )
+    return cursor.rowcount == 1
+
+
+async def take_off_unheld(connection: Connection, task_id: str) -> bool:
+    """Take a task's job off the queue; False when a living worker has it."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM procrastinate_jobs AS job WHERE queueing_lock = %s AND (status = 'todo' OR NOT EXISTS (
+            SELECT 1 FROM procrastinate_workers AS worker WHERE worker.id = job.worker_id
+            AND last_heartbeat >= now() - make_interval(secs => %s)))
+        """,
+        (task_id, ABANDONED_AFTER_S),
     )
     return cursor.rowcount == 1
 

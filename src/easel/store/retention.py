@@ -11,7 +11,7 @@ from typing import Final
 from psycopg.rows import class_row
 
 from easel.store.database import Connection
-from easel.store.queue import DRAW
+from easel.store.queue import ABANDONED_AFTER_S, DRAW
 
 _SWEEP_LOCK: Final = 0x6561_7365_6C + 2
 
@@ -33,18 +33,23 @@ async def lock_sweep(connection: Connection) -> bool:
 async def waited_too_long(connection: Connection, timeout_s: int, count_max: int) -> list[str]:
     """Ids of tasks that were accepted that long ago and that no worker has, the oldest first.
 
-    Also of those that a worker had and gave back: nobody draws them either.
+    Also of those that a worker had and gave back, or that died with it: nobody draws them either.
     """
     # The queue holds in the order of its ids what waits, so that only its head is to be looked at.
     cursor = await connection.execute(
         """
         SELECT tasks.id FROM (
-            SELECT id, queueing_lock AS task_id FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = %s ORDER BY id LIMIT %s
-        ) AS waiting JOIN tasks ON tasks.id = waiting.task_id
-        WHERE tasks.created_at < now() - make_interval(secs => %s) ORDER BY waiting.id
+            (SELECT id, queueing_lock AS task_id FROM procrastinate_jobs
+             WHERE status = 'todo' AND queue_name = %(draw)s ORDER BY id LIMIT %(count_max)s)
+            UNION ALL
+            (SELECT job.id, job.queueing_lock
+             FROM procrastinate_jobs AS job LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+             WHERE job.status = 'doing' AND job.queue_name = %(draw)s
+               AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(abandoned_after_s)s)))
+        ) AS unheld JOIN tasks ON tasks.id = unheld.task_id
+        WHERE tasks.created_at < now() - make_interval(secs => %(timeout_s)s) ORDER BY unheld.id LIMIT %(count_max)s
         """,
-        (DRAW, count_max, timeout_s),
+        {"draw": DRAW, "count_max": count_max, "timeout_s": timeout_s, "abandoned_after_s": ABANDONED_AFTER_S},
     )
     return [task_id for (task_id,) in await cursor.fetchall()]
 

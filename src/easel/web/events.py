@@ -45,6 +45,7 @@ class EventEndpoint:
         """The stream, or 204 where the client has seen its end."""
         holder = await self._auth.reader(request)
         task = await self._answers.find(holder.account_id, request.path_params["task_id"])
+        request.state.task_id = task.id
         seen_id = request.headers.get("last-event-id", "")
         if task.status in ENDS and seen_id == task.status:
             return Response(status_code=204, headers=_HEADERS)

@@ -51,6 +51,7 @@ class TaskEndpoints:
         holder = await self._auth.reader(request)
         wait_s = asked_wait_s(request)
         task = await self._answers.find(holder.account_id, request.path_params["task_id"])
+        request.state.task_id = task.id
         return json_answer(await self._answers.body(await self._answers.when_ended(task, wait_s)))
 
     async def cancel(self, request: Request) -> Response:
