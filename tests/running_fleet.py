@@ -68,15 +68,27 @@ class Fleet(Service):
             self.workers.append(self._process(["worker"], settings))
 
     def start_web(self, number: int) -> None:
-        """One of the web processes anew, at its old address, ready."""
-        self.webs.append(self._process(["web", "--port", str(self.ports[number])], self._web_settings[number]))
-        self._await_ready(self.webs[-1])
+        """One of the web processes that has ended, anew, at its old address, ready."""
+        _forget(self.webs[number])
+        self.webs[number] = self._process(["web", "--port", str(self.ports[number])], self._web_settings[number])
+        self._await_ready(self.webs[number])
 
     def start_worker(self, settings: Settings | None = None) -> subprocess.Popen[bytes]:
         """One more worker, ready."""
         self.workers.append(self._process(["worker"], settings or {}))
         self._await_ready(self.workers[-1])
         return self.workers[-1]
+
+    @contextmanager
+    def worker(self, settings: Settings | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """One more worker, meanwhile."""
+        process = self.start_worker(settings)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(PROCESS_STOP_S)
 
     def _process(self, arguments: list[str], settings: Settings) -> subprocess.Popen[bytes]:
         own = {f"EASEL_{name.upper()}": value for name, value in settings.items()}
@@ -102,9 +114,7 @@ class Fleet(Service):
         finally:
             for process in [*self.webs, *self.workers]:
                 process.kill()
-                process.wait()
-                assert process.stdout is not None
-                process.stdout.close()
+                _forget(process)
             self._held.close()
 
     def client(self, key: str | None = None, web: int = 0) -> httpx2.Client:
@@ -156,6 +166,12 @@ class Fleet(Service):
                 return await asyncio.gather(*orders)
 
         return asyncio.run(run())
+
+
+def _forget(process: subprocess.Popen[bytes]) -> None:
+    process.wait(PROCESS_STOP_S)
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def await_workers(client: httpx2.Client, count: int) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -117,8 +118,13 @@ async def pictures(fleet: Fleet, tasks: list[dict[str, Any]]) -> list[set[bytes]
         return await asyncio.gather(*map(both, tasks))
 
 
+def files_of(fleet: Fleet) -> set[Path]:
+    return set((fleet.data_dir / "shared").rglob("*.webp"))
+
+
 def test_300_tasks_of_four_accounts_all_end_once_though_a_worker_and_a_web_process_are_killed(fleet: Fleet) -> None:
     issued = [fleet.issue(creates_per_minute=100_000) for _ in range(ACCOUNTS)]
+    files_before = files_of(fleet)
     with fleet.client() as client:
         await_workers(client, 3)
     ended, failed = asyncio.run(order_all(fleet, [each.key for each in issued]))
@@ -142,7 +148,7 @@ def test_300_tasks_of_four_accounts_all_end_once_though_a_worker_and_a_web_proce
     shown = asyncio.run(pictures(fleet, ended))
     assert all(len(each) == 1 for each in shown), "both show the same picture"
     assert len(set.union(*shown)) == TASKS
-    assert len(list((fleet.data_dir / "shared").rglob("*.webp"))) == TASKS
+    assert len(files_of(fleet) - files_before) == TASKS
 
 
 def test_who_waits_at_one_process_hears_at_once_of_what_was_ordered_at_the_other(fleet: Fleet) -> None:
@@ -184,6 +190,21 @@ def test_every_process_knows_how_many_workers_live_and_shows_the_same(fleet: Fle
             }
         assert clients[0].get("/v1/tasks").content == clients[1].get("/v1/tasks").content
         assert clients[0].get("/v1/credits").content == clients[1].get("/v1/credits").content
+
+
+def test_the_end_of_its_terminal_stops_a_process_in_order_and_answers_who_waits(fleet: Fleet) -> None:
+    with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
+        task = submit(here)
+        waiting = threads.submit(there.get, f"/v1/tasks/{task['id']}?wait=30")
+        time.sleep(0.3)
+        fleet.webs[1].send_signal(signal.SIGHUP)
+        assert waiting.result().json()["status"] == "pending"
+    assert fleet.webs[1].wait(10) == 0
+    fleet.start_web(1)
+    with fleet.worker() as worker:
+        worker.send_signal(signal.SIGHUP)
+        assert worker.wait(10) == 0
+    assert [line for line in fleet.log_lines() if line["level"] == "error"] == []
 
 
 def test_one_web_process_may_serve_pages_of_any_origin_and_the_other_none(fleet: Fleet) -> None:

@@ -1,5 +1,6 @@
 """`Idempotency-Key`: an order that is sent again is answered again, and drawn and paid for once."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -11,6 +12,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from easel.actions import keys
+from easel.actions.keys import KeyOrder
+from easel.assembly.installation import kept_secret, pepper
+from easel.domain.ledger import MICROCREDITS_PER_CREDIT
+from easel.outside import private_postgres
+from easel.store.database import Database
 from tests.faults import entries
 from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
 
@@ -28,8 +35,24 @@ def slow() -> Iterator[Service]:
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx2.Client]:
     """A client of an account of its own."""
-    with service.client(service.new_key(f"idempotent-{os.urandom(6).hex()}")) as client:
+    with service.client(issued(service)) as client:
         yield client
+
+
+def issued(service: Service) -> str:
+    """A key as the command line makes it, without the second that its start takes; of a new account."""
+    order = KeyOrder(f"idempotent-{os.urandom(6).hex()}", credits_microcredits=100 * MICROCREDITS_PER_CREDIT)
+
+    async def act(url: str) -> str:
+        database = Database(url, 2)
+        await database.open()
+        try:
+            return (await keys.issue(database, pepper(kept_secret(service.data_dir)), order)).key
+        finally:
+            await database.close()
+
+    with private_postgres.attach(service.data_dir) as server:
+        return asyncio.run(act(server.url))
 
 
 def order(client: httpx2.Client, key: str = KEY, /, **changes: Any) -> httpx2.Response:
@@ -155,11 +178,11 @@ def test_a_key_belongs_to_its_account_and_to_all_keys_of_that(service: Service, 
 
 def test_of_twenty_equal_orders_at_once_one_is_accepted_and_all_get_its_answer(service: Service) -> None:
     account = f"idempotent-{os.urandom(6).hex()}"
-    keys = [service.new_key(account), service.new_key(account)]
+    both = [service.new_key(account), service.new_key(account)]
     together = threading.Barrier(20)
 
     def send(number: int) -> httpx2.Response:
-        with service.client(keys[number % 2]) as client:
+        with service.client(both[number % 2]) as client:
             client.get("/v1/models")  # so that the connection stands
             together.wait()
             return order(client)
@@ -170,7 +193,7 @@ def test_of_twenty_equal_orders_at_once_one_is_accepted_and_all_get_its_answer(s
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
         assert sum("idempotency-replayed" not in answer.headers for answer in answers) <= 1
-    with service.client(keys[0]) as client:
+    with service.client(both[0]) as client:
         (task_id,) = tasks_of(client)
         finish(client, task_id)
         assert used_credits(client) == float(PRICE)

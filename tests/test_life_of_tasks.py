@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
@@ -331,7 +331,8 @@ class Life(LifeOfAccounts):
         assert left <= {ErrorCode.GENERATION_TIMEOUT}
 
     @invariant()
-    def the_books_are_right_and_everything_is_as_the_model_says(self) -> None:
+    def all_is_right(self) -> None:
+        """The books are, and everything is as the model says."""
         findings, seen = self.run(self.stage.look())
         assert findings == []
         assert seen == self.model.seen()
@@ -340,7 +341,7 @@ class Life(LifeOfAccounts):
         try:
             if sys.exception() is None and self.workers:
                 self.let_everything_end()
-                self.the_books_are_right_and_everything_is_as_the_model_says()
+                self.all_is_right()
         finally:
             for worker in self.workers:
                 self.run(worker.die())
@@ -365,6 +366,9 @@ def test_whatever_happens_the_books_are_right_and_tasks_end_as_they_should(
         settings=settings(
             max_examples=request.config.getoption("--lives"),
             stateful_step_count=STEPS_OF_A_LIFE,
+            # A life that goes wrong is told once, and as short as can be.
+            phases=[Phase.reuse, Phase.generate, Phase.shrink],
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -75,8 +75,7 @@ def test_by_default_no_proxy_is_trusted(two_webs: Fleet) -> None:
 
 
 def test_links_are_https_where_the_proxy_says_that_the_client_speaks_it(two_webs: Fleet) -> None:
-    worker = two_webs.start_worker()
-    with two_webs.client(two_webs.issue().key, BEHIND) as client:
+    with two_webs.worker(), two_webs.client(two_webs.issue().key, BEHIND) as client:
         forwarded = {"x-forwarded-proto": "https", "host": "images.your-domain.com"}
         secure = client.post(GENERATIONS, json=ORDER, headers=forwarded).json()
         [link] = finish(client, secure["id"])["results"]
@@ -84,8 +83,6 @@ def test_links_are_https_where_the_proxy_says_that_the_client_speaks_it(two_webs
         assert client.get(httpx2.URL(link).path).status_code == 200
         odd = client.post(GENERATIONS, json=ORDER, headers={"x-forwarded-proto": "gopher"}).json()
         assert finish(client, odd["id"])["results"][0].startswith("http://127.0.0.1:")
-    worker.terminate()
-    assert worker.wait(20) == 0
 
 
 def cors_headers(response: httpx2.Response) -> dict[str, str]:

@@ -82,8 +82,8 @@ def test_tasks_that_nobody_draws_in_time_fail_and_are_refunded_though_no_worker_
 
 
 def test_a_task_that_is_drawn_does_not_wait_and_one_that_its_worker_handed_back_does(hasty: Fleet) -> None:
-    worker = hasty.start_worker({"blank_step_s": "10", "drain_timeout_s": "0"})
-    with hasty.client(hasty.issue().key) as client:
+    one_step_and_no_more = {"blank_step_s": "10", "drain_timeout_s": "0"}
+    with hasty.worker(one_step_and_no_more) as worker, hasty.client(hasty.issue().key) as client:
         drawn = submit(client)
         await_draw(hasty, drawn["id"])
         waiting = submit(client)
@@ -91,7 +91,6 @@ def test_a_task_that_is_drawn_does_not_wait_and_one_that_its_worker_handed_back_
         assert read_task(client, drawn["id"])["status"] == "processing"
         worker.terminate()
         assert_refunded(hasty, finish(client, drawn["id"], 3 * SWEEP_S), "generation_timeout")
-    assert worker.wait(10) == 0
     assert queued(hasty) == 0
 
 
@@ -102,23 +101,22 @@ def sweep(fleet: Fleet) -> None:
     fleet.on_database(lambda database: Sweep(database, pictures, lifetimes)())
 
 
-def test_a_task_that_died_with_the_last_worker_ends_when_its_time_is_over(two_webs: Fleet) -> None:
-    worker = two_webs.start_worker({"blank_step_s": "10"})
-    with two_webs.client(two_webs.issue().key) as client:
+def test_a_task_that_died_with_the_last_worker_ends_when_its_time_is_over(small: Fleet) -> None:
+    with small.worker({"blank_step_s": "10"}) as worker, small.client(small.issue().key) as client:
         task = submit(client)
-        await_draw(two_webs, task["id"])
+        await_draw(small, task["id"])
         worker.kill()
-        with two_webs.database() as connection:
+        with small.database() as connection:
             connection.execute(
                 "UPDATE tasks SET created_at = created_at - interval '2 days' WHERE id = %s", (task["id"],)
             )
-        sweep(two_webs)
+        sweep(small)
         assert read_task(client, task["id"])["status"] == "processing", "another worker may yet take it"
-        with two_webs.database() as connection:
+        with small.database() as connection:
             connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 seconds'")
-        sweep(two_webs)
-        assert_refunded(two_webs, read_task(client, task["id"]), "generation_timeout")
-    two_webs.audit()
+        sweep(small)
+        assert_refunded(small, read_task(client, task["id"]), "generation_timeout")
+    small.audit()
 
 
 def test_tasks_that_are_cancelled_while_their_time_ends_end_once_and_orders_meanwhile_are_accepted(
@@ -205,8 +203,8 @@ def test_an_order_that_was_accepted_before_is_answered_again_though_the_backlog_
 
 
 def test_a_draw_that_takes_too_long_stops_after_its_step_and_the_worker_goes_on(small: Fleet) -> None:
-    worker = small.start_worker({"blank_step_s": str(STEP_S), "draw_timeout_s": str(DRAW_TIMEOUT_S)})
-    with small.client(small.issue().key) as client:
+    brisk = {"blank_step_s": str(STEP_S), "draw_timeout_s": str(DRAW_TIMEOUT_S)}
+    with small.worker(brisk) as worker, small.client(small.issue().key) as client:
         task = submit(client)
         await_draw(small, task["id"])
         worker.send_signal(signal.SIGSTOP)
@@ -216,8 +214,7 @@ def test_a_draw_that_takes_too_long_stops_after_its_step_and_the_worker_goes_on(
         assert_refunded(small, late, "generation_timeout")
         assert late["error"]["message"] == "The picture took too long to draw"
         assert_picture_is_there(client, finish(client, submit(client)["id"]))
-    assert worker.poll() is None
-    worker.terminate()
+        assert worker.poll() is None
     small.audit()
 
 
@@ -233,8 +230,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_picture_that_does_not_fit_into_memory_fails_refunded_and_the_next_is_drawn(
     small: Fleet, checkpoint: Path
 ) -> None:
-    worker = small.start_worker({"engine": "zimage", "model": str(checkpoint), "device": "cpu"})
-    with small.client(small.issue().key) as client:
+    real = {"engine": "zimage", "model": str(checkpoint), "device": "cpu"}
+    with small.worker(real) as worker, small.client(small.issue().key) as client:
         assert_picture_is_there(client, finish(client, submit(client)["id"], 60))
         pages = int(Path(f"/proc/{worker.pid}/statm").read_text().split()[0])
         limit_bytes = pages * os.sysconf("SC_PAGE_SIZE") + SPARE_BYTES
@@ -243,6 +240,5 @@ def test_a_picture_that_does_not_fit_into_memory_fails_refunded_and_the_next_is_
         assert_refunded(small, task, "resource_exhausted")
         assert len(events(small, "draw_out_of_memory", task["id"])) == 1
         assert_picture_is_there(client, finish(client, submit(client)["id"], 60))
-    assert worker.poll() is None
-    worker.terminate()
+        assert worker.poll() is None
     small.audit()

@@ -8,6 +8,7 @@ It does not survive a database that is away: it raises DatabaseUnavailable and t
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -109,11 +110,10 @@ class Draw:
             if task is not None:
                 log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
                 end = await self._draw(task, place)
-        if task is None:
-            await self._discard_leftover(task_id)
-            return False
-        if end is None:
+        if task is not None and end is None:
             await self._make_sure_of_end(task)
+        if task is None or end is None:
+            await self._discard_leftover(task_id)
             return False
         if isinstance(end, _Failed):
             return await self._fail(task, end, job_id)
@@ -213,7 +213,7 @@ class Draw:
             await self._pictures.delete(object_name(self._picture_name(task)))
 
     async def _discard_leftover(self, task_id: str) -> None:
-        """A worker may have stored the picture of a task that had ended, and have died before it saw that."""
+        """A worker may have stored the picture of a task that has ended without it, and have died before it saw that."""
         async with self._database.reading() as connection:
             ended = await tasks.find_all(connection, [task_id])
         for task in ended:
@@ -241,6 +241,8 @@ class Draw:
         is_failed = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)
         if is_failed:
             log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
+        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
+            await self._discard_leftover(task.id)
         return is_failed
 
 

@@ -63,9 +63,8 @@ async def _rescue(connection: Connection, job: TakenJob) -> bool:
     if is_ended:
         message = f"Drawing this task ended its worker {deaths} times"
         await settle.fail_within(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
-        await queue.take_off(connection, job.job_id)
-    else:
-        await queue.hand_back(connection, job.job_id)
+    # Also the job of a task that has ended: who takes it draws nothing, and discards what the dead may have stored.
+    await queue.hand_back(connection, job.job_id)
     log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)
     return is_ended
 

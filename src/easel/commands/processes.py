@@ -23,7 +23,7 @@ from easel.assembly.web import web_app
 from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands.failures import told_plainly
 from easel.store import schema
-from easel.supervisor import READY
+from easel.supervisor import READY, stop_signals
 from easel.web.browsers import open_to_browsers
 from easel.web.edge import CONNECTIONS_MAX, EdgeProtocol
 
@@ -62,9 +62,9 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 timeout_graceful_shutdown=read.drain_timeout_s,
             )
             server = _Server(config, app.stop)
-            # uvicorn takes these signals while it serves. One that comes before is kept for it here; it also raises
+            # uvicorn takes SIGTERM and SIGINT while it serves. One that comes before is kept for it here; it also raises
             # those that stopped it once more when it is done, which changes nothing any more.
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in stop_signals():
                 signal.signal(number, lambda *_: server.stop())
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 runner.run(_serve(server, listening, is_supervised=supervised_socket is not None))
@@ -80,15 +80,20 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         """Take no more requests, and end when those under way have; who waits for something is answered now."""
         self.should_exit = True
-        self._on_stop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # it has not begun
+            self._on_stop()
+        else:
+            # From the loop, since a signal may come in the middle of anything.
+            loop.call_soon_threadsafe(self._on_stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """What uvicorn calls at a signal; on its own it would wait for open connections even at the second."""
         if self.should_exit:
             os._exit(1)
         super().handle_exit(sig, frame)
-        # From the loop, since a signal may come in the middle of anything.
-        asyncio.get_running_loop().call_soon_threadsafe(self._on_stop)
+        self.stop()
 
 
 async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bool) -> None:
@@ -159,14 +164,14 @@ async def _first_of(task: asyncio.Task[None], event: asyncio.Event) -> None:
 
 
 def _on_signals(stopping: asyncio.Event) -> None:
-    """The first SIGTERM or SIGINT stops in order, the second at once."""
+    """The first signal to stop is obeyed in order, the second at once."""
 
     def on_signal() -> None:
         if stopping.is_set():
             os._exit(1)
         stopping.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 

@@ -97,9 +97,13 @@ async def take_off(connection: Connection, job_id: int) -> None:
 
 
 async def take_off_waiting(connection: Connection, task_id: str) -> bool:
-    """Take a task's job off the queue; False when a worker has it: that one finds out when it begins."""
+    """Take a task's job off the queue; False when a worker has it: that one finds out when it begins.
+
+    A job that a worker had before is left for the next to take it: that one finds out too, and whether the first, before
+    it died, had stored a picture that nobody will be shown.
+    """
     cursor = await connection.execute(
-        "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (task_id,)
+        "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo' AND attempts = 0", (task_id,)
     )
     return cursor.rowcount == 1
 
