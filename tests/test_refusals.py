@@ -3,6 +3,7 @@
 Every bad value holds `MARK` where it can, so that an answer or a log that repeats it is found out.
 """
 
+import enum
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 MARK: Final = "quokka"
 PROMPT: Final = f"a {MARK} in the rain"
-ABSENT: Final = object()
+ABSENT: Final = enum.Enum("Field", ["ABSENT"])["ABSENT"]
 JSON_SENTENCE: Final = "The request body must be valid JSON in UTF-8"
 OBJECT_SENTENCE: Final = "The request body must be a JSON object"
 SENTENCES: Final = {
