@@ -20,7 +20,6 @@ from tests.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 MARK: Final = "quokka"
 PROMPT: Final = f"a {MARK} in the rain"
-ABSENT: Final = enum.Enum("Field", ["ABSENT"])["ABSENT"]
 JSON_SENTENCE: Final = "The request body must be valid JSON in UTF-8"
 OBJECT_SENTENCE: Final = "The request body must be a JSON object"
 SENTENCES: Final = {
@@ -33,6 +32,15 @@ SENTENCES: Final = {
     "callback_url": "callback_url ",
     "output_format": "output_format must be one of webp, png, jpeg",
 }
+
+
+class Field(enum.Enum):
+    """What a field may be besides a value."""
+
+    ABSENT = enum.auto()
+
+
+ABSENT: Final = Field.ABSENT
 
 
 @dataclass(frozen=True)
