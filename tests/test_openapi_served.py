@@ -29,10 +29,23 @@ def client(service: Service) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture(scope="module")
-def busy() -> Iterator[Service]:
-    """A slow service, with little room for unfinished tasks and little patience with wrong keys."""
-    limits = {"backlog_max": "8", "auth_failures_per_minute": "5"}
-    with reachable_folder() as folder, Service(folder, blank_step_s="0.2", **limits) as running:
+def slow() -> Iterator[Service]:
+    """A service whose tasks stay unfinished for a while."""
+    with reachable_folder() as folder, Service(folder, blank_step_s="0.2") as running:
+        yield running
+
+
+@pytest.fixture
+def full() -> Iterator[Service]:
+    """A slow service with little room for unfinished tasks."""
+    with reachable_folder() as folder, Service(folder, blank_step_s="0.2", backlog_max="8") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Service]:
+    """A service with little patience with wrong keys."""
+    with reachable_folder() as folder, Service(folder, auth_failures_per_minute="5") as running:
         yield running
 
 
@@ -179,8 +192,8 @@ def test_lists_of_tasks_are_answered_as_the_document_says(
         contract.assert_kept(response)
 
 
-def test_events_are_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
-    with busy.client(busy.new_key("openapi-events")) as client:
+def test_events_are_answered_as_the_document_says(slow: Service, contract: Contract) -> None:
+    with slow.client(slow.new_key("openapi-events")) as client:
         path = f"/v1/tasks/{submit(client)['id']}/events"
         answers = [client.get(path)]
         told = events(answers[0].text)
@@ -191,8 +204,8 @@ def test_events_are_answered_as_the_document_says(busy: Service, contract: Contr
     assert {event["event"] for event in told} >= {"processing", "completed"}
 
 
-def test_an_unfinished_task_is_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
-    with busy.client(busy.new_key("openapi-unfinished", "1")) as client:
+def test_an_unfinished_task_is_answered_as_the_document_says(slow: Service, contract: Contract) -> None:
+    with slow.client(slow.new_key("openapi-unfinished", "1")) as client:
         path = f"/v1/tasks/{submit(client)['id']}"
         answers = [
             (client.get(path), 200),
@@ -206,10 +219,10 @@ def test_an_unfinished_task_is_answered_as_the_document_says(busy: Service, cont
         contract.assert_kept(response)
 
 
-def test_too_much_at_once_is_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
-    with busy.client(busy.new_key("openapi-hasty", "1", "--rate", "1")) as hasty:
+def test_too_much_at_once_is_answered_as_the_document_says(slow: Service, contract: Contract) -> None:
+    with slow.client(slow.new_key("openapi-hasty", "1", "--rate", "1")) as hasty:
         answers = [(hasty.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
-    with busy.client(busy.new_key("openapi-narrow", "1", "--unfinished", "1")) as narrow:
+    with slow.client(slow.new_key("openapi-narrow", "1", "--unfinished", "1")) as narrow:
         answers += [(narrow.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
     for response, status in answers:
         assert response.status_code == status
@@ -217,16 +230,16 @@ def test_too_much_at_once_is_answered_as_the_document_says(busy: Service, contra
         contract.assert_kept(response)
 
 
-def test_a_full_queue_is_answered_as_the_document_says(busy: Service, contract: Contract) -> None:
-    with busy.client(busy.new_key("openapi-many")) as many:
+def test_a_full_queue_is_answered_as_the_document_says(full: Service, contract: Contract) -> None:
+    with full.client(full.new_key("openapi-many")) as many:
         refused = eventually(lambda: [each for each in [many.post(GENERATIONS, json=ORDER)] if each.status_code != 200])
     assert refused[0].status_code == 503
     contract.assert_kept(refused[0])
 
 
 @pytest.mark.parametrize("path", ["/v1/credits", "/v1/models", "/v1/tasks", "/openai/v1/models"])
-def test_too_many_wrong_keys_are_answered_as_the_document_says(busy: Service, contract: Contract, path: str) -> None:
-    with busy.client() as stranger:
+def test_too_many_wrong_keys_are_answered_as_the_document_says(strict: Service, contract: Contract, path: str) -> None:
+    with strict.client() as stranger:
         refused = [stranger.get(path) for _ in range(7)]
     assert {response.status_code for response in refused} <= {401, 429}
     assert refused[-1].status_code == 429
