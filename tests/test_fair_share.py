@@ -24,10 +24,11 @@ from easel.domain.order import Order
 from easel.domain.secret import Secret
 from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
-from easel.store import accounts, queue, schema, tasks
+from easel.store import acceptance, accounts, endings, queue, schema, tasks
+from easel.store.acceptance import NewTask
 from easel.store.accounts import NewKey
 from easel.store.database import Connection
-from easel.store.tasks import NewTask, Task
+from easel.store.tasks import Task
 from tests.faults import await_draw, events
 from tests.running_fleet import Fleet
 from tests.running_service import eventually, finish, reachable_folder, submit
@@ -163,8 +164,7 @@ class Line:
             request_id="req-test", public_url="http://127.0.0.1", user_group="default", price_microcredits=0,
             order=Order("z-image-turbo", "a heron"), seed=1, estimated_time_s=1, created_at=datetime.now(UTC),
         )  # fmt: skip
-        task = await tasks.add(self.connection, new)
-        await queue.add_draw(self.connection, task.id, priority=-task.tag)
+        task = await acceptance.accept(self.connection, new)
         self.waiting.append(task)
         return task
 
@@ -180,14 +180,14 @@ class Line:
         return task
 
     async def end(self, task: Task) -> None:
-        await tasks.fail(self.connection, task.id, ErrorCode.SERVICE_ERROR, "it is only a test")
-        await queue.take_off(self.connection, self.jobs.pop(task.id))
+        job_id = self.jobs.pop(task.id)
+        assert await endings.fail(self.connection, task.id, ErrorCode.SERVICE_ERROR, "it is only a test", job_id)
 
     async def cancel_latest(self, account: int) -> None:
         """Those before it would leave it at its place, behind what others have at theirs."""
         task = [task for task in self.waiting if self.account(task) == account][-1]
         self.waiting.remove(task)
-        await tasks.fail(self.connection, task.id, ErrorCode.REQUEST_CANCELLED, "it is only a test")
+        assert await endings.fail(self.connection, task.id, ErrorCode.REQUEST_CANCELLED, "it is only a test")
         assert await queue.take_off_waiting(self.connection, task.id)
 
     async def set_clock(self, tag: int) -> None:
@@ -232,6 +232,8 @@ async def opened(url: str) -> tuple[Connection, list[tuple[int, int]], int]:
         account_id = await accounts.open_account(connection, f"account-{number}")
         key = NewKey("", bytes([number]) * 32, "hint", (), None, None, None, None, None)
         keys.append((account_id, await accounts.add_key(connection, account_id, key)))
+    # No key's limits are counted here, only given back.
+    await connection.execute("UPDATE api_keys SET unfinished = 1000000")
     row = await (await connection.execute("SELECT worker_id FROM procrastinate_register_worker_v1()")).fetchone()
     assert row is not None
     return connection, keys, int(row[0])

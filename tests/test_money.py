@@ -21,11 +21,12 @@ from easel.domain.order import Order
 from easel.domain.rate import Quota
 from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
-from easel.store import admission, tasks
+from easel.store import acceptance, admission, endings, queue, tasks
 from easel.store import credits as ledger
+from easel.store.acceptance import NewTask
 from easel.store.admission import Wish
 from easel.store.database import Connection, Database
-from easel.store.tasks import NewTask, Outcome
+from easel.store.endings import Outcome
 from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 _Answer = TypeVar("_Answer")
@@ -55,6 +56,10 @@ def audited(service: Service) -> Iterator[None]:
     """Whatever the tests of this file do, the books are right afterwards."""
     yield
     service.audit()
+
+
+class Undone(Exception):
+    """Undoes a transaction that made what must not be."""
 
 
 def opened(service: Service, account: str, credits: str) -> Payer:
@@ -104,8 +109,8 @@ async def add_unqueued(connection: Connection, payer: Payer, number: int, price:
         created_at=datetime.now(UTC),
     )
     await admission.admit(connection, Wish(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
-    await tasks.add(connection, new)
-    await ledger.hold(connection, payer.account_id, new.id, price)
+    await acceptance.accept(connection, new)
+    await queue.take_off_waiting(connection, new.id)
     await tasks.begin(connection, new.id)
     return new.id
 
@@ -205,17 +210,39 @@ def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:
     assert on_database(service, lambda database: balance(database, payer)) == (Balance(99_974_000, 0, 26_000), 26_000)
 
 
-def test_capturing_and_releasing_a_hold_again_adds_nothing(service: Service, payer: Payer) -> None:
-    async def act(database: Database) -> None:
-        async with database.transaction() as connection:
-            task_id = await add_unqueued(connection, payer, 0)
-        assert await settle.complete(database, task_id, outcome(task_id), NO_JOB)
-        for again in (ledger.capture, ledger.release, ledger.capture):
-            async with database.transaction() as connection:
-                await again(connection, task_id)
+def test_a_task_whose_hold_is_resolved_is_not_ended_and_one_that_ended_is_not_charged(
+    service: Service, payer: Payer
+) -> None:
+    """Neither can come about; if it did, nothing would be made worse."""
 
-    on_database(service, act)
-    assert on_database(service, lambda database: balance(database, payer)) == (Balance(99_974_000, 0, 26_000), 26_000)
+    async def act(database: Database) -> list[bool]:
+        async with database.transaction() as connection:
+            resolved, ended = [await add_unqueued(connection, payer, number, 0) for number in range(2)]
+            await connection.execute(
+                "UPDATE holds SET state = 'released', resolved_at = now() WHERE task_id = %s", (resolved,)
+            )
+            await connection.execute(
+                "UPDATE tasks SET status = 'failed', ended_at = now(), error_code = '', error_message = '' WHERE id = %s",
+                (ended,),
+            )
+            tried = [
+                attempt
+                for task_id in (resolved, ended)
+                for attempt in (
+                    await endings.complete(connection, task_id, outcome(task_id), NO_JOB),
+                    await endings.fail(connection, task_id, ErrorCode.SERVICE_ERROR, "Lost"),
+                )
+            ]
+            states = await connection.execute(
+                "SELECT status, state FROM tasks JOIN holds ON task_id = id WHERE id = ANY (%s) ORDER BY status",
+                ([resolved, ended],),
+            )
+            assert await states.fetchall() == [("failed", "open"), ("processing", "released")]
+            raise Undone(tried)
+
+    with pytest.raises(Undone) as undone:
+        on_database(service, act)
+    assert undone.value.args[0] == [False] * 4
 
 
 def test_a_grant_with_the_same_cause_adds_once(service: Service, payer: Payer) -> None:

@@ -5,6 +5,7 @@ import inspect
 import re
 import string
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
@@ -16,6 +17,7 @@ from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import InvalidRequest, ModelAccessDenied
 from easel.domain.secret import Secret
 from easel.domain.task import ENDS, LEGAL_MOVES, ErrorCode, Status
+from easel.store import endings
 from easel.store import tasks as task_rows
 from easel.web import openapi, wire
 
@@ -158,17 +160,23 @@ def test_every_state_is_reached_and_only_ends_are_not_left() -> None:
     assert {Status.COMPLETED, Status.FAILED} == ENDS
 
 
-@pytest.mark.parametrize(
-    "to",
-    [Status.PROCESSING, Status.COMPLETED, Status.FAILED],
-)
-def test_a_statement_that_moves_a_task_starts_from_the_states_that_may_move_there(to: Status) -> None:
-    moves_there = rf"UPDATE tasks SET status = '{to}'.*?WHERE id = %s AND status (?:= '(\w+)'|IN \(([^)]*)\))"
-    found = list(re.finditer(moves_there, inspect.getsource(task_rows), flags=re.DOTALL))
-    assert found
-    for move in found:
-        starts = {move[1]} if move[1] else set(re.findall(r"'(\w+)'", move[2]))
-        assert starts == {start for start, moves in LEGAL_MOVES.items() if to in moves}
+def starts_of(moves: str, module: ModuleType) -> list[set[str]]:
+    """The states that each statement of a module names which the pattern finds; its last group is their list."""
+    found = re.findall(moves, inspect.getsource(module), flags=re.DOTALL)
+    return [set(re.findall(r"'(\w+)'", states)) for states in found]
+
+
+def test_a_statement_that_begins_a_task_starts_from_the_states_that_may_be_begun() -> None:
+    starts = starts_of(r"UPDATE tasks SET status = 'processing'.*?WHERE id = %s AND status IN \(([^)]*)\)", task_rows)
+    assert starts
+    for each in starts:
+        assert each == {start for start, moves in LEGAL_MOVES.items() if Status.PROCESSING in moves}
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+def test_the_statement_that_ends_a_task_starts_from_the_states_that_may_end(end: Status) -> None:
+    (starts,) = starts_of(r"FROM tasks WHERE id = %\(task_id\)s AND status IN \(([^)]*)\)", endings)
+    assert starts == {start for start, moves in LEGAL_MOVES.items() if end in moves}
 
 
 def test_states_and_codes_are_the_contracts_own() -> None:

@@ -14,10 +14,9 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from easel.actions import settle
 from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
-from easel.store import queue
+from easel.store import endings, queue
 from easel.store.database import Database
 from tests.bare_http import Peer, answers
 from tests.faults import await_draw, events, postgres_of
@@ -261,7 +260,7 @@ def end_in_silence(service: Service, task_id: str) -> None:
         database = Database(url, 2)
         await database.open()
         async with database.transaction() as connection:
-            assert await settle.fail_within(connection, task_id, ErrorCode.SERVICE_ERROR, "Ended in silence")
+            assert await endings.fail(connection, task_id, ErrorCode.SERVICE_ERROR, "Ended in silence")
             await queue.take_off_waiting(connection, task_id)
         await database.close()
 

@@ -14,7 +14,7 @@ import structlog
 
 from easel.actions import settle
 from easel.domain.task import ErrorCode
-from easel.store import queue, tasks
+from easel.store import endings, queue, tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.news import Channel
 from easel.store.tasks import Task
@@ -43,7 +43,7 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
     abandoned = []
     for task_id in task_ids:
         async with database.transaction() as connection:
-            if await settle.fail_within(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
+            if await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
                 await queue.take_off_waiting(connection, task_id)
                 abandoned.append(task_id)
     # All of them, since of those that an earlier attempt has ended nothing was told.

@@ -10,7 +10,7 @@ from easel.actions import settle
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import AlreadyCompleted, PermissionDenied, TaskNotFound
 from easel.domain.task import ErrorCode
-from easel.store import queue, tasks
+from easel.store import endings, queue, tasks
 from easel.store.database import Database
 from easel.store.news import Channel
 from easel.store.tasks import Task
@@ -27,7 +27,7 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
     async with database.transaction() as connection:
         if await tasks.find(connection, holder.account_id, task_id) is None:
             raise TaskNotFound
-        if not await settle.fail_within(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
+        if not await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
             raise AlreadyCompleted
         await queue.take_off_waiting(connection, task_id)
         task = await tasks.find(connection, holder.account_id, task_id)

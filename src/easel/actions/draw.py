@@ -31,7 +31,8 @@ from easel.engines.provenance import Provenance, Recipe
 from easel.outside.pictures import Pictures, StorageFailed
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable
-from easel.store.tasks import Outcome, Task
+from easel.store.endings import Outcome
+from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
 

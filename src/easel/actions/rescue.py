@@ -15,7 +15,7 @@ import structlog
 
 from easel.actions import settle
 from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode
-from easel.store import queue, tasks
+from easel.store import endings, queue, tasks
 from easel.store.database import Connection, Database
 from easel.store.queue import Clock, TakenJob
 
@@ -62,7 +62,7 @@ async def _rescue(connection: Connection, job: TakenJob) -> bool:
     is_ended = deaths >= WORKER_DEATHS_MAX
     if is_ended:
         message = f"Drawing this task ended its worker {deaths} times"
-        await settle.fail_within(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
+        await endings.fail(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
     # Also the job of a task that has ended: who takes it draws nothing, and discards what the dead may have stored.
     await queue.hand_back(connection, job.job_id)
     log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)

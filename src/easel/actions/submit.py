@@ -17,12 +17,12 @@ from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import IdempotencyConflict, ModelAccessDenied, PermissionDenied
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.domain.rate import Quota, Standing
-from easel.store import admission, idempotency, queue, tasks
-from easel.store import credits as ledger
+from easel.store import acceptance, admission, idempotency, tasks
+from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import Wish
 from easel.store.database import Connection, Database
 from easel.store.idempotency import Claim
-from easel.store.tasks import NewTask, Task, TaskIdTaken
+from easel.store.tasks import Task
 
 CREATE: Final = "create"
 """The name of the quota that creating tasks uses up."""
@@ -113,7 +113,7 @@ class Submit:
                 raise prospect.refusal
             # From here on the key's and the account's rows are locked.
             standing = await admission.admit(connection, self._wish(submission))
-            return Accepted([await _add(connection, task) for task in new], standing)
+            return Accepted([await acceptance.accept(connection, task) for task in new], standing)
 
     async def _claim(self, connection: Connection, submission: Submission, task_ids: Sequence[str]) -> list[Task]:
         """The tasks that the idempotency key was used for before; none when it is new, or there is no key."""
@@ -171,13 +171,6 @@ class Submit:
 def _numbered(idempotency_key: str, number: int) -> str:
     """The key under which one of several orders is claimed: the first one's is the client's own."""
     return idempotency_key if number == 0 else hashlib.sha256(f"{idempotency_key}\n{number}".encode()).hexdigest()
-
-
-async def _add(connection: Connection, new: NewTask) -> Task:
-    task = await tasks.add(connection, new)
-    await queue.add_draw(connection, task.id, priority=-task.tag)
-    await ledger.hold(connection, task.account_id, task.id, task.price_microcredits)
-    return task
 
 
 def _check_access(submission: Submission) -> None:

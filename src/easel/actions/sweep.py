@@ -14,7 +14,7 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures import Pictures, StorageFailed
-from easel.store import queue, retention
+from easel.store import endings, queue, retention
 from easel.store.database import Connection, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -112,7 +112,7 @@ class Sweep:
         return len(ended)
 
     async def _end_one(self, connection: Connection, task_id: str) -> bool:
-        if not await settle.fail_within(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
+        if not await endings.fail(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
             return False
         if not await queue.take_off_unheld(connection, task_id):
             raise _Taken

@@ -1,15 +1,15 @@
-"""The ledger and the holds: the only statements that move credits.
+"""The ledger and the holds: all SQL that moves credits.
 
-Each is one statement, and each entry names its cause, so that repeating one adds nothing. Balances follow entries by
-a trigger of the database, which also refuses an overdraft.
+Holding, capturing and releasing are parts of the statements in `acceptance` and `endings`, so that no task is accepted
+or ended without them. Each entry names its cause, so that repeating one adds nothing. Balances follow entries by a
+trigger of the database, which also refuses an overdraft.
 """
 
 from dataclasses import dataclass
 
-import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
-from easel.domain.errors import InsufficientQuota
 from easel.domain.ledger import Balance, KeySpending
 from easel.store.database import Connection
 
@@ -33,69 +33,48 @@ async def grant(connection: Connection, account_id: int, amount_microcredits: in
     )
 
 
-async def hold(connection: Connection, account_id: int, task_id: str, amount_microcredits: int) -> None:
-    """Reserve a task's price. Raises InsufficientQuota, after which the transaction can only be undone."""
-    try:
-        await connection.execute(
-            """
-            WITH opened AS (
-                INSERT INTO holds (task_id, account_id, amount_microcredits) VALUES (%s, %s, %s)
-                RETURNING task_id, account_id, amount_microcredits
-            )
-            INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
-            SELECT account_id, 'hold', amount_microcredits, task_id FROM opened WHERE amount_microcredits > 0
-            """,
-            (task_id, account_id, amount_microcredits),
-        )
-    except psycopg.errors.CheckViolation as error:
-        if error.diag.constraint_name != "accounts_available_not_negative":
-            raise
-        raise InsufficientQuota from error
-
-
-async def capture(connection: Connection, task_id: str) -> bool:
-    """Charge what a task has reserved; False, and nothing, if it has no open hold."""
-    cursor = await connection.execute(
-        """
-        WITH resolved AS (
-            UPDATE holds SET state = 'captured', resolved_at = now() WHERE task_id = %s AND state = 'open'
+def hold(accepted: str) -> sql.Composed:
+    """Parts of a statement that reserve the prices of the tasks in its part `accepted`. Where an account has too little,
+    the statement breaks accounts_available_not_negative."""
+    return sql.SQL("""
+        held AS (
+            INSERT INTO holds (task_id, account_id, amount_microcredits)
+            SELECT id, account_id, price_microcredits FROM {accepted}
             RETURNING task_id, account_id, amount_microcredits
-        ), charged AS (
-            UPDATE api_keys SET used_microcredits = used_microcredits + resolved.amount_microcredits,
+        ), entered AS (
+            INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
+            SELECT account_id, 'hold', amount_microcredits, task_id FROM held WHERE amount_microcredits > 0
+        )
+    """).format(accepted=sql.Identifier(accepted))
+
+
+def capture(ending: str) -> sql.Composed:
+    """Parts of a statement that charge what the tasks in its part `ending` have reserved. Its part `resolved` has the
+    tasks whose holds were open, and no others."""
+    return _resolve(ending, "captured", "capture", sql.SQL("used_microcredits + resolved.amount_microcredits"))
+
+
+def release(ending: str) -> sql.Composed:
+    """Parts of a statement that return what the tasks in its part `ending` have reserved; otherwise as `capture`."""
+    return _resolve(ending, "released", "release", sql.SQL("used_microcredits"))
+
+
+def _resolve(ending: str, state: str, kind: str, used: sql.SQL) -> sql.Composed:
+    return sql.SQL("""
+        resolved AS (
+            UPDATE holds SET state = {state}, resolved_at = now() FROM {ending} AS ending
+            WHERE holds.task_id = ending.id AND holds.state = 'open'
+            RETURNING holds.task_id, holds.account_id, holds.amount_microcredits, ending.api_key_id
+        ), counted AS (
+            UPDATE api_keys SET used_microcredits = {used},
                 reserved_microcredits = reserved_microcredits - resolved.amount_microcredits,
                 unfinished = unfinished - 1
-            FROM resolved JOIN tasks ON tasks.id = resolved.task_id WHERE api_keys.id = tasks.api_key_id
+            FROM resolved WHERE api_keys.id = resolved.api_key_id
         ), entered AS (
             INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
-            SELECT account_id, 'capture', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
+            SELECT account_id, {kind}, amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
         )
-        SELECT task_id FROM resolved
-        """,
-        (task_id,),
-    )
-    return await cursor.fetchone() is not None
-
-
-async def release(connection: Connection, task_id: str) -> bool:
-    """Return what a task has reserved; False, and nothing, if it has no open hold."""
-    cursor = await connection.execute(
-        """
-        WITH resolved AS (
-            UPDATE holds SET state = 'released', resolved_at = now() WHERE task_id = %s AND state = 'open'
-            RETURNING task_id, account_id, amount_microcredits
-        ), returned AS (
-            UPDATE api_keys SET reserved_microcredits = reserved_microcredits - resolved.amount_microcredits,
-                unfinished = unfinished - 1
-            FROM resolved JOIN tasks ON tasks.id = resolved.task_id WHERE api_keys.id = tasks.api_key_id
-        ), entered AS (
-            INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
-            SELECT account_id, 'release', amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
-        )
-        SELECT task_id FROM resolved
-        """,
-        (task_id,),
-    )
-    return await cursor.fetchone() is not None
+    """).format(ending=sql.Identifier(ending), state=sql.Literal(state), kind=sql.Literal(kind), used=used)
 
 
 async def balance(connection: Connection, account_id: int) -> Balance:

@@ -125,6 +125,13 @@ class Database:
                 raise
             raise DatabaseUnavailable(f"no end within {timeout_s:g} seconds") from error
 
+    def single_statement(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for one statement, which is a transaction by itself.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        return self.reading()
+
     def noting(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for single statements that write what is written again by itself, should it get lost.
 

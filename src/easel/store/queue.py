@@ -12,6 +12,7 @@ from typing import Final
 import procrastinate.manager
 import procrastinate.sql
 from procrastinate.jobs import Job
+from psycopg import sql
 from psycopg.rows import class_row
 
 from easel.store.database import Connection
@@ -49,20 +50,17 @@ class Clock:
     server_started_at: datetime
 
 
-async def add_draw(connection: Connection, task_id: str, priority: int = 0) -> None:
-    """Queue the drawing of a task; a higher priority (an int4) is drawn earlier."""
-    assert -(2**31) <= priority < 2**31
+def add_draw(task_id: str, priority: str) -> sql.Composed:
+    """An expression that queues the drawing of a task; the columns or expressions named hold its id and an int4, of which
+    a higher one is drawn earlier."""
     # In the queue's own function rather than through the library, which takes longer to say it than the database to do.
     # The task's id as the lock lets a waiting job be found by it.
-    await connection.execute(
-        """
-        SELECT procrastinate_defer_jobs_v1(ARRAY[
-            ROW(%(queue)s, %(queue)s, %(priority)s, NULL, %(task_id)s, jsonb_build_object('task_id', %(task_id)s::text),
-                NULL)::procrastinate_job_to_defer_v1
+    return sql.SQL("""
+        procrastinate_defer_jobs_v1(ARRAY[
+            ROW({queue}, {queue}, {priority}, NULL, {task_id}, jsonb_build_object('task_id', {task_id}), NULL)
+            ::procrastinate_job_to_defer_v1
         ])
-        """,
-        {"queue": DRAW, "priority": priority, "task_id": task_id},
-    )
+    """).format(queue=sql.Literal(DRAW), priority=sql.SQL(priority), task_id=sql.Identifier(task_id))
 
 
 class JobManager(procrastinate.manager.JobManager):
@@ -91,9 +89,10 @@ _TAKE: Final = """
 """
 
 
-async def take_off(connection: Connection, job_id: int) -> None:
-    """Take a job off the queue, whoever holds it."""
-    await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", (job_id,))
+def take_off(job_id: str) -> sql.Composed:
+    """A statement, to which a further condition may be added, that takes a job off the queue, whoever holds it.
+    `job_id` names the parameter that holds its id."""
+    return sql.SQL("DELETE FROM procrastinate_jobs WHERE procrastinate_jobs.id = {}").format(sql.Placeholder(job_id))
 
 
 async def take_off_waiting(connection: Connection, task_id: str) -> bool:

@@ -1,7 +1,7 @@
-"""The rows of tasks: adding, reading, and the moves from one state to the next.
+"""The rows of tasks: reading them, and what changes in them while they are drawn.
 
-Every move names the states that it starts from, so that one which comes too late changes nothing and says so.
-Money is not moved here.
+Every change names the states that it starts from, so that one which comes too late changes nothing and says so.
+How a task comes to be stands in `acceptance`, how it ends in `endings`.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import kwargs_row
 
-from easel.domain.errors import EaselError
-from easel.domain.order import Order, OutputFormat
-from easel.domain.task import ErrorCode, Status, progress_percent
+from easel.domain.order import OutputFormat
+from easel.domain.task import Status, progress_percent
 from easel.store import news
 from easel.store.database import Connection
 
@@ -62,40 +60,7 @@ class Task:
 
 # Named rather than `*`, so that a column which a newer version adds breaks nothing here.
 # Statements are composed once: composing one takes longer than sending it.
-_COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """What is known of a task when it is accepted. `public_url` is the base of its links."""
-
-    id: str
-    account_id: int
-    api_key_id: int
-    request_id: str
-    public_url: str
-    user_group: str
-    price_microcredits: int
-    order: Order
-    seed: int
-    estimated_time_s: int
-    created_at: datetime
-
-
-class TaskIdTaken(EaselError):
-    """Two tasks of one second drew the same id; the transaction can only be undone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a finished drawing adds to its task."""
-
-    engine: str
-    draw_ms: int
-    picture_name: str
-    picture_bytes: int
-    ended_at: datetime
-    link_expires_at: datetime
+COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
 
 
 def _task(**columns: Any) -> Task:
@@ -103,42 +68,11 @@ def _task(**columns: Any) -> Task:
     return Task(**{**columns, "status": Status(columns["status"])})
 
 
-_TASK_ROWS: Final = kwargs_row(_task)
+TASK_ROWS: Final = kwargs_row(_task)
 
-_TAG_MAX: Final = 2**31 - 1
-"""Its negative is the priority in the queue, and both are stored in four bytes."""
+_FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(COLUMNS).as_bytes()
 
-# Fair shares by virtual time (start-time fair queueing). The time is the tag of the task that was begun last, and never
-# past the first in line; with nobody in line it starts anew. An account's own tasks are two apart, and who comes anew
-# enters one after the time: before the next task of whoever has many waiting, after all who came before. Whose last
-# task has that time had its turn just now, and enters two after. Should it ever reach the end of what a priority can be,
-# all enter there, in the order of their coming, until nobody is in line.
-_ADD: Final = (
-    sql.SQL("""
-    INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
-        model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
-        estimated_time_s, created_at, tag)
-    VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
-        %(price_microcredits)s, %(model)s, %(prompt)s, %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
-        %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s,
-        least({tag_max}, greatest(
-            1,
-            (SELECT now.tag + CASE WHEN latest.tag >= now.tag THEN 2 ELSE 1 END FROM
-                (SELECT least((SELECT last_value FROM fair_share_clock), -priority) AS tag FROM procrastinate_jobs
-                 WHERE status = 'todo' AND queue_name = 'draw' ORDER BY priority DESC, id LIMIT 1) AS now
-                LEFT JOIN (SELECT tag FROM tasks WHERE account_id = %(account_id)s ORDER BY position DESC LIMIT 1)
-                    AS latest ON true),
-            2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')::bigint
-        )))
-    RETURNING {columns}
-""")
-    .format(columns=_COLUMNS, tag_max=sql.Literal(_TAG_MAX))
-    .as_bytes()
-)
-
-_FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(_COLUMNS).as_bytes()
-
-_FIND_ALL: Final = sql.SQL("SELECT {} FROM tasks WHERE id = ANY (%s)").format(_COLUMNS).as_bytes()
+_FIND_ALL: Final = sql.SQL("SELECT {} FROM tasks WHERE id = ANY (%s)").format(COLUMNS).as_bytes()
 
 _BEGIN: Final = (
     sql.SQL("""
@@ -149,7 +83,7 @@ _BEGIN: Final = (
     SELECT {columns} FROM begun
     WHERE setval('fair_share_clock', greatest(tag, 0)) IS NOT NULL AND {news} IS NOT NULL
 """)
-    .format(columns=_COLUMNS, news=news.announce("id"))
+    .format(columns=COLUMNS, news=news.announce("id"))
     .as_bytes()
 )
 
@@ -167,31 +101,16 @@ _REPORT_PROGRESS: Final = (
 )
 
 
-async def add(connection: Connection, task: NewTask) -> Task:
-    """Add a pending task. Raises TaskIdTaken."""
-    cursor = connection.cursor(row_factory=_TASK_ROWS)
-    values = {field.name: getattr(task, field.name) for field in fields(NewTask)}
-    order = {field.name: getattr(task.order, field.name) for field in fields(Order)}
-    try:
-        # The order's seed is the caller's wish; the task's is what will be drawn with.
-        await cursor.execute(_ADD, {**order, **values})
-    except psycopg.errors.UniqueViolation:
-        raise TaskIdTaken from None
-    row = await cursor.fetchone()
-    assert row is not None
-    return row
-
-
 async def find(connection: Connection, account_id: int, task_id: str) -> Task | None:
     """An account's task; None also for another account's."""
-    cursor = connection.cursor(row_factory=_TASK_ROWS)
+    cursor = connection.cursor(row_factory=TASK_ROWS)
     await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()
 
 
 async def find_all(connection: Connection, task_ids: Sequence[str]) -> list[Task]:
     """Tasks of whatever account, in no order; unknown ones are left out."""
-    cursor = connection.cursor(row_factory=_TASK_ROWS)
+    cursor = connection.cursor(row_factory=TASK_ROWS)
     await cursor.execute(_FIND_ALL, (list(task_ids),))
     return await cursor.fetchall()
 
@@ -201,7 +120,7 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
 
     A task that is `processing` already lost its worker, or is drawn twice, which harms nothing.
     """
-    cursor = connection.cursor(row_factory=_TASK_ROWS)
+    cursor = connection.cursor(row_factory=TASK_ROWS)
     await cursor.execute(_BEGIN, (task_id,))
     return await cursor.fetchone()
 
@@ -213,35 +132,6 @@ async def report_steps(connection: Connection, task_id: str, steps_done: int, st
     """
     values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
     return await (await connection.execute(_REPORT_PROGRESS, values)).fetchone() is not None
-
-
-async def complete(connection: Connection, task_id: str, outcome: Outcome) -> bool:
-    """Move a task to `completed`; False when it had ended otherwise.
-
-    It may be `pending`, since the note that its drawing began does not wait for the disk.
-    """
-    cursor = await connection.execute(
-        """
-        UPDATE tasks SET status = 'completed', progress = 100, ended_at = %s, engine = %s, draw_ms = %s,
-            picture_name = %s, picture_bytes = %s, link_expires_at = %s
-        WHERE id = %s AND status IN ('pending', 'processing')
-        """,
-        (outcome.ended_at, outcome.engine, outcome.draw_ms, outcome.picture_name, outcome.picture_bytes,
-         outcome.link_expires_at, task_id),
-    )  # fmt: skip
-    return cursor.rowcount == 1
-
-
-async def fail(connection: Connection, task_id: str, code: ErrorCode, message: str) -> bool:
-    """Move a task to `failed`; False when it had ended already."""
-    cursor = await connection.execute(
-        """
-        UPDATE tasks SET status = 'failed', progress = 0, ended_at = now(), error_code = %s, error_message = %s
-        WHERE id = %s AND status IN ('pending', 'processing')
-        """,
-        (code, message, task_id),
-    )
-    return cursor.rowcount == 1
 
 
 async def count_worker_death(connection: Connection, task_id: str, taken_at: datetime) -> int:

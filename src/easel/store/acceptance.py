@@ -1,0 +1,107 @@
+"""Acceptance: the one statement that makes a task, its place in the queue and its hold.
+
+All three or none come to be. It does not judge whether the key may create a task; `admission` does, before it and in
+the same transaction.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from easel.domain.errors import EaselError, InsufficientQuota
+from easel.domain.order import Order
+from easel.store import credits as ledger
+from easel.store import queue
+from easel.store.database import Connection
+from easel.store.tasks import COLUMNS, TASK_ROWS, Task
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """What is known of a task when it is accepted. `public_url` is the base of its links."""
+
+    id: str
+    account_id: int
+    api_key_id: int
+    request_id: str
+    public_url: str
+    user_group: str
+    price_microcredits: int
+    order: Order
+    seed: int
+    estimated_time_s: int
+    created_at: datetime
+
+
+class TaskIdTaken(EaselError):
+    """Two tasks of one second drew the same id; the transaction can only be undone."""
+
+
+_TAG_MAX: Final = 2**31 - 1
+"""Its negative is the priority in the queue, and both are stored in four bytes."""
+
+# Fair shares by virtual time (start-time fair queueing). The time is the tag of the task that was begun last, and never
+# past the first in line; with nobody in line it starts anew. An account's own tasks are two apart, and who comes anew
+# enters one after the time: before the next task of whoever has many waiting, after all who came before. Whose last
+# task has that time had its turn just now, and enters two after. Should it ever reach the end of what a priority can be,
+# all enter there, in the order of their coming, until nobody is in line.
+_ACCEPT: Final = (
+    sql.SQL("""
+    WITH accepted AS (
+        INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
+            model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
+            estimated_time_s, created_at, tag)
+        VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
+            %(price_microcredits)s, %(model)s, %(prompt)s, %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
+            %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s,
+            least({tag_max}, greatest(
+                1,
+                (SELECT now.tag + CASE WHEN latest.tag >= now.tag THEN 2 ELSE 1 END FROM
+                    (SELECT least((SELECT last_value FROM fair_share_clock), -priority) AS tag FROM procrastinate_jobs
+                     WHERE status = 'todo' AND queue_name = {draw} ORDER BY priority DESC, id LIMIT 1) AS now
+                    LEFT JOIN (SELECT tag FROM tasks WHERE account_id = %(account_id)s ORDER BY position DESC LIMIT 1)
+                        AS latest ON true),
+                2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')::bigint
+            )))
+        RETURNING {columns}
+    ), queued AS (
+        SELECT {add_draw} FROM accepted
+    ), {hold}
+    SELECT {columns} FROM accepted, queued
+""")
+    .format(
+        tag_max=sql.Literal(_TAG_MAX),
+        draw=sql.Literal(queue.DRAW),
+        columns=COLUMNS,
+        add_draw=queue.add_draw(task_id="id", priority="-tag"),
+        hold=ledger.hold("accepted"),
+    )
+    .as_bytes()
+)
+
+
+async def accept(connection: Connection, new: NewTask) -> Task:
+    """The pending task, queued and paid for.
+
+    Raises TaskIdTaken, InsufficientQuota; after either the transaction can only be undone.
+    """
+    cursor = connection.cursor(row_factory=TASK_ROWS)
+    values = {field.name: getattr(new, field.name) for field in fields(NewTask)}
+    order = {field.name: getattr(new.order, field.name) for field in fields(Order)}
+    try:
+        # The order's seed is the caller's wish; the task's is what will be drawn with.
+        await cursor.execute(_ACCEPT, {**order, **values})
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != "tasks_pkey":
+            raise
+        raise TaskIdTaken from None
+    except psycopg.errors.CheckViolation as error:
+        if error.diag.constraint_name != "accounts_available_not_negative":
+            raise
+        raise InsufficientQuota from None
+    row = await cursor.fetchone()
+    assert row is not None
+    return row

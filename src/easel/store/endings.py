@@ -1,0 +1,78 @@
+"""Endings: the one statement by which a task ends.
+
+Its row, its hold, its key's counts, the ledger and its job change together or not at all. The hold decides: the first
+ending finds it open, and a later one changes nothing and says so. So no task ends without its money being settled.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import sql
+
+from easel.domain.task import ErrorCode
+from easel.store import credits as ledger
+from easel.store import queue
+from easel.store.database import Connection
+
+# A task may end while it is `pending`, since the note that its drawing began does not wait for the disk.
+_END: Final = sql.SQL("""
+    WITH ending AS (
+        SELECT id, api_key_id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
+    ), {resolve}, ended AS (
+        UPDATE tasks SET {changes} FROM resolved WHERE tasks.id = resolved.task_id RETURNING tasks.id
+    ), taken_off AS (
+        {take_off} AND EXISTS (SELECT FROM resolved)
+    )
+    SELECT id FROM ended
+""")
+
+
+def _ending(resolve: sql.Composed, changes: sql.SQL) -> bytes:
+    return _END.format(resolve=resolve, changes=changes, take_off=queue.take_off("job_id")).as_bytes()
+
+
+_COMPLETE: Final = _ending(
+    ledger.capture("ending"),
+    sql.SQL("""
+        status = 'completed', progress = 100, ended_at = %(ended_at)s, engine = %(engine)s, draw_ms = %(draw_ms)s,
+        picture_name = %(picture_name)s, picture_bytes = %(picture_bytes)s, link_expires_at = %(link_expires_at)s
+    """),
+)
+
+_FAIL: Final = _ending(
+    ledger.release("ending"),
+    sql.SQL("""
+        status = 'failed', progress = 0, ended_at = now(), error_code = %(code)s, error_message = %(message)s
+    """),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished drawing adds to its task."""
+
+    engine: str
+    draw_ms: int
+    picture_name: str
+    picture_bytes: int
+    ended_at: datetime
+    link_expires_at: datetime
+
+
+async def complete(connection: Connection, task_id: str, outcome: Outcome, job_id: int) -> bool:
+    """Complete a task, charge it and take its job off the queue; False, and nothing, when it had ended already."""
+    return await _end(connection, _COMPLETE, task_id, job_id, asdict(outcome))
+
+
+async def fail(connection: Connection, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:
+    """Fail a task, return its reservation and take its job, if one is named, off the queue; False, and nothing, when it
+    had ended already."""
+    return await _end(connection, _FAIL, task_id, job_id, {"code": code, "message": message})
+
+
+async def _end(
+    connection: Connection, statement: bytes, task_id: str, job_id: int | None, values: dict[str, Any]
+) -> bool:
+    cursor = await connection.execute(statement, {**values, "task_id": task_id, "job_id": job_id})
+    return await cursor.fetchone() is not None
