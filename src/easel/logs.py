@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import Final, Literal
 
+import msgspec
 import structlog
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -27,7 +28,9 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         _tidied,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if as_text
+        else structlog.processors.JSONRenderer(serializer=_json)
     )
     structlog.configure(
         processors=[*shared, renderer],
@@ -46,6 +49,10 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
     logging.getLogger("easel").setLevel(_LEVELS[log_level])
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _json(event: structlog.typing.EventDict, **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 def _tidied(

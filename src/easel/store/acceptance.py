@@ -16,7 +16,7 @@ from easel.domain.order import Order
 from easel.store import credits as ledger
 from easel.store import queue
 from easel.store.database import Connection
-from easel.store.tasks import COLUMNS, TASK_ROWS, Task
+from easel.store.tasks import COLUMNS, Task, task_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def accept(connection: Connection, new: NewTask) -> Task:
 
     Raises TaskIdTaken, InsufficientQuota; after either the transaction can only be undone.
     """
-    cursor = connection.cursor(row_factory=TASK_ROWS)
+    cursor = connection.cursor(row_factory=task_rows)
     values = {field.name: getattr(new, field.name) for field in fields(NewTask)}
     order = {field.name: getattr(new.order, field.name) for field in fields(Order)}
     try:

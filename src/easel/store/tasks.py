@@ -4,13 +4,12 @@ Every change names the states that it starts from, so that one which comes too l
 How a task comes to be stands in `acceptance`, how it ends in `endings`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
 from psycopg import sql
-from psycopg.rows import kwargs_row
 
 from easel.domain.order import OutputFormat
 from easel.domain.task import Status, progress_percent
@@ -63,12 +62,20 @@ class Task:
 COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
 
 
-def _task(**columns: Any) -> Task:
+_STATUS_AT: Final = [field.name for field in fields(Task)].index("status")
+
+
+def _task(columns: Sequence[Any]) -> Task:
     """The database gives text for a status, which equals its Status but is not it."""
-    return Task(**{**columns, "status": Status(columns["status"])})
+    values = list(columns)
+    values[_STATUS_AT] = Status(values[_STATUS_AT])
+    return Task(*values)
 
 
-TASK_ROWS: Final = kwargs_row(_task)
+def task_rows(_cursor: object) -> Callable[[Sequence[Any]], Task]:
+    """Makes a cursor give tasks, where it selects COLUMNS."""
+    return _task
+
 
 _FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(COLUMNS).as_bytes()
 
@@ -103,14 +110,14 @@ _REPORT_PROGRESS: Final = (
 
 async def find(connection: Connection, account_id: int, task_id: str) -> Task | None:
     """An account's task; None also for another account's."""
-    cursor = connection.cursor(row_factory=TASK_ROWS)
+    cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()
 
 
 async def find_all(connection: Connection, task_ids: Sequence[str]) -> list[Task]:
     """Tasks of whatever account, in no order; unknown ones are left out."""
-    cursor = connection.cursor(row_factory=TASK_ROWS)
+    cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND_ALL, (list(task_ids),))
     return await cursor.fetchall()
 
@@ -120,7 +127,7 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
 
     A task that is `processing` already lost its worker, or is drawn twice, which harms nothing.
     """
-    cursor = connection.cursor(row_factory=TASK_ROWS)
+    cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_BEGIN, (task_id,))
     return await cursor.fetchone()
 
