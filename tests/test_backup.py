@@ -125,7 +125,8 @@ def quiet(room: Path) -> Path:
 
 def test_a_backup_is_for_its_owner_alone_and_nothing_else_is_left(busy: BusyBackup) -> None:
     assert stat.S_IMODE(busy.file.stat().st_mode) == 0o600
-    assert [path.name for path in busy.file.parent.iterdir() if ".unfinished" in path.name] == []
+    beside = [path.name for path in busy.file.parent.iterdir() if path.name.startswith(busy.file.name)]
+    assert beside == [busy.file.name]
 
 
 def test_the_pictures_in_a_backup_are_those_of_its_tasks_byte_for_byte(busy: BusyBackup) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -162,7 +163,7 @@ def test_who_waits_at_one_process_hears_at_once_of_what_was_ordered_at_the_other
                 for worker in fleet.workers:
                     worker.send_signal(signal.SIGCONT)
                 assert waiting.result().json()["status"] == "completed"
-            [completed] = events(fleet, "task_completed", task["id"])
+            [completed] = eventually(partial(events, fleet, "task_completed", task["id"]))
             assert time.time() - datetime.fromisoformat(completed["timestamp"]).timestamp() < NEWS_S
 
 
