@@ -24,7 +24,10 @@ _Answer = TypeVar("_Answer")
 _Thing = TypeVar("_Thing")
 PEPPER: Final = b"pepper of a test"
 MODEL: Final = "z-image-turbo"
-ORDERS: Final = [Order(MODEL, prompt, 64, 64) for prompt in ("a cute cat", "a cute dog")]
+ORDERS: Final = [
+    Order(MODEL, "a cute cat", 64, 64),
+    Order(MODEL, "a cute dog", 64, 64, callback_url="https://hooks.your-domain.com/dogs"),
+]
 PICKS: Final = st.integers(0, 11)
 """Which of several things a step is about; there may be fewer."""
 

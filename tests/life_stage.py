@@ -223,6 +223,7 @@ class Stage:
             draw_timeout_s=3600,
             step_timeout_s=3600,
             on_hung=lambda: None,
+            on_callback=lambda: None,
         )
         draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, settings)
         worker = Worker(draw, engine, self.jobs)
@@ -279,7 +280,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         database = Database(server.url, 10, waits_for_disk=False)
         await database.open()
         stack.push_async_callback(database.close)
-        changes, cancels = Newsroom(database, Channel.CHANGES), Newsroom(database, Channel.CANCELS)
+        changes, cancels = Newsroom(database, Channel.CHANGES), Newsroom(database, Channel.WORKERS)
         listening = [asyncio.create_task(newsroom.run()) for newsroom in (changes, cancels)]
         app = await stack.enter_async_context(
             procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(database.pool)

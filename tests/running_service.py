@@ -32,6 +32,8 @@ _Answer = TypeVar("_Answer")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 GENERATIONS = "/v1/images/generations"
+NO_NAMESERVER = "127.0.0.1:9"
+"""Nothing answers there: a callback to a name that a test made up must not leave the machine."""
 ORDER: dict[str, Any] = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376"}
 
 
@@ -78,8 +80,9 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = environment(
-            EASEL_DATA_DIR=str(data_dir), EASEL_ENGINE="blank", EASEL_LOG_FORMAT="json", EASEL_DRAIN_TIMEOUT_S="10"
-        )
+            EASEL_DATA_DIR=str(data_dir), EASEL_ENGINE="blank", EASEL_LOG_FORMAT="json", EASEL_DRAIN_TIMEOUT_S="10",
+            EASEL_CALLBACK_NAMESERVERS=NO_NAMESERVER,
+        )  # fmt: skip
         self.environment |= {f"EASEL_{name.upper()}": value for name, value in settings.items()}
         self.process: subprocess.Popen[bytes] | None = None
         self.log_file = data_dir / "serve.log"

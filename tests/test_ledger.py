@@ -202,6 +202,10 @@ ENDED_AS: Final = {
     b"picture_name = NULL, link_expires_at = NULL WHERE id = %(task)s",
 }
 UNENDED: Final = "picture_name = NULL, link_expires_at = NULL, ended_at = NULL WHERE id = %(task)s"
+CALLED_BACK: Final = """
+    INSERT INTO callbacks (task_id, account_id, url)
+    SELECT id, account_id, 'https://a.com/' FROM tasks WHERE id = %(task)s
+"""
 REOPENED: Final = "UPDATE holds SET state = 'open', resolved_at = NULL WHERE task_id = %(task)s"
 MISSING: Final = "DELETE FROM ledger WHERE cause = %(task)s AND kind = "
 EXTRA: Final = "INSERT INTO ledger (account_id, kind, amount_microcredits, cause) VALUES (%(account)s, "
@@ -284,6 +288,15 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
     *(
         ("every unfinished task is in the queue", "task", [f"UPDATE tasks SET status = '{status}', {UNENDED}"])
         for status in ("pending", "processing")
+    ),
+    *(
+        ("a task that has ended and wanted a callback has one, and no other", "task", statements)
+        for statements in (
+            ["UPDATE tasks SET callback_url = 'https://a.com/' WHERE id = %(task)s"],
+            [CALLED_BACK],
+            ["UPDATE tasks SET callback_url = 'https://b.com/' WHERE id = %(task)s", CALLED_BACK],
+            [CALLED_BACK, f"UPDATE tasks SET callback_url = 'https://a.com/', status = 'pending', {UNENDED}"],
+        )
     ),
 ]  # fmt: skip
 

@@ -18,7 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from easel.domain import errors, order, task
+from easel.domain import delivery, errors, order, task
 from easel.web import edge, openapi
 
 VENDOR: dict[str, Any] = yaml.safe_load(
@@ -227,6 +227,9 @@ def test_bounds_are_those_of_the_domain() -> None:
     for side in ("width", "height"):
         assert (picture[side]["minimum"], picture[side]["maximum"]) == (order.SIDE_PX_MIN, order.SIDE_PX_MAX)
     assert schemas["TaskError"]["properties"]["code"]["enum"] == list(task.ErrorCode)
+    assert schemas["Callback"]["properties"]["state"]["enum"] == list(delivery.State)
+    assert schemas["CallbackAttempt"]["properties"]["outcome"]["enum"] == [None, *delivery.Outcome]
+    assert schemas["CallbackId"]["pattern"] == "^" + delivery.message_id(schemas["TaskId"]["pattern"].removeprefix("^"))
     assert schemas["ImageGenerationResponse"]["properties"]["status"]["enum"] == list(task.Status)
 
 
@@ -257,6 +260,8 @@ def test_creation_errors_are_worded_as_the_service_words_them() -> None:
         ("delete /v1/tasks/{task_id}", (*ONE, errors.TaskUnfinished)),
         ("post /v1/tasks/{task_id}/cancel", (*ONE, errors.AlreadyCompleted)),
         ("get /v1/tasks/{task_id}/events", ONE),
+        ("get /v1/tasks/{task_id}/callback", (*ONE, errors.CallbackNotFound)),
+        ("post /v1/tasks/{task_id}/callback/redeliver", (*ONE, errors.CallbackNotFound, errors.CallbackUnderWay)),
     ],
 )
 def test_task_errors_are_worded_as_the_service_words_them(

@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "keys": "easel.commands.administration:keys",
     "groups": "easel.commands.groups:groups",
     "credits": "easel.commands.administration:credits_group",
+    "callbacks": "easel.commands.callbacks:callbacks_group",
     "doctor": "easel.commands.doctor:doctor",
     "backup": "easel.commands.backup:backup",
     "restore": "easel.commands.backup:restore",

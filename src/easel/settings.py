@@ -7,29 +7,25 @@ Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an 
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from ipaddress import ip_network
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from easel import setting_checks
+from easel.domain.callback import Destinations
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
+from easel.setting_checks import SettingsWrong as SettingsWrong
 
 EngineName = Literal["zimage", "blank", "remote"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
 LINK_LIFETIME_H: Final = 24
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
-
-
-class SettingsWrong(Exception):
-    """A setting that cannot be used; the message names the variable and how to mend it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +100,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses or networks, with commas, of proxies whose X-Forwarded-For and -Proto are believed; by default none."""
     cors_origins: str | None = None
     """Origins, with commas, of web pages that may call the API from a browser, or `*`; by default none."""
+    callback_allow_hosts: str | None = None
+    """Hosts of your own network that callbacks may go to, with commas, such as hooks.corp.internal:8443; by default none."""
+    callback_deny_networks: str | None = None
+    """Public addresses or networks, with commas, that callbacks may not go to, such as this service's own."""
+    callback_ca_file: Path | None = None
+    """Certificates (PEM) of authorities that callbacks trust besides the system's."""
+    callback_nameservers: str | None = None
+    """Name servers, with commas, that are asked for callbacks' hosts, such as 9.9.9.9; by default the system's."""
     provenance: bool = True
     """Whether pictures carry their prompt, seed and model in their metadata; the mark "made by AI" always stays."""
     step_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
@@ -140,6 +144,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def cors_origin_list(self) -> list[str]:
         """The origins whose pages may call the API."""
         return _listed(self.cors_origins)
+
+    @property
+    def callback_destinations(self) -> Destinations:
+        """Where callbacks may go. Raises SettingsWrong."""
+        return setting_checks.destinations(_listed(self.callback_allow_hosts), _listed(self.callback_deny_networks))
+
+    @property
+    def callback_nameserver_list(self) -> list[str]:
+        """The name servers that are asked for callbacks' hosts; none for the system's."""
+        return _listed(self.callback_nameservers)
 
     @property
     def pictures_url(self) -> str:
@@ -182,11 +196,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         remote_api_key=_given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
         data_dir=settings.data_dir.expanduser().absolute(),
     )
-    _check_urls(settings)
-    _check_remote(settings)
-    _check_web(settings)
-    _check_amount("EASEL_PRICE_CREDITS", settings.price_credits)
-    _check_amount("EASEL_FIRST_CREDITS", settings.first_credits)
+    _check(settings)
     return settings
 
 
@@ -196,7 +206,7 @@ def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -
     values = _given(ClientSettings, environ)
     values.update({name: value for name, value in overrides.items() if value is not None})
     settings = _convert(ClientSettings, values)
-    _check_http_url("EASEL_URL", settings.url)
+    setting_checks.http_url("EASEL_URL", settings.url)
     return settings
 
 
@@ -217,6 +227,34 @@ def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return f"EASEL_{name.upper()}"
+
+
+def _check(settings: Settings) -> None:
+    """What types cannot say. Raises SettingsWrong."""
+    if settings.public_url is not None:
+        setting_checks.http_url("EASEL_PUBLIC_URL", settings.public_url)
+    if settings.database_url is not None:
+        setting_checks.postgres_url("EASEL_DATABASE_URL", settings.database_url)
+    if settings.remote_url is not None:
+        setting_checks.server_url("EASEL_REMOTE_URL", settings.remote_url)
+    elif settings.engine == "remote":
+        raise SettingsWrong(
+            "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
+            "the address of an image server, such as http://127.0.0.1:30000."
+        )
+    if settings.remote_api_key is not None:
+        setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
+    if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
+        raise SettingsWrong(
+            f"EASEL_PICTURE_RETENTION_H must be 0 (for ever) or at least {LINK_LIFETIME_H}, which is how long links live."
+        )
+    setting_checks.networks("EASEL_TRUSTED_PROXIES", settings.trusted_proxy_list)
+    setting_checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
+    _ = settings.callback_destinations
+    setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
+    setting_checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
+    setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
+    setting_checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
 
 
 def _given(kind: type[msgspec.Struct], environ: Mapping[str, str]) -> dict[str, object]:
@@ -280,75 +318,3 @@ def _text_in(file: Path, name: str) -> str:
     if not text:
         raise SettingsWrong(f"{name} is empty: write what it should hold into it, or unset it.")
     return text
-
-
-def _check_urls(settings: Settings) -> None:
-    if settings.public_url is not None:
-        _check_http_url("EASEL_PUBLIC_URL", settings.public_url)
-    if settings.database_url is not None and not _is_postgres_url(settings.database_url):
-        raise SettingsWrong("EASEL_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
-
-
-def _check_remote(settings: Settings) -> None:
-    if settings.remote_url is not None:
-        _check_http_url("EASEL_REMOTE_URL", settings.remote_url)
-        if not _is_plain_address(settings.remote_url):
-            raise SettingsWrong("EASEL_REMOTE_URL must look like http://127.0.0.1:30000, without a query.")
-    elif settings.engine == "remote":
-        raise SettingsWrong(
-            "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
-            "the address of an image server, such as http://127.0.0.1:30000."
-        )
-    if settings.remote_api_key is not None and not re.fullmatch(r"[!-~]{1,4096}", settings.remote_api_key):
-        raise SettingsWrong("EASEL_REMOTE_API_KEY must be printable ASCII without blanks, as it goes into a header.")
-
-
-def _check_web(settings: Settings) -> None:
-    if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
-        raise SettingsWrong(
-            f"EASEL_PICTURE_RETENTION_H must be 0 (for ever) or at least {LINK_LIFETIME_H}, which is how long links live."
-        )
-    for proxy in settings.trusted_proxy_list:
-        try:
-            ip_network(proxy)
-        except ValueError:
-            raise SettingsWrong(
-                "EASEL_TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8,::1."
-            ) from None
-    for origin in settings.cors_origin_list:
-        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+", origin):
-            raise SettingsWrong(
-                "EASEL_CORS_ORIGINS must be * or origins with commas between, such as https://app.your-domain.com."
-            )
-
-
-def _is_postgres_url(url: str) -> bool:
-    try:
-        return urlsplit(url).scheme in {"postgresql", "postgres"}
-    except ValueError:
-        return False
-
-
-def _is_plain_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
-    except ValueError:
-        return False
-
-
-def _check_http_url(name: str, url: str) -> None:
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!-~]*)?", url) or url.endswith("/"):
-        raise SettingsWrong(f"{name} must look like https://images.your-domain.com, without a slash at its end.")
-
-
-AMOUNT_CREDITS_MAX: Final = 1_000_000
-
-
-def _check_amount(name: str, amount: Decimal) -> None:
-    try:
-        is_exact = amount.is_finite() and amount == amount.quantize(Decimal("0.000001"))
-    except InvalidOperation:
-        is_exact = False
-    if not is_exact or not 0 <= amount <= AMOUNT_CREDITS_MAX:
-        raise SettingsWrong(f"{name} must be a number from 0 to {AMOUNT_CREDITS_MAX} with at most six decimals.")

@@ -22,6 +22,7 @@ from procrastinate.worker import Worker as QueueLoop
 from psycopg_pool import PoolTimeout
 
 from easel.actions import rescue, settle
+from easel.actions.deliver import Deliver
 from easel.actions.draw import Draw, NotBegun
 from easel.actions.newsroom import Newsroom
 from easel.actions.sweep import Sweep
@@ -44,11 +45,19 @@ class Worker:
     """One process's worker: one engine, one queue loop at a time."""
 
     def __init__(
-        self, database: Database, notes: Database, draw: Draw, newsroom: Newsroom, sweep: Sweep, drain_timeout_s: float
+        self,
+        database: Database,
+        notes: Database,
+        draw: Draw,
+        deliver: Deliver,
+        newsroom: Newsroom,
+        sweep: Sweep,
+        drain_timeout_s: float,
     ) -> None:
         self._database = database
         self._notes = notes
         self._draw = draw
+        self._deliver = deliver
         self._newsroom = newsroom
         self._sweep = sweep
         self._drain_timeout_s = drain_timeout_s
@@ -67,10 +76,14 @@ class Worker:
             app.job_manager = queue.JobManager(app.connector)
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
             beside = [asyncio.create_task(work) for work in (self._tend(), self._newsroom.run(), self._sweep.run())]
+            delivering = asyncio.create_task(self._deliver.run())
             try:
                 await self._take_jobs(app)
+                # What was drawn last is told too, as far as there is time.
+                self._deliver.stop()
+                await asyncio.wait({delivering}, timeout=self._drain_timeout_s)
             finally:
-                for task in beside:
+                for task in (*beside, delivering):
                     task.cancel()
 
     def stop(self) -> None:
@@ -144,6 +157,7 @@ class Worker:
             log.exception("job_fault", task_id=task_id)
             message = "The picture could not be finished"
             is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message, job_id)
+            self._deliver.wake()
         finally:
             self._running.discard(job_id)
         if is_ended:

@@ -16,7 +16,6 @@ from easel.actions import settle
 from easel.domain.task import ErrorCode
 from easel.store import endings, queue, tasks
 from easel.store.database import Database, DatabaseUnavailable
-from easel.store.news import Channel
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -47,8 +46,7 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
                 await queue.take_off_waiting(connection, task_id)
                 abandoned.append(task_id)
     # All of them, since of those that an earlier attempt has ended nothing was told.
-    await settle.tell(database, *task_ids)
-    await settle.tell(database, *task_ids, channel=Channel.CANCELS)
+    await settle.tell_all(database, *task_ids)
     log.info("tasks_abandoned", task_ids=abandoned)
     async with database.reading() as connection:
         found = {task.id: task for task in await tasks.find_all(connection, task_ids)}

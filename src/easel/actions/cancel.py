@@ -12,7 +12,6 @@ from easel.domain.errors import AlreadyCompleted, PermissionDenied, TaskNotFound
 from easel.domain.task import ErrorCode
 from easel.store import endings, queue, tasks
 from easel.store.database import Database
-from easel.store.news import Channel
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -32,7 +31,6 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
         await queue.take_off_waiting(connection, task_id)
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
-    await settle.tell(database, task_id)
-    await settle.tell(database, task_id, channel=Channel.CANCELS)
+    await settle.tell_all(database, task_id)
     log.info("task_cancelled", task_id=task_id)
     return task

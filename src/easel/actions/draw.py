@@ -43,7 +43,8 @@ REPORT_EVERY_S: Final = 0.05
 @dataclass(frozen=True, slots=True)
 class DrawSettings:
     """What drawing needs to know besides its parts. `on_hung` is called when a step takes too long; it ends the
-    process, since a thread that hangs in a driver cannot be ended alone."""
+    process, since a thread that hangs in a driver cannot be ended alone. `on_callback` is called when a task has ended
+    that somebody wants to be told of."""
 
     picture_name_secret: bytes
     easel_version: str
@@ -51,6 +52,7 @@ class DrawSettings:
     draw_timeout_s: float
     step_timeout_s: float
     on_hung: Callable[[], None]
+    on_callback: Callable[[], None]
 
 
 class NotBegun(Exception):
@@ -116,9 +118,12 @@ class Draw:
         if task is None or end is None:
             await self._discard_leftover(task_id)
             return False
-        if isinstance(end, _Failed):
-            return await self._fail(task, end, job_id)
-        return await self._finish(task, end, job_id)
+        has_ended = await (
+            self._fail(task, end, job_id) if isinstance(end, _Failed) else self._finish(task, end, job_id)
+        )
+        if has_ended and task.callback_url is not None:
+            self._settings.on_callback()
+        return has_ended
 
     async def _draw(self, task: Task, place: Place) -> "_Drawn | _Failed | None":
         """The drawn picture, or why it failed; None when the task has ended meanwhile."""

@@ -7,7 +7,7 @@ who is slow sees the latest.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -68,11 +68,12 @@ class Watch:
 
 
 class Newsroom:
-    """All watches of one process."""
+    """All watches of one process. `on_news` is called whenever a task is announced, watched or not."""
 
-    def __init__(self, database: Database, channel: Channel) -> None:
+    def __init__(self, database: Database, channel: Channel, on_news: Callable[[], None] = lambda: None) -> None:
         self._database = database
         self._channel = channel
+        self._on_news = on_news
         self._watches: dict[str, set[Watch]] = {}
         self._unread: set[str] = set()
         self._has_unread = asyncio.Event()
@@ -115,6 +116,8 @@ class Newsroom:
             try:
                 async for task_id in news.listen(self._database.url, self._channel, LOOK_EVERY_S):
                     self._note(self._watches if task_id is None else [task_id])
+                    if task_id is not None:
+                        self._on_news()
             except DatabaseUnavailable as error:
                 log.warning("news_lost", reason=str(error))
             except Exception:  # the outermost loop: without it everybody would wait in vain

@@ -41,7 +41,7 @@ class Rescue:
                 return
             ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
             await queue.forget_silent_workers(connection)
-        await settle.tell(self._database, *ended)
+        await settle.tell_all(self._database, *ended)
 
     def _may_judge(self, clock: Clock) -> bool:
         """Whether every living worker has had the time to report, by the database's clock, which goes on when this

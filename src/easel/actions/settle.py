@@ -5,6 +5,8 @@ commit, and may get lost with the process that tells them.
 """
 
 import contextlib
+import itertools
+from collections.abc import Iterable
 
 from easel.domain.task import ErrorCode
 from easel.store import endings, news
@@ -34,9 +36,23 @@ async def fail(database: Database, task_id: str, code: ErrorCode, message: str, 
     return is_ended
 
 
-async def tell(database: Database, *task_ids: str, channel: Channel = Channel.CHANGES) -> None:
-    """Tell whoever waits for these tasks that they have changed. They would find out without, a little later."""
+async def tell(database: Database, task_id: str) -> None:
+    """Tell whoever waits for a task that it has ended. They would find out without, a little later."""
+    await _tell(database, [task_id], [Channel.CHANGES])
+
+
+async def tell_all(database: Database, *task_ids: str) -> None:
+    """Tell the workers too of tasks that have ended: one may be drawing it, and one is to deliver its callback."""
+    await _tell(database, task_ids, [Channel.CHANGES, Channel.WORKERS])
+
+
+async def tell_workers(database: Database, task_id: str) -> None:
+    """Tell the workers that there is something to deliver."""
+    await _tell(database, [task_id], [Channel.WORKERS])
+
+
+async def _tell(database: Database, task_ids: Iterable[str], channels: Iterable[Channel]) -> None:
     with contextlib.suppress(DatabaseUnavailable):
         async with database.reading() as connection:
-            for task_id in task_ids:
+            for channel, task_id in itertools.product(channels, task_ids):
                 await news.tell(connection, task_id, channel)

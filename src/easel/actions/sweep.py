@@ -108,7 +108,7 @@ class Sweep:
                         ended.append(task_id)
             except _Taken:
                 continue
-        await settle.tell(self._database, *ended)
+        await settle.tell_all(self._database, *ended)
         return len(ended)
 
     async def _end_one(self, connection: Connection, task_id: str) -> bool:
@@ -128,6 +128,7 @@ class Sweep:
                 await retention.withdraw_old_pictures(connection, kept.picture_h, BATCH_MAX)
             if kept.prompt_h is not None:
                 prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
+            await retention.forget_callbacks(connection, BATCH_MAX)
             return prompts, await retention.forget_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
 
     async def _delete_withdrawn(self) -> int:

@@ -90,6 +90,11 @@ def pepper(secret: Secret) -> bytes:
     return secret.derive("api keys")
 
 
+def callback_secrets_root(secret: Secret) -> bytes:
+    """What the accounts' secrets for signing callbacks follow from."""
+    return secret.derive("callbacks")
+
+
 def link_keys(secret: Secret) -> LinkKeys:
     """What links are signed with."""
     return link.link_keys(secret.derive("links"))

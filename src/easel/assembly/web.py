@@ -15,6 +15,7 @@ from easel.store.news import Channel
 from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
+from easel.web.callbacks import CallbackEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.links import LinkBase
@@ -52,7 +53,8 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await data.close()
 
     endpoints = Endpoints(
-        tasks=TaskEndpoints(auth, submit, answers, kept, link_base),
+        tasks=TaskEndpoints(auth, submit, answers, kept, link_base, settings.callback_destinations),
+        callbacks=CallbackEndpoints(auth, data),
         task_lists=TaskListEndpoints(auth, answers),
         events=EventEndpoint(auth, answers),
         account=AccountEndpoints(data, auth),

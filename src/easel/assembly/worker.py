@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import easel
+from easel.actions.deliver import Deliver, DeliverSettings
 from easel.actions.draw import Draw, DrawSettings
 from easel.actions.newsroom import Newsroom
 from easel.assembly.engines import engine
-from easel.assembly.installation import Installation
+from easel.assembly.installation import Installation, callback_secrets_root, link_keys
 from easel.assembly.storage import picture_store, sweep
+from easel.outside.safe_http import SafeHttp
 from easel.settings import Settings
 from easel.store.database import Database
 from easel.store.news import Channel
+from easel.web import wire
 from easel.worker import Worker
 
 EXIT_HUNG: Final = 70
@@ -33,7 +36,21 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     data = Database(installed.database_url, settings.database_connections // 2)
     notes = Database(installed.database_url, -(-settings.database_connections // 2), waits_for_disk=False)
     kept = picture_store(settings)
-    newsroom = Newsroom(data, Channel.CANCELS)
+    http = SafeHttp(
+        settings.callback_destinations,
+        ca_file=settings.callback_ca_file,
+        nameservers=settings.callback_nameserver_list,
+    )
+    keys = link_keys(installed.secret)
+    deliver = Deliver(
+        data,
+        notes,
+        http,
+        # An ended task has no estimate.
+        lambda task: wire.encode(wire.task_body(task, 0, keys)),
+        DeliverSettings(callback_secrets_root(installed.secret), f"Easel/{easel.__version__}"),
+    )
+    newsroom = Newsroom(data, Channel.WORKERS, deliver.wake)
     draw = Draw(
         data,
         notes,
@@ -47,7 +64,8 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
             draw_timeout_s=settings.draw_timeout_s,
             step_timeout_s=settings.step_timeout_s,
             on_hung=lambda: os._exit(EXIT_HUNG),
+            on_callback=deliver.wake,
         ),
     )
-    worker = Worker(data, notes, draw, newsroom, sweep(settings, data, kept), settings.drain_timeout_s)
+    worker = Worker(data, notes, draw, deliver, newsroom, sweep(settings, data, kept), settings.drain_timeout_s)
     return WorkerParts([data, notes], draw, worker)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -12,13 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from easel import logs, settings
+from easel.actions import callback_secrets
 from easel.actions import keys as key_actions
+from easel.actions.callback_secrets import ShownSecrets
 from easel.actions.keys import IssuedKey, KeyOrder
-from easel.assembly.installation import Installation, database_of, installation, pepper
+from easel.assembly.installation import Installation, callback_secrets_root, database_of, installation, pepper
 from easel.commands.failures import told_plainly
-from easel.commands.option_types import Amount, Expiry, Models
+from easel.commands.option_types import Amount, Expiry, Models, Overlap
 from easel.domain.api_key import Scope
 from easel.domain.ledger import credits_shown
+from easel.domain.secret import Secret
+from easel.domain.webhook import secret_text
 from easel.store import accounts, audit, schema
 from easel.store import credits as ledger
 from easel.store.database import Database
@@ -34,13 +38,22 @@ data_dir_option = click.option(
 
 def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaitable[_Answer]]) -> _Answer:
     """Do something with the installation's database and its pepper, and give what came of it."""
+    return with_installation(data_dir, pepper, act)
+
+
+def with_installation(
+    data_dir: Path | None,
+    derive: Callable[[Secret], bytes],
+    act: Callable[[Database, bytes], Awaitable[_Answer]],
+) -> _Answer:
+    """Do something with the installation's database and what is derived from its secret, and give what came of it."""
 
     async def run(read: settings.Settings, installed: Installation) -> _Answer:
         await schema.prepare(installed.database_url, installed.secret)
         database = database_of(read, installed)
         await database.open()
         try:
-            return await act(database, pepper(installed.secret))
+            return await act(database, derive(installed.secret))
         finally:
             await database.close()
 
@@ -53,7 +66,7 @@ def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaita
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys."""
+    """Make, list and revoke API keys, and show and change what callbacks are signed with."""
 
 
 @keys.command("create")
@@ -139,6 +152,38 @@ def revoke_key(key_id: int, data_dir: Path | None) -> None:
     if not with_database(data_dir, lambda database, _pepper: key_actions.revoke(database, key_id)):
         raise click.ClickException(f"There is no key {key_id}; `easel keys list` shows all.")
     click.echo(f"Key {key_id} is revoked.")
+
+
+@keys.command("callback-secret")
+@click.option("--account", required=True, help="Name of the account.")
+@click.option("--rotate", is_flag=True, help="Make a new secret, which signs from now on.")
+@click.option(
+    "--overlap",
+    type=Overlap(),
+    default="24h",
+    show_default=True,
+    help="With --rotate: how long the secret before signs as well, such as 30m, 24h, 7d or 0.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def callback_secret(account: str, overlap: timedelta, data_dir: Path | None, *, rotate: bool, as_json: bool) -> None:
+    """Show the secret that an account's callbacks are signed with, or change it."""
+
+    async def act(database: Database, root: bytes) -> ShownSecrets | None:
+        if rotate:
+            return await callback_secrets.rotate(database, root, account, overlap)
+        return await callback_secrets.show(database, root, account)
+
+    shown = with_installation(data_dir, callback_secrets_root, act)
+    if shown is None:
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    texts = [secret_text(secret) for secret in shown.secrets]
+    if as_json:
+        click.echo(msgspec.json.encode({"account": account, "secrets": texts, "overlap_until": shown.overlap_until}))
+        return
+    click.echo(f'Callbacks of account "{account}" are signed with:\n\n    {texts[0]}\n')
+    for text in texts[1:]:
+        click.echo(f"and until {shown.overlap_until:%Y-%m-%d %H:%M:%S} UTC also with:\n\n    {text}\n")
 
 
 @click.group("credits")

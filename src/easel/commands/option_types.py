@@ -12,6 +12,9 @@ from easel.domain.order import MODELS
 EXPIRY_DAYS_MAX: Final = 3650
 _NOTHING = re.compile(r"0(\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
+_SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_MINUTES: Final = {"m": 1, "h": 60, "d": 24 * 60}
+OVERLAP_MAX: Final = timedelta(days=365)
 _EXPIRY_SENTENCE: Final = (
     f"it takes a number of days such as 30d, at most {EXPIRY_DAYS_MAX}d, or a day to come such as 2027-01-31"
 )
@@ -70,6 +73,22 @@ class Expiry(click.ParamType[datetime]):
         if not now < moment <= now + timedelta(days=EXPIRY_DAYS_MAX):
             self.fail(f"{_EXPIRY_SENTENCE}.", param, ctx)
         return moment
+
+
+class Overlap(click.ParamType[timedelta]):
+    """A time that something goes on: minutes, hours, days, or none."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The time that was meant."""
+        if isinstance(value, timedelta):
+            return value
+        match = _SPAN.fullmatch(str(value))
+        span = timedelta(minutes=int(match[1]) * _MINUTES[match[2]]) if match else timedelta(0)
+        if (match is None and value != "0") or span > OVERLAP_MAX:
+            self.fail(f"it takes 0, or a time such as 30m, 24h or 7d, at most {OVERLAP_MAX.days}d.", param, ctx)
+        return span
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -1,15 +1,23 @@
-"""The grammar of callback URLs.
+"""Where callbacks may go: the grammar of their URLs, and the addresses that may be dialled.
 
-`url_fault` judges the text alone: scheme, host and port. It resolves no name, so a name that leads to an internal
-address passes here; that is judged at the moment of dialling.
+A URL is judged by its text alone: scheme, host and port. No name is resolved here, so one that leads to an internal
+address passes the grammar; its addresses are judged at the moment of dialling. An operator may allow single hosts
+that are internal; no wildcard can be written.
 """
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from typing import Final
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 URL_CHARACTERS_MAX: Final = 2048
-_AUTHORITY_AND_REST = re.compile(r"https://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?([/?][!-~]*)?")
+HTTPS_PORT: Final = 443
+_AUTHORITY = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?"
+_HOST_AND_PORT = re.compile(_AUTHORITY)
+_HTTPS_URL = re.compile(rf"https://({_AUTHORITY})([/?][!-~]*)?")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _DOTTED_QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _SPECIAL_TLDS: Final = frozenset({"localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa",
@@ -20,42 +28,129 @@ _PORTS_OF_OTHER_PROTOCOLS: Final = frozenset({
 })  # fmt: skip
 
 
-def url_fault(url: object) -> str | None:
-    """What is wrong with a callback URL, as the end of a sentence that begins with its name; None if nothing is."""
-    if not isinstance(url, str) or not 1 <= len(url) <= URL_CHARACTERS_MAX:
-        return f"must be a string of at most {URL_CHARACTERS_MAX} characters"
-    match = _AUTHORITY_AND_REST.fullmatch(url)
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """What a URL says about whom to dial and what to ask for.
+
+    `host` is in lower case, an IPv6 address without brackets and in its short form; `authority` is host and port as
+    they were written, for the Host field; `target` begins with a slash.
+    """
+
+    host: str
+    port: int
+    authority: str
+    target: str
+
+    @property
+    def address(self) -> Address | None:
+        """The host's address, if it is one and no name."""
+        return _literal(self.host)
+
+
+def receiver(url: str) -> Receiver:
+    """Take apart a URL in which `url_fault` finds nothing. ValueError for what is no https:// URL at all."""
+    match = _HTTPS_URL.fullmatch(url)
     if match is None or "#" in url or "\\" in url:
-        return "must be an https:// URL in printable ASCII, without user name, password or fragment"
-    host, port, _ = match.groups()
-    if port is not None and not _is_open_port(int(port)):
-        return "names a port that callbacks may not use"
-    return _host_fault(host)
+        raise ValueError("must be an https:// URL in printable ASCII, without user name, password or fragment")
+    authority, host, port, rest = match.groups()
+    rest = rest or "/"
+    target = rest if rest.startswith("/") else f"/{rest}"
+    return Receiver(_plain(host), int(port or HTTPS_PORT), authority, target)
 
 
-def _is_open_port(port: int) -> bool:
-    return 1 <= port <= 65535 and port not in _PORTS_OF_OTHER_PROTOCOLS
+def allowed_host(text: str) -> tuple[str, int]:
+    """One host that the operator allows, written as host or host:port. ValueError says what is wrong with it."""
+    match = _HOST_AND_PORT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} must be one host, or host:port, without scheme, path or wildcard")
+    host, port = _plain(match[1]), int(match[2] or HTTPS_PORT)
+    if not _is_port(port):
+        raise ValueError(f"{text!r} names no port from 1 to 65535")
+    address = _literal(host)
+    if address is None and not _is_name(host):
+        raise ValueError(f"{text!r} holds no valid host name")
+    if address is not None and not (is_public(address) or _is_internal(address)):
+        raise ValueError(f"{text!r} is an address that no callback may go to, such as a cloud's metadata")
+    return host, port
 
 
-def _host_fault(host: str) -> str | None:
-    if host.startswith("["):
-        return _address_fault(host[1:-1])
-    if _DOTTED_QUAD.fullmatch(host):
-        return _address_fault(host)
-    labels = host.split(".")
-    is_name = len(host) <= 253 and len(labels) >= 2 and all(_LABEL.fullmatch(label) for label in labels)
-    last = labels[-1].lower()
-    if not is_name or last in _SPECIAL_TLDS or last[0].isdigit():
-        return "must name a public host, such as hooks.your-domain.com"
-    return None
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where callbacks may go: to the public internet less `denied`, and to hosts in `allowed`, as `allowed_host` gives
+    them, even if these are internal. What is denied stays denied for those too."""
+
+    allowed: frozenset[tuple[str, int]]
+    denied: tuple[Network, ...]
+
+    def url_fault(self, url: object) -> str | None:
+        """What is wrong with a callback URL, as the end of a sentence that begins with its name; None if nothing is."""
+        if not isinstance(url, str) or not 1 <= len(url) <= URL_CHARACTERS_MAX:
+            return f"must be a string of at most {URL_CHARACTERS_MAX} characters"
+        try:
+            to = receiver(url)
+        except ValueError as fault:
+            return str(fault)
+        if to.address is not None and not self.may_dial(to.host, to.port, to.address):
+            return "must not point to an internal address"
+        if self.allows(to):
+            return None
+        if not _is_port(to.port) or to.port in _PORTS_OF_OTHER_PROTOCOLS:
+            return "names a port that callbacks may not use"
+        if to.address is None and not _is_public_name(to.host):
+            return "must name a public host, such as hooks.your-domain.com"
+        return None
+
+    def allows(self, to: Receiver) -> bool:
+        """Whether the operator allowed this host and port by name."""
+        return (to.host, to.port) in self.allowed
+
+    def may_dial(self, host: str, port: int, address: Address) -> bool:
+        """Whether an address that a host resolved to may be connected to."""
+        judged = _unmapped(address)
+        if any(judged in network for network in self.denied):
+            return False
+        return is_public(judged) or ((host, port) in self.allowed and _is_internal(judged))
 
 
-def _address_fault(text: str) -> str | None:
+PUBLIC_ONLY: Final = Destinations(frozenset(), ())
+
+
+def url_fault(url: object) -> str | None:
+    """What is wrong with a callback URL where the operator allows no internal host."""
+    return PUBLIC_ONLY.url_fault(url)
+
+
+def _plain(host: str) -> str:
+    """A host in the one spelling that hosts are compared in. ValueError if it is in brackets and no IPv6 address."""
+    if not host.startswith("["):
+        return host.lower()
     try:
-        address = ipaddress.ip_address(text)
+        return str(ipaddress.IPv6Address(host[1:-1]))
     except ValueError:
-        return "holds no valid IP address"
-    return None if is_public(address) else "must not point to an internal address"
+        raise ValueError("holds no valid IP address") from None
+
+
+def _literal(host: str) -> Address | None:
+    if ":" in host:
+        return ipaddress.IPv6Address(host)
+    if _DOTTED_QUAD.fullmatch(host) is None or any(int(part) > 255 for part in host.split(".")):
+        return None
+    return ipaddress.IPv4Address(host)
+
+
+def _is_port(port: int) -> bool:
+    return 1 <= port <= 65535
+
+
+def _is_name(host: str) -> bool:
+    """Whether a host is labels of letters, digits and hyphens, and cannot be read as a number in disguise."""
+    labels = host.split(".")
+    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1][0].isdigit()
+
+
+def _is_public_name(host: str) -> bool:
+    labels = host.split(".")
+    return _is_name(host) and len(labels) >= 2 and labels[-1] not in _SPECIAL_TLDS
 
 
 _IPV4_NOT_PUBLIC: Final = tuple(
@@ -75,14 +170,37 @@ _IPV6_NOT_PUBLIC: Final = tuple(
 )  # fmt: skip
 
 
-def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet.
 
     The lists stand here because `ipaddress.is_global` calls multicast, NAT64 of 127.0.0.1, site-local addresses and
     a cloud's host address global, and differs between Python releases. Sources: the IANA special-purpose registries.
     """
+    address = _unmapped(address)
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not any(address in network for network in _IPV4_NOT_PUBLIC)
-    if address.ipv4_mapped is not None:
-        return is_public(address.ipv4_mapped)
     return address in _IPV6_PUBLIC and not any(address in network for network in _IPV6_NOT_PUBLIC)
+
+
+_INTERNAL: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7",
+    )
+)  # fmt: skip
+_METADATA_AMONG_THEM: Final = tuple(
+    ipaddress.ip_network(network) for network in ("100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32")
+)
+"""Where clouds answer with credentials: Alibaba, AWS and Google. Others' lie outside the internal networks."""
+
+
+def _is_internal(address: Address) -> bool:
+    """Whether an operator may allow an address: private, shared, unique local or loopback, and no cloud's metadata."""
+    judged = _unmapped(address)
+    is_inside = any(judged in network for network in _INTERNAL)
+    return is_inside and not any(judged in network for network in _METADATA_AMONG_THEM)
+
+
+def _unmapped(address: Address) -> Address:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

@@ -142,6 +142,13 @@ class TaskNotFound(Refusal):
     generation, task = _both("task_not_found", "The requested task could not be found", "invalid_request_error")
 
 
+class CallbackNotFound(Refusal):
+    """404: the task was ordered without a callback, or is erased."""
+
+    status = 404
+    generation, task = _both("callback_not_found", "This task has no callback", "invalid_request_error")
+
+
 class MethodNotAllowed(Refusal):
     """405: this path answers other methods."""
 
@@ -170,6 +177,15 @@ class AlreadyCompleted(Refusal):
 
     status = 409
     generation, task = _both("already_completed", "The task has already ended", "invalid_request_error")
+
+
+class CallbackUnderWay(Refusal):
+    """409: what is being delivered, or will be when the task has ended, cannot be begun again."""
+
+    status = 409
+    generation, task = _both(
+        "callback_under_way", "The callback is still to be delivered, or being delivered", "invalid_request_error"
+    )
 
 
 class TaskUnfinished(Refusal):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-from easel.domain import callback
+from easel.domain.callback import PUBLIC_ONLY, Destinations
 from easel.domain.errors import InvalidRequest, ModelAccessDenied
 
 OutputFormat: TypeAlias = Literal["webp", "png", "jpeg"]
@@ -61,8 +61,8 @@ class Order:
         return hashlib.sha256(repr(self).encode()).digest()
 
 
-def parse(fields: object) -> Order:
-    """The order that a decoded JSON body asks for.
+def parse(fields: object, destinations: Destinations = PUBLIC_ONLY) -> Order:
+    """The order that a decoded JSON body asks for. `destinations` are those that callbacks may go to.
 
     Unknown fields are ignored; `null` in an optional field means absent.
     Raises InvalidRequest, or ModelAccessDenied for a model that does not exist.
@@ -79,7 +79,7 @@ def parse(fields: object) -> Order:
         height_px=height_px,
         seed=_seed(given.get("seed")),
         nsfw_check=_nsfw_check(given.get("nsfw_check")),
-        callback_url=_callback_url(given.get("callback_url")),
+        callback_url=_callback_url(given.get("callback_url"), destinations),
         output_format=_output_format(given.get("output_format")),
     )
     if order.model not in MODELS:
@@ -141,10 +141,10 @@ def _nsfw_check(value: object) -> bool:
     return value
 
 
-def _callback_url(value: object) -> str | None:
+def _callback_url(value: object, destinations: Destinations) -> str | None:
     if value is None:
         return None
-    fault = callback.url_fault(value)
+    fault = destinations.url_fault(value)
     if fault is not None:
         raise InvalidRequest(f"callback_url {fault}", "callback_url")
     assert isinstance(value, str)

@@ -1,7 +1,7 @@
 """Accounts and their keys. A key is stored as its digest alone."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -41,6 +41,14 @@ class ListedKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSecrets:
+    """Which generation of an account's callback secret signs, and until when the one before does so too."""
+
+    generation: int
+    overlap_until: datetime | None
 
 
 async def open_account(connection: Connection, name: str) -> int:
@@ -137,3 +145,35 @@ async def revoke_key(connection: Connection, api_key_id: int) -> bool:
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (api_key_id,)
     )
     return cursor.rowcount == 1
+
+
+async def callback_secrets(connection: Connection, account_id: int) -> CallbackSecrets:
+    """What an account's callbacks are signed with."""
+    cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
+    await cursor.execute(
+        """
+        SELECT callback_secret_generation AS generation, callback_secret_overlap_until AS overlap_until
+        FROM accounts WHERE id = %s
+        """,
+        (account_id,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
+
+
+async def rotate_callback_secret(connection: Connection, account_id: int, overlap: timedelta) -> CallbackSecrets:
+    """Let the next generation sign; the one before does so too until the overlap is over."""
+    cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
+    await cursor.execute(
+        """
+        UPDATE accounts SET callback_secret_generation = callback_secret_generation + 1,
+            callback_secret_overlap_until = now() + %s
+        WHERE id = %s
+        RETURNING callback_secret_generation AS generation, callback_secret_overlap_until AS overlap_until
+        """,
+        (overlap, account_id),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row

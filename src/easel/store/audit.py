@@ -55,6 +55,12 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
         WHERE (tasks.status = 'completed') IS DISTINCT FROM (coalesce(holds.state, 'none') = 'captured')
         """,
+    "a task that has ended and wanted a callback has one, and no other": """
+        SELECT tasks.id FROM tasks LEFT JOIN callbacks ON callbacks.task_id = tasks.id
+        WHERE (tasks.ended_at IS NOT NULL AND tasks.callback_url IS NOT NULL AND callbacks.task_id IS NULL)
+            OR (callbacks.task_id IS NOT NULL AND (tasks.ended_at IS NULL
+                OR tasks.callback_url IS DISTINCT FROM callbacks.url AND NOT callbacks.is_erased))
+        """,
     "every hold was entered once and resolved at most once, with its own amount": """
         SELECT holds.task_id FROM holds LEFT JOIN ledger
             ON ledger.cause = holds.task_id AND ledger.account_id = holds.account_id

@@ -1,7 +1,7 @@
 """News of tasks: who changes a task's row announces its id, and one listener a process hears of it.
 
-Web processes hear of every change, workers of cancelled tasks only: among hundreds of workers, each hearing what all
-others do would cost more than the drawing.
+Web processes hear of every change, workers only of tasks that others than the worker which drew them have ended, or
+have work with: among hundreds of workers, each hearing what all others do would cost more than the drawing.
 
 News are a hint and no record: what is announced while a listener is not connected is lost to it, so whoever waits for
 news also looks at the rows from time to time.
@@ -20,7 +20,7 @@ class Channel(StrEnum):
     """What there is to listen to."""
 
     CHANGES = "easel_tasks"
-    CANCELS = "easel_cancels"
+    WORKERS = "easel_workers"
 
 
 def announce(column: str) -> sql.Composed:

@@ -31,6 +31,7 @@ from easel.store.database import DatabaseUnavailable
 from easel.web import documents
 from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
+from easel.web.callbacks import CallbackEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.openai_images import OpenaiImageEndpoint
@@ -48,6 +49,7 @@ class Endpoints:
     """Everything that answers."""
 
     tasks: TaskEndpoints
+    callbacks: CallbackEndpoints
     task_lists: TaskListEndpoints
     events: EventEndpoint
     account: AccountEndpoints
@@ -66,6 +68,8 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/v1/tasks/{task_id}", _by_method(GET=to.tasks.read, DELETE=to.tasks.erase), methods=["GET", "DELETE"]),
         Route("/v1/tasks/{task_id}/cancel", to.tasks.cancel, methods=["POST"]),
         Route("/v1/tasks/{task_id}/events", to.events.stream, methods=["GET"]),
+        Route("/v1/tasks/{task_id}/callback", to.callbacks.read, methods=["GET"]),
+        Route("/v1/tasks/{task_id}/callback/redeliver", to.callbacks.redeliver, methods=["POST"]),
         Route("/v1/credits", to.account.credits, methods=["GET"]),
         Route("/v1/models", to.account.models, methods=["GET"]),
         Route("/openai/v1/images/generations", to.openai_images.create, methods=["POST"]),

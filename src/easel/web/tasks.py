@@ -6,6 +6,7 @@ from starlette.responses import Response
 from easel.actions import cancel, erase
 from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
+from easel.domain.callback import Destinations
 from easel.outside.pictures import Pictures
 from easel.web import wire
 from easel.web.answers import json_answer
@@ -19,18 +20,25 @@ class TaskEndpoints:
     """`POST /v1/images/generations`, `GET` and `DELETE /v1/tasks/{task_id}`, `POST /v1/tasks/{task_id}/cancel`."""
 
     def __init__(
-        self, auth: Auth, submit: Submit, answers: TaskAnswers, pictures: Pictures, link_base: LinkBase
+        self,
+        auth: Auth,
+        submit: Submit,
+        answers: TaskAnswers,
+        pictures: Pictures,
+        link_base: LinkBase,
+        destinations: Destinations,
     ) -> None:
         self._auth = auth
         self._submit = submit
         self._answers = answers
         self._pictures = pictures
         self._link_base = link_base
+        self._destinations = destinations
 
     async def create(self, request: Request) -> Response:
         """Accept an order; the answer is its pending task, or with `Prefer: wait` what has become of it."""
         holder = await self._auth.creator(request)
-        order = order_rules.parse(await json_body(request))
+        order = order_rules.parse(await json_body(request), self._destinations)
         submission = Submission(
             holder, [order], request.state.request_id, self._link_base.of(request), idempotency_key(request)
         )

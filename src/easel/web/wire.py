@@ -9,11 +9,13 @@ from typing import Any, Final
 import msgspec
 
 from easel.domain import link
+from easel.domain.delivery import State, message_id
 from easel.domain.errors import Refusal, Wording
 from easel.domain.ledger import Balance, KeySpending, credits_shown
 from easel.domain.link import LinkKeys
 from easel.domain.order import MODELS
 from easel.domain.task import ENDS, Status
+from easel.store.callbacks import Callback
 from easel.store.task_pages import Page, Query
 from easel.store.tasks import Task
 from easel.web import openai_errors
@@ -59,6 +61,30 @@ def task_body(task: Task, estimated_time_s: int, link_keys: LinkKeys) -> dict[st
 def creation_body(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
     """A task as creating it answered, whatever has become of it since."""
     return task_body(replace(task, status=Status.PENDING, progress=0), task.estimated_time_s, link_keys)
+
+
+def callback_body(task: Task, callback: Callback | None) -> dict[str, Any]:
+    """A task's callback and what became of it so far; None before the task has ended."""
+    attempts = [] if callback is None else callback.attempts
+    waits = callback is not None and callback.state == State.DELIVERING and not callback.is_claimed
+    return {
+        "attempts": [
+            {
+                "at": int(attempt.began_at.timestamp()),
+                "duration_ms": attempt.duration_ms,
+                "number": attempt.number,
+                "outcome": attempt.outcome,
+                "status_code": attempt.status_code,
+            }
+            for attempt in attempts
+        ],
+        "id": message_id(task.id),
+        "next_attempt_at": int(callback.next_attempt_at.timestamp()) if callback is not None and waits else None,
+        "object": "callback",
+        "state": State.WAITING if callback is None else callback.state,
+        "task_id": task.id,
+        "url": task.callback_url,
+    }
 
 
 def deleted_body(task_id: str) -> dict[str, Any]:

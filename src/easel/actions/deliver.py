@@ -1,0 +1,211 @@
+"""Deliver: whoever asked for it is told that a task has ended.
+
+Each process claims callbacks that are due, as many as it has room for, and attempts each of them once; what follows is
+written down with the outcome, so that any process may make the next attempt. A receiver that hangs fills its own few
+places and nobody else's, and so does an account. When a process dies, its claims run out and others go on: nothing is
+lost, and the attempt that it was making may be made twice, under the same id.
+
+It does not promise an order, nor that a receiver which stores a callback and fails to say so gets it only once.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import structlog
+
+from easel.actions.callback_secrets import signing_secrets
+from easel.domain import webhook
+from easel.domain.delivery import Attempted, State, message_id, verdict
+from easel.store import callbacks, tasks
+from easel.store.accounts import CallbackSecrets
+from easel.store.callbacks import Claimed, Room
+from easel.store.database import Database, DatabaseUnavailable
+from easel.store.tasks import Task
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE_MAX: Final = 256
+PER_RECEIVER_MAX: Final = 8
+PER_ACCOUNT_MAX: Final = 64
+LOOK_EVERY_S: Final = 5.0
+"""How soon a callback is found whose announcement was lost, or whose process died."""
+_NOTE_AGAIN_AFTER_S: Final = (0.2, 1.0)
+
+
+class Post(Protocol):
+    """What sends one request; it never raises."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempted:
+        """What became of it, in bounded time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverSettings:
+    """What the callbacks of this installation are signed with, and who says that it sends them."""
+
+    secrets_root: bytes
+    user_agent: str
+
+
+class Deliver:
+    """One process's deliveries. `render` gives a task as its reader sees it."""
+
+    def __init__(
+        self,
+        database: Database,
+        notes: Database,
+        http: Post,
+        render: Callable[[Task], bytes],
+        settings: DeliverSettings,
+    ) -> None:
+        self._database = database
+        self._notes = notes
+        self._http = http
+        self._render = render
+        self._settings = settings
+        self._under_way: dict[asyncio.Task[None], Claimed] = {}
+        self._look = asyncio.Event()
+        self._is_held_back = False
+        """Whether there may be more that is due, and only room was lacking."""
+        self._is_stopping = False
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        self._look.set()
+
+    def stop(self) -> None:
+        """Begin no more attempts; `run` ends when those under way have."""
+        self._is_stopping = True
+        self._look.set()
+
+    async def run(self) -> None:
+        """Deliver what is due until `stop`."""
+        while not self._is_stopping:
+            self._look.clear()
+            try:
+                await self._begin_due()
+            except DatabaseUnavailable:
+                self._is_held_back = False
+            except Exception:  # the outermost loop: without it nothing would be delivered any more
+                log.exception("delivering_fault")
+                self._is_held_back = False
+            try:
+                # Spread out, so that many processes do not look in step.
+                async with asyncio.timeout(LOOK_EVERY_S * random.uniform(0.75, 1.25)):  # noqa: S311 - no secret
+                    await self._look.wait()
+            except TimeoutError:
+                await self._give_up_interrupted()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _begin_due(self) -> None:
+        room = self._room()
+        if room.count <= 0:
+            self._is_held_back = True
+            return
+        async with self._notes.noting() as connection:
+            claimed = await callbacks.claim(connection, room)
+        counts = Counter(each.receiver for each in (*self._under_way.values(), *claimed))
+        self._is_held_back = len(claimed) == room.count or any(count >= PER_RECEIVER_MAX for count in counts.values())
+        self._is_held_back |= sum(counts.values()) >= PER_ACCOUNT_MAX
+        if claimed and self._is_held_back:
+            # Behind many of one receiver, which are left out now that it has its places taken, others may be due.
+            self._look.set()
+        for each in await self._with_bodies(claimed):
+            attempt = asyncio.create_task(self._attempt(each))
+            self._under_way[attempt] = each
+            attempt.add_done_callback(self._ended)
+
+    def _room(self) -> Room:
+        under_way = self._under_way.values()
+        return Room(
+            count=AT_ONCE_MAX - len(under_way),
+            per_receiver=PER_RECEIVER_MAX,
+            per_account=PER_ACCOUNT_MAX,
+            at_receivers=Counter(each.receiver for each in under_way),
+            of_accounts=Counter(each.account_id for each in under_way),
+        )
+
+    def _ended(self, attempt: asyncio.Task[None]) -> None:
+        del self._under_way[attempt]
+        if self._is_held_back:
+            self._look.set()
+
+    async def _with_bodies(self, claimed: Sequence[Claimed]) -> list[Claimed]:
+        """What was claimed, with the bodies that are stored before anything is sent."""
+        bare = [each.task_id for each in claimed if each.body is None]
+        if not bare:
+            return list(claimed)
+        async with self._database.single_statement() as connection:
+            bodies = {task.id: self._render(task) for task in await tasks.find_all(connection, bare)}
+        async with self._database.single_statement() as connection:
+            kept = await callbacks.keep_bodies(connection, bodies)
+        return [each if each.body is not None else replace(each, body=kept[each.task_id]) for each in claimed]
+
+    async def _attempt(self, claimed: Claimed) -> None:
+        assert claimed.body is not None
+        try:
+            attempted = await self._http.post(claimed.url, claimed.body, self._headers(claimed, claimed.body))
+            await self._note(claimed, attempted, time.monotonic())
+        except Exception:  # one callback's fault is nobody else's; its claim runs out and it is tried again
+            log.exception("delivery_fault", task_id=claimed.task_id)
+
+    def _headers(self, claimed: Claimed, body: bytes) -> dict[str, str]:
+        now = datetime.now(UTC)
+        kept = CallbackSecrets(claimed.secret_generation, claimed.secret_overlap_until)
+        secrets = signing_secrets(self._settings.secrets_root, claimed.account_id, kept, now)
+        signed = webhook.headers(message_id(claimed.task_id), int(now.timestamp()), body, secrets)
+        return {"content-type": "application/json", "user-agent": self._settings.user_agent, **signed}
+
+    async def _note(self, claimed: Claimed, attempted: Attempted, ended_at_s: float) -> None:
+        """Write the outcome down, and look again when the next attempt is due."""
+        follows = verdict(attempted.outcome, claimed.failures)
+        for pause_s in (*_NOTE_AGAIN_AFTER_S, None):
+            # Counted from the failure, however long the writing takes.
+            due_in_s = max(0.0, ended_at_s + (follows.retry_in_s or 0) - time.monotonic())
+            try:
+                async with self._notes.noting() as connection:
+                    is_noted = await callbacks.note_outcome(connection, claimed, attempted, follows.state, due_in_s)
+                break
+            except DatabaseUnavailable:
+                if pause_s is None:
+                    log.warning("callback_unnoted", task_id=claimed.task_id, outcome=attempted.outcome)
+                    return
+                await asyncio.sleep(pause_s)
+        if follows.retry_in_s is not None:
+            # From now, since the database's clock began to count a moment ago: it must be due when it is looked for.
+            asyncio.get_running_loop().call_later(due_in_s, self.wake)
+        _tell(claimed, attempted, follows.state, is_noted=is_noted)
+
+    async def _give_up_interrupted(self) -> None:
+        try:
+            async with self._database.single_statement() as connection:
+                given_up = await callbacks.give_up_interrupted(connection)
+        except DatabaseUnavailable:
+            return
+        _warn_given_up(given_up)
+
+
+def _tell(claimed: Claimed, attempted: Attempted, state: State, *, is_noted: bool) -> None:
+    # Never the URL: it may hold the receiver's own secrets.
+    told = log.warning if state is State.FAILED else log.info
+    told(
+        "callback_attempted",
+        task_id=claimed.task_id,
+        attempt=claimed.number,
+        outcome=attempted.outcome,
+        status_code=attempted.status_code,
+        ms=attempted.duration_ms,
+        state=state if is_noted else "superseded",
+    )
+
+
+def _warn_given_up(task_ids: Iterable[str]) -> None:
+    for task_id in task_ids:
+        log.warning("callback_given_up", task_id=task_id)

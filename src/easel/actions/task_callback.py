@@ -1,0 +1,67 @@
+"""A task's callback: looking at it, and having it delivered once more."""
+
+import structlog
+
+from easel.actions import settle
+from easel.domain.api_key import Holder, Scope
+from easel.domain.errors import CallbackNotFound, CallbackUnderWay, PermissionDenied, TaskNotFound
+from easel.domain.task import ENDS
+from easel.store import callbacks, tasks
+from easel.store.callbacks import Callback
+from easel.store.database import Connection, Database
+from easel.store.tasks import Task
+
+log = structlog.get_logger(__name__)
+
+
+async def look(database: Database, account_id: int, task_id: str) -> tuple[Task, Callback | None]:
+    """The task, which wants a callback, and that; None as long as the task has not ended.
+
+    Raises TaskNotFound, CallbackNotFound.
+    """
+    async with database.reading() as connection:
+        task = await tasks.find(connection, account_id, task_id)
+        return await _of(connection, task)
+
+
+async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[Task, Callback | None]:
+    """Have it delivered at once, with the same id, and tried as often as the first time; the task, and its callback.
+
+    Raises PermissionDenied, TaskNotFound, CallbackNotFound, CallbackUnderWay.
+    """
+    if Scope.GENERATE not in holder.scopes:
+        raise PermissionDenied
+    async with database.transaction() as connection:
+        task, _ = await _of(connection, await tasks.find(connection, holder.account_id, task_id))
+        if not await callbacks.begin_again(connection, task_id):
+            raise CallbackUnderWay
+        found = await _of(connection, task)
+    await settle.tell_workers(database, task_id)
+    log.info("callback_begun_again", task_id=task_id)
+    return found
+
+
+async def look_as_operator(database: Database, task_id: str) -> tuple[Task, Callback | None]:
+    """As `look`, of whatever account."""
+    async with database.reading() as connection:
+        return await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
+
+
+async def redeliver_as_operator(database: Database, task_id: str) -> None:
+    """As `redeliver`, of whatever account."""
+    async with database.transaction() as connection:
+        await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
+        if not await callbacks.begin_again(connection, task_id):
+            raise CallbackUnderWay
+    await settle.tell_workers(database, task_id)
+
+
+async def _of(connection: Connection, task: Task | None) -> tuple[Task, Callback | None]:
+    if task is None:
+        raise TaskNotFound
+    if task.callback_url is None:
+        raise CallbackNotFound
+    callback = await callbacks.find(connection, task.id)
+    if callback is None and task.status in ENDS:  # it was erased a moment ago
+        raise CallbackNotFound
+    return task, callback

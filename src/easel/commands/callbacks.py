@@ -1,0 +1,89 @@
+"""`easel callbacks …`: what an operator sees of callbacks. They work beside a running service."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+from rich.console import Console
+
+from easel.actions import task_callback
+from easel.commands.administration import data_dir_option, table, with_database
+from easel.domain.delivery import State
+from easel.domain.errors import Refusal
+from easel.store import callbacks as callback_rows
+from easel.store.callbacks import ListedCallback
+from easel.store.database import Database
+from easel.web import wire
+
+LISTED_MAX: Final = 1000
+COLUMNS_MIN: Final = 120
+
+
+@click.group("callbacks")
+def callbacks_group() -> None:
+    """List, show and redeliver callbacks."""
+
+
+@callbacks_group.command("list")
+@click.option("--account", help="Only this account's.")
+@click.option(
+    "--state",
+    type=click.Choice([State.DELIVERING.value, State.DELIVERED.value, State.FAILED.value]),
+    help="Only those in this state.",
+)
+@click.option("--count", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
+@data_dir_option
+def list_callbacks(account: str | None, state: str | None, count: int, data_dir: Path | None) -> None:
+    """List the latest callbacks of tasks that have ended."""
+
+    async def act(database: Database, _pepper: bytes) -> list[ListedCallback]:
+        async with database.reading() as connection:
+            return await callback_rows.listed(connection, account, state, count)
+
+    listed = table("Task", "Account", "State", "Attempts", "Last outcome", "Since")
+    for row in with_database(data_dir, act):
+        outcome = row.last_outcome or ("under way" if row.attempts else "")
+        if row.last_status_code is not None:
+            outcome += f" {row.last_status_code}"
+        since = f"{row.created_at:%Y-%m-%d %H:%M:%S}"
+        listed.add_row(row.task_id, row.account, row.state, str(row.attempts), outcome, since)
+    # Ids of tasks are to be copied: a narrow terminal, or a pipe, must not fold them.
+    Console(width=max(Console().width, COLUMNS_MIN)).print(listed)
+
+
+@callbacks_group.command("show")
+@click.argument("task_id")
+@data_dir_option
+def show(task_id: str, data_dir: Path | None) -> None:
+    """Print a task's callback and every attempt at it, as the API gives it."""
+
+    async def act(database: Database, _pepper: bytes) -> dict[str, object]:
+        return wire.callback_body(*await task_callback.look_as_operator(database, task_id))
+
+    try:
+        body = with_database(data_dir, act)
+    except Refusal as refusal:
+        raise click.ClickException(f"{refusal.task.message}.") from None
+    click.echo(msgspec.json.format(wire.encode(body), indent=2))
+
+
+@callbacks_group.command("redeliver")
+@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID…")
+@data_dir_option
+def redeliver(task_ids: tuple[str, ...], data_dir: Path | None) -> None:
+    """Have callbacks delivered once more, at once."""
+
+    async def act(database: Database, _pepper: bytes) -> list[str]:
+        refused = []
+        for task_id in task_ids:
+            try:
+                await task_callback.redeliver_as_operator(database, task_id)
+            except Refusal as refusal:
+                refused.append(f"{task_id}: {refusal.task.message}")
+        return refused
+
+    refused = with_database(data_dir, act)
+    click.echo(f"{len(task_ids) - len(refused)} will be delivered.")
+    if refused:
+        raise click.ClickException("\n".join(refused))

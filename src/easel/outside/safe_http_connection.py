@@ -1,0 +1,119 @@
+"""A TLS connection to an address that was already judged, which counts every byte that arrives.
+
+TLS works on memory here and this module moves the bytes, so that nothing but the given address is ever dialled, the
+limit holds for handshakes and empty records too, and a failure to connect is told from a failure of TLS.
+
+It has no time limits of its own, save that no address but the last uses up the time of those after it.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from easel.domain.callback import Address
+
+RECEIVED_BYTES_MAX: Final = 64 * 1024
+_READ_BYTES: Final = 16 * 1024
+
+T = TypeVar("T")
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Certificates are checked against the system's authorities and those in `ca_file`; only HTTP/1.1 is offered."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def dialled(addresses: Sequence[Address], port: int, until_s: float) -> socket.socket:
+    """A connection to the first of the addresses that takes one. OSError if none does.
+
+    Each has an even share of what is left until `until_s` on the event loop's clock; the last has no limit.
+    """
+    loop = asyncio.get_running_loop()
+    for position, address in enumerate(addresses[:-1]):
+        share_s = (until_s - loop.time()) / (len(addresses) - position)
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(share_s):
+                return await _dial(address, port)
+    return await _dial(addresses[-1], port)
+
+
+async def _dial(address: Address, port: int) -> socket.socket:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with contextlib.ExitStack() as if_it_fails:
+        connection = if_it_fails.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (str(address), port))
+        if_it_fails.pop_all()
+    return connection
+
+
+class TlsConnection:
+    """TLS over a connected socket, which it owns from then on. Every method but `close` raises OSError on failure,
+    ssl.SSLError where TLS is to blame, and also when more than RECEIVED_BYTES_MAX bytes came."""
+
+    def __init__(self, connection: socket.socket, context: ssl.SSLContext, host: str) -> None:
+        self._socket = connection
+        self._arrived = ssl.MemoryBIO()
+        self._leaving = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._arrived, self._leaving, server_hostname=host)
+        self._left_bytes = RECEIVED_BYTES_MAX
+
+    async def shake_hands(self) -> None:
+        """Agree on keys and check the certificate."""
+        await self._moving_bytes(self._tls.do_handshake)
+
+    async def send(self, data: bytes) -> None:
+        """Hand data to the system, which may still hold it on return. That the other side closed shows in `receive`."""
+        self._tls.write(data)
+        await self._flush()
+
+    async def receive(self) -> bytes:
+        """Some bytes, or none at the end."""
+        try:
+            return await self._moving_bytes(lambda: self._tls.read(_READ_BYTES))
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+
+    def close(self) -> None:
+        """Close at once. What TLS has to say about it is sent if the system takes it without waiting."""
+        with self._socket, contextlib.suppress(OSError):
+            with contextlib.suppress(ssl.SSLError):
+                self._tls.unwrap()
+            if self._leaving.pending:
+                self._socket.send(self._leaving.read())
+
+    async def _moving_bytes(self, step: Callable[[], T]) -> T:
+        """The result of a step of TLS, which is repeated until it has received enough."""
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                await self._fill()
+            else:
+                await self._flush()
+                return result
+
+    async def _flush(self) -> None:
+        # A receiver may close as soon as it has answered. Whether it answered is found by reading.
+        with contextlib.suppress(OSError):
+            if self._leaving.pending:
+                await asyncio.get_running_loop().sock_sendall(self._socket, self._leaving.read())
+
+    async def _fill(self) -> None:
+        if self._left_bytes == 0:
+            raise ConnectionAbortedError(f"more than {RECEIVED_BYTES_MAX} bytes")
+        data = await asyncio.get_running_loop().sock_recv(self._socket, min(_READ_BYTES, self._left_bytes))
+        self._left_bytes -= len(data)
+        if data:
+            self._arrived.write(data)
+        else:
+            self._arrived.write_eof()

@@ -1,0 +1,272 @@
+"""Callbacks: who is to be told that a task has ended, and what became of every attempt.
+
+A callback comes to be with the end of its task, in `endings`. A process claims it for one attempt; should the process
+die, the claim runs out and somebody else makes the next attempt. Only the claim that is the latest may note an outcome.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, Attempted, State
+from easel.store.database import Connection
+
+CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
+"""How long a process has for an attempt and for writing down its outcome."""
+LOOKED_THROUGH_MAX: Final = 1000
+"""Of the due callbacks, how many are looked at to find some that may be attempted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A callback that this process is to attempt, once. `body` is None before the first attempt."""
+
+    task_id: str
+    account_id: int
+    url: str
+    receiver: str
+    body: bytes | None
+    number: int
+    failures: int
+    secret_generation: int
+    secret_overlap_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more may be attempted: in all, at each receiver and for each account. Those that have attempts under way
+    stand in the maps, with the number of these."""
+
+    count: int
+    per_receiver: int
+    per_account: int
+    at_receivers: Mapping[str, int]
+    of_accounts: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt; what is None is not known, or not yet."""
+
+    number: int
+    began_at: datetime
+    outcome: str | None
+    status_code: int | None
+    duration_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A task's callback and all attempts at it, the first one first."""
+
+    task_id: str
+    url: str
+    state: str
+    is_claimed: bool
+    next_attempt_at: datetime
+    attempts: Sequence[Attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCallback:
+    """What a list shows of a callback; what is None stands for an attempt that was not made or is under way."""
+
+    task_id: str
+    account: str
+    state: str
+    attempts: int
+    last_outcome: str | None
+    last_status_code: int | None
+    created_at: datetime
+
+
+def add(ended: str) -> sql.Composed:
+    """A part of a statement that adds the callbacks of the tasks in its part `ended`, as far as they want any."""
+    return sql.SQL("""
+        called_back AS (
+            INSERT INTO callbacks (task_id, account_id, url)
+            SELECT id, account_id, callback_url FROM {} WHERE callback_url IS NOT NULL
+        )
+    """).format(sql.Identifier(ended))
+
+
+_CLAIM: Final = """
+    WITH due AS (
+        SELECT task_id, receiver, account_id FROM callbacks
+        WHERE state = 'delivering' AND next_attempt_at <= now()
+          AND receiver <> ALL (%(full_receivers)s) AND account_id <> ALL (%(full_accounts)s)
+        ORDER BY next_attempt_at LIMIT %(looked_through_max)s
+    ), placed AS (
+        SELECT due.task_id,
+            row_number() OVER (PARTITION BY due.receiver) + coalesce(at_receiver.count, 0) AS at_receiver,
+            row_number() OVER (PARTITION BY due.account_id) + coalesce(of_account.count, 0) AS of_account
+        FROM due
+        LEFT JOIN unnest(%(receivers)s::text[], %(receiver_counts)s::int[]) AS at_receiver (name, count)
+            ON at_receiver.name = due.receiver
+        LEFT JOIN unnest(%(accounts)s::bigint[], %(account_counts)s::int[]) AS of_account (id, count)
+            ON of_account.id = due.account_id
+    ), claimed AS (
+        UPDATE callbacks SET is_claimed = true, attempts = attempts + 1,
+            interruptions = interruptions + is_claimed::int, next_attempt_at = now() + make_interval(secs => %(claim_s)s)
+        WHERE task_id IN (
+            SELECT task_id FROM callbacks WHERE task_id IN (
+                SELECT task_id FROM placed
+                WHERE at_receiver <= %(per_receiver)s AND of_account <= %(per_account)s LIMIT %(count)s)
+            AND state = 'delivering' AND next_attempt_at <= now() FOR UPDATE SKIP LOCKED)
+        RETURNING *
+    ), interrupted AS (
+        UPDATE callback_attempts AS attempt SET outcome = 'interrupted' FROM claimed
+        WHERE attempt.task_id = claimed.task_id AND attempt.number = claimed.attempts - 1 AND attempt.outcome IS NULL
+    ), begun AS (
+        INSERT INTO callback_attempts (task_id, number) SELECT task_id, attempts FROM claimed
+    )
+    SELECT claimed.task_id, claimed.account_id, claimed.url, claimed.receiver, claimed.body,
+        claimed.attempts AS number, claimed.failures,
+        account.callback_secret_generation AS secret_generation,
+        account.callback_secret_overlap_until AS secret_overlap_until
+    FROM claimed JOIN accounts AS account ON account.id = claimed.account_id
+"""
+
+
+async def claim(connection: Connection, room: Room) -> list[Claimed]:
+    """Callbacks that are due, claimed for one attempt each, as far as there is room."""
+    cursor = connection.cursor(row_factory=class_row(Claimed))
+    await cursor.execute(
+        _CLAIM,
+        {
+            "full_receivers": [name for name, count in room.at_receivers.items() if count >= room.per_receiver],
+            "full_accounts": [number for number, count in room.of_accounts.items() if count >= room.per_account],
+            "looked_through_max": LOOKED_THROUGH_MAX,
+            "receivers": list(room.at_receivers),
+            "receiver_counts": list(room.at_receivers.values()),
+            "accounts": list(room.of_accounts),
+            "account_counts": list(room.of_accounts.values()),
+            "claim_s": CLAIM_S,
+            "per_receiver": room.per_receiver,
+            "per_account": room.per_account,
+            "count": room.count,
+        },
+    )
+    return await cursor.fetchall()
+
+
+async def keep_bodies(connection: Connection, bodies: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Store bodies by task id, unless there are some already; the stored ones."""
+    cursor = await connection.execute(
+        """
+        UPDATE callbacks SET body = coalesce(callbacks.body, rendered.body)
+        FROM unnest(%s::text[], %s::bytea[]) AS rendered (task_id, body) WHERE callbacks.task_id = rendered.task_id
+        RETURNING callbacks.task_id, callbacks.body
+        """,
+        (list(bodies), list(bodies.values())),
+    )
+    return {task_id: bytes(body) for task_id, body in await cursor.fetchall()}
+
+
+async def note_outcome(
+    connection: Connection, claimed: Claimed, attempted: Attempted, state: State, due_in_s: float
+) -> bool:
+    """Write down what became of an attempt, the state that follows, and in how many seconds the next attempt is due, should
+    there be one. False, and nothing, when the claim had run out."""
+    values = {
+        "task_id": claimed.task_id,
+        "number": claimed.number,
+        "state": state,
+        "is_failure": state is not State.DELIVERED,
+        "due_in_s": due_in_s,
+        "outcome": attempted.outcome,
+        "status_code": attempted.status_code,
+        "duration_ms": attempted.duration_ms,
+    }
+    cursor = await connection.execute(
+        """
+        WITH noted AS (
+            UPDATE callbacks SET state = %(state)s, is_claimed = false, failures = failures + %(is_failure)s::int,
+                next_attempt_at = now() + make_interval(secs => %(due_in_s)s)
+            WHERE task_id = %(task_id)s AND attempts = %(number)s AND is_claimed RETURNING task_id
+        )
+        UPDATE callback_attempts AS attempt
+        SET outcome = %(outcome)s, status_code = %(status_code)s, duration_ms = %(duration_ms)s
+        FROM noted WHERE attempt.task_id = noted.task_id AND attempt.number = %(number)s
+        """,
+        values,
+    )
+    return cursor.rowcount == 1
+
+
+async def give_up_interrupted(connection: Connection) -> list[str]:
+    """End the deliveries during which process after process has died; their task ids."""
+    cursor = await connection.execute(
+        """
+        WITH given_up AS (
+            UPDATE callbacks SET state = 'failed', is_claimed = false
+            WHERE state = 'delivering' AND next_attempt_at <= now() AND is_claimed AND interruptions >= %s
+            RETURNING task_id, attempts
+        ), interrupted AS (
+            UPDATE callback_attempts AS attempt SET outcome = 'interrupted' FROM given_up
+            WHERE attempt.task_id = given_up.task_id AND attempt.number = given_up.attempts AND attempt.outcome IS NULL
+        )
+        SELECT task_id FROM given_up
+        """,
+        (INTERRUPTIONS_MAX,),
+    )
+    return [task_id for (task_id,) in await cursor.fetchall()]
+
+
+async def find(connection: Connection, task_id: str) -> Callback | None:
+    """A task's callback; None when it has none, or has not ended."""
+    cursor = await connection.execute(
+        "SELECT url, state, is_claimed, next_attempt_at FROM callbacks WHERE task_id = %s AND NOT is_erased",
+        (task_id,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    attempts = connection.cursor(row_factory=class_row(Attempt))
+    await attempts.execute(
+        """
+        SELECT number, began_at, outcome, status_code, duration_ms FROM callback_attempts
+        WHERE task_id = %s ORDER BY number
+        """,
+        (task_id,),
+    )
+    url, state, is_claimed, next_attempt_at = row
+    return Callback(task_id, url, state, is_claimed, next_attempt_at, await attempts.fetchall())
+
+
+async def begin_again(connection: Connection, task_id: str) -> bool:
+    """Have a callback delivered once more, at once; False, and nothing, when it is being delivered."""
+    cursor = await connection.execute(
+        """
+        UPDATE callbacks SET state = 'delivering', failures = 0, interruptions = 0, next_attempt_at = now()
+        WHERE task_id = %s AND state <> 'delivering' AND NOT is_erased
+        """,
+        (task_id,),
+    )
+    return cursor.rowcount == 1
+
+
+async def listed(
+    connection: Connection, account: str | None, state: str | None, count_max: int
+) -> list[ListedCallback]:
+    """The latest callbacks, of one account and in one state where these are given."""
+    cursor = connection.cursor(row_factory=class_row(ListedCallback))
+    values: dict[str, Any] = {"account": account, "state": state, "count_max": count_max}
+    await cursor.execute(
+        """
+        SELECT callback.task_id, account.name AS account, callback.state, callback.attempts,
+            attempt.outcome AS last_outcome, attempt.status_code AS last_status_code, callback.created_at
+        FROM callbacks AS callback JOIN accounts AS account ON account.id = callback.account_id
+        LEFT JOIN callback_attempts AS attempt
+            ON attempt.task_id = callback.task_id AND attempt.number = callback.attempts
+        WHERE NOT callback.is_erased AND (%(account)s::text IS NULL OR account.name = %(account)s)
+          AND (%(state)s::text IS NULL OR callback.state = %(state)s)
+        ORDER BY callback.created_at DESC LIMIT %(count_max)s
+        """,
+        values,
+    )
+    return await cursor.fetchall()

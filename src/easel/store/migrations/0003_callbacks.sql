@@ -1,0 +1,43 @@
+-- Callbacks: whom to tell that a task has ended, every attempt at it, and how often an account's signing secret changed.
+
+ALTER TABLE accounts
+    ADD callback_secret_generation integer NOT NULL DEFAULT 1 CHECK (callback_secret_generation >= 1),
+    -- Until then the generation before signs as well.
+    ADD callback_secret_overlap_until timestamptz;
+
+-- Earlier versions kept these and told nobody; for tasks that have ended it is too late.
+UPDATE tasks SET callback_url = NULL WHERE status IN ('completed', 'failed') AND callback_url IS NOT NULL;
+
+CREATE TABLE callbacks (
+    task_id text PRIMARY KEY REFERENCES tasks (id),
+    account_id bigint NOT NULL REFERENCES accounts (id),
+    url text NOT NULL,
+    receiver text GENERATED ALWAYS AS (lower(substring(url FROM '^https://([^/?]*)'))) STORED,
+    -- Rendered before the first attempt, so that all attempts say the same.
+    body bytea,
+    state text NOT NULL DEFAULT 'delivering' CHECK (state IN ('delivering', 'delivered', 'failed')),
+    attempts integer NOT NULL DEFAULT 0,
+    -- Since it was last begun, by the task's end or on request.
+    failures smallint NOT NULL DEFAULT 0,
+    interruptions smallint NOT NULL DEFAULT 0,
+    -- A process that attempts it has claimed it until the next attempt would be due.
+    is_claimed boolean NOT NULL DEFAULT false,
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    -- Its task was erased: it is shown no more, and goes when its delivery has ended.
+    is_erased boolean NOT NULL DEFAULT false
+);
+CREATE INDEX callbacks_erased ON callbacks (task_id) WHERE is_erased;
+CREATE INDEX callbacks_due ON callbacks (next_attempt_at) WHERE state = 'delivering';
+CREATE INDEX callbacks_account ON callbacks (account_id, created_at DESC);
+
+CREATE TABLE callback_attempts (
+    task_id text NOT NULL REFERENCES callbacks (task_id) ON DELETE CASCADE,
+    number integer NOT NULL,
+    began_at timestamptz NOT NULL DEFAULT now(),
+    -- NULL while it is under way.
+    outcome text,
+    status_code smallint,
+    duration_ms integer,
+    PRIMARY KEY (task_id, number)
+);

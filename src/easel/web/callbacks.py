@@ -1,0 +1,38 @@
+"""A task's callback: reading what became of it, and asking for it once more."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from easel.actions import task_callback
+from easel.store.database import Database
+from easel.web import wire
+from easel.web.answers import json_answer
+from easel.web.auth import Auth
+from easel.web.task_answers import check_id
+
+
+class CallbackEndpoints:
+    """`GET /v1/tasks/{task_id}/callback` and `POST /v1/tasks/{task_id}/callback/redeliver`."""
+
+    def __init__(self, auth: Auth, database: Database) -> None:
+        self._auth = auth
+        self._database = database
+
+    async def read(self, request: Request) -> Response:
+        """The callback's state and every attempt at it."""
+        holder = await self._auth.reader(request)
+        task_id = _task_id(request)
+        return json_answer(wire.callback_body(*await task_callback.look(self._database, holder.account_id, task_id)))
+
+    async def redeliver(self, request: Request) -> Response:
+        """Have it delivered at once."""
+        holder = await self._auth.holder(request)
+        task_id = _task_id(request)
+        return json_answer(wire.callback_body(*await task_callback.redeliver(self._database, holder, task_id)))
+
+
+def _task_id(request: Request) -> str:
+    task_id: str = request.path_params["task_id"]
+    check_id(task_id)
+    request.state.task_id = task_id
+    return task_id

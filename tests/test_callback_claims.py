@@ -1,0 +1,208 @@
+"""Who may attempt which callback: the claims, on a real database, without anything being sent."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, Outcome, State, verdict
+from easel.store import callbacks
+from easel.store.callbacks import CLAIM_S, Claimed, Room
+from easel.store.database import Connection, Database
+from tests.running_fleet import Fleet
+
+PER_RECEIVER, PER_ACCOUNT = 3, 5
+OK = Attempted(Outcome.DELIVERED, 200, 1)
+
+
+class Undone(Exception):
+    """Undoes what a test wrote."""
+
+
+@dataclass
+class Desk:
+    """Callbacks of tasks that have ended, and one process that claims them."""
+
+    connection: Connection
+    accounts: list[tuple[int, int]]
+    under_way: list[Claimed] = field(default_factory=list)
+
+    async def add(self, account: int, receiver: str, count: int = 1) -> None:
+        """So many that are due."""
+        account_id, api_key_id = self.accounts[account]
+        await self.connection.execute(
+            """
+            WITH ended AS (
+                INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits, model,
+                    prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format, status, estimated_time_s,
+                    ended_at, error_code, error_message)
+                SELECT 'task-' || gen_random_uuid(), %(account)s, %(key)s, 'req', 'http://a', 'default', 0, 'm', 'p', 64, 64,
+                    1, false, 'https://' || %(receiver)s || '/', 'webp', 'failed', 1, now(), 'c', 'm'
+                FROM generate_series(1, %(count)s)
+                RETURNING id, account_id, callback_url
+            )
+            INSERT INTO callbacks (task_id, account_id, url) SELECT id, account_id, callback_url FROM ended
+            """,
+            {"account": account_id, "key": api_key_id, "receiver": receiver, "count": count},
+        )
+
+    async def claim(self, count: int = 1000) -> list[Claimed]:
+        """What the process gets beside what it has under way."""
+        room = Room(
+            count=count,
+            per_receiver=PER_RECEIVER,
+            per_account=PER_ACCOUNT,
+            at_receivers=Counter(each.receiver for each in self.under_way),
+            of_accounts=Counter(each.account_id for each in self.under_way),
+        )
+        claimed = await callbacks.claim(self.connection, room)
+        self.under_way += claimed
+        return claimed
+
+    async def let_time_pass(self, seconds: float) -> None:
+        """Make everything due so much earlier."""
+        await self.connection.execute(
+            "UPDATE callbacks SET next_attempt_at = next_attempt_at - make_interval(secs => %s)", (seconds,)
+        )
+
+    async def outcomes(self) -> list[str | None]:
+        """What was noted of all attempts, in their order."""
+        cursor = await self.connection.execute("SELECT outcome FROM callback_attempts ORDER BY task_id, number")
+        return [outcome for (outcome,) in await cursor.fetchall()]
+
+
+@pytest.fixture
+def at_desk(two_webs: Fleet) -> Callable[[Callable[[Desk], Awaitable[None]]], None]:
+    """Does something at a desk, of which nothing stays."""
+
+    def do(act: Callable[[Desk], Awaitable[None]]) -> None:
+        issued = [two_webs.issue() for _ in range(3)]
+
+        async def alone(database: Database) -> None:
+            async with database.transaction() as connection:
+                found = await connection.execute(
+                    "SELECT account_id, id FROM api_keys WHERE id = ANY (%s)", ([each.id for each in issued],)
+                )
+                await act(Desk(connection, [(account_id, key_id) for account_id, key_id in await found.fetchall()]))
+                raise Undone
+
+        with pytest.raises(Undone):
+            two_webs.on_database(alone)
+
+    return do
+
+
+AtDesk = Callable[[Callable[[Desk], Awaitable[None]]], None]
+
+
+def test_a_receiver_and_an_account_get_as_many_places_as_they_may_and_others_theirs(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 50)
+        await desk.add(0, "b.com", 50)
+        await desk.add(1, "a.com", 50)
+        await desk.add(2, "c.com", 1)
+        claimed = await desk.claim()
+        receivers = Counter(each.receiver for each in claimed)
+        assert max(receivers.values()) <= PER_RECEIVER
+        assert max(Counter(each.account_id for each in claimed).values()) <= PER_ACCOUNT
+        assert receivers["c.com"] == 1
+        assert await desk.claim() == [] or receivers["b.com"] < PER_RECEIVER
+
+    at_desk(act)
+
+
+def test_behind_thousands_for_one_receiver_the_next_look_finds_the_others(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 3000)
+        await desk.add(1, "b.com", 1)
+        await desk.connection.execute(
+            "UPDATE callbacks SET next_attempt_at = now() - interval '1 s' WHERE receiver = 'a.com'"
+        )
+        assert {each.receiver for each in await desk.claim()} == {"a.com"}
+        assert {each.receiver for each in await desk.claim()} == {"b.com"}
+
+    at_desk(act)
+
+
+def test_ports_are_told_apart_and_letters_are_not(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "A.com", PER_RECEIVER)
+        await desk.add(1, "a.com", PER_RECEIVER)
+        await desk.add(2, "a.com:8443", 1)
+        assert Counter(each.receiver for each in await desk.claim()) == {"a.com": PER_RECEIVER, "a.com:8443": 1}
+
+    at_desk(act)
+
+
+def test_what_is_claimed_is_nobody_elses_until_the_claim_runs_out_and_then_the_late_outcome_does_not_count(
+    at_desk: AtDesk,
+) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        (first,) = await desk.claim()
+        desk.under_way.clear()
+        assert await desk.claim() == []
+        await desk.let_time_pass(CLAIM_S)
+        (second,) = await desk.claim()
+        assert (first.number, second.number) == (1, 2)
+        assert await desk.outcomes() == ["interrupted", None]
+        assert not await callbacks.note_outcome(desk.connection, first, OK, State.DELIVERED, 0)
+        assert await callbacks.note_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert not await callbacks.note_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert await desk.outcomes() == ["interrupted", "delivered"]
+        await desk.let_time_pass(1000)
+        desk.under_way.clear()
+        assert await desk.claim() == []
+
+    at_desk(act)
+
+
+def test_a_delivery_that_every_process_dies_of_is_given_up(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        for number in range(1, INTERRUPTIONS_MAX + 2):
+            assert await callbacks.give_up_interrupted(desk.connection) == []
+            desk.under_way.clear()
+            (claimed,) = await desk.claim()
+            assert claimed.number == number
+            await desk.let_time_pass(CLAIM_S)
+        assert await callbacks.give_up_interrupted(desk.connection) == [claimed.task_id]
+        desk.under_way.clear()
+        assert await desk.claim() == []
+        assert await desk.outcomes() == ["interrupted"] * (INTERRUPTIONS_MAX + 1)
+        assert await callbacks.begin_again(desk.connection, claimed.task_id)
+        (again,) = await desk.claim()
+        assert again.failures == 0
+
+    at_desk(act)
+
+
+def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        failed = Attempted(Outcome.TIMED_OUT, None, 10_000)
+        for failures, delay_s in enumerate(RETRY_DELAYS_S):
+            (claimed,) = await desk.claim()
+            desk.under_way.clear()
+            assert claimed.failures == failures
+            follows = verdict(failed.outcome, claimed.failures)
+            assert (follows.state, follows.retry_in_s) == (State.DELIVERING, delay_s)
+            await callbacks.note_outcome(desk.connection, claimed, failed, follows.state, delay_s)
+            await desk.let_time_pass(delay_s - 0.001)
+            assert await desk.claim() == []
+            await desk.let_time_pass(0.001)
+        (last,) = await desk.claim()
+        assert verdict(failed.outcome, last.failures).state is State.FAILED
+
+    at_desk(act)
+
+
+def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        (claimed,) = await desk.claim()
+        assert await callbacks.keep_bodies(desk.connection, {claimed.task_id: b"first"}) == {claimed.task_id: b"first"}
+        assert await callbacks.keep_bodies(desk.connection, {claimed.task_id: b"second"}) == {claimed.task_id: b"first"}
+
+    at_desk(act)
