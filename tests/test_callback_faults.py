@@ -18,7 +18,7 @@ from tests.running_fleet import Fleet
 from tests.running_service import Service, eventually, finish, reachable_folder, submit
 
 CLAIM_RUNS_OUT_S = 30
-"""A claim's 15 seconds, the look that comes after it, and a busy machine."""
+"""A claim's 13 seconds, the look that comes after it, and a busy machine."""
 
 
 @pytest.fixture(scope="module")
