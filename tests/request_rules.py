@@ -89,5 +89,5 @@ def _breaks_words(order: dict[str, Any]) -> bool:
         any(isinstance(order.get(name), float) for name in ("seed", "n"))  # to JSON Schema 7.0 is a whole number
         or (sides is not None and not all(int(side) in SIDES_PX for side in sides.groups()))
         or any(char == "\0" or "\ud800" <= char <= "\udfff" for char in order.get("prompt", ""))
-        or ("callback_url" in order and callback.url_fault(order["callback_url"]) is not None)
+        or ("callback_url" in order and callback.PUBLIC_ONLY.url_fault(order["callback_url"]) is not None)
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easel.domain.callback import URL_CHARACTERS_MAX, is_public, url_fault
+from easel.domain.callback import PUBLIC_ONLY, URL_CHARACTERS_MAX, is_public
 
 GOOD: Final = [
     "https://your-domain.com/webhooks/image-task-completed",
@@ -100,12 +100,12 @@ PUBLIC: Final = [
 
 @pytest.mark.parametrize("url", GOOD)
 def test_a_public_https_url_passes(url: str) -> None:
-    assert url_fault(url) is None
+    assert PUBLIC_ONLY.url_fault(url) is None
 
 
 @pytest.mark.parametrize("url", BAD_SHAPES)
 def test_whatever_else_is_written_does_not(url: str) -> None:
-    fault = url_fault(url)
+    fault = PUBLIC_ONLY.url_fault(url)
     assert fault is not None
     assert fault.startswith(("must ", "names a port"))
 
@@ -113,27 +113,27 @@ def test_whatever_else_is_written_does_not(url: str) -> None:
 @pytest.mark.parametrize("port", PORTS_OF_OTHERS)
 def test_ports_of_other_protocols_are_refused_on_every_host(port: int) -> None:
     for host in ("your-domain.com", "8.8.8.8", "[2606:4700:4700::1111]"):
-        assert url_fault(f"https://{host}:{port}/") == "names a port that callbacks may not use"
+        assert PUBLIC_ONLY.url_fault(f"https://{host}:{port}/") == "names a port that callbacks may not use"
 
 
 @pytest.mark.parametrize("host", SPECIAL_NAMES + NUMBERS)
 def test_names_that_are_not_public_and_numbers_in_disguise_are_refused(host: str) -> None:
     for url in (f"https://{host}/", f"https://{host}:8443/x", f"https://{host}"):
-        assert url_fault(url) is not None
+        assert PUBLIC_ONLY.url_fault(url) is not None
 
 
 @pytest.mark.parametrize("address", INTERNAL)
 def test_an_address_that_is_not_public_is_refused(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
     host = f"[{address}]" if ":" in address else address
-    assert url_fault(f"https://{host}/") == "must not point to an internal address"
+    assert PUBLIC_ONLY.url_fault(f"https://{host}/") == "must not point to an internal address"
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_passes(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
     host = f"[{address}]" if ":" in address else address
-    assert url_fault(f"https://{host}/") is None
+    assert PUBLIC_ONLY.url_fault(f"https://{host}/") is None
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,17 @@ def test_a_public_address_passes(address: str) -> None:
      "[2606:4700:4700::1111", "2606:4700:4700::1111", "[::ffff:8.8.8.256]"],
 )  # fmt: skip
 def test_what_is_no_address_in_brackets_is_refused(host: str) -> None:
-    assert url_fault(f"https://{host}/") is not None
+    assert PUBLIC_ONLY.url_fault(f"https://{host}/") is not None
 
 
 @pytest.mark.parametrize("value", [None, 5, True, b"https://your-domain.com/", ["https://your-domain.com/"], {}])
 def test_what_is_no_text_is_refused(value: object) -> None:
-    assert url_fault(value) == "must be a string of at most 2048 characters"
+    assert PUBLIC_ONLY.url_fault(value) == "must be a string of at most 2048 characters"
 
 
 @given(st.text() | st.text().map(lambda text: f"https://{text}") | st.from_regex(r"https://[!-~]*", fullmatch=True))
 def test_no_text_makes_the_grammar_fail_or_pass_what_a_strict_reader_would_not(text: str) -> None:
-    if url_fault(text) is not None:
+    if PUBLIC_ONLY.url_fault(text) is not None:
         return
     authority = text.removeprefix("https://").partition("/")[0].partition("?")[0]
     assert text.startswith("https://")
@@ -166,7 +166,7 @@ def test_an_address_passes_in_a_url_just_when_it_is_public(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     host = f"[{address}]" if address.version == 6 else str(address)
-    assert (url_fault(f"https://{host}/") is None) == is_public(address)
+    assert (PUBLIC_ONLY.url_fault(f"https://{host}/") is None) == is_public(address)
 
 
 @given(st.ip_addresses(v=4))

@@ -18,6 +18,11 @@ DATA: Final = {"EASEL_DATA_DIR": "/var/tmp/easel"}
 TEXT: Final = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 WRONG: Final = {
+    "CALLBACK_ALLOW_HOSTS": ["*", "*.corp.internal", "https://hooks.corp", "hooks.corp:0", "hooks.corp:65536", "169.254.169.254",
+                             "hooks.corp/path", "10.0.0.0/8", "a b"],
+    "CALLBACK_DENY_NETWORKS": ["everything", "203.0.113.1/24", "203.0.113.0/33"],
+    "CALLBACK_CA_FILE": ["/nowhere/ca.pem", "/dev/null"],
+    "CALLBACK_NAMESERVERS": ["ns.your-domain.com", "9.9.9.9:0", "9.9.9.9:65536", "::1:53:x", "9.9.9", "[9.9.9.9"],
     "PORT": ["abc", "-1", "65536", "8000.5", "0x10", "8000 9000", "99999999999999999999"],
     "DATABASE_CONNECTIONS": ["1", "0", "-8", "101", "many"],
     "DATABASE_URL": [
@@ -83,6 +88,16 @@ def test_what_is_given_is_taken() -> None:
     assert (taken.price_credits, taken.first_microcredits) == (Decimal(0), 12_500_000)
     assert taken.provenance is False
     assert taken.postgres_bin == Path("/usr/lib/pg")
+
+
+def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
+    taken = read(
+        CALLBACK_ALLOW_HOSTS="Hooks.corp:8443, 10.0.0.5,[fd00::5]:444", CALLBACK_DENY_NETWORKS="203.0.113.0/24, 2001:db8::1",
+        CALLBACK_NAMESERVERS="9.9.9.9,127.0.0.1:5353, [::1]:53, 2620:fe::fe",
+    )  # fmt: skip
+    assert taken.callback_destinations.allowed == {("hooks.corp", 8443), ("10.0.0.5", 443), ("fd00::5", 444)}
+    assert [str(network) for network in taken.callback_destinations.denied] == ["203.0.113.0/24", "2001:db8::1/128"]
+    assert taken.callback_nameserver_list == ["9.9.9.9", "127.0.0.1:5353", "[::1]:53", "2620:fe::fe"]
 
 
 def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:

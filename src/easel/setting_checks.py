@@ -75,7 +75,7 @@ def destinations(allowed_hosts: Sequence[str], denied_networks: Sequence[str]) -
     try:
         allowed = frozenset(allowed_host(text) for text in allowed_hosts)
     except ValueError as error:
-        raise SettingsWrong(f"EASEL_CALLBACK_ALLOW_HOSTS: {error}.") from None
+        raise SettingsWrong(f"EASEL_CALLBACK_ALLOW_HOSTS cannot be used: {error}.") from None
     return Destinations(allowed, networks("EASEL_CALLBACK_DENY_NETWORKS", denied_networks))
 
 
@@ -95,7 +95,7 @@ def name_servers(name: str, texts: Sequence[str]) -> None:
         try:
             name_server(text)
         except ValueError as error:
-            raise SettingsWrong(f"{name}: {error}.") from None
+            raise SettingsWrong(f"{name} cannot be used: {error}.") from None
 
 
 def amount(name: str, value: Decimal) -> None:

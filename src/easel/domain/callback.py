@@ -115,11 +115,6 @@ class Destinations:
 PUBLIC_ONLY: Final = Destinations(frozenset(), ())
 
 
-def url_fault(url: object) -> str | None:
-    """What is wrong with a callback URL where the operator allows no internal host."""
-    return PUBLIC_ONLY.url_fault(url)
-
-
 def _plain(host: str) -> str:
     """A host in the one spelling that hosts are compared in. ValueError if it is in brackets and no IPv6 address."""
     if not host.startswith("["):

@@ -8,7 +8,6 @@ It does not judge what it finds, and it may find what it found before, for as lo
 
 import asyncio
 import ipaddress
-import re
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 import aiodns
 
 from easel.domain.callback import Address
+from easel.domain.name_server import name_server
 
 TRY_TIMEOUT_S: Final = 2.0
 """Until a name server is asked again or another one is asked. c-ares doubles it with every try."""
@@ -23,8 +23,6 @@ TRIES_MAX: Final = 7
 """Enough to try for longer than an attempt lasts, however short c-ares makes the first wait."""
 ADDRESSES_MAX: Final = 64
 """No receiver needs more, and judging thousands would hold up the event loop."""
-
-_ADDRESS_AND_PORT = re.compile(r"([0-9.]+|\[[0-9a-fA-F:]+\])(?::([0-9]{1,5}))?|([0-9a-fA-F:]+)")
 
 
 class NameUnknown(Exception):
@@ -35,7 +33,7 @@ class Names:
     """Looks names up, with the system's name servers or with those given as `ip` or `ip:port`."""
 
     def __init__(self, nameservers: Sequence[str] = ()) -> None:
-        self._nameservers = tuple(_checked_nameserver(text) for text in nameservers)
+        self._nameservers = tuple(_for_c_ares(text) for text in nameservers)
         self._resolver: aiodns.DNSResolver | None = None
 
     async def addresses(self, name: str) -> list[Address]:
@@ -66,11 +64,7 @@ class Names:
         return self._resolver
 
 
-def _checked_nameserver(text: str) -> str:
-    """The text as c-ares reads it. ValueError for what is neither an address nor an address and a port."""
-    match = _ADDRESS_AND_PORT.fullmatch(text)
-    if match is None:
-        raise ValueError(f"name server {text!r} must be an IP address, or an IP address and a port")
-    address = ipaddress.ip_address((match[1] or match[3]).strip("[]"))
-    host = f"[{address}]" if address.version == 6 else str(address)
-    return f"{host}:{match[2] or 53}"
+def _for_c_ares(text: str) -> str:
+    """A name server as c-ares reads it. ValueError for what is none."""
+    address, port = name_server(text)
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
