@@ -42,7 +42,7 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 	@$(BIN)/python -m tools.demo
 
 test: check ## Run every check and every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/ruff format --check $(SOURCES)
@@ -55,7 +55,7 @@ check: $(VENV)/installed-dev ## Run every check but the tests
 fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/test_contract_fuzz.py --contract-requests 10000
 
-soak: $(VENV)/installed ## Let everything die at random under load, then audit (MINUTES=10, SEED=…, MARKDOWN=…)
+soak: $(VENV)/installed-dev ## Let everything die at random under load, then audit (MINUTES=10, SEED=…, MARKDOWN=…)
 	@$(BIN)/python -m tools.soak \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 

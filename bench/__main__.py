@@ -3,6 +3,7 @@
 It works in folders of its own below the system's temporary folder, or below `--folder`, and removes them.
 """
 
+import resource
 import signal
 import sys
 import tempfile
@@ -20,15 +21,18 @@ from bench.contender import Contender, Unstartable
 from bench.easel_serve import EaselServe
 from bench.findings import Findings
 from bench.measurements import FULL, QUICK, Measuring, Sizes
+from bench.receiver import CallbackReceiver
 from bench.report import Report
 from bench.starts import NeverAccepted
 
 SLOW_STEP_S: Final = "60"
-TABLE_COLUMNS: Final = 120
+OPEN_FILES: Final = 4096
+"""For every process that is measured: a thousand slow connections are more than many a system lets one have."""
+TABLE_COLUMNS: Final = 132
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Measure less: a minute rather than five, and less exact.")
+@click.option("--quick", is_flag=True, help="Measure less: a minute or two rather than eight, and less exact.")
 @click.option("--without-baseline", is_flag=True, help="Measure Easel alone.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where the data folders are made.")
 @click.option(
@@ -45,6 +49,8 @@ def main(folder: Path | None, markdown: Path | None, *, quick: bool, without_bas
 
 def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without_baseline: bool) -> None:
     """Measure both, and tell. Raises Unstartable, NeverAccepted."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(OPEN_FILES, hard)), hard))
     described = machine.describe()
     console = Console()
     console = Console(width=max(console.width, TABLE_COLUMNS))
@@ -69,10 +75,14 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
 def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
     """Everything about Easel; it is stopped afterwards."""
     with _data_folder(parent) as folder:
-        service, slow_service = EaselServe(folder), EaselServe(folder, EASEL_BLANK_STEP_S=SLOW_STEP_S)
-        measuring = Measuring(service, folder, sizes, console.print)
-        with _stopped_afterwards(service):
-            measuring.everything()
+        slow_service = EaselServe(folder, EASEL_BLANK_STEP_S=SLOW_STEP_S)
+        receiver = CallbackReceiver(folder)
+        with _stopped_afterwards(receiver):
+            service = EaselServe(folder, **receiver.settings())
+            measuring = Measuring(service, folder, sizes, console.print)
+            with _stopped_afterwards(service):
+                measuring.everything()
+                measuring.callbacks(service, receiver)
         with _stopped_afterwards(slow_service):
             measuring.streams(slow_service)
         return measuring.findings
@@ -106,7 +116,29 @@ def told(found: Findings, draw_ms: float) -> list[str]:
             f"answered in {found.streams.answering.p50_ms:.0f} ms (p50); {found.streams.lost} events lost; "
             f"{found.streams.pushed_bytes / 1e6:.1f} MB pushed."
         )
-    return [*notes, *(f"Easel, {remark}." for remark in found.remarks)]
+    return [*notes, *told_of_callbacks(found), *told_of_slow(found), *(f"Easel, {remark}." for remark in found.remarks)]
+
+
+def told_of_callbacks(found: Findings) -> list[str]:
+    """What must be known beside the numbers of callbacks."""
+    return [
+        f"Callbacks {how}: {callbacks.delivered} of {callbacks.wanted} in {callbacks.seconds:.2f} s, "
+        f"{callbacks.refused} orders refused."
+        for how, callbacks in (("as their tasks end", found.callbacks), ("that wait", found.callbacks_held))
+        if callbacks is not None
+    ]
+
+
+def told_of_slow(found: Findings) -> list[str]:
+    """What must be known beside the numbers of slow connections."""
+    slow = found.slow
+    if slow is None:
+        return []
+    sentence = (
+        f"{found.name}, slow connections: {slow.sockets} wanted, {slow.open_at_least} open at least, {slow.opened:,} "
+        f"opened; {slow.reads:,} reads, p50 {slow.alone.p50_ms:.2f} ms alone and {slow.beside.p50_ms:.2f} ms beside them."
+    )
+    return [sentence]
 
 
 def told_of_baseline(found: Findings) -> list[str]:
@@ -123,11 +155,11 @@ def told_of_baseline(found: Findings) -> list[str]:
             f"Baseline: {tasks.completed} tasks in {tasks.seconds:.1f} s, all accepted after "
             f"{tasks.accepted_in_s:.1f} s; {tasks.refused} refused, {tasks.missing} not completed."
         )
-    return [*notes, *(f"Baseline, {remark}." for remark in found.remarks)]
+    return [*notes, *told_of_slow(found), *(f"Baseline, {remark}." for remark in found.remarks)]
 
 
 @contextmanager
-def _stopped_afterwards(service: Contender) -> Iterator[None]:
+def _stopped_afterwards(service: Contender | CallbackReceiver) -> Iterator[None]:
     try:
         yield
     finally:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+import psycopg
 
 from bench.contender import Part, Unstartable, environment, free_port, python
+from easel.outside import private_postgres
 
 UNLIMITED: Final = {
     "EASEL_CREATES_PER_MINUTE": "1000000",
@@ -46,6 +48,7 @@ class EaselServe:
                 **settings,
             },
         )
+        self._folder = folder
         self._log_file = folder / "serve.log"
         self._serve: Part | None = None
         self._first_key: str | None = None
@@ -90,6 +93,12 @@ class EaselServe:
         ready = [line for line in self._part().log().splitlines() if '"child_ready"' in line]
         children = {entry["child"]: int(entry["pid"]) for entry in map(json.loads, ready)}
         return {**dict(sorted(children.items())), "postgres": self._postgres_pid()}
+
+    def callbacks_wanted_at(self) -> dict[str, float]:
+        """For each task with a callback that has ended, when that was, in Unix seconds: the beginning of the transaction."""
+        query = "SELECT task_id, extract(epoch FROM created_at)::float FROM callbacks"
+        with private_postgres.attach(self._folder) as server, psycopg.connect(server.url) as connection:
+            return dict(connection.execute(query).fetchall())
 
     def _postgres_pid(self) -> int:
         children = psutil.Process(self._part().pid).children()

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bench.findings import Findings
-from bench.load.plans import DelayFound, ReadsFound, StreamsFound, TasksFound
+from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
 
+SLOWED_AIM: Final = 1.1
 _Value = Callable[[Findings], float | None]
 _Part = TypeVar("_Part")
 
@@ -62,6 +63,13 @@ def compare(easel: Findings, baseline: Findings | None, draw_ms: float) -> list[
         ),
         less("Delay of an event meanwhile, p50", "ms", _of(_streams, lambda streams: streams.delay.p50_ms)),
         less("Delay of an event meanwhile, p99", "ms", _of(_streams, lambda streams: streams.delay.p99_ms)),
+        more("Callbacks delivered, as their tasks end", _of(lambda found: found.callbacks, _callback_rate)),
+        less("Delay of a callback meanwhile, p50", "ms", _of(_callback_delay, lambda delay: delay.p50_ms)),
+        less("Delay of a callback meanwhile, p99", "ms", _of(_callback_delay, lambda delay: delay.p99_ms)),
+        more("Callbacks delivered, when all wait", _of(lambda found: found.callbacks_held, _callback_rate)),
+        less("Time of a read, p99, one connection alone", "ms", _of(_slow, lambda slow: slow.alone.p99_ms)),
+        less("Time of a read, p99, beside slow connections", "ms", _of(_slow, lambda slow: slow.beside.p99_ms)),
+        less("How many times as long that is", "×", _of(_slow, _slowed), SLOWED_AIM),
         less("Start to first accepted order, fresh folder", "s", lambda found: found.start_fresh_s, 3),
         less("Start to first accepted order, existing folder", "s", lambda found: found.start_again_s, 3),
         less("Memory of the web process after the load", "MB", lambda found: found.web_mb, 100),
@@ -92,3 +100,19 @@ def _reads(found: Findings) -> ReadsFound | None:
 
 def _streams(found: Findings) -> StreamsFound | None:
     return found.streams
+
+
+def _callback_rate(callbacks: CallbacksFound) -> float:
+    return callbacks.delivered / callbacks.seconds
+
+
+def _callback_delay(found: Findings) -> Spread | None:
+    return found.callback_delay
+
+
+def _slow(found: Findings) -> SlowFound | None:
+    return found.slow
+
+
+def _slowed(slow: SlowFound) -> float:
+    return slow.beside.p99_ms / slow.alone.p99_ms

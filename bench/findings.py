@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bench.load.plans import DelayFound, ReadsFound, StreamsFound, TasksFound
+from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
 from bench.loads import Shares
 
 
@@ -20,5 +20,9 @@ class Findings:
     reads: ReadsFound | None = None
     streams: StreamsFound | None = None
     web_mb: float | None = None
+    callbacks: CallbacksFound | None = None
+    callbacks_held: CallbacksFound | None = None
+    callback_delay: Spread | None = None
+    slow: SlowFound | None = None
     shares: list[Shares] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)

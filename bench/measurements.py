@@ -6,27 +6,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+import msgspec
+
 from bench import disk, loads, starts, usage
 from bench.contender import HOST, Contender
+from bench.easel_serve import EaselServe
 from bench.findings import Findings
 from bench.load.plans import (
+    CallbacksFound,
+    CallbacksPlan,
     DelayFound,
     DelayPlan,
     Found,
     Plan,
     ReadsFound,
     ReadsPlan,
+    SlowFound,
+    SlowPlan,
     StreamsFound,
     StreamsPlan,
     Target,
     TasksFound,
     TasksPlan,
     Unsupported,
+    spread,
 )
+from bench.receiver import CallbackReceiver
 
 ACCOUNTS: Final = 32
 CONNECTIONS: Final = 32
 TASKS_TIME_MAX_S: Final = 60.0
+SLOW_ROUNDS: Final = 2
 _Wanted = TypeVar("_Wanted", bound=Found)
 
 
@@ -42,14 +52,19 @@ class Sizes:
     streams: int
     events: int
     flushes_s: float
+    callbacks: int
+    slow_sockets: int
+    slow_s: float
 
 
 FULL: Final = Sizes(
-    tasks=2000, warm_up_tasks=200, delay_tasks=200, reads_s=10, starts=3, streams=1000, events=200, flushes_s=2
-)
+    tasks=2000, warm_up_tasks=200, delay_tasks=200, reads_s=10, starts=3, streams=1000, events=200, flushes_s=2,
+    callbacks=500, slow_sockets=1000, slow_s=5,
+)  # fmt: skip
 QUICK: Final = Sizes(
-    tasks=200, warm_up_tasks=50, delay_tasks=30, reads_s=2, starts=1, streams=200, events=30, flushes_s=0.5
-)
+    tasks=200, warm_up_tasks=50, delay_tasks=30, reads_s=2, starts=1, streams=200, events=30, flushes_s=0.5,
+    callbacks=100, slow_sockets=200, slow_s=1,
+)  # fmt: skip
 
 
 class Measuring:
@@ -64,12 +79,12 @@ class Measuring:
         self._keys: list[str] = []
 
     def everything(self) -> None:
-        """All but the streams; the service runs on afterwards."""
+        """All but callbacks and streams; the service runs on afterwards."""
         sizes, findings = self._sizes, self.findings
         findings.flushes_per_s = disk.flushes_per_second(self._folder, sizes.flushes_s)
         self._starts()
         keys = self._keys = self._contender.keys(ACCOUNTS)
-        many, one = Target(HOST, self._contender.port, keys), Target(HOST, self._contender.port, keys[:1])
+        many, one = self._target(), Target(HOST, self._contender.port, keys[:1])
         self._load("warming up", self._tasks(many, sizes.warm_up_tasks), TasksFound)
         findings.delay = self._load("one task at a time", DelayPlan(one, sizes.delay_tasks), DelayFound)
         findings.tasks_of_many = self._load("tasks of 32 accounts", self._tasks(many, sizes.tasks), TasksFound)
@@ -79,6 +94,21 @@ class Measuring:
             findings.tasks_of_one = self._load("tasks of one account", self._tasks(one, sizes.tasks), TasksFound)
         findings.reads = self._load("reads", ReadsPlan(many, CONNECTIONS, sizes.reads_s), ReadsFound)
         findings.web_mb = usage.resident_mb(self._contender.parts()["web"])
+        findings.slow = self._load(
+            "slow connections", SlowPlan(many, sizes.slow_sockets, sizes.slow_s, SLOW_ROUNDS), SlowFound
+        )
+
+    def callbacks(self, service: EaselServe, receiver: CallbackReceiver) -> None:
+        """Callbacks of the service that `everything` has left running, to a receiver that it may call."""
+        plan = CallbacksPlan(self._target(), receiver.told(), self._sizes.callbacks, CONNECTIONS, is_held=False)
+        self.findings.callbacks = self._load("callbacks", plan, CallbacksFound)
+        arrivals, ended_s = receiver.arrivals(), service.callbacks_wanted_at()
+        self.findings.callback_delay = spread([at_s - ended_s[task_id] for task_id, at_s in arrivals.items()])
+        held = msgspec.structs.replace(plan, is_held=True)
+        self.findings.callbacks_held = self._load("callbacks that wait", held, CallbacksFound)
+
+    def _target(self) -> Target:
+        return Target(HOST, self._contender.port, self._keys)
 
     def streams(self, contender: Contender) -> None:
         """Event streams, of the same data served by a contender that draws so slowly that its tasks wait."""
@@ -86,10 +116,8 @@ class Measuring:
         contender.start()
         contender.wait_until_ready()
         self._contender = contender
-        target = Target(HOST, contender.port, self._keys)
-        self.findings.streams = self._load(
-            "event streams", StreamsPlan(target, self._sizes.streams, self._sizes.events), StreamsFound
-        )
+        plan = StreamsPlan(self._target(), self._sizes.streams, self._sizes.events)
+        self.findings.streams = self._load("event streams", plan, StreamsFound)
 
     def _starts(self) -> None:
         contender, findings = self._contender, self.findings

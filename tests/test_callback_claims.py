@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, Outcome, State, verdict
-from easel.store import callbacks
+from easel.store import callbacks, retention
 from easel.store.callbacks import CLAIM_S, Claimed, Room
 from easel.store.database import Connection, Database
 from tests.running_fleet import Fleet
@@ -204,5 +204,35 @@ def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
         (claimed,) = await desk.claim()
         assert await callbacks.keep_bodies(desk.connection, {claimed.task_id: b"first"}) == {claimed.task_id: b"first"}
         assert await callbacks.keep_bodies(desk.connection, {claimed.task_id: b"second"}) == {claimed.task_id: b"first"}
+
+    at_desk(act)
+
+
+def test_what_is_erased_is_shown_no_more_and_forgotten_when_its_delivery_has_ended(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 2)
+        first, second = await desk.claim()
+        await retention.erase(desk.connection, first.task_id)
+        assert await callbacks.find(desk.connection, first.task_id) is None
+        assert not await callbacks.begin_again(desk.connection, first.task_id)
+        assert await retention.forget_callbacks(desk.connection, 100) == 0
+        for each in (first, second):
+            await callbacks.note_outcome(desk.connection, each, OK, State.DELIVERED, 0)
+        assert await retention.forget_callbacks(desk.connection, 100) == 1
+        assert len(await desk.outcomes()) == 1
+        assert await callbacks.find(desk.connection, second.task_id) is not None
+
+    at_desk(act)
+
+
+def test_callbacks_of_prompts_that_grew_old_are_erased_with_them(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 3)
+        await desk.connection.execute(
+            "UPDATE tasks SET ended_at = ended_at - interval '2 h' WHERE callback_url IS NOT NULL"
+        )
+        assert await retention.erase_old_prompts(desk.connection, 1, 1000) >= 3
+        cursor = await desk.connection.execute("SELECT bool_and(is_erased) FROM callbacks")
+        assert await cursor.fetchone() == (True,)
 
     at_desk(act)

@@ -8,8 +8,18 @@ from typing import Final
 import msgspec
 import uvloop
 
-from bench.load import delay, reads, streams, tasks
-from bench.load.plans import Answer, DelayPlan, Found, Plan, ReadsPlan, StreamsPlan, TasksPlan
+from bench.load import callbacks, delay, reads, slow, streams, tasks
+from bench.load.plans import (
+    Answer,
+    CallbacksPlan,
+    DelayPlan,
+    Found,
+    Plan,
+    ReadsPlan,
+    SlowPlan,
+    StreamsPlan,
+    TasksPlan,
+)
 from bench.load.window import Window
 
 OPEN_FILES: Final = 4096
@@ -18,6 +28,8 @@ _MEASURES: Final = {
     DelayPlan: delay.measure,
     ReadsPlan: reads.measure,
     StreamsPlan: streams.measure,
+    CallbacksPlan: callbacks.measure,
+    SlowPlan: slow.measure,
 }
 
 

@@ -13,7 +13,7 @@ from bench.load.plans import Target
 
 HEAD_END: Final = b"\r\n\r\n"
 ANSWER_TIMEOUT_S: Final = 75.0
-_LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
+LENGTH: Final = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class HttpAnswer(NamedTuple):
@@ -51,7 +51,12 @@ class Connection(asyncio.Protocol):
     @classmethod
     async def open(cls, target: Target) -> "Connection":
         """A fresh connection."""
-        _, connection = await asyncio.get_running_loop().create_connection(cls, target.host, target.port)
+        return await cls.connect(target.host, target.port)
+
+    @classmethod
+    async def connect(cls, host: str, port: int) -> "Connection":
+        """A fresh connection to anybody."""
+        _, connection = await asyncio.get_running_loop().create_connection(cls, host, port)
         return connection
 
     def close(self) -> None:
@@ -84,7 +89,7 @@ class Connection(asyncio.Protocol):
             head_bytes = self._buffer.find(HEAD_END)
             if head_bytes < 0:
                 return
-            length = _LENGTH.search(self._buffer, 0, head_bytes)
+            length = LENGTH.search(self._buffer, 0, head_bytes)
             self._head_bytes = head_bytes + len(HEAD_END)
             self._needed_bytes = self._head_bytes + (int(length[1]) if length else 0)
         if len(self._buffer) >= self._needed_bytes:
@@ -102,9 +107,11 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionError("the service hung up"))
 
 
-def order(key: str, number: int, *, wait_s: int | None = None) -> bytes:
-    """The request that orders a picture of 376x376; with `wait_s` its answer may be held until the picture is drawn."""
-    body = b'{"model":"z-image-turbo","prompt":"a cute cat, number %d","size":"376x376"}' % number
+def order(key: str, number: int, *, wait_s: int | None = None, callback_url: str = "") -> bytes:
+    """The request that orders a picture of 376x376; with `wait_s` its answer may be held until the picture is drawn, and
+    with `callback_url` that address is told of it."""
+    callback = b',"callback_url":"%s"' % callback_url.encode() if callback_url else b""
+    body = b'{"model":"z-image-turbo","prompt":"a cute cat, number %d","size":"376x376"%s}' % (number, callback)
     prefer = b"" if wait_s is None else b"Prefer: wait=%d\r\n" % wait_s
     return (
         b"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n%s"
@@ -115,6 +122,11 @@ def order(key: str, number: int, *, wait_s: int | None = None) -> bytes:
 def read(key: str, task_id: str, *, about: str = "") -> bytes:
     """The request that reads a task, or, with `about`, what lies below it."""
     return _bodiless("GET", f"/v1/tasks/{task_id}{about}", key)
+
+
+def get(path: str) -> bytes:
+    """The request that reads anything that needs no key."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 def cancel(key: str, task_id: str) -> bytes:

@@ -48,7 +48,36 @@ class StreamsPlan(msgspec.Struct, frozen=True, tag=True):
     events: int
 
 
-Plan: TypeAlias = TasksPlan | DelayPlan | ReadsPlan | StreamsPlan
+class Receiver(msgspec.Struct, frozen=True):
+    """Where callbacks go, and where their receiver is told what to do and asked what it got."""
+
+    url: str
+    control_host: str
+    control_port: int
+
+
+class CallbacksPlan(msgspec.Struct, frozen=True, tag=True):
+    """Order `tasks` pictures over `connections`, with callbacks, and wait for these; with `is_held` all are let wait until
+    every task has ended."""
+
+    target: Target
+    receiver: Receiver
+    tasks: int
+    connections: int
+    is_held: bool
+
+
+class SlowPlan(msgspec.Struct, frozen=True, tag=True):
+    """Read a completed task again and again for `seconds` over one connection, alone and beside so many slow `sockets`,
+    `rounds` times by turns."""
+
+    target: Target
+    sockets: int
+    seconds: float
+    rounds: int
+
+
+Plan: TypeAlias = TasksPlan | DelayPlan | ReadsPlan | StreamsPlan | CallbacksPlan | SlowPlan
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -99,13 +128,40 @@ class StreamsFound(msgspec.Struct, frozen=True, tag=True):
     pushed_bytes: int
 
 
+class CallbacksFound(msgspec.Struct, frozen=True, tag=True):
+    """How many callbacks were delivered in which time, of those that were wanted."""
+
+    wanted: int
+    delivered: int
+    refused: int
+    seconds: float
+
+
+class CrowdFound(msgspec.Struct, frozen=True):
+    """How many slow connections were open at least, and how many were opened in all."""
+
+    open_at_least: int
+    opened: int
+
+
+class SlowFound(msgspec.Struct, frozen=True, tag=True):
+    """The time of a read alone, and beside slow connections, of which so many were open at least."""
+
+    alone: Spread
+    beside: Spread
+    sockets: int
+    open_at_least: int
+    opened: int
+    reads: int
+
+
 class Unsupported(msgspec.Struct, frozen=True, tag=True):
     """The service does not offer what the plan is about."""
 
     reason: str
 
 
-Found: TypeAlias = TasksFound | DelayFound | ReadsFound | StreamsFound | Unsupported
+Found: TypeAlias = TasksFound | DelayFound | ReadsFound | StreamsFound | CallbacksFound | SlowFound | Unsupported
 
 
 class Answer(msgspec.Struct, frozen=True):

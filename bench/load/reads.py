@@ -16,12 +16,13 @@ async def measure(plan: ReadsPlan, window: Window) -> ReadsFound:
     keys = plan.target.keys
     connections = [await Connection.open(plan.target) for _ in range(plan.connections)]
     requests = [
-        await _request(connection, keys[index % len(keys)], index) for index, connection in enumerate(connections)
+        await request_of_completed(connection, keys[index % len(keys)], index)
+        for index, connection in enumerate(connections)
     ]
     began_s = window.open()
     samples_s = await asyncio.gather(
         *(
-            _read_on(connection, request, began_s + plan.seconds)
+            read_on(connection, request, began_s + plan.seconds)
             for connection, request in zip(connections, requests, strict=True)
         )
     )
@@ -33,7 +34,8 @@ async def measure(plan: ReadsPlan, window: Window) -> ReadsFound:
     return ReadsFound(reads=len(everything_s), seconds=seconds, reading=spread(everything_s))
 
 
-async def _read_on(connection: Connection, request: bytes, until_s: float) -> list[float]:
+async def read_on(connection: Connection, request: bytes, until_s: float) -> list[float]:
+    """Read until then, over one connection; how long each answer took."""
     samples_s = []
     sent_s = time.perf_counter()
     while sent_s < until_s:
@@ -46,7 +48,7 @@ async def _read_on(connection: Connection, request: bytes, until_s: float) -> li
     return samples_s
 
 
-async def _request(connection: Connection, key: str, number: int) -> bytes:
+async def request_of_completed(connection: Connection, key: str, number: int) -> bytes:
     """The request that reads a completed task of that key."""
     task = await connection.ask_task(order(key, number))
     if task is None:

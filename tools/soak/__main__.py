@@ -26,6 +26,7 @@ from tools.soak import verdict
 from tools.soak.customers import Customer
 from tools.soak.installation import Installation
 from tools.soak.mishaps import Mishaps
+from tools.soak.receiver import Receiver
 from tools.soak.report import Report
 from tools.soak.tally import Account, Tally
 
@@ -54,8 +55,9 @@ def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
     # The private database's system user must be able to reach the folder when root runs this.
     folder = Path(tempfile.mkdtemp(prefix="easel-soak-"))
     folder.chmod(0o711)
-    installation = Installation(folder)
-    soak = Soak(installation, seed, minutes, console)
+    receiver = Receiver(folder, chance(seed, "receiver"))
+    installation = Installation(folder, receiver.settings())
+    soak = Soak(installation, receiver, seed, minutes, console)
     try:
         asyncio.run(soak.run())
     except asyncio.CancelledError:
@@ -74,11 +76,19 @@ def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class Soak:
-    """One soak of an installation."""
+def chance(seed: int, whose: str) -> random.Random:
+    """What somebody's chance follows."""
+    return random.Random(f"{seed} {whose}")  # noqa: S311 - to be repeated, not to be secret
 
-    def __init__(self, installation: Installation, seed: int, minutes: float, console: Console) -> None:
-        self.tally = Tally()
+
+class Soak:
+    """One soak of an installation, whose callbacks go to the receiver."""
+
+    def __init__(
+        self, installation: Installation, receiver: Receiver, seed: int, minutes: float, console: Console
+    ) -> None:
+        self.tally = Tally(receiver.url)
+        self._receiver = receiver
         self.took_s = 0.0
         self._installation = installation
         self._seed = seed
@@ -95,14 +105,15 @@ class Soak:
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         telling = asyncio.create_task(self._tell())
         try:
-            await self._soak()
+            async with self._receiver.serving():
+                await self._soak()
         finally:
             telling.cancel()
             self._installation.kill_all()
             self.took_s = time.monotonic() - self._started_s
 
     async def _soak(self) -> None:
-        mishaps = Mishaps(self._installation, self.tally, self._rng("mishaps"))
+        mishaps = Mishaps(self._installation, self.tally, chance(self._seed, "mishaps"))
         if not await mishaps.start():
             return
         accounts = [await asyncio.to_thread(self._open, name, options) for name, options in ACCOUNTS.items()]
@@ -127,13 +138,10 @@ class Soak:
             if isinstance(error, Exception):
                 self.tally.find(f"A customer met what it does not know: {error!r}")
         self._doing = "settling and auditing"
-        await verdict.judge(self._installation, self.tally)
+        await verdict.judge(self._installation, self.tally, self._receiver.received, list(ACCOUNTS))
 
     def _customer(self, account: Account, number: int) -> Customer:
-        return Customer(self._installation.url, account, self.tally, self._rng(f"{account.name} {number}"))
-
-    def _rng(self, whose: str) -> random.Random:
-        return random.Random(f"{self._seed} {whose}")  # noqa: S311 - to be repeated, not to be secret
+        return Customer(self._installation.url, account, self.tally, chance(self._seed, f"{account.name} {number}"))
 
     def _open(self, name: str, options: Sequence[str]) -> Account:
         made = self._installation.command("keys", "create", "--account", name, "--json", *options)

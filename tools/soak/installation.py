@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -39,9 +39,9 @@ class Role(StrEnum):
 
 
 class Installation:
-    """One data folder, served again and again at the same port."""
+    """One data folder, served again and again at the same port; `settings` are added to its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
@@ -54,6 +54,7 @@ class Installation:
             "EASEL_LOG_FORMAT": "json",
             "EASEL_WORKERS": str(WORKERS),
             "EASEL_DRAIN_TIMEOUT_S": str(DRAIN_TIMEOUT_S),
+            **settings,
         }
         self._serve: subprocess.Popen[bytes] | None = None
         self._log_begins_at = 0

@@ -64,6 +64,7 @@ class Report:
         by_status: Counter[str] = Counter()
         for (_, status), count in tally.answers.items():
             by_status[status] += count
+        yield "Callbacks", list(tally.callbacks.items())
         yield "Requests by answer", _counted(by_status)
         yield "Findings", [("in all", len(tally.findings))]
 

@@ -5,9 +5,14 @@ An order is known by its seed, which no other order has and which outlives the e
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+CALLED_BACK: Final = 1 / 3
+"""The part of the orders that want a callback."""
+CALLED_BACK_IN_VAIN: Final = 0.05
+"""The part of these whose receiver never takes one."""
 FINDINGS_MAX: Final = 200
 """More findings would say nothing more."""
 
@@ -25,15 +30,18 @@ class Account:
 
 @dataclass(slots=True)
 class Order:
-    """One order, however often it was sent. `end` is how its task ended, as a customer saw it."""
+    """One order, however often it was sent. `end` is how its task ended, as a customer saw it, and `last_read` what reading
+    it answered after that."""
 
     seed: int
     account: Account
     idempotency_key: str | None
+    callback_url: str | None = None
     sent: int = 0
     task_id: str | None = None
     is_refused: bool = False
     end: End | None = None
+    last_read: bytes | None = None
     was_cancelled: bool = False
     was_erased: bool = False
     erase_sent: bool = False
@@ -41,27 +49,32 @@ class Order:
     @property
     def body(self) -> dict[str, Any]:
         """What is sent."""
-        return {"model": "z-image-turbo", "prompt": f"order {self.seed}", "size": "376x376", "seed": self.seed}
+        body = {"model": "z-image-turbo", "prompt": f"order {self.seed}", "size": "376x376", "seed": self.seed}
+        return body if self.callback_url is None else body | {"callback_url": self.callback_url}
 
 
 @dataclass
 class Tally:
-    """Everything that is counted."""
+    """Everything that is counted. `callback_url` gives the address of an order's callback, by the order's seed."""
 
+    callback_url: Callable[..., str]
     orders: list[Order] = field(default_factory=list)
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each request was answered with each status, or failed by which error."""
     mishaps: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     """How many tasks ended how, by the database."""
+    callbacks: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     is_over: bool = False
     """Whether customers order no more, and do not try again what fails."""
 
     def order(self, account: Account, rng: random.Random) -> Order:
-        """A new order, most often with an idempotency key."""
+        """A new order, most often with an idempotency key, and now and then with a callback."""
         key = f"order-{rng.getrandbits(64):016x}" if rng.random() < 0.7 else None
         order = Order(len(self.orders) + 1, account, key)
+        if rng.random() < CALLED_BACK:
+            order.callback_url = self.callback_url(order.seed, is_refused=rng.random() < CALLED_BACK_IN_VAIN)
         self.orders.append(order)
         return order
 

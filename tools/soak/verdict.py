@@ -5,6 +5,7 @@ It expects a service that runs, and leaves one that is stopped.
 """
 
 import asyncio
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,17 @@ import psycopg
 from easel.domain import link
 from easel.domain.secret import Secret
 from easel.outside.private_postgres import PostgresUnusable
+from tools.soak import callback_verdict
+from tools.soak.callback_verdict import Kept
 from tools.soak.installation import Installation
+from tools.soak.receiver import Received
 from tools.soak.tally import Order, Tally
 
 SETTLE_S_MAX: Final = 180.0
 GONE_S_MAX: Final = 10.0
 BATCH_MAX: Final = 50
+READ_BACK_MAX: Final = 500
+"""Of each account, how many callbacks are compared with what reading the task answers."""
 NAMED_MAX: Final = 10
 """How many of the things that a finding is about are named in it."""
 
@@ -33,6 +39,9 @@ _UNSETTLED: Final = """
     UNION ALL
     SELECT 'picture of ' || id || ', withdrawn and not deleted' FROM tasks
     WHERE picture_withdrawn_at IS NOT NULL AND picture_gone_at IS NULL
+    UNION ALL
+    SELECT 'callback of ' || task_id || ', ' || state || ' after ' || attempts || ' attempts' FROM callbacks
+    WHERE state = 'delivering' OR is_erased
 """
 _TASKS: Final = """
     SELECT tasks.id, seed, status, error_code, price_microcredits, picture_name, picture_withdrawn_at IS NOT NULL,
@@ -63,8 +72,10 @@ class Task(NamedTuple):
         return self.status == "completed" and not self.is_withdrawn
 
 
-async def judge(installation: Installation, tally: Tally) -> None:
-    """Wait until all has settled, stop the service, and find what is wrong."""
+async def judge(
+    installation: Installation, tally: Tally, received: Sequence[Received], accounts: Sequence[str]
+) -> None:
+    """Wait until all has settled, stop the service, and find what is wrong; `received` are the callbacks that came."""
     await _settle(installation, tally)
     await asyncio.to_thread(_ask_for_all, installation, tally)
     await asyncio.to_thread(_stop, installation, tally)
@@ -74,11 +85,12 @@ async def judge(installation: Installation, tally: Tally) -> None:
     _judge_orders(tasks, tally)
     _judge_money(tasks, tally)
     _judge_pictures(tasks, installation.folder, tally)
+    await asyncio.to_thread(_judge_callbacks, installation, tally, received, accounts)
     await asyncio.to_thread(_audit, installation, tally)
 
 
 async def _settle(installation: Installation, tally: Tally) -> None:
-    """Wait until no task is unfinished, no job queued, and no withdrawn picture left."""
+    """Wait until no task is unfinished, no job queued, no callback under way, and nothing left of what was deleted."""
     give_up_s = time.monotonic() + SETTLE_S_MAX
     left: list[str] = ["no answer of the database"]
     while left and time.monotonic() < give_up_s:
@@ -110,6 +122,15 @@ def _ask_for_all(installation: Installation, tally: Tally) -> None:
                         tally.note(order, shown[task_id])
                     else:
                         tally.find(f"Accepted task {task_id} (order {order.seed}) is not to be had")
+            _read_back(client, [order for order in orders if order.callback_url is not None][:READ_BACK_MAX])
+
+
+def _read_back(client: httpx2.Client, orders: Sequence[Order]) -> None:
+    """Keep what reading these orders' tasks answers, to be compared with their callbacks."""
+    for order in orders:
+        answer = client.get(f"/v1/tasks/{order.task_id}")
+        if answer.status_code == 200:
+            order.last_read = answer.content
 
 
 def _stop(installation: Installation, tally: Tally) -> None:
@@ -185,6 +206,20 @@ def _judge_pictures(tasks: Sequence[Task], folder: Path, tally: Tally) -> None:
         owner = owners.get(name)
         whose = "no task" if owner is None else f"{owner.id}, {owner.status} {owner.error_code or ''}"
         tally.find(f"The picture {name} is stored and shown by nobody; it is of {whose}")
+
+
+def _judge_callbacks(
+    installation: Installation, tally: Tally, received: Sequence[Received], accounts: Sequence[str]
+) -> None:
+    rows = [Kept(*row) for row in installation.rows(callback_verdict.CALLBACKS)]
+    secrets = {}
+    for account in accounts:
+        shown = installation.command("keys", "callback-secret", "--account", account, "--json")
+        if shown.returncode != 0:
+            tally.find(f"`easel keys callback-secret` of {account}: {shown.stdout}{shown.stderr}")
+            return
+        secrets[account] = callback_verdict.secret_of(json.loads(shown.stdout)["secrets"][0])
+    callback_verdict.judge(rows, received, secrets, tally)
 
 
 def _named(things: Sequence[Any]) -> str:

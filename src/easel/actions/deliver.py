@@ -35,6 +35,7 @@ PER_RECEIVER_MAX: Final = 8
 PER_ACCOUNT_MAX: Final = 64
 LOOK_EVERY_S: Final = 5.0
 """How soon a callback is found whose announcement was lost, or whose process died."""
+BACK_OFF_S: Final = 0.5
 _NOTE_AGAIN_AFTER_S: Final = (0.2, 1.0)
 
 
@@ -71,8 +72,6 @@ class Deliver:
         self._settings = settings
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._look = asyncio.Event()
-        self._is_held_back = False
-        """Whether there may be more that is due, and only room was lacking."""
         self._is_stopping = False
 
     def wake(self) -> None:
@@ -91,10 +90,10 @@ class Deliver:
             try:
                 await self._begin_due()
             except DatabaseUnavailable:
-                self._is_held_back = False
+                await asyncio.sleep(BACK_OFF_S)
             except Exception:  # the outermost loop: without it nothing would be delivered any more
                 log.exception("delivering_fault")
-                self._is_held_back = False
+                await asyncio.sleep(BACK_OFF_S)
             try:
                 # Spread out, so that many processes do not look in step.
                 async with asyncio.timeout(LOOK_EVERY_S * random.uniform(0.75, 1.25)):  # noqa: S311 - no secret
@@ -107,15 +106,11 @@ class Deliver:
     async def _begin_due(self) -> None:
         room = self._room()
         if room.count <= 0:
-            self._is_held_back = True
             return
         async with self._notes.noting() as connection:
             claimed = await callbacks.claim(connection, room)
-        counts = Counter(each.receiver for each in (*self._under_way.values(), *claimed))
-        self._is_held_back = len(claimed) == room.count or any(count >= PER_RECEIVER_MAX for count in counts.values())
-        self._is_held_back |= sum(counts.values()) >= PER_ACCOUNT_MAX
-        if claimed and self._is_held_back:
-            # Behind many of one receiver, which are left out now that it has its places taken, others may be due.
+        if _has_filled(room, claimed):
+            # Behind many of one receiver, which are left out once its places are taken, others may be due.
             self._look.set()
         for each in await self._with_bodies(claimed):
             attempt = asyncio.create_task(self._attempt(each))
@@ -134,8 +129,8 @@ class Deliver:
 
     def _ended(self, attempt: asyncio.Task[None]) -> None:
         del self._under_way[attempt]
-        if self._is_held_back:
-            self._look.set()
+        # Its place may be what another one waits for.
+        self._look.set()
 
     async def _with_bodies(self, claimed: Sequence[Claimed]) -> list[Claimed]:
         """What was claimed, with the bodies that are stored before anything is sent."""
@@ -190,6 +185,16 @@ class Deliver:
         except DatabaseUnavailable:
             return
         _warn_given_up(given_up)
+
+
+def _has_filled(room: Room, claimed: Sequence[Claimed]) -> bool:
+    """Whether what was claimed took the last place of a receiver or an account, so that another claim sees further."""
+    at_receivers = Counter(room.at_receivers) + Counter(each.receiver for each in claimed)
+    of_accounts = Counter(room.of_accounts) + Counter(each.account_id for each in claimed)
+    return any(
+        at_receivers[each.receiver] >= room.per_receiver or of_accounts[each.account_id] >= room.per_account
+        for each in claimed
+    )
 
 
 def _tell(claimed: Claimed, attempted: Attempted, state: State, *, is_noted: bool) -> None:
