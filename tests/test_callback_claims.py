@@ -8,7 +8,7 @@ import pytest
 
 from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, Outcome, State, verdict
 from easel.store import callbacks, retention
-from easel.store.callbacks import CLAIM_S, Claimed, Room
+from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, Claimed, Room
 from easel.store.database import Connection, Database
 from tests.running_fleet import Fleet
 
@@ -112,6 +112,49 @@ def test_a_receiver_and_an_account_get_as_many_places_as_they_may_and_others_the
     at_desk(act)
 
 
+def test_a_place_that_is_free_goes_to_whoever_has_waited_longest_for_it_and_no_receiver_starves(
+    at_desk: AtDesk,
+) -> None:
+    async def act(desk: Desk) -> None:
+        for account, receiver in ((0, "a.com"), (1, "b.com"), (2, "b.com")):
+            await desk.add(account, receiver, 300)
+        for _ in range(20):
+            await desk.claim()
+            at = Counter(each.receiver for each in desk.under_way)
+            assert at == {"a.com": PER_RECEIVER, "b.com": PER_RECEIVER}
+            for receiver in at:  # one place at each receiver becomes free
+                desk.under_way.remove(next(each for each in desk.under_way if each.receiver == receiver))
+
+    at_desk(act)
+
+
+def test_an_account_fills_its_places_at_many_receivers_however_its_callbacks_lie(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        for number in range(30):
+            await desk.add(0, f"r{number}.com", 20)
+        await desk.add(1, "other.com", 2)
+        claimed = await desk.claim()
+        assert Counter(each.account_id for each in claimed) == {
+            desk.accounts[0][0]: PER_ACCOUNT, desk.accounts[1][0]: 2
+        }  # fmt: skip
+
+    at_desk(act)
+
+
+def test_a_claim_whose_plan_was_made_for_an_empty_table_is_quick_when_thousands_are_due(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        for _ in range(10):  # more often than the driver and the database need to keep a plan
+            assert await desk.claim() == []
+        for account in range(3):
+            await desk.add(account, f"r{account}.com", 3000)
+        await desk.connection.execute("SET LOCAL statement_timeout = '1s'")
+        while await desk.claim():
+            pass
+        assert len(desk.under_way) == 3 * PER_RECEIVER
+
+    at_desk(act)
+
+
 def test_behind_thousands_for_one_receiver_the_next_look_finds_the_others(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com", 3000)
@@ -130,6 +173,7 @@ def test_ports_are_told_apart_and_letters_are_not(at_desk: AtDesk) -> None:
         await desk.add(0, "A.com", PER_RECEIVER)
         await desk.add(1, "a.com", PER_RECEIVER)
         await desk.add(2, "a.com:8443", 1)
+        await desk.add(2, "a.com:443", 1)
         assert Counter(each.receiver for each in await desk.claim()) == {"a.com": PER_RECEIVER, "a.com:8443": 1}
 
     at_desk(act)
@@ -167,6 +211,8 @@ def test_a_delivery_that_every_process_dies_of_is_given_up(at_desk: AtDesk) -> N
             (claimed,) = await desk.claim()
             assert claimed.number == number
             await desk.let_time_pass(CLAIM_S)
+        desk.under_way.clear()
+        assert await desk.claim() == []
         assert await callbacks.give_up_interrupted(desk.connection) == [claimed.task_id]
         desk.under_way.clear()
         assert await desk.claim() == []
@@ -198,12 +244,27 @@ def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_d
     at_desk(act)
 
 
+def test_of_what_is_asked_for_again_and_again_the_latest_attempts_are_kept(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        for _ in range(ATTEMPTS_KEPT_MAX + 5):
+            desk.under_way.clear()
+            (claimed,) = await desk.claim()
+            await callbacks.note_outcome(desk.connection, claimed, OK, State.DELIVERED, 0)
+            assert await callbacks.begin_again(desk.connection, claimed.task_id)
+        found = await callbacks.find(desk.connection, claimed.task_id)
+        assert found is not None
+        assert [each.number for each in found.attempts] == list(range(6, ATTEMPTS_KEPT_MAX + 6))
+
+    at_desk(act)
+
+
 def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
         (claimed,) = await desk.claim()
-        assert await callbacks.keep_bodies(desk.connection, {claimed.task_id: b"first"}) == {claimed.task_id: b"first"}
-        assert await callbacks.keep_bodies(desk.connection, {claimed.task_id: b"second"}) == {claimed.task_id: b"first"}
+        for body in (b"first", b"second"):
+            assert await callbacks.keep_body(desk.connection, claimed.task_id, body) == b"first"
 
     at_desk(act)
 
@@ -221,6 +282,8 @@ def test_what_is_erased_is_shown_no_more_and_forgotten_when_its_delivery_has_end
         assert await retention.forget_callbacks(desk.connection, 100) == 1
         assert len(await desk.outcomes()) == 1
         assert await callbacks.find(desk.connection, second.task_id) is not None
+        await retention.erase(desk.connection, second.task_id)
+        assert await desk.outcomes() == [], "what has been delivered goes at once"
 
     at_desk(act)
 

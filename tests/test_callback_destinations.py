@@ -52,12 +52,12 @@ def test_what_is_no_single_host_or_never_safe_is_not_allowed(text: str) -> None:
 def test_what_is_allowed_is_a_host_and_a_port_together() -> None:
     good = [
         "https://hooks.corp.internal:8443/",
-        "https://HOOKS.corp.internal:08443/x",
+        "https://HOOKS.corp.internal:8443/x",
         "https://10.0.0.5/",
         "https://a.com/",
     ]
     bad = ["https://hooks.corp.internal/", "https://x.hooks.corp.internal:8443/", "https://10.0.0.5:8443/",
-           "https://10.0.0.6/", "https://[::ffff:10.0.0.5]/", "http://10.0.0.5/"]  # fmt: skip
+           "https://10.0.0.6/", "https://[::ffff:10.0.0.5]/", "http://10.0.0.5/", "https://hooks.corp.internal:08443/"]  # fmt: skip
     assert [ONE_INTERNAL.url_fault(url) for url in good] == [None] * 4
     assert [url for url in bad if ONE_INTERNAL.url_fault(url) is None] == []
 

@@ -102,12 +102,14 @@ def test_an_erased_task_has_neither_picture_nor_prompt_nor_address_and_still_cos
     task = drawn(client, prompt=f"a {mark} cat", callback_url=f"https://your-domain.com/{mark}")
     file = file_of(stored, task)
     assert mark.encode() in file.read_bytes()
-    assert rows_that_hold(stored, mark) == ["tasks"]
+    eventually(lambda: client.get(f"/v1/tasks/{task['id']}/callback").json()["state"] == "failed")
+    assert rows_that_hold(stored, mark) == ["callbacks", "tasks"]
     before = client.get("/v1/credits").content
 
     erase(client, task["id"])
     assert not file.exists()
     assert rows_that_hold(stored, mark) == []
+    assert client.get(f"/v1/tasks/{task['id']}/callback").status_code == 404
     for method in ("GET", "HEAD"):
         assert client.request(method, task["results"][0]).status_code == 404
     assert client.get(task["results"][0]).json() == {"error": NOT_FOUND}

@@ -76,7 +76,10 @@ def destinations(allowed_hosts: Sequence[str], denied_networks: Sequence[str]) -
         allowed = frozenset(allowed_host(text) for text in allowed_hosts)
     except ValueError as error:
         raise SettingsWrong(f"EASEL_CALLBACK_ALLOW_HOSTS cannot be used: {error}.") from None
-    return Destinations(allowed, networks("EASEL_CALLBACK_DENY_NETWORKS", denied_networks))
+    denied = networks("EASEL_CALLBACK_DENY_NETWORKS", denied_networks)
+    if any(network.version == 6 and network.network_address.ipv4_mapped is not None for network in denied):
+        raise SettingsWrong("EASEL_CALLBACK_DENY_NETWORKS must name IPv4 networks as such, not as ::ffff:….")
+    return Destinations(allowed, denied)
 
 
 def certificates(name: str, file: Path | None) -> None:

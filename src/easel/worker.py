@@ -36,6 +36,8 @@ POLL_EVERY_S: Final = 2.0
 """How soon a job is found whose announcement was lost."""
 ADRIFT_AFTER_S: Final = 5.0
 """A job that the queue believes us to run, and that we have not run for this long, is handed back."""
+LAST_DELIVERIES_S: Final = 8.0
+"""How long a worker that has drawn its last waits for the callbacks that it delivers."""
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _NEVER_S: Final = 10.0**9
 _QUEUE_FAULTS: Final = (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout)
@@ -81,7 +83,7 @@ class Worker:
                 await self._take_jobs(app)
                 # What was drawn last is told too, as far as there is time.
                 self._deliver.stop()
-                await asyncio.wait({delivering}, timeout=self._drain_timeout_s)
+                await asyncio.wait({delivering}, timeout=min(self._drain_timeout_s, LAST_DELIVERIES_S))
             finally:
                 for task in (*beside, delivering):
                     task.cancel()

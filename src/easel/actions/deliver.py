@@ -3,19 +3,22 @@
 Each process claims callbacks that are due, as many as it has room for, and attempts each of them once; what follows is
 written down with the outcome, so that any process may make the next attempt. A receiver that hangs fills its own few
 places and nobody else's, and so does an account. When a process dies, its claims run out and others go on: nothing is
-lost, and the attempt that it was making may be made twice, under the same id.
+lost, and the attempt that it was making may be made twice, under the same id. So may one whose outcome the database
+could not take.
 
 It does not promise an order, nor that a receiver which stores a callback and fails to say so gets it only once.
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -36,7 +39,8 @@ PER_ACCOUNT_MAX: Final = 64
 LOOK_EVERY_S: Final = 5.0
 """How soon a callback is found whose announcement was lost, or whose process died."""
 BACK_OFF_S: Final = 0.5
-_NOTE_AGAIN_AFTER_S: Final = (0.2, 1.0)
+_AGAIN_AFTER_S: Final = (0.2, 1.0)
+_Answer = TypeVar("_Answer")
 
 
 class Post(Protocol):
@@ -72,6 +76,7 @@ class Deliver:
         self._settings = settings
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._look = asyncio.Event()
+        self._give_up_at_s = 0.0
         self._is_stopping = False
 
     def wake(self) -> None:
@@ -84,24 +89,31 @@ class Deliver:
         self._look.set()
 
     async def run(self) -> None:
-        """Deliver what is due until `stop`."""
+        """Deliver what is due until `stop`, and what is due then."""
         while not self._is_stopping:
             self._look.clear()
-            try:
-                await self._begin_due()
-            except DatabaseUnavailable:
-                await asyncio.sleep(BACK_OFF_S)
-            except Exception:  # the outermost loop: without it nothing would be delivered any more
-                log.exception("delivering_fault")
-                await asyncio.sleep(BACK_OFF_S)
-            try:
+            await self._look_once()
+            with contextlib.suppress(TimeoutError):
                 # Spread out, so that many processes do not look in step.
                 async with asyncio.timeout(LOOK_EVERY_S * random.uniform(0.75, 1.25)):  # noqa: S311 - no secret
                     await self._look.wait()
-            except TimeoutError:
-                await self._give_up_interrupted()
+        await self._look_once()
         if self._under_way:
             await asyncio.wait(self._under_way)
+
+    async def _look_once(self) -> None:
+        try:
+            if time.monotonic() >= self._give_up_at_s:
+                self._give_up_at_s = time.monotonic() + LOOK_EVERY_S
+                await self._give_up_interrupted()
+            await self._begin_due()
+        except DatabaseUnavailable:
+            await asyncio.sleep(BACK_OFF_S)
+            self._look.set()
+        except Exception:  # the outermost loop: without it nothing would be delivered any more
+            log.exception("delivering_fault")
+            await asyncio.sleep(BACK_OFF_S)
+            self._look.set()
 
     async def _begin_due(self) -> None:
         room = self._room()
@@ -109,13 +121,13 @@ class Deliver:
             return
         async with self._notes.noting() as connection:
             claimed = await callbacks.claim(connection, room)
-        if _has_filled(room, claimed):
-            # Behind many of one receiver, which are left out once its places are taken, others may be due.
-            self._look.set()
-        for each in await self._with_bodies(claimed):
+        for each in claimed:
             attempt = asyncio.create_task(self._attempt(each))
             self._under_way[attempt] = each
             attempt.add_done_callback(self._ended)
+        if _has_filled(room, claimed):
+            # Behind many of one receiver, which are left out once its places are taken, others may be due.
+            self._look.set()
 
     def _room(self) -> Room:
         under_way = self._under_way.values()
@@ -132,24 +144,24 @@ class Deliver:
         # Its place may be what another one waits for.
         self._look.set()
 
-    async def _with_bodies(self, claimed: Sequence[Claimed]) -> list[Claimed]:
-        """What was claimed, with the bodies that are stored before anything is sent."""
-        bare = [each.task_id for each in claimed if each.body is None]
-        if not bare:
-            return list(claimed)
-        async with self._database.single_statement() as connection:
-            bodies = {task.id: self._render(task) for task in await tasks.find_all(connection, bare)}
-        async with self._database.single_statement() as connection:
-            kept = await callbacks.keep_bodies(connection, bodies)
-        return [each if each.body is not None else replace(each, body=kept[each.task_id]) for each in claimed]
-
     async def _attempt(self, claimed: Claimed) -> None:
-        assert claimed.body is not None
         try:
-            attempted = await self._http.post(claimed.url, claimed.body, self._headers(claimed, claimed.body))
+            body = claimed.body
+            if body is None:
+                body = await _persistently(partial(self._made_body, claimed.task_id))
+            attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
             await self._note(claimed, attempted, time.monotonic())
-        except Exception:  # one callback's fault is nobody else's; its claim runs out and it is tried again
+        except DatabaseUnavailable:  # the claim runs out, and somebody tries again
+            log.warning("callback_unnoted", task_id=claimed.task_id)
+        except Exception:  # one callback's fault is nobody else's; it is tried again, and given up in the end
             log.exception("delivery_fault", task_id=claimed.task_id)
+
+    async def _made_body(self, task_id: str) -> bytes:
+        """The body, which is stored before anything is sent."""
+        async with self._database.single_statement() as connection:
+            (task,) = await tasks.find_all(connection, [task_id])
+        async with self._database.single_statement() as connection:
+            return await callbacks.keep_body(connection, task_id, self._render(task))
 
     def _headers(self, claimed: Claimed, body: bytes) -> dict[str, str]:
         now = datetime.now(UTC)
@@ -161,30 +173,35 @@ class Deliver:
     async def _note(self, claimed: Claimed, attempted: Attempted, ended_at_s: float) -> None:
         """Write the outcome down, and look again when the next attempt is due."""
         follows = verdict(attempted.outcome, claimed.failures)
-        for pause_s in (*_NOTE_AGAIN_AFTER_S, None):
+        due_in_s = 0.0
+
+        async def note() -> bool:
+            nonlocal due_in_s
             # Counted from the failure, however long the writing takes.
             due_in_s = max(0.0, ended_at_s + (follows.retry_in_s or 0) - time.monotonic())
-            try:
-                async with self._notes.noting() as connection:
-                    is_noted = await callbacks.note_outcome(connection, claimed, attempted, follows.state, due_in_s)
-                break
-            except DatabaseUnavailable:
-                if pause_s is None:
-                    log.warning("callback_unnoted", task_id=claimed.task_id, outcome=attempted.outcome)
-                    return
-                await asyncio.sleep(pause_s)
+            async with self._notes.noting() as connection:
+                return await callbacks.note_outcome(connection, claimed, attempted, follows.state, due_in_s)
+
+        is_noted = await _persistently(note)
         if follows.retry_in_s is not None:
             # From now, since the database's clock began to count a moment ago: it must be due when it is looked for.
             asyncio.get_running_loop().call_later(due_in_s, self.wake)
         _tell(claimed, attempted, follows.state, is_noted=is_noted)
 
     async def _give_up_interrupted(self) -> None:
+        async with self._database.single_statement() as connection:
+            for task_id in await callbacks.give_up_interrupted(connection):
+                log.warning("callback_given_up", task_id=task_id)
+
+
+async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """What an act gives, tried again for a moment while the database is away. Raises DatabaseUnavailable."""
+    for pause_s in _AGAIN_AFTER_S:
         try:
-            async with self._database.single_statement() as connection:
-                given_up = await callbacks.give_up_interrupted(connection)
+            return await act()
         except DatabaseUnavailable:
-            return
-        _warn_given_up(given_up)
+            await asyncio.sleep(pause_s)
+    return await act()
 
 
 def _has_filled(room: Room, claimed: Sequence[Claimed]) -> bool:
@@ -209,8 +226,3 @@ def _tell(claimed: Claimed, attempted: Attempted, state: State, *, is_noted: boo
         ms=attempted.duration_ms,
         state=state if is_noted else "superseded",
     )
-
-
-def _warn_given_up(task_ids: Iterable[str]) -> None:
-    for task_id in task_ids:
-        log.warning("callback_given_up", task_id=task_id)

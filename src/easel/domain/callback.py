@@ -15,7 +15,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 URL_CHARACTERS_MAX: Final = 2048
 HTTPS_PORT: Final = 443
-_AUTHORITY = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?"
+_AUTHORITY = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(0|[1-9][0-9]{0,4}))?"
 _HOST_AND_PORT = re.compile(_AUTHORITY)
 _HTTPS_URL = re.compile(rf"https://({_AUTHORITY})([/?][!-~]*)?")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")

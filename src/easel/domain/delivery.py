@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
     """The receiver gave a status other than 2xx."""
     INTERRUPTED = "interrupted"
-    """The process that delivered died meanwhile; the receiver may have got it."""
+    """The process that delivered died meanwhile, or could not write the outcome down; the receiver may have got it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from psycopg import sql
 from psycopg.rows import class_row
 
 from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, Attempted, State
@@ -19,6 +18,9 @@ CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
 """How long a process has for an attempt and for writing down its outcome."""
 LOOKED_THROUGH_MAX: Final = 1000
 """Of the due callbacks, how many are looked at to find some that may be attempted now."""
+
+ATTEMPTS_KEPT_MAX: Final = 100
+"""Of a callback that is asked for again and again, the attempts before these are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,45 +86,44 @@ class ListedCallback:
     created_at: datetime
 
 
-def add(ended: str) -> sql.Composed:
-    """A part of a statement that adds the callbacks of the tasks in its part `ended`, as far as they want any."""
-    return sql.SQL("""
-        called_back AS (
-            INSERT INTO callbacks (task_id, account_id, url)
-            SELECT id, account_id, callback_url FROM {} WHERE callback_url IS NOT NULL
-        )
-    """).format(sql.Identifier(ended))
-
-
+# Each part is worked out once and in this order: a planner that knows an empty table would nest them.
 _CLAIM: Final = """
-    WITH due AS (
-        SELECT task_id, receiver, account_id FROM callbacks
+    WITH due AS MATERIALIZED (
+        SELECT task_id, receiver, account_id, next_attempt_at FROM callbacks
         WHERE state = 'delivering' AND next_attempt_at <= now()
+          AND NOT (is_claimed AND interruptions >= %(interruptions_max)s)
           AND receiver <> ALL (%(full_receivers)s) AND account_id <> ALL (%(full_accounts)s)
         ORDER BY next_attempt_at LIMIT %(looked_through_max)s
-    ), placed AS (
-        SELECT due.task_id,
-            row_number() OVER (PARTITION BY due.receiver) + coalesce(at_receiver.count, 0) AS at_receiver,
-            row_number() OVER (PARTITION BY due.account_id) + coalesce(of_account.count, 0) AS of_account
-        FROM due
-        LEFT JOIN unnest(%(receivers)s::text[], %(receiver_counts)s::int[]) AS at_receiver (name, count)
-            ON at_receiver.name = due.receiver
-        LEFT JOIN unnest(%(accounts)s::bigint[], %(account_counts)s::int[]) AS of_account (id, count)
-            ON of_account.id = due.account_id
+    ), at_receivers AS MATERIALIZED (
+        SELECT due.*, coalesce(under_way.count, 0)
+            + row_number() OVER (PARTITION BY receiver ORDER BY next_attempt_at, task_id) AS place
+        FROM due LEFT JOIN unnest(%(receivers)s::text[], %(receiver_counts)s::int[]) AS under_way (name, count)
+            ON under_way.name = due.receiver
+    ), of_accounts AS MATERIALIZED (
+        SELECT at_receivers.task_id, next_attempt_at, coalesce(under_way.count, 0)
+            + row_number() OVER (PARTITION BY account_id ORDER BY next_attempt_at, task_id) AS place
+        FROM at_receivers LEFT JOIN unnest(%(accounts)s::bigint[], %(account_counts)s::int[]) AS under_way (id, count)
+            ON under_way.id = at_receivers.account_id
+        WHERE at_receivers.place <= %(per_receiver)s
+    ), picked AS MATERIALIZED (
+        SELECT task_id FROM of_accounts WHERE place <= %(per_account)s ORDER BY next_attempt_at LIMIT %(count)s
+    ), locked AS MATERIALIZED (
+        SELECT task_id FROM callbacks
+        WHERE task_id = ANY (ARRAY(SELECT task_id FROM picked)) AND state = 'delivering' AND next_attempt_at <= now()
+        FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE callbacks SET is_claimed = true, attempts = attempts + 1,
             interruptions = interruptions + is_claimed::int, next_attempt_at = now() + make_interval(secs => %(claim_s)s)
-        WHERE task_id IN (
-            SELECT task_id FROM callbacks WHERE task_id IN (
-                SELECT task_id FROM placed
-                WHERE at_receiver <= %(per_receiver)s AND of_account <= %(per_account)s LIMIT %(count)s)
-            AND state = 'delivering' AND next_attempt_at <= now() FOR UPDATE SKIP LOCKED)
+        WHERE task_id = ANY (ARRAY(SELECT task_id FROM locked))
         RETURNING *
     ), interrupted AS (
         UPDATE callback_attempts AS attempt SET outcome = 'interrupted' FROM claimed
         WHERE attempt.task_id = claimed.task_id AND attempt.number = claimed.attempts - 1 AND attempt.outcome IS NULL
     ), begun AS (
         INSERT INTO callback_attempts (task_id, number) SELECT task_id, attempts FROM claimed
+    ), forgotten AS (
+        DELETE FROM callback_attempts AS attempt USING claimed
+        WHERE attempt.task_id = claimed.task_id AND attempt.number <= claimed.attempts - %(attempts_kept_max)s
     )
     SELECT claimed.task_id, claimed.account_id, claimed.url, claimed.receiver, claimed.body,
         claimed.attempts AS number, claimed.failures,
@@ -141,6 +142,8 @@ async def claim(connection: Connection, room: Room) -> list[Claimed]:
             "full_receivers": [name for name, count in room.at_receivers.items() if count >= room.per_receiver],
             "full_accounts": [number for number, count in room.of_accounts.items() if count >= room.per_account],
             "looked_through_max": LOOKED_THROUGH_MAX,
+            "interruptions_max": INTERRUPTIONS_MAX,
+            "attempts_kept_max": ATTEMPTS_KEPT_MAX,
             "receivers": list(room.at_receivers),
             "receiver_counts": list(room.at_receivers.values()),
             "accounts": list(room.of_accounts),
@@ -154,17 +157,14 @@ async def claim(connection: Connection, room: Room) -> list[Claimed]:
     return await cursor.fetchall()
 
 
-async def keep_bodies(connection: Connection, bodies: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Store bodies by task id, unless there are some already; the stored ones."""
+async def keep_body(connection: Connection, task_id: str, body: bytes) -> bytes:
+    """Store a body, unless there is one already; the stored one."""
     cursor = await connection.execute(
-        """
-        UPDATE callbacks SET body = coalesce(callbacks.body, rendered.body)
-        FROM unnest(%s::text[], %s::bytea[]) AS rendered (task_id, body) WHERE callbacks.task_id = rendered.task_id
-        RETURNING callbacks.task_id, callbacks.body
-        """,
-        (list(bodies), list(bodies.values())),
+        "UPDATE callbacks SET body = coalesce(body, %s) WHERE task_id = %s RETURNING body", (body, task_id)
     )
-    return {task_id: bytes(body) for task_id, body in await cursor.fetchall()}
+    row = await cursor.fetchone()
+    assert row is not None, "a callback that is claimed is not forgotten"
+    return bytes(row[0])
 
 
 async def note_outcome(

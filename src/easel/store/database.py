@@ -167,5 +167,7 @@ class Database:
         # go on looking through all of it when thousands wait.
         await connection.execute("SET enable_seqscan = off")
         await connection.execute("SET enable_sort = off")
+        # Compiling a plan takes longer than any of ours runs, and a plan that must sort after all looks costly.
+        await connection.execute("SET jit = off")
         if not self._waits_for_disk:
             await connection.execute("SET synchronous_commit = off")

@@ -1,6 +1,7 @@
 """Endings: the one statement by which a task ends.
 
-Its row, its hold, its key's counts, the ledger, its job and its callback change together or not at all. The hold decides: the first
+Its row, its hold, its key's counts, the ledger and its job change together or not at all, and so does its callback,
+which a trigger of the database adds. The hold decides: the first
 ending finds it open, and a later one changes nothing and says so. So no task ends without its money being settled.
 """
 
@@ -11,28 +12,26 @@ from typing import Any, Final
 from psycopg import sql
 
 from easel.domain.task import ErrorCode
-from easel.store import callbacks, queue
 from easel.store import credits as ledger
+from easel.store import queue
 from easel.store.database import Connection
 
 # A task may end while it is `pending`, since the note that its drawing began does not wait for the disk.
 _END: Final = sql.SQL("""
     WITH ending AS (
         SELECT id, api_key_id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
+        FOR NO KEY UPDATE
     ), {resolve}, ended AS (
-        UPDATE tasks SET {changes} FROM resolved WHERE tasks.id = resolved.task_id
-        RETURNING tasks.id, tasks.account_id, tasks.callback_url
+        UPDATE tasks SET {changes} FROM resolved WHERE tasks.id = resolved.task_id RETURNING tasks.id
     ), taken_off AS (
         {take_off} AND EXISTS (SELECT FROM resolved)
-    ), {call_back}
+    )
     SELECT id FROM ended
 """)
 
 
 def _ending(resolve: sql.Composed, changes: sql.SQL) -> bytes:
-    return _END.format(
-        resolve=resolve, changes=changes, take_off=queue.take_off("job_id"), call_back=callbacks.add("ended")
-    ).as_bytes()
+    return _END.format(resolve=resolve, changes=changes, take_off=queue.take_off("job_id")).as_bytes()
 
 
 _COMPLETE: Final = _ending(

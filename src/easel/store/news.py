@@ -20,7 +20,7 @@ class Channel(StrEnum):
     """What there is to listen to."""
 
     CHANGES = "easel_tasks"
-    WORKERS = "easel_workers"
+    WORKERS = "easel_cancels"  # what the first version told them of; processes of two versions may work side by side
 
 
 def announce(column: str) -> sql.Composed:

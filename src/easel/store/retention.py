@@ -91,15 +91,15 @@ async def note_gone(connection: Connection, task_ids: Sequence[str]) -> None:
 
 
 async def erase(connection: Connection, task_id: str) -> None:
-    """Erase an ended task's prompt and addresses, and withdraw its picture. Twice changes nothing."""
+    """Erase an ended task's prompt and addresses, and withdraw its picture. Twice changes nothing.
+
+    A trigger marks its callback as erased.
+    """
     await connection.execute(
         """
-        WITH erased AS (
-            UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = coalesce(prompt_erased_at, now()),
-                picture_withdrawn_at = CASE WHEN picture_name IS NOT NULL THEN coalesce(picture_withdrawn_at, now()) END
-            WHERE id = %s AND ended_at IS NOT NULL RETURNING id
-        )
-        UPDATE callbacks SET is_erased = true FROM erased WHERE task_id = id
+        UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = coalesce(prompt_erased_at, now()),
+            picture_withdrawn_at = CASE WHEN picture_name IS NOT NULL THEN coalesce(picture_withdrawn_at, now()) END
+        WHERE id = %s AND ended_at IS NOT NULL
         """,
         (task_id,),
     )
@@ -109,21 +109,13 @@ async def erase_old_prompts(connection: Connection, lifetime_h: int, count_max: 
     """Erase prompts of tasks that ended that long ago; how many."""
     cursor = await connection.execute(
         """
-        WITH erased AS (
-            UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = now() WHERE id IN (
-                SELECT id FROM tasks WHERE ended_at < now() - make_interval(hours => %s) AND prompt_erased_at IS NULL
-                ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
-            RETURNING id
-        ), callbacks_too AS (
-            UPDATE callbacks SET is_erased = true FROM erased WHERE task_id = id
-        )
-        SELECT count(*) FROM erased
+        UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = now() WHERE id IN (
+            SELECT id FROM tasks WHERE ended_at < now() - make_interval(hours => %s) AND prompt_erased_at IS NULL
+            ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
         """,
         (lifetime_h, count_max),
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    return cursor.rowcount
 
 
 async def forget_callbacks(connection: Connection, count_max: int) -> int:

@@ -1,14 +1,21 @@
 """A task's callback: reading what became of it, and asking for it once more."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import task_callback
+from easel.domain.rate import Quota
 from easel.store.database import Database
 from easel.web import wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
+from easel.web.limits import RateLimiter
 from easel.web.task_answers import check_id
+
+REDELIVERIES_PER_MINUTE: Final = 60
+"""Of one key, at each web process."""
 
 
 class CallbackEndpoints:
@@ -17,6 +24,7 @@ class CallbackEndpoints:
     def __init__(self, auth: Auth, database: Database) -> None:
         self._auth = auth
         self._database = database
+        self._redeliveries = RateLimiter(Quota("redeliver", REDELIVERIES_PER_MINUTE))
 
     async def read(self, request: Request) -> Response:
         """The callback's state and every attempt at it."""
@@ -25,9 +33,10 @@ class CallbackEndpoints:
         return json_answer(wire.callback_body(*await task_callback.look(self._database, holder.account_id, task_id)))
 
     async def redeliver(self, request: Request) -> Response:
-        """Have it delivered at once."""
+        """Have it delivered at once. So many a minute, since each may go to somebody who wants none."""
         holder = await self._auth.holder(request)
         task_id = _task_id(request)
+        request.state.standing = self._redeliveries.take(holder.api_key_id)
         return json_answer(wire.callback_body(*await task_callback.redeliver(self._database, holder, task_id)))
 
 

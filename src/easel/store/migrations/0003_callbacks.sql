@@ -12,7 +12,8 @@ CREATE TABLE callbacks (
     task_id text PRIMARY KEY REFERENCES tasks (id),
     account_id bigint NOT NULL REFERENCES accounts (id),
     url text NOT NULL,
-    receiver text GENERATED ALWAYS AS (lower(substring(url FROM '^https://([^/?]*)'))) STORED,
+    receiver text GENERATED ALWAYS AS (
+        regexp_replace(lower(substring(url FROM '^https://([^/?]*)')), ':443$', '')) STORED,
     -- Rendered before the first attempt, so that all attempts say the same.
     body bytea,
     state text NOT NULL DEFAULT 'delivering' CHECK (state IN ('delivering', 'delivered', 'failed')),
@@ -30,6 +31,7 @@ CREATE TABLE callbacks (
 CREATE INDEX callbacks_erased ON callbacks (task_id) WHERE is_erased;
 CREATE INDEX callbacks_due ON callbacks (next_attempt_at) WHERE state = 'delivering';
 CREATE INDEX callbacks_account ON callbacks (account_id, created_at DESC);
+CREATE INDEX callbacks_created ON callbacks (created_at DESC);
 
 CREATE TABLE callback_attempts (
     task_id text NOT NULL REFERENCES callbacks (task_id) ON DELETE CASCADE,
@@ -41,3 +43,23 @@ CREATE TABLE callback_attempts (
     duration_ms integer,
     PRIMARY KEY (task_id, number)
 );
+
+-- Whoever ends a task, in whatever version of Easel, has it told, in the same transaction; and whoever erases it.
+CREATE FUNCTION call_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO callbacks (task_id, account_id, url) VALUES (NEW.id, NEW.account_id, NEW.callback_url);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tasks_call_back AFTER UPDATE OF status ON tasks
+    FOR EACH ROW WHEN (NEW.callback_url IS NOT NULL AND NEW.ended_at IS NOT NULL AND OLD.ended_at IS NULL)
+    EXECUTE FUNCTION call_back();
+
+CREATE FUNCTION erase_callback() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM callbacks WHERE task_id = NEW.id AND state <> 'delivering';
+    UPDATE callbacks SET is_erased = true WHERE task_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tasks_erase_callback AFTER UPDATE OF callback_url ON tasks
+    FOR EACH ROW WHEN (OLD.callback_url IS NOT NULL AND NEW.callback_url IS NULL)
+    EXECUTE FUNCTION erase_callback();
