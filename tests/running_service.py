@@ -30,7 +30,9 @@ from easel.actions import keys
 from easel.actions.keys import KeyOrder
 from easel.assembly.installation import kept_secret, pepper
 from easel.domain.ledger import parse_credits
+from easel.domain.secret import Secret
 from easel.outside import private_postgres
+from easel.store import schema
 from easel.store.database import Database
 
 _Answer = TypeVar("_Answer")
@@ -166,7 +168,7 @@ class Service:
         second that its start takes."""
         if not options and not {"EASEL_DATABASE_URL", "EASEL_SECRET"} & self.environment.keys():
             with private_postgres.attach(self.data_dir) as server:
-                return asyncio.run(_issued(server.url, pepper(kept_secret(self.data_dir)), account, credits))
+                return asyncio.run(_issued(server.url, kept_secret(self.data_dir), account, credits))
         made = self.cli("keys", "create", "--account", account, "--credits", credits, "--json", *options)
         return str(json.loads(made.stdout)["key"])
 
@@ -187,12 +189,13 @@ class Service:
             yield connection
 
 
-async def _issued(database_url: str, keyed: bytes, account: str, credits: str) -> str:
+async def _issued(database_url: str, secret: Secret, account: str, credits: str) -> str:
+    await schema.prepare(database_url, secret)
     database = Database(database_url, connections_max=1)
     await database.open()
     try:
         amount = parse_credits(credits) if float(credits) else 0
-        return (await keys.issue(database, keyed, KeyOrder(account, credits_microcredits=amount))).key
+        return (await keys.issue(database, pepper(secret), KeyOrder(account, credits_microcredits=amount))).key
     finally:
         await database.close()
 

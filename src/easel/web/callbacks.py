@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import task_callback
+from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
 from easel.store.database import Database
 from easel.web import wire
@@ -36,7 +37,11 @@ class CallbackEndpoints:
         """Have it delivered at once. So many a minute, since each may go to somebody who wants none."""
         holder = await self._auth.holder(request)
         task_id = _task_id(request)
-        request.state.standing = self._redeliveries.take(holder.api_key_id)
+        try:
+            self._redeliveries.take(holder.api_key_id)
+        except RateLimitExceeded as error:
+            # Without its standing: what answers tell is where the key stands with its reads.
+            raise RateLimitExceeded(error.retry_after_s or 1) from None
         return json_answer(wire.callback_body(*await task_callback.redeliver(self._database, holder, task_id)))
 
 
