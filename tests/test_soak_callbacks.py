@@ -54,7 +54,8 @@ async def told_of(service: Service, receiver: Receiver) -> Told:
     secret = callback_verdict.secret_of(json.loads(shown.stdout)["secrets"][0])
     with service.database() as connection:
         rows = [Kept(*row) for row in connection.execute(callback_verdict.CALLBACKS.encode())]
-    return Told([row for row in rows if row.account == "soaked"], receiver.received, {"soaked": secret}, orders)
+    by_seed = sorted((row for row in rows if row.account == "soaked"), key=lambda row: row.seed)
+    return Told(by_seed, receiver.received, {"soaked": secret}, orders)
 
 
 def placed(service: Service, receiver: Receiver) -> list[Order]:
