@@ -20,6 +20,7 @@ from procrastinate.jobs import Status as JobStatus
 
 from easel.actions.draw import Draw, DrawSettings
 from easel.actions.forecast import Forecast
+from easel.actions.moderation import Moderation, ModerationSettings
 from easel.actions.newsroom import Newsroom
 from easel.actions.rescue import Rescue
 from easel.actions.submit import Submit, SubmitSettings
@@ -28,7 +29,7 @@ from easel.domain import link
 from easel.domain.picture import object_name
 from easel.domain.secret import Secret
 from easel.engines.engine import Drawing, OnStep, Pixels
-from easel.outside import private_postgres
+from easel.outside import private_postgres, rulebook
 from easel.outside.pictures import Pictures
 from easel.store import audit, queue, schema
 from easel.store.database import Connection, Database
@@ -191,6 +192,9 @@ class Worker:
         await self._jobs.unregister_worker(self.id)
 
 
+MODERATION: Final = Moderation(rulebook.load(), [], None, None, ModerationSettings(bytes(32)))
+
+
 @dataclass
 class Stage:
     """The parts. `pictures` and `sweep` are made anew for each example."""
@@ -210,7 +214,7 @@ class Stage:
         self.examples += 1
         self.pictures_folder = self.folder / f"pictures-{self.examples}"
         self.pictures = Pictures(str(self.pictures_folder))
-        lifetimes = Lifetimes(QUEUE_TIMEOUT_S, PICTURE_H, PROMPT_H, IDEMPOTENCY_H)
+        lifetimes = Lifetimes(QUEUE_TIMEOUT_S, PICTURE_H, PROMPT_H, IDEMPOTENCY_H, None)
         self.sweep = Sweep(self.database, self.pictures, lifetimes)
 
     async def worker(self) -> Worker:
@@ -225,7 +229,7 @@ class Stage:
             on_hung=lambda: None,
             on_callback=lambda: None,
         )
-        draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, settings)
+        draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, MODERATION, settings)
         worker = Worker(draw, engine, self.jobs)
         await worker.register()
         return worker
@@ -286,7 +290,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
             procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(database.pool)
         )
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
-        submit = Submit(database, Forecast(database, NO_LIMIT), settings)
+        submit = Submit(database, MODERATION, Forecast(database, NO_LIMIT), settings)
         try:
             yield Stage(database, changes, cancels, submit, queue.JobManager(app.connector), folder)
         finally:

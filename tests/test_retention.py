@@ -23,7 +23,7 @@ from tests.faults import assert_picture_is_there
 from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
 
 SWEEP_S: Final = 5
-LIFETIMES: Final = Lifetimes(queue_timeout_s=86_400, picture_h=168, prompt_h=720, idempotency_h=24)
+LIFETIMES: Final = Lifetimes(queue_timeout_s=86_400, picture_h=168, prompt_h=720, idempotency_h=24, moderation_h=24)
 SWEEPERS: Final = 4
 ACCOUNT: Final = "retention"
 
@@ -246,7 +246,7 @@ def test_without_a_lifetime_pictures_and_prompts_stay(
     with service.database() as connection:
         # The service itself would remove it: so old that only a sweep with other lifetimes is asked.
         connection.execute("UPDATE tasks SET ended_at = ended_at - interval '100 hours' WHERE id = %s", (task["id"],))
-    sweep(service, database_url, Lifetimes(86_400, picture_h=None, prompt_h=None, idempotency_h=24))
+    sweep(service, database_url, Lifetimes(86_400, picture_h=None, prompt_h=None, idempotency_h=24, moderation_h=None))
     assert_picture_is_there(client, read_task(client, task["id"]))
     assert kept(service, task["id"])["prompt"] == ORDER["prompt"]
 

@@ -96,7 +96,7 @@ def test_a_task_that_is_drawn_does_not_wait_and_one_that_its_worker_handed_back_
 
 def sweep(fleet: Fleet) -> None:
     """End what has waited for longer than a day, as each of the fleet's processes does every few seconds."""
-    lifetimes = Lifetimes(queue_timeout_s=86_400, picture_h=None, prompt_h=None, idempotency_h=24)
+    lifetimes = Lifetimes(queue_timeout_s=86_400, picture_h=None, prompt_h=None, idempotency_h=24, moderation_h=None)
     pictures = Pictures(str(fleet.data_dir / "shared"))
     fleet.on_database(lambda database: Sweep(database, pictures, lifetimes)())
 

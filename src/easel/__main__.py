@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "groups": "easel.commands.groups:groups",
     "credits": "easel.commands.administration:credits_group",
     "callbacks": "easel.commands.callbacks:callbacks_group",
+    "moderation": "easel.commands.moderation:moderation_group",
     "doctor": "easel.commands.doctor:doctor",
     "backup": "easel.commands.backup:backup",
     "restore": "easel.commands.backup:restore",

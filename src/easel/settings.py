@@ -2,7 +2,7 @@
 
 Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an empty variable counts as unset.
 `EASEL_SECRET_FILE` may name a file instead of `EASEL_SECRET` holding the secret itself, and so may
-`EASEL_REMOTE_API_KEY_FILE`.
+`EASEL_REMOTE_API_KEY_FILE` and `EASEL_MODERATION_API_KEY_FILE`.
 """
 
 import difflib
@@ -108,6 +108,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Certificates (PEM) of authorities that callbacks trust besides the system's."""
     callback_nameservers: str | None = None
     """Name servers, with commas, that are asked for callbacks' hosts, such as 9.9.9.9; by default the system's."""
+    moderation_block: Literal["task", "http"] = "task"
+    """How a prompt that moderation refuses is answered: by a `task` that failed, or with an error (`http`, status 400)."""
+    moderation_url: str | None = None
+    """Address of a server with OpenAI's POST /v1/moderations that judges prompts and pictures as well; by default none."""
+    moderation_api_key: str | None = None
+    """Key that the moderation server asks for."""
+    moderation_model: Annotated[str, Meta(min_length=1, max_length=500)] = "omni-moderation-latest"
+    """Name under which the moderation server knows its model."""
+    moderation_unanswered: Literal["refuse", "draw"] = "refuse"
+    """What to do while the moderation server cannot judge, with orders that have no `nsfw_check` and touch no red line."""
+    moderation_classifier: Path | None = None
+    """Folder of a picture classifier in Hugging Face's image-classification format; by default none."""
+    moderation_plugins: str | None = None
+    """Names, with commas, of installed plug-ins (entry points in the group easel.moderation) that judge as well."""
+    moderation_retention_h: Annotated[int, Meta(ge=0, le=RETENTION_H_MAX)] = 2160
+    """Hours that moderation's decisions are kept; 0 keeps them for ever."""
     provenance: bool = True
     """Whether pictures carry their prompt, seed and model in their metadata; the mark "made by AI" always stays."""
     step_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
@@ -156,6 +172,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return _listed(self.callback_nameservers)
 
     @property
+    def moderation_plugin_list(self) -> list[str]:
+        """The plug-ins that judge prompts and pictures."""
+        return _listed(self.moderation_plugins)
+
+    @property
     def pictures_url(self) -> str:
         """Where pictures are kept."""
         return self.storage_url or str(self.data_dir / "pictures")
@@ -194,6 +215,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         settings,
         secret=_secret(environ),
         remote_api_key=_given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
+        moderation_api_key=_given_or_in_file(environ, "EASEL_MODERATION_API_KEY"),
         data_dir=settings.data_dir.expanduser().absolute(),
     )
     _check(settings)
@@ -214,7 +236,8 @@ def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
     """A sentence for each variable that looks like a setting and is none, so that a typo does not go unseen."""
     environ = os.environ if environ is None else environ
     fields = (*Settings.__struct_fields__, *ClientSettings.__struct_fields__)
-    known = {variable(name) for name in fields} | {"EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE"}
+    in_files = {"EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE", "EASEL_MODERATION_API_KEY_FILE"}
+    known = {variable(name) for name in fields} | in_files
     sentences = []
     for name in sorted(environ):
         if name.startswith("EASEL_") and name not in known:
@@ -244,6 +267,10 @@ def _check(settings: Settings) -> None:
         )
     if settings.remote_api_key is not None:
         setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
+    if settings.moderation_url is not None:
+        setting_checks.server_url("EASEL_MODERATION_URL", settings.moderation_url)
+    if settings.moderation_api_key is not None:
+        setting_checks.header_value("EASEL_MODERATION_API_KEY", settings.moderation_api_key)
     if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
         raise SettingsWrong(
             f"EASEL_PICTURE_RETENTION_H must be 0 (for ever) or at least {LINK_LIFETIME_H}, which is how long links live."

@@ -10,7 +10,7 @@ It does not survive a database that is away: it raises DatabaseUnavailable and t
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,18 +20,23 @@ import structlog
 
 from easel.actions import settle
 from easel.actions.drawing_places import Place, Places
+from easel.actions.moderation import Moderation
 from easel.actions.newsroom import Newsroom, Watch
 from easel.actions.steps import Steps, Stopped
 from easel.domain import link
+from easel.domain.moderation import Decision
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
 from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
 from easel.engines.provenance import Provenance, Recipe
+from easel.outside.moderation_endpoint import PictureFile
 from easel.outside.pictures import Pictures, StorageFailed
+from easel.store import moderation as moderation_log
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.endings import Outcome
+from easel.store.moderation import Judged
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -69,6 +74,7 @@ class Draw:
         newsroom: Newsroom,
         pictures: Pictures,
         engine: Engine,
+        moderation: Moderation,
         settings: DrawSettings,
     ) -> None:
         self._database = database
@@ -76,6 +82,7 @@ class Draw:
         self._newsroom = newsroom
         self._pictures = pictures
         self._engine = engine
+        self._moderation = moderation
         self._settings = settings
         self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
         self._places = Places(engine.draws_at_once, engine.jobs_at_once)
@@ -91,8 +98,9 @@ class Draw:
         await self._places.room()
 
     async def load(self) -> None:
-        """Load the engine. Raises EngineUnusable."""
+        """Load the engine, and what judges its pictures. Raises EngineUnusable, ClassifierUnusable."""
         started_s = time.monotonic()
+        await asyncio.to_thread(self._moderation.load)
         await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.load)
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
@@ -105,6 +113,10 @@ class Draw:
 
         Raises DatabaseUnavailable, and NotBegun after `stop`; on cancellation stops the draw after its current step.
         """
+        refused = await self._refused_prompt(task_id) if self._moderation.judges_before_drawing else None
+        if refused is not None:
+            judged, decision = refused
+            return self._told(judged, has_ended=await self._refuse(judged, decision, job_id))
         async with self._places.one() as place:
             if self._is_stopping:
                 raise NotBegun
@@ -121,8 +133,44 @@ class Draw:
         has_ended = await (
             self._fail(task, end, job_id) if isinstance(end, _Failed) else self._finish(task, end, job_id)
         )
+        return self._told(task, has_ended=has_ended)
+
+    def _told(self, task: Task, *, has_ended: bool) -> bool:
         if has_ended and task.callback_url is not None:
             self._settings.on_callback()
+        return has_ended
+
+    async def _refused_prompt(self, task_id: str) -> tuple[Task, Decision] | None:
+        """The task and why its prompt is refused, if it is and the task has not ended meanwhile."""
+        async with self._database.reading() as connection:
+            found = await tasks.find_all(connection, [task_id])
+        if self._is_stopping:
+            raise NotBegun
+        if not found or found[0].status in ENDS:
+            return None
+        decision = await self._ending(found[0], await self._moderation.before_drawing(found[0]))
+        return None if decision is None else (found[0], decision)
+
+    async def _ending(self, task: Task, decisions: Sequence[Decision]) -> Decision | None:
+        """The decision that ends the task; others are written down."""
+        for decision in decisions:
+            if decision.ends_task:
+                return decision
+            log.warning("moderation_waved_through", task_id=task.id, stage=decision.stage, reason=decision.reason)
+            async with self._database.transaction() as connection:
+                await moderation_log.note(connection, self._judged(task), decision)
+        return None
+
+    def _judged(self, task: Task) -> Judged:
+        return self._moderation.judged(task.account_id, task.prompt, task.id)
+
+    async def _refuse(self, task: Task, decision: Decision, job_id: int) -> bool:
+        has_ended = await settle.refuse(self._database, task.id, self._judged(task), decision, job_id)
+        if has_ended:
+            log.info("task_refused", task_id=task.id, request_id=task.request_id, stage=decision.stage,
+                     outcome=decision.outcome, layer=decision.layer, reason=decision.reason)  # fmt: skip
+        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
+            await self._discard_leftover(task.id)
         return has_ended
 
     async def _draw(self, task: Task, place: Place) -> "_Drawn | _Failed | None":
@@ -193,8 +241,13 @@ class Draw:
 
     async def _store(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         picture = await asyncio.to_thread(self._encode, task, drawn)
+        content_type = CONTENT_TYPES[task.output_format]
+        decisions = await self._moderation.of_picture(task, PictureFile(picture, content_type))
+        refusal = await self._ending(task, decisions)
+        if refusal is not None:
+            return await self._refuse(task, refusal, job_id)
         name = self._picture_name(task)
-        await self._pictures.put(object_name(name), picture, CONTENT_TYPES[task.output_format])
+        await self._pictures.put(object_name(name), picture, content_type)
         ended_at = datetime.now(UTC)
         outcome = Outcome(
             engine=self._engine.name,

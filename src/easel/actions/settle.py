@@ -8,10 +8,12 @@ import contextlib
 import itertools
 from collections.abc import Iterable
 
+from easel.domain.moderation import Decision
 from easel.domain.task import ErrorCode
-from easel.store import endings, news
+from easel.store import endings, moderation, news
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.endings import Outcome
+from easel.store.moderation import Judged
 from easel.store.news import Channel
 
 
@@ -31,6 +33,17 @@ async def fail(database: Database, task_id: str, code: ErrorCode, message: str, 
     """Fail a task, return its reservation and end its job; False, and nothing, when it had ended already."""
     async with database.single_statement() as connection:
         is_ended = await endings.fail(connection, task_id, code, message, job_id)
+    if is_ended:
+        await tell(database, task_id)
+    return is_ended
+
+
+async def refuse(database: Database, task_id: str, judged: Judged, decision: Decision, job_id: int) -> bool:
+    """Fail a task for what moderation decided, and log that; False, and nothing, when it had ended already."""
+    async with database.transaction() as connection:
+        is_ended = await endings.fail(connection, task_id, decision.code, decision.message, job_id)
+        if is_ended:
+            await moderation.note(connection, judged, decision)
     if is_ended:
         await tell(database, task_id)
     return is_ended

@@ -2,26 +2,41 @@
 
 One transaction holds the idempotency key, the key's limits, the tasks' rows, the queue's rows and the holds. When it is
 committed the tasks are accepted: each will end as completed and charged, or as failed and free.
+
+Moderation comes before it. What that refuses becomes tasks that have failed already, or an error, as the operator chose;
+either way it counts against the key's rate, and is written down.
 """
 
+import contextlib
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from easel.actions import settle
 from easel.actions.forecast import Forecast, Prospect
+from easel.actions.moderation import Moderation, ending
 from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
-from easel.domain.errors import IdempotencyConflict, ModelAccessDenied, PermissionDenied
+from easel.domain.errors import (
+    ContentPolicyViolation,
+    IdempotencyConflict,
+    ModelAccessDenied,
+    PermissionDenied,
+    ServiceUnavailable,
+)
+from easel.domain.moderation import Decision, Level
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.domain.rate import Quota, Standing
 from easel.store import acceptance, admission, idempotency, tasks
+from easel.store import moderation as moderation_log
 from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import Wish
-from easel.store.database import Connection, Database
+from easel.store.database import Connection, Database, DatabaseUnavailable
 from easel.store.idempotency import Claim
+from easel.store.moderation import Judged
 from easel.store.tasks import Task
 
 CREATE: Final = "create"
@@ -53,6 +68,11 @@ class Submission:
     def __post_init__(self) -> None:
         assert len({order.model for order in self.orders}) == 1
 
+    @property
+    def prompts(self) -> set[tuple[str, Level]]:
+        """What is to be judged: each prompt once, and how strictly."""
+        return {(order.prompt, Level.of(nsfw_check=order.nsfw_check)) for order in self.orders}
+
     def digest(self) -> bytes:
         """32 bytes that tell these orders from all others."""
         digests = [order.digest() for order in self.orders]
@@ -71,18 +91,36 @@ class Accepted:
 class Submit:
     """Accepts orders."""
 
-    def __init__(self, database: Database, forecast: Forecast, settings: SubmitSettings) -> None:
+    def __init__(
+        self, database: Database, moderation: Moderation, forecast: Forecast, settings: SubmitSettings
+    ) -> None:
         self._database = database
+        self._moderation = moderation
         self._forecast = forecast
         self._settings = settings
 
     async def __call__(self, submission: Submission) -> Accepted:
         """The accepted tasks.
 
-        Raises PermissionDenied, ModelAccessDenied, IdempotencyConflict, RateLimitExceeded, InsufficientQuota,
-        ServiceUnavailable (the backlog is full), DatabaseUnavailable; then nothing was kept.
+        Raises PermissionDenied, ModelAccessDenied, ContentPolicyViolation, IdempotencyConflict, RateLimitExceeded,
+        InsufficientQuota, ServiceUnavailable (the backlog is full, or nobody could judge the prompt),
+        DatabaseUnavailable; then no task was kept.
         """
         _check_access(submission)
+        decisions = [
+            decision
+            for prompt, level in submission.prompts
+            for decision in await self._moderation.before_acceptance(prompt, level)
+        ]
+        refusal = ending(decisions)
+        if refusal is not None:
+            return await self._refuse(submission, refusal)
+        accepted = await self._admit(submission)
+        if decisions and not accepted.is_replay:
+            await self._note(submission, accepted.tasks, decisions)
+        return accepted
+
+    async def _admit(self, submission: Submission) -> Accepted:
         count = len(submission.orders)
         prospect = await self._forecast.of_new_tasks(count)
         if prospect.refusal is not None and submission.idempotency_key is None:
@@ -94,26 +132,73 @@ class Submit:
             return accepted
 
     async def _accept(self, submission: Submission, prospect: Prospect) -> Accepted:
-        for _ in range(_ID_ATTEMPTS_MAX - 1):
-            try:
-                return await self._accept_once(submission, prospect)
-            except TaskIdTaken:
-                continue
-        return await self._accept_once(submission, prospect)
+        return await _with_new_ids(lambda: self._accept_once(submission, prospect))
 
     async def _accept_once(self, submission: Submission, prospect: Prospect) -> Accepted:
         new = [self._new_task(submission, order, prospect.estimated_time_s) for order in submission.orders]
         async with self._database.transaction() as connection:
-            earlier = await self._claim(connection, submission, [task.id for task in new])
-            if earlier:
-                wish = self._wish(submission)
-                standing = await admission.standing(connection, wish.api_key_id, wish.quota)
-                return Accepted(earlier, standing, is_replay=True)
+            earlier = await self._earlier(connection, submission, [task.id for task in new])
+            if earlier is not None:
+                return earlier
             if prospect.refusal is not None:
                 raise prospect.refusal
             # From here on the key's and the account's rows are locked.
             standing = await admission.admit(connection, self._wish(submission))
             return Accepted([await acceptance.accept(connection, task) for task in new], standing)
+
+    async def _refuse(self, submission: Submission, decision: Decision) -> Accepted:
+        """Tasks that have failed already. Raises what the caller is answered where that is to be an error."""
+        if not self._moderation.answers_errors:
+            refused = await _with_new_ids(lambda: self._refuse_once(submission, decision))
+            if any(order.callback_url is not None for order in submission.orders):
+                await settle.tell_all(self._database, *(task.id for task in refused.tasks))
+            return refused
+        async with self._database.transaction() as connection:
+            # What is refused claims nothing.
+            async with connection.transaction(force_rollback=True):
+                earlier = await self._earlier(
+                    connection, submission, [_new_id(datetime.now(UTC)) for _ in submission.orders]
+                )
+            if earlier is not None:
+                return earlier
+            await admission.admit(connection, self._wish(submission, are_held=False))
+            for order in submission.orders:
+                await moderation_log.note(connection, self._judged(submission, order), decision)
+        if decision.finding is None:
+            raise ServiceUnavailable
+        raise ContentPolicyViolation(decision.message)
+
+    async def _refuse_once(self, submission: Submission, decision: Decision) -> Accepted:
+        new = [self._new_task(submission, order, 0) for order in submission.orders]
+        async with self._database.transaction() as connection:
+            earlier = await self._earlier(connection, submission, [task.id for task in new])
+            if earlier is not None:
+                return earlier
+            standing = await admission.admit(connection, self._wish(submission, are_held=False))
+            refused = []
+            for task in new:
+                refused.append(await acceptance.refuse(connection, task, decision.code, decision.message))
+                await moderation_log.note(connection, self._judged(submission, task.order, task.id), decision)
+            return Accepted(refused, standing)
+
+    async def _note(self, submission: Submission, accepted: Sequence[Task], decisions: Sequence[Decision]) -> None:
+        """Write down what was let pass. The tasks are accepted by now, whatever becomes of this."""
+        with contextlib.suppress(DatabaseUnavailable):
+            async with self._database.transaction() as connection:
+                for order, task in zip(submission.orders, accepted, strict=True):
+                    for decision in decisions:
+                        await moderation_log.note(connection, self._judged(submission, order, task.id), decision)
+
+    def _judged(self, submission: Submission, order: Order, task_id: str | None = None) -> Judged:
+        return self._moderation.judged(submission.holder.account_id, order.prompt, task_id)
+
+    async def _earlier(self, connection: Connection, submission: Submission, ids: Sequence[str]) -> Accepted | None:
+        """What the idempotency key was used for before, if it was; otherwise it is claimed for these tasks."""
+        earlier = await self._claim(connection, submission, ids)
+        if not earlier:
+            return None
+        wish = self._wish(submission)
+        return Accepted(earlier, await admission.standing(connection, wish.api_key_id, wish.quota), is_replay=True)
 
     async def _claim(self, connection: Connection, submission: Submission, task_ids: Sequence[str]) -> list[Task]:
         """The tasks that the idempotency key was used for before; none when it is new, or there is no key."""
@@ -136,7 +221,7 @@ class Submit:
         assert len(earlier) in {0, len(task_ids)}
         return earlier
 
-    def _wish(self, submission: Submission) -> Wish:
+    def _wish(self, submission: Submission, *, are_held: bool = True) -> Wish:
         holder = submission.holder
         return Wish(
             api_key_id=holder.api_key_id,
@@ -144,6 +229,7 @@ class Submit:
             price_microcredits=self._price_microcredits(holder, submission.orders[0].model),
             quota=Quota(CREATE, holder.creates_per_minute or self._settings.creates_per_minute),
             unfinished_max=holder.unfinished_max or self._settings.unfinished_max,
+            are_held=are_held,
         )
 
     def _price_microcredits(self, holder: Holder, model: str) -> int:
@@ -153,7 +239,7 @@ class Submit:
         holder = submission.holder
         created_at = datetime.now(UTC)
         return NewTask(
-            id=task_rules.new_id(int(created_at.timestamp()), secrets.randbelow(task_rules.ID_SUFFIXES)),
+            id=_new_id(created_at),
             account_id=holder.account_id,
             api_key_id=holder.api_key_id,
             request_id=submission.request_id,
@@ -166,6 +252,20 @@ class Submit:
             estimated_time_s=estimated_time_s,
             created_at=created_at,
         )
+
+
+async def _with_new_ids(accept: Callable[[], Awaitable[Accepted]]) -> Accepted:
+    """What `accept` gives, which is called again where an id that it made was taken."""
+    for _ in range(_ID_ATTEMPTS_MAX - 1):
+        try:
+            return await accept()
+        except TaskIdTaken:
+            continue
+    return await accept()
+
+
+def _new_id(created_at: datetime) -> str:
+    return task_rules.new_id(int(created_at.timestamp()), secrets.randbelow(task_rules.ID_SUFFIXES))
 
 
 def _numbered(idempotency_key: str, number: int) -> str:

@@ -14,7 +14,7 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures import Pictures, StorageFailed
-from easel.store import endings, queue, retention
+from easel.store import endings, moderation, queue, retention
 from easel.store.database import Connection, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,7 @@ class Lifetimes:
     picture_h: int | None
     prompt_h: int | None
     idempotency_h: int
+    moderation_h: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Sweep:
             if kept.prompt_h is not None:
                 prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
             await retention.forget_callbacks(connection, BATCH_MAX)
+            if kept.moderation_h is not None:
+                await moderation.forget(connection, kept.moderation_h, BATCH_MAX)
             return prompts, await retention.forget_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
 
     async def _delete_withdrawn(self) -> int:

@@ -18,5 +18,6 @@ def sweep(settings: Settings, data: Database, kept: Pictures) -> Sweep:
         picture_h=settings.picture_retention_h or None,
         prompt_h=settings.prompt_retention_h or None,
         idempotency_h=settings.idempotency_retention_h,
+        moderation_h=settings.moderation_retention_h or None,
     )
     return Sweep(data, kept, lifetimes)

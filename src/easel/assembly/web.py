@@ -9,6 +9,7 @@ from easel.actions.newsroom import Newsroom
 from easel.actions.submit import Submit, SubmitSettings
 from easel.actions.task_reader import TaskReader
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
+from easel.assembly.moderation import moderation
 from easel.assembly.storage import picture_store, sweep
 from easel.settings import Settings
 from easel.store.news import Channel
@@ -39,7 +40,8 @@ def web_app(settings: Settings, installed: Installation) -> App:
         AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
     )
     answers = TaskAnswers(data, TaskReader(data), newsroom, forecast, keys)
-    submit = Submit(data, forecast, submit_settings(settings))
+    judge = moderation(settings, installed.secret, judges_pictures=False)
+    submit = Submit(data, judge, forecast, submit_settings(settings))
     link_base = LinkBase(settings.public_url)
     swept = sweep(settings, data, kept)
 
@@ -50,6 +52,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         yield
         for task in beside:
             task.cancel()
+        await judge.aclose()
         await data.close()
 
     endpoints = Endpoints(

@@ -11,6 +11,7 @@ from easel.actions.draw import Draw, DrawSettings
 from easel.actions.newsroom import Newsroom
 from easel.assembly.engines import engine
 from easel.assembly.installation import Installation, callback_secrets_root, link_keys
+from easel.assembly.moderation import moderation
 from easel.assembly.storage import picture_store, sweep
 from easel.outside.safe_http import SafeHttp
 from easel.settings import Settings
@@ -32,7 +33,7 @@ class WorkerParts:
 
 
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
-    """The worker process's objects. Raises EngineUnusable."""
+    """The worker process's objects. Raises EngineUnusable, PluginUnusable, EndpointUnusable."""
     data = Database(installed.database_url, settings.database_connections // 2)
     notes = Database(installed.database_url, -(-settings.database_connections // 2), waits_for_disk=False)
     kept = picture_store(settings)
@@ -57,6 +58,7 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
         newsroom,
         kept,
         engine(settings),
+        moderation(settings, installed.secret, judges_pictures=True),
         DrawSettings(
             picture_name_secret=installed.secret.derive("picture names"),
             easel_version=easel.__version__,

@@ -12,10 +12,16 @@ import click
 from easel import logs, settings
 from easel.assembly.engines import devices, remote
 from easel.assembly.installation import Installation, database_of, installation, secret_file
+from easel.assembly.moderation import classifier, endpoint
 from easel.assembly.storage import picture_store
 from easel.commands.administration import data_dir_option
 from easel.domain.errors import EaselError
+from easel.domain.moderation import LayerFailed
 from easel.engines.engine import EngineUnusable
+from easel.outside import moderation_plugins, rulebook
+from easel.outside.moderation_endpoint import EndpointUnusable
+from easel.outside.moderation_plugins import PluginUnusable
+from easel.outside.picture_classifier_folder import ClassifierUnusable
 from easel.outside.pictures import StorageFailed
 from easel.outside.private_postgres import PostgresUnusable
 from easel.settings import Settings, SettingsWrong
@@ -35,13 +41,13 @@ class Diagnosis:
 @click.command()
 @data_dir_option
 def doctor(data_dir: Path | None) -> None:
-    """Look at database, storage, engine, device and secret, and say what is missing.
+    """Look at database, storage, engine, device, secret and moderation, and say what is missing.
 
     Makes the data folder, its secret and the private database where they are not there yet, as a first start would.
     """
     is_well = True
     for diagnosis in _diagnoses(data_dir):
-        click.echo(f"{'ok     ' if diagnosis.is_well else 'MISSING'}  {diagnosis.subject:<9} {diagnosis.words}")
+        click.echo(f"{'ok     ' if diagnosis.is_well else 'MISSING'}  {diagnosis.subject:<10} {diagnosis.words}")
         is_well = is_well and diagnosis.is_well
     click.echo("Everything that Easel needs is there." if is_well else "Easel cannot draw until this is mended.")
     sys.exit(0 if is_well else EXIT_UNUSABLE)
@@ -61,6 +67,7 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     yield from _database(read)
     yield _storage(read)
     yield from _engine(read)
+    yield from _moderation(read)
 
 
 def _links_at(read: Settings) -> str:
@@ -133,6 +140,44 @@ def _remote(read: Settings) -> Diagnosis:
     except EngineUnusable as error:
         return Diagnosis("engine", is_well=False, words=f"remote: {error}")
     return Diagnosis("engine", is_well=look.state != "bad", words=f"remote: {look.words}")
+
+
+def _moderation(read: Settings) -> Iterator[Diagnosis]:
+    """Every layer that judges, and no other."""
+    rules = rulebook.load()
+    words = f"Easel's own rules, version {rules.version}, for {', '.join(rulebook.languages())}"
+    yield Diagnosis("moderation", is_well=True, words=words)
+    try:
+        for plugin in moderation_plugins.load(read.moderation_plugin_list):
+            judged = " and ".join(
+                what
+                for what, is_judged in (("prompts", plugin.judges_prompts), ("pictures", plugin.judges_pictures))
+                if is_judged
+            )
+            yield Diagnosis("moderation", is_well=True, words=f"plug-in {plugin.name} {plugin.version}, for {judged}")
+    except PluginUnusable as error:
+        yield Diagnosis("moderation", is_well=False, words=str(error))
+    if read.moderation_url is not None:
+        yield asyncio.run(_look_at_endpoint(read))
+    if (judge := classifier(read)) is not None:
+        try:
+            judge.load()
+        except ClassifierUnusable as error:
+            yield Diagnosis("moderation", is_well=False, words=str(error))
+        else:
+            words = f"picture classifier {judge.version} in {read.moderation_classifier}"
+            yield Diagnosis("moderation", is_well=True, words=words)
+
+
+async def _look_at_endpoint(read: Settings) -> Diagnosis:
+    try:
+        asked = endpoint(read)
+        assert asked is not None
+        words = await asked.look()
+        await asked.aclose()
+    except (EndpointUnusable, LayerFailed) as error:
+        return Diagnosis("moderation", is_well=False, words=str(error))
+    return Diagnosis("moderation", is_well=True, words=words)
 
 
 def _weights(read: Settings) -> Diagnosis:

@@ -9,6 +9,9 @@ import click
 from easel.engines.engine import EngineUnusable
 from easel.outside.backup_file import BackupUnusable
 from easel.outside.data_folder import DataFolderUnusable
+from easel.outside.moderation_endpoint import EndpointUnusable
+from easel.outside.moderation_plugins import PluginUnusable
+from easel.outside.picture_classifier_folder import ClassifierUnusable
 from easel.outside.pictures import StorageFailed
 from easel.outside.private_postgres import PostgresUnusable
 from easel.settings import SettingsWrong
@@ -24,6 +27,9 @@ _UNUSABLE: Final = (
     EngineUnusable,
     StorageFailed,
     BackupUnusable,
+    ClassifierUnusable,
+    EndpointUnusable,
+    PluginUnusable,
 )
 
 

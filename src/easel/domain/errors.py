@@ -61,6 +61,17 @@ class InvalidRequest(Refusal):
         self.generation, self.task = _both("invalid_request", message, "invalid_request_error")
 
 
+class ContentPolicyViolation(Refusal):
+    """400: moderation refused the prompt, where the operator has it answered so. `message` names the broad category."""
+
+    status = 400
+    param = "prompt"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.generation, self.task = _both(ErrorCode.CONTENT_POLICY_VIOLATION, message, "invalid_request_error")
+
+
 class InvalidTaskId(Refusal):
     """400: the path holds no task id."""
 

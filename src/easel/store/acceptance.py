@@ -1,7 +1,7 @@
 """Acceptance: the one statement that makes a task, its place in the queue and its hold.
 
 All three or none come to be. It does not judge whether the key may create a task; `admission` does, before it and in
-the same transaction.
+the same transaction. A task that moderation refuses comes to be as failed, with neither place nor hold.
 """
 
 from dataclasses import dataclass, fields
@@ -13,6 +13,7 @@ from psycopg import sql
 
 from easel.domain.errors import EaselError, InsufficientQuota
 from easel.domain.order import Order
+from easel.domain.task import ErrorCode
 from easel.store import credits as ledger
 from easel.store import queue
 from easel.store.database import Connection
@@ -83,25 +84,54 @@ _ACCEPT: Final = (
 )
 
 
+_REFUSE: Final = (
+    sql.SQL("""
+    INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
+        model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format, estimated_time_s, created_at,
+        status, ended_at, error_code, error_message, is_refused, prompt_erased_at)
+    VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
+        %(price_microcredits)s, %(model)s, '', %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
+        %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s,
+        'failed', now(), %(code)s, %(message)s, true, now())
+    RETURNING {}
+""")
+    .format(COLUMNS)
+    .as_bytes()
+)
+
+
 async def accept(connection: Connection, new: NewTask) -> Task:
     """The pending task, queued and paid for.
 
     Raises TaskIdTaken, InsufficientQuota; after either the transaction can only be undone.
     """
+    try:
+        return await _insert(connection, _ACCEPT, new, {})
+    except psycopg.errors.CheckViolation as error:
+        if error.diag.constraint_name != "accounts_available_not_negative":
+            raise
+        raise InsufficientQuota from None
+
+
+async def refuse(connection: Connection, new: NewTask, code: ErrorCode, message: str) -> Task:
+    """The task as failed from the beginning, free, and without its prompt.
+
+    Raises TaskIdTaken; then the transaction can only be undone.
+    """
+    return await _insert(connection, _REFUSE, new, {"code": code, "message": message})
+
+
+async def _insert(connection: Connection, statement: bytes, new: NewTask, more: dict[str, str]) -> Task:
     cursor = connection.cursor(row_factory=task_rows)
     values = {field.name: getattr(new, field.name) for field in fields(NewTask)}
     order = {field.name: getattr(new.order, field.name) for field in fields(Order)}
     try:
         # The order's seed is the caller's wish; the task's is what will be drawn with.
-        await cursor.execute(_ACCEPT, {**order, **values})
+        await cursor.execute(statement, {**order, **values, **more})
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != "tasks_pkey":
             raise
         raise TaskIdTaken from None
-    except psycopg.errors.CheckViolation as error:
-        if error.diag.constraint_name != "accounts_available_not_negative":
-            raise
-        raise InsufficientQuota from None
     row = await cursor.fetchone()
     assert row is not None
     return row

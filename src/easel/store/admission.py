@@ -17,13 +17,17 @@ RETRY_AFTER_UNFINISHED_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`count` tasks of one price that a key wants to create, and the limits that it is held to."""
+    """`count` tasks of one price that a key wants to create, and the limits that it is held to.
+
+    Those that moderation refuses count against the rate alone: they `are_held` by nothing.
+    """
 
     api_key_id: int
     count: int
     price_microcredits: int
     quota: Quota
     unfinished_max: int
+    are_held: bool = True
 
 
 async def admit(connection: Connection, wish: Wish) -> Standing:
@@ -31,10 +35,11 @@ async def admit(connection: Connection, wish: Wish) -> Standing:
 
     Raises Unauthorized (it was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing was counted.
     """
+    held_count = wish.count if wish.are_held else 0
     values = {
         "id": wish.api_key_id,
-        "count": wish.count,
-        "amount": wish.count * wish.price_microcredits,
+        "count": held_count,
+        "amount": held_count * wish.price_microcredits,
         "spacing_s": wish.count * wish.quota.spacing_s,
         "window_s": wish.quota.window_s,
         "unfinished_max": wish.unfinished_max,

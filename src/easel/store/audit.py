@@ -51,6 +51,10 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
         WHERE (tasks.status IN ('completed', 'failed')) IS DISTINCT FROM (coalesce(holds.state, 'none') <> 'open')
         """,
+    "a task has no hold exactly when moderation refused it at once": """
+        SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
+        WHERE tasks.is_refused IS DISTINCT FROM (holds.task_id IS NULL)
+        """,
     "a completed task is charged, and no other": """
         SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
         WHERE (tasks.status = 'completed') IS DISTINCT FROM (coalesce(holds.state, 'none') = 'captured')

@@ -1,0 +1,159 @@
+"""`easel moderation …`: what an operator sees of moderation. It never shows a prompt that somebody sent."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+from rich.console import Console
+
+from easel import settings
+from easel.actions.moderation import prompt_digest
+from easel.assembly.moderation import digest_key
+from easel.commands.administration import data_dir_option, table, with_installation
+from easel.commands.failures import told_plainly
+from easel.domain.errors import EaselError
+from easel.domain.moderation import Level, Outcome
+from easel.domain.order import PROMPT_CODE_POINTS_MAX
+from easel.domain.prompt_rules import LITTLE_ELSE, Judgement, Rule
+from easel.outside import moderation_plugins, rulebook
+from easel.outside.moderation_plugins import Plugin
+from easel.store import moderation as moderation_log
+from easel.store.database import Database
+from easel.store.moderation import Count, ListedDecision, Search
+
+LISTED_MAX: Final = 1000
+DAYS_MAX: Final = 3650
+COLUMNS_MIN: Final = 150
+DIGEST_CHARACTERS: Final = 12
+
+
+@click.group("moderation")
+def moderation_group() -> None:
+    """List and count what moderation decided, and explain what it would decide."""
+
+
+@moderation_group.command("list")
+@click.option("--account", help="Only this account's.")
+@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="Only these.")
+@click.option("--task", "task_id", help="Only this task's.")
+@click.option("--prompt", help="Only what was decided about exactly this prompt; - reads it from standard input.")
+@click.option("--count", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one decision a line.")
+@data_dir_option
+def list_decisions(
+    account: str | None,
+    outcome: str | None,
+    task_id: str | None,
+    prompt: str | None,
+    count: int,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List the latest decisions, with a digest in place of the prompt."""
+
+    async def act(database: Database, key: bytes) -> list[ListedDecision]:
+        digest = None if prompt is None else prompt_digest(key, _text(prompt))
+        async with database.reading() as connection:
+            return await moderation_log.listed(connection, Search(account, outcome, task_id, digest, count))
+
+    decisions = with_installation(data_dir, digest_key, act)
+    if as_json:
+        for each in decisions:
+            shown = {name: getattr(each, name) for name in ListedDecision.__slots__}
+            click.echo(msgspec.json.encode(shown | {"prompt_digest": each.prompt_digest.hex()}))
+        return
+    listed = table(
+        "Time", "Account", "Stage", "Level", "Outcome", "Category", "Layer", "Rule or reason", "Task", "Prompt"
+    )
+    for each in decisions:
+        listed.add_row(
+            f"{each.decided_at:%Y-%m-%d %H:%M:%S}", each.account, each.stage, each.level, each.outcome,
+            each.category or "", each.layer, _because(each), each.task_id or "answered as an error",
+            each.prompt_digest.hex()[:DIGEST_CHARACTERS],
+        )  # fmt: skip
+    Console(width=max(Console().width, COLUMNS_MIN)).print(listed)
+
+
+def _because(decision: ListedDecision) -> str:
+    if not decision.scores:
+        return decision.rule
+    highest = sorted(decision.scores.items(), key=lambda score: score[1], reverse=True)[:1]
+    return f"{decision.rule}, {', '.join(f'{name} {score:.2f}' for name, score in highest)}"
+
+
+@moderation_group.command("count")
+@click.option("--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, help="Of so many days.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
+    """Count decisions by stage, outcome, layer and category."""
+
+    async def act(database: Database, _key: bytes) -> list[Count]:
+        async with database.reading() as connection:
+            return await moderation_log.counts(connection, days)
+
+    counts = with_installation(data_dir, digest_key, act)
+    if as_json:
+        click.echo(msgspec.json.encode(counts))
+        return
+    counted = table("Stage", "Outcome", "Layer", "Category", "Decisions")
+    for each in counts:
+        counted.add_row(each.stage, each.outcome, each.layer, each.category or "", str(each.decisions))
+    Console().print(counted)
+
+
+@moderation_group.command("explain")
+@click.argument("prompt")
+def explain(prompt: str) -> None:
+    """Judge PROMPT with the local layers, and show which rule, term and view decided; - reads standard input.
+
+    Nothing is written down, and the moderation server, if one is configured, is not asked.
+    """
+    text = _text(prompt)
+    with told_plainly():
+        plugins = moderation_plugins.load(settings.read().moderation_plugin_list)
+    rules = rulebook.load()
+    for level in Level:
+        judgement = rules.judge(text, level)
+        click.secho(f"{level}: {_said(judgement)} (rules {rules.version})", bold=True)
+        for rule in judgement.rules:
+            click.echo(f"  {rule.name} ({rule.category})")
+            for line in _evidence(rule, judgement):
+                click.echo(f"    {line}")
+        for plugin in plugins:
+            click.echo(f"  plug-in {plugin.name}: {asyncio.run(_of_plugin(plugin, text, level))}")
+        if not judgement.rules and judgement.found:
+            found = ", ".join(f"{concept} ({found.term})" for concept, found in judgement.found.items() if found.term)
+            click.echo(f"  found, and not refused together: {found}")
+
+
+def _said(judgement: Judgement) -> str:
+    return f"refused as {judgement.rules[0].category}" if judgement.rules else "passes"
+
+
+def _evidence(rule: Rule, judgement: Judgement) -> list[str]:
+    lines = []
+    for concept in sorted(frozenset().union(*rule.groups) & judgement.found.keys()):
+        found = judgement.found[concept]
+        what = "next to no other words" if concept == LITTLE_ELSE else f"the term {found.term!r}"
+        lines.append(f"{concept}: {what}, in the view {found.view.strip()!r}")
+    return lines
+
+
+async def _of_plugin(plugin: Plugin, text: str, level: Level) -> str:
+    try:
+        finding = await plugin.judge_prompt(text, level)
+    except EaselError as error:
+        return f"cannot judge: {error}"
+    return "finds nothing" if finding is None else f"refuses as {finding.category}"
+
+
+def _text(argument: str) -> str:
+    text = sys.stdin.read().removesuffix("\n") if argument == "-" else argument
+    if not 1 <= len(text) <= PROMPT_CODE_POINTS_MAX:
+        raise click.ClickException(f"A prompt has 1 to {PROMPT_CODE_POINTS_MAX} characters.")
+    return text

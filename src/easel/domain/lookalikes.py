@@ -1,0 +1,62 @@
+"""What stands in for a letter: characters that look like one, or that people write in its place.
+
+Only what Unicode's own decompositions do not know. It promises nothing of completeness: there are always more.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """What pairs such as `ıi łl æ:ae` say: a character and what it stands for."""
+    return {pair[0]: pair[1:].removeprefix(":") for pair in text.split()}
+
+
+def _rows(letters: str, *starts: int) -> dict[str, str]:
+    return {chr(start + number): letter for start in starts for number, letter in enumerate(letters)}
+
+
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
+
+LATIN_VARIANTS: Final[Mapping[str, str]] = {
+    # Regional indicators, and letters in dark circles and squares.
+    **_rows(_ALPHABET, 0x1F1E6, 0x1F150, 0x1F170),
+    # Small capitals, letters upside down, and letters of one language's own.
+    **_pairs("ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ꞯq ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz"),
+    **_pairs("ɐa ɔc ǝe ɟf ƃg ɥh ᴉi ɾj ʞk ɯm ɹr ʇt ʌv ʍw ʎy"),
+    **_pairs(
+        "ıi łl øo đd ħh ŧt ƀb ƈc ɖd ɗd ɛe ƒf ɡg ɠg ɦh ɨi ɩi ɭl ɲn ɳn ŋn ɵo ƥp ʠq ɍr ɽr ʂs ƭt ʈt ʉu ʋv ɏy ʐz ɑa ʃs"
+    ),
+    **_pairs("æ:ae œ:oe"),
+    **_pairs("ꓮa ꓐb ꓚc ꓓd ꓰe ꓝf ꓖg ꓧh ꓲi ꓙj ꓗk ꓡl ꓟm ꓠn ꓳo ꓑp ꓣr ꓢs ꓔt ꓴu ꓦv ꓪw ꓫx ꓬy ꓜz"),
+    # The Persian letters and forms that Arabic has others for.
+    **_pairs("ىي یي کك ةه ٱا ھه ہه ۀه"),
+}
+"""Whatever language a word is in, these are nothing but forms of another letter."""
+
+LATIN_LOOKALIKES: Final[Mapping[str, str]] = {
+    **_pairs("аa вb сc ԁd еe ѓf ґr һh іi јj кk ӏl мm нn оo рp ԛq гr ѕs тt џu ѵv ѡw ԝw хx уy ҳx зz ӡz"),
+    **_pairs("αa βb ϲc δd εe ηn γy ιi κk λl μu νv οo πn ρp σo τt υu χx ωw ϳj ζz"),
+    **_pairs("աw օo սu հh ոn ցg զq յj ցg տs ք:f"),
+    **_pairs("ꭺa ꮯc ꭰd ꭼe ꭲi ꮻk ꮇm ꮲp ꭱr ꮪs ꭲi ꮃw ꮓz"),
+}
+"""Letters of other alphabets that are taken for Latin ones, in lower case."""
+
+CYRILLIC_LOOKALIKES: Final[Mapping[str, str]] = {
+    **_pairs("aа bв cс eе hн iі kк mм oо pр tт xх yу uи nп rг"),
+    **_pairs("αа βв εе κк ορ οо ρр τт χх υу"),
+    **_pairs("0о 3з 4ч 6б @а"),
+}
+"""What is taken for a Cyrillic letter, in lower case."""
+
+LEET: Final[Mapping[str, str]] = _pairs("0o 3e 4a 5s 6g 7t 8b 9g 2z @a $s €e £l ¥y +t ¢c §s ¡i")
+"""Digits and signs in place of letters; `1`, `!` and `|` stand for two."""
+LEET_OF_TWO: Final = "1!|"
+LEET_SIGNS: Final = "".join(sorted({*LEET, *LEET_OF_TWO} - set("0123456789")))
+
+EMOJI_WORDS: Final[Mapping[str, str]] = {
+    "👶": "baby", "🧒": "child", "👧": "little girl", "👦": "little boy", "🚼": "baby", "🔞": "nsfw",
+    "👙": "bikini", "🍆": "eggplant", "🔪": "knife", "🩸": "blood", "👩": "woman", "👨": "man", "🏴": "flag",
+    "卐": "swastika", "卍": "manji",
+}  # fmt: skip
+"""Emoji that name someone or something, as the words that the lexicon knows."""

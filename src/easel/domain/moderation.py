@@ -1,0 +1,154 @@
+"""Moderation: what is refused at which level, what a finding is, and how a list of scores is judged.
+
+It does not read prompts (`prompt_rules` does) or pictures, and knows nothing of who asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from easel.domain.errors import EaselError
+from easel.domain.task import ErrorCode
+
+
+class Level(StrEnum):
+    """How strictly an order is judged. Basic is always on."""
+
+    BASIC = "basic"
+    STRICT = "strict"
+
+    @classmethod
+    def of(cls, *, nsfw_check: bool) -> "Level":
+        """The level that an order asks for."""
+        return cls.STRICT if nsfw_check else cls.BASIC
+
+
+class Stage(StrEnum):
+    """What was judged."""
+
+    PROMPT = "prompt"
+    IMAGE = "image"
+
+
+class Category(StrEnum):
+    """What is wrong with something, in the words of OpenAI's moderation API, and one of our own."""
+
+    SEXUAL = "sexual"
+    SEXUAL_MINORS = "sexual/minors"
+    VIOLENCE = "violence"
+    VIOLENCE_GRAPHIC = "violence/graphic"
+    SELF_HARM = "self-harm"
+    SELF_HARM_INTENT = "self-harm/intent"
+    SELF_HARM_INSTRUCTIONS = "self-harm/instructions"
+    HATE = "hate"
+    HATE_THREATENING = "hate/threatening"
+    HARASSMENT = "harassment"
+    HARASSMENT_THREATENING = "harassment/threatening"
+    ILLICIT = "illicit"
+    ILLICIT_VIOLENT = "illicit/violent"
+    EXTREMISM = "extremism"
+
+    @property
+    def broad(self) -> str:
+        """The category as callers are told it: without its kind."""
+        return self.partition("/")[0]
+
+
+class Layer(StrEnum):
+    """Who judged."""
+
+    RULES = "rules"
+    ENDPOINT = "endpoint"
+    CLASSIFIER = "classifier"
+    PLUGIN = "plugin"
+
+
+THRESHOLDS: Final[Mapping[Category, tuple[float, float]]] = {
+    Category.SEXUAL_MINORS: (0.05, 0.20),
+    Category.SELF_HARM: (0.30, 0.60),
+    Category.SELF_HARM_INTENT: (0.30, 0.60),
+    Category.SELF_HARM_INSTRUCTIONS: (0.30, 0.60),
+    Category.VIOLENCE_GRAPHIC: (0.40, 0.70),
+    Category.ILLICIT_VIOLENT: (0.40, 0.70),
+    Category.SEXUAL: (0.50, 0.80),
+    Category.VIOLENCE: (0.50, 0.80),
+    Category.HARASSMENT_THREATENING: (0.50, 0.80),
+    Category.HATE_THREATENING: (0.50, 0.80),
+    Category.HARASSMENT: (0.60, 0.85),
+    Category.HATE: (0.60, 0.85),
+    Category.ILLICIT: (0.60, 0.85),
+}
+"""From which score on a category is refused, at strict and at basic: the hosted service's medium and high."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why something is refused. `rule` is the layer's own name for what found it, and `version` the layer's; neither is
+    for callers. `scores` are between 0 and 1."""
+
+    category: Category
+    layer: Layer
+    rule: str
+    version: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """What was decided."""
+
+    REFUSED = "refused"
+    UNJUDGED = "unjudged"
+    """A layer could not judge, and what nobody judged is not drawn."""
+    WAVED_THROUGH = "waved_through"
+    """A layer could not judge, and the operator would rather have it drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided of one stage, and why: the finding, or the reason for which a layer could not judge."""
+
+    stage: Stage
+    level: Level
+    outcome: Outcome
+    layer: Layer
+    finding: Finding | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        assert (self.outcome is Outcome.REFUSED) == (self.finding is not None)
+
+    @property
+    def ends_task(self) -> bool:
+        """Whether nothing is drawn, or shown."""
+        return self.outcome is not Outcome.WAVED_THROUGH
+
+    @property
+    def code(self) -> ErrorCode:
+        """With which code its task fails."""
+        return ErrorCode.CONTENT_POLICY_VIOLATION if self.finding else ErrorCode.SERVICE_ERROR
+
+    @property
+    def message(self) -> str:
+        """What the caller is told: the stage and the broad category, and never the rule."""
+        if self.finding is None:
+            return f"The {self.stage} could not be judged by moderation"
+        return f"Content policy violation.\nThe {self.stage} was refused: {self.finding.category.broad}."
+
+
+class LayerFailed(EaselError):
+    """A layer could not judge. The message is for the operator."""
+
+    def __init__(self, layer: Layer, reason: str) -> None:
+        super().__init__(reason)
+        self.layer = layer
+
+
+def worst(scores: Mapping[str, float], level: Level) -> Category | None:
+    """The category that is furthest beyond its threshold; None where none reaches it. Unknown ones are ignored."""
+    beyond = {
+        category: scores[category] - threshold[level is Level.BASIC]
+        for category, threshold in THRESHOLDS.items()
+        if category in scores and scores[category] >= threshold[level is Level.BASIC]
+    }
+    return max(beyond, key=lambda category: beyond[category]) if beyond else None

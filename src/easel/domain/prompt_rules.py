@@ -1,0 +1,114 @@
+"""Prompt rules: which concepts together are refused, and the judging of a prompt by them.
+
+A rule names groups of concepts, and is met when each group has one that was found; never a single word. What is found in
+different views of a prompt counts together, since a disguise may cover only a part of it. It reads no files, and
+promises nothing about what nobody wrote a term for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from easel.domain.concepts import Lexicon
+from easel.domain.moderation import THRESHOLDS, Category, Finding, Layer, Level
+from easel.domain.prompt_views import views
+
+LITTLE_ELSE: Final = "little_else"
+"""A concept that is found where a prompt says next to nothing besides terms of the lexicon."""
+OTHER_WORDS_MAX: Final = 2
+HIDING: Final = frozenset({"innocent", "adult"})
+"""The concepts of phrases that hide the words in them: `naked mole rat`, `grown-up girl`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Refuses a prompt that has a concept of each of `groups` and none of `unless`."""
+
+    name: str
+    category: Category
+    level: Level
+    groups: Sequence[frozenset[str]]
+    unless: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        assert len(self.groups) >= 2, "a rule is a conjunction"
+
+    def is_met(self, found: Mapping[str, "Evidence"]) -> bool:
+        """Whether what was found in a prompt is what the rule refuses."""
+        return all(not group.isdisjoint(found) for group in self.groups) and self.unless.isdisjoint(found)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRule:
+    """Refuses a picture that is `shown`, whatever the level, where its prompt has one of `concepts`."""
+
+    name: str
+    shown: Category
+    concepts: frozenset[str]
+    category: Category
+
+
+class Evidence(NamedTuple):
+    """Where a concept was found: the view, and the term."""
+
+    view: str
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found in a prompt, and the rules that it meets, red lines first."""
+
+    found: Mapping[str, Evidence]
+    rules: Sequence[Rule]
+    is_sensitive: bool
+    """Whether it has a concept that a red line is drawn around."""
+
+
+class Rulebook:
+    """The lexicon and its rules, in one version."""
+
+    def __init__(
+        self,
+        version: str,
+        lexicon: Lexicon,
+        rules: Sequence[Rule],
+        picture_rules: Sequence[PictureRule],
+        sensitive: frozenset[str],
+    ) -> None:
+        """`sensitive` are the concepts that a red line is drawn around."""
+        self.version = version
+        self._picture_rules = picture_rules
+        self._lexicon = lexicon
+        self._rules = sorted(rules, key=lambda rule: rule.level is not Level.BASIC)
+        self._sensitive = sensitive
+
+    def judge(self, prompt: str, level: Level) -> Judgement:
+        """Every concept in the prompt, and every rule of the level, or of a lower one, that it meets."""
+        found: dict[str, Evidence] = {}
+        seen = views(prompt)
+        in_views = self._lexicon.find(seen)
+        for view, in_view in zip(seen, in_views, strict=True):
+            for concept, term in in_view.concepts.items():
+                found.setdefault(concept, Evidence(view, term))
+        if found and in_views[0].other_words <= OTHER_WORDS_MAX:
+            found[LITTLE_ELSE] = Evidence(seen[0], "")
+        met = [
+            rule for rule in self._rules if (rule.level is Level.BASIC or rule.level is level) and rule.is_met(found)
+        ]
+        return Judgement(found, met, not self._sensitive.isdisjoint(found))
+
+    def picture_finding(self, judgement: Judgement, scores: Mapping[str, float]) -> Finding | None:
+        """Why a picture of the judged prompt is refused at every level, if it is. `scores` are by category."""
+        for rule in self._picture_rules:
+            is_shown = scores.get(rule.shown, 0.0) >= THRESHOLDS[rule.shown][0]
+            if is_shown and not rule.concepts.isdisjoint(judgement.found):
+                return Finding(rule.category, Layer.CLASSIFIER, rule.name, self.version, scores)
+        return None
+
+    def finding(self, judgement: Judgement) -> Finding | None:
+        """Why the prompt is refused, if it is."""
+        if not judgement.rules:
+            return None
+        rule = judgement.rules[0]
+        return Finding(rule.category, Layer.RULES, rule.name, self.version)

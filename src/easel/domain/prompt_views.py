@@ -1,0 +1,156 @@
+"""Views of a prompt: the same words without the disguises that they may come in.
+
+`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters. The other views
+undo what might (blanks between letters, digits for letters, foreign alphabets), and stand beside it, so that nothing
+that was plain gets lost. Only judging looks at views; what is drawn is the prompt.
+
+Time is linear in the prompt's length. Not undone: words broken by a blank into parts of several letters, words written
+backwards or enciphered, and words that stand for others.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from easel.domain.lookalikes import (
+    CYRILLIC_LOOKALIKES,
+    EMOJI_WORDS,
+    LATIN_LOOKALIKES,
+    LATIN_VARIANTS,
+    LEET,
+    LEET_OF_TWO,
+    LEET_SIGNS,
+)
+
+_FOLDED_CHARACTERS_MAX: Final = 65_536
+_MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
+_VOICING_MARKS: Final = "\u3099\u309a"
+_INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
+"""What is a letter or a sign by its category, and shows nothing: fillers, a blank in Braille, a lengthening dash."""
+_LONG_LIGATURE_MIN: Final = 0xFDF0
+_LONG_LIGATURE_MAX: Final = 0xFDFF
+"""Arabic phrases in one character; taken apart they would make a prompt nine times as long."""
+_KATAKANA: Final = range(0x30A1, 0x30F7)
+_KATAKANA_TO_HIRAGANA: Final = 0x60
+
+_HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+UNSPACED: Final = f"{_HAN_OR_KANA}\uac00-\ud7a3"
+"""Signs whose scripts put no blanks between words, or write endings in one with them; for a character class."""
+_LETTER: Final = r"[^\W_]"
+_SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
+_SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
+
+_STRAY_VOICING: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+")
+_WORDS: Final = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+")
+_INNER_SIGNS: Final = re.compile(rf"(?<={_LETTER})[-._~'’`´·•‧/\\=:^\"‐‑–—]{{1,3}}(?={_LETTER})")
+_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}[\W_]{{1,3}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
+_BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
+_BLANKS: Final = re.compile(rf"[^\w{_SIGNS}]|_")
+_CLOSING_SIGNS: Final = re.compile(rf"[{_SIGNS}]+(?!\w)")
+_CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
+_STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
+_MASKED: Final = re.compile(rf"(?<={_LETTER})[*#]+(?={_LETTER})")
+_VOWELS: Final = "aeiou"
+
+_TO_LATIN: Final = str.maketrans(dict(LATIN_LOOKALIKES))
+_TO_CYRILLIC: Final = str.maketrans(dict(CYRILLIC_LOOKALIKES))
+_LEET_AS: Final = {letter: str.maketrans({**LEET, **dict.fromkeys(LEET_OF_TWO, letter)}) for letter in "il"}
+
+
+def fold(prompt: str) -> str:
+    """The prompt without what makes no difference to its words. Folding twice is folding once."""
+    text = unicodedata.normalize("NFC", prompt).translate(_FOLDED)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _STRAY_VOICING.sub("", text))
+    return text
+
+
+def views(prompt: str) -> list[str]:
+    """The prompt's words, with a blank before, between and after them: plainly first, then without each disguise.
+
+    Views that show nothing new are left out.
+    """
+    return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(fold(prompt)))))
+
+
+def words_of(text: str) -> str:
+    """A text of ours, such as a term of the lexicon, as the plain view shows it."""
+    return _blanked(fold(text))
+
+
+def _texts(folded: str) -> Iterator[str]:
+    yield folded
+    joined = _joined(folded)
+    yield joined
+    if _CYRILLIC.search(joined):
+        yield joined.translate(_TO_CYRILLIC)
+    latin = _CLOSING_SIGNS.sub("", joined).translate(_TO_LATIN)
+    plain = latin.translate(_LEET_AS["i"])
+    yield plain
+    yield latin.translate(_LEET_AS["l"])
+    if _STRETCHED.search(plain):
+        # Nobody can tell whether `goood` is `god` or `good`.
+        yield _STRETCHED.sub(r"\1", plain)
+        yield _STRETCHED.sub(r"\1\1", plain)
+    if _MASKED.search(plain):
+        yield from (_MASKED.sub(vowel, plain) for vowel in _VOWELS)
+
+
+def _blanked(text: str) -> str:
+    return f" {' '.join(_WORDS.findall(text))} "
+
+
+def _joined(text: str) -> str:
+    """Without signs within words, and with letters that stand alone put together: `c.h.i.l.d`, `n a k e d`."""
+    text = _SINGLES.sub(_together, text)
+    text = _INNER_SIGNS.sub("", text)
+    return text if text.isascii() else _BETWEEN_HAN.sub("", text)
+
+
+def _together(found: re.Match[str]) -> str:
+    return _BLANKS.sub("", found[0])
+
+
+class _Folded(dict[int, str]):
+    """What each code point folds to, found when it is first seen. As large as a plane of Unicode at most."""
+
+    def __missing__(self, code_point: int) -> str:
+        if len(self) >= _FOLDED_CHARACTERS_MAX:
+            self.clear()
+        self[code_point] = folded = _fold_character(chr(code_point))
+        return folded
+
+
+_FOLDED: Final = _Folded()
+
+
+def _fold_character(char: str) -> str:
+    if char in EMOJI_WORDS:
+        return f" {EMOJI_WORDS[char]} "
+    if char.isspace() or _LONG_LIGATURE_MIN <= ord(char) <= _LONG_LIGATURE_MAX:
+        return " "
+    if (
+        char in _VOICING_MARKS
+        or "가" <= char <= "힣"
+        or "\u4e00" <= char <= "\u9fff"
+        or "\U00020000" <= char < "\U0002f800"
+    ):
+        return char
+    is_japanese = "\u3041" <= char <= "\u30ff" or "\uff61" <= char <= "\uff9f"
+    whole = unicodedata.normalize("NFKC" if is_japanese else "NFKD", char)
+    folded = "".join(_fold_part(part) for part in unicodedata.normalize("NFKD", whole.casefold()) if not is_japanese)
+    if is_japanese:
+        folded = "".join(_fold_part(part) for part in whole)
+    return folded if folded == char or len(folded) == 0 else "".join(_FOLDED[ord(part)] for part in folded)
+
+
+def _fold_part(char: str) -> str:
+    if char in _VOICING_MARKS:
+        return char
+    if char in _INVISIBLE or unicodedata.category(char) in _MARKS_AND_FORMATS:
+        return " " if char.isspace() else ""
+    if ord(char) in _KATAKANA:
+        return chr(ord(char) - _KATAKANA_TO_HIRAGANA)
+    digit = unicodedata.decimal(char, None)
+    return LATIN_VARIANTS.get(char, char) if digit is None else str(digit)

@@ -1,0 +1,79 @@
+"""Reads the rules that prompts are judged by: `moderation_rules/rules.toml`, and the terms beside it, by language.
+
+They come with Easel and are tested with it, so what is wrong with them is a fault of ours.
+"""
+
+import itertools
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from easel.domain.concepts import Lexicon
+from easel.domain.moderation import Category, Level
+from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
+
+FOLDER: Final = Path(__file__).parent / "moderation_rules"
+ADULT_AGE: Final = 18
+_RULES: Final = "rules.toml"
+
+
+def load() -> Rulebook:
+    """Easel's own rules. The version is that of the rules with the number of terms."""
+    written = _read(FOLDER / _RULES)
+    concepts = frozenset(written["concepts"])
+    terms = _terms(concepts)
+    lexicon = Lexicon(terms, HIDING)
+    rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
+    sensitive = frozenset(written["sensitive"])
+    assert sensitive <= concepts
+    picture_rules = [_picture_rule(each, concepts) for each in written["picture_rules"]]
+    return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive)
+
+
+def languages() -> list[str]:
+    """The languages that there are terms of."""
+    return sorted(file.stem for file in FOLDER.glob("*.toml") if file.name != _RULES)
+
+
+def _terms(concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
+    terms: dict[str, list[str]] = defaultdict(list)
+    for language in languages():
+        written = _read(FOLDER / f"{language}.toml")
+        unknown = set(written["concepts"]) - concepts
+        assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
+        for concept, own in written["concepts"].items():
+            terms[concept] += own
+        terms["minor"] += _ages(written.get("ages", {}))
+    assert terms.keys() == concepts
+    return terms
+
+
+def _ages(written: Mapping[str, Any]) -> Iterator[str]:
+    """Each way to say each age below that of an adult."""
+    numbers = [(str(age), age) for age in range(1, ADULT_AGE)] + list(written.get("numbers", {}).items())
+    for number, age in numbers:
+        assert 0 < age < ADULT_AGE, f"{number} is no age of a minor"
+        for unit in written.get("after", ()):
+            yield from {f"{number}{unit}", f"{number} {unit}"}
+        for word in written.get("before", ()):
+            yield from {f"{word}{number}", f"{word} {number}"}
+
+
+def _rule(written: Mapping[str, Any], concepts: frozenset[str]) -> Rule:
+    groups = [frozenset(group) for group in written["all"]]
+    unless = frozenset(written.get("unless", ()))
+    unknown = set(itertools.chain(unless, *groups)) - concepts
+    assert not unknown, f"the rule {written['name']} is of unknown concepts: {unknown}"
+    return Rule(written["name"], Category(written["category"]), Level(written["level"]), groups, unless)
+
+
+def _picture_rule(written: Mapping[str, Any], concepts: frozenset[str]) -> PictureRule:
+    named = frozenset(written["prompt"])
+    assert named <= concepts
+    return PictureRule(written["name"], Category(written["shown"]), named, Category(written["category"]))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
