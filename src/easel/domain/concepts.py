@@ -56,11 +56,12 @@ class Term(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a word by itself: the terms in it, longest first up to one that hides, and how many words it has
-    besides them."""
+    """What is known of a word by itself: the terms in it, how many words it has besides them, and whether terms of several
+    words may begin with it."""
 
     terms: Sequence[Term]
     other_words: float
+    may_go_on: bool
 
 
 @dataclass(slots=True)
@@ -97,11 +98,11 @@ class Lexicon:
         self._signs: dict[str, list[Term]] = defaultdict(list)
         self._phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
         self._open_phrases: dict[str, list[Term]] = defaultdict(list)
-        self._sign_phrases: dict[str, list[Term]] = defaultdict(list)
+        self._beginnings: set[str] = set()
         for text, names in concepts.items():
             self._add(text, tuple(names), hides=not hiding.isdisjoint(names))
         self._count = len(concepts)
-        indexes = (self._words, self._stems, self._signs, self._phrases, self._open_phrases, self._sign_phrases)
+        indexes = (self._words, self._stems, self._signs, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
             alike.sort(key=lambda term: len(term.text), reverse=True)
 
@@ -115,15 +116,15 @@ class Lexicon:
         first, *rest = words
         is_open = text.endswith("*") or is_unspaced(words[-1])
         term = Term(text, first, tuple(rest), is_open, concepts, hides)
-        if is_unspaced(first):
-            if rest:
-                self._sign_phrases[first].append(term)
-            else:
-                self._signs[first[:2]].append(term)
-        elif len(rest) == 1 and is_open:
+        if rest:
+            # What a phrase begins with; signs may stand before it in the same word.
+            self._beginnings.add(first[-1] if is_unspaced(first) else first)
+        if len(rest) == 1 and is_open:
             self._open_phrases[first].append(term)
         elif rest:
             self._phrases[first, rest[0]].append(term)
+        elif is_unspaced(first):
+            self._signs[first[:2]].append(term)
         elif not is_open:
             self._words[first].append(term)
         elif len(first) >= STEM_CHARACTERS_MIN:
@@ -140,47 +141,50 @@ class Lexicon:
     def _find(self, words: Sequence[str], known: dict[str, Known]) -> Found:
         found = Found()
         covered_before = hidden_before = 0
+        noted: set[str] = set()
         for at, word in enumerate(words):
-            if at < hidden_before:
-                continue
             own = known.get(word)
             if own is None:
                 own = known[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
-            for term in self._phrases_at(words, at):
-                found.note(term)
-                covered_before = max(covered_before, at + 1 + len(term.rest))
-                if term.hides:
-                    hidden_before = covered_before
-                    break
-            else:
+            if own.may_go_on and at >= hidden_before:
+                covered_before, hidden_before = self._note_phrases(words, at, found, covered_before)
+            if at < hidden_before:
+                continue
+            if own.terms and word not in noted:
+                noted.add(word)
                 for term in own.terms:
                     found.note(term)
-                if covered_before <= at:
-                    found.other_words += own.other_words
+            if at >= covered_before:
+                found.other_words += own.other_words
         return found
 
+    def _note_phrases(self, words: Sequence[str], at: int, found: Found, covered_before: int) -> tuple[int, int]:
+        """Note the terms of several words that begin at a word, up to one that hides; where what they cover, and hide,
+        ends."""
+        for term in self._phrases_at(words, at):
+            found.note(term)
+            covered_before = max(covered_before, at + 1 + len(term.rest))
+            if term.hides:
+                return covered_before, covered_before
+        return covered_before, 0
+
     def _phrases_at(self, words: Sequence[str], at: int) -> Iterator[Term]:
-        """The terms of several words that begin at a word."""
         if at + 1 == len(words):
             return
         word = words[at]
-        for term in self._phrases.get((word, words[at + 1]), ()):
-            if term.follows(words, at + 1):
-                yield term
-        for term in self._open_phrases.get(word, ()):
-            if term.follows(words, at + 1):
-                yield term
+        ends = [word]
         if is_unspaced(word):
-            for length in range(1, min(len(word), SIGNS_BEFORE_BLANK_MAX) + 1):
-                for term in self._sign_phrases.get(word[-length:], ()):
-                    if term.follows(words, at + 1):
-                        yield term
+            ends += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
+        for end in ends:
+            for term in itertools.chain(self._phrases.get((end, words[at + 1]), ()), self._open_phrases.get(end, ())):
+                if term.follows(words, at + 1):
+                    yield term
 
     def _of_word(self, word: str) -> Known:
         """What a word with blanks around it is."""
         terms = self._whole(word) or self._other_forms(word)
         hiding = [term for term in terms if term.hides]
-        return Known(hiding[:1] or terms, 0 if terms else 1)
+        return Known(hiding[:1] or terms, 0 if terms else 1, word in self._beginnings)
 
     def _whole(self, word: str) -> list[Term]:
         stems = self._stems.get(word[:STEM_CHARACTERS_MIN], ())
@@ -200,7 +204,7 @@ class Lexicon:
                     hidden_before = covered_before
                     break
             others += covered_before <= start
-        return Known(list(terms.values()), others / 2)
+        return Known(list(terms.values()), others / 2, word[-1] in self._beginnings)
 
     def _signs_at(self, word: str, start: int) -> list[Term]:
         two, one = self._signs.get(word[start : start + 2]), self._signs.get(word[start])

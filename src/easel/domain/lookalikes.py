@@ -19,8 +19,8 @@ def _rows(letters: str, *starts: int) -> dict[str, str]:
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
 
 LATIN_VARIANTS: Final[Mapping[str, str]] = {
-    # Regional indicators, and letters in dark circles and squares.
-    **_rows(_ALPHABET, 0x1F1E6, 0x1F150, 0x1F170),
+    # Regional indicators, and letters in brackets, dark circles and squares.
+    **_rows(_ALPHABET, 0x1F1E6, 0x249C, 0x1F110, 0x1F150, 0x1F170),
     # Small capitals, letters upside down, and letters of one language's own.
     **_pairs("ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ꞯq ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz"),
     **_pairs("ɐa ɔc ǝe ɟf ƃg ɥh ᴉi ɾj ʞk ɯm ɹr ʇt ʌv ʍw ʎy"),

@@ -91,8 +91,10 @@ class Rulebook:
         for view, in_view in zip(seen, in_views, strict=True):
             for concept, term in in_view.concepts.items():
                 found.setdefault(concept, Evidence(view, term))
-        if found and in_views[0].other_words <= OTHER_WORDS_MAX:
-            found[LITTLE_ELSE] = Evidence(seen[0], "")
+        if found:
+            others, number = min((in_view.other_words, number) for number, in_view in enumerate(in_views))
+            if others <= OTHER_WORDS_MAX:
+                found[LITTLE_ELSE] = Evidence(seen[number], "")
         met = [
             rule for rule in self._rules if (rule.level is Level.BASIC or rule.level is level) and rule.is_met(found)
         ]

@@ -31,6 +31,8 @@ _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
 _LONG_LIGATURE_MIN: Final = 0xFDF0
 _LONG_LIGATURE_MAX: Final = 0xFDFF
 """Arabic phrases in one character; taken apart they would make a prompt nine times as long."""
+_AS_IT_IS: Final = re.compile(f"[{_VOICING_MARKS}\uac00-\ud7a3\u4e00-\u9fff\U00020000-\U0002f7ff]")
+_KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
 _KATAKANA: Final = range(0x30A1, 0x30F7)
 _KATAKANA_TO_HIRAGANA: Final = 0x60
 
@@ -43,19 +45,28 @@ _SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
 
 _STRAY_VOICING: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+")
 _WORDS: Final = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+")
-_INNER_SIGNS: Final = re.compile(rf"(?<={_LETTER})[-._~'’`´·•‧/\\=:^\"‐‑–—]{{1,3}}(?={_LETTER})")
-_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}[\W_]{{1,3}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
+_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])[-._~·•‧/\\=:^\"‐‑–—]{{1,3}}(?={_LETTER})")
+_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}[\W_]{{1,5}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
-_BLANKS: Final = re.compile(rf"[^\w{_SIGNS}]|_")
-_CLOSING_SIGNS: Final = re.compile(rf"[{_SIGNS}]+(?!\w)")
+_SEPARATORS: Final = re.compile(rf"(?:[^\w{_SIGNS}]|_)+")
+_CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
+_NUMBERS: Final = re.compile(rf"(?<![\w{_SIGNS}])\d+(?![\w{_SIGNS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
+_DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(rf"(?<={_LETTER})[*#]+(?={_LETTER})")
 _VOWELS: Final = "aeiou"
 
 _TO_LATIN: Final = str.maketrans(dict(LATIN_LOOKALIKES))
 _TO_CYRILLIC: Final = str.maketrans(dict(CYRILLIC_LOOKALIKES))
-_LEET_AS: Final = {letter: str.maketrans({**LEET, **dict.fromkeys(LEET_OF_TWO, letter)}) for letter in "il"}
+_ASIDE: Final = {ord("0") + digit: 0xE000 + digit for digit in range(10)}
+_LEET: Final = tuple(
+    str.maketrans(
+        {**LEET, **dict.fromkeys(LEET_OF_TWO, letter), **{chr(aside): chr(digit) for digit, aside in _ASIDE.items()}}
+    )
+    for letter in "il"
+)
+"""Letters for digits and signs, with either letter for those that stand for two, and numbers as they were."""
 
 
 def fold(prompt: str) -> str:
@@ -80,36 +91,55 @@ def words_of(text: str) -> str:
 
 
 def _texts(folded: str) -> Iterator[str]:
-    yield folded
-    joined = _joined(folded)
-    yield joined
-    if _CYRILLIC.search(joined):
-        yield joined.translate(_TO_CYRILLIC)
-    latin = _CLOSING_SIGNS.sub("", joined).translate(_TO_LATIN)
-    plain = latin.translate(_LEET_AS["i"])
-    yield plain
-    yield latin.translate(_LEET_AS["l"])
+    whole = _SINGLES.sub(_together, folded)
+    joined = _INNER_SIGNS.sub("", whole)
+    if not joined.isascii():
+        joined = _BETWEEN_HAN.sub("", joined)
+    for text in dict.fromkeys((folded, joined, whole)):
+        yield text
+        if _CYRILLIC.search(text):
+            yield text.translate(_TO_CYRILLIC)
+        if not text.isascii():
+            yield text.translate(_TO_LATIN)
+        latin = _in_latin(text)
+        yield from (latin.translate(leet) for leet in _LEET)
+    plain = _in_latin(whole).translate(_LEET[0])
     if _STRETCHED.search(plain):
-        # Nobody can tell whether `goood` is `god` or `good`.
-        yield _STRETCHED.sub(r"\1", plain)
+        # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
         yield _STRETCHED.sub(r"\1\1", plain)
+        yield from (_STRETCHED.sub(r"\1", doubled.sub(r"\1\1", plain)) for doubled in _DOUBLED)
     if _MASKED.search(plain):
         yield from (_MASKED.sub(vowel, plain) for vowel in _VOWELS)
+
+
+def _in_latin(text: str) -> str:
+    """With letters that look Latin as these, ready to have its leet undone."""
+    return _NUMBERS.sub(_aside, _CLOSING_SIGNS.sub("", text).translate(_TO_LATIN))
+
+
+def _aside(number: re.Match[str]) -> str:
+    """A number by itself, whose digits stand for none of the letters around it."""
+    return number[0].translate(_ASIDE)
 
 
 def _blanked(text: str) -> str:
     return f" {' '.join(_WORDS.findall(text))} "
 
 
-def _joined(text: str) -> str:
-    """Without signs within words, and with letters that stand alone put together: `c.h.i.l.d`, `n a k e d`."""
-    text = _SINGLES.sub(_together, text)
-    text = _INNER_SIGNS.sub("", text)
-    return text if text.isascii() else _BETWEEN_HAN.sub("", text)
-
-
 def _together(found: re.Match[str]) -> str:
-    return _BLANKS.sub("", found[0])
+    """Words again, from single letters: with either blanks or signs between these, and the other between words."""
+    separators = _SEPARATORS.findall(found[0])
+    if 2 * sum(separator.isspace() and len(separator) == 1 for separator in separators) >= len(separators):
+        return _SEPARATORS.sub(_longer_blank, found[0])
+    return _SEPARATORS.sub(_any_blank, found[0])
+
+
+def _longer_blank(separator: re.Match[str]) -> str:
+    return "" if len(separator[0]) == 1 and separator[0].isspace() else " "
+
+
+def _any_blank(separator: re.Match[str]) -> str:
+    return " " if any(char.isspace() for char in separator[0]) else ""
 
 
 class _Folded(dict[int, str]):
@@ -130,19 +160,17 @@ def _fold_character(char: str) -> str:
         return f" {EMOJI_WORDS[char]} "
     if char.isspace() or _LONG_LIGATURE_MIN <= ord(char) <= _LONG_LIGATURE_MAX:
         return " "
-    if (
-        char in _VOICING_MARKS
-        or "가" <= char <= "힣"
-        or "\u4e00" <= char <= "\u9fff"
-        or "\U00020000" <= char < "\U0002f800"
-    ):
+    if _AS_IT_IS.match(char):
         return char
-    is_japanese = "\u3041" <= char <= "\u30ff" or "\uff61" <= char <= "\uff9f"
-    whole = unicodedata.normalize("NFKC" if is_japanese else "NFKD", char)
-    folded = "".join(_fold_part(part) for part in unicodedata.normalize("NFKD", whole.casefold()) if not is_japanese)
-    if is_japanese:
-        folded = "".join(_fold_part(part) for part in whole)
-    return folded if folded == char or len(folded) == 0 else "".join(_FOLDED[ord(part)] for part in folded)
+    if char in LATIN_VARIANTS:
+        return LATIN_VARIANTS[char]
+    if _KANA.match(char):
+        # Taken apart they would lose the marks by which they are other sounds.
+        parts = unicodedata.normalize("NFKC", char)
+    else:
+        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    folded = "".join(_fold_part(part) for part in parts)
+    return folded if folded == char else "".join(_FOLDED[ord(part)] for part in folded)
 
 
 def _fold_part(char: str) -> str:
