@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from bench.findings import Findings
+from bench.judging import Judging
 from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
 
 SLOWED_AIM: Final = 1.1
@@ -39,7 +40,7 @@ class Figure:
         return self.easel >= self.aim if self.is_more_better else self.easel <= self.aim
 
 
-def compare(easel: Findings, baseline: Findings | None, draw_ms: float) -> list[Figure]:
+def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging: Judging) -> list[Figure]:
     """Every figure, in the order in which they are told; `draw_ms` is what the drawing itself takes."""
 
     def more(title: str, value: _Value, aim: float | None = None, *, of_the_service: bool = True) -> Figure:
@@ -70,6 +71,9 @@ def compare(easel: Findings, baseline: Findings | None, draw_ms: float) -> list[
         less("Time of a read, p99, one connection alone", "ms", _of(_slow, lambda slow: slow.alone.p99_ms)),
         less("Time of a read, p99, beside slow connections", "ms", _of(_slow, lambda slow: slow.beside.p99_ms)),
         less("How many times as long that is", "×", _of(_slow, _slowed), SLOWED_AIM),
+        Figure("Judging a prompt of 200 characters", "ms", 1, False, judging.short_ms, None),
+        Figure("Judging a prompt of 2,000 characters", "ms", 5, False, judging.long_ms, None),
+        Figure(f"Judging 2,000 hostile characters ({judging.hostile})", "ms", 5, False, judging.hostile_ms, None),
         less("Start to first accepted order, fresh folder", "s", lambda found: found.start_fresh_s, 3),
         less("Start to first accepted order, existing folder", "s", lambda found: found.start_again_s, 3),
         less("Memory of the web process after the load", "MB", lambda found: found.web_mb, 100),

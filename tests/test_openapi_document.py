@@ -41,6 +41,7 @@ DIFFERS = {
 KEY_REFUSED = errors.InvalidRequest("Idempotency-Key must be 16 to 96 letters, digits, dots, hyphens or underscores")
 WAIT_REFUSED = errors.InvalidRequest("wait must be a whole number from 0 to 60", "wait")
 STATUS_REFUSED = errors.InvalidRequest("status must be one of pending, processing, completed, failed", "status")
+REFUSED = "Content policy violation.\nThe prompt was refused: sexual."
 LATE = "The pictures were not finished in the time that the client waits"
 IDS_REFUSED = errors.InvalidRequest("task_ids must be a list of 1 to 50 task ids", "task_ids")
 COMMON = (errors.Unauthorized, errors.PermissionDenied, errors.RateLimitExceeded, errors.InternalError,
@@ -238,6 +239,7 @@ def test_creation_errors_are_worded_as_the_service_words_them() -> None:
     assert shown == {
         ("400", "invalid_request", "Invalid request parameters", "invalid_request_error", None),
         worded(KEY_REFUSED, "generation"),
+        worded(errors.ContentPolicyViolation(REFUSED), "generation"),
         worded(errors.IdempotencyConflict, "generation"),
         worded(errors.InvalidRequest("seed must be a whole number from 1 to 2147483647", "seed"), "generation"),
         worded(errors.Unauthorized, "generation"),
@@ -279,6 +281,7 @@ def test_openai_errors_are_worded_as_the_service_words_them() -> None:
         errors.InsufficientQuota, errors.PermissionDenied, errors.ModelNotFound("z-image-turbo"),
         errors.IdempotencyConflict, errors.PayloadTooLarge(65536), errors.RateLimitExceeded(1), errors.InternalError,
         errors.ServiceUnavailable, errors.OrderFailed(task.ErrorCode.GENERATION_TIMEOUT, LATE),
+        errors.OrderFailed(task.ErrorCode.CONTENT_POLICY_VIOLATION, REFUSED),
     )  # fmt: skip
     assert shown == {worded(each, "openai" if each.openai else "generation") for each in refusals}
 

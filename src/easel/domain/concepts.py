@@ -16,6 +16,13 @@ from typing import Final, NamedTuple
 
 from easel.domain.prompt_views import UNSPACED, words_of
 
+ADULT_AGE: Final = 18
+AGE_MAX: Final = 99
+AGE_OF_MINOR: Final = "ageofminor"
+AGE_OF_ADULT: Final = "ageofadult"
+"""Words that stand in terms for every number that is such an age."""
+_STAND_FOR_AGES: Final = frozenset({AGE_OF_MINOR, AGE_OF_ADULT})
+_AGES: Final = {str(age): AGE_OF_MINOR if age < ADULT_AGE else AGE_OF_ADULT for age in range(1, AGE_MAX + 1)}
 STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
@@ -43,6 +50,11 @@ class Term(NamedTuple):
     is_open: bool
     concepts: tuple[str, ...]
     hides: bool
+
+    @property
+    def is_aged(self) -> bool:
+        """Whether a word that stands for ages is in the rest."""
+        return not _STAND_FOR_AGES.isdisjoint(self.rest)
 
     def follows(self, words: Sequence[str], at: int) -> bool:
         """Whether the rest stands in `words` from `at` on."""
@@ -80,6 +92,16 @@ class Found:
             self.concepts.setdefault(concept, term.text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of a prompt's words by now, and which phrases two of them may begin. Words that are `dull`, with how
+    many words they count as, have no terms and begin no phrases."""
+
+    words: dict[str, Known] = field(default_factory=dict)
+    dull: dict[str, float] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], list[Term]] = field(default_factory=dict)
+
+
 class Lexicon:
     """Terms by concept."""
 
@@ -95,14 +117,16 @@ class Lexicon:
                     concepts[text].append(concept)
         self._words: dict[str, list[Term]] = defaultdict(list)
         self._stems: dict[str, list[Term]] = defaultdict(list)
-        self._signs: dict[str, list[Term]] = defaultdict(list)
+        self._signs: dict[str, Term] = {}
+        self._sign_lengths: dict[str, Sequence[int]] = {}
         self._phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
-        self._open_phrases: dict[str, list[Term]] = defaultdict(list)
+        self._open_phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
         self._beginnings: set[str] = set()
         for text, names in concepts.items():
             self._add(text, tuple(names), hides=not hiding.isdisjoint(names))
+        self._index_signs()
         self._count = len(concepts)
-        indexes = (self._words, self._stems, self._signs, self._phrases, self._open_phrases)
+        indexes = (self._words, self._stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
             alike.sort(key=lambda term: len(term.text), reverse=True)
 
@@ -120,11 +144,11 @@ class Lexicon:
             # What a phrase begins with; signs may stand before it in the same word.
             self._beginnings.add(first[-1] if is_unspaced(first) else first)
         if len(rest) == 1 and is_open:
-            self._open_phrases[first].append(term)
+            self._open_phrases[first, rest[0][0]].append(term)
         elif rest:
             self._phrases[first, rest[0]].append(term)
         elif is_unspaced(first):
-            self._signs[first[:2]].append(term)
+            self._add_signs(term)
         elif not is_open:
             self._words[first].append(term)
         elif len(first) >= STEM_CHARACTERS_MIN:
@@ -132,59 +156,90 @@ class Lexicon:
         else:
             raise ValueError(f"the term {text!r} begins too many words")
 
+    def _add_signs(self, term: Term) -> None:
+        other = self._signs.get(term.first)
+        if other is not None:
+            # Written in another way that is folded, such as in Katakana.
+            concepts = tuple(dict.fromkeys(other.concepts + term.concepts))
+            term = other._replace(concepts=concepts, hides=other.hides or term.hides)
+        self._signs[term.first] = term
+
+    def _index_signs(self) -> None:
+        """Of which lengths the terms are, the longest first, that begin with each two signs, or are one."""
+        lengths: dict[str, set[int]] = defaultdict(set)
+        for first in self._signs:
+            lengths[first[:2]].add(len(first))
+        for beginning, own in lengths.items():
+            self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
+
     def find(self, views: Sequence[str]) -> list[Found]:
         """What is in each view of a prompt."""
-        # A word is looked at once, however often it comes.
-        known: dict[str, Known] = {}
-        return [self._find(view.split(), known) for view in views]
+        seen = _Seen()
+        return [self._find(view.split(), seen) for view in views]
 
-    def _find(self, words: Sequence[str], known: dict[str, Known]) -> Found:
+    def _find(self, words: list[str], seen: "_Seen") -> Found:
         found = Found()
         covered_before = hidden_before = 0
-        noted: set[str] = set()
+        aged = [_AGES.get(word, word) for word in words]
         for at, word in enumerate(words):
-            own = known.get(word)
-            if own is None:
-                own = known[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
+            count = seen.dull.get(word)
+            if count is not None:
+                if at >= covered_before:
+                    found.other_words += count
+                continue
+            own = seen.words.get(word) or self._look_at(word, seen)
             if own.may_go_on and at >= hidden_before:
-                covered_before, hidden_before = self._note_phrases(words, at, found, covered_before)
+                for term in self._phrases_at(words, aged, at, seen):
+                    found.note(term)
+                    covered_before = max(covered_before, at + 1 + len(term.rest))
+                    if term.hides:
+                        hidden_before = covered_before
+                        break
             if at < hidden_before:
                 continue
-            if own.terms and word not in noted:
-                noted.add(word)
-                for term in own.terms:
-                    found.note(term)
+            for term in own.terms:
+                found.note(term)
             if at >= covered_before:
                 found.other_words += own.other_words
         return found
 
-    def _note_phrases(self, words: Sequence[str], at: int, found: Found, covered_before: int) -> tuple[int, int]:
-        """Note the terms of several words that begin at a word, up to one that hides; where what they cover, and hide,
-        ends."""
-        for term in self._phrases_at(words, at):
-            found.note(term)
-            covered_before = max(covered_before, at + 1 + len(term.rest))
-            if term.hides:
-                return covered_before, covered_before
-        return covered_before, 0
+    def _look_at(self, word: str, seen: "_Seen") -> Known:
+        own = seen.words[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
+        if not own.terms and not own.may_go_on:
+            seen.dull[word] = own.other_words
+        return own
 
-    def _phrases_at(self, words: Sequence[str], at: int) -> Iterator[Term]:
+    def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: "_Seen") -> list[Term]:
+        """The terms of several words that begin at a word, phrases that hide first. `aged` are the words with those that stand
+        for ages in the place of these."""
         if at + 1 == len(words):
-            return
-        word = words[at]
-        ends = [word]
+            return []
+        pair = words[at], words[at + 1]
+        begun = seen.pairs.get(pair)
+        if begun is None:
+            begun = seen.pairs[pair] = list(self._begun_by(*pair))
+        return [term for term in begun if term.follows(aged if term.is_aged else words, at + 1)] if begun else []
+
+    def _begun_by(self, word: str, following: str) -> Iterator[Term]:
+        """The terms that may begin with two words."""
+        firsts = [word, _AGES.get(word, word)]
         if is_unspaced(word):
-            ends += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
-        for end in ends:
-            for term in itertools.chain(self._phrases.get((end, words[at + 1]), ()), self._open_phrases.get(end, ())):
-                if term.follows(words, at + 1):
-                    yield term
+            # Signs may stand before a phrase in the same word.
+            firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
+        for first, then in itertools.product(
+            dict.fromkeys(firsts), dict.fromkeys((following, _AGES.get(following, following)))
+        ):
+            yield from self._phrases.get((first, then), ())
+            yield from self._open_phrases.get((first, then[0]), ())
 
     def _of_word(self, word: str) -> Known:
         """What a word with blanks around it is."""
+        may_go_on = word in self._beginnings or word in _AGES
         terms = self._whole(word) or self._other_forms(word)
+        if not terms:
+            return Known((), 1, may_go_on)
         hiding = [term for term in terms if term.hides]
-        return Known(hiding[:1] or terms, 0 if terms else 1, word in self._beginnings)
+        return Known(hiding[:1] or terms, 0, may_go_on)
 
     def _whole(self, word: str) -> list[Term]:
         stems = self._stems.get(word[:STEM_CHARACTERS_MIN], ())
@@ -197,20 +252,16 @@ class Lexicon:
         for start in range(len(word)):
             if start < hidden_before:
                 continue
-            for term in self._signs_at(word, start):
-                terms[term.text] = term
-                covered_before = max(covered_before, start + len(term.first))
-                if term.hides:
-                    hidden_before = covered_before
-                    break
+            for length in self._sign_lengths.get(word[start : start + 2]) or self._sign_lengths.get(word[start], ()):
+                term = self._signs.get(word[start : start + length])
+                if term is not None:
+                    terms[term.first] = term
+                    covered_before = max(covered_before, start + length)
+                    if term.hides:
+                        hidden_before = covered_before
+                        break
             others += covered_before <= start
         return Known(list(terms.values()), others / 2, word[-1] in self._beginnings)
-
-    def _signs_at(self, word: str, start: int) -> list[Term]:
-        two, one = self._signs.get(word[start : start + 2]), self._signs.get(word[start])
-        if two is None and one is None:
-            return []
-        return [term for term in itertools.chain(two or (), one or ()) if word.startswith(term.first, start)]
 
     def _other_forms(self, word: str) -> Sequence[Term]:
         """Terms that a word is another form of: with an Arabic prefix, or put together."""

@@ -31,7 +31,9 @@ _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
 _LONG_LIGATURE_MIN: Final = 0xFDF0
 _LONG_LIGATURE_MAX: Final = 0xFDFF
 """Arabic phrases in one character; taken apart they would make a prompt nine times as long."""
-_AS_IT_IS: Final = re.compile(f"[{_VOICING_MARKS}\uac00-\ud7a3\u4e00-\u9fff\U00020000-\U0002f7ff]")
+_AS_IT_IS: Final = re.compile(
+    f"[{_VOICING_MARKS}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
+)
 _KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
 _KATAKANA: Final = range(0x30A1, 0x30F7)
 _KATAKANA_TO_HIRAGANA: Final = 0x60
@@ -44,17 +46,19 @@ _SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
 _SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
 
 _STRAY_VOICING: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+")
-_WORDS: Final = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+")
+_WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[^\W_{UNSPACED}]+")
+"""Numbers that a word begins with stand by themselves: `12yo`."""
 _INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])[-._~·•‧/\\=:^\"‐‑–—]{{1,3}}(?={_LETTER})")
 _SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}[\W_]{{1,5}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
 _SEPARATORS: Final = re.compile(rf"(?:[^\w{_SIGNS}]|_)+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
+_SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
 _NUMBERS: Final = re.compile(rf"(?<![\w{_SIGNS}])\d+(?![\w{_SIGNS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
-_MASKED: Final = re.compile(rf"(?<={_LETTER})[*#]+(?={_LETTER})")
+_MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
 _VOWELS: Final = "aeiou"
 
 _TO_LATIN: Final = str.maketrans(dict(LATIN_LOOKALIKES))
@@ -101,20 +105,34 @@ def _texts(folded: str) -> Iterator[str]:
             yield text.translate(_TO_CYRILLIC)
         if not text.isascii():
             yield text.translate(_TO_LATIN)
-        latin = _in_latin(text)
-        yield from (latin.translate(leet) for leet in _LEET)
-    plain = _in_latin(whole).translate(_LEET[0])
+        yield from _without_leet(text)
+    plain = next(_without_leet(whole))
     if _STRETCHED.search(plain):
         # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
-        yield _STRETCHED.sub(r"\1\1", plain)
-        yield from (_STRETCHED.sub(r"\1", doubled.sub(r"\1\1", plain)) for doubled in _DOUBLED)
+        yield _STRETCHED.sub(_twice, plain)
+        yield from (_STRETCHED.sub(_once, doubled.sub(_twice, plain)) for doubled in _DOUBLED)
     if _MASKED.search(plain):
         yield from (_MASKED.sub(vowel, plain) for vowel in _VOWELS)
 
 
-def _in_latin(text: str) -> str:
-    """With letters that look Latin as these, ready to have its leet undone."""
-    return _NUMBERS.sub(_aside, _CLOSING_SIGNS.sub("", text).translate(_TO_LATIN))
+def _once(stretched: re.Match[str]) -> str:
+    return stretched[1]
+
+
+def _twice(stretched: re.Match[str]) -> str:
+    return 2 * stretched[1]
+
+
+def _without_leet(text: str) -> Iterator[str]:
+    """In Latin letters where these are meant, with either letter for signs that stand for two."""
+    latin = _CLOSING_SIGNS.sub("", text)
+    if not latin.isascii():
+        latin = latin.translate(_TO_LATIN)
+    if _SIGN_IN_WORD.search(latin):
+        latin = _NUMBERS.sub(_aside, latin)
+        yield from (latin.translate(leet) for leet in _LEET)
+    else:
+        yield latin
 
 
 def _aside(number: re.Match[str]) -> str:
@@ -156,12 +174,12 @@ _FOLDED: Final = _Folded()
 
 
 def _fold_character(char: str) -> str:
+    if _AS_IT_IS.match(char):
+        return char
     if char in EMOJI_WORDS:
         return f" {EMOJI_WORDS[char]} "
     if char.isspace() or _LONG_LIGATURE_MIN <= ord(char) <= _LONG_LIGATURE_MAX:
         return " "
-    if _AS_IT_IS.match(char):
-        return char
     if char in LATIN_VARIANTS:
         return LATIN_VARIANTS[char]
     if _KANA.match(char):

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from easel.domain.concepts import Lexicon
+from easel.domain.concepts import AGE_OF_ADULT, AGE_OF_MINOR, Lexicon
 from easel.domain.moderation import Category, Level
 from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
 
 FOLDER: Final = Path(__file__).parent / "moderation_rules"
-ADULT_AGE: Final = 18
 _RULES: Final = "rules.toml"
 
 
@@ -45,20 +44,25 @@ def _terms(concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
         assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
         for concept, own in written["concepts"].items():
             terms[concept] += own
-        terms["minor"] += _ages(written.get("ages", {}))
+        ages = written.get("ages", {})
+        terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
+        terms["minor"] += [
+            f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())
+        ]
+        terms["adult"] += _ages(ages, [AGE_OF_ADULT])
     assert terms.keys() == concepts
     return terms
 
 
-def _ages(written: Mapping[str, Any]) -> Iterator[str]:
-    """Each way to say each age below that of an adult."""
-    numbers = [(str(age), age) for age in range(1, ADULT_AGE)] + list(written.get("numbers", {}).items())
-    for number, age in numbers:
-        assert 0 < age < ADULT_AGE, f"{number} is no age of a minor"
+def _ages(written: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
+    """Each way to say that somebody is that old."""
+    for number in numbers:
         for unit in written.get("after", ()):
-            yield from {f"{number}{unit}", f"{number} {unit}"}
+            yield f"{number} {unit}"
+            if not number.isascii():
+                yield f"{number}{unit}"
         for word in written.get("before", ()):
-            yield from {f"{word}{number}", f"{word} {number}"}
+            yield f"{word} {number}"
 
 
 def _rule(written: Mapping[str, Any], concepts: frozenset[str]) -> Rule:
