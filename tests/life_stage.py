@@ -192,7 +192,7 @@ class Worker:
         await self._jobs.unregister_worker(self.id)
 
 
-MODERATION: Final = Moderation(rulebook.load(), [], None, None, ModerationSettings(bytes(32)))
+MODERATION: Final = Moderation(rulebook.load, [], None, None, ModerationSettings(bytes(32)))
 
 
 @dataclass

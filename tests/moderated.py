@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
 import httpx2
+from psycopg.rows import dict_row
 
 from tests.image_server import Asked, Behaviour, hangs, says
 from tests.running_service import Service, submit
@@ -42,9 +43,14 @@ SERVER: Final = by_words(
 
 
 def decisions(service: Service, task_id: str) -> list[dict[str, Any]]:
-    """What the operator's log has of a task, as the command line prints it."""
-    listed = service.cli("moderation", "list", "--task", task_id, "--json")
-    return [json.loads(line) for line in listed.stdout.splitlines()]
+    """What the operator's log has of a task."""
+    with service.database() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        return cursor.execute(
+            "SELECT decision.*, accounts.name AS account FROM moderation_decisions AS decision "
+            "JOIN accounts ON accounts.id = account_id WHERE task_id = %s ORDER BY decision.id",
+            (task_id,),
+        ).fetchall()
 
 
 def credits_of(client: httpx2.Client) -> tuple[float, float]:

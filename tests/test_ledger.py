@@ -248,6 +248,16 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         )
     ),
     *(
+        ("a task has no hold exactly when moderation refused it at once", "task", statements)
+        for statements in (
+            ["DELETE FROM holds WHERE task_id = %(task)s"],
+            [
+                "ALTER TABLE tasks DROP CONSTRAINT tasks_refused_have_failed",
+                "UPDATE tasks SET is_refused = true WHERE id = %(task)s",
+            ],
+        )
+    ),
+    *(
         ("a completed task is charged, and no other", "task", [statement])
         for statement in (
             "UPDATE holds SET state = 'released' WHERE task_id = %(task)s",

@@ -253,7 +253,6 @@ def test_doctor_names_every_layer_and_says_which_are_ill(watched: Service, serve
     ("setting", "value", "sentence"),
     [
         ("moderation_plugins", "no-such", "no-such"),
-        ("moderation_classifier", "/nowhere", "/nowhere"),
         ("moderation_url", "ftp://judge", "EASEL_MODERATION_URL"),
         ("moderation_block", "maybe", "EASEL_MODERATION_BLOCK"),
     ],

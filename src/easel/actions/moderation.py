@@ -7,8 +7,9 @@ writing it down is the caller's.
 """
 
 import asyncio
+import functools
 import hmac
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -38,17 +39,17 @@ class ModerationSettings:
 
 
 class Moderation:
-    """One process's layers. What is None is not there."""
+    """One process's layers. What is None is not there. The rules are read when they are first needed."""
 
     def __init__(
         self,
-        rulebook: Rulebook,
+        rulebook: Callable[[], Rulebook],
         plugins: Sequence[Plugin],
         endpoint: ModerationEndpoint | None,
         classifier: PictureClassifier | None,
         settings: ModerationSettings,
     ) -> None:
-        self._rulebook = rulebook
+        self._rulebook = functools.cache(rulebook)
         self._plugins = plugins
         self._endpoint = endpoint
         self._classifier = classifier
@@ -65,10 +66,20 @@ class Moderation:
         """Whether something judges prompts after their acceptance."""
         return self._endpoint is not None and not self._settings.answers_errors
 
+    @property
+    def _judges_pictures(self) -> bool:
+        return self._classifier is not None or self._endpoint is not None or bool(self._plugins)
+
     def load(self) -> None:
-        """Load what takes time. Raises ClassifierUnusable."""
+        """Load what takes time, where it will be needed. Raises ClassifierUnusable."""
         if self._classifier is not None:
             self._classifier.load()
+        if self._judges_pictures or self.judges_before_drawing:
+            self._rulebook()
+
+    def load_rules(self) -> None:
+        """Read the rules, for who judges prompts before their acceptance."""
+        self._rulebook()
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -81,8 +92,8 @@ class Moderation:
 
     async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
         """What is decided of a prompt that is about to be accepted; the last decision may end it."""
-        judgement = self._rulebook.judge(prompt, level)
-        finding = self._rulebook.finding(judgement)
+        judgement = self._rulebook().judge(prompt, level)
+        finding = self._rulebook().finding(judgement)
         if finding is not None:
             return [Decision(Stage.PROMPT, level, Outcome.REFUSED, Layer.RULES, finding)]
         for plugin in self._plugins:
@@ -97,15 +108,15 @@ class Moderation:
         """What is decided of an accepted prompt; the last decision may end it."""
         assert self._endpoint is not None
         level = Level.of(nsfw_check=task.nsfw_check)
-        judgement = self._rulebook.judge(task.prompt, level)
+        judgement = self._rulebook().judge(task.prompt, level)
         return await self._asked(self._endpoint, Stage.PROMPT, task.prompt, level, judgement)
 
     async def of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
         """What is decided of a picture, with its prompt; the last decision may end it."""
-        if self._classifier is None and self._endpoint is None and not self._plugins:
+        if not self._judges_pictures:
             return []
         level = Level.of(nsfw_check=task.nsfw_check)
-        judgement = self._rulebook.judge(task.prompt, level)
+        judgement = self._rulebook().judge(task.prompt, level)
         decision = None
         if self._classifier is not None:
             classified = self._classified(self._classifier, picture, level, judgement)
@@ -125,7 +136,7 @@ class Moderation:
     ) -> Finding | None:
         async with self._classifying:
             scores = await asyncio.to_thread(classifier.scores, picture.content)
-        finding = self._rulebook.picture_finding(judgement, scores)
+        finding = self._rulebook().picture_finding(judgement, scores)
         if finding is not None:
             return finding
         if level is Level.BASIC:

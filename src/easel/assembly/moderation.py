@@ -9,12 +9,12 @@ from easel.settings import Settings
 
 
 def moderation(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Moderation:
-    """A process's moderation, its classifier, which only who `judges_pictures` has, not yet loaded.
+    """A process's moderation, not yet loaded. Only who `judges_pictures` has the classifier.
 
     Raises EndpointUnusable, PluginUnusable.
     """
     return Moderation(
-        rulebook.load(),
+        rulebook.load,
         moderation_plugins.load(settings.moderation_plugin_list),
         endpoint(settings),
         classifier(settings) if judges_pictures else None,

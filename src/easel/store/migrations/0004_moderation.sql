@@ -3,7 +3,7 @@
 ALTER TABLE tasks
     -- Accepted as failed: it never had a hold, nor a place in the queue.
     ADD is_refused boolean NOT NULL DEFAULT false,
-    ADD CHECK (NOT is_refused OR status = 'failed');
+    ADD CONSTRAINT tasks_refused_have_failed CHECK (NOT is_refused OR status = 'failed');
 
 -- A refused task has ended when it comes to be, and is told all the same.
 CREATE TRIGGER tasks_call_back_at_once AFTER INSERT ON tasks
