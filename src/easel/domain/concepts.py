@@ -22,7 +22,11 @@ AGE_OF_MINOR: Final = "ageofminor"
 AGE_OF_ADULT: Final = "ageofadult"
 """Words that stand in terms for every number that is such an age."""
 _STAND_FOR_AGES: Final = frozenset({AGE_OF_MINOR, AGE_OF_ADULT})
-_AGES: Final = {str(age): AGE_OF_MINOR if age < ADULT_AGE else AGE_OF_ADULT for age in range(1, AGE_MAX + 1)}
+_AGES: Final = {
+    number: AGE_OF_MINOR if age < ADULT_AGE else AGE_OF_ADULT
+    for age in range(AGE_MAX + 1)
+    for number in (str(age), f"{age:02}", f"{age:03}")
+}
 STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
@@ -102,6 +106,17 @@ class _Seen:
     pairs: dict[tuple[str, str], list[Term]] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Cover:
+    """Before which word of a view the phrases end that were found, and those that hide; and of one word, if the last of
+    these ends within it, how many signs are hidden."""
+
+    ends_before: int = 0
+    hides_before: int = 0
+    hides_in: int = -1
+    hidden_signs: int = 0
+
+
 class Lexicon:
     """Terms by concept."""
 
@@ -178,30 +193,40 @@ class Lexicon:
         return [self._find(view.split(), seen) for view in views]
 
     def _find(self, words: list[str], seen: "_Seen") -> Found:
-        found = Found()
-        covered_before = hidden_before = 0
+        found, cover = Found(), _Cover()
         aged = [_AGES.get(word, word) for word in words]
         for at, word in enumerate(words):
             count = seen.dull.get(word)
             if count is not None:
-                if at >= covered_before:
+                if at >= cover.ends_before:
                     found.other_words += count
                 continue
             own = seen.words.get(word) or self._look_at(word, seen)
-            if own.may_go_on and at >= hidden_before:
-                for term in self._phrases_at(words, aged, at, seen):
-                    found.note(term)
-                    covered_before = max(covered_before, at + 1 + len(term.rest))
-                    if term.hides:
-                        hidden_before = covered_before
-                        break
-            if at < hidden_before:
+            if own.may_go_on and at >= cover.hides_before:
+                self._note_phrases(self._phrases_at(words, aged, at, seen), words, at, found, cover)
+            if at < cover.hides_before:
                 continue
+            if at == cover.hides_in:
+                own = self._of_signs(word, cover.hidden_signs)
             for term in own.terms:
                 found.note(term)
-            if at >= covered_before:
+            if at >= cover.ends_before:
                 found.other_words += own.other_words
         return found
+
+    @staticmethod
+    def _note_phrases(phrases: Sequence[Term], words: Sequence[str], at: int, found: Found, cover: "_Cover") -> None:
+        for term in phrases:
+            found.note(term)
+            end = at + 1 + len(term.rest)
+            cover.ends_before = max(cover.ends_before, end)
+            if term.hides:
+                cover.hides_before = end
+                if is_unspaced(words[end - 1]):
+                    # Of a word without blanks it hides as much as it is.
+                    cover.hides_before = cover.hides_in = end - 1
+                    cover.hidden_signs = len(term.rest[-1])
+                return
 
     def _look_at(self, word: str, seen: "_Seen") -> Known:
         own = seen.words[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
@@ -245,10 +270,11 @@ class Lexicon:
         stems = self._stems.get(word[:STEM_CHARACTERS_MIN], ())
         return [*self._words.get(word, ()), *(term for term in stems if word.startswith(term.first))]
 
-    def _of_signs(self, word: str) -> Known:
-        """What is in a word of a script without blanks, wherever it begins."""
+    def _of_signs(self, word: str, hidden_signs: int = 0) -> Known:
+        """What is in a word of a script without blanks, wherever it begins, after so many signs that are hidden."""
         terms: dict[str, Term] = {}
-        covered_before = hidden_before = others = 0
+        covered_before = hidden_before = hidden_signs
+        others = 0
         for start in range(len(word)):
             if start < hidden_before:
                 continue

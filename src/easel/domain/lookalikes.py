@@ -57,6 +57,5 @@ LEET_SIGNS: Final = "".join(sorted({*LEET, *LEET_OF_TWO} - set("0123456789")))
 EMOJI_WORDS: Final[Mapping[str, str]] = {
     "👶": "baby", "🧒": "child", "👧": "little girl", "👦": "little boy", "🚼": "baby", "🔞": "nsfw",
     "👙": "bikini", "🍆": "eggplant", "🔪": "knife", "🩸": "blood", "👩": "woman", "👨": "man", "🏴": "flag",
-    "卐": "swastika", "卍": "manji",
 }  # fmt: skip
 """Emoji that name someone or something, as the words that the lexicon knows."""

@@ -28,9 +28,8 @@ _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
 _VOICING_MARKS: Final = "\u3099\u309a"
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
 """What is a letter or a sign by its category, and shows nothing: fillers, a blank in Braille, a lengthening dash."""
-_LONG_LIGATURE_MIN: Final = 0xFDF0
-_LONG_LIGATURE_MAX: Final = 0xFDFF
-"""Arabic phrases in one character; taken apart they would make a prompt nine times as long."""
+EXPANSION_MAX: Final = 3
+_NO_CHARACTERS: Final = frozenset({"Cn", "Co", "Cs"})
 _AS_IT_IS: Final = re.compile(
     f"[{_VOICING_MARKS}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
 )
@@ -48,12 +47,15 @@ _SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
 _STRAY_VOICING: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+")
 _WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[^\W_{UNSPACED}]+")
 """Numbers that a word begins with stand by themselves: `12yo`."""
-_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])[-._~·•‧/\\=:^\"‐‑–—]{{1,3}}(?={_LETTER})")
-_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}[\W_]{{1,5}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
+_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s]|_){{1,3}}(?={_LETTER})")
+_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}]|_)"
+# What may stand for a letter is no separator, so that there is one way only to take a text apart.
+_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}{_SEPARATOR}{{1,5}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
-_SEPARATORS: Final = re.compile(rf"(?:[^\w{_SIGNS}]|_)+")
+_SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
 _SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
+_SIGNS_OF_TWO: Final = re.compile(rf"[{LEET_OF_TWO}](?=\w{{0,12}}[{LEET_OF_TWO}])")
 _NUMBERS: Final = re.compile(rf"(?<![\w{_SIGNS}])\d+(?![\w{_SIGNS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
@@ -74,11 +76,13 @@ _LEET: Final = tuple(
 
 
 def fold(prompt: str) -> str:
-    """The prompt without what makes no difference to its words. Folding twice is folding once."""
+    """The prompt without what makes no difference to its words, at most EXPANSION_MAX times as long and a few words more,
+    which are those of its emoji. Folding twice is folding once."""
     text = unicodedata.normalize("NFC", prompt).translate(_FOLDED)
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", _STRAY_VOICING.sub("", text))
-    return text
+    if text.isascii() and prompt.isascii():
+        return text
+    named = [words for emoji, words in EMOJI_WORDS.items() if emoji in prompt]
+    return unicodedata.normalize("NFC", _STRAY_VOICING.sub("", " ".join([text, *named])))
 
 
 def views(prompt: str) -> list[str]:
@@ -131,6 +135,9 @@ def _without_leet(text: str) -> Iterator[str]:
     if _SIGN_IN_WORD.search(latin):
         latin = _NUMBERS.sub(_aside, latin)
         yield from (latin.translate(leet) for leet in _LEET)
+        if _SIGNS_OF_TWO.search(latin):
+            # `g1r1`: now the one letter, now the other.
+            yield _SIGNS_OF_TWO.sub("i", latin).translate(_LEET[1])
     else:
         yield latin
 
@@ -176,9 +183,7 @@ _FOLDED: Final = _Folded()
 def _fold_character(char: str) -> str:
     if _AS_IT_IS.match(char):
         return char
-    if char in EMOJI_WORDS:
-        return f" {EMOJI_WORDS[char]} "
-    if char.isspace() or _LONG_LIGATURE_MIN <= ord(char) <= _LONG_LIGATURE_MAX:
+    if char in EMOJI_WORDS or char.isspace() or unicodedata.category(char) in _NO_CHARACTERS:
         return " "
     if char in LATIN_VARIANTS:
         return LATIN_VARIANTS[char]
@@ -188,6 +193,9 @@ def _fold_character(char: str) -> str:
     else:
         parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
     folded = "".join(_fold_part(part) for part in parts)
+    if len(folded) > EXPANSION_MAX:
+        # Words in one character, such as units and greetings, would make a prompt many times as long.
+        return " "
     return folded if folded == char else "".join(_FOLDED[ord(part)] for part in folded)
 
 

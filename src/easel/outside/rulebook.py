@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from easel.domain.concepts import AGE_OF_ADULT, AGE_OF_MINOR, Lexicon
+from easel.domain.concepts import AGE_OF_ADULT, AGE_OF_MINOR, Lexicon, is_unspaced
 from easel.domain.moderation import Category, Level
 from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
 
@@ -49,7 +49,11 @@ def _terms(concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
         terms["minor"] += [
             f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())
         ]
-        terms["adult"] += _ages(ages, [AGE_OF_ADULT])
+        grown = list(_ages(ages, [AGE_OF_ADULT]))
+        # Whose age it is must stand beside it: anybody may be named beside a girl.
+        terms["adult"] += [
+            f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in grown for person in ages.get("persons", ())
+        ] + grown
     assert terms.keys() == concepts
     return terms
 
