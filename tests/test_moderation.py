@@ -10,7 +10,7 @@ import pytest
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from tests.callback_receiver import CallbackReceiver, receiving
 from tests.moderated import MESSAGE, POLICY, REFUSED, REFUSED_WHEN_STRICT, credits_of, decisions, order
-from tests.running_service import GENERATIONS, ORDER, Service, finish, reachable_folder, read_task, submit
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, read_task, submit
 
 DISGUISED = "a n4k3d ch\u200bild"
 
@@ -123,6 +123,51 @@ def test_the_decision_is_written_down_without_the_prompt(judging: Service, clien
     with judging.database() as connection:
         dump = connection.execute("SELECT string_agg(tasks::text, ' ') FROM tasks WHERE prompt LIKE '%%zebra%%'")
         assert dump.fetchone() == (None,)
+
+
+def test_with_the_prompts_of_others_a_refused_orders_address_goes_too(
+    judging: Service, client: httpx2.Client, receiver: CallbackReceiver
+) -> None:
+    task_id = order(client, REFUSED, callback_url=receiver.url("/goes"))
+    receiver.await_received("/goes")
+    with judging.database() as connection:
+        connection.execute("UPDATE tasks SET ended_at = ended_at - interval '1000 hours' WHERE id = %s", (task_id,))
+
+    def is_gone() -> bool:
+        with judging.database() as connection:
+            kept = connection.execute("SELECT callback_url FROM tasks WHERE id = %s", (task_id,)).fetchone()
+            told = connection.execute("SELECT count(*) FROM callbacks WHERE task_id = %s", (task_id,)).fetchone()
+        return (kept, told) == ((None,), (0,))
+
+    eventually(is_gone)
+
+
+def test_old_decisions_are_forgotten(judging: Service, client: httpx2.Client) -> None:
+    task_id = order(client, REFUSED)
+    with judging.database() as connection:
+        connection.execute(
+            "UPDATE moderation_decisions SET decided_at = now() - interval '2161 hours' WHERE task_id = %s", (task_id,)
+        )
+    eventually(lambda: not decisions(judging, task_id))
+
+
+def test_a_task_that_was_accepted_without_the_rules_is_judged_before_it_is_drawn(
+    judging: Service, client: httpx2.Client
+) -> None:
+    with judging.database() as connection:
+        # As a process of an older version leaves it, however quick the worker is.
+        connection.execute(
+            "CREATE FUNCTION other_words() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN NEW.prompt := 'a naked child'; RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER other_words BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.prompt = 'a quiet pond') "
+            "EXECUTE FUNCTION other_words()"
+        )
+    task = finish(client, order(client, "a quiet pond"))
+    assert task["error"]["message"] == MESSAGE.format("prompt", "sexual")
+    assert credits_of(client) == (100, 0)
+    assert [each["layer"] for each in decisions(judging, task["id"])] == ["rules"]
 
 
 def test_decisions_are_counted(judging: Service, client: httpx2.Client) -> None:

@@ -329,6 +329,15 @@ def test_orders_answered_with_400_count_against_the_rate(server: ImageServer, st
     assert [strict_client.post(GENERATIONS, json=body).status_code for _ in range(7)] == [400] * 6 + [429]
 
 
+def test_a_prompt_that_the_server_judged_before_its_acceptance_is_not_asked_about_again(
+    server: ImageServer, strict_client: httpx2.Client
+) -> None:
+    server.behaves(SERVER)
+    assert finish(strict_client, order(strict_client, "a bridge"))["status"] == "completed"
+    asked = [asked.body["input"] for asked in server.asked if "a bridge" in str(asked.body)]
+    assert [isinstance(question, str) for question in asked] == [True, False]
+
+
 def test_while_the_server_is_silent_orders_are_told_to_come_again(
     refusing: Service, server: ImageServer, strict_client: httpx2.Client, account: str
 ) -> None:

@@ -13,9 +13,9 @@ import httpx2
 import pytest
 
 from easel.actions import keys as key_actions
+from easel.actions.rate_limiter import REMEMBERED_MAX, RateLimiter
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
-from easel.web.limits import REMEMBERED_MAX, RateLimiter
 from tests.running_fleet import Fleet
 from tests.running_service import GENERATIONS, ORDER, eventually, submit
 

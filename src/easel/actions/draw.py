@@ -20,11 +20,11 @@ import structlog
 
 from easel.actions import settle
 from easel.actions.drawing_places import Place, Places
-from easel.actions.moderation import Moderation
+from easel.actions.moderation import ClassifierHung, Moderation
 from easel.actions.newsroom import Newsroom, Watch
 from easel.actions.steps import Steps, Stopped
 from easel.domain import link
-from easel.domain.moderation import Decision
+from easel.domain.moderation import Decision, Level
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
 from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
@@ -113,18 +113,24 @@ class Draw:
 
         Raises DatabaseUnavailable, and NotBegun after `stop`; on cancellation stops the draw after its current step.
         """
-        refused = await self._refused_prompt(task_id) if self._moderation.judges_before_drawing else None
-        if refused is not None:
-            judged, decision = refused
-            return self._told(judged, has_ended=await self._refuse(judged, decision, job_id))
+        if self._moderation.judges_before_drawing:
+            with self._places.counted():
+                refused = await self._refused_prompt(task_id)
+            if refused is not None:
+                judged, decision = refused
+                return self._told(judged, has_ended=await self._refuse(judged, decision, job_id))
         async with self._places.one() as place:
             if self._is_stopping:
                 raise NotBegun
             async with self._notes.noting() as connection:
                 task = await tasks.begin(connection, task_id)
-            if task is not None:
+            # It may have been accepted by a process that had other rules, or none.
+            refusal = None if task is None else self._moderation.by_rules(task.prompt, _level(task))
+            if task is not None and refusal is None:
                 log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
                 end = await self._draw(task, place)
+        if task is not None and refusal is not None:
+            return self._told(task, has_ended=await self._refuse(task, refusal, job_id))
         if task is not None and end is None:
             await self._make_sure_of_end(task)
         if task is None or end is None:
@@ -146,7 +152,7 @@ class Draw:
             found = await tasks.find_all(connection, [task_id])
         if self._is_stopping:
             raise NotBegun
-        if not found or found[0].status in ENDS:
+        if not found or found[0].status in ENDS or found[0].is_prompt_judged:
             return None
         decision = await self._ending(found[0], await self._moderation.before_drawing(found[0]))
         return None if decision is None else (found[0], decision)
@@ -242,7 +248,12 @@ class Draw:
     async def _store(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         picture = await asyncio.to_thread(self._encode, task, drawn)
         content_type = CONTENT_TYPES[task.output_format]
-        decisions = await self._moderation.of_picture(task, PictureFile(picture, content_type))
+        try:
+            decisions = await self._moderation.of_picture(task, PictureFile(picture, content_type))
+        except ClassifierHung:
+            log.critical("classifier_hung", task_id=task.id, request_id=task.request_id)
+            self._settings.on_hung()
+            raise
         refusal = await self._ending(task, decisions)
         if refusal is not None:
             return await self._refuse(task, refusal, job_id)
@@ -321,6 +332,10 @@ class _Failed:
 _OUT_OF_MEMORY: Final = _Failed(ErrorCode.RESOURCE_EXHAUSTED, "The device has too little memory for this picture")
 _TOO_LATE: Final = _Failed(ErrorCode.GENERATION_TIMEOUT, "The picture took too long to draw")
 _UNSTORED: Final = _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be stored")
+
+
+def _level(task: Task) -> Level:
+    return Level.of(nsfw_check=task.nsfw_check)
 
 
 async def _stop_when_ended(watch: Watch, steps: Steps) -> None:

@@ -7,8 +7,8 @@ AHEAD_S, so that nobody waits for longer than that.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 AHEAD_S: Final = 0.05
@@ -51,6 +51,15 @@ class Places:
         while self._undrawn >= self._places + self._ahead:
             self._has_changed.clear()
             await self._has_changed.wait()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """While a job that is to have a place later is prepared: it counts as undrawn, so that no more are taken."""
+        self._undrawn += 1
+        try:
+            yield
+        finally:
+            self.uncount()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Place]:

@@ -15,17 +15,23 @@ from hashlib import sha256
 from typing import Final
 
 from easel.domain.moderation import Category, Decision, Finding, Layer, LayerFailed, Level, Outcome, Stage, worst
-from easel.domain.prompt_rules import Judgement, Rulebook
+from easel.domain.prompt_rules import Rulebook
 from easel.outside.moderation_endpoint import ModerationEndpoint, PictureFile
 from easel.outside.moderation_plugins import Plugin
 from easel.outside.picture_classifier import PictureClassifier
 from easel.store.moderation import Judged
 from easel.store.tasks import Task
 
+CLASSIFY_TIMEOUT_S: Final = 60
+"""How long a picture may be classified before the classifier is taken for hung."""
 _JUDGED_AT_EVERY_LEVEL: Final = frozenset(
     {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
 )
 """What a picture classifier alone may refuse at the basic level; its other categories need the prompt's help there."""
+
+
+class ClassifierHung(Exception):
+    """The classifier does not come back; a thread that hangs cannot be ended alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +68,28 @@ class Moderation:
         return self._settings.answers_errors
 
     @property
+    def is_costly_before_acceptance(self) -> bool:
+        """Whether more than Easel's own rules judge prompts before their acceptance."""
+        return self.judges_all_before_acceptance or bool(self._plugins)
+
+    @property
+    def judges_all_before_acceptance(self) -> bool:
+        """Whether the server judges prompts before their acceptance, and need not be asked again."""
+        return self._endpoint is not None and self._settings.answers_errors
+
+    @property
     def judges_before_drawing(self) -> bool:
-        """Whether something judges prompts after their acceptance."""
-        return self._endpoint is not None and not self._settings.answers_errors
+        """Whether the server judges prompts that it has not judged before their acceptance."""
+        return self._endpoint is not None
 
     @property
     def _judges_pictures(self) -> bool:
         return self._classifier is not None or self._endpoint is not None or bool(self._plugins)
 
     def load(self) -> None:
-        """Load what takes time, where it will be needed. Raises ClassifierUnusable."""
+        """Load what takes time. Raises ClassifierUnusable."""
         if self._classifier is not None:
             self._classifier.load()
-        if self._judges_pictures or self.judges_before_drawing:
-            self._rulebook()
-
-    def load_rules(self) -> None:
-        """Read the rules, for who judges prompts before their acceptance."""
         self._rulebook()
 
     async def aclose(self) -> None:
@@ -92,34 +103,36 @@ class Moderation:
 
     async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
         """What is decided of a prompt that is about to be accepted; the last decision may end it."""
-        judgement = self._rulebook().judge(prompt, level)
-        finding = self._rulebook().finding(judgement)
-        if finding is not None:
-            return [Decision(Stage.PROMPT, level, Outcome.REFUSED, Layer.RULES, finding)]
+        refusal = self.by_rules(prompt, level)
+        if refusal is not None:
+            return [refusal]
         for plugin in self._plugins:
             decision = await _decided(Stage.PROMPT, level, Layer.PLUGIN, plugin.judge_prompt(prompt, level))
             if decision is not None:
                 return [decision]
         if self._endpoint is None or not self._settings.answers_errors:
             return []
-        return await self._asked(self._endpoint, Stage.PROMPT, prompt, level, judgement)
+        return await self._asked(self._endpoint, Stage.PROMPT, prompt, level)
+
+    def by_rules(self, prompt: str, level: Level) -> Decision | None:
+        """Why Easel's own rules refuse a prompt, if they do."""
+        rules = self._rulebook()
+        finding = rules.finding(rules.judge(prompt, level))
+        return None if finding is None else Decision(Stage.PROMPT, level, Outcome.REFUSED, Layer.RULES, finding)
 
     async def before_drawing(self, task: Task) -> list[Decision]:
         """What is decided of an accepted prompt; the last decision may end it."""
         assert self._endpoint is not None
-        level = Level.of(nsfw_check=task.nsfw_check)
-        judgement = self._rulebook().judge(task.prompt, level)
-        return await self._asked(self._endpoint, Stage.PROMPT, task.prompt, level, judgement)
+        return await self._asked(self._endpoint, Stage.PROMPT, task.prompt, Level.of(nsfw_check=task.nsfw_check))
 
     async def of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
         """What is decided of a picture, with its prompt; the last decision may end it."""
         if not self._judges_pictures:
             return []
         level = Level.of(nsfw_check=task.nsfw_check)
-        judgement = self._rulebook().judge(task.prompt, level)
         decision = None
         if self._classifier is not None:
-            classified = self._classified(self._classifier, picture, level, judgement)
+            classified = self._classified(self._classifier, task.prompt, picture, level)
             decision = await _decided(Stage.IMAGE, level, Layer.CLASSIFIER, classified)
         for plugin in self._plugins:
             if decision is None:
@@ -129,14 +142,19 @@ class Moderation:
             return [decision]
         if self._endpoint is None:
             return []
-        return await self._asked(self._endpoint, Stage.IMAGE, task.prompt, level, judgement, picture)
+        return await self._asked(self._endpoint, Stage.IMAGE, task.prompt, level, picture)
 
     async def _classified(
-        self, classifier: PictureClassifier, picture: PictureFile, level: Level, judgement: Judgement
+        self, classifier: PictureClassifier, prompt: str, picture: PictureFile, level: Level
     ) -> Finding | None:
         async with self._classifying:
-            scores = await asyncio.to_thread(classifier.scores, picture.content)
-        finding = self._rulebook().picture_finding(judgement, scores)
+            try:
+                async with asyncio.timeout(CLASSIFY_TIMEOUT_S):
+                    scores = await asyncio.to_thread(classifier.scores, picture.content)
+            except TimeoutError:
+                raise ClassifierHung from None
+        rules = self._rulebook()
+        finding = rules.picture_finding(rules.judge(prompt, level), scores)
         if finding is not None:
             return finding
         if level is Level.BASIC:
@@ -149,13 +167,14 @@ class Moderation:
         stage: Stage,
         prompt: str,
         level: Level,
-        judgement: Judgement,
         picture: PictureFile | None = None,
     ) -> list[Decision]:
         try:
             scores = await endpoint.scores(prompt, picture)
         except LayerFailed as failed:
-            may_pass = self._settings.waves_through and level is Level.BASIC and not judgement.is_sensitive
+            judgement = self._rulebook().judge(prompt, level)
+            is_near_red_line = judgement.is_sensitive if stage is Stage.PROMPT else judgement.is_sensitive_picture
+            may_pass = self._settings.waves_through and level is Level.BASIC and not is_near_red_line
             outcome = Outcome.WAVED_THROUGH if may_pass else Outcome.UNJUDGED
             return [Decision(stage, level, outcome, failed.layer, reason=str(failed))]
         finding = _beyond(scores, level, Layer.ENDPOINT, endpoint.model)

@@ -7,17 +7,20 @@ Moderation comes before it. What that refuses becomes tasks that have failed alr
 either way it counts against the key's rate, and is written down.
 """
 
-import contextlib
 import hashlib
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+
+import structlog
 
 from easel.actions import settle
 from easel.actions.forecast import Forecast, Prospect
 from easel.actions.moderation import Moderation, ending
+from easel.actions.rate_limiter import RateLimiter
 from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import (
@@ -25,6 +28,7 @@ from easel.domain.errors import (
     IdempotencyConflict,
     ModelAccessDenied,
     PermissionDenied,
+    RateLimitExceeded,
     ServiceUnavailable,
 )
 from easel.domain.moderation import Decision, Level
@@ -34,13 +38,19 @@ from easel.store import acceptance, admission, idempotency, tasks
 from easel.store import moderation as moderation_log
 from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import Wish
-from easel.store.database import Connection, Database, DatabaseUnavailable
+from easel.store.database import Connection, Database
 from easel.store.idempotency import Claim
 from easel.store.moderation import Judged
 from easel.store.tasks import Task
 
+log = structlog.get_logger(__name__)
+
 CREATE: Final = "create"
 """The name of the quota that creating tasks uses up."""
+JUDGINGS_PER_CREATE: Final = 10
+JUDGINGS_PER_MINUTE_MIN: Final = 100
+"""How many times as often as tasks may be created, and how often at least, a process judges a key's prompts. Orders that
+are repeated, or refused for other reasons, are judged again, and count as none."""
 _ID_ATTEMPTS_MAX: Final = 3
 
 
@@ -56,7 +66,7 @@ class SubmitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Orders for the same model, and where they came from. `public_url` is the base of the links that their tasks will
+    """Orders that differ in their seeds alone, and where they came from. `public_url` is the base of the links that their tasks will
     have. An idempotency key goes with all of them together."""
 
     holder: Holder
@@ -66,12 +76,7 @@ class Submission:
     idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
-        assert len({order.model for order in self.orders}) == 1
-
-    @property
-    def prompts(self) -> set[tuple[str, Level]]:
-        """What is to be judged: each prompt once, and how strictly."""
-        return {(order.prompt, Level.of(nsfw_check=order.nsfw_check)) for order in self.orders}
+        assert len({replace(order, seed=None) for order in self.orders}) == 1
 
     def digest(self) -> bytes:
         """32 bytes that tell these orders from all others."""
@@ -98,6 +103,7 @@ class Submit:
         self._moderation = moderation
         self._forecast = forecast
         self._settings = settings
+        self._judgings = RateLimiter(Quota(CREATE, settings.creates_per_minute))
 
     async def __call__(self, submission: Submission) -> Accepted:
         """The accepted tasks.
@@ -107,34 +113,38 @@ class Submit:
         DatabaseUnavailable; then no task was kept.
         """
         _check_access(submission)
-        decisions = [
-            decision
-            for prompt, level in submission.prompts
-            for decision in await self._moderation.before_acceptance(prompt, level)
-        ]
+        await self._limit_judging(submission)
+        order = submission.orders[0]
+        level = Level.of(nsfw_check=order.nsfw_check)
+        decisions = await self._moderation.before_acceptance(order.prompt, level)
         refusal = ending(decisions)
         if refusal is not None:
             return await self._refuse(submission, refusal)
-        accepted = await self._admit(submission)
-        if decisions and not accepted.is_replay:
-            await self._note(submission, accepted.tasks, decisions)
-        return accepted
+        return await self._admit(submission, decisions)
 
-    async def _admit(self, submission: Submission) -> Accepted:
+    async def _limit_judging(self, submission: Submission) -> None:
+        """Judging costs more than refusing does, and comes before the limit that is exact. Raises RateLimitExceeded."""
+        wish = self._wish(submission)
+        count_max = max(JUDGINGS_PER_MINUTE_MIN, JUDGINGS_PER_CREATE * wish.quota.count_max)
+        self._judgings.take(wish.api_key_id, Quota(CREATE, count_max))
+        if self._moderation.is_costly_before_acceptance and submission.idempotency_key is None:
+            async with self._database.reading() as connection:
+                standing = await admission.standing(connection, wish.api_key_id, wish.quota)
+            if standing.taking(wish.count) is None:
+                raise RateLimitExceeded(standing.retry_after_s(wish.count), standing)
+
+    async def _admit(self, submission: Submission, decisions: Sequence[Decision]) -> Accepted:
         count = len(submission.orders)
         prospect = await self._forecast.of_new_tasks(count)
         if prospect.refusal is not None and submission.idempotency_key is None:
             raise prospect.refusal
         with self._forecast.submitting(count):
-            accepted = await self._accept(submission, prospect)
+            accepted = await _with_new_ids(lambda: self._accept_once(submission, prospect, decisions))
             if not accepted.is_replay:
                 self._forecast.note_accepted(count)
             return accepted
 
-    async def _accept(self, submission: Submission, prospect: Prospect) -> Accepted:
-        return await _with_new_ids(lambda: self._accept_once(submission, prospect))
-
-    async def _accept_once(self, submission: Submission, prospect: Prospect) -> Accepted:
+    async def _accept_once(self, submission: Submission, prospect: Prospect, decisions: Sequence[Decision]) -> Accepted:
         new = [self._new_task(submission, order, prospect.estimated_time_s) for order in submission.orders]
         async with self._database.transaction() as connection:
             earlier = await self._earlier(connection, submission, [task.id for task in new])
@@ -144,10 +154,15 @@ class Submit:
                 raise prospect.refusal
             # From here on the key's and the account's rows are locked.
             standing = await admission.admit(connection, self._wish(submission))
-            return Accepted([await acceptance.accept(connection, task) for task in new], standing)
+            accepted = [await acceptance.accept(connection, task) for task in new]
+            for task, decision in itertools.product(new, decisions):
+                await moderation_log.note(connection, self._judged(submission, task.id), decision)
+            return Accepted(accepted, standing)
 
     async def _refuse(self, submission: Submission, decision: Decision) -> Accepted:
         """Tasks that have failed already. Raises what the caller is answered where that is to be an error."""
+        log.info("order_refused", request_id=submission.request_id, stage=decision.stage, outcome=decision.outcome,
+                 layer=decision.layer, reason=decision.reason)  # fmt: skip
         if not self._moderation.answers_errors:
             refused = await _with_new_ids(lambda: self._refuse_once(submission, decision))
             if any(order.callback_url is not None for order in submission.orders):
@@ -162,8 +177,7 @@ class Submit:
             if earlier is not None:
                 return earlier
             await admission.admit(connection, self._wish(submission, are_held=False))
-            for order in submission.orders:
-                await moderation_log.note(connection, self._judged(submission, order), decision)
+            await moderation_log.note(connection, self._judged(submission), decision)
         if decision.finding is None:
             raise ServiceUnavailable
         raise ContentPolicyViolation(decision.message)
@@ -178,19 +192,11 @@ class Submit:
             refused = []
             for task in new:
                 refused.append(await acceptance.refuse(connection, task, decision.code, decision.message))
-                await moderation_log.note(connection, self._judged(submission, task.order, task.id), decision)
+                await moderation_log.note(connection, self._judged(submission, task.id), decision)
             return Accepted(refused, standing)
 
-    async def _note(self, submission: Submission, accepted: Sequence[Task], decisions: Sequence[Decision]) -> None:
-        """Write down what was let pass. The tasks are accepted by now, whatever becomes of this."""
-        with contextlib.suppress(DatabaseUnavailable):
-            async with self._database.transaction() as connection:
-                for order, task in zip(submission.orders, accepted, strict=True):
-                    for decision in decisions:
-                        await moderation_log.note(connection, self._judged(submission, order, task.id), decision)
-
-    def _judged(self, submission: Submission, order: Order, task_id: str | None = None) -> Judged:
-        return self._moderation.judged(submission.holder.account_id, order.prompt, task_id)
+    def _judged(self, submission: Submission, task_id: str | None = None) -> Judged:
+        return self._moderation.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
 
     async def _earlier(self, connection: Connection, submission: Submission, ids: Sequence[str]) -> Accepted | None:
         """What the idempotency key was used for before, if it was; otherwise it is claimed for these tasks."""
@@ -251,6 +257,7 @@ class Submit:
             seed=order.seed or SEED_MIN + secrets.randbelow(SEED_MAX - SEED_MIN + 1),
             estimated_time_s=estimated_time_s,
             created_at=created_at,
+            is_prompt_judged=self._moderation.judges_all_before_acceptance,
         )
 
 

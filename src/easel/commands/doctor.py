@@ -1,6 +1,7 @@
 """`easel doctor`: says in plain words what is configured, what can be reached, and what is missing."""
 
 import asyncio
+import contextlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -173,8 +174,8 @@ async def _look_at_endpoint(read: Settings) -> Diagnosis:
     try:
         asked = endpoint(read)
         assert asked is not None
-        words = await asked.look()
-        await asked.aclose()
+        async with contextlib.aclosing(asked):
+            words = await asked.look()
     except (EndpointUnusable, LayerFailed) as error:
         return Diagnosis("moderation", is_well=False, words=str(error))
     return Diagnosis("moderation", is_well=True, words=words)

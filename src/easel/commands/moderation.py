@@ -16,7 +16,7 @@ from easel.commands.administration import data_dir_option, table, with_installat
 from easel.commands.failures import told_plainly
 from easel.domain.errors import EaselError
 from easel.domain.moderation import Level, Outcome
-from easel.domain.order import PROMPT_CODE_POINTS_MAX
+from easel.domain.order import PROMPT_CODE_POINTS_MAX, is_storable
 from easel.domain.prompt_rules import LITTLE_ELSE, Judgement, Rule
 from easel.outside import moderation_plugins, rulebook
 from easel.outside.moderation_plugins import Plugin
@@ -156,4 +156,6 @@ def _text(argument: str) -> str:
     text = sys.stdin.read().removesuffix("\n") if argument == "-" else argument
     if not 1 <= len(text) <= PROMPT_CODE_POINTS_MAX:
         raise click.ClickException(f"A prompt has 1 to {PROMPT_CODE_POINTS_MAX} characters.")
+    if not is_storable(text):
+        raise click.ClickException("A prompt has no NUL characters and is valid UTF-8.")
     return text

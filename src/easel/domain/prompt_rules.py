@@ -63,6 +63,8 @@ class Judgement:
     rules: Sequence[Rule]
     is_sensitive: bool
     """Whether it has a concept that a red line is drawn around."""
+    is_sensitive_picture: bool
+    """Whether its picture may show what a red line is drawn around."""
 
 
 class Rulebook:
@@ -98,7 +100,9 @@ class Rulebook:
         met = [
             rule for rule in self._rules if (rule.level is Level.BASIC or rule.level is level) and rule.is_met(found)
         ]
-        return Judgement(found, met, not self._sensitive.isdisjoint(found))
+        is_sensitive = not self._sensitive.isdisjoint(found)
+        is_shown = any(not rule.concepts.isdisjoint(found) for rule in self._picture_rules)
+        return Judgement(found, met, is_sensitive, is_sensitive or is_shown)
 
     def picture_finding(self, judgement: Judgement, scores: Mapping[str, float]) -> Finding | None:
         """Why a picture of the judged prompt is refused at every level, if it is. `scores` are by category."""

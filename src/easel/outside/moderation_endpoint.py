@@ -57,6 +57,12 @@ class PictureFile:
     content_type: str
 
 
+HARMLESS_PICTURE: Final = PictureFile(
+    base64.b64decode("UklGRiQAAABXRUJQVlA4IBgAAABQAQCdASoQABAAAUAmJaQABHQAAORAAAA="), "image/webp"
+)
+"""A grey square of 16x16 pixels."""
+
+
 class _Failed(Exception):
     """An attempt ended without scores. The reason is for the operator."""
 
@@ -88,7 +94,7 @@ class ModerationEndpoint:
         body = self._question(prompt, picture)
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return await self._attempt(body)
+                return await self._attempt(body, has_picture=picture is not None)
             except _Failed as failed:
                 if attempt == ATTEMPTS_MAX or not failed.may_pass:
                     reason = f"The moderation endpoint {self._base} did not judge: {failed.reason}."
@@ -98,8 +104,8 @@ class ModerationEndpoint:
 
     async def look(self) -> str:
         """How the server judges something harmless, in words for the operator. Raises LayerFailed."""
-        scores = await self.scores(HARMLESS_PROMPT, None)
-        return f"{self._base} judges, asked for {self.model}: {len(scores)} categories"
+        scores = await self.scores(HARMLESS_PROMPT, HARMLESS_PICTURE)
+        return f"{self._base} judges prompts and pictures, asked for {self.model}: {len(scores)} categories"
 
     async def aclose(self) -> None:
         """Close every connection. Questions that are under way must have been awaited or cancelled."""
@@ -114,7 +120,7 @@ class ModerationEndpoint:
         parts = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": url}}]
         return msgspec.json.encode({"model": self.model, "input": parts})
 
-    async def _attempt(self, body: bytes) -> Mapping[str, float]:
+    async def _attempt(self, body: bytes, *, has_picture: bool) -> Mapping[str, float]:
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
                 status, answer = await self._exchange(body)
@@ -126,7 +132,7 @@ class ModerationEndpoint:
             hint = f": {_HINTS[status]}" if status in _HINTS else ""
             raise _Failed(f"it answered {status}{hint}", may_pass=status in _MAY_PASS or status >= 500)
         try:
-            return read_scores(answer)
+            return read_scores(answer, has_picture=has_picture)
         except NoScores as error:
             raise _Failed(f"it answered {status}, but {error}", may_pass=True) from None
 

@@ -53,8 +53,8 @@ async def admit(connection: Connection, wish: Wish) -> Standing:
                 creates_used_until = greatest(creates_used_until, clock_timestamp())
                     + make_interval(secs => %(spacing_s)s)
             WHERE id = %(id)s AND revoked_at IS NULL
-              AND unfinished + %(count)s <= %(unfinished_max)s
-              AND (credit_limit_microcredits IS NULL
+              AND (%(count)s = 0 OR unfinished + %(count)s <= %(unfinished_max)s)
+              AND (%(count)s = 0 OR credit_limit_microcredits IS NULL
                    OR used_microcredits + reserved_microcredits + %(amount)s <= credit_limit_microcredits)
               AND creates_used_until
                   <= clock_timestamp() + make_interval(secs => %(window_s)s - %(spacing_s)s + 0.000001)
@@ -91,8 +91,9 @@ async def _refusal(connection: Connection, wish: Wish, values: dict[str, Any]) -
         """
         SELECT
             extract(epoch FROM greatest(creates_used_until, clock_timestamp()) - clock_timestamp())::float,
-            unfinished + %(count)s > %(unfinished_max)s,
-            coalesce(used_microcredits + reserved_microcredits + %(amount)s > credit_limit_microcredits, false)
+            %(count)s > 0 AND unfinished + %(count)s > %(unfinished_max)s,
+            %(count)s > 0
+                AND coalesce(used_microcredits + reserved_microcredits + %(amount)s > credit_limit_microcredits, false)
         FROM api_keys WHERE id = %(id)s AND revoked_at IS NULL
         """,
         values,

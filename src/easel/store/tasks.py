@@ -55,6 +55,7 @@ class Task:
     steps_done: int
     steps_total: int
     picture_withdrawn_at: datetime | None
+    is_prompt_judged: bool
 
 
 # Named rather than `*`, so that a column which a newer version adds breaks nothing here.

@@ -12,13 +12,14 @@ from typing import Final
 
 from starlette.requests import Request
 
+from easel.actions.rate_limiter import RateLimiter
 from easel.domain import api_key
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import PermissionDenied, RateLimitExceeded, Unauthorized
 from easel.domain.rate import Quota
 from easel.store import accounts
 from easel.store.database import Database
-from easel.web.limits import RateLimiter, site
+from easel.web.limits import site
 
 HOLDER_LIFETIME_S: Final = 0.5
 KNOWN_MAX: Final = 10_000

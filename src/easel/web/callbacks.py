@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import task_callback
+from easel.actions.rate_limiter import RateLimiter
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
 from easel.store.database import Database
 from easel.web import wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.limits import RateLimiter
 from easel.web.task_answers import check_id
 
 REDELIVERIES_PER_MINUTE: Final = 60
