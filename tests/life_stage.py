@@ -193,7 +193,7 @@ class Worker:
 
 
 MODERATION: Final = Moderation(rulebook.load, [], None, None, ModerationSettings(bytes(32)))
-MODERATION.load()
+MODERATION.load_rules()
 
 
 @dataclass

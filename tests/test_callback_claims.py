@@ -33,16 +33,12 @@ class Desk:
         account_id, api_key_id = self.accounts[account]
         await self.connection.execute(
             """
-            WITH ended AS (
                 INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits, model,
                     prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format, status, estimated_time_s,
                     ended_at, error_code, error_message)
                 SELECT 'task-' || gen_random_uuid(), %(account)s, %(key)s, 'req', 'http://a', 'default', 0, 'm', 'p', 64, 64,
                     1, false, 'https://' || %(receiver)s || '/', 'webp', 'failed', 1, now(), 'c', 'm'
                 FROM generate_series(1, %(count)s)
-                RETURNING id, account_id, callback_url
-            )
-            INSERT INTO callbacks (task_id, account_id, url) SELECT id, account_id, callback_url FROM ended
             """,
             {"account": account_id, "key": api_key_id, "receiver": receiver, "count": count},
         )

@@ -158,7 +158,7 @@ def test_a_task_that_was_accepted_without_the_rules_is_judged_before_it_is_drawn
         # As a process of an older version leaves it, however quick the worker is.
         connection.execute(
             "CREATE FUNCTION other_words() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN NEW.prompt := 'a naked child'; RETURN NEW; END $$"
+            "$$ BEGIN NEW.prompt := 'a naked child'; NEW.is_judged_by_rules := false; RETURN NEW; END $$"
         )
         connection.execute(
             "CREATE TRIGGER other_words BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.prompt = 'a quiet pond') "

@@ -238,7 +238,7 @@ def test_a_store_that_dies_fails_tasks_refunded_and_links_for_a_while_and_all_go
 
 def test_the_doctor_writes_reads_and_deletes_in_the_bucket(service: Service) -> None:
     diagnosis = service.cli("doctor")
-    assert f"ok       storage   s3://{BUCKET}/service, written, read and deleted" in diagnosis.stdout
+    assert f"ok       storage    s3://{BUCKET}/service, written, read and deleted" in diagnosis.stdout
 
 
 @pytest.mark.parametrize(
@@ -255,4 +255,4 @@ def test_the_doctor_tells_what_is_wrong_with_a_bucket(
     patient.environment |= store.environment(identity)
     diagnosis = patient.cli("doctor", check=False)
     assert diagnosis.returncode == 78
-    assert f"MISSING  storage   A picture cannot be written to {url}: {sentence}" in diagnosis.stdout
+    assert f"MISSING  storage    A picture cannot be written to {url}: {sentence}" in diagnosis.stdout

@@ -124,8 +124,7 @@ class Draw:
                 raise NotBegun
             async with self._notes.noting() as connection:
                 task = await tasks.begin(connection, task_id)
-            # It may have been accepted by a process that had other rules, or none.
-            refusal = None if task is None else self._moderation.by_rules(task.prompt, _level(task))
+            refusal = None if task is None else await self._refused_by_rules(task)
             if task is not None and refusal is None:
                 log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
                 end = await self._draw(task, place)
@@ -145,6 +144,13 @@ class Draw:
         if has_ended and task.callback_url is not None:
             self._settings.on_callback()
         return has_ended
+
+    async def _refused_by_rules(self, task: Task) -> Decision | None:
+        """Why the rules refuse a task that a process of a version without them accepted, if they do."""
+        if task.is_judged_by_rules:
+            return None
+        level = Level.of(nsfw_check=task.nsfw_check)
+        return await asyncio.to_thread(self._moderation.by_rules, task.prompt, level)
 
     async def _refused_prompt(self, task_id: str) -> tuple[Task, Decision] | None:
         """The task and why its prompt is refused, if it is and the task has not ended meanwhile."""
@@ -332,10 +338,6 @@ class _Failed:
 _OUT_OF_MEMORY: Final = _Failed(ErrorCode.RESOURCE_EXHAUSTED, "The device has too little memory for this picture")
 _TOO_LATE: Final = _Failed(ErrorCode.GENERATION_TIMEOUT, "The picture took too long to draw")
 _UNSTORED: Final = _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be stored")
-
-
-def _level(task: Task) -> Level:
-    return Level.of(nsfw_check=task.nsfw_check)
 
 
 async def _stop_when_ended(watch: Watch, steps: Steps) -> None:

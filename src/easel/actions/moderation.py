@@ -87,9 +87,12 @@ class Moderation:
         return self._classifier is not None or self._endpoint is not None or bool(self._plugins)
 
     def load(self) -> None:
-        """Load what takes time. Raises ClassifierUnusable."""
+        """Load the classifier. Raises ClassifierUnusable."""
         if self._classifier is not None:
             self._classifier.load()
+
+    def load_rules(self) -> None:
+        """Read the rules, for who will need them: they take a good part of a second."""
         self._rulebook()
 
     async def aclose(self) -> None:

@@ -49,7 +49,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await data.open()
         # Before the first request rather than in it.
-        await asyncio.to_thread(judge.load)
+        await asyncio.to_thread(judge.load_rules)
         beside = [asyncio.create_task(work) for work in (newsroom.run(), swept.run())]
         yield
         for task in beside:

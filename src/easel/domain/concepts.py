@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from easel.domain.prompt_views import UNSPACED, words_of
+from easel.domain.prompt_views import UNSPACED, words_of_each
 
 ADULT_AGE: Final = 18
 AGE_MAX: Final = 99
@@ -137,19 +137,20 @@ class Lexicon:
         self._phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
         self._open_phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
         self._beginnings: set[str] = set()
-        for text, names in concepts.items():
-            self._add(text, tuple(names), hides=not hiding.isdisjoint(names))
+        words = words_of_each([text.removesuffix("*") for text in concepts])
+        for (text, names), own_words in zip(concepts.items(), words, strict=True):
+            self._add(text, own_words, tuple(names), hides=not hiding.isdisjoint(names))
         self._index_signs()
         self._count = len(concepts)
         indexes = (self._words, self._stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
-            alike.sort(key=lambda term: len(term.text), reverse=True)
+            if len(alike) > 1:
+                alike.sort(key=lambda term: len(term.text), reverse=True)
 
     def __len__(self) -> int:
         return self._count
 
-    def _add(self, text: str, concepts: tuple[str, ...], *, hides: bool) -> None:
-        words = words_of(text.removesuffix("*")).split()
+    def _add(self, text: str, words: Sequence[str], concepts: tuple[str, ...], *, hides: bool) -> None:
         if not words:
             raise ValueError(f"the term {text!r} has no letters")
         first, *rest = words

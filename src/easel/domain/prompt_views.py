@@ -10,7 +10,7 @@ backwards or enciphered, and words that stand for others.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from easel.domain.lookalikes import (
@@ -61,6 +61,7 @@ _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
+_BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
 
 _TO_LATIN: Final = str.maketrans(dict(LATIN_LOOKALIKES))
@@ -93,9 +94,11 @@ def views(prompt: str) -> list[str]:
     return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(fold(prompt)))))
 
 
-def words_of(text: str) -> str:
-    """A text of ours, such as a term of the lexicon, as the plain view shows it."""
-    return _blanked(fold(text))
+def words_of_each(texts: Sequence[str]) -> list[list[str]]:
+    """The words of texts of ours, such as the terms of the lexicon, as the plain view shows them."""
+    assert not any(_BETWEEN_TEXTS in text for text in texts)
+    # Folded together: one by one, ten thousands of them would take long at every start.
+    return [_WORDS.findall(text) for text in fold(_BETWEEN_TEXTS.join(texts)).split(_BETWEEN_TEXTS)]
 
 
 def _texts(folded: str) -> Iterator[str]:

@@ -43,7 +43,7 @@ def _terms(concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
         unknown = set(written["concepts"]) - concepts
         assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
         for concept, own in written["concepts"].items():
-            terms[concept] += own
+            terms[concept] += [term.strip() for term in own.split(",")]
         ages = written.get("ages", {})
         terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
         terms["minor"] += [

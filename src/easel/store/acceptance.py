@@ -55,10 +55,10 @@ _ACCEPT: Final = (
     WITH accepted AS (
         INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
             model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
-            estimated_time_s, created_at, is_prompt_judged, tag)
+            estimated_time_s, created_at, is_prompt_judged, is_judged_by_rules, tag)
         VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
             %(price_microcredits)s, %(model)s, %(prompt)s, %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
-            %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s, %(is_prompt_judged)s,
+            %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s, %(is_prompt_judged)s, true,
             least({tag_max}, greatest(
                 1,
                 (SELECT now.tag + CASE WHEN latest.tag >= now.tag THEN 2 ELSE 1 END FROM

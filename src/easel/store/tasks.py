@@ -56,6 +56,7 @@ class Task:
     steps_total: int
     picture_withdrawn_at: datetime | None
     is_prompt_judged: bool
+    is_judged_by_rules: bool
 
 
 # Named rather than `*`, so that a column which a newer version adds breaks nothing here.

@@ -3,7 +3,8 @@
 ALTER TABLE tasks
     -- Accepted as failed: it never had a hold, nor a place in the queue.
     ADD is_refused boolean NOT NULL DEFAULT false,
-    -- The moderation server judged its prompt before it was accepted.
+    -- Easel's own rules judged its prompt before it was accepted, and the moderation server.
+    ADD is_judged_by_rules boolean NOT NULL DEFAULT false,
     ADD is_prompt_judged boolean NOT NULL DEFAULT false,
     ADD CONSTRAINT tasks_refused_have_failed CHECK (NOT is_refused OR status = 'failed');
 
