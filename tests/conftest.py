@@ -27,7 +27,7 @@ LONG_FILES: Final = frozenset({
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--contract-requests", type=int, default=900, help="how many generated requests try the contract at least"
+        "--contract-requests", type=int, default=800, help="how many generated requests try the contract at least"
     )
     parser.addoption("--lives", type=int, default=20, help="how many lives of tasks are made up and played")
 

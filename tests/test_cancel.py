@@ -219,10 +219,10 @@ def test_cancelling_and_completing_may_race_and_each_task_has_one_end() -> None:
         with quick.client(quick.new_key("racer")) as client:
             races = Races(client)
             with ThreadPoolExecutor(2) as at_once:
-                for racing in [at_once.submit(races.run) for _ in range(64)]:
+                for racing in [at_once.submit(races.run) for _ in range(40)]:
                     racing.result()
             statuses = Counter(answer.status_code for answer in races.answers.values())
-            assert min(statuses[200], statuses[409]) >= 10, statuses
+            assert min(statuses[200], statuses[409]) >= 6, statuses
             for task_id, answer in races.answers.items():
                 task = read_task(client, task_id)
                 if answer.status_code == 409:

@@ -329,7 +329,7 @@ def test_a_key_past_its_day_orders_anew(service: Service, client: httpx2.Client)
 
 
 def test_an_order_that_is_repeated_until_it_is_answered_is_one_task_however_often_the_web_process_dies() -> None:
-    clients, orders = 4, 25
+    clients, orders = 4, 14
     with reachable_folder() as folder, Service(folder, workers="1") as mortal:
         key = mortal.new_key("repeated")
         count: Counter[int] = Counter()
@@ -343,7 +343,7 @@ def test_an_order_that_is_repeated_until_it_is_answered_is_one_task_however_ofte
 
         with ThreadPoolExecutor(clients) as at_once:
             insisting = [at_once.submit(insist, number) for number in range(clients)]
-            for enough in (25, 50, 75):
+            for enough in (14, 28, 42):
                 await_count(count, enough)
                 os.kill(mortal.child_pid("web"), signal.SIGKILL)
             ids = [task_id for each in insisting for task_id in each.result()]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from easel.domain.concepts import Lexicon
@@ -218,6 +218,7 @@ def test_views_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
 
 
 @pytest.mark.timeout(60)
+@settings(max_examples=40)
 @given(pieces=st.lists(PIECES, min_size=1, max_size=3), end=st.lists(PIECES, max_size=2))
 def test_no_repetition_takes_for_ever(rules: Rulebook, pieces: list[str], end: list[str]) -> None:
     # What has to be tried in more than one way takes twice as long with each of these.
