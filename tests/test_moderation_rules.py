@@ -171,6 +171,8 @@ def test_a_rule_never_follows_from_one_word() -> None:
 def test_a_harmless_phrase_hides_its_own_words_and_no_others(rules: Rulebook) -> None:
     assert refused_by(rules, "a naked mole rat beside a child", Level.BASIC) is None
     assert refused_by(rules, "a naked mole rat beside a naked child", Level.BASIC) == "minor-sexual"
+    for compound in ("nudechildwoman", "womannudechild", "n u d e c h i l d m a n"):
+        assert refused_by(rules, compound, Level.BASIC) == "minor-sexual", compound
 
 
 @pytest.mark.parametrize("age", range(1, 18))

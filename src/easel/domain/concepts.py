@@ -14,61 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from easel.domain.prompt_views import UNSPACED, words_of_each
+from easel.domain.prompt_views import words_of_each
+from easel.domain.terms import AGES, Term, is_unspaced
 
-ADULT_AGE: Final = 18
-AGE_MAX: Final = 99
-AGE_OF_MINOR: Final = "ageofminor"
-AGE_OF_ADULT: Final = "ageofadult"
-"""Words that stand in terms for every number that is such an age."""
-_STAND_FOR_AGES: Final = frozenset({AGE_OF_MINOR, AGE_OF_ADULT})
-_AGES: Final = {
-    number: AGE_OF_MINOR if age < ADULT_AGE else AGE_OF_ADULT
-    for age in range(AGE_MAX + 1)
-    for number in (str(age), f"{age:02}", f"{age:03}")
-}
 STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
-_UNSPACED_SIGN: Final = re.compile(f"[{UNSPACED}]")
-_FIRST_UNSPACED: Final = "\u2e80"
 _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
 """And, so, in, as, for, the: Arabic writes them in one with the word that follows."""
-
-
-def is_unspaced(word: str) -> bool:
-    """Whether a view's word is of a script without blanks."""
-    return word[0] >= _FIRST_UNSPACED and _UNSPACED_SIGN.match(word) is not None
-
-
-class Term(NamedTuple):
-    """A term's first word and the others, the concepts that it names, and whether it hides what it covers.
-
-    Where it `is_open` its last word may go on.
-    """
-
-    text: str
-    first: str
-    rest: tuple[str, ...]
-    is_open: bool
-    concepts: tuple[str, ...]
-    hides: bool
-
-    @property
-    def is_aged(self) -> bool:
-        """Whether a word that stands for ages is in the rest."""
-        return not _STAND_FOR_AGES.isdisjoint(self.rest)
-
-    def follows(self, words: Sequence[str], at: int) -> bool:
-        """Whether the rest stands in `words` from `at` on."""
-        rest = self.rest
-        if not rest:
-            return True
-        end = at + len(rest)
-        if end > len(words) or any(words[at + number] != word for number, word in enumerate(rest[:-1])):
-            return False
-        return words[end - 1].startswith(rest[-1]) if self.is_open else words[end - 1] == rest[-1]
 
 
 class Known(NamedTuple):
@@ -195,7 +149,7 @@ class Lexicon:
 
     def _find(self, words: list[str], seen: "_Seen") -> Found:
         found, cover = Found(), _Cover()
-        aged = [_AGES.get(word, word) for word in words]
+        aged = [AGES.get(word, word) for word in words]
         for at, word in enumerate(words):
             count = seen.dull.get(word)
             if count is not None:
@@ -236,8 +190,8 @@ class Lexicon:
         return own
 
     def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: "_Seen") -> list[Term]:
-        """The terms of several words that begin at a word, phrases that hide first. `aged` are the words with those that stand
-        for ages in the place of these."""
+        """The terms of several words that begin at a word; of those that begin alike the longest first. `aged` are the words
+        with those that stand for ages in the place of these."""
         if at + 1 == len(words):
             return []
         pair = words[at], words[at + 1]
@@ -248,24 +202,24 @@ class Lexicon:
 
     def _begun_by(self, word: str, following: str) -> Iterator[Term]:
         """The terms that may begin with two words."""
-        firsts = [word, _AGES.get(word, word)]
+        firsts = [word, AGES.get(word, word)]
         if is_unspaced(word):
             # Signs may stand before a phrase in the same word.
             firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
         for first, then in itertools.product(
-            dict.fromkeys(firsts), dict.fromkeys((following, _AGES.get(following, following)))
+            dict.fromkeys(firsts), dict.fromkeys((following, AGES.get(following, following)))
         ):
             yield from self._phrases.get((first, then), ())
             yield from self._open_phrases.get((first, then[0]), ())
 
     def _of_word(self, word: str) -> Known:
         """What a word with blanks around it is."""
-        may_go_on = word in self._beginnings or word in _AGES
-        terms = self._whole(word) or self._other_forms(word)
-        if not terms:
-            return Known((), 1, may_go_on)
-        hiding = [term for term in terms if term.hides]
-        return Known(hiding[:1] or terms, 0, may_go_on)
+        may_go_on = word in self._beginnings or word in AGES
+        whole = self._whole(word)
+        hiding = [term for term in whole if term.hides]
+        # What hides covers the word that it is, and not the others that it is put together with.
+        terms = hiding[:1] or whole or self._other_forms(word)
+        return Known(terms, 0 if terms else 1, may_go_on)
 
     def _whole(self, word: str) -> list[Term]:
         stems = self._stems.get(word[:STEM_CHARACTERS_MIN], ())

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from easel.domain.concepts import AGE_OF_ADULT, AGE_OF_MINOR, Lexicon, is_unspaced
+from easel.domain.concepts import Lexicon
 from easel.domain.moderation import Category, Level
 from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
+from easel.domain.terms import AGE_OF_ADULT, AGE_OF_MINOR, is_unspaced
 
 FOLDER: Final = Path(__file__).parent / "moderation_rules"
 _RULES: Final = "rules.toml"
