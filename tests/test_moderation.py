@@ -42,6 +42,7 @@ def test_a_refused_prompt_is_answered_as_any_other_and_its_task_has_failed_at_th
     assert created.keys() == ordinary.keys()
     assert (created["status"], created["progress"]) == ("pending", 0)
     assert created["task_info"].keys() == ordinary["task_info"].keys()
+    assert created["task_info"]["estimated_time"] >= 1
     assert created["usage"] == ordinary["usage"]
     task = read_task(client, created["id"])
     assert task["status"] == "failed"

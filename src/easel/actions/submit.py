@@ -164,7 +164,8 @@ class Submit:
         log.info("order_refused", request_id=submission.request_id, stage=decision.stage, outcome=decision.outcome,
                  layer=decision.layer, reason=decision.reason)  # fmt: skip
         if not self._moderation.answers_errors:
-            refused = await _with_new_ids(lambda: self._refuse_once(submission, decision))
+            prospect = await self._forecast.of_new_tasks(len(submission.orders))
+            refused = await _with_new_ids(lambda: self._refuse_once(submission, prospect, decision))
             if any(order.callback_url is not None for order in submission.orders):
                 await settle.tell_all(self._database, *(task.id for task in refused.tasks))
             return refused
@@ -182,8 +183,9 @@ class Submit:
             raise ServiceUnavailable
         raise ContentPolicyViolation(decision.message)
 
-    async def _refuse_once(self, submission: Submission, decision: Decision) -> Accepted:
-        new = [self._new_task(submission, order, 0) for order in submission.orders]
+    async def _refuse_once(self, submission: Submission, prospect: Prospect, decision: Decision) -> Accepted:
+        # Shown when it is created, as of any other.
+        new = [self._new_task(submission, order, prospect.estimated_time_s) for order in submission.orders]
         async with self._database.transaction() as connection:
             earlier = await self._earlier(connection, submission, [task.id for task in new])
             if earlier is not None:
