@@ -80,6 +80,7 @@ class PatientEngine:
     """Draws a step when told so, the last one or an error at once. `sittings` tells of each drawing that begins."""
 
     name = "patient"
+    model = None
     draws_at_once = DRAWS_AT_ONCE
     jobs_at_once = DRAWS_AT_ONCE
 

@@ -302,7 +302,9 @@ class Draw:
         recipe = None
         if self._settings.recipe_in_pictures:
             recipe = Recipe(task.prompt, task.seed, task.width_px, task.height_px, drawn.steps)
-        provenance = Provenance(self._settings.easel_version, task.model, self._engine.name, recipe)
+        provenance = Provenance(
+            self._settings.easel_version, self._engine.model or task.model, self._engine.name, recipe
+        )
         return encoding.encode(drawn.pixels, task.output_format, provenance)
 
     async def _make_sure_of_end(self, task: Task) -> Task:

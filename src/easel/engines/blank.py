@@ -17,6 +17,7 @@ class Blank:
     """Draws one colour, in `steps` steps of `step_s` seconds each."""
 
     name = "blank"
+    model = None
     draws_at_once = 1
     jobs_at_once = JOBS_AT_ONCE
 

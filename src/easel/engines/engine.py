@@ -53,6 +53,10 @@ class Engine(Protocol):
         """What callers are told drew their picture, such as `zimage`."""
 
     @property
+    def model(self) -> str | None:
+        """What pictures say drew them, where it is not the model that was ordered; else None."""
+
+    @property
     def draws_at_once(self) -> int:
         """How many draws may run at the same time, each in a thread of its own."""
 

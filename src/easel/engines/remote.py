@@ -64,6 +64,7 @@ class Remote:
     """Draws by asking an image server. Draws share nothing that changes."""
 
     name = "remote"
+    model = None
 
     def __init__(self, server: ImageServer) -> None:
         """Raises EngineUnusable where the URL cannot be one."""

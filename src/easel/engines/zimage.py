@@ -65,6 +65,7 @@ class ZImage:
     """Draws with the Z-Image checkpoint `model`, a folder or a hub id, on `device` (`auto`, `cuda:1`, `mps`, `cpu`)."""
 
     name = "zimage"
+    model = None
 
     def __init__(
         self,

@@ -76,10 +76,12 @@ def _runtime(folder: ClassifierFolder, threads: int) -> tuple[Callable[[bytes], 
 
         model = _model(folder, threads)
     except (ImportError, RuntimeError) as error:  # RuntimeError: a library's own import failed
-        extra = "moderation" if folder.runtime == "onnxruntime" else "gpu"
+        install = (
+            "install Easel again" if folder.runtime == "onnxruntime" else "install its gpu extra (pip install '.[gpu]')"
+        )
         raise ClassifierUnusable(
             f"The picture classifier in {folder.path} needs {getattr(error, 'name', None) or folder.runtime}, which is "
-            f"missing or does not fit: install Easel with its {extra} extra (pip install '.[{extra}]')."
+            f"missing or does not fit: {install}."
         ) from error
 
     def outputs(picture: bytes) -> list[float]:

@@ -1,0 +1,35 @@
+"""Sample sheets: what the model draws now, beside nothing that it was trained on: fixed prompts, fixed seeds."""
+
+import torch
+
+from training.autoencoder import Autoencoder
+from training.run import Run, sheet
+from training.sampler import sample
+from training.scenes import Cast
+from training.tokens import Words
+from training.transformer import Transformer
+
+PROMPTS = (
+    "a cat", "a cute cat on a beach at sunset", "a blue car in the desert", "two apples on a white background",
+    "a dog on the left of a house", "three red balloons in the sky", "a robot in space", "a bird at night",
+    "a penguin in the snow", "a big elephant in a meadow", "a panda on a red background", "a fish in the ocean",
+    "a green rabbit in a field", "a small rocket above a house", "a lion", "一只红色的小猫在海滩上",
+    "a photo of a flower in a garden, beautiful, detailed", "a dog on top of a car", "two butterflies",
+    "a penguin in front of a tree", "a zebra crossing the alps", "汽车在山里", "a robot and a rabbit in the snow", "a boat",
+)  # fmt: skip
+WIDE_PROMPTS = ("a cat in a meadow", "a boat on the sea at sunset", "three dogs in a field", "a plane above a car")
+
+
+class Show:
+    """Draws sample sheets into a run's folder."""
+
+    def __init__(self, run: Run, cast: Cast, coder: Autoencoder, words: Words) -> None:
+        self._run, self._cast, self._coder, self._words = run, cast, coder, words
+
+    @torch.no_grad()
+    def __call__(self, model: Transformer, name: str, guidance: float) -> None:
+        """Two sheets: square pictures, and wide ones."""
+        for suffix, prompts, grid in (("", PROMPTS, self._cast.square), ("-wide", WIDE_PROMPTS, (9, 6))):
+            latents = sample(model, self._words, list(prompts), grid, 7, guidance)
+            pictures = self._coder.decoder(latents)
+            sheet(pictures, 8 if suffix == "" else 4, self._run.file(f"{name}{suffix}.png"))
