@@ -35,6 +35,9 @@ WRONG: Final = {
     "ENGINE": ["gpu", "ZIMAGE", "nano,blank"],
     "WORKERS": ["0", "-1", "65", "two", "1.5"],
     "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "CPU", "cpu cuda"],
+    "GPU_MEMORY": ["high", "16", "LOW"],
+    "LORA": ["style", "style.bin", ".safetensors", "a.safetensors:", "a.safetensors:much", "a.safetensors:nan", "a.safetensors:11",
+             "a.safetensors:0.5:1", "a.safetensors 0.5"],
     "PRICE_CREDITS": ["abc", "-1", "-0.000001", "0.0000001", "nan", "snan", "inf", "1000000.1", "1e30", "1e99999999999999", "1,5"],
     "FIRST_CREDITS": ["abc", "-1", "nan", "-inf", "1000001", "0.1234567"],
     "PROVENANCE": ["maybe", "yes", "on", "2"],
@@ -98,6 +101,20 @@ def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
     assert taken.callback_destinations.allowed == {("hooks.corp", 8443), ("10.0.0.5", 443), ("fd00::5", 444)}
     assert [str(network) for network in taken.callback_destinations.denied] == ["203.0.113.0/24", "2001:db8::1/128"]
     assert taken.callback_nameserver_list == ["9.9.9.9", "127.0.0.1:5353", "[::1]:53", "2620:fe::fe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "scale"),
+    [
+        ("/loras/ink.safetensors", "/loras/ink.safetensors", 1.0),
+        ("/loras/ink.safetensors:0.8", "/loras/ink.safetensors", 0.8),
+        ("/loras/v1:2/ink.safetensors:-10", "/loras/v1:2/ink.safetensors", -10.0),
+        ("ink.safetensors:0", "ink.safetensors", 0.0),
+    ],
+)
+def test_a_lora_is_a_file_and_how_much_of_it(text: str, file: str, scale: float) -> None:
+    assert read().lora_file_and_scale is None
+    assert read(LORA=text).lora_file_and_scale == (Path(file), scale)
 
 
 def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:

@@ -202,7 +202,7 @@ def warm_up(loaded: Loaded) -> None:
     loaded.decoder.compile()
     try:
         draw_warm_up(loaded)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         if is_out_of_memory(error):
             raise
         log.warning("not compiled, drawing will be slower (%s: %s)", type(error).__name__, str(error).split("\n")[0])

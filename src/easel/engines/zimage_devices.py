@@ -92,8 +92,9 @@ def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> tor
     """
     if device.type != "cuda":
         return device
-    fits = needed_bytes + WORKING_BYTES <= memory_bytes(device)
-    return device if gpu_memory == "auto" and fits else torch.device("cpu")
+    if gpu_memory == "low" or needed_bytes + WORKING_BYTES > memory_bytes(device):
+        return torch.device("cpu")
+    return device
 
 
 def require_memory(device: torch.device, needed_bytes: int) -> None:

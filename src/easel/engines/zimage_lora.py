@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from easel.engines.engine import EngineUnusable
 
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 """What reading and converting raise for a file that holds something else."""
 
 
@@ -33,20 +33,20 @@ def add_lora(transformer: Any, lora: Lora) -> None:
     """Add it to the stock transformer's weights, in place. Raises EngineUnusable."""
     if not lora.file.is_file():
         raise EngineUnusable(f"There is no LoRA file {lora.file}: set EASEL_LORA to a .safetensors file, or unset it.")
+    weights = dict(transformer.named_parameters())
     try:
-        changes = read_changes(lora.file)
-        for name, (down, up, strength) in changes.items():
-            weight = transformer.get_submodule(name).weight
+        for layer, (down, up, strength) in read_changes(lora.file).items():
+            weight = weights.get(f"{layer}.weight")
+            if weight is None:
+                raise ValueError(f"the transformer has no layer {layer}")
             change = up.to(weight.device, torch.float32) @ down.to(weight.device, torch.float32)
             weight.copy_(weight.float() + lora.scale * strength * change)
-    except AttributeError:
-        raise EngineUnusable(f"{lora.file} changes layers that Z-Image's transformer lacks: {UNFIT}.") from None
     except UNREADABLE as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise EngineUnusable(f"{lora.file} cannot be added to the model ({reason}): {UNFIT}.") from error
-
-
-UNFIT = "name a LoRA that was made for Z-Image-Turbo in EASEL_LORA, or unset it"
+        raise EngineUnusable(
+            f"{lora.file} cannot be added to the model ({reason}): "
+            "name a LoRA that was made for Z-Image-Turbo in EASEL_LORA, or unset it."
+        ) from error
 
 
 def read_changes(file: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
