@@ -36,7 +36,7 @@ def factors(layer: str = LAYER, outputs: int = 64) -> tuple[torch.Tensor, torch.
 
 
 def in_diffusers_format(*layers: str) -> Tensors:
-    tensors = {}
+    tensors: Tensors = {}
     for layer in layers:
         down, up = factors(layer)
         tensors |= {f"transformer.{layer}.lora_A.weight": down, f"transformer.{layer}.lora_B.weight": up}
