@@ -1,6 +1,8 @@
 """Settings: what each may be, the sentence when it is wrong, and that no secret shows."""
 
 import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -115,6 +117,24 @@ def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
 def test_a_lora_is_a_file_and_how_much_of_it(text: str, file: str, scale: float) -> None:
     assert read().lora_file_and_scale is None
     assert read(LORA=text).lora_file_and_scale == (Path(file), scale)
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "given", "kept"),
+    [("data", {}, "data/compiled"), ("data", {"TORCHINDUCTOR_CACHE_DIR": "own"}, "own"), ("/proc/nowhere", {}, None)],
+)
+def test_what_is_compiled_is_kept_where_the_operator_says_or_else_in_the_data_folder(
+    tmp_path: Path, data_dir: str, given: dict[str, str], kept: str | None
+) -> None:
+    script = """
+from easel import settings
+settings.keep_compiled(settings.read().compiled_folder)
+print(settings.environment().get("TORCHINDUCTOR_CACHE_DIR"))
+"""
+    given = {name: str(tmp_path / value) for name, value in given.items()}
+    environ = {"PYTHONPATH": ":".join(sys.path), "EASEL_DATA_DIR": str(tmp_path / data_dir), **given}
+    run = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(None if kept is None else tmp_path / kept)
 
 
 def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:

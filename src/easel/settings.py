@@ -5,6 +5,7 @@ Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an 
 `EASEL_REMOTE_API_KEY_FILE` and `EASEL_MODERATION_API_KEY_FILE`.
 """
 
+import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -215,8 +216,15 @@ def environment() -> dict[str, str]:
 
 
 def keep_compiled(folder: Path) -> None:
-    """Have PyTorch's compiler, which asks the environment where, keep what it makes; an operator's own choice stands."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    """Have PyTorch's compiler, which asks the environment where, keep what it makes; an operator's own choice stands.
+
+    It is code that will be run, so nobody else may write there. Where there can be no such folder, PyTorch takes a
+    temporary one.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK | os.X_OK):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:

@@ -52,8 +52,9 @@ LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, Attribute
 
 MULTIPLE_PX = 16
 PATCHES_A_LATENT_SIDE = 2
-WARM_UP = [Drawing("a", 1024, 1024, 1), Drawing("a heron at dawn, " * 12, 768, 512, 1)]
-"""Two sizes and two lengths of caption, so that what is compiled has seen that both may change."""
+WARM_UP = [Drawing("a", 768, 512, 1), Drawing("a heron at dawn, " * 12, 1024, 1024, 1)]
+"""Two sizes and two lengths of caption, so that what is compiled has seen that both may change. The first is no square,
+or height and width would be taken for one number."""
 
 
 @dataclass(frozen=True, slots=True)
