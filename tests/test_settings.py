@@ -116,7 +116,12 @@ def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
 )
 def test_a_lora_is_a_file_and_how_much_of_it(text: str, file: str, scale: float) -> None:
     assert read().lora_file_and_scale is None
-    assert read(LORA=text).lora_file_and_scale == (Path(file), scale)
+    assert read(ENGINE="zimage", LORA=text).lora_file_and_scale == (Path(file), scale)
+
+
+def test_a_lora_without_the_engine_that_it_is_for_is_refused() -> None:
+    with pytest.raises(SettingsWrong, match=r"^EASEL_LORA is for the zimage engine: "):
+        read(ENGINE="blank", LORA="ink.safetensors")
 
 
 @pytest.mark.parametrize(

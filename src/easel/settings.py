@@ -305,7 +305,8 @@ def _check(settings: Settings) -> None:
     setting_checks.networks("EASEL_TRUSTED_PROXIES", settings.trusted_proxy_list)
     setting_checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
     _ = settings.callback_destinations
-    _ = settings.lora_file_and_scale
+    if settings.lora_file_and_scale is not None and settings.engine != "zimage":
+        raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
     setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
     setting_checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
     setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
