@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: help install demo test check fuzz soak bench format clean
 
 help: ## Show what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -61,6 +61,10 @@ soak: $(VENV)/installed-dev ## Let everything die at random under load, then aud
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service beside it (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)
+
+.PHONY: bench-gpu
+bench-gpu: $(VENV)/installed-bench ## Measure the zimage engine beside diffusers on a GPU, with random weights (BENCH=--tiny)
+	@$(BIN)/python -m bench.gpu $(BENCH)
 
 format: $(VENV)/installed-dev ## Put the code into its one form
 	$(BIN)/ruff format $(SOURCES)

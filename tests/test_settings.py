@@ -1,6 +1,8 @@
 """Settings: what each may be, the sentence when it is wrong, and that no secret shows."""
 
 import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -35,6 +37,9 @@ WRONG: Final = {
     "ENGINE": ["gpu", "ZIMAGE", "nano,blank"],
     "WORKERS": ["0", "-1", "65", "two", "1.5"],
     "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "CPU", "cpu cuda"],
+    "GPU_MEMORY": ["high", "16", "LOW"],
+    "LORA": ["style", "style.bin", ".safetensors", "a.safetensors:", "a.safetensors:much", "a.safetensors:nan", "a.safetensors:11",
+             "a.safetensors:0.5:1", "a.safetensors 0.5"],
     "PRICE_CREDITS": ["abc", "-1", "-0.000001", "0.0000001", "nan", "snan", "inf", "1000000.1", "1e30", "1e99999999999999", "1,5"],
     "FIRST_CREDITS": ["abc", "-1", "nan", "-inf", "1000001", "0.1234567"],
     "PROVENANCE": ["maybe", "yes", "on", "2"],
@@ -98,6 +103,43 @@ def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
     assert taken.callback_destinations.allowed == {("hooks.corp", 8443), ("10.0.0.5", 443), ("fd00::5", 444)}
     assert [str(network) for network in taken.callback_destinations.denied] == ["203.0.113.0/24", "2001:db8::1/128"]
     assert taken.callback_nameserver_list == ["9.9.9.9", "127.0.0.1:5353", "[::1]:53", "2620:fe::fe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "scale"),
+    [
+        ("/loras/ink.safetensors", "/loras/ink.safetensors", 1.0),
+        ("/loras/ink.safetensors:0.8", "/loras/ink.safetensors", 0.8),
+        ("/loras/v1:2/ink.safetensors:-10", "/loras/v1:2/ink.safetensors", -10.0),
+        ("ink.safetensors:0", "ink.safetensors", 0.0),
+    ],
+)
+def test_a_lora_is_a_file_and_how_much_of_it(text: str, file: str, scale: float) -> None:
+    assert read().lora_file_and_scale is None
+    assert read(ENGINE="zimage", LORA=text).lora_file_and_scale == (Path(file), scale)
+
+
+def test_a_lora_without_the_engine_that_it_is_for_is_refused() -> None:
+    with pytest.raises(SettingsWrong, match=r"^EASEL_LORA is for the zimage engine: "):
+        read(ENGINE="blank", LORA="ink.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "given", "kept"),
+    [("data", {}, "data/compiled"), ("data", {"TORCHINDUCTOR_CACHE_DIR": "own"}, "own"), ("/proc/nowhere", {}, None)],
+)
+def test_what_is_compiled_is_kept_where_the_operator_says_or_else_in_the_data_folder(
+    tmp_path: Path, data_dir: str, given: dict[str, str], kept: str | None
+) -> None:
+    script = """
+from easel import settings
+settings.keep_compiled(settings.read().compiled_folder)
+print(settings.environment().get("TORCHINDUCTOR_CACHE_DIR"))
+"""
+    given = {name: str(tmp_path / value) for name, value in given.items()}
+    environ = {"PYTHONPATH": ":".join(sys.path), "EASEL_DATA_DIR": str(tmp_path / data_dir), **given}
+    run = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(None if kept is None else tmp_path / kept)
 
 
 def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:

@@ -102,6 +102,18 @@ def test_the_picture_is_the_stock_pipelines_in_exactly_the_size_asked_for(
     assert np.abs(as_array(pixels) - stock_picture(checkpoint, wanted)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "prompt", "seed"),
+    [(512, 512, "x" * 13, 3), (720, 1008, "鹭" * 200, 99), (848, 480, "x" * 45, 12345), (640, 384, "x" * 1485, 8)],
+)
+def test_the_picture_is_the_stock_pipelines_whatever_size_caption_and_seed(
+    engine: Engine, checkpoint: Path, width_px: int, height_px: int, prompt: str, seed: int
+) -> None:
+    wanted = drawing(prompt, seed, width_px, height_px)
+    drawn = as_array(engine.draw(wanted, ignore_step))
+    assert np.abs(drawn - stock_picture(checkpoint, wanted)).max() <= 1
+
+
 def test_the_same_drawing_gives_the_same_bytes_whatever_is_drawn_between(engine: Engine) -> None:
     first = draw(engine)
     draw(engine, "something else entirely", seed=8)

@@ -20,7 +20,7 @@ import torch
 
 from easel.engines.engine import Drawing, EngineUnusable
 from easel.engines.zimage import ZImage
-from easel.engines.zimage_devices import devices, pick, pick_precision, require_memory
+from easel.engines.zimage_devices import devices, pick, pick_precision, require_memory, text_device
 from easel.engines.zimage_weights import count_parameters
 
 TINY = Path(__file__).parents[1] / "tools" / "tiny_checkpoint.py"
@@ -322,6 +322,13 @@ def test_every_listed_device_can_be_picked() -> None:
 )
 def test_precision_suits_device_and_model(wanted: str, device: str, parameters: int, expected: torch.dtype) -> None:
     assert pick_precision(wanted, torch.device(device), parameters) == expected
+
+
+def test_low_gpu_memory_keeps_the_text_encoder_off_a_gpu_and_means_nothing_elsewhere(checkpoint: Path) -> None:
+    assert text_device("low", torch.device("cuda:0"), 1_000_000) == torch.device("cpu")
+    for level in ("auto", "low"):
+        assert [str(text_device(level, torch.device(name), 10**15)) for name in ("cpu", "mps")] == ["cpu", "mps"]
+    assert draws(ZImage(str(checkpoint), "cpu", gpu_memory="low"))
 
 
 def test_a_model_larger_than_the_memory_is_refused_before_it_is_loaded() -> None:

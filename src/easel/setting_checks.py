@@ -16,6 +16,7 @@ from easel.domain.callback import Destinations, Network, allowed_host
 from easel.domain.name_server import name_server
 
 AMOUNT_CREDITS_MAX: Final = 1_000_000
+LORA_SCALE_MAX: Final = 10
 
 
 class SettingsWrong(Exception):
@@ -109,6 +110,17 @@ def amount(name: str, value: Decimal) -> None:
         is_exact = False
     if not is_exact or not 0 <= value <= AMOUNT_CREDITS_MAX:
         raise SettingsWrong(f"{name} must be a number from 0 to {AMOUNT_CREDITS_MAX} with at most six decimals.")
+
+
+def lora(name: str, text: str) -> tuple[Path, float]:
+    """A file, and a scale that may follow it. Raises SettingsWrong."""
+    path, is_lora, scale = text.rpartition(".safetensors")
+    number = scale.removeprefix(":") if scale else "1"
+    if not is_lora or not path or not re.fullmatch(r"(:-?[0-9]+(\.[0-9]+)?)?", scale):
+        raise SettingsWrong(f"{name} must look like /models/style.safetensors or /models/style.safetensors:0.8.")
+    if abs(float(number)) > LORA_SCALE_MAX:
+        raise SettingsWrong(f"{name} must have a scale from -{LORA_SCALE_MAX} to {LORA_SCALE_MAX}.")
+    return Path(f"{path}.safetensors").expanduser(), float(number)
 
 
 def _is_plain_address(url: str) -> bool:

@@ -5,6 +5,7 @@ Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an 
 `EASEL_REMOTE_API_KEY_FILE` and `EASEL_MODERATION_API_KEY_FILE`.
 """
 
+import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -56,6 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     (plain colour, for benchmarks)."""
     model: str = "Tongyi-MAI/Z-Image-Turbo"
     """Weights of the zimage engine: a folder, or a name on the Hugging Face hub, fetched on first use."""
+    lora: str | None = None
+    """A LoRA that the zimage engine adds to its weights: a .safetensors file, and after a colon how much of it."""
+    gpu_memory: Literal["auto", "low"] = "auto"
+    """Whether the zimage engine's text encoder is kept on the GPU: where it fits (`auto`), or not (`low`)."""
     remote_url: str | None = None
     """Address of the remote engine's image server, such as http://127.0.0.1:30000, with or without /v1 at its end."""
     remote_api_key: str | None = None
@@ -177,6 +182,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return _listed(self.moderation_plugins)
 
     @property
+    def lora_file_and_scale(self) -> tuple[Path, float] | None:
+        """The LoRA, and how much of it to add. Raises SettingsWrong."""
+        return None if self.lora is None else setting_checks.lora("EASEL_LORA", self.lora)
+
+    @property
+    def compiled_folder(self) -> Path:
+        """Where what is compiled for a GPU is kept for the next start."""
+        return self.data_dir / "compiled"
+
+    @property
     def pictures_url(self) -> str:
         """Where pictures are kept."""
         return self.storage_url or str(self.data_dir / "pictures")
@@ -198,6 +213,18 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
 def environment() -> dict[str, str]:
     """A copy of this process's environment, for its children."""
     return dict(os.environ)
+
+
+def keep_compiled(folder: Path) -> None:
+    """Have PyTorch's compiler, which asks the environment where, keep what it makes; an operator's own choice stands.
+
+    It is code that will be run, so nobody else may write there. Where there can be no such folder, PyTorch takes a
+    temporary one.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK | os.X_OK):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -278,6 +305,8 @@ def _check(settings: Settings) -> None:
     setting_checks.networks("EASEL_TRUSTED_PROXIES", settings.trusted_proxy_list)
     setting_checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
     _ = settings.callback_destinations
+    if settings.lora_file_and_scale is not None and settings.engine != "zimage":
+        raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
     setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
     setting_checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
     setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from easel.engines.engine import Engine, EngineUnusable
-from easel.settings import Settings
+from easel.settings import Settings, keep_compiled
 
 if TYPE_CHECKING:
     from easel.engines.remote import Remote
+    from easel.engines.zimage import ZImage
 
 LIST_DEVICES_TIMEOUT_S: Final = 120
 
@@ -26,9 +27,22 @@ def engine(settings: Settings) -> Engine:
         return Blank(step_s=settings.blank_step_s)
     if settings.engine == "remote":
         return remote(settings)
-    from easel.engines.zimage import ZImage
+    return zimage(settings)
 
-    return ZImage(settings.model, settings.device)
+
+def zimage(settings: Settings) -> "ZImage":
+    """The model in this process, not yet loaded. Raises EngineUnusable."""
+    keep_compiled(settings.compiled_folder)
+    from easel.engines.zimage import ZImage
+    from easel.engines.zimage_lora import Lora
+
+    lora = settings.lora_file_and_scale
+    return ZImage(
+        settings.model,
+        settings.device,
+        gpu_memory=settings.gpu_memory,
+        lora=None if lora is None else Lora(*lora),
+    )
 
 
 def remote(settings: Settings) -> "Remote":

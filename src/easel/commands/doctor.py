@@ -129,6 +129,11 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("engine", is_well=False, words=words)
         return
     yield _weights(read)
+    lora = read.lora_file_and_scale
+    if lora is not None:
+        file, scale = lora
+        words = f"LoRA {file}, {scale:g} of it" if file.is_file() else f"there is no file {file} (EASEL_LORA)"
+        yield Diagnosis("engine", is_well=file.is_file(), words=words)
     try:
         yield Diagnosis("device", is_well=True, words=", ".join(devices(read)))
     except EngineUnusable as error:

@@ -6,11 +6,14 @@ worker draws on one device, and whoever starts workers hands the devices out.
 
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from easel.engines.engine import EngineUnusable
 
 try:
     import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
 except ImportError as error:
     raise EngineUnusable(
         "The zimage engine needs PyTorch, which is not installed: "
@@ -21,6 +24,18 @@ FLOAT32_BYTES_MAX = 4_000_000_000
 """On a CPU, checkpoints up to this size are drawn in float32. The real one would take 41 GB, and takes 20.5 in bf16."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+ATTENTION_ORDER = [
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+"""Which of PyTorch's own attentions to take on CUDA: the first that this GPU and these shapes have."""
+
+WORKING_BYTES = 4_000_000_000
+"""What drawing takes on a GPU besides the weights, at most: three of the decoder's widest layers (256 channels in bf16)
+at 1536x1536 pixels are 3.6 GB. Computed, not measured."""
 
 OUT_OF_MEMORY_SIGNS = (
     "out of memory",  # CUDA, and "MPS backend out of memory"
@@ -70,6 +85,18 @@ def mps_has_bfloat16() -> bool:
     return bool(torch.backends.mps.is_macos_or_newer(14, 0))
 
 
+def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> torch.device:
+    """Where to keep the text encoder: on the GPU if `needed_bytes` of weights and the drawing fit there, else the CPU.
+
+    `gpu_memory` is `auto` or `low`, which always means the CPU. Devices that are no GPU of their own keep it anyway.
+    """
+    if device.type != "cuda":
+        return device
+    if gpu_memory == "low" or needed_bytes + WORKING_BYTES > memory_bytes(device):
+        return torch.device("cpu")
+    return device
+
+
 def require_memory(device: torch.device, needed_bytes: int) -> None:
     """Raise EngineUnusable where the weights alone do not fit.
 
@@ -97,6 +124,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY_SIGNS)
+
+
+@contextmanager
+def drawing_on(device: torch.device) -> Iterator[None]:
+    """On CUDA, make this the device that kernels and events mean, and choose among attentions; else nothing."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device), sdpa_kernel(ATTENTION_ORDER, set_priority=True):
+        yield
 
 
 def settle(device: torch.device) -> None:

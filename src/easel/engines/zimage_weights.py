@@ -105,7 +105,12 @@ def weight_files(folder: Path, part: str) -> list[str]:
 
 def count_parameters(folder: Path) -> int:
     """How many numbers the weights hold, from their files' headers. Raises EngineUnusable for a file cut short."""
-    return sum(count_in_file(folder / part / name) for part in PARTS for name in weight_files(folder, part))
+    return sum(count_in_part(folder, part) for part in PARTS)
+
+
+def count_in_part(folder: Path, part: str) -> int:
+    """The same of one part."""
+    return sum(count_in_file(folder / part / name) for name in weight_files(folder, part))
 
 
 def count_in_file(file: Path) -> int:

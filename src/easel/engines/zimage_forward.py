@@ -1,0 +1,237 @@
+"""Z-Image's transformer as it is run here: the stock model's arithmetic with nothing in a step that need not be there.
+
+What a drawing's steps share (the refined caption, the rotations) is made once per drawing, and what every drawing
+shares (the norms' weights, modulated for each step) once at load; `zimage_packing` makes it all from the stock model.
+A step reads nothing back from the device. One picture at a time, without gradients, one patch size; it promises the
+stock model's numbers within rounding, not to the bit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter
+from torch.nn.functional import layer_norm, linear, rms_norm, scaled_dot_product_attention, silu
+
+SEQUENCE_MULTIPLE = 32
+"""The model was trained with captions and pictures padded to a multiple of this; it attends to the padding."""
+
+
+class Rotation(NamedTuple):
+    """Where tokens stand: cosines and sines in float32, each tokens x 1 x half a head."""
+
+    cosines: Tensor
+    sines: Tensor
+
+
+class Dense(NamedTuple):
+    """A linear layer's `weight` (out x in) and `bias` (out)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """The layer's output."""
+        return linear(tokens, self.weight, self.bias)
+
+
+class Block(Module):  # type: ignore[misc] # PyTorch's classes have no types here
+    """A transformer block. Its four norms' weights are given to it, since they differ from step to step."""
+
+    def __init__(
+        self,
+        *,
+        query_key_value: Tensor,
+        attention_out: Tensor,
+        gate_up: Tensor,
+        down: Tensor,
+        query_norm: Tensor,
+        key_norm: Tensor,
+        epsilon: float,
+        head_epsilon: float,
+    ) -> None:
+        """Projections are out x in. Heads of queries and keys hold the first of each rotated pair before the second."""
+        super().__init__()
+        self.query_key_value = Parameter(query_key_value, requires_grad=False)
+        self.attention_out = Parameter(attention_out, requires_grad=False)
+        self.gate_up = Parameter(gate_up, requires_grad=False)
+        self.down = Parameter(down, requires_grad=False)
+        self.query_norm = Parameter(query_norm, requires_grad=False)
+        self.key_norm = Parameter(key_norm, requires_grad=False)
+        self.epsilon = epsilon
+        self.head_epsilon = head_epsilon
+
+    def forward(self, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
+        """`tokens` is tokens x dim; `norms` is 4 x dim: before and after attention, before and after feeding forward."""
+        before_attention, after_attention, before_feeding, after_feeding = norms.unbind()
+        attended = self.attend(self.normed(tokens, before_attention), cosines, sines)
+        tokens = tokens + self.normed(attended, after_attention)
+        gate, up = linear(self.normed(tokens, before_feeding), self.gate_up).chunk(2, dim=-1)
+        fed = linear(silu(gate) * up, self.down)
+        return tokens + self.normed(fed, after_feeding)
+
+    def normed(self, tokens: Tensor, weight: Tensor) -> Tensor:
+        """Each token over its root mean square, times `weight`."""
+        return rms_norm(tokens, weight.shape, weight, self.epsilon)
+
+    def attend(self, tokens: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Every token attends to every other."""
+        shape = self.query_norm.shape
+        packed = linear(tokens, self.query_key_value).unflatten(-1, (3, -1, shape[0]))
+        queries, keys, values = packed.unbind(1)
+        queries = rotated(rms_norm(queries, shape, self.query_norm, self.head_epsilon), cosines, sines)
+        keys = rotated(rms_norm(keys, shape, self.key_norm, self.head_epsilon), cosines, sines)
+        by_head = [part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values)]
+        attended = scaled_dot_product_attention(*by_head)
+        return linear(attended.squeeze(0).transpose(0, 1).flatten(1), self.attention_out)
+
+
+def rotated(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """`heads` (tokens x heads x size), each of its pairs (i, i + size / 2) turned by its angle, in float32."""
+    first, second = heads.float().chunk(2, dim=-1)
+    turned = torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)
+    return turned.to(heads.dtype)
+
+
+RunBlock = Callable[[Block, Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+def run_block(block: Block, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
+    """The block's output. A function of its own because it is what gets compiled, once for all blocks."""
+    output: Tensor = block(tokens, cosines, sines, norms)
+    return output
+
+
+@dataclass(frozen=True, slots=True)
+class Refiner:
+    """Blocks with their norms at one step; those of the caption are the same at every step."""
+
+    blocks: Sequence[Block]
+    norms: Tensor
+    """Blocks x 4 x dim."""
+
+    def __call__(self, run: RunBlock, tokens: Tensor, rotation: Rotation) -> Tensor:
+        """What the blocks make of the tokens, one after the other."""
+        for block, norms in zip(self.blocks, self.norms.unbind(), strict=True):
+            tokens = run(block, tokens, rotation.cosines, rotation.sines, norms)
+        return tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All that differs between one step and the next."""
+
+    noise_refiner: Refiner
+    layers: Refiner
+    last_norm: Tensor
+    """Dim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the steps of one drawing share. `rows` and `columns` count patches of 16 x 16 pixels."""
+
+    rows: int
+    columns: int
+    context: Tensor
+    """The refined caption, padded: tokens x dim."""
+    padding: Tensor
+    """The tokens that fill the picture up to a multiple of 32; none, mostly."""
+    picture_rotation: Rotation
+    rotation: Rotation
+    """Of picture, padding and caption, in this order."""
+
+
+class Positions:
+    """Cosines and sines of every position on every axis: time (where the caption is laid out), row, column."""
+
+    def __init__(self, axes_dims: Sequence[int], axes_lens: Sequence[int], theta: float, device: torch.device) -> None:
+        """Angles are made in float64 and rounded, as the stock model does, on the CPU, as not every device knows float64."""
+        self._cosines: list[Tensor] = []
+        self._sines: list[Tensor] = []
+        for dims, length in zip(axes_dims, axes_lens, strict=True):
+            frequencies = 1.0 / theta ** (torch.arange(0, dims, 2, dtype=torch.float64, device="cpu") / dims)
+            places = torch.arange(length, dtype=torch.float64, device="cpu")
+            angles = torch.outer(places, frequencies).float()
+            self._cosines.append(angles.cos().to(device))
+            self._sines.append(angles.sin().to(device))
+
+    def caption(self, tokens: int) -> Rotation:
+        """The caption stands at times 1, 2, …, at the first row and column."""
+        return Rotation(*(laid_out(axis, slice(1, tokens + 1), 1, 1, 0) for axis in (self._cosines, self._sines)))
+
+    def picture(self, caption_tokens: int, rows: int, columns: int, padding: int) -> Rotation:
+        """The picture stands at the time after the caption, its padding at the origin."""
+        time = slice(caption_tokens + 1, caption_tokens + 2)
+        return Rotation(*(laid_out(axis, time, rows, columns, padding) for axis in (self._cosines, self._sines)))
+
+
+def laid_out(axes: Sequence[Tensor], times: slice, rows: int, columns: int, padding: int) -> Tensor:
+    """Tokens x 1 x half a head: every time with every row and column, then the origin `padding` times."""
+    by_time = axes[0][times]
+    shape = (len(by_time), rows, columns, -1)
+    grid = torch.cat(
+        [
+            by_time[:, None, None].expand(shape),
+            axes[1][None, :rows, None].expand(shape),
+            axes[2][None, None, :columns].expand(shape),
+        ],
+        dim=-1,
+    )
+    origin = torch.cat([axis[0] for axis in axes]).expand(padding, -1)
+    return torch.cat([grid.flatten(0, 2), origin]).unsqueeze(1)
+
+
+@dataclass(slots=True)
+class Denoiser:
+    """The whole transformer, packed. `run` may be replaced by a compiled one; nothing else changes after load."""
+
+    patch_in: Dense
+    patch_padding: Tensor
+    """1 x dim."""
+    caption_norm: Tensor
+    caption_epsilon: float
+    caption_in: Dense
+    caption_padding: Tensor
+    """1 x dim."""
+    context_refiner: Refiner
+    steps: Sequence[Step]
+    patch_out: Dense
+    last_epsilon: float
+    positions: Positions
+    run: RunBlock = run_block
+
+    def scene(self, embedding: Tensor, rows: int, columns: int) -> Scene:
+        """What a picture of `rows` x `columns` patches needs of a caption's `embedding`, tokens x its dimensions."""
+        embedding = embedding.to(self.caption_norm)
+        context = self.caption_in(rms_norm(embedding, self.caption_norm.shape, self.caption_norm, self.caption_epsilon))
+        context = torch.cat([context, self.caption_padding.expand(-len(context) % SEQUENCE_MULTIPLE, -1)])
+        caption_rotation = self.positions.caption(len(context))
+        context = self.context_refiner(self.run, context, caption_rotation)
+        padding = self.patch_padding.expand(-(rows * columns) % SEQUENCE_MULTIPLE, -1)
+        picture_rotation = self.positions.picture(len(context), rows, columns, len(padding))
+        rotation = Rotation(*(torch.cat(parts) for parts in zip(picture_rotation, caption_rotation, strict=True)))
+        return Scene(rows, columns, context, padding, picture_rotation, rotation)
+
+    def predict(self, scene: Scene, patches: Tensor, step: Step) -> Tensor:
+        """The model's answer to `patches` (rows * columns x 64) at this step, in their shape: data minus noise."""
+        tokens = torch.cat([self.patch_in(patches.to(self.patch_in.weight.dtype)), scene.padding])
+        tokens = step.noise_refiner(self.run, tokens, scene.picture_rotation)
+        tokens = step.layers(self.run, torch.cat([tokens, scene.context]), scene.rotation)
+        tokens = layer_norm(tokens[: len(patches)], step.last_norm.shape, step.last_norm, None, self.last_epsilon)
+        return self.patch_out(tokens)
+
+
+def to_patches(latents: Tensor) -> Tensor:
+    """Channels x height x width as patches of 2 x 2: one row each, its channels last."""
+    channels, height, width = latents.shape
+    grid = latents.view(channels, height // 2, 2, width // 2, 2)
+    return grid.permute(1, 3, 2, 4, 0).reshape(height // 2 * (width // 2), 4 * channels)
+
+
+def from_patches(patches: Tensor, rows: int, columns: int) -> Tensor:
+    """The other way round: channels x 2 rows x 2 columns."""
+    grid = patches.view(rows, columns, 2, 2, -1)
+    return grid.permute(4, 0, 2, 1, 3).reshape(-1, 2 * rows, 2 * columns)

@@ -1,0 +1,47 @@
+"""The model's five parts as diffusers and transformers make them, read from a checkpoint folder.
+
+Weights come from safetensors files only, and all of them must be there. Nothing is judged beyond what the libraries
+check for themselves.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
+from transformers import Qwen2Tokenizer, Qwen3Model
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The stock model. Text encoder and transformer may lie on different devices."""
+
+    transformer: Any
+    autoencoder: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+
+
+def read_parts(folder: Path, dtype: torch.dtype, device: torch.device, text_device: torch.device) -> Parts:
+    """All of a checkpoint. Raises whatever the libraries raise for files that are none."""
+    return Parts(
+        transformer=load_part(ZImageTransformer2DModel, folder / "transformer", torch_dtype=dtype).to(device),
+        autoencoder=load_part(AutoencoderKL, folder / "vae", torch_dtype=dtype).to(device),
+        text_encoder=load_part(Qwen3Model, folder / "text_encoder", dtype=dtype).to(text_device),
+        tokenizer=Qwen2Tokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
+    )
+
+
+def load_part(part: Any, folder: Path, **options: Any) -> Any:
+    """A part's weights from safetensors files only. Raises ValueError where some are missing."""
+    model, found = part.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+    )
+    missing = sorted(found["missing_keys"])
+    if missing:
+        # The libraries would go on with random numbers in their place.
+        raise ValueError(f"{folder.name} lacks {missing[0]}")
+    return model.eval().requires_grad_(False)

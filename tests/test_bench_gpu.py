@@ -1,0 +1,51 @@
+"""`make bench-gpu`, with the tiny model on the CPU: it runs, and what it says adds up. Figures are not judged here."""
+
+from pathlib import Path
+
+import pytest
+
+# It measures the zimage engine, which needs the gpu extra, and describes the machine with what the bench group has.
+pytest.importorskip("torch", reason="the gpu extra is not installed")
+pytest.importorskip("psutil", reason="the bench group is not installed")
+
+from bench import gpu
+from bench.gpu_models import REAL, flop
+from bench.gpu_report import COLUMNS, ContenderFound, Found, SizeFound
+from click.testing import CliRunner
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_all_three_are_measured_at_every_size_and_agree(tmp_path: Path) -> None:
+    file = tmp_path / "figures.md"
+    run = CliRunner().invoke(gpu.main, ["--tiny", "--draws", "1", "--markdown", str(file)], catch_exceptions=False)
+    assert run.exit_code == 0, run.output
+    told = file.read_text(encoding="utf-8")
+    assert told in run.output
+    rows = [cells(line) for line in told.splitlines() if line.startswith("| ")]
+    by_size = [row for row in rows if row[0][0].isdigit()]
+    names = ["diffusers", "diffusers, compiled", "easel zimage"]
+    assert [row[:2] for row in by_size] == [[size, name] for size in ("64x64", "96x64") for name in names]
+    assert all(float(cell) >= 0 for row in by_size for cell in row[2:11])
+    errors = [float(row[2]) for row in rows if len(row) == 3 and row[0] in names]
+    assert len(errors) == 3
+    assert all(0 < error < 0.01 for error in errors), "bf16 rounds, and no more than that"
+
+
+def test_ratios_are_to_diffusers_and_to_the_arithmetic_at_the_measured_rate() -> None:
+    def found(name: str, steps_s: float) -> ContenderFound:
+        stages = [
+            {"text": 0.1, "steps": steps, "decode": 0.2, "transfer": 0.1, "encode": 9.0} for steps in (steps_s, 99, 0)
+        ]
+        return ContenderFound(name, 1.0, None, [SizeFound(512, 256, stages, 2 * 10**9)])
+
+    told = Found({}, 2e12, {(512, 256): 10**12}, [found("a", 1.6), found("b", 0.6)], []).markdown()
+    row = dict(zip(COLUMNS, cells(next(line for line in told.splitlines() if "| b |" in line)), strict=True))
+    assert (row["Picture s"], row["Ratio to diffusers"], row["Ratio to the floor"]) == ("1.000", "0.50", "2.00")
+    assert (row["A step s"], row["TFLOP/s"], row["of the rate"], row["Peak GB"]) == ("0.0750", "1.0", "50 %", "2.0")
+
+
+def test_the_floor_of_the_real_model_is_what_it_computes() -> None:
+    assert flop(REAL, 1024, 1024, 64) / 1e12 == pytest.approx(444.8 + 10.5 + 0.5, rel=0.01)
