@@ -3,14 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests tools bench
+SOURCES := src tests tools bench training
 
 # The versions that these checks were last run with; pyproject.toml says which others may be used.
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fuzz soak bench format clean
+.PHONY: help install install-gpu demo test check fuzz soak bench bench-gpu train-nano eval-nano format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,12 +21,17 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	@echo "Installing Easel into $(VENV); the first time this takes a few minutes."
+	@echo "Installing Easel into $(VENV); the first time this takes a minute."
 	$(PIP) --upgrade 'pip>=25.1'
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-gpu: $(VENV)/installed
+	@echo "Installing the real model's libraries."
 	$(PIP) --editable '.[gpu]'
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: $(VENV)/installed-gpu
 	@echo "Installing what the checks need."
 	$(PIP) --group dev
 	@touch $@
@@ -36,7 +41,14 @@ $(VENV)/installed-bench: $(VENV)/installed
 	$(PIP) --group bench
 	@touch $@
 
-install: $(VENV)/installed ## Make .venv and install Easel into it, with the real model's libraries
+$(VENV)/installed-training: $(VENV)/installed
+	@echo "Installing what training needs."
+	$(PIP) --group training
+	@touch $@
+
+install: $(VENV)/installed ## Make .venv and install Easel into it
+
+install-gpu: $(VENV)/installed-gpu ## The same with the real model's libraries
 
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
 	@$(BIN)/python -m tools.demo
@@ -59,11 +71,17 @@ soak: $(VENV)/installed-dev ## Let everything die at random under load, then aud
 	@$(BIN)/python -m tools.soak \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
+train-nano: $(VENV)/installed-training ## Train the built-in model from nothing (SCALE=cpu, two hours; SCALE=gpu; RUN=folder)
+	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
+	$(BIN)/python -m training.export --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu))
+
+eval-nano: $(VENV)/installed-training ## Judge the built-in model by 300 prompts that its training never saw
+	@$(BIN)/python -m training.evaluate
+
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service beside it (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)
 
-.PHONY: bench-gpu
-bench-gpu: $(VENV)/installed-bench ## Measure the zimage engine beside diffusers on a GPU, with random weights (BENCH=--tiny)
+bench-gpu: $(VENV)/installed-gpu $(VENV)/installed-bench ## Measure the zimage engine beside diffusers on a GPU, with random weights (BENCH=--tiny)
 	@$(BIN)/python -m bench.gpu $(BENCH)
 
 format: $(VENV)/installed-dev ## Put the code into its one form

@@ -15,7 +15,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bench import drawing, figures, judging, machine
+from bench import drawing, figures, judging, machine, nano
 from bench.baseline.stack import CONCURRENCY, WITHOUT_REDIS, Baseline
 from bench.contender import Contender, Unstartable
 from bench.easel_serve import EaselServe
@@ -56,6 +56,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
     console = Console(width=max(console.width, TABLE_COLUMNS))
     draw_ms = drawing.draw_ms()
     judged = judging.measure()
+    built_in = nano.measure()
     easel = measure_easel(folder, sizes, console)
     has_baseline = not without_baseline and Baseline.is_possible()
     baseline = measure_baseline(folder, sizes, console) if has_baseline else None
@@ -64,7 +65,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
         notes.append(WITHOUT_REDIS)
     report = Report(
         machine=described,
-        figures=figures.compare(easel, baseline, draw_ms, judged),
+        figures=figures.compare(easel, baseline, draw_ms, judged, built_in),
         findings=[easel] if baseline is None else [easel, baseline],
         notes=notes,
     )

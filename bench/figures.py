@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from bench.findings import Findings
 from bench.judging import Judging
 from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
+from bench.nano import Nano
 
 SLOWED_AIM: Final = 1.1
 _Value = Callable[[Findings], float | None]
@@ -40,7 +41,7 @@ class Figure:
         return self.easel >= self.aim if self.is_more_better else self.easel <= self.aim
 
 
-def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging: Judging) -> list[Figure]:
+def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging: Judging, nano: Nano) -> list[Figure]:
     """Every figure, in the order in which they are told; `draw_ms` is what the drawing itself takes."""
 
     def more(title: str, value: _Value, aim: float | None = None, *, of_the_service: bool = True) -> Figure:
@@ -74,6 +75,10 @@ def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging:
         Figure("Judging a prompt of 200 characters", "ms", 1, False, judging.short_ms, None),
         Figure("Judging a prompt of 2,000 characters", "ms", 5, False, judging.long_ms, None),
         Figure(f"Judging 2,000 hostile characters ({judging.hostile})", "ms", 5, False, judging.hostile_ms, None),
+        Figure("The built-in model: from order to encoded picture, 512x512", "s", 0.8, False, nano.side_512_s, None),
+        Figure("The built-in model: the same, 1024x1024", "s", 2.5, False, nano.side_1024_s, None),
+        Figure("The built-in model: loading", "s", 1, False, nano.load_s, None),
+        Figure("The built-in model: memory at 1536x1536", "MB", 500, False, nano.memory_1536_mb, None),
         less("Start to first accepted order, fresh folder", "s", lambda found: found.start_fresh_s, 3),
         less("Start to first accepted order, existing folder", "s", lambda found: found.start_again_s, 3),
         less("Memory of the web process after the load", "MB", lambda found: found.web_mb, 100),

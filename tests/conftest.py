@@ -21,15 +21,16 @@ LONG_FILES: Final = frozenset({
     "test_zimage.py", "test_contract_fuzz.py", "test_life_of_tasks.py", "test_faults_service.py", "test_faults_worker.py",
     "test_faults_database.py", "test_backup.py", "test_timeouts.py", "test_openai_waiting.py", "test_seed.py",
     "test_events.py", "test_callback_faults.py", "test_callbacks.py", "test_idempotency.py", "test_cancel.py",
+    "test_nano_training.py", "test_bench_gpu.py",
 })  # fmt: skip
 """What takes longest is begun first: two processes share the files, and neither should end long after the other."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--contract-requests", type=int, default=800, help="how many generated requests try the contract at least"
+        "--contract-requests", type=int, default=500, help="how many generated requests try the contract at least"
     )
-    parser.addoption("--lives", type=int, default=20, help="how many lives of tasks are made up and played")
+    parser.addoption("--lives", type=int, default=14, help="how many lives of tasks are made up and played")
 
 
 @pytest.hookimpl(trylast=True)

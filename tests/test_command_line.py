@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from easel.domain import api_key
@@ -111,6 +112,13 @@ def test_the_doctor_names_what_is_missing(data_dir: Path) -> None:
     for subject in ("secret", "database", "storage", "engine"):
         assert re.search(rf"^MISSING +{subject}", ill.stdout, flags=re.MULTILINE), ill.stdout
     assert "Traceback" not in ill.stdout + ill.stderr
+
+
+def test_the_doctor_looks_for_the_lora(data_dir: Path) -> None:
+    pytest.importorskip("torch", reason="the gpu extra is not installed")
+    ill = easel("doctor", EASEL_DATA_DIR=str(data_dir), EASEL_ENGINE="zimage", EASEL_LORA="/nowhere/ink.safetensors:0.5",
+                EASEL_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none", EASEL_SECRET="s" * 32)  # fmt: skip
+    assert "there is no file /nowhere/ink.safetensors (EASEL_LORA)" in ill.stdout
 
 
 def test_the_doctor_tells_a_wrong_setting(data_dir: Path) -> None:

@@ -200,3 +200,13 @@ def test_no_environment_makes_the_reading_fail_otherwise(environ: dict[str, str]
     except SettingsWrong as wrong:
         named = str(wrong).split(" ", 1)[0]
         assert named.startswith("EASEL_")
+
+
+def test_the_built_in_model_draws_unless_another_engine_is_named() -> None:
+    assert read().engine == "nano"
+    assert read(ENGINE="zimage", MODEL="/models/Z-Image-Turbo").model == "/models/Z-Image-Turbo"
+
+
+def test_weights_are_not_ignored_for_want_of_an_engine() -> None:
+    with pytest.raises(SettingsWrong, match=r"^EASEL_MODEL .* EASEL_ENGINE=zimage as well\.$"):
+        read(MODEL="/models/Z-Image-Turbo")

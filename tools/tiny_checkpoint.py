@@ -1,4 +1,4 @@
-"""Builds a Z-Image checkpoint of random weights, small enough for tests and the demo.
+"""Builds a Z-Image checkpoint of random weights, small enough for tests.
 
 It has the same parts, classes and files on disk as the real one, so that everything that loads and runs the real one
 is exercised, in a second and a few hundred kilobytes. It does not promise pictures of anything, and the same bytes

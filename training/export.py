@@ -64,11 +64,9 @@ def load(folder: Path, scale: str) -> tuple[Autoencoder, Transformer]:
     coder.load_state_dict(torch.load(folder / "code.pt", weights_only=True, map_location="cpu"))
     if (folder / "decoder.pt").exists():
         coder.load_state_dict(torch.load(folder / "decoder.pt", weights_only=True, map_location="cpu")["model"])
-    for name in ("distil", "flow"):
-        if (folder / f"{name}.pt").exists():
-            state = torch.load(folder / f"{name}.pt", weights_only=True, map_location="cpu")
-            transformer.load_state_dict(state["average"])
-            break
+    name = "distil" if (folder / "distil.pt").exists() else "flow"
+    state = torch.load(folder / f"{name}.pt", weights_only=True, map_location="cpu")
+    transformer.load_state_dict(state["average"])
     return coder.eval(), transformer.eval()
 
 

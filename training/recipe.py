@@ -64,7 +64,7 @@ class Recipe:
     caption_drop: float = 0.1
     fitted: int = 1024
     """How many scenes the linear code is fitted to."""
-    guidance: float = 2.5
+    guidance: float = 1.5
     """What distillation builds into the model."""
     seed: int = 1
     checkpoint_s: float = 120.0
@@ -88,7 +88,7 @@ RECIPES: Final = {
     ),
     "cpu": Recipe(
         AutoencoderShape(), TransformerShape(),
-        Stage(120_000, 32, 1.5e-3, 3.5e-3, 0.4), Stage(8_000, 32, 2e-4, 5e-4), Stage(3_200, 4, 1e-3, 2e-3, 0.5),
+        Stage(112_000, 32, 1.5e-3, 3.5e-3, 0.4), Stage(3_000, 32, 2e-4, 5e-4), Stage(1_800, 4, 1e-3, 2e-3, 0.5),
         things=20, threads=2,
     ),
     "gpu": Recipe(

@@ -48,7 +48,7 @@ def _thing(
 
 
 BY_HAND: Final = (
-    _thing("cat", "cat/kitten/kitty", "猫/小猫/猫咪", "只"),
+    _thing("cat-face", "cat/kitten/kitty", "猫/小猫/猫咪", "只"),
     _thing("dog", "dog/puppy/doggy", "狗/小狗/狗狗", "只"),
     _thing("rabbit", "rabbit/bunny/hare", "兔子/小兔子", "只"),
     _thing("panda", "panda/panda bear", "熊猫/大熊猫", "只"),

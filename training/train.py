@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from training import atlas, samples, tokens, train_decoder, train_flow
+from training import atlas, imagination, samples, tokens, train_decoder, train_flow
 from training.autoencoder import FINE_TOKEN_PX, TOKEN_PX
 from training.recipe import RECIPES, Recipe
 from training.run import Run, Stopped
@@ -36,8 +36,7 @@ def shortened(recipe: Recipe, counts: Iterable[str]) -> Recipe:
 def keep_memory() -> None:
     """Keep freed memory for the next step, where the C library is glibc.
 
-    By default it hands large blocks back to the system, which clears them anew at every operation: on two cores a step
-    of `flow` took 3.5 s that way, and 2.1 s so.
+    By default it hands large blocks back to the system, which has to clear them anew for every operation.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
@@ -82,7 +81,9 @@ def main(arguments: list[str] | None = None) -> None:
                 train_flow.distil(*given, flow, show)
         if "decoder" in options.stages:
             fine = atlas.make(options.icons, cast.things, FINE_TOKEN_PX, atlases).to(device)
-            train_decoder.train(run, recipe, cast, (plain, fine), device, coder)
+            model = imagination.trained(run, recipe, device)
+            imagine = None if model is None else imagination.Imagination(model, words)
+            train_decoder.train(run, recipe, cast, (plain, fine), device, coder, imagine)
         run.curves()
     except Stopped:
         run.curves()

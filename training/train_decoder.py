@@ -1,7 +1,8 @@
 """The autoencoder: its linear code is fitted at once, its decoder is trained from composed scenes.
 
-The decoder sees whole pictures' latents, some noise added, since the transformer's are never quite right, and is judged
-at 32 pixels per token everywhere, and at 64 and 128 in a window of each picture, mostly where a thing is.
+The decoder sees whole pictures' latents: half of them as the transformer would give them, which are never quite right,
+the others with some noise. It is judged at 32 pixels per token everywhere, and at 64 and 128 in a window of each picture,
+where a thing is.
 """
 
 import math
@@ -16,6 +17,7 @@ from training import scenes
 from training.atlas import Atlas
 from training.autoencoder import FINE_TOKEN_PX, TOKEN_PX, Autoencoder
 from training.composer import compose, lay_out
+from training.imagination import Imagination
 from training.optimizers import Optimizers
 from training.recipe import Recipe, rate_share
 from training.run import Run, sheet
@@ -49,7 +51,13 @@ def prepare(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.de
 
 
 def train(
-    run: Run, recipe: Recipe, cast: Cast, atlases: tuple[Atlas, Atlas], device: torch.device, coder: Autoencoder
+    run: Run,
+    recipe: Recipe,
+    cast: Cast,
+    atlases: tuple[Atlas, Atlas],
+    device: torch.device,
+    coder: Autoencoder,
+    imagine: Imagination | None,
 ) -> None:
     """Train the decoder, or go on where the run stopped."""
     stage, decoder = recipe.decoder, coder.decoder
@@ -67,8 +75,12 @@ def train(
         wanted = compose(lay_out(batch, device), atlases[0], cast.square)
         windows = pick_windows(rng, batch)
         fine = compose(lay_out(batch, device), atlases[1], (WINDOW_TOKENS, WINDOW_TOKENS), windows)
+        latents = noised(coder.encode(wanted))
+        if imagine is not None:
+            half = len(batch) // 2
+            latents[:half] = imagine(rng, batch[:half], coder.encode(wanted[:half]))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            drawn = decoder(noised(coder.encode(wanted)))
+            drawn = decoder(latents)
             twice = decoder.doubler(cut(drawn, windows))
             finest = decoder.doubler(twice)
             clean = decoder.doubler(functional.avg_pool2d(fine, 2))

@@ -22,7 +22,8 @@ from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.setting_checks import SettingsWrong as SettingsWrong
 
-EngineName = Literal["zimage", "blank", "remote"]
+HUB_MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
+EngineName = Literal["nano", "zimage", "remote", "blank"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
 LINK_LIFETIME_H: Final = 24
@@ -52,10 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the links in answers, such as https://images.your-domain.com; by default the address a client used."""
     secret: Secret | None = None
     """The installation's secret, the same for all its processes; made in the data folder with the private database."""
-    engine: EngineName = "zimage"
-    """What draws: `zimage` (Z-Image-Turbo on CUDA, MPS or CPU), `remote` (an image server with OpenAI's API) or `blank`
-    (plain colour, for benchmarks)."""
-    model: str = "Tongyi-MAI/Z-Image-Turbo"
+    engine: EngineName = "nano"
+    """What draws: `nano` (the small built-in model, on any CPU), `zimage` (Z-Image-Turbo on CUDA, MPS or CPU), `remote`
+    (an image server with OpenAI's API) or `blank` (plain colour, for benchmarks)."""
+    model: str = HUB_MODEL
     """Weights of the zimage engine: a folder, or a name on the Hugging Face hub, fetched on first use."""
     lora: str | None = None
     """A LoRA that the zimage engine adds to its weights: a .safetensors file, and after a colon how much of it."""
@@ -285,15 +286,7 @@ def _check(settings: Settings) -> None:
         setting_checks.http_url("EASEL_PUBLIC_URL", settings.public_url)
     if settings.database_url is not None:
         setting_checks.postgres_url("EASEL_DATABASE_URL", settings.database_url)
-    if settings.remote_url is not None:
-        setting_checks.server_url("EASEL_REMOTE_URL", settings.remote_url)
-    elif settings.engine == "remote":
-        raise SettingsWrong(
-            "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
-            "the address of an image server, such as http://127.0.0.1:30000."
-        )
-    if settings.remote_api_key is not None:
-        setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
+    _check_engine(settings)
     if settings.moderation_url is not None:
         setting_checks.server_url("EASEL_MODERATION_URL", settings.moderation_url)
     if settings.moderation_api_key is not None:
@@ -305,12 +298,27 @@ def _check(settings: Settings) -> None:
     setting_checks.networks("EASEL_TRUSTED_PROXIES", settings.trusted_proxy_list)
     setting_checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
     _ = settings.callback_destinations
-    if settings.lora_file_and_scale is not None and settings.engine != "zimage":
-        raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
     setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
     setting_checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
     setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
     setting_checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
+
+
+def _check_engine(settings: Settings) -> None:
+    """What belongs to one engine would be ignored in silence by another. Raises SettingsWrong."""
+    if settings.model != HUB_MODEL and settings.engine == "nano":
+        raise SettingsWrong("EASEL_MODEL names weights of the zimage engine: set EASEL_ENGINE=zimage as well.")
+    if settings.lora_file_and_scale is not None and settings.engine != "zimage":
+        raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
+    if settings.remote_url is not None:
+        setting_checks.server_url("EASEL_REMOTE_URL", settings.remote_url)
+    elif settings.engine == "remote":
+        raise SettingsWrong(
+            "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
+            "the address of an image server, such as http://127.0.0.1:30000."
+        )
+    if settings.remote_api_key is not None:
+        setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
 
 
 def _given(kind: type[msgspec.Struct], environ: Mapping[str, str]) -> dict[str, object]:

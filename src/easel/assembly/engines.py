@@ -1,8 +1,10 @@
 """The engine that the settings name, and the devices that it draws on.
 
-Engines are imported by name, inside a function, so that neither the web process nor the command line loads PyTorch.
+Engines are imported by name, inside a function, so that neither the web process nor the command line loads PyTorch or
+onnxruntime.
 """
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -27,6 +29,10 @@ def engine(settings: Settings) -> Engine:
         return Blank(step_s=settings.blank_step_s)
     if settings.engine == "remote":
         return remote(settings)
+    if settings.engine == "nano":
+        from easel.engines.nano import Nano
+
+        return Nano(threads=nano_threads(settings))
     return zimage(settings)
 
 
@@ -43,6 +49,11 @@ def zimage(settings: Settings) -> "ZImage":
         gpu_memory=settings.gpu_memory,
         lora=None if lora is None else Lora(*lora),
     )
+
+
+def nano_threads(settings: Settings) -> int:
+    """The cores' share of each worker of this machine; 0, where the settings leave the workers open, takes them all."""
+    return max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers else 0
 
 
 def remote(settings: Settings) -> "Remote":

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from easel import logs, settings
-from easel.assembly.engines import devices, remote
+from easel.assembly.engines import devices, engine, remote
 from easel.assembly.installation import Installation, database_of, installation, secret_file
 from easel.assembly.moderation import classifier, endpoint
 from easel.assembly.storage import picture_store
@@ -124,6 +124,9 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
     if read.engine == "remote":
         yield _remote(read)
         return
+    if read.engine == "nano":
+        yield _nano(read)
+        return
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("diffusers") is None:
         words = "zimage needs PyTorch and diffusers, which are not installed: pip install '.[gpu]'"
         yield Diagnosis("engine", is_well=False, words=words)
@@ -138,6 +141,15 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("device", is_well=True, words=", ".join(devices(read)))
     except EngineUnusable as error:
         yield Diagnosis("device", is_well=False, words=str(error))
+
+
+def _nano(read: Settings) -> Diagnosis:
+    try:
+        engine(read).load()
+    except EngineUnusable as error:
+        return Diagnosis("engine", is_well=False, words=f"nano: {error}")
+    words = "nano: the small built-in model; EASEL_ENGINE=zimage draws with Z-Image-Turbo"
+    return Diagnosis("engine", is_well=True, words=words)
 
 
 def _remote(read: Settings) -> Diagnosis:
