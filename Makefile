@@ -54,7 +54,7 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 	@$(BIN)/python -m tools.demo
 
 test: check ## Run every check and every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/ruff format --check $(SOURCES)
