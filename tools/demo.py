@@ -46,7 +46,9 @@ def draw(folder: Path) -> int:
         environment["EASEL_API_KEY"] = json.loads(made.stdout)["key"]
         print('Drawing "a cute cat" through the HTTP API …', flush=True)
         drawn = subprocess.run(
-            [*EASEL, "generate", "a cute cat", "--size", "1:1", "--output", str(PICTURE)], env=environment, check=False
+            [*EASEL, "generate", "a cute cat", "--size", "1:1", "--seed", "1", "--output", str(PICTURE)],
+            env=environment,
+            check=False,
         )
     if drawn.returncode == 0:
         print(
