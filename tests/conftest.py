@@ -28,9 +28,9 @@ LONG_FILES: Final = frozenset({
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--contract-requests", type=int, default=400, help="how many generated requests try the contract at least"
+        "--contract-requests", type=int, default=800, help="how many generated requests try the contract at least"
     )
-    parser.addoption("--lives", type=int, default=10, help="how many lives of tasks are made up and played")
+    parser.addoption("--lives", type=int, default=20, help="how many lives of tasks are made up and played")
 
 
 @pytest.hookimpl(trylast=True)
