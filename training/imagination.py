@@ -20,9 +20,9 @@ LAST_STEPS = 2
 """Of the steps that end a drawing, how many are imitated: before them much of a scene is still open."""
 
 
-def trained(run: Run, recipe: Recipe, device: torch.device) -> Transformer | None:
-    """The best transformer that the run has: the distilled one, or that of `flow`, or none."""
-    for name in ("distil", "flow"):
+def trained(run: Run, recipe: Recipe, device: torch.device, *stages: str) -> Transformer | None:
+    """The averaged transformer of the first of these stages that the run has begun, or None."""
+    for name in stages:
         state = run.load(name)
         if state is not None:
             model = Transformer(recipe.transformer_shape)

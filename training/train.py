@@ -76,12 +76,15 @@ def main(arguments: list[str] | None = None) -> None:
         show = samples.Show(run, cast, coder, words)
         given = run, recipe, cast, plain, device, coder, words
         if "flow" in options.stages:
-            flow = train_flow.train(*given, show)
-            if "distil" in options.stages:
-                train_flow.distil(*given, flow, show)
+            train_flow.train(*given, show)
+        if "distil" in options.stages:
+            teacher = imagination.trained(run, recipe, device, "flow")
+            if teacher is None:
+                raise SystemExit("There is nothing to distil yet: train the stage flow first.")
+            train_flow.distil(*given, teacher, show)
         if "decoder" in options.stages:
             fine = atlas.make(options.icons, cast.things, FINE_TOKEN_PX, atlases).to(device)
-            model = imagination.trained(run, recipe, device)
+            model = imagination.trained(run, recipe, device, "distil", "flow")
             imagine = None if model is None else imagination.Imagination(model, words)
             train_decoder.train(run, recipe, cast, (plain, fine), device, coder, imagine)
         run.curves()

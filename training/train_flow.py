@@ -29,8 +29,8 @@ Show = Callable[[Transformer, str, float], None]
 
 
 def train(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.device, coder: Autoencoder,
-          words: Words, show: Show) -> Transformer:  # fmt: skip
-    """Flow matching, or go on where it stopped. The averaged model."""
+          words: Words, show: Show) -> None:  # fmt: skip
+    """Flow matching, or go on where it stopped."""
     learner = Learner(run, "flow", Transformer(recipe.transformer_shape).to(device), recipe.flow)
     rng = random.Random(f"flow {recipe.seed} {learner.samples}")
     pool = Pool(recipe, cast, atlas, coder, words, device)
@@ -43,12 +43,11 @@ def train(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.devi
             found = expected(learner.model, noisy, moments, padded, bias)
         learner.learn(error(found, latents, moments, coder.weights * weights))
         _between(learner, show, guidance=recipe.guidance)
-    return learner.average
 
 
 def distil(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.device, coder: Autoencoder,
-           words: Words, teacher: Transformer, show: Show) -> Transformer:  # fmt: skip
-    """Teach a copy of the model to answer as the teacher does with guidance. The averaged copy."""
+           words: Words, teacher: Transformer, show: Show) -> None:  # fmt: skip
+    """Teach a copy of the model to answer as the teacher does with guidance."""
     student = copy.deepcopy(teacher).train().requires_grad_(True)
     learner = Learner(run, "distil", student, recipe.distil)
     rng = random.Random(f"distil {recipe.seed} {learner.samples}")
@@ -64,7 +63,6 @@ def distil(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.dev
             found = expected(student, noisy, moments, padded, bias)
         learner.learn(error(found, wanted, moments, coder.weights * weights))
         _between(learner, show, guidance=1.0)
-    return learner.average
 
 
 def guided(model: Transformer, noisy: Tensor, moments: Tensor, padded: Tensor, bias: Tensor, words: Words,
