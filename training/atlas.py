@@ -5,6 +5,7 @@ each thing at each size begins. It is made once and kept in a file.
 """
 
 import functools
+import hashlib
 import io
 import json
 from concurrent.futures import ProcessPoolExecutor
@@ -42,7 +43,10 @@ class Atlas:
 
 def make(icons: Path, things: tuple[Thing, ...], token_px: int, folder: Path) -> Atlas:
     """The atlas of these things, read from `folder` if it was made before. `icons` is the font's icons.json."""
-    file = folder / f"atlas-{len(things)}-{token_px}.pt"
+    held = repr(
+        (icons.read_text(encoding="utf-8"), [thing.picture for thing in things], SIZES_TOKENS, MASTER_PX, MARGIN)
+    )
+    file = folder / f"atlas-{token_px}-{hashlib.sha256(held.encode()).hexdigest()[:16]}.pt"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(_pack(_masters(icons, things), token_px), file)
