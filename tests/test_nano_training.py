@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from training import captions, export, scenes, tokens, train
+from training.autoencoder import Autoencoder
 from training.muon import orthogonal
+from training.recipe import RECIPES
 from training.scenes import Cast
 from training.things import BY_HAND
-from training.transformer import caption_positions, latent_positions
+from training.transformer import Transformer, caption_positions, latent_positions
 from training.transformer import rotation as rotation_in_training
 
 from easel.engines.engine import Drawing
@@ -102,6 +104,23 @@ def test_scenes_stay_inside_their_picture_and_keep_what_is_reserved() -> None:
                 assert 0 <= slot.left <= grid[0] - slot.size
                 assert 0 <= slot.top <= grid[1] - slot.size
                 assert not scenes.reserved_colour(slot.thing, slot.colour)
+
+
+def test_no_recipe_makes_a_model_larger_than_is_allowed() -> None:
+    for recipe in RECIPES.values():
+        shipped = (Transformer(recipe.transformer_shape), Autoencoder(recipe.autoencoder_shape).decoder)
+        assert sum(weight.numel() for part in shipped for weight in part.parameters()) <= 19_000_000
+
+
+def test_what_is_small_is_smaller_and_what_is_big_is_bigger_than_ordinary_on_every_square() -> None:
+    for grid in (next(iter(scenes.COARSE)), next(iter(scenes.FINE))):
+        sizes = [scenes.size_alone(word, grid) for word in ("small", "", "big")]
+        assert sizes == sorted(set(sizes))
+
+
+def test_guidance_is_not_distilled_from_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="flow"):
+        train.main(["--scale", "tiny", "--folder", str(tmp_path / "run"), "--stages", "distil"])
 
 
 def test_a_step_of_muon_is_nearly_orthogonal() -> None:

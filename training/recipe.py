@@ -88,11 +88,11 @@ RECIPES: Final = {
     ),
     "cpu": Recipe(
         AutoencoderShape(), TransformerShape(),
-        Stage(112_000, 32, 1.5e-3, 3.5e-3, 0.4), Stage(3_000, 32, 2e-4, 5e-4), Stage(1_800, 4, 1e-3, 2e-3, 0.5),
+        Stage(216_000, 32, 1.5e-3, 3.5e-3, 0.4), Stage(3_000, 32, 2e-4, 5e-4), Stage(1_800, 4, 1e-3, 2e-3, 0.5),
         things=20, threads=2,
     ),
     "gpu": Recipe(
-        AutoencoderShape(192, (384, 96, 48, 64)),
+        AutoencoderShape(192, (256, 80, 48, 64)),
         TransformerShape(192, words=2560, dim=320, heads=5, feed_forward=896, blocks=7),
         Stage(6_000_000, 512, 1e-3, 2e-3), Stage(400_000, 512, 2e-4, 4e-4), Stage(400_000, 32, 1e-3, 2e-3),
         things=10_000, mirrored_share=0.3, fine_grids=True, reuse=16, pool=65_536,

@@ -13,15 +13,16 @@ from training.backgrounds import Background
 from training.things import Thing
 from training.words import COLOURS
 
-SIZES_TOKENS: Final = (2, 3, 4, 6)
+SIZES_TOKENS: Final = (2, 3, 4, 6, 8)
 """A thing is drawn at few sizes, so that each of them is learned soon."""
 SLOTS_MAX: Final = 4
+COLOURED_SHARE: Final = 0.35
 
 Grid = tuple[int, int]
 
 COARSE: Final[dict[Grid, int]] = {
-    (6, 6): 40, (7, 6): 1, (6, 7): 1, (8, 6): 3, (6, 8): 3, (9, 6): 3, (6, 9): 3, (11, 6): 3, (6, 11): 3, (12, 6): 2,
-    (6, 12): 2, (13, 4): 1, (4, 13): 1, (16, 4): 1, (4, 16): 1,
+    (6, 6): 36, (7, 6): 1, (6, 7): 1, (8, 6): 3, (6, 8): 3, (9, 6): 3, (6, 9): 3, (11, 6): 5, (6, 11): 4, (12, 6): 3,
+    (6, 12): 3, (13, 4): 1, (4, 13): 1, (16, 4): 1, (4, 16): 1,
 }  # fmt: skip
 FINE: Final[dict[Grid, int]] = {
     (8, 8): 14, (7, 6): 1, (6, 7): 1, (10, 8): 2, (8, 10): 2, (12, 8): 2, (8, 12): 2, (14, 8): 2, (8, 14): 2, (16, 8): 2,
@@ -87,6 +88,12 @@ def fitting(most: int) -> int:
     return max(size for size in SIZES_TOKENS if size <= most)
 
 
+def size_alone(word: str, grid: Grid) -> int:
+    """How large one thing alone is on that grid, in tokens, where the caption says `small`, `big` or nothing of it."""
+    short = min(grid)
+    return {"small": SIZES_TOKENS[0], "": fitting(short - 1), "big": fitting(short)}[word]
+
+
 def pick_grid(rng: random.Random, cast: Cast) -> Grid:
     """A grid, as often as its shape is worth."""
     return rng.choices([grid for grid, _ in cast.grids], [weight for _, weight in cast.grids])[0]
@@ -119,13 +126,9 @@ def _pick(rng: random.Random, cast: Cast, grid: Grid) -> Scene:
     return Scene(grid, background, tuple(slots), story)
 
 
-def _colour(rng: random.Random, chance: float = 0.25) -> int:
-    return rng.randrange(len(COLOURS)) if rng.random() < chance else -1
-
-
-def _visible_colour(rng: random.Random, background: Background, chance: float = 0.25) -> int:
-    """A colour that a plain background does not swallow."""
-    colour = _colour(rng, chance)
+def _colour(rng: random.Random, background: Background) -> int:
+    """Now and then a colour, but none that a plain background swallows."""
+    colour = rng.randrange(len(COLOURS)) if rng.random() < COLOURED_SHARE else -1
     return -1 if colour == background.colour else colour
 
 
@@ -138,12 +141,11 @@ def _bottom(thing: Thing, size: int, height: int, background: Background) -> int
 
 def _alone(rng: random.Random, cast: Cast, grid: Grid, background: Background) -> tuple[list[Slot], Story]:
     index = rng.randrange(len(cast.things))
-    size_word = rng.choices(("", "small", "big"), (6, 1, 1))[0]
-    short = min(grid)
-    size = {"small": 2, "big": fitting(short), "": fitting(short - 1)}[size_word]
+    size_word = rng.choices(("", "small", "big"), (6, 1, 2))[0]
+    size = size_alone(size_word, grid)
     bottom = _bottom(cast.things[index], size, grid[1], background)
     left = (grid[0] - size) // 2
-    colour = _visible_colour(rng, background)
+    colour = _colour(rng, background)
     slot = Slot(index, size, left, bottom - size, rng.random() < cast.mirrored_share, colour)
     return [slot], Story(cast.things[index], colour, size=size_word)
 
@@ -160,7 +162,7 @@ def _placed(rng: random.Random, cast: Cast, grid: Grid, background: Background) 
         top = _bottom(cast.things[index], size, grid[1], background) - size
     elif place != "middle":
         top = 0 if place == "top" else grid[1] - size
-    colour = _visible_colour(rng, background)
+    colour = _colour(rng, background)
     return [Slot(index, size, left, top, rng.random() < cast.mirrored_share, colour)], Story(
         cast.things[index], colour, place=place
     )
@@ -171,7 +173,7 @@ def _several(rng: random.Random, cast: Cast, grid: Grid, background: Background)
     count = rng.randint(2, SLOTS_MAX)
     rows = _rows(count, grid)
     size = fitting(min(grid[1] // len(rows), grid[0] // max(rows), 5))
-    colour = _visible_colour(rng, background)
+    colour = _colour(rng, background)
     mirrored = rng.random() < cast.mirrored_share
     slots = []
     height = size * len(rows)
@@ -195,7 +197,7 @@ def _rows(count: int, grid: Grid) -> tuple[int, ...]:
 def _pair(rng: random.Random, cast: Cast, grid: Grid, background: Background) -> tuple[list[Slot], Story]:
     """Two things in a relation that the caption names."""
     first, second = rng.sample(range(len(cast.things)), 2)
-    colours = _visible_colour(rng, background, 0.35), _visible_colour(rng, background, 0.35)
+    colours = _colour(rng, background), _colour(rng, background)
     beside, over = grid[0] >= 5, grid[1] >= 5
     choices = (("left", "right", "beside") if beside else ()) + (("above", "below", "on") if over else ())
     relation = rng.choice(choices + (("front",) if min(grid) >= 5 else ()))
