@@ -1,6 +1,10 @@
 """A miniature training run, from pictures of things to an engine that draws, and what its parts promise."""
 
 import random
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,17 +13,19 @@ import pytest
 import torch
 from training import captions, export, scenes, tokens, train
 from training.autoencoder import Autoencoder
+from training.cast import COARSE, FINE, Cast
 from training.muon import orthogonal
 from training.recipe import RECIPES
-from training.scenes import Cast
+from training.run import saved
 from training.things import BY_HAND
 from training.transformer import Transformer, caption_positions, latent_positions
 from training.transformer import rotation as rotation_in_training
 
 from easel.engines.engine import Drawing
 from easel.engines.nano import Nano, denoise, load, rotation
-from easel.engines.nano_tokens import Tokenizer
+from easel.engines.nano_tokens import Tokenizer, plain
 
+ROOT = Path(__file__).parent.parent
 CAST = Cast(BY_HAND[:5])
 pytestmark = [
     pytest.mark.timeout(600),
@@ -74,6 +80,26 @@ def test_a_finished_run_is_not_trained_again(folder: Path) -> None:
     assert (folder / "distil.pt").stat().st_mtime_ns == before
 
 
+def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    flow = ["--scale", "tiny", "--folder", str(folder), "--stages", "flow", "--samples"]
+    stopped = subprocess.Popen([sys.executable, "-m", "training.train", *flow, "flow=1000000"], cwd=ROOT)
+    try:
+        deadline_s = time.monotonic() + 120
+        while not (folder / "flow.pt").exists() and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(60) == 0
+    finally:
+        stopped.kill()
+    done = saved(folder, "flow")
+    assert done is not None
+    train.main([*flow, f"flow={done['samples'] + 16}"])
+    further = saved(folder, "flow")
+    assert further is not None
+    assert (further["samples"], further["steps"]) == (done["samples"] + 16, done["steps"] + 2)
+
+
 def test_the_engine_cuts_texts_into_the_tokens_of_training(folder: Path) -> None:
     library = tokens.make(folder / "tokenizer.json", CAST, 400, 1)
     facts = tokens.merges_of(folder / "tokenizer.json")
@@ -81,7 +107,7 @@ def test_the_engine_cuts_texts_into_the_tokens_of_training(folder: Path) -> None
     rng = random.Random(4)
     texts = [captions.write(rng, scenes.pick(rng, CAST, (6, 6))) for _ in range(200)]
     for text in [*texts, "", "😀 ok", "Ünïcödé  ﬁne", "ฉันรักแมว", "a\n\tb", "1234567890", "猫" * 50]:
-        assert own.tokens(text, 10_000)[0][:-1] == library.encode(tokens.plain(text)).ids
+        assert own.tokens(text, 10_000)[0][:-1] == library.encode(plain(text)).ids
 
 
 def test_positions_are_the_same_in_both() -> None:
@@ -95,7 +121,7 @@ def test_positions_are_the_same_in_both() -> None:
 
 def test_scenes_stay_inside_their_picture_and_keep_what_is_reserved() -> None:
     rng = random.Random(2)
-    for grid in (*scenes.COARSE, *scenes.FINE):
+    for grid in (*COARSE, *FINE):
         for _ in range(200):
             scene = scenes.pick(rng, Cast(BY_HAND), grid)
             assert captions.write(rng, scene)
@@ -113,7 +139,7 @@ def test_no_recipe_makes_a_model_larger_than_is_allowed() -> None:
 
 
 def test_what_is_small_is_smaller_and_what_is_big_is_bigger_than_ordinary_on_every_square() -> None:
-    for grid in (next(iter(scenes.COARSE)), next(iter(scenes.FINE))):
+    for grid in (next(iter(COARSE)), next(iter(FINE))):
         sizes = [scenes.size_alone(word, grid) for word in ("small", "", "big")]
         assert sizes == sorted(set(sizes))
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(path for folder in ("src", "tests", "tools") for path in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    path for folder in ("src", "tests", "tools", "bench", "training") for path in (ROOT / folder).rglob("*.py")
+)
 SOURCES = [path for path in FILES if path.is_relative_to(ROOT / "src")]
 
 FILE_LINES_MAX = 400

@@ -22,14 +22,14 @@ BRIGHTNESS = (0.30, 0.59, 0.11)
 
 
 @dataclass(frozen=True, slots=True)
-class Sheets:
+class Layout:
     """A batch of scenes as tensors. `slots` is batch x slots x (start of the thing, size, left, top, mirrored, colour)."""
 
     slots: torch.Tensor
     grounds: torch.Tensor
 
 
-def lay_out(scenes: list[Scene], device: torch.device) -> Sheets:
+def lay_out(scenes: list[Scene], device: torch.device) -> Layout:
     """The scenes' numbers on the device; empty slots have size 0."""
     slots = torch.zeros(len(scenes), SLOTS_MAX, 6, dtype=torch.int64)
     for index, scene in enumerate(scenes):
@@ -38,30 +38,30 @@ def lay_out(scenes: list[Scene], device: torch.device) -> Sheets:
                 (slot.thing, slot.size, slot.left, slot.top, int(slot.mirrored), slot.colour)
             )
     grounds = torch.tensor([scene.background.numbers for scene in scenes])
-    return Sheets(slots.to(device, non_blocking=True), grounds.to(device, non_blocking=True))
+    return Layout(slots.to(device, non_blocking=True), grounds.to(device, non_blocking=True))
 
 
-def compose(sheets: Sheets, atlas: Atlas, grid: tuple[int, int], window: torch.Tensor | None = None) -> torch.Tensor:
+def compose(layout: Layout, atlas: Atlas, grid: tuple[int, int], window: torch.Tensor | None = None) -> torch.Tensor:
     """Pictures, batch x 3 x height x width, of `grid` (width, height) tokens at the atlas's scale.
 
     `window` (batch x 2, in tokens) moves each picture's top left corner, to compose only a part of a larger one.
     """
-    device = sheets.slots.device
+    device = layout.slots.device
     if window is None:
-        window = torch.zeros(len(sheets.slots), 2, dtype=torch.int64, device=device)
+        window = torch.zeros(len(layout.slots), 2, dtype=torch.int64, device=device)
     across = torch.arange(grid[0] * atlas.token_px, device=device) + window[:, :1] * atlas.token_px
     down = torch.arange(grid[1] * atlas.token_px, device=device) + window[:, 1:] * atlas.token_px
-    picture = paint(sheets.grounds, across, down, atlas.token_px)
+    picture = paint(layout.grounds, across, down, atlas.token_px)
     palette = torch.tensor([colour.rgb for colour in COLOURS], device=device)
     shape = picture.shape
     # One pixel more: what lies outside the window is written there.
     canvas = torch.cat([picture.reshape(-1, 3), picture.new_zeros(1, 3)])
     for place in range(SLOTS_MAX):
-        slots = sheets.slots[:, place]
+        slots = layout.slots[:, place]
         for size in slots[:, 1].unique().tolist():
             if size:
                 scene = (slots[:, 1] == size).nonzero()[:, 0]
-                _put(canvas, shape, scene, slots[scene], size, window[scene], sheets.grounds[scene], atlas, palette)
+                _put(canvas, shape, scene, slots[scene], size, window[scene], layout.grounds[scene], atlas, palette)
     return canvas[:-1].view(shape).permute(0, 3, 1, 2)
 
 

@@ -6,7 +6,7 @@ own. The answer is a table and a contact sheet. Nothing may be tuned on these pr
 
 import argparse
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,9 +15,10 @@ from PIL import Image
 from easel.engines.engine import Drawing
 from easel.engines.nano import MODEL, Nano
 from training import atlas, judge
+from training.cast import cast
 from training.recipe import RECIPES
-from training.scenes import COARSE, FINE, Cast, reserved_colour, reserved_pair
-from training.things import BY_HAND, Thing
+from training.scenes import reserved_colour, reserved_pair
+from training.things import BY_HAND, ICONS, Thing
 from training.words import COLOURS, NUMBERS
 
 PROMPTS = 300
@@ -68,12 +69,12 @@ def score(asked: list[Question], seen: judge.Seen) -> dict[str, float]:
     """The share of right answers to each kind of question."""
     right: dict[str, list[bool]] = {"thing": [], "colour": [], "count": [], "position": []}
     for index, question in enumerate(asked):
-        present = seen.present[index] > 0
+        present = seen.present[index]
         right["thing"].append(bool(present[question.thing]))
         if question.colour >= 0:
-            right["colour"].append(int(seen.colours[index, question.thing].argmax()) == question.colour)
+            right["colour"].append(int(seen.colours[index, question.thing]) == question.colour)
         if question.count > 1:
-            right["count"].append(int(seen.count[index].argmax()) + 1 == question.count)
+            right["count"].append(int(seen.counts[index]) == question.count)
         if question.relation:
             right["thing"].append(bool(present[question.other]))
             axis = SIDES[question.relation][1]
@@ -106,7 +107,7 @@ def draw(nano: Nano, asked: list[Question], side_px: int, sheet: Path) -> torch.
 def main() -> None:
     """Evaluate as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--icons", type=Path, default=Path(__file__).parent / "noto" / "icons.json")
+    parser.add_argument("--icons", type=Path, default=ICONS)
     parser.add_argument("--model", type=Path, default=MODEL)
     parser.add_argument("--folder", type=Path, default=Path("runs/eval"))
     parser.add_argument("--scale", choices=sorted(RECIPES), default="cpu", help="how the model was trained")
@@ -114,18 +115,17 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recipe = RECIPES[options.scale]
-    things = BY_HAND[: recipe.things]
-    cast = Cast(things, grids=tuple((FINE if recipe.fine_grids else COARSE).items()))
+    whole = cast(RECIPES[options.scale], options.icons)
+    things = whole.things[: len(BY_HAND)]
+    asked_of = replace(whole, things=things)
     plain = atlas.make(options.icons, things, judge.TOKEN_PX, options.folder.parent / "atlases").to(device)
-    looker = judge.train(cast, plain, options.folder / "judge.pt", options.judge_samples, device)
-    trust = judge.check(looker, cast, plain, device)
+    looker = judge.train(asked_of, plain, options.folder / "judge.pt", options.judge_samples, device)
+    trust = judge.check(looker, asked_of, plain, device)
     nano = Nano(options.model)
     nano.load()
     asked = questions(things)
-    pictures = draw(nano, asked, cast.square[0] * judge.TOKEN_PX, options.folder / "contact.png").to(device)
-    with torch.no_grad():
-        found = score(asked, looker(pictures))
+    pictures = draw(nano, asked, asked_of.square[0] * judge.TOKEN_PX, options.folder / "contact.png").to(device)
+    found = score(asked, judge.look(looker, pictures))
     lines = ["| asked for | right | the judge on composed scenes |", "|---|---|---|"]
     lines += [f"| {name} | {found[name]:.1%} | {trust[name]:.1%} |" for name in found]
     (options.folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -15,10 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from easel.engines.nano import MODEL
-from training import tokens
+from training import tokens, trained
 from training.autoencoder import Autoencoder
+from training.cast import grids
 from training.recipe import RECIPES
-from training.scenes import COARSE, FINE
 from training.transformer import PLACE_FEATURES, Transformer, caption_positions, latent_positions, rotation
 
 OPSET = 18
@@ -58,16 +58,12 @@ class Flow(nn.Module):
 
 
 def load(folder: Path, scale: str) -> tuple[Autoencoder, Transformer]:
-    """The best that a run has: its trained decoder if there is one, its distilled transformer if there is one."""
+    """The best that a run has. Exits where it has not come far enough to draw anything."""
     recipe = RECIPES[scale]
-    coder, transformer = Autoencoder(recipe.autoencoder_shape), Transformer(recipe.transformer_shape)
-    coder.load_state_dict(torch.load(folder / "code.pt", weights_only=True, map_location="cpu"))
-    if (folder / "decoder.pt").exists():
-        coder.load_state_dict(torch.load(folder / "decoder.pt", weights_only=True, map_location="cpu")["model"])
-    name = "distil" if (folder / "distil.pt").exists() else "flow"
-    state = torch.load(folder / f"{name}.pt", weights_only=True, map_location="cpu")
-    transformer.load_state_dict(state["average"])
-    return coder.eval(), transformer.eval()
+    coder, transformer = trained.autoencoder(folder, recipe), trained.transformer(folder, recipe, "distil", "flow")
+    if coder is None or transformer is None:
+        raise SystemExit(f"There is nothing to export in {folder} yet: train it first.")
+    return coder.eval(), transformer
 
 
 def export(coder: Autoencoder, transformer: Transformer, to: Path) -> None:
@@ -145,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
         "caption_tokens_max": recipe.transformer_shape.caption_tokens_max,
         "axes": recipe.transformer_shape.axes,
         "latent_channels": recipe.transformer_shape.latent_channels,
-        "grids": list(FINE if recipe.fine_grids else COARSE),
+        "grids": list(grids(recipe)),
     }
     (options.to / "model.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
 

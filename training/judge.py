@@ -1,7 +1,8 @@
 """A small network that says what a picture shows, trained on composed scenes alone.
 
-It sees square pictures at 16 pixels per token and answers which things are there, of which colour, where, and how many
-in all. `check` measures it on scenes that it was not trained on: figures of a model are worth no more than that.
+It sees square pictures at 16 pixels per token and says of every token which thing is seen there, in which colour, and
+whether a thing begins there; what the whole picture shows is summed up from that. `check` measures it on scenes that it
+was not trained on: figures of a model are worth no more than that.
 """
 
 import random
@@ -15,10 +16,11 @@ from torch.nn import functional
 from training import scenes
 from training.atlas import Atlas
 from training.autoencoder import Norm, Residual
+from training.cast import Cast
 from training.composer import compose, lay_out
 from training.optimizers import Optimizers
 from training.recipe import Stage, rate_share
-from training.scenes import SLOTS_MAX, Cast, Scene
+from training.scenes import Scene
 from training.words import COLOURS
 
 TOKEN_PX = 16
@@ -27,64 +29,101 @@ NOISE_MAX = 0.06
 """Drawn pictures are not as clean as composed ones; the judge must not mind."""
 OWN = len(COLOURS)
 """The colour class of a thing that has its own colours."""
+TOKENS_MIN = 2.0
+"""How many tokens must show a thing for it to be there; the smallest that is composed has four."""
+CHECKED_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is seen at each token, as logits: batch x classes x height x width."""
+
+    things: Tensor
+    """The things, and at last none."""
+    colours: Tensor
+    """The colours, and at last OWN."""
+    begins: Tensor
+    """One class: whether this is a thing's top left token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What stands at each token, batch x height x width."""
+
+    things: Tensor
+    colours: Tensor
+    begins: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the judge says of a batch of pictures."""
+    """What each picture of a batch shows."""
 
     present: Tensor
-    """batch x things: logits."""
+    """batch x things: whether it is there."""
     colours: Tensor
-    """batch x things x (colours and OWN): logits."""
+    """batch x things: its most likely colour, or OWN."""
     centres: Tensor
     """batch x things x 2: x and y from 0 to 1."""
-    count: Tensor
-    """batch x SLOTS_MAX: logits for one thing, two …"""
+    counts: Tensor
+    """batch: how many things there are in all."""
 
 
 class Judge(nn.Module):
-    """Pictures (batch x 3 x side x side) to what they show."""
+    """Pictures (batch x 3 x height x width) to what is seen at each of their tokens."""
 
-    def __init__(self, things: int, side_tokens: int) -> None:
+    def __init__(self, things: int) -> None:
         super().__init__()
         self.things = things
         self.look = nn.Sequential(
             nn.PixelUnshuffle(4), nn.Conv2d(48, 64, 3, padding=1), Residual(64), nn.PixelUnshuffle(2),
             nn.Conv2d(256, 128, 1), Residual(128), nn.PixelUnshuffle(2), nn.Conv2d(512, 192, 1), Residual(192),
-            Residual(192), Norm(192), nn.Conv2d(192, 64, 1), nn.SiLU(), nn.Flatten(),
-            nn.Linear(64 * side_tokens**2, 512), nn.SiLU(),
+            Residual(192), Residual(192), Norm(192), nn.Conv2d(192, things + 1 + OWN + 1 + 1, 1),
         )  # fmt: skip
-        self.say = nn.Linear(512, things * (1 + OWN + 1 + 2) + SLOTS_MAX)
 
-    def forward(self, pictures: Tensor) -> Seen:
-        """What the pictures show."""
-        said = self.say(self.look(pictures * 2 - 1))
-        things = self.things
-        present, colours, centres, count = said.split((things, things * (OWN + 1), things * 2, SLOTS_MAX), dim=1)
-        return Seen(present, colours.view(-1, things, OWN + 1), centres.view(-1, things, 2).sigmoid(), count)
+    def forward(self, pictures: Tensor) -> Told:
+        """What is seen at each token."""
+        return Told(*self.look(pictures * 2 - 1).split((self.things + 1, OWN + 1, 1), dim=1))
 
 
-def truth(batch: list[Scene], things: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What the scenes show, as the judge should say it: presence, colours, centres, counts less one."""
-    present = torch.zeros(len(batch), things)
-    colours = torch.full((len(batch), things), OWN)
-    centres = torch.zeros(len(batch), things, 2)
+def truth(batch: list[Scene], things: int, device: torch.device) -> Truth:
+    """What the judge should say of these scenes, which are on one grid."""
+    width, height = batch[0].grid
+    told = torch.zeros(3, len(batch), height, width, dtype=torch.int64)
+    told[0], told[1] = things, OWN
     for index, scene in enumerate(batch):
-        for thing in {slot.thing for slot in scene.slots}:
-            own = [slot for slot in scene.slots if slot.thing == thing]
-            present[index, thing] = 1
-            colours[index, thing] = own[0].colour if own[0].colour >= 0 else OWN
-            across = sum(slot.left + slot.size / 2 for slot in own) / len(own) / scene.grid[0]
-            down = sum(slot.top + slot.size / 2 for slot in own) / len(own) / scene.grid[1]
-            centres[index, thing] = torch.tensor([across, down])
-    counts = torch.tensor([len(scene.slots) - 1 for scene in batch])
-    return present, colours, centres, counts
+        for slot in scene.slots:
+            rows, columns = slice(slot.top, slot.top + slot.size), slice(slot.left, slot.left + slot.size)
+            told[0, index, rows, columns] = slot.thing
+            told[1, index, rows, columns] = slot.colour if slot.colour >= 0 else OWN
+            told[2, index, rows, columns] = 0
+            told[2, index, slot.top, slot.left] = 1
+    return Truth(*told.to(device))
+
+
+def sum_up(things: Tensor, colours: Tensor, begins: Tensor) -> Seen:
+    """What pictures show, from each token's probabilities (batch x classes x height x width)."""
+    shares = things[:, :-1]
+    height, width = shares.shape[2:]
+    tokens = shares.sum((2, 3))
+    sure = tokens.clamp(min=1e-6)[..., None]
+    across = (torch.arange(width, device=shares.device) + 0.5) / width
+    down = (torch.arange(height, device=shares.device) + 0.5) / height
+    centres = torch.stack([shares.sum(2) @ across, shares.sum(3) @ down], -1) / sure
+    coloured = torch.einsum("bthw,bchw->btc", shares, colours)
+    return Seen(tokens >= TOKENS_MIN, coloured.argmax(-1), centres, (begins > 0.5).sum((1, 2, 3)))
+
+
+@torch.no_grad()
+def look(judge: Judge, pictures: Tensor) -> Seen:
+    """What the pictures show."""
+    told = judge(pictures)
+    return sum_up(told.things.softmax(1), told.colours.softmax(1), told.begins.sigmoid())
 
 
 def train(cast: Cast, atlas: Atlas, file: Path, samples: int, device: torch.device) -> Judge:
     """The judge kept in `file`, trained first if it is not there."""
-    judge = Judge(len(cast.things), cast.square[0]).to(device)
+    judge = Judge(len(cast.things)).to(device)
     if file.exists():
         judge.load_state_dict(torch.load(file, weights_only=True, map_location=device))
         return judge.eval()
@@ -95,7 +134,7 @@ def train(cast: Cast, atlas: Atlas, file: Path, samples: int, device: torch.devi
         batch = [scenes.pick(rng, cast, cast.square) for _ in range(stage.batch)]
         pictures = compose(lay_out(batch, device), atlas, cast.square)
         pictures = pictures + torch.rand(1, device=device) * NOISE_MAX * torch.randn_like(pictures)
-        loss = _loss(judge(pictures), [part.to(device) for part in truth(batch, judge.things)])
+        loss = _loss(judge(pictures), truth(batch, judge.things, device))
         loss.backward()
         optimizer.step(rate_share(done, stage))
         if done // stage.batch % 50 == 0:
@@ -104,27 +143,32 @@ def train(cast: Cast, atlas: Atlas, file: Path, samples: int, device: torch.devi
     return judge.eval()
 
 
-def _loss(seen: Seen, wanted: list[Tensor]) -> Tensor:
-    present, colours, centres, counts = wanted
-    there = present > 0
-    loss = functional.binary_cross_entropy_with_logits(seen.present, present) * 20
-    loss = loss + functional.cross_entropy(seen.colours[there], colours[there])
-    loss = loss + 5 * (seen.centres[there] - centres[there]).abs().mean()
-    return loss + functional.cross_entropy(seen.count, counts)
+def _loss(told: Told, wanted: Truth) -> Tensor:
+    there = wanted.things < told.things.shape[1] - 1
+    loss = functional.cross_entropy(told.things, wanted.things)
+    loss = loss + functional.cross_entropy(told.colours.movedim(1, -1)[there], wanted.colours[there])
+    return loss + functional.binary_cross_entropy_with_logits(told.begins[:, 0], wanted.begins.float())
 
 
-@torch.no_grad()
 def check(judge: Judge, cast: Cast, atlas: Atlas, device: torch.device, count: int = 512) -> dict[str, float]:
-    """How often the judge is right about composed scenes that it never saw."""
+    """How often the judge is right about composed scenes that it never saw; of things, about all in the picture."""
     rng = random.Random("held out")
     right = {"thing": 0.0, "colour": 0.0, "count": 0.0, "position": 0.0}
-    for _ in range(0, count, 64):
-        batch = [scenes.pick(rng, cast, cast.square) for _ in range(64)]
-        seen = judge(compose(lay_out(batch, device), atlas, cast.square))
-        present, colours, centres, counts = (part.to(device) for part in truth(batch, judge.things))
-        there = present > 0
-        right["thing"] += (seen.present[there] > 0).float().mean().item()
-        right["colour"] += (seen.colours[there].argmax(-1) == colours[there]).float().mean().item()
-        right["position"] += ((seen.centres[there] - centres[there]).abs().amax(-1) < 0.15).float().mean().item()
-        right["count"] += (seen.count.argmax(-1) == counts).float().mean().item()
-    return {name: value / (count / 64) for name, value in right.items()}
+    rounds = count // CHECKED_AT_ONCE
+    for _ in range(rounds):
+        batch = [scenes.pick(rng, cast, cast.square) for _ in range(CHECKED_AT_ONCE)]
+        seen = look(judge, compose(lay_out(batch, device), atlas, cast.square))
+        stands = truth(batch, judge.things, device)
+        wanted = sum_up(
+            _one_hot(stands.things, judge.things + 1), _one_hot(stands.colours, OWN + 1), stands.begins[:, None]
+        )
+        there = wanted.present
+        right["thing"] += (seen.present == there).all(1).float().mean().item()
+        right["colour"] += (seen.colours == wanted.colours)[there].float().mean().item()
+        right["position"] += ((seen.centres - wanted.centres)[there].abs().amax(-1) < 0.15).float().mean().item()
+        right["count"] += (seen.counts == wanted.counts).float().mean().item()
+    return {name: value / rounds for name, value in right.items()}
+
+
+def _one_hot(classes: Tensor, count: int) -> Tensor:
+    return functional.one_hot(classes, count).movedim(-1, 1).float()

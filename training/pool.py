@@ -4,7 +4,7 @@ Composing and encoding a scene costs as much as a part of a training step, so th
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,9 +12,10 @@ from torch import Tensor
 from training import captions, scenes
 from training.atlas import Atlas
 from training.autoencoder import Autoencoder
+from training.cast import Cast, Grid
 from training.composer import compose, lay_out
 from training.recipe import Recipe, Stage
-from training.scenes import Cast, Grid, Scene
+from training.scenes import Scene
 from training.tokens import Words
 
 BATCHES_AT_ONCE = 4
@@ -89,11 +90,10 @@ def _weights(scene: Scene) -> Tensor:
 
 
 def batches(
-    rng: random.Random, cast: Cast, pool: Pool, words: Words, stage: Stage, drop: float, pause: Callable[[], None]
+    rng: random.Random, cast: Cast, pool: Pool, words: Words, stage: Stage, drop: float
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Endlessly: latents, how much each token counts, padded caption tokens, and the bias that hides the padding."""
     while True:
-        pause()
         grid = scenes.pick_grid(rng, cast)
         latents, weights, ids = pool.draw(rng, grid, stage.batch * BATCHES_AT_ONCE)
         dropped = torch.rand(len(ids), 1, device=ids.device) < drop

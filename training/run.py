@@ -48,6 +48,12 @@ def _idle_s() -> float:
     return float(stat.read_text(encoding="ascii").split()[4]) / os.sysconf("SC_CLK_TCK")
 
 
+def saved(folder: Path, name: str) -> dict[str, Any] | None:
+    """What a run in that folder saved under that name, or None."""
+    file = folder / f"{name}.pt"
+    return torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
+
+
 class Run:
     """One run's folder. At most one process may train in it. While `pause_file` exists, training waits."""
 
@@ -72,8 +78,7 @@ class Run:
 
     def load(self, name: str) -> dict[str, Any] | None:
         """What was saved under that name, or None."""
-        file = self.file(f"{name}.pt")
-        return torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
+        return saved(self.folder, name)
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Save so that a crash leaves either the old state or the new one."""
@@ -118,7 +123,9 @@ class Run:
             print(bar, end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
     def curves(self) -> None:
-        """Draw every stage's loss over its samples as one PNG."""
+        """Draw every stage's loss over its samples as one PNG, once there are any."""
+        if not self.file("log.jsonl").exists():
+            return
         lines = [json.loads(line) for line in self.file("log.jsonl").read_text(encoding="utf-8").splitlines()]
         stages = sorted({line["stage"] for line in lines})
         sheet = Image.new("RGB", (640, 200 * len(stages)), "white")

@@ -2,11 +2,9 @@
 
 import torch
 
-from training.autoencoder import Autoencoder
-from training.run import Run, sheet
+from training.run import sheet
 from training.sampler import sample
-from training.scenes import Cast
-from training.tokens import Words
+from training.studio import Studio
 from training.transformer import Transformer
 
 PROMPTS = (
@@ -20,16 +18,17 @@ PROMPTS = (
 WIDE_PROMPTS = ("a cat in a meadow", "a boat on the sea at sunset", "three dogs in a field", "a plane above a car")
 
 
-class Show:
+class SampleSheets:
     """Draws sample sheets into a run's folder."""
 
-    def __init__(self, run: Run, cast: Cast, coder: Autoencoder, words: Words) -> None:
-        self._run, self._cast, self._coder, self._words = run, cast, coder, words
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
 
     @torch.no_grad()
-    def __call__(self, model: Transformer, name: str, guidance: float) -> None:
+    def draw(self, model: Transformer, name: str, guidance: float) -> None:
         """Two sheets: square pictures, and wide ones."""
-        for suffix, prompts, grid in (("", PROMPTS, self._cast.square), ("-wide", WIDE_PROMPTS, (9, 6))):
-            latents = sample(model, self._words, list(prompts), grid, 7, guidance)
-            pictures = self._coder.decoder(latents)
-            sheet(pictures, 8 if suffix == "" else 4, self._run.file(f"{name}{suffix}.png"))
+        studio = self._studio
+        for suffix, prompts, grid in (("", PROMPTS, studio.cast.square), ("-wide", WIDE_PROMPTS, (9, 6))):
+            latents = sample(model, studio.words, list(prompts), grid, 7, guidance)
+            pictures = studio.coder.decoder(latents)
+            sheet(pictures, 8 if suffix == "" else 4, studio.run.file(f"{name}{suffix}.png"))

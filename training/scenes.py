@@ -10,6 +10,7 @@ from typing import Final
 
 from training import backgrounds
 from training.backgrounds import Background
+from training.cast import Cast, Grid
 from training.things import Thing
 from training.words import COLOURS
 
@@ -17,34 +18,6 @@ SIZES_TOKENS: Final = (2, 3, 4, 6, 8)
 """A thing is drawn at few sizes, so that each of them is learned soon."""
 SLOTS_MAX: Final = 4
 COLOURED_SHARE: Final = 0.35
-
-Grid = tuple[int, int]
-
-COARSE: Final[dict[Grid, int]] = {
-    (6, 6): 36, (7, 6): 1, (6, 7): 1, (8, 6): 3, (6, 8): 3, (9, 6): 3, (6, 9): 3, (11, 6): 5, (6, 11): 4, (12, 6): 3,
-    (6, 12): 3, (13, 4): 1, (4, 13): 1, (16, 4): 1, (4, 16): 1,
-}  # fmt: skip
-FINE: Final[dict[Grid, int]] = {
-    (8, 8): 14, (7, 6): 1, (6, 7): 1, (10, 8): 2, (8, 10): 2, (12, 8): 2, (8, 12): 2, (14, 8): 2, (8, 14): 2, (16, 8): 2,
-    (8, 16): 2, (13, 5): 1, (5, 13): 1, (16, 4): 1, (4, 16): 1,
-}  # fmt: skip
-"""Widths and heights in tokens that a model draws, and how often it learns each; the square comes first.
-
-Every ordered size is cut from the grid of the next best shape. The coarse grids cost half as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """What scenes are made of: the things, and how often one is mirrored. A small model is better off without."""
-
-    things: tuple[Thing, ...]
-    mirrored_share: float = 0.3
-    grids: tuple[tuple[Grid, int], ...] = tuple(COARSE.items())
-
-    @property
-    def square(self) -> Grid:
-        """The grid of a square picture."""
-        return self.grids[0][0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,9 @@ def _thing(
     return Thing(picture, tuple(english.split("/")), tuple(chinese.split("/")), measure, home, plural)
 
 
+ICONS: Final = Path(__file__).parent / "noto" / "icons.json"
+"""The pictures that are kept here: those of `BY_HAND`."""
+
 BY_HAND: Final = (
     _thing("cat-face", "cat/kitten/kitty", "猫/小猫/猫咪", "只"),
     _thing("dog", "dog/puppy/doggy", "狗/小狗/狗狗", "只"),

@@ -1,31 +1,23 @@
 """The tokenizer: byte-level BPE, trained on captions that the scenes make. Any text has tokens; none is unknown.
 
-The rule that cuts a text into pieces is simple enough for the engine to repeat it without this library.
+The rules that make a text plain and cut it into pieces are the engine's own, which has them without this library.
 """
 
 import json
 import random
-import unicodedata
 from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from easel.engines.nano_tokens import END, PIECES, plain
 from training import captions, scenes
-from training.scenes import Cast
+from training.cast import Cast
 
-PAD, END = "<pad>", "<end>"
+PAD = "<pad>"
 HIDDEN = -1e4
 """What hides padding from attention."""
-
-PIECES = r" ?[a-z]{1,24}| ?[0-9]{1,4}| ?[^\x00-\x7f]{1,16}| ?[\x00-\x7f]"
-"""Merges never cross the borders of these pieces; their bounds keep an absurd prompt cheap."""
-
-
-def plain(text: str) -> str:
-    """A text as the tokenizer takes it: compatible characters made one, lower case, single spaces."""
-    return " " + " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
 def make(file: Path, cast: Cast, words: int, seed: int, count: int = 60_000) -> Tokenizer:
@@ -36,7 +28,7 @@ def make(file: Path, cast: Cast, words: int, seed: int, count: int = 60_000) -> 
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(PIECES), "isolated"),
+                pre_tokenizers.Split(Regex(PIECES.pattern), "isolated"),
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )

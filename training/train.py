@@ -4,6 +4,7 @@ The stages follow one another, and each goes on where it was stopped. SIGTERM st
 """
 
 import argparse
+import contextlib
 import ctypes
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,14 +12,14 @@ from pathlib import Path
 
 import torch
 
-from training import atlas, imagination, samples, tokens, train_decoder, train_flow
-from training.autoencoder import FINE_TOKEN_PX, TOKEN_PX
+from training import train_decoder, train_flow, trained
+from training.imagination import Imagination
 from training.recipe import RECIPES, Recipe
 from training.run import Run, Stopped
-from training.scenes import COARSE, FINE, Cast
-from training.things import BY_HAND, everything
+from training.samples import SampleSheets
+from training.studio import Studio, furnish
+from training.things import ICONS
 
-ICONS = Path(__file__).parent / "noto" / "icons.json"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 STAGES = ("flow", "distil", "decoder")
 
@@ -44,6 +45,23 @@ def keep_memory() -> None:
         library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def train(studio: Studio, stages: Iterable[str]) -> None:
+    """Train these stages, each from where it is."""
+    folder, recipe = studio.run.folder, studio.recipe
+    sheets = SampleSheets(studio)
+    if "flow" in stages:
+        train_flow.train(studio, sheets)
+    if "distil" in stages:
+        teacher = trained.transformer(folder, recipe, "flow")
+        if teacher is None:
+            raise SystemExit("There is nothing to distil yet: train the stage flow first.")
+        train_flow.distil(studio, sheets, teacher.to(studio.device))
+    if "decoder" in stages:
+        model = trained.transformer(folder, recipe, "distil", "flow")
+        imagine = None if model is None else Imagination(model.to(studio.device), studio.words)
+        train_decoder.train(studio, imagine)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -63,33 +81,9 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(options.folder, recipe.checkpoint_s, recipe.sheet_s, options.pause_file)
-    things = BY_HAND[: recipe.things] if recipe.things <= len(BY_HAND) else everything(options.icons)
-    cast = Cast(things, recipe.mirrored_share, tuple((FINE if recipe.fine_grids else COARSE).items()))
-    atlases = options.folder.parent / "atlases"
-    plain = atlas.make(options.icons, cast.things, TOKEN_PX, atlases).to(device)
-    try:
-        coder = train_decoder.prepare(run, recipe, cast, plain, device)
-        words = tokens.Words(
-            tokens.make(run.file("tokenizer.json"), cast, recipe.transformer_shape.words, recipe.seed),
-            recipe.transformer_shape.caption_tokens_max,
-        )
-        show = samples.Show(run, cast, coder, words)
-        given = run, recipe, cast, plain, device, coder, words
-        if "flow" in options.stages:
-            train_flow.train(*given, show)
-        if "distil" in options.stages:
-            teacher = imagination.trained(run, recipe, device, "flow")
-            if teacher is None:
-                raise SystemExit("There is nothing to distil yet: train the stage flow first.")
-            train_flow.distil(*given, teacher, show)
-        if "decoder" in options.stages:
-            fine = atlas.make(options.icons, cast.things, FINE_TOKEN_PX, atlases).to(device)
-            model = imagination.trained(run, recipe, device, "distil", "flow")
-            imagine = None if model is None else imagination.Imagination(model, words)
-            train_decoder.train(run, recipe, cast, (plain, fine), device, coder, imagine)
-        run.curves()
-    except Stopped:
-        run.curves()
+    with contextlib.suppress(Stopped):
+        train(furnish(run, recipe, options.icons, device), options.stages)
+    run.curves()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The autoencoder: its linear code is fitted at once, its decoder is trained from composed scenes.
+"""The autoencoder's decoder, trained from composed scenes.
 
 The decoder sees whole pictures' latents: half of them as the transformer would give them, which are never quite right,
 the others with some noise. It is judged at 32 pixels per token everywhere, and at 64 and 128 in a window of each picture,
@@ -8,20 +8,21 @@ where a thing is.
 import math
 import random
 import time
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training import scenes
-from training.atlas import Atlas
-from training.autoencoder import FINE_TOKEN_PX, TOKEN_PX, Autoencoder
+from training.autoencoder import FINE_TOKEN_PX, TOKEN_PX, Decoder
 from training.composer import compose, lay_out
 from training.imagination import Imagination
 from training.optimizers import Optimizers
-from training.recipe import Recipe, rate_share
+from training.recipe import rate_share
 from training.run import Run, sheet
-from training.scenes import Cast, Scene
+from training.scenes import Scene
+from training.studio import Studio
 
 EDGE_WEIGHT = 0.5
 WINDOW_TOKENS = 2
@@ -29,78 +30,105 @@ BORDER_PX = 16
 """A window's outermost pixels are not judged at the finer scales: they lack neighbours that a whole picture has."""
 NOISE_MAX = 0.25
 """The most noise, as a share of the latents' spread."""
-AT_ONCE = 64
 
 
-def prepare(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.device) -> Autoencoder:
-    """The autoencoder as far as it is: with its linear code, fitted first if need be, and its decoder if trained."""
-    coder = Autoencoder(recipe.autoencoder_shape).to(device)
-    code = run.load("code")
-    if code is None:
-        rng = random.Random(f"code {recipe.seed}")
-        grid = cast.square
-        parts = [[scenes.pick(rng, cast, grid) for _ in range(AT_ONCE)] for _ in range(-(-recipe.fitted // AT_ONCE))]
-        coder.fit(torch.cat([compose(lay_out(part, device), atlas, grid) for part in parts]))
-        run.save("code", coder.state_dict())
-    else:
-        coder.load_state_dict(code)
-    trained = run.load("decoder")
-    if trained is not None:
-        coder.load_state_dict(trained["model"])
-    return coder
-
-
-def train(
-    run: Run,
-    recipe: Recipe,
-    cast: Cast,
-    atlases: tuple[Atlas, Atlas],
-    device: torch.device,
-    coder: Autoencoder,
-    imagine: Imagination | None,
-) -> None:
+def train(studio: Studio, imagine: Imagination | None) -> None:
     """Train the decoder, or go on where the run stopped."""
-    stage, decoder = recipe.decoder, coder.decoder
+    run, stage, decoder = studio.run, studio.recipe.decoder, studio.coder.decoder
     optimizer = Optimizers([nn.ModuleList([decoder.trunk, decoder.look, decoder.head, decoder.doubler])], stage)
     samples = 0
-    saved = run.load("decoder")
-    if saved is not None:
-        optimizer.load(saved["optimizer"])
-        samples = int(saved["samples"])
-    rng = random.Random(f"decoder {recipe.seed} {samples}")
+    state = run.load("decoder")
+    if state is not None:
+        optimizer.load(state["optimizer"])
+        samples = int(state["samples"])
+    rng = random.Random(f"decoder {studio.recipe.seed} {samples}")
     began_s, began = time.monotonic(), samples
     while samples < stage.samples:
         run.pause()
-        batch = [scenes.pick(rng, cast, cast.square) for _ in range(stage.batch)]
-        wanted = compose(lay_out(batch, device), atlases[0], cast.square)
-        windows = pick_windows(rng, batch)
-        fine = compose(lay_out(batch, device), atlases[1], (WINDOW_TOKENS, WINDOW_TOKENS), windows)
-        latents = noised(coder.encode(wanted))
-        if imagine is not None:
-            half = len(batch) // 2
-            latents[:half] = imagine(rng, batch[:half], coder.encode(wanted[:half]))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            drawn = decoder(latents)
-            twice = decoder.doubler(cut(drawn, windows))
-            finest = decoder.doubler(twice)
-            clean = decoder.doubler(functional.avg_pool2d(fine, 2))
-        loss = distance(drawn.float(), wanted)
-        loss = loss + distance(inner(twice), inner(functional.avg_pool2d(fine, 2)))
-        loss = loss + distance(inner(finest), inner(fine)) + 0.5 * distance(inner(clean), inner(fine))
+        lesson = make_lesson(rng, studio, imagine)
+        with torch.autocast(studio.device.type, torch.bfloat16, enabled=studio.device.type == "cuda"):
+            answer = give_answer(decoder, lesson)
+        loss = error(answer, lesson)
         loss.backward()
         nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimizer.step(rate_share(samples, stage))
         samples += stage.batch
-        error = (drawn.detach().float().clamp(0, 1) - wanted).square().mean().item()
         rate = (samples - began) / (time.monotonic() - began_s)
-        run.log("decoder", samples, stage.samples, rate, loss=loss.item(), db=-10 * math.log10(error + 1e-9))
+        run.log("decoder", samples, stage.samples, rate, loss=loss.item(), db=decibels(answer.drawn, lesson.wanted))
         if run.sheet_due() or samples >= stage.samples:
-            sheet(torch.cat([wanted[:8], drawn[:8]]), min(8, len(drawn)), run.file("decoder.png"))
-            sheet(torch.cat([fine[:8], finest[:8]]), min(8, len(drawn)), run.file("decoder-fine.png"))
+            draw_sheets(run, lesson, answer)
         if run.checkpoint_due() or samples >= stage.samples:
-            state = {"model": coder.state_dict(), "optimizer": optimizer.state(), "samples": samples}
+            state = {"model": studio.coder.state_dict(), "optimizer": optimizer.state(), "samples": samples}
             run.save("decoder", state)
         run.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A batch to learn from: latents, the pictures that they should become, and a finer window of each."""
+
+    latents: Tensor
+    wanted: Tensor
+    """At 32 pixels per token."""
+    windows: Tensor
+    """Left and top of each window, in tokens."""
+    fine: Tensor
+    """The windows at 128 pixels per token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the decoder made of a lesson: the pictures, and the windows at 64 and 128 pixels per token."""
+
+    drawn: Tensor
+    twice: Tensor
+    finest: Tensor
+    clean: Tensor
+    """At 128, doubled from what it should have been at 64."""
+
+
+def make_lesson(rng: random.Random, studio: Studio, imagine: Imagination | None) -> Lesson:
+    """Scenes to draw, the first half of them as the transformer imagines them if there is one."""
+    square = studio.cast.square
+    batch = [scenes.pick(rng, studio.cast, square) for _ in range(studio.recipe.decoder.batch)]
+    layout = lay_out(batch, studio.device)
+    wanted = compose(layout, studio.atlas, square)
+    windows = pick_windows(rng, batch)
+    encoded = studio.coder.encode(wanted)
+    latents = jittered(encoded)
+    if imagine is not None:
+        half = len(batch) // 2
+        latents[:half] = imagine(rng, batch[:half], encoded[:half])
+    return Lesson(latents, wanted, windows, compose(layout, studio.finer, (WINDOW_TOKENS, WINDOW_TOKENS), windows))
+
+
+def give_answer(decoder: Decoder, lesson: Lesson) -> Answer:
+    """What the decoder makes of the lesson's latents now."""
+    drawn = decoder(lesson.latents)
+    twice = decoder.doubler(cut(drawn, lesson.windows))
+    clean = decoder.doubler(functional.avg_pool2d(lesson.fine, 2))
+    return Answer(drawn, twice, decoder.doubler(twice), clean)
+
+
+def error(answer: Answer, lesson: Lesson) -> Tensor:
+    """How far an answer is off, at all scales."""
+    fine = inner(lesson.fine)
+    loss = distance(answer.drawn.float(), lesson.wanted)
+    loss = loss + distance(inner(answer.twice), inner(functional.avg_pool2d(lesson.fine, 2)))
+    return loss + distance(inner(answer.finest), fine) + 0.5 * distance(inner(answer.clean), fine)
+
+
+def decibels(drawn: Tensor, wanted: Tensor) -> float:
+    """The peak signal-to-noise ratio of two batches of pictures from 0 to 1."""
+    error = (drawn.detach().float().clamp(0, 1) - wanted).square().mean().item()
+    return -10 * math.log10(error + 1e-9)
+
+
+def draw_sheets(run: Run, lesson: Lesson, answer: Answer) -> None:
+    """What was wanted, and below it what was drawn."""
+    columns = min(8, len(lesson.wanted))
+    sheet(torch.cat([lesson.wanted[:8], answer.drawn[:8]]), columns, run.file("decoder.png"))
+    sheet(torch.cat([lesson.fine[:8], answer.finest[:8]]), columns, run.file("decoder-fine.png"))
 
 
 def distance(drawn: Tensor, wanted: Tensor) -> Tensor:
@@ -111,7 +139,7 @@ def distance(drawn: Tensor, wanted: Tensor) -> Tensor:
     return loss
 
 
-def noised(latents: Tensor) -> Tensor:
+def jittered(latents: Tensor) -> Tensor:
     """Latents that are off by a random amount, another one in every picture."""
     amount = torch.rand(len(latents), 1, 1, 1, device=latents.device) * NOISE_MAX
     return latents + amount * latents.std((0, 2, 3), keepdim=True) * torch.randn_like(latents)

@@ -7,98 +7,73 @@ passes, so that drawing needs one pass a step.
 
 import copy
 import random
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from training import times
-from training.atlas import Atlas
-from training.autoencoder import Autoencoder
 from training.learner import Learner
 from training.pool import Pool, batches
-from training.recipe import Recipe
-from training.run import Run
-from training.scenes import Cast
-from training.tokens import Words
-from training.transformer import Transformer, latent_positions
-
-Show = Callable[[Transformer, str, float], None]
-"""Draws a sheet with this model, under this name, with this guidance."""
+from training.sampler import expected, guided
+from training.samples import SampleSheets
+from training.studio import Studio
+from training.transformer import Transformer
 
 
-def train(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.device, coder: Autoencoder,
-          words: Words, show: Show) -> None:  # fmt: skip
+def train(studio: Studio, sheets: SampleSheets) -> None:
     """Flow matching, or go on where it stopped."""
-    learner = Learner(run, "flow", Transformer(recipe.transformer_shape).to(device), recipe.flow)
-    rng = random.Random(f"flow {recipe.seed} {learner.samples}")
-    pool = Pool(recipe, cast, atlas, coder, words, device)
-    for latents, weights, padded, bias in batches(rng, cast, pool, words, recipe.flow, recipe.caption_drop, run.pause):
-        if learner.done:
-            break
-        run.pause()
-        noisy, moments = noised(latents)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            found = expected(learner.model, noisy, moments, padded, bias)
-        learner.learn(error(found, latents, moments, coder.weights * weights))
-        _between(learner, show, guidance=recipe.guidance)
+    recipe = studio.recipe
+    _learn(studio, sheets, "flow", Transformer(recipe.transformer_shape).to(studio.device), recipe.guidance)
 
 
-def distil(run: Run, recipe: Recipe, cast: Cast, atlas: Atlas, device: torch.device, coder: Autoencoder,
-           words: Words, teacher: Transformer, show: Show) -> None:  # fmt: skip
+def distil(studio: Studio, sheets: SampleSheets, teacher: Transformer) -> None:
     """Teach a copy of the model to answer as the teacher does with guidance."""
     student = copy.deepcopy(teacher).train().requires_grad_(True)
-    learner = Learner(run, "distil", student, recipe.distil)
-    rng = random.Random(f"distil {recipe.seed} {learner.samples}")
-    pool = Pool(recipe, cast, atlas, coder, words, device)
-    for latents, weights, padded, bias in batches(rng, cast, pool, words, recipe.distil, 0.0, run.pause):
+    _learn(studio, sheets, "distil", student, 1.0, teacher)
+
+
+def _learn(
+    studio: Studio,
+    sheets: SampleSheets,
+    name: str,
+    model: Transformer,
+    guidance: float,
+    teacher: Transformer | None = None,
+) -> None:
+    """Learn what the teacher expects with guidance, or, without a teacher, what there is behind the noise.
+
+    Sheets are drawn with `guidance`.
+    """
+    recipe, device, words, coder = studio.recipe, studio.device, studio.words, studio.coder
+    stage = recipe.flow if teacher is None else recipe.distil
+    learner = Learner(studio.run, name, model, stage)
+    rng = random.Random(f"{name} {recipe.seed} {learner.samples}")
+    pool = Pool(recipe, studio.cast, studio.atlas, coder, words, device)
+    drop = recipe.caption_drop if teacher is None else 0.0
+    for latents, weights, padded, bias in batches(rng, studio.cast, pool, words, stage, drop):
         if learner.done:
             break
-        run.pause()
-        noisy, moments = noised(latents)
+        studio.run.pause()
+        moments = times.pick(len(latents), device)
+        noisy = times.noised(latents, moments)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            with torch.no_grad():
-                wanted = guided(teacher, noisy, moments, padded, bias, words, recipe.guidance)
-            found = expected(student, noisy, moments, padded, bias)
+            wanted = latents
+            if teacher is not None:
+                with torch.no_grad():
+                    wanted = guided(teacher, noisy, moments, padded, bias, words, recipe.guidance)
+            found = expected(learner.model, noisy, moments, padded, bias)
         learner.learn(error(found, wanted, moments, coder.weights * weights))
-        _between(learner, show, guidance=1.0)
+        _between(learner, sheets, guidance)
 
 
-def guided(model: Transformer, noisy: Tensor, moments: Tensor, padded: Tensor, bias: Tensor, words: Words,
-           guidance: float) -> Tensor:  # fmt: skip
-    """The expected picture pushed away from what the model would expect without the caption."""
-    with_caption = expected(model, noisy, moments, padded, bias)
-    if guidance == 1.0:
-        return with_caption
-    empty, empty_bias = words.batch([words.ids("")] * len(noisy), noisy.device)
-    without = expected(model, noisy, moments, empty, empty_bias)
-    return without + guidance * (with_caption - without)
-
-
-def _between(learner: Learner, show: Show, guidance: float) -> None:
+def _between(learner: Learner, sheets: SampleSheets, guidance: float) -> None:
     run = learner.run
     if run.sheet_due() or learner.done:
-        show(learner.average, learner.name, guidance)
+        sheets.draw(learner.average, learner.name, guidance)
         run.curves()
     if run.checkpoint_due() or learner.done:
         learner.keep()
     run.leave()
-
-
-def expected(model: Transformer, noisy: Tensor, time_: Tensor, padded: Tensor, bias: Tensor) -> Tensor:
-    """The model's answer for a padded batch."""
-    height, width = noisy.shape[2:]
-    context = model.read(padded, bias)
-    whole = functional.pad(bias, (height * width, 0))
-    return model(noisy, time_, context, latent_positions(height, width, noisy.device), whole)
-
-
-def noised(latents: Tensor) -> tuple[Tensor, Tensor]:
-    """Latents on their way from noise to picture, and at which times."""
-    moments = times.pick(len(latents), latents.device)
-    mix = moments[:, None, None, None]
-    return (1 - mix) * latents + mix * torch.randn_like(latents), moments
 
 
 def error(found: Tensor, wanted: Tensor, moments: Tensor, weights: Tensor) -> Tensor:

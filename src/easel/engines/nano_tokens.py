@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 PIECES: Final = re.compile(r" ?[a-z]{1,24}| ?[0-9]{1,4}| ?[^\x00-\x7f]{1,16}| ?[\x00-\x7f]")
+"""Merges never cross the borders of these pieces; their bounds keep an absurd prompt cheap."""
 END: Final = "<end>"
 
 
@@ -23,6 +24,11 @@ def _byte_letters() -> list[str]:
 BYTE_LETTERS: Final = _byte_letters()
 
 
+def plain(text: str) -> str:
+    """A text as it is cut into pieces: compatible characters made one, lower case, single spaces."""
+    return " " + " ".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
 class Tokenizer:
     """Texts to token numbers."""
 
@@ -33,8 +39,7 @@ class Tokenizer:
 
     def tokens(self, text: str, tokens_max: int) -> tuple[list[int], int]:
         """The text's tokens with the end, at most `tokens_max`, and how many were cut off."""
-        plain = " " + " ".join(unicodedata.normalize("NFKC", text).lower().split())
-        found = [self._words[word] for piece in PIECES.findall(plain) for word in self._merge(piece)]
+        found = [self._words[word] for piece in PIECES.findall(plain(text)) for word in self._merge(piece)]
         return [*found[: tokens_max - 1], self._end], max(0, len(found) - tokens_max + 1)
 
     def _merge(self, piece: str) -> list[str]:
