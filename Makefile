@@ -75,8 +75,8 @@ train-nano: $(VENV)/installed-training ## Train the built-in model from nothing 
 	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
 	$(BIN)/python -m training.export --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu))
 
-eval-nano: $(VENV)/installed-training ## Judge the built-in model by 300 prompts that its training never saw
-	@$(BIN)/python -m training.evaluate
+eval-nano: $(VENV)/installed-training ## Judge the built-in model by 300 prompts that its training never saw (SCALE=, ICONS=)
+	@$(BIN)/python -m training.evaluate $(if $(SCALE),--scale $(SCALE)) $(if $(ICONS),--icons $(ICONS))
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service beside it (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)

@@ -18,6 +18,7 @@ import resvg_py
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
+from training.files import whole
 from training.scenes import SIZES_TOKENS
 from training.things import Thing
 
@@ -43,13 +44,13 @@ class Atlas:
 
 def make(icons: Path, things: tuple[Thing, ...], token_px: int, folder: Path) -> Atlas:
     """The atlas of these things, read from `folder` if it was made before. `icons` is the font's icons.json."""
-    held = repr(
-        (icons.read_text(encoding="utf-8"), [thing.picture for thing in things], SIZES_TOKENS, MASTER_PX, MARGIN)
-    )
+    looks = [(thing.picture, thing.home) for thing in things]
+    held = repr((icons.read_text(encoding="utf-8"), looks, SIZES_TOKENS, MASTER_PX, MARGIN))
     file = folder / f"atlas-{token_px}-{hashlib.sha256(held.encode()).hexdigest()[:16]}.pt"
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.save(_pack(_masters(icons, things), token_px), file)
+        packed = _pack(_masters(icons, things), token_px)
+        with whole(file) as new:
+            torch.save(packed, new)
     pixels, starts = torch.load(file, weights_only=True)
     return Atlas(token_px, pixels, starts)
 

@@ -28,8 +28,6 @@ FIELDS: Final = (
 )  # fmt: skip
 """Lengths are in tokens: `disc` is x, y, radius (0: none); a cloud x, y, opacity; a peak x and height (0: none)."""
 
-WIDTH: Final = sum(width for _, width in FIELDS)
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -64,9 +64,12 @@ def _noun(rng: random.Random, thing: Thing, colour: int, story: Story) -> str:
         return " ".join([rng.choice(words.NUMBERS[story.count][0]), *adjectives, thing.many(word)])
     phrase = " ".join([*adjectives, word])
     article = rng.choices(("a", "one", "the", ""), (8, 1, 1, 2))[0]
-    if article == "a" and phrase[0] in "aeiou":
-        article = "an"
-    return f"{article} {phrase}".strip()
+    return with_article(phrase) if article == "a" else f"{article} {phrase}".strip()
+
+
+def with_article(phrase: str) -> str:
+    """The phrase after "a" or "an"."""
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
 def _unknown(rng: random.Random) -> str:

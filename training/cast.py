@@ -43,6 +43,13 @@ def grids(recipe: Recipe) -> dict[Grid, int]:
 
 
 def cast(recipe: Recipe, icons: Path) -> Cast:
-    """The recipe's cast: the first things by hand, or, where it wants more, every picture in `icons`."""
+    """The recipe's cast: the first things by hand, or, where it wants more, every picture in `icons`.
+
+    Exits where it wants more and there are none.
+    """
     things = BY_HAND[: recipe.things] if recipe.things <= len(BY_HAND) else everything(icons)
+    if recipe.things > len(BY_HAND) == len(things):
+        raise SystemExit(
+            f"{icons} has no more than the things by hand: name the whole icons.json of @iconify-json/noto."
+        )
     return Cast(things, recipe.mirrored_share, tuple(grids(recipe).items()))

@@ -6,6 +6,7 @@ each stored half is cast once, when the engine loads.
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class Flow(nn.Module):
 def load(folder: Path, scale: str) -> tuple[Autoencoder, Transformer]:
     """The best that a run has. Exits where it has not come far enough to draw anything."""
     recipe = RECIPES[scale]
-    coder, transformer = trained.autoencoder(folder, recipe), trained.transformer(folder, recipe, "distil", "flow")
+    coder, transformer = trained.autoencoder(folder, recipe), trained.transformer(folder, recipe)
     if coder is None or transformer is None:
         raise SystemExit(f"There is nothing to export in {folder} yet: train it first.")
     return coder.eval(), transformer
@@ -68,7 +69,6 @@ def load(folder: Path, scale: str) -> tuple[Autoencoder, Transformer]:
 
 def export(coder: Autoencoder, transformer: Transformer, to: Path) -> None:
     """Write the graphs. Raises ValueError where they are too large."""
-    to.mkdir(parents=True, exist_ok=True)
     shape = transformer.shape
     height, width, length = 5, 7, 9
     count = height * width
@@ -134,7 +134,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, default=MODEL, help="where the engine reads it")
     options = parser.parse_args(arguments)
     coder, transformer = load(options.folder, options.scale)
-    export(coder, transformer, options.to)
     recipe = RECIPES[options.scale]
     facts = {
         **tokens.merges_of(options.folder / "tokenizer.json"),
@@ -143,7 +142,14 @@ def main(arguments: list[str] | None = None) -> None:
         "latent_channels": recipe.transformer_shape.latent_channels,
         "grids": list(grids(recipe)),
     }
-    (options.to / "model.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+    options.to.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that what fails leaves the model there as it was.
+    with tempfile.TemporaryDirectory(dir=options.to.parent) as name:
+        new = Path(name)
+        export(coder, transformer, new)
+        (new / "model.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+        for file in new.iterdir():
+            file.replace(options.to / file.name)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,16 @@ AVERAGE = 0.996
 class Learner:
     """A model, its running average, its optimizers, and how far it is."""
 
-    def __init__(self, run: Run, name: str, model: Transformer, stage: Stage) -> None:
+    def __init__(self, run: Run, name: str, model: Transformer, stage: Stage, teacher_samples: int = 0) -> None:
         self.run, self.name, self.model, self.stage = run, name, model, stage
+        self.teacher_samples = teacher_samples
+        """How many samples the teacher had seen: what was learned from an earlier one is forgotten."""
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimizers = Optimizers([model], stage)
         self.samples = 0
         self.steps = 0
         state = run.load(name)
-        if state is not None:
+        if state is not None and state["teacher_samples"] == teacher_samples:
             model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
             self.optimizers.load(state["optimizers"])
@@ -64,6 +66,7 @@ class Learner:
             {
                 "model": self.model.state_dict(), "average": self.average.state_dict(),
                 "optimizers": self.optimizers.state(),
-                "samples": self.samples, "steps": self.steps,
+                "samples": self.samples, "steps": self.steps, "done": self.done,
+                "teacher_samples": self.teacher_samples,
             },
         )  # fmt: skip

@@ -59,6 +59,7 @@ class Pool:
         """`count` scenes' latents, how much each of their tokens counts, and for each the tokens of one of its captions."""
         shelf = self._shelves[grid]
         fresh = max(1, count // self._recipe.reuse) if shelf.filled >= min(count, shelf.most) else count
+        fresh = min(fresh, shelf.most)
         for start in range(0, fresh, FRESH_MAX):
             self._renew(rng, shelf, min(FRESH_MAX, fresh - start))
         chosen = torch.tensor([rng.randrange(shelf.filled) for _ in range(count)], device=self._device)

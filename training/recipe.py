@@ -84,7 +84,7 @@ RECIPES: Final = {
         AutoencoderShape(8, (16, 8, 8, 8)),
         TransformerShape(8, 400, 64, 32, 2, (4, 6, 6), 64, 16, 1, 1, 2),
         Stage(96, 8, 1e-3, 4e-3), Stage(16, 8, 1e-4, 5e-4), Stage(8, 4, 1e-3, 1e-3),
-        things=5, pool=16, fitted=16, checkpoint_s=2.0, sheet_s=1e9,
+        things=8, pool=16, fitted=16, checkpoint_s=2.0, sheet_s=1e9,
     ),
     "cpu": Recipe(
         AutoencoderShape(), TransformerShape(),

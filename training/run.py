@@ -2,15 +2,20 @@
 
 import json
 import os
+import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
+
+from training.files import whole
 
 THREADS_LOOK_S = 10.0
 
@@ -54,6 +59,13 @@ def saved(folder: Path, name: str) -> dict[str, Any] | None:
     return torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
 
 
+def chance(stage: str, seed: int, samples: int) -> random.Random:
+    """The chance of a stage from so many samples on; PyTorch's is begun with it."""
+    rng = random.Random(f"{stage} {seed} {samples}")
+    torch.manual_seed(rng.getrandbits(63))
+    return rng
+
+
 class Run:
     """One run's folder. At most one process may train in it. While `pause_file` exists, training waits."""
 
@@ -66,11 +78,22 @@ class Run:
         self._saved_s = self._sheet_at_s = self._shown_s = time.monotonic()
         self._stopping = False
         self._threads = Threads()
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._stopping = True
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Meanwhile the first SIGTERM or Ctrl-C asks for a checkpoint and an end, and the second ends at once."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self._stopping:
+                raise KeyboardInterrupt
+            self._stopping = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def file(self, name: str) -> Path:
         """A file of the run."""
@@ -82,9 +105,8 @@ class Run:
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Save so that a crash leaves either the old state or the new one."""
-        file = self.file(f"{name}.pt")
-        torch.save(state, file.with_suffix(".new"))
-        file.with_suffix(".new").replace(file)
+        with whole(self.file(f"{name}.pt")) as file:
+            torch.save(state, file)
 
     def checkpoint_due(self) -> bool:
         """Whether it is time to save; always true when the run is to stop."""

@@ -63,8 +63,8 @@ def fitting(most: int) -> int:
 
 def size_alone(word: str, grid: Grid) -> int:
     """How large one thing alone is on that grid, in tokens, where the caption says `small`, `big` or nothing of it."""
-    short = min(grid)
-    return {"small": SIZES_TOKENS[0], "": fitting(short - 1), "big": fitting(short)}[word]
+    big = fitting(min(grid))
+    return {"small": SIZES_TOKENS[0], "": fitting(big - 1), "big": big}[word]
 
 
 def pick_grid(rng: random.Random, cast: Cast) -> Grid:
@@ -75,7 +75,7 @@ def pick_grid(rng: random.Random, cast: Cast) -> Grid:
 def pick(rng: random.Random, cast: Cast, grid: Grid) -> Scene:
     """A random scene of that grid, without what is reserved for judging."""
     while True:
-        scene = _pick(rng, cast, grid)
+        scene = pick_any(rng, cast, grid)
         things = tuple(dict.fromkeys(slot.thing for slot in scene.slots))
         if not reserved_pair(things) and not any(reserved_colour(slot.thing, slot.colour) for slot in scene.slots):
             return scene
@@ -91,7 +91,8 @@ def reserved_pair(things: tuple[int, ...]) -> bool:
     return len(things) == 2 and sum(things) % 12 == 0
 
 
-def _pick(rng: random.Random, cast: Cast, grid: Grid) -> Scene:
+def pick_any(rng: random.Random, cast: Cast, grid: Grid) -> Scene:
+    """A random scene of that grid, with what is reserved."""
     background = backgrounds.pick(rng, grid)
     layout = rng.choices((_alone, _several, _placed, _pair), (56, 14, 8, 22))[0]
     slots, story = layout(rng, cast, grid, background)
@@ -174,10 +175,12 @@ def _pair(rng: random.Random, cast: Cast, grid: Grid, background: Background) ->
     beside, over = grid[0] >= 5, grid[1] >= 5
     choices = (("left", "right", "beside") if beside else ()) + (("above", "below", "on") if over else ())
     relation = rng.choice(choices + (("front",) if min(grid) >= 5 else ()))
-    boxes = {
-        "left": _side_by_side, "right": _side_by_side, "beside": _side_by_side,
-        "above": _stacked, "below": _stacked, "on": _stacked, "front": _overlapping,
-    }[relation](grid, relation, background)  # fmt: skip
+    if relation == "front":
+        boxes = _overlapping(grid)
+    elif relation in {"above", "below", "on"}:
+        boxes = _stacked(grid, touching=relation == "on")
+    else:
+        boxes = _side_by_side(grid, background)
     if relation in {"right", "below"}:
         boxes = boxes[::-1]
     slots = [
@@ -191,7 +194,7 @@ def _pair(rng: random.Random, cast: Cast, grid: Grid, background: Background) ->
 Box = tuple[int, int, int]
 
 
-def _side_by_side(grid: Grid, relation: str, background: Background) -> list[Box]:
+def _side_by_side(grid: Grid, background: Background) -> list[Box]:
     """Size, left and top of the left one and of the right one."""
     most = fitting(min(grid[1], (grid[0] + 1) // 2, 5))
     other = fitting(min(most, grid[0] - most))
@@ -202,19 +205,19 @@ def _side_by_side(grid: Grid, relation: str, background: Background) -> list[Box
     return [(most, left, bottom - most), (other, left + most + gap, bottom - other)]
 
 
-def _stacked(grid: Grid, relation: str, background: Background) -> list[Box]:
+def _stacked(grid: Grid, *, touching: bool) -> list[Box]:
     """Size, left and top of the upper one and of the lower one."""
-    lower = fitting(min((grid[1] + 1) // 2 + (relation == "on" and grid[1] == 8), grid[0], 5))
+    lower = fitting(min((grid[1] + 1) // 2, grid[0], 5))
     upper = fitting(min(grid[1] - lower, grid[0], lower))
     spare = grid[1] - lower - upper
-    gap = 0 if relation == "on" else min(1, spare)
+    gap = 0 if touching else min(1, spare)
     bottom = grid[1] - (spare - gap) // 2
     column = (grid[0] - lower) // 2
     shift = column + (lower - upper) // 2
     return [(upper, shift, bottom - lower - gap - upper), (lower, column, bottom - lower)]
 
 
-def _overlapping(grid: Grid, relation: str, background: Background) -> list[Box]:
+def _overlapping(grid: Grid) -> list[Box]:
     """Size, left and top of the one in front and of the one behind it."""
     behind = fitting(min(min(grid) - 1, 6))
     front = fitting((behind + 1) // 2)

@@ -1,6 +1,5 @@
 """What the stages of a training run work with, made once when it begins."""
 
-import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from training.autoencoder import FINE_TOKEN_PX, TOKEN_PX, Autoencoder
 from training.cast import Cast, cast
 from training.composer import compose, lay_out
 from training.recipe import Recipe
-from training.run import Run
+from training.run import Run, chance
 from training.tokens import Words
 
 COMPOSED_AT_ONCE = 64
@@ -52,7 +51,7 @@ def _coder(run: Run, recipe: Recipe, parts: Cast, plain: Atlas, device: torch.de
     coder = trained.autoencoder(run.folder, recipe)
     if coder is None:
         coder = Autoencoder(recipe.autoencoder_shape).to(device)
-        rng = random.Random(f"code {recipe.seed}")
+        rng = chance("code", recipe.seed, 0)
         pictures = []
         for _ in range(-(-recipe.fitted // COMPOSED_AT_ONCE)):
             batch = [scenes.pick(rng, parts, parts.square) for _ in range(COMPOSED_AT_ONCE)]

@@ -1,13 +1,16 @@
 """The things that Nano can draw: which picture of the pictorial font shows each, and how people call it.
 
-`BY_HAND` is written by hand; a model trained on a CPU learns the first of it. A model trained on a GPU learns `everything()`, whose further
-names are those of the font's own pictures.
+`BY_HAND` is written by hand; a model trained on a CPU learns the first of it. A model trained on a GPU learns
+`everything()`, whose further names are Unicode's, as the package emoji has them.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import emoji
 
 from training.words import NOT_THINGS
 
@@ -57,7 +60,7 @@ BY_HAND: Final = (
     _thing("panda", "panda/panda bear", "熊猫/大熊猫", "只"),
     _thing("lion", "lion", "狮子/雄狮", "头"),
     _thing("elephant", "elephant", "大象/象", "头"),
-    _thing("bird", "bird/little bird", "鸟/小鸟", "只", "air"),
+    _thing("bird", "bird/birdie", "鸟/小鸟", "只", "air"),
     _thing("penguin", "penguin", "企鹅", "只"),
     _thing("fish", "fish", "鱼", "条", "water", "fish"),
     _thing("butterfly", "butterfly", "蝴蝶", "只", "air"),
@@ -95,8 +98,23 @@ BY_HAND: Final = (
 
 
 def everything(icons: Path) -> tuple[Thing, ...]:
-    """`BY_HAND` and every further picture of the font that shows one thing, named in English only."""
+    """`BY_HAND` and every further picture of the font that shows one thing and has names in English and Chinese."""
     pictures = json.loads(icons.read_text(encoding="utf-8"))["icons"]
     known = {thing.picture for thing in BY_HAND} | {word for thing in BY_HAND for word in thing.english}
-    more = [name for name in sorted(pictures) if name not in known and not NOT_THINGS.search(name)]
-    return BY_HAND + tuple(Thing(name, (name.replace("-", " "),), (name.replace("-", " "),)) for name in more)
+    names = _names()
+    more = [name for name in sorted(pictures) if name in names and name not in known and not NOT_THINGS.search(name)]
+    return BY_HAND + tuple(Thing(name, *names[name]) for name in more)
+
+
+def _names() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """By the font's names, which are Unicode's: how people call each picture in English and in Chinese."""
+    emoji.config.load_language("zh")
+    found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    for character in emoji.EMOJI_DATA.values():
+        if "zh" in character:
+            aliases = (character["en"], *character.get("alias", ()))
+            english = dict.fromkeys(re.sub(r"[^a-z0-9]+", " ", alias.lower()).strip() for alias in aliases)
+            for name in english:
+                words = tuple(dict.fromkeys((name, *english)))
+                found[name.replace(" ", "-")] = words, (character["zh"].strip(":").replace("_", ""),)
+    return found

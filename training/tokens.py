@@ -14,6 +14,7 @@ from torch import Tensor
 from easel.engines.nano_tokens import END, PIECES, plain
 from training import captions, scenes
 from training.cast import Cast
+from training.files import whole
 
 PAD = "<pad>"
 HIDDEN = -1e4
@@ -42,8 +43,8 @@ def make(file: Path, cast: Cast, words: int, seed: int, count: int = 60_000) -> 
             min_frequency=20,
         )
         tokenizer.train_from_iterator(texts, trainer)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(str(file))
+        with whole(file) as new:
+            tokenizer.save(str(new))
     return Tokenizer.from_file(str(file))
 
 

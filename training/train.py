@@ -1,10 +1,10 @@
-"""Makes the whole model from nothing: `python -m training.train --scale cpu --icons icons.json --folder runs/cpu`.
+"""Makes the whole model from nothing: `python -m training.train --scale cpu --folder runs/cpu`.
 
-The stages follow one another, and each goes on where it was stopped. SIGTERM stops cleanly with a checkpoint.
+The stages follow one another, and each goes on where it was stopped. SIGTERM or Ctrl-C stops it with a checkpoint and the
+exit status 1, so that nothing goes on with half a model.
 """
 
 import argparse
-import contextlib
 import ctypes
 from collections.abc import Iterable
 from dataclasses import replace
@@ -52,12 +52,12 @@ def train(studio: Studio, stages: Iterable[str]) -> None:
     if "flow" in stages:
         train_flow.train(studio, sheets)
     if "distil" in stages:
-        teacher = trained.transformer(folder, recipe, "flow")
-        if teacher is None:
+        taught = trained.teacher(folder, recipe)
+        if taught is None:
             raise SystemExit("There is nothing to distil yet: train the stage flow first.")
-        train_flow.distil(studio, sheets, teacher.to(studio.device))
+        train_flow.distil(studio, sheets, *taught)
     if "decoder" in stages:
-        model = trained.transformer(folder, recipe, "distil", "flow")
+        model = trained.transformer(folder, recipe)
         imagine = None if model is None else Imagination(model.to(studio.device), studio.words)
         train_decoder.train(studio, imagine)
 
@@ -81,9 +81,14 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(options.folder, recipe.checkpoint_s, recipe.sheet_s, options.pause_file)
-    with contextlib.suppress(Stopped):
-        train(furnish(run, recipe, options.icons, device), options.stages)
-    run.curves()
+    studio = furnish(run, recipe, options.icons, device)
+    try:
+        with run.stoppable():
+            train(studio, options.stages)
+    except Stopped:
+        raise SystemExit("Stopped. The same command goes on from here.") from None
+    finally:
+        run.curves()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from training.composer import compose, lay_out
 from training.imagination import Imagination
 from training.optimizers import Optimizers
 from training.recipe import rate_share
-from training.run import Run, sheet
+from training.run import Run, chance, sheet
 from training.scenes import Scene
 from training.studio import Studio
 
@@ -41,7 +41,7 @@ def train(studio: Studio, imagine: Imagination | None) -> None:
     if state is not None:
         optimizer.load(state["optimizer"])
         samples = int(state["samples"])
-    rng = random.Random(f"decoder {studio.recipe.seed} {samples}")
+    rng = chance("decoder", studio.recipe.seed, samples)
     began_s, began = time.monotonic(), samples
     while samples < stage.samples:
         run.pause()
@@ -93,7 +93,7 @@ def make_lesson(rng: random.Random, studio: Studio, imagine: Imagination | None)
     batch = [scenes.pick(rng, studio.cast, square) for _ in range(studio.recipe.decoder.batch)]
     layout = lay_out(batch, studio.device)
     wanted = compose(layout, studio.atlas, square)
-    windows = pick_windows(rng, batch)
+    windows = pick_windows(rng, batch).to(studio.device)
     encoded = studio.coder.encode(wanted)
     latents = jittered(encoded)
     if imagine is not None:

@@ -6,7 +6,6 @@ passes, so that drawing needs one pass a step.
 """
 
 import copy
-import random
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from training import times
 from training.learner import Learner
 from training.pool import Pool, batches
+from training.run import chance
 from training.sampler import expected, guided
 from training.samples import SampleSheets
 from training.studio import Studio
@@ -23,37 +23,32 @@ from training.transformer import Transformer
 def train(studio: Studio, sheets: SampleSheets) -> None:
     """Flow matching, or go on where it stopped."""
     recipe = studio.recipe
-    _learn(studio, sheets, "flow", Transformer(recipe.transformer_shape).to(studio.device), recipe.guidance)
+    model = Transformer(recipe.transformer_shape).to(studio.device)
+    _learn(studio, sheets, Learner(studio.run, "flow", model, recipe.flow), recipe.guidance)
 
 
-def distil(studio: Studio, sheets: SampleSheets, teacher: Transformer) -> None:
-    """Teach a copy of the model to answer as the teacher does with guidance."""
-    student = copy.deepcopy(teacher).train().requires_grad_(True)
-    _learn(studio, sheets, "distil", student, 1.0, teacher)
+def distil(studio: Studio, sheets: SampleSheets, teacher: Transformer, teacher_samples: int) -> None:
+    """Teach a copy of the model, which has seen so many samples, to answer as it does with guidance."""
+    student = copy.deepcopy(teacher).to(studio.device).train().requires_grad_(True)
+    learner = Learner(studio.run, "distil", student, studio.recipe.distil, teacher_samples)
+    _learn(studio, sheets, learner, 1.0, teacher.to(studio.device))
 
 
 def _learn(
-    studio: Studio,
-    sheets: SampleSheets,
-    name: str,
-    model: Transformer,
-    guidance: float,
-    teacher: Transformer | None = None,
+    studio: Studio, sheets: SampleSheets, learner: Learner, guidance: float, teacher: Transformer | None = None
 ) -> None:
     """Learn what the teacher expects with guidance, or, without a teacher, what there is behind the noise.
 
     Sheets are drawn with `guidance`.
     """
     recipe, device, words, coder = studio.recipe, studio.device, studio.words, studio.coder
-    stage = recipe.flow if teacher is None else recipe.distil
-    learner = Learner(studio.run, name, model, stage)
-    rng = random.Random(f"{name} {recipe.seed} {learner.samples}")
+    rng = chance(learner.name, recipe.seed, learner.samples)
     pool = Pool(recipe, studio.cast, studio.atlas, coder, words, device)
     drop = recipe.caption_drop if teacher is None else 0.0
-    for latents, weights, padded, bias in batches(rng, studio.cast, pool, words, stage, drop):
-        if learner.done:
-            break
+    lessons = batches(rng, studio.cast, pool, words, learner.stage, drop)
+    while not learner.done:
         studio.run.pause()
+        latents, weights, padded, bias = next(lessons)
         moments = times.pick(len(latents), device)
         noisy = times.noised(latents, moments)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

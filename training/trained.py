@@ -1,6 +1,7 @@
 """What a run has trained so far, read from its folder."""
 
 from pathlib import Path
+from typing import Any
 
 from training.autoencoder import Autoencoder
 from training.recipe import Recipe
@@ -19,12 +20,22 @@ def autoencoder(folder: Path, recipe: Recipe) -> Autoencoder | None:
     return coder
 
 
-def transformer(folder: Path, recipe: Recipe, *stages: str) -> Transformer | None:
-    """The averaged transformer of the first of these stages that the run has begun, or None."""
-    for name in stages:
-        state = saved(folder, name)
-        if state is not None:
-            model = Transformer(recipe.transformer_shape)
-            model.load_state_dict(state["average"])
-            return model.eval()
-    return None
+def teacher(folder: Path, recipe: Recipe) -> tuple[Transformer, int] | None:
+    """The averaged transformer of `flow` and how many samples it has seen, or None if there is none yet."""
+    flow = saved(folder, "flow")
+    return None if flow is None else (_averaged(flow, recipe), flow["samples"])
+
+
+def transformer(folder: Path, recipe: Recipe) -> Transformer | None:
+    """The best transformer: the distilled one if it was made from `flow` as that is now, else that of `flow`, or None."""
+    flow, distilled = saved(folder, "flow"), saved(folder, "distil")
+    if flow is None:
+        return None
+    is_true = distilled is not None and distilled["done"] and distilled["teacher_samples"] == flow["samples"]
+    return _averaged(distilled if is_true and distilled is not None else flow, recipe)
+
+
+def _averaged(state: dict[str, Any], recipe: Recipe) -> Transformer:
+    model = Transformer(recipe.transformer_shape)
+    model.load_state_dict(state["average"])
+    return model.eval()

@@ -42,7 +42,6 @@ FILLER_ADJECTIVES: Final = [
     "young",
     "sweet",
     "shiny",
-    "little-known",
     "magnificent",
     "majestic",
     "simple",
@@ -79,9 +78,10 @@ SUFFIXES: Final = (
 SUFFIXES_CHINESE: Final = ("高清", "精美", "细节丰富", "卡通风格", "杰作", "最佳质量", "插画风格", "柔和的光线")
 
 SIZES: Final = {
-    "small": (("small", "tiny", "little", "mini"), ("小", "很小的", "小小的")),
-    "big": (("big", "large", "huge", "giant"), ("大", "巨大的", "很大的")),
+    "small": (("small", "tiny", "little", "mini"), ("很小的", "小小的", "微小的")),
+    "big": (("big", "large", "huge", "giant"), ("巨大的", "很大的", "大大的")),
 }
+"""Not 小 and 大 alone: 小猫 and 大象 are ordinary cats and elephants."""
 
 NUMBERS: Final = {2: (("two", "2", "a pair of"), "两"), 3: (("three", "3"), "三"), 4: (("four", "4"), "四")}
 
@@ -104,7 +104,9 @@ RELATIONS: Final = {
 }
 
 NOT_THINGS: Final = re.compile(
-    r"^[0-9]|flag|person|man|woman|men|women|people|boy|girl|child|skin|hand|finger|keycap|button|arrow|clock|oclock|thirty|"
-    r"face|sign|symbol|input|square|circle|family|couple|kiss|mark|zodiac|letter|hair|eye|ear|nose|mouth|tongue|foot|leg"
-    r"|japanese|no-|prohibited|prince|deaf|elf|fairy|mage|merperson|mermaid|vampire|zombie|genie|troll|ninja|guard"
+    r"^[0-9]|digit|pointing|suit$|(^|-)(flag|person|man|woman|men|women|mens|womens|people|boy|girl|child|children|skin|hand"
+    r"|finger|keycap|button|arrow|clock|oclock|thirty|face|sign|symbol|input|square|circle|circled|family|couple|kiss|mark"
+    r"|zodiac|letter|hair|haired|eye|ear|nose|mouth|tongue|foot|leg|japanese|no|prohibited|prince|princess|deaf|elf|fairy"
+    r"|mage|merperson|mermaid|merman|vampire|zombie|genie|troll|ninja|guard|gesture|tone[0-9])s?(-|$)"
 )
+"""Which of the font's pictures show no thing, by the words of their names."""
