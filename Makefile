@@ -71,7 +71,7 @@ soak: $(VENV)/installed-dev ## Let everything die at random under load, then aud
 	@$(BIN)/python -m tools.soak \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
-train-nano: $(VENV)/installed-training ## Train the built-in model from nothing (SCALE=cpu, two hours; SCALE=gpu; RUN=folder)
+train-nano: $(VENV)/installed-training ## Train the built-in model from nothing (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
 	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
 	$(BIN)/python -m training.export --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu))
 

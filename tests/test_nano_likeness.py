@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 import torch
 from PIL import Image
+from tools.contact_sheet import PROMPTS, WIDE_PROMPTS
 from torch import Tensor
 from training import atlas, scenes
 from training.autoencoder import TOKEN_PX
@@ -82,6 +83,12 @@ def _row(name: str) -> str:
     found = re.search(rf"^\| {name} \| (.*) \|$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     assert found is not None
     return found[1]
+
+
+def test_the_document_tells_which_prompts_its_sheet_shows() -> None:
+    told = re.sub(r"^> ?", "", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = re.sub(r"\s+", " ", told.split("row by row:")[1].split("## ")[0].replace("\n\n", " · "))
+    assert [prompt.strip() for prompt in rows.strip(" ·").split(" · ")] == [*PROMPTS, *WIDE_PROMPTS]
 
 
 def test_the_document_names_all_that_the_model_was_taught_and_no_more() -> None:

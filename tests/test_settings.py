@@ -207,6 +207,7 @@ def test_the_built_in_model_draws_unless_another_engine_is_named() -> None:
     assert read(ENGINE="zimage", MODEL="/models/Z-Image-Turbo").model == "/models/Z-Image-Turbo"
 
 
-def test_weights_are_not_ignored_for_want_of_an_engine() -> None:
+@pytest.mark.parametrize("engine", [{}, {"ENGINE": "blank"}, {"ENGINE": "remote", "REMOTE_URL": "http://10.0.0.1"}])
+def test_weights_are_not_ignored_for_want_of_their_engine(engine: dict[str, str]) -> None:
     with pytest.raises(SettingsWrong, match=r"^EASEL_MODEL .* EASEL_ENGINE=zimage as well\.$"):
-        read(MODEL="/models/Z-Image-Turbo")
+        read(MODEL="/models/Z-Image-Turbo", **engine)

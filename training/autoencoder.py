@@ -3,7 +3,7 @@
 The encoder is linear: the principal components of one token's pixels, so that it needs no training and a thing's latents
 are a fixed function of what is seen there. The decoder undoes it exactly, and adds what the components lack: shapes from
 the neighbouring latents, then edges. One narrow network doubles a picture's resolution, and is used as often as the size
-asked for needs it. Everything is convolution without statistics over the picture, so that a part of the latents gives
+asked for needs it; it learns to reach 64 and 128 pixels per token, and 256 is the same step once more. Everything is convolution without statistics over the picture, so that a part of the latents gives
 the same part of the picture.
 """
 

@@ -20,7 +20,10 @@ COEFFICIENTS = (
 
 
 class Muon(torch.optim.Optimizer):
-    """Takes matrices, and kernels of convolutions as matrices of one row for each channel that comes out. `lr` times 0.2 is the root mean square of a step, as AdamW's steps have it."""
+    """Takes matrices, and kernels of convolutions as matrices of one row for each channel that comes out.
+
+    `lr` times 0.2 is the root mean square of a step, as AdamW's steps have it.
+    """
 
     def __init__(
         self, matrices: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.02

@@ -1,4 +1,4 @@
-"""Recipes: every number of a training run, at three scales. `tiny` is for tests, `cpu` for two cores, `gpu` for release."""
+"""Recipes: the numbers of a training run at three scales. `tiny` is for tests, `cpu` for two cores, `gpu` for release."""
 
 from dataclasses import dataclass
 from typing import Final

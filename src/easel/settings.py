@@ -306,7 +306,7 @@ def _check(settings: Settings) -> None:
 
 def _check_engine(settings: Settings) -> None:
     """What belongs to one engine would be ignored in silence by another. Raises SettingsWrong."""
-    if settings.model != HUB_MODEL and settings.engine == "nano":
+    if settings.model != HUB_MODEL and settings.engine != "zimage":
         raise SettingsWrong("EASEL_MODEL names weights of the zimage engine: set EASEL_ENGINE=zimage as well.")
     if settings.lora_file_and_scale is not None and settings.engine != "zimage":
         raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
