@@ -88,7 +88,7 @@ RECIPES: Final = {
     ),
     "cpu": Recipe(
         AutoencoderShape(), TransformerShape(),
-        Stage(216_000, 32, 1.5e-3, 3.5e-3, 0.4), Stage(3_000, 32, 2e-4, 5e-4), Stage(1_800, 4, 1e-3, 2e-3, 0.5),
+        Stage(216_000, 32, 1.5e-3, 3.5e-3, 0.4), Stage(3_000, 32, 2e-4, 5e-4), Stage(3_600, 4, 1e-3, 2e-3, 0.5),
         things=20, threads=2,
     ),
     "gpu": Recipe(
