@@ -10,7 +10,7 @@ from PIL import Image
 
 from easel.domain.order import RATIOS_PX, SIDE_PX_MAX, SIDE_PX_MIN
 from easel.engines.engine import Drawing, EngineUnusable, Pixels
-from easel.engines.nano import MODEL, STEPS, Nano, best_grid, doublings, fit, load, schedule
+from easel.engines.nano import MODEL, STEPS, Nano, best_grid, doubled, doublings, fit, load, schedule
 from easel.engines.nano_tokens import Tokenizer
 from tests.running_service import Service, finish, reachable_folder, submit
 
@@ -112,6 +112,15 @@ def test_nothing_is_stretched() -> None:
     canvas[(yy - 256) ** 2 + (xx - 384) ** 2 < 100**2] = 255
     inside = np.frombuffer(fit(canvas, 800, 500), np.uint8).reshape(500, 800, 3)[..., 0] > 127
     assert abs(int(inside.any(0).sum()) - int(inside.any(1).sum())) <= 1
+
+
+def test_strips_are_doubled_as_the_whole_is() -> None:
+    loaded = load(MODEL)
+    canvas = np.random.default_rng(3).random((1, 3, 1200, 640), np.float32)
+    whole = loaded.double.run(None, {"picture": canvas})[0]
+    strips = list(doubled(loaded, canvas))
+    assert len(strips) == 3
+    assert abs(np.concatenate(strips, axis=2) - whole).max() < 1e-4
 
 
 def test_a_picture_is_doubled_until_it_need_not_be_enlarged() -> None:

@@ -9,6 +9,7 @@ it does not know, it leaves out.
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,10 @@ STEPS: Final = 8
 SHIFT: Final = 3.0
 TOKEN_PX: Final = 32
 DOUBLINGS_MAX: Final = 3
+STRIP_AREA_PX: Final = 2**18
+"""How much of a picture is doubled at once: what that needs, about 400 bytes a pixel, decides how much memory is needed."""
+STRIP_MARGIN_PX: Final = 16
+"""How far around itself a doubled pixel looks, at most."""
 ROPE_BASE: Final = 256.0
 
 Floats = NDArray[np.float32]
@@ -77,9 +82,11 @@ class Nano:
         words, cut = loaded.tokenizer.tokens(drawing.prompt, loaded.tokens_max)
         latents = denoise(loaded, words, grid, drawing.seed, on_step)
         canvas = loaded.draw.run(None, {"latents": latents})[0]
-        for _ in range(doublings(grid, drawing.width_px, drawing.height_px)):
-            canvas = loaded.double.run(None, {"picture": canvas})[0]
-        rgb = fit(as_bytes(canvas), drawing.width_px, drawing.height_px)
+        for _ in range(doublings(grid, drawing.width_px, drawing.height_px) - 1):
+            canvas = np.concatenate(list(doubled(loaded, canvas)), axis=2)
+        # The last is the largest by far: only as bytes is all of it in memory at once.
+        levels = np.concatenate([as_bytes(strip) for strip in doubled(loaded, canvas)])
+        rgb = fit(levels, drawing.width_px, drawing.height_px)
         return Pixels(drawing.width_px, drawing.height_px, rgb, cut)
 
 
@@ -113,9 +120,19 @@ def best_grid(grids: tuple[tuple[int, int], ...], width_px: int, height_px: int)
 
 
 def doublings(grid: tuple[int, int], width_px: int, height_px: int) -> int:
-    """How often a picture on that grid is doubled until it need not be enlarged any more, or cannot be made finer."""
+    """How often a picture on that grid is doubled: until it need not be enlarged any more, and once at least."""
     scale = max(width_px / grid[0], height_px / grid[1]) / TOKEN_PX
-    return min(DOUBLINGS_MAX, max(0, math.ceil(math.log2(scale))))
+    return min(DOUBLINGS_MAX, max(1, math.ceil(math.log2(scale))))
+
+
+def doubled(loaded: Loaded, canvas: Floats) -> Iterator[Floats]:
+    """A canvas (1 x 3 x height x width, both even) at twice its resolution, strip by strip from the top."""
+    height, width = canvas.shape[2:]
+    rows = max(2, STRIP_AREA_PX // width // 2 * 2)
+    for top in range(0, height, rows):
+        begin, end = max(0, top - STRIP_MARGIN_PX), min(height, top + rows + STRIP_MARGIN_PX)
+        strip = loaded.double.run(None, {"picture": canvas[:, :, begin:end]})[0]
+        yield strip[:, :, 2 * (top - begin) : 2 * (min(height, top + rows) - begin)]
 
 
 def denoise(loaded: Loaded, words: list[int], grid: tuple[int, int], seed: int, on_step: OnStep) -> Floats:
