@@ -104,7 +104,7 @@ RELATIONS: Final = {
 }
 
 NOT_THINGS: Final = re.compile(
-    r"^[0-9]|digit|pointing|suit$|(^|-)(flag|person|man|woman|men|women|mens|womens|people|boy|girl|child|children|skin|hand"
+    r"^[0-9]|digit|pointing|suit$|(^|-)(flag|person|man|woman|men|women|people|boy|girl|child|children|skin|hand"
     r"|finger|keycap|button|arrow|clock|oclock|thirty|face|sign|symbol|input|square|circle|circled|family|couple|kiss|mark"
     r"|zodiac|letter|hair|haired|eye|ear|nose|mouth|tongue|foot|leg|japanese|no|prohibited|prince|princess|deaf|elf|fairy"
     r"|mage|merperson|mermaid|merman|vampire|zombie|genie|troll|ninja|guard|gesture|tone[0-9])s?(-|$)"
