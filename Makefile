@@ -53,8 +53,9 @@ install-gpu: $(VENV)/installed-gpu ## The same with the real model's libraries
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
 	@$(BIN)/python -m tools.demo
 
+# PyTorch takes one thread: those of three test processes would spend their time waiting for each other.
 test: check ## Run every check and every test
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/ruff format --check $(SOURCES)

@@ -23,7 +23,7 @@ LONG_FILES: Final = frozenset({
     "test_events.py", "test_callback_faults.py", "test_callbacks.py", "test_idempotency.py", "test_cancel.py",
     "test_nano_training.py", "test_bench_gpu.py",
 })  # fmt: skip
-"""What takes longest is begun first: two processes share the files, and neither should end long after the other."""
+"""What takes longest is begun first: several processes share the files, and none should end long after the others."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

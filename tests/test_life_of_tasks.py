@@ -326,6 +326,7 @@ class Life(LifeOfAccounts):
                 self.finish(0, None)
         assert all(task.has_ended for task in self.tasks)
         assert not self.run(self.stage.look())[1].jobs
+        self.sweep()  # what a process died over while it erased
         # What timed out in the line is not taken once more, so a picture stays that a worker had stored and died over.
         left = {task.code for task in self.tasks if task.has_file and not task.is_shown}
         assert left <= {ErrorCode.GENERATION_TIMEOUT}

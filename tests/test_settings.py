@@ -81,7 +81,7 @@ def test_without_any_variable_everything_has_its_default() -> None:
 def test_what_is_given_is_taken() -> None:
     taken = read(
         HOST="::1", PORT="0", DATABASE_URL="postgresql://u@h:5432/d", DATABASE_CONNECTIONS="2", STORAGE_URL="s3://bucket/x",
-        PUBLIC_URL="https://images.your-domain.com:8443/base", SECRET=SECRET, ENGINE="blank", MODEL="/weights",
+        PUBLIC_URL="https://images.your-domain.com:8443/base", SECRET=SECRET, ENGINE="zimage", MODEL="/weights",
         WORKERS="64", DEVICE="cuda:15", PRICE_CREDITS="0", FIRST_CREDITS="12.5", PROVENANCE="false", STEP_TIMEOUT_S="1",
         DRAIN_TIMEOUT_S="0", BLANK_STEP_S="0.5", LOG_FORMAT="json", LOG_LEVEL="debug", POSTGRES_BIN="/usr/lib/pg",
         POSTGRES_USER="easel",

@@ -62,6 +62,8 @@ class Recipe:
     """How many times a scene's latents serve before they are made anew; the caption is new each time."""
     pool: int = 8192
     caption_drop: float = 0.1
+    captions: int = 60_000
+    """How many captions the tokenizer is trained on."""
     fitted: int = 1024
     """How many scenes the linear code is fitted to."""
     guidance: float = 1.5
@@ -84,7 +86,7 @@ RECIPES: Final = {
         AutoencoderShape(8, (16, 8, 8, 8)),
         TransformerShape(8, 400, 64, 32, 2, (4, 6, 6), 64, 16, 1, 1, 2),
         Stage(96, 8, 1e-3, 4e-3), Stage(16, 8, 1e-4, 5e-4), Stage(8, 4, 1e-3, 1e-3),
-        things=8, pool=16, fitted=16, checkpoint_s=2.0, sheet_s=1e9,
+        things=8, pool=16, captions=3000, fitted=16, checkpoint_s=2.0, sheet_s=1e9,
     ),
     "cpu": Recipe(
         AutoencoderShape(), TransformerShape(),

@@ -41,7 +41,7 @@ def furnish(run: Run, recipe: Recipe, icons: Path, device: torch.device) -> Stud
         for token_px in (TOKEN_PX, FINE_TOKEN_PX)
     )
     shape = recipe.transformer_shape
-    tokenizer = tokens.make(run.file("tokenizer.json"), parts, shape.words, recipe.seed)
+    tokenizer = tokens.make(run.file("tokenizer.json"), parts, shape.words, recipe.seed, recipe.captions)
     words = Words(tokenizer, shape.caption_tokens_max)
     return Studio(run, recipe, parts, plain, finer, device, _coder(run, recipe, parts, plain, device), words)
 

@@ -21,8 +21,8 @@ HIDDEN = -1e4
 """What hides padding from attention."""
 
 
-def make(file: Path, cast: Cast, words: int, seed: int, count: int = 60_000) -> Tokenizer:
-    """The tokenizer in `file`, trained first if it is not there."""
+def make(file: Path, cast: Cast, words: int, seed: int, count: int) -> Tokenizer:
+    """The tokenizer in `file`, trained first on so many captions if it is not there."""
     if not file.exists():
         rng = random.Random(f"captions {seed}")
         texts = (plain(captions.write(rng, scenes.pick(rng, cast, cast.square))) for _ in range(count))

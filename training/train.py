@@ -15,7 +15,7 @@ import torch
 from training import train_decoder, train_flow, trained
 from training.imagination import Imagination
 from training.recipe import RECIPES, Recipe
-from training.run import Run, Stopped
+from training.run import Run, Stopped, saved
 from training.samples import SampleSheets
 from training.studio import Studio, furnish
 from training.things import ICONS
@@ -46,15 +46,14 @@ def keep_memory() -> None:
 
 
 def train(studio: Studio, stages: Iterable[str]) -> None:
-    """Train these stages, each from where it is."""
+    """Train these stages, each from where it is; `distil` needs a `flow`."""
     folder, recipe = studio.run.folder, studio.recipe
     sheets = SampleSheets(studio)
     if "flow" in stages:
         train_flow.train(studio, sheets)
     if "distil" in stages:
         taught = trained.teacher(folder, recipe)
-        if taught is None:
-            raise SystemExit("There is nothing to distil yet: train the stage flow first.")
+        assert taught is not None, "flow comes first"
         train_flow.distil(studio, sheets, *taught)
     if "decoder" in stages:
         model = trained.transformer(folder, recipe)
@@ -75,6 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pause-file", type=Path, help="training waits while this file exists")
     options = parser.parse_args(arguments)
     recipe = shortened(RECIPES[options.scale], options.samples)
+    if "distil" in options.stages and "flow" not in options.stages and saved(options.folder, "flow") is None:
+        raise SystemExit("There is nothing to distil yet: train the stage flow first.")
     keep_memory()
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
