@@ -2,6 +2,8 @@
 
 import io
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,24 @@ def test_nothing_is_stretched() -> None:
     canvas[(yy - 256) ** 2 + (xx - 384) ** 2 < 100**2] = 255
     inside = np.frombuffer(fit(canvas, 800, 500), np.uint8).reshape(500, 800, 3)[..., 0] > 127
     assert abs(int(inside.any(0).sum()) - int(inside.any(1).sum())) <= 1
+
+
+MEMORY_SCRIPT = """
+import re
+from easel.engines.engine import Drawing
+from easel.engines.nano import Nano
+nano = Nano()
+nano.load()
+nano.draw(Drawing("a cat", 1536, 840, 1), lambda done, total: None)
+print(re.search("VmHWM:\\\\s*([0-9]+) kB", open("/proc/self/status").read())[1])
+"""
+MEMORY_MB_MAX = 500
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it so")
+def test_the_size_that_needs_most_memory_stays_below_the_limit() -> None:
+    told = subprocess.run([sys.executable, "-c", MEMORY_SCRIPT], capture_output=True, check=True, timeout=60)
+    assert int(told.stdout) * 1024 / 1e6 <= MEMORY_MB_MAX
 
 
 def test_strips_are_doubled_as_the_whole_is() -> None:

@@ -29,7 +29,7 @@ SHIFT: Final = 3.0
 TOKEN_PX: Final = 32
 DOUBLINGS_MAX: Final = 3
 STRIP_AREA_PX: Final = 2**18
-"""How much of a picture is doubled at once: what that needs, about 400 bytes a pixel, decides how much memory is needed."""
+"""How much of a picture is doubled at once; most of the memory that a large picture needs is for that."""
 STRIP_MARGIN_PX: Final = 16
 """How far around itself a doubled pixel looks, at most."""
 ROPE_BASE: Final = 256.0
