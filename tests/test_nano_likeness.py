@@ -13,7 +13,7 @@ from torch import Tensor
 from training import atlas, scenes
 from training.autoencoder import TOKEN_PX
 from training.backgrounds import PLACES
-from training.cast import cast
+from training.cast import cast_of
 from training.composer import compose, lay_out
 from training.recipe import RECIPES
 from training.scenes import Scene, Slot
@@ -24,7 +24,7 @@ from easel.engines.engine import Drawing
 from easel.engines.nano import Nano
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "nano.md"
-LEARNED: Final = cast(RECIPES["cpu"], ICONS)
+LEARNED: Final = cast_of(RECIPES["cpu"], ICONS)
 SIDE_PX: Final = LEARNED.square[0] * TOKEN_PX
 RIGHT_MIN: Final = 18
 """Of twenty: what the model aims at is nine in ten."""

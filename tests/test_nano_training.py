@@ -1,6 +1,5 @@
 """A miniature training run, from pictures of things to an engine that draws, and what its parts promise."""
 
-import json
 import random
 import re
 import shutil
@@ -14,17 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
-from training import captions, evaluate, export, judge, questions, scenes, tokens, train
+from training import captions, evaluate, export, questions, scenes, tokens, train
 from training.autoencoder import Autoencoder
-from training.cast import COARSE, FINE, Cast, cast
+from training.cast import Cast
 from training.muon import orthogonal
 from training.recipe import RECIPES
 from training.run import saved
-from training.things import BY_HAND, ICONS
+from training.things import BY_HAND
 from training.transformer import Transformer, caption_positions, latent_positions
 from training.transformer import rotation as rotation_in_training
-from training.words import SIZES
 
 from easel.engines.engine import Drawing
 from easel.engines.nano import Nano, denoise, load, rotation
@@ -142,19 +139,6 @@ def test_an_evaluation_ends_in_a_table_and_a_sheet(
     assert (tmp_path / "contact.png").exists()
 
 
-def test_every_question_is_answered_by_the_scene_that_is_composed_for_it() -> None:
-    learned = cast(RECIPES["cpu"], ICONS)
-    asked = questions.ask(learned)
-    rng = random.Random(7)
-    composed = [questions.compose(question, rng, learned) for question in asked]
-    stands = judge.truth(composed, len(learned.things), torch.device("cpu"))
-    things = functional.one_hot(stands.things, len(learned.things) + 1).movedim(-1, 1).float()
-    colours = functional.one_hot(stands.colours, judge.OWN + 1).movedim(-1, 1).float()
-    seen = judge.sum_up(things, colours, stands.begins[:, None])
-    assert evaluate.score(asked, seen) == {"thing": 1, "colour": 1, "count": 1, "position": 1}
-    assert len({question.prompt for question in asked}) == 300
-
-
 def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     flow = ["--scale", "tiny", "--folder", str(folder), "--stages", "flow", "--samples"]
@@ -194,52 +178,10 @@ def test_positions_are_the_same_in_both() -> None:
         assert abs(mine - theirs.numpy()).max() < 1e-5
 
 
-def test_scenes_stay_inside_their_picture_and_keep_what_is_reserved() -> None:
-    rng = random.Random(2)
-    for grid in (*COARSE, *FINE):
-        for _ in range(200):
-            scene = scenes.pick(rng, Cast(BY_HAND), grid)
-            assert captions.write(rng, scene)
-            assert not scenes.reserved_pair(tuple({slot.thing for slot in scene.slots}))
-            for slot in scene.slots:
-                assert slot.size in scenes.SIZES_TOKENS
-                assert 0 <= slot.left <= grid[0] - slot.size
-                assert 0 <= slot.top <= grid[1] - slot.size
-                assert not scenes.reserved_colour(slot.thing, slot.colour)
-
-
-def test_no_ordinary_thing_is_called_small_or_big() -> None:
-    rng = random.Random(3)
-    for _ in range(3000):
-        scene = scenes.pick(rng, CAST, (6, 6))
-        words = set(re.findall(r"[a-z]+|[很小微巨大]{2}的", captions.write(rng, scene).lower()))
-        said = {word for word, names in SIZES.items() if words & {*names[0], *names[1]}}
-        assert said <= {scene.story.size}
-
-
-def test_a_model_that_is_to_learn_the_whole_font_is_not_given_less(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="iconify"):
-        cast(RECIPES["gpu"], ICONS)
-    font = json.loads(ICONS.read_text(encoding="utf-8"))
-    names = ("polar-bear", "chair", "flag-france", "kissing-face", "anchor")
-    whole = tmp_path / "icons.json"
-    whole.write_text(json.dumps({"icons": {**font["icons"], **dict.fromkeys(names)}}), encoding="utf-8")
-    more = cast(RECIPES["gpu"], whole).things[len(BY_HAND) :]
-    assert [(thing.name, thing.chinese) for thing in more] == [
-        ("anchor", ("锚",)), ("chair", ("椅子",)), ("polar bear", ("北极熊",)),
-    ]  # fmt: skip
-
-
 def test_no_recipe_makes_a_model_larger_than_is_allowed() -> None:
     for recipe in RECIPES.values():
         shipped = (Transformer(recipe.transformer_shape), Autoencoder(recipe.autoencoder_shape).decoder)
         assert sum(weight.numel() for part in shipped for weight in part.parameters()) <= 19_000_000
-
-
-@pytest.mark.parametrize("grid", [*COARSE, *FINE], ids=str)
-def test_small_is_smaller_and_big_is_bigger_than_ordinary(grid: tuple[int, int]) -> None:
-    sizes = [scenes.size_alone(word, grid) for word in ("small", "", "big")]
-    assert sizes == sorted(set(sizes))
 
 
 def test_guidance_is_not_distilled_from_nothing(tmp_path: Path) -> None:

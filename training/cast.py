@@ -42,7 +42,7 @@ def grids(recipe: Recipe) -> dict[Grid, int]:
     return FINE if recipe.fine_grids else COARSE
 
 
-def cast(recipe: Recipe, icons: Path) -> Cast:
+def cast_of(recipe: Recipe, icons: Path) -> Cast:
     """The recipe's cast: the first things by hand, or, where it wants more, every picture in `icons`.
 
     Exits where it wants more and there are none.
@@ -50,6 +50,6 @@ def cast(recipe: Recipe, icons: Path) -> Cast:
     things = BY_HAND[: recipe.things] if recipe.things <= len(BY_HAND) else everything(icons)
     if recipe.things > len(BY_HAND) == len(things):
         raise SystemExit(
-            f"{icons} has no more than the things by hand: name the whole icons.json of @iconify-json/noto."
+            f"{icons} has no more than the things by hand: name the whole icons.json of @iconify-json/noto with --icons (ICONS= of make)."
         )
     return Cast(things, recipe.mirrored_share, tuple(grids(recipe).items()))

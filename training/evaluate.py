@@ -17,16 +17,18 @@ from easel.engines.engine import Drawing
 from easel.engines.nano import MODEL, Nano
 from training import atlas, composer, judge, questions
 from training.atlas import Atlas
-from training.cast import Cast, cast
+from training.cast import Cast, cast_of
 from training.questions import KINDS, SIDES, Question
 from training.recipe import RECIPES
+from training.sheets import sheet
 from training.things import BY_HAND, ICONS
 
 JUDGE_SAMPLES = 12_000
 DRAWN_PX = 512
 APART_MIN = 0.1
 """How far two things' centres must be apart for one to be beside the other, as a share of the picture."""
-SHEET_EVERY, SHEET_COLUMNS, SHEET_PX = 3, 10, 128
+SHEET_EVERY, SHEET_COLUMNS = 3, 10
+"""How many pictures there are to each one of the contact sheet, and how many stand in its row."""
 
 
 def score(asked: list[Question], seen: judge.Seen) -> dict[str, float]:
@@ -49,27 +51,21 @@ def score(asked: list[Question], seen: judge.Seen) -> dict[str, float]:
     return {name: sum(answers) / len(answers) for name, answers in right.items()}
 
 
-def composed(asked: list[Question], parts: Cast, plain: Atlas, device: torch.device) -> Tensor:
+def composed(asked: list[Question], cast: Cast, plain: Atlas, device: torch.device) -> Tensor:
     """A composed picture for each question, as the judge takes them."""
     rng = random.Random("composed")
-    answers = [questions.compose(question, rng, parts) for question in asked]
-    return composer.compose(composer.lay_out(answers, device), plain, parts.square)
+    answers = [questions.compose(question, rng, cast) for question in asked]
+    return composer.compose(composer.lay_out(answers, device), plain, cast.square)
 
 
-def draw(nano: Nano, asked: list[Question], side_px: int, sheet: Path) -> Tensor:
-    """All drawn pictures, as the judge takes them; some of them are put on the contact sheet."""
-    pictures, shown = [], []
-    for index, question in enumerate(asked):
-        pixels = nano.draw(Drawing(question.prompt, DRAWN_PX, DRAWN_PX, index + 1), lambda done, total: None)
+def draw(nano: Nano, asked: list[Question], side_px: int) -> Tensor:
+    """All drawn pictures, as the judge takes them: batch x 3 x side x side, from 0 to 1."""
+    pictures = []
+    for seed, question in enumerate(asked, start=1):
+        pixels = nano.draw(Drawing(question.prompt, DRAWN_PX, DRAWN_PX, seed), lambda done, total: None)
         picture = Image.frombytes("RGB", (DRAWN_PX, DRAWN_PX), pixels.rgb)
         reduced = picture.resize((side_px, side_px), Image.Resampling.BOX)
         pictures.append(torch.frombuffer(bytearray(reduced.tobytes()), dtype=torch.uint8))
-        if index % SHEET_EVERY == 0:
-            shown.append(picture.resize((SHEET_PX, SHEET_PX), Image.Resampling.LANCZOS))
-    whole = Image.new("RGB", (SHEET_COLUMNS * SHEET_PX, -(-len(shown) // SHEET_COLUMNS) * SHEET_PX))
-    for index, picture in enumerate(shown):
-        whole.paste(picture, (index % SHEET_COLUMNS * SHEET_PX, index // SHEET_COLUMNS * SHEET_PX))
-    whole.save(sheet)
     return torch.stack(pictures).view(-1, side_px, side_px, 3).permute(0, 3, 1, 2).float() / 255
 
 
@@ -84,16 +80,18 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    learned = cast(RECIPES[options.scale], options.icons)
-    parts = replace(learned, things=learned.things[: len(BY_HAND)])
-    plain = atlas.make(options.icons, parts.things, judge.TOKEN_PX, options.folder).to(device)
-    looker = judge.train(parts, plain, options.folder, options.judge_samples, device)
-    asked = questions.ask(parts)
-    trust = score(asked, judge.look(looker, composed(asked, parts, plain, device)))
+    learned = cast_of(RECIPES[options.scale], options.icons)
+    cast = replace(learned, things=learned.things[: len(BY_HAND)])
+    plain = atlas.make(options.icons, cast.things, judge.TOKEN_PX, options.folder).to(device)
+    looker = judge.train(cast, plain, options.folder, options.judge_samples, device)
+    asked = questions.ask(cast)
+    trust = score(asked, judge.look(looker, composed(asked, cast, plain, device)))
     nano = Nano(options.model)
     nano.load()
-    side_px = parts.square[0] * judge.TOKEN_PX
-    found = score(asked, judge.look(looker, draw(nano, asked, side_px, options.folder / "contact.png").to(device)))
+    side_px = cast.square[0] * judge.TOKEN_PX
+    pictures = draw(nano, asked, side_px).to(device)
+    sheet(pictures[::SHEET_EVERY], SHEET_COLUMNS, options.folder / "contact.png")
+    found = score(asked, judge.look(looker, pictures))
     lines = ["| asked for | right, as the judge says | what it says of composed scenes |", "|---|---|---|"]
     lines += [f"| {name} | {found[name]:.1%} | {trust[name]:.1%} |" for name in found]
     (options.folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

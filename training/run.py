@@ -1,7 +1,6 @@
 """What every stage of a training run needs: its folder, checkpoints, pauses, a clean stop, curves and a progress bar."""
 
 import json
-import os
 import random
 import signal
 import sys
@@ -13,44 +12,14 @@ from types import FrameType
 from typing import Any
 
 import torch
-from PIL import Image, ImageDraw
 
 from training.files import whole
-
-THREADS_LOOK_S = 10.0
+from training.sheets import curves
+from training.threads import Threads
 
 
 class Stopped(Exception):
     """Someone asked the run to stop; what it did so far is in its checkpoint."""
-
-
-class Threads:
-    """Takes fewer threads while others need the processor: threads that wait for each other gain nothing then."""
-
-    def __init__(self) -> None:
-        self._most = torch.get_num_threads()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._wall_s, self._own_s, self._idle_s = time.monotonic(), time.process_time(), _idle_s()
-
-    def adapt(self) -> None:
-        """Called between steps; looks every ten seconds."""
-        wall_s = time.monotonic() - self._wall_s
-        if self._most == 1 or wall_s < THREADS_LOOK_S:
-            return
-        idle = (_idle_s() - self._idle_s) / wall_s
-        others = (os.cpu_count() or 1) - idle - (time.process_time() - self._own_s) / wall_s
-        torch.set_num_threads(max(1, min(self._most, round((os.cpu_count() or 1) - others))))
-        self._begin()
-
-
-def _idle_s() -> float:
-    """How long the processors have idled since the machine's start; for ever growing where that is not told."""
-    stat = Path("/proc/stat")
-    if not stat.exists():
-        return time.monotonic()
-    return float(stat.read_text(encoding="ascii").split()[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def saved(folder: Path, name: str) -> dict[str, Any] | None:
@@ -146,32 +115,6 @@ class Run:
 
     def curves(self) -> None:
         """Draw every stage's loss over its samples as one PNG, once there are any."""
-        if not self.file("log.jsonl").exists():
-            return
-        lines = [json.loads(line) for line in self.file("log.jsonl").read_text(encoding="utf-8").splitlines()]
-        stages = sorted({line["stage"] for line in lines})
-        sheet = Image.new("RGB", (640, 200 * len(stages)), "white")
-        draw = ImageDraw.Draw(sheet)
-        for index, stage in enumerate(stages):
-            points = [(line["samples"], line["loss"]) for line in lines if line["stage"] == stage]
-            low, high = min(loss for _, loss in points), sorted(loss for _, loss in points)[int(len(points) * 0.98)]
-            most = max(samples for samples, _ in points)
-            place = [
-                (20 + 600 * samples / most, 200 * index + 180 - 150 * (min(loss, high) - low) / (high - low + 1e-9))
-                for samples, loss in points
-            ]
-            draw.line(place, fill="blue")
-            draw.text((24, 200 * index + 4), f"{stage}: loss {low:.4f} to {high:.4f}, {most} samples", fill="black")
-        sheet.save(self.file("curves.png"))
-
-
-def sheet(pictures: torch.Tensor, columns: int, file: Path) -> None:
-    """Pictures (batch x 3 x height x width, 0 to 1) as one PNG."""
-    levels = (pictures.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu()
-    height, width = levels.shape[1:3]
-    rows = -(-len(levels) // columns)
-    whole = Image.new("RGB", (columns * (width + 2), rows * (height + 2)), "white")
-    for index, picture in enumerate(levels):
-        spot = (index % columns * (width + 2), index // columns * (height + 2))
-        whole.paste(Image.fromarray(picture.numpy()), spot)
-    whole.save(file)
+        if self.file("log.jsonl").exists():
+            lines = self.file("log.jsonl").read_text(encoding="utf-8").splitlines()
+            curves([json.loads(line) for line in lines], self.file("curves.png"))

@@ -6,8 +6,8 @@ import torch
 
 from training import scenes
 from training.composer import compose, lay_out
-from training.run import sheet
 from training.sampler import sample
+from training.sheets import sheet
 from training.studio import Studio
 from training.transformer import Transformer
 

@@ -20,8 +20,9 @@ from training.composer import compose, lay_out
 from training.imagination import Imagination
 from training.optimizers import Optimizers
 from training.recipe import rate_share
-from training.run import Run, chance, sheet
+from training.run import Run, chance
 from training.scenes import Scene
+from training.sheets import sheet
 from training.studio import Studio
 
 EDGE_WEIGHT = 0.5

@@ -31,8 +31,9 @@ def transformer(folder: Path, recipe: Recipe) -> Transformer | None:
     flow, distilled = saved(folder, "flow"), saved(folder, "distil")
     if flow is None:
         return None
-    is_true = distilled is not None and distilled["done"] and distilled["teacher_samples"] == flow["samples"]
-    return _averaged(distilled if is_true and distilled is not None else flow, recipe)
+    if distilled is not None and distilled["done"] and distilled["teacher_samples"] == flow["samples"]:
+        return _averaged(distilled, recipe)
+    return _averaged(flow, recipe)
 
 
 def _averaged(state: dict[str, Any], recipe: Recipe) -> Transformer:
