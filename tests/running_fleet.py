@@ -47,6 +47,8 @@ class Fleet(Service):
         self.url = f"http://127.0.0.1:{self.ports[0]}"
         self._web_settings = webs
         self._worker_settings = workers
+        self.source: Path | None = None
+        """Where processes that are started now import Easel from; None for this version."""
         self._held = ExitStack()
 
     def start(self, *, wait: bool = True) -> None:
@@ -92,6 +94,8 @@ class Fleet(Service):
 
     def _process(self, arguments: list[str], settings: Settings) -> subprocess.Popen[bytes]:
         own = {f"EASEL_{name.upper()}": value for name, value in settings.items()}
+        if self.source is not None:
+            own["PYTHONPATH"] = str(self.source)
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "easel", *arguments],

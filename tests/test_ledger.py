@@ -292,7 +292,6 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
     ),
     ("a key has reserved what its open holds hold, and has as many tasks unfinished", "key", [REOPENED]),
     ("no key has spent more than its limit", "key", [
-        "ALTER TABLE api_keys DROP CONSTRAINT api_keys_within_limit",
         "UPDATE api_keys SET credit_limit_microcredits = 25999 WHERE account_id = %(account)s",
     ]),
     *(

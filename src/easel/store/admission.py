@@ -1,7 +1,7 @@
 """What a key may still create: one row, one statement, so that the limits are exact whatever races.
 
 The key's row, and then its account's, stay locked until the transaction ends. Every transaction that locks both takes
-them in this order.
+them in this order. What the tasks hold is counted when they are accepted, in the same transaction, by a trigger.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Wish:
 
 
 async def admit(connection: Connection, wish: Wish) -> Standing:
-    """Count the tasks against the key's limits; where it stands with its rate now.
+    """Hold the tasks against the key's limits, and count them against its rate; where it stands with that now.
 
     Raises Unauthorized (it was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing was counted.
     """
@@ -48,8 +48,6 @@ async def admit(connection: Connection, wish: Wish) -> Standing:
         """
         WITH admitted AS (
             UPDATE api_keys SET
-                unfinished = unfinished + %(count)s,
-                reserved_microcredits = reserved_microcredits + %(amount)s,
                 creates_used_until = greatest(creates_used_until, clock_timestamp())
                     + make_interval(secs => %(spacing_s)s)
             WHERE id = %(id)s AND revoked_at IS NULL

@@ -1,8 +1,8 @@
 """The ledger and the holds: all SQL that moves credits.
 
 Holding, capturing and releasing are parts of the statements in `acceptance` and `endings`, so that no task is accepted
-or ended without them. Each entry names its cause, so that repeating one adds nothing. Balances follow entries by a
-trigger of the database, which also refuses an overdraft.
+or ended without them. Each entry names its cause, so that repeating one adds nothing. Balances follow entries, and a
+key's counts follow holds, by triggers of the database, which also refuse an overdraft.
 """
 
 from dataclasses import dataclass
@@ -51,30 +51,25 @@ def hold(accepted: str) -> sql.Composed:
 def capture(ending: str) -> sql.Composed:
     """Parts of a statement that charge what the tasks in its part `ending` have reserved. Its part `resolved` has the
     tasks whose holds were open, and no others."""
-    return _resolve(ending, "captured", "capture", sql.SQL("used_microcredits + resolved.amount_microcredits"))
+    return _resolve(ending, "captured", "capture")
 
 
 def release(ending: str) -> sql.Composed:
     """Parts of a statement that return what the tasks in its part `ending` have reserved; otherwise as `capture`."""
-    return _resolve(ending, "released", "release", sql.SQL("used_microcredits"))
+    return _resolve(ending, "released", "release")
 
 
-def _resolve(ending: str, state: str, kind: str, used: sql.SQL) -> sql.Composed:
+def _resolve(ending: str, state: str, kind: str) -> sql.Composed:
     return sql.SQL("""
         resolved AS (
             UPDATE holds SET state = {state}, resolved_at = now() FROM {ending} AS ending
             WHERE holds.task_id = ending.id AND holds.state = 'open'
-            RETURNING holds.task_id, holds.account_id, holds.amount_microcredits, ending.api_key_id
-        ), counted AS (
-            UPDATE api_keys SET used_microcredits = {used},
-                reserved_microcredits = reserved_microcredits - resolved.amount_microcredits,
-                unfinished = unfinished - 1
-            FROM resolved WHERE api_keys.id = resolved.api_key_id
+            RETURNING holds.task_id, holds.account_id, holds.amount_microcredits
         ), entered AS (
             INSERT INTO ledger (account_id, kind, amount_microcredits, cause)
             SELECT account_id, {kind}, amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
         )
-    """).format(ending=sql.Identifier(ending), state=sql.Literal(state), kind=sql.Literal(kind), used=used)
+    """).format(ending=sql.Identifier(ending), state=sql.Literal(state), kind=sql.Literal(kind))
 
 
 async def balance(connection: Connection, account_id: int) -> Balance:

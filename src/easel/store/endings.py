@@ -1,7 +1,7 @@
 """Endings: the one statement by which a task ends.
 
-Its row, its hold, its key's counts, the ledger and its job change together or not at all, and so does its callback,
-which a trigger of the database adds. The hold decides: the first
+Its row, its hold, the ledger and its job change together or not at all, and so do its key's counts and its callback,
+which triggers of the database see to. The hold decides: the first
 ending finds it open, and a later one changes nothing and says so. So no task ends without its money being settled.
 """
 
@@ -19,7 +19,7 @@ from easel.store.database import Connection
 # A task may end while it is `pending`, since the note that its drawing began does not wait for the disk.
 _END: Final = sql.SQL("""
     WITH ending AS (
-        SELECT id, api_key_id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
+        SELECT id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
         FOR NO KEY UPDATE
     ), {resolve}, ended AS (
         UPDATE tasks SET {changes} FROM resolved WHERE tasks.id = resolved.task_id RETURNING tasks.id

@@ -3,9 +3,11 @@
 Forward only, each step in a transaction of its own, all of them under one lock, so that any number of processes may
 start at once, and a process killed between two steps leaves the rest to the next. A database that a newer Easel has
 touched is refused rather than guessed at. The queue's schema is Procrastinate's own; its steps are recorded beside
-ours. A step only ever adds, so that processes of the version before go on working beside it.
+ours. Processes of earlier versions that are running go on working beside it: a step takes away nothing that they use,
+and what is counted twice by nobody is counted by the database (`docs/upgrading.md`). None of them starts any more.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +24,7 @@ from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavai
 _LOCK: Final = 0x6561_7365_6C  # "easel"
 _QUEUE_BASELINE: Final = "queue/schema.sql"
 _LOCK_TIMEOUT_S: Final = 60
+_DEADLOCKS_MAX: Final = 10
 _SERVER_VERSION_MIN: Final = 14
 
 
@@ -114,7 +117,15 @@ async def _migrate(connection: Connection) -> None:
         )
     for step in steps(fresh=_QUEUE_BASELINE not in applied):
         if not applied.issuperset(step.names):
-            await apply(connection, step)
+            await _apply_patiently(connection, step)
+
+
+async def _apply_patiently(connection: Connection, step: Step) -> None:
+    """Processes that work on take their locks in orders of their own; where two wait for each other, begin anew."""
+    for _ in range(_DEADLOCKS_MAX):
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            return await apply(connection, step)
+    return await apply(connection, step)
 
 
 async def apply(connection: Connection, step: Step) -> None:
