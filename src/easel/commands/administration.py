@@ -1,7 +1,8 @@
 """`easel keys …` and `easel credits …`: what an operator does to accounts. They work beside a running service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,13 +15,14 @@ from rich.table import Table
 from easel import logs, settings
 from easel.actions import callback_secrets
 from easel.actions import keys as key_actions
+from easel.actions import repair as repairing
 from easel.actions.callback_secrets import ShownSecrets
 from easel.actions.keys import IssuedKey, KeyOrder
 from easel.assembly.installation import Installation, callback_secrets_root, database_of, installation, pepper
 from easel.commands.failures import told_plainly
 from easel.commands.option_types import Amount, Expiry, Models, Overlap
 from easel.domain.api_key import Scope
-from easel.domain.ledger import credits_shown
+from easel.domain.ledger import MICROCREDITS_PER_CREDIT, credits_shown
 from easel.domain.secret import Secret
 from easel.domain.webhook import secret_text
 from easel.store import accounts, audit, schema
@@ -188,7 +190,7 @@ def callback_secret(account: str, overlap: timedelta, data_dir: Path | None, *, 
 
 @click.group("credits")
 def credits_group() -> None:
-    """Grant, show and audit credits."""
+    """Grant, show, audit and repair credits."""
 
 
 @credits_group.command("grant")
@@ -232,7 +234,58 @@ def audit_credits(data_dir: Path | None) -> None:
         subjects = [finding.subject for finding in findings if finding.invariant == invariant]
         click.echo(f"{'BROKEN' if subjects else 'holds '}  {invariant}" + "".join(f"\n          {s}" for s in subjects))
     if findings:
-        raise click.ClickException(f"{len(findings)} findings. Please report this: it is a fault of Easel.")
+        raise click.ClickException(_verdict(findings))
+
+
+def _verdict(findings: Sequence[audit.Finding]) -> str:
+    verdict = f"{len(findings)} findings. Please report this: it is a fault of Easel."
+    if any(finding.invariant in audit.REPAIRABLE for finding in findings):
+        verdict += " `easel credits repair` shows what can be set right, and sets it right with --apply."
+    return verdict
+
+
+@credits_group.command("repair")
+@click.option("--apply", "is_applied", is_flag=True, help="Make the changes, all of them or none.")
+@data_dir_option
+def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
+    """Show which balances and counts differ from the ledger and the holds, and with --apply set them right.
+
+    It works while the service runs, and changes neither the ledger nor any task.
+    """
+
+    async def act(database: Database, _pepper: bytes) -> repairing.Wrong:
+        try:
+            return await (repairing.repair(database) if is_applied else repairing.find(database))
+        except repairing.BeyondRepair as error:
+            raise click.ClickException(str(error)) from None
+
+    wrong = with_database(data_dir, act)
+    for line in _changes(wrong):
+        click.echo(line)
+    if not wrong:
+        click.echo("Nothing to repair: balances and counts are what the ledger and the holds say.")
+    elif is_applied:
+        click.echo(f"Repaired: {len(wrong)}.")
+    else:
+        click.echo(f"To repair: {len(wrong)}. Nothing is changed yet; `easel credits repair --apply` changes it.")
+
+
+def _changes(wrong: repairing.Wrong) -> Iterator[str]:
+    for balance in wrong.balances:
+        yield f'Account "{balance.account}": {_differences(asdict(balance.stored), asdict(balance.derived))}'
+    for counts in wrong.counts:
+        subject = f'Key {counts.api_key_id} of account "{counts.account}"'
+        yield f"{subject}: {_differences(asdict(counts.stored), asdict(counts.derived))}"
+
+
+def _differences(stored: dict[str, int], derived: dict[str, int]) -> str:
+    def shown(name: str, value: int) -> str:
+        if name == "unfinished":
+            return str(value)
+        return f"{value / MICROCREDITS_PER_CREDIT:.6f}".rstrip("0").rstrip(".")
+
+    changed = (name for name in stored if stored[name] != derived[name])
+    return ", ".join(f"{name} {shown(name, stored[name])} becomes {shown(name, derived[name])}" for name in changed)
 
 
 def short(text: str, option: str, characters_min: int = 0) -> str:

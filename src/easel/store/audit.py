@@ -6,6 +6,7 @@ It reads one snapshot, so it may run while the service works. A sound database y
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
+from easel.store import derived
 from easel.store.database import Connection
 
 TIMEOUT_S: Final = 600
@@ -22,21 +23,18 @@ class Finding:
     subject: str
 
 
+BALANCE: Final = "an account's balance is the sum of its entries"
+USED: Final = "a key has used what its tasks were charged"
+UNFINISHED: Final = "a key has reserved what its open holds hold, and has as many tasks unfinished"
+REPAIRABLE: Final = frozenset({BALANCE, USED, UNFINISHED})
+"""What `easel credits repair` sets right when it is broken, since it follows from the ledger and the holds."""
+
 INVARIANTS: Final[dict[str, LiteralString]] = {
-    "an account's balance is the sum of its entries": """
-        SELECT account.name FROM accounts AS account LEFT JOIN LATERAL (
-            SELECT
-                coalesce(sum(CASE WHEN kind IN ('grant', 'release') THEN amount_microcredits
-                                  WHEN kind = 'hold' THEN -amount_microcredits ELSE 0 END), 0) AS available,
-                coalesce(sum(CASE WHEN kind = 'hold' THEN amount_microcredits
-                                  WHEN kind IN ('capture', 'release') THEN -amount_microcredits ELSE 0 END), 0)
-                    AS reserved,
-                coalesce(sum(CASE WHEN kind = 'capture' THEN amount_microcredits ELSE 0 END), 0) AS used
-            FROM ledger WHERE ledger.account_id = account.id
-        ) AS summed ON true
+    BALANCE: f"""
+        SELECT name FROM ({derived.BALANCES}) AS balance
         WHERE (available_microcredits, reserved_microcredits, used_microcredits)
-            IS DISTINCT FROM (summed.available, summed.reserved, summed.used)
-        """,
+            IS DISTINCT FROM (available, reserved, used)
+        """,  # noqa: S608 - a constant of ours
     "what is reserved is the sum of the open holds": """
         SELECT account.name FROM accounts AS account
         WHERE reserved_microcredits <> (
@@ -79,21 +77,11 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         SELECT ledger.cause FROM ledger LEFT JOIN holds ON holds.task_id = ledger.cause
         WHERE ledger.kind <> 'grant' AND holds.task_id IS NULL
         """,
-    "a key has used what its tasks were charged": """
-        SELECT 'key ' || api_keys.id FROM api_keys LEFT JOIN (
-            SELECT tasks.api_key_id, sum(holds.amount_microcredits) AS amount
-            FROM holds JOIN tasks ON tasks.id = holds.task_id WHERE holds.state = 'captured' GROUP BY tasks.api_key_id
-        ) AS charged ON charged.api_key_id = api_keys.id
-        WHERE api_keys.used_microcredits <> coalesce(charged.amount, 0)
-        """,
-    "a key has reserved what its open holds hold, and has as many tasks unfinished": """
-        SELECT 'key ' || api_keys.id FROM api_keys LEFT JOIN (
-            SELECT tasks.api_key_id, sum(holds.amount_microcredits) AS amount, count(*) AS unfinished
-            FROM holds JOIN tasks ON tasks.id = holds.task_id WHERE holds.state = 'open' GROUP BY tasks.api_key_id
-        ) AS open ON open.api_key_id = api_keys.id
-        WHERE (api_keys.reserved_microcredits, api_keys.unfinished)
-            IS DISTINCT FROM (coalesce(open.amount, 0), coalesce(open.unfinished, 0))
-        """,
+    USED: f"SELECT 'key ' || id FROM ({derived.COUNTS}) AS counts WHERE used_microcredits <> used",  # noqa: S608
+    UNFINISHED: f"""
+        SELECT 'key ' || id FROM ({derived.COUNTS}) AS counts
+        WHERE (reserved_microcredits, unfinished) IS DISTINCT FROM (reserved, open)
+        """,  # noqa: S608
     "no key has spent more than its limit": """
         SELECT 'key ' || id FROM api_keys
         WHERE used_microcredits + reserved_microcredits > credit_limit_microcredits
@@ -109,12 +97,22 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
 
 async def findings(connection: Connection) -> list[Finding]:
     """All that breaks an invariant, at most FINDINGS_MAX for each. Must be the first of its transaction."""
-    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
-    for reading in ("seqscan", "sort"):  # of whole tables, which no other statement does
-        await connection.execute(f"SET LOCAL enable_{reading} = on")
+    await look_at_one_moment(connection)
     found: list[Finding] = []
     for invariant, query in INVARIANTS.items():
         cursor = await connection.execute(query)
         found += [Finding(invariant, subject) for (subject,) in await cursor.fetchmany(FINDINGS_MAX)]
     return found
+
+
+async def look_at_one_moment(connection: Connection) -> None:
+    """Have the transaction, of which this must be the first, read one snapshot, and take its time."""
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await take_time(connection)
+
+
+async def take_time(connection: Connection) -> None:
+    """Let the transaction read whole tables, which no other statement does, for up to TIMEOUT_S."""
+    await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
+    for reading in ("seqscan", "sort"):
+        await connection.execute(f"SET LOCAL enable_{reading} = on")

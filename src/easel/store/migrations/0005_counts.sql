@@ -25,16 +25,17 @@ CREATE FUNCTION count_hold() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     is_over_limit boolean;
 BEGIN
+    -- A count that is wrong all the same must not keep a task from ending: it stays at zero until it is repaired.
     UPDATE api_keys SET
-        used_microcredits = used_microcredits
+        used_microcredits = greatest(0, used_microcredits
             + CASE WHEN NEW.state = 'captured' THEN NEW.amount_microcredits ELSE 0 END
-            - CASE WHEN OLD.state = 'captured' THEN OLD.amount_microcredits ELSE 0 END,
-        reserved_microcredits = reserved_microcredits
+            - CASE WHEN OLD.state = 'captured' THEN OLD.amount_microcredits ELSE 0 END),
+        reserved_microcredits = greatest(0, reserved_microcredits
             + CASE WHEN NEW.state = 'open' THEN NEW.amount_microcredits ELSE 0 END
-            - CASE WHEN OLD.state = 'open' THEN OLD.amount_microcredits ELSE 0 END,
-        unfinished = unfinished
+            - CASE WHEN OLD.state = 'open' THEN OLD.amount_microcredits ELSE 0 END),
+        unfinished = greatest(0, unfinished
             + CASE WHEN NEW.state = 'open' THEN 1 ELSE 0 END
-            - CASE WHEN OLD.state = 'open' THEN 1 ELSE 0 END
+            - CASE WHEN OLD.state = 'open' THEN 1 ELSE 0 END)
     WHERE id = (SELECT api_key_id FROM tasks WHERE tasks.id = NEW.task_id)
     RETURNING used_microcredits + reserved_microcredits > credit_limit_microcredits INTO is_over_limit;
     IF is_over_limit AND TG_OP = 'INSERT' THEN

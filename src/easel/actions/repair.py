@@ -1,0 +1,69 @@
+"""Repair: sets balances and counts to what the ledger and the holds say, while the service runs.
+
+It changes nothing else: a ledger or a hold that is wrong itself is reported by the audit and stays as it is.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from easel.domain.errors import EaselError
+from easel.store import audit, derived
+from easel.store.database import Connection, Database
+from easel.store.derived import WrongBalance, WrongCounts
+
+TIMEOUT_S: Final = audit.TIMEOUT_S
+
+
+class BeyondRepair(EaselError):
+    """The ledger itself cannot be right; the message names the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is not as the ledger and the holds say."""
+
+    balances: list[WrongBalance]
+    counts: list[WrongCounts]
+
+    def __len__(self) -> int:
+        return len(self.balances) + len(self.counts)
+
+
+async def find(database: Database) -> Wrong:
+    """What a repair would change, as of one moment."""
+    async with database.transaction(TIMEOUT_S) as connection:
+        await audit.look_at_one_moment(connection)
+        return Wrong(await derived.wrong_balances(connection), await derived.wrong_counts(connection))
+
+
+async def repair(database: Database) -> Wrong:
+    """Change what `find` finds, all of it or nothing; what was changed.
+
+    Raises BeyondRepair, and then nothing was changed.
+    """
+    found = await find(database)
+    if not found:
+        return found
+    async with database.transaction(TIMEOUT_S) as connection:
+        await audit.take_time(connection)
+        return await _repair_within(connection, found)
+
+
+async def _repair_within(connection: Connection, found: Wrong) -> Wrong:
+    """Look again at what was found, now that nobody else can change it, and set it right."""
+    account_ids = [balance.account_id for balance in found.balances]
+    api_key_ids = [counts.api_key_id for counts in found.counts]
+    await derived.lock(connection, api_key_ids, account_ids)
+    wrong = Wrong(
+        await derived.wrong_balances(connection, account_ids), await derived.wrong_counts(connection, api_key_ids)
+    )
+    for counts in wrong.counts:
+        await derived.set_counts(connection, counts)
+    for balance in wrong.balances:
+        if balance.derived.available < 0 or balance.derived.reserved < 0:
+            raise BeyondRepair(
+                f'The entries of account "{balance.account}" add up to less than nothing, so the ledger itself is '
+                "damaged and nothing was changed: restore a backup, and please report this."
+            )
+        await derived.set_balance(connection, balance)
+    return wrong
