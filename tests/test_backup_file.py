@@ -106,7 +106,7 @@ def test_another_tar_is_no_backup(content: bytes) -> None:
 
 
 def test_a_later_form_of_backup_is_left_to_the_easel_that_made_it() -> None:
-    later = BACKUP.replace(b'"format": 1', b'"format": 2')
+    later = BACKUP.replace(b'"format": 1', b'"format": 3')
     with pytest.raises(BackupUnusable, match="newer Easel"):
         read(later)
 

@@ -16,6 +16,8 @@ from easel.domain.picture import object_name
 from easel.domain.secret import Secret
 from easel.outside import postgres_dump
 from easel.outside.backup_file import BackupUnusable, BackupWriter, Manifest
+from easel.outside.backup_output import Output
+from easel.outside.backup_seal import SealKey
 from easel.outside.pictures import PictureGone, Pictures
 from easel.store import snapshot
 from easel.store.database import Database
@@ -29,7 +31,7 @@ class Source:
     """An installation to back up.
 
     `is_secret_kept` says that the data folder keeps the secret; else it was given, and stays out of the backup.
-    `pictures` is None where they stay in their bucket. `postgres_bin` holds PostgreSQL's programs, None for Easel's.
+    `key` seals the backup. `pictures` is None where they stay in their bucket. `postgres_bin` holds PostgreSQL's programs, None for Easel's.
     """
 
     easel_version: str
@@ -37,6 +39,7 @@ class Source:
     postgres_bin: Path | None
     secret: Secret
     is_secret_kept: bool
+    key: SealKey
     pictures: Pictures | None
 
 
@@ -49,17 +52,18 @@ class BackedUp:
     pictures_gone: int
 
 
-async def back_up(source: Source, file: BinaryIO, working_dir: Path | None) -> BackedUp:
+async def back_up(source: Source, output: Output, working_dir: Path | None) -> BackedUp:
     """Write the backup. `working_dir` has room for the database's dump; None for the system's own.
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, DatabaseUnavailable.
     """
     with TemporaryFile(dir=working_dir) as dump, TemporaryFile(dir=working_dir) as names:
         manifest = await _write_down(source, dump, names)
-        writer = BackupWriter(file)
+        writer = BackupWriter(output.file, source.key, is_secret_last=output.is_secret_last)
         writer.manifest(manifest)
         if manifest.has_secret:
             writer.secret(source.secret.text)
+        writer.seal()
         dump.seek(0)
         writer.dump(dump, manifest.dump_bytes)
         names.seek(0)
@@ -93,7 +97,7 @@ async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manife
                 names.write(name.encode() + b"\n")
                 pictures += 1
     return Manifest(
-        format=1,
+        format=2,
         easel=source.easel_version,
         created_at=created_at,
         postgres_major=taken.postgres_major,
@@ -107,6 +111,8 @@ async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manife
         tasks=taken.tasks,
         unfinished=taken.unfinished,
         pictures=pictures,
+        sealed_with=source.key.sealed_with,
+        salt=source.key.salt.hex() if source.key.salt is not None else None,
     )
 
 

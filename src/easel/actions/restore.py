@@ -2,6 +2,9 @@
 
 Whoever calls this puts the installation to use only when it returns: until then the backup may prove damaged.
 Tasks that were unfinished are drawn again when a worker comes; that counts against none of them.
+
+A backup's database is a program. It is run only when its seal was checked, or the operator said that it need not be, and
+then by a role that may do nothing beyond its own database.
 """
 
 from dataclasses import dataclass
@@ -10,8 +13,9 @@ from tempfile import TemporaryFile
 
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.domain.secret import Secret
-from easel.outside import postgres_dump
+from easel.outside import backup_seal, postgres_dump
 from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.backup_seal import SealKey
 from easel.outside.pictures import Pictures
 from easel.store import schema, snapshot
 from easel.store.database import Database
@@ -53,6 +57,36 @@ def check(manifest: Manifest, easel_version: str, postgres_bin: Path | None, giv
             "EASEL_SECRET is not the secret of the backup's service: its keys and links would not work. "
             + ("Unset it: the backup holds the right one." if manifest.has_secret else "Set the right one.")
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What an operator gives to check a backup's seal with, from elsewhere than the backup."""
+
+    secret: Secret | None
+    passphrase: str | None
+
+
+def seal_key(manifest: Manifest, proofs: Proofs) -> SealKey:
+    """The key that the backup's seal is to be checked with. Raises BackupUnusable where none was given, or none can be."""
+    match manifest.sealed_with:
+        case None:
+            raise BackupUnusable(
+                "The backup has no seal, since an earlier Easel made it, so nothing shows whether it is as it was written: "
+                "if you know where it comes from, restore it with --unverified."
+            )
+        case "secret" if proofs.secret is not None:
+            return backup_seal.of_secret(proofs.secret)
+        case "passphrase" if proofs.passphrase is not None and manifest.salt is not None:
+            return backup_seal.of_passphrase(proofs.passphrase, bytes.fromhex(manifest.salt))
+        case "secret":
+            how = "name a file with the secret of its installation with --secret-file, or set EASEL_SECRET to it"
+        case _:
+            how = "name the file with the passphrase that it was sealed with with --passphrase-file"
+    raise BackupUnusable(
+        f"The backup cannot be checked, since it is sealed with a {manifest.sealed_with} that was not given: {how}; "
+        "or, if you know where it comes from, restore it with --unverified."
+    )
 
 
 async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> Ending:

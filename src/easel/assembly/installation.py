@@ -14,6 +14,7 @@ from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.outside import private_postgres
 from easel.outside.private_postgres import PrivatePostgres
 from easel.settings import Settings, SettingsWrong
+from easel.store import ownership
 from easel.store.database import Database
 
 
@@ -30,7 +31,7 @@ class Installation:
 def installation(settings: Settings) -> Iterator[Installation]:
     """The installation that the settings describe; its private database runs meanwhile.
 
-    Raises SettingsWrong, and PostgresUnusable where a private database cannot run.
+    Raises SettingsWrong; PostgresUnusable, SchemaUnusable and DatabaseUnavailable where a private database cannot be used.
     """
     if settings.database_url is not None:
         if settings.secret is None:
@@ -41,7 +42,8 @@ def installation(settings: Settings) -> Iterator[Installation]:
         yield Installation(settings.database_url, settings.secret, None)
         return
     with private_postgres.attach(settings.data_dir, settings.postgres_bin, settings.postgres_user) as private:
-        yield Installation(private.url, settings.secret or kept_secret(settings.data_dir), private)
+        ownership.hand_over(private.url, private_postgres.ROLE)
+        yield Installation(private.role_url, settings.secret or kept_secret(settings.data_dir), private)
 
 
 def kept_secret(data_dir: Path) -> Secret:

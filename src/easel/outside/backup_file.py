@@ -2,26 +2,27 @@
 
     manifest.json   what the backup is of, and what restoring it needs
     secret          the installation's secret, where its data folder keeps it
+    seal.json       a seal of everything before, which the dump's digest belongs to
     database.dump   as pg_dump's custom format has it
     pictures/…      every picture, by its name in storage
-    complete.json   how many pictures came and how many were gone, and a digest of everything before
+    complete.json   how many pictures came and how many were gone, and a digest and a seal of everything before
 
 Any tar can list and unpack it. This reader takes only plain files, of these names, in this order, within bounds; it
 never writes to a path that a file names. A file that was cut off or altered anywhere before its last member is
 refused, at the latest when that member is reached: what was read before then must not have been put to use.
 
+The seals (`backup_seal`) show that the backup is what somebody with the key wrote, the first of them before anything of
+the dump is run. Backups of format 1 have none.
+
 It does not hide anything: whoever has the file has the secret and every prompt. It does not make a dump harmless that
 an enemy wrote, since a dump is a program.
 """
 
-import contextlib
 import hashlib
 import os
-import secrets
 import tarfile
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, BinaryIO, Final, Literal
 
 import msgspec
@@ -31,11 +32,13 @@ from easel.domain import link
 from easel.domain.errors import EaselError
 from easel.domain.picture import object_name
 from easel.domain.secret import SECRET_CHARACTERS_MIN
+from easel.outside.backup_seal import SealedWith, SealKey
 from easel.outside.pictures import PICTURE_BYTES_MAX
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 SECRET: Final = "secret"  # noqa: S105 - a file's name
+SEAL: Final = "seal.json"
 DUMP: Final = "database.dump"
 PICTURES: Final = "pictures/"
 ENDING: Final = "complete.json"
@@ -44,6 +47,8 @@ MANIFEST_BYTES_MAX: Final = 1024 * 1024
 SECRET_BYTES_MAX: Final = 4096
 DUMP_BYTES_MAX: Final = 2**40
 _CHUNK_BYTES: Final = 1024 * 1024
+# The last is what too deep a nesting ends in.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOT_NEGATIVE: Final = Meta(ge=0)
 
 
@@ -54,12 +59,12 @@ class BackupUnusable(EaselError):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup is of. Counts are those of the database's snapshot."""
 
-    format: Literal[1]
-    easel: str
+    format: Literal[1, 2]
+    easel: Annotated[str, Meta(pattern=r"^[0-9A-Za-z.+-]{1,64}$")]
     """The version of Easel that made it."""
     created_at: datetime
     postgres_major: Annotated[int, _NOT_NEGATIVE]
-    migrations: list[str]
+    migrations: list[Annotated[str, Meta(max_length=200)]]
     """The steps of the schema that the database had taken."""
     secret_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
     has_secret: bool
@@ -72,6 +77,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: Annotated[int, _NOT_NEGATIVE]
     pictures: Annotated[int, _NOT_NEGATIVE]
     """How many its tasks show, 0 without pictures. Those that are deleted meanwhile do not come into the backup."""
+    sealed_with: SealedWith | None = None
+    """None before format 2."""
+    salt: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")] | None = None
+    """A passphrase's."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +89,11 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Annotated[int, _NOT_NEGATIVE]
     pictures_gone: Annotated[int, _NOT_NEGATIVE]
     sha256: str
+    seal: str = ""
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    seal: str
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -90,10 +104,17 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 class BackupWriter:
-    """Writes the members of one backup, in the order of the methods."""
+    """Writes the members of one backup, in the order of the methods.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Without a key it is not sealed. With `is_secret_last`, the file has zeros in the secret's place until it is whole but for
+    that, and on the disk.
+    """
+
+    def __init__(self, file: BinaryIO, key: SealKey | None = None, *, is_secret_last: bool = False) -> None:
         self._file = file
+        self._key = key
+        self._is_secret_last = is_secret_last
+        self._left_out: tuple[int, bytes] | None = None
         self._digest = hashlib.sha256()
         self._made_at = 0
 
@@ -105,7 +126,20 @@ class BackupWriter:
 
     def secret(self, text: str) -> None:
         """Add the secret that the data folder keeps."""
-        self._add(SECRET, text.encode())
+        data = text.encode()
+        self._begin(SECRET, len(data))
+        if self._is_secret_last:
+            self._left_out = (self._file.tell(), data)
+            self._file.write(bytes(len(data)))
+            self._digest.update(data)
+        else:
+            self._write(data)
+        self._pad(len(data))
+
+    def seal(self) -> None:
+        """Seal what there is so far, where there is a key."""
+        if self._key is not None:
+            self._add(SEAL, msgspec.json.encode(_Sealed(self._key.seal(SEAL, self._digest.digest()))))
 
     def dump(self, dump: BinaryIO, size_bytes: int) -> None:
         """Add the database, read from where `dump` stands."""
@@ -125,8 +159,19 @@ class BackupWriter:
     def end(self, pictures: int, pictures_gone: int) -> None:
         """Say that this was all."""
         ending = Ending(pictures=pictures, pictures_gone=pictures_gone, sha256=self._digest.hexdigest())
+        if self._key is not None:
+            ending = msgspec.structs.replace(ending, seal=self._key.seal(ENDING, _sum(ending)))
         self._add(ENDING, msgspec.json.encode(ending))
         self._file.write(bytes(2 * tarfile.BLOCKSIZE))
+        if self._left_out is not None:
+            self._fill_in(*self._left_out)
+
+    def _fill_in(self, position: int, data: bytes) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.seek(position)
+        self._file.write(data)
+        self._file.seek(0, os.SEEK_END)
 
     def _add(self, name: str, data: bytes) -> None:
         self._begin(name, len(data))
@@ -153,6 +198,7 @@ class BackupReader:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._digest = hashlib.sha256()
+        self._key: SealKey | None = None
 
     def manifest(self) -> Manifest:
         """What the backup is of; a file that is no backup, or a newer Easel's, is refused here."""
@@ -165,7 +211,7 @@ class BackupReader:
             if mark.format > FORMAT:
                 raise BackupUnusable("This backup was made by a newer Easel: restore it with that version.")
             return msgspec.json.decode(data, type=Manifest)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             raise _no_backup() from None
 
     def secret(self) -> str:
@@ -174,6 +220,20 @@ class BackupReader:
         if len(text) < SECRET_CHARACTERS_MIN:
             raise _damaged()
         return text
+
+    def seal(self, key: SealKey | None) -> None:
+        """Check what was read so far, and from now on the rest, against the key; with None nothing is checked."""
+        self._key = key
+        digest = self._digest.digest()
+        try:
+            sealed = msgspec.json.decode(self._member(SEAL, MANIFEST_BYTES_MAX), type=_Sealed)
+        except _UNREADABLE:
+            raise _damaged() from None
+        if key is not None and not key.is_seal(SEAL, digest, sealed.seal):
+            raise BackupUnusable(
+                f"The backup's seal is not one of this {key.sealed_with}: it was altered, or it is of another installation "
+                f"or was sealed with another {key.sealed_with}. Nothing of it was put to use."
+            )
 
     def dump(self, manifest: Manifest, to: BinaryIO) -> None:
         """Copy the database's dump. It is what was written: a damaged one is refused before anybody runs it."""
@@ -212,8 +272,10 @@ class BackupReader:
             raise _damaged()
         try:
             self.ending = msgspec.json.decode(self._content(size_bytes), type=Ending)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             raise _damaged() from None
+        if self._key is not None and not self._key.is_seal(ENDING, _sum(self.ending), self.ending.seal):
+            raise _damaged()
         if self.ending.sha256 != digest or self.ending.pictures != pictures:
             raise _damaged()
         self._exactly(2 * tarfile.BLOCKSIZE)
@@ -256,65 +318,14 @@ class BackupReader:
         return data
 
 
-@contextlib.contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """A file that only its owner may read, and that gets its name when it is whole and on the disk."""
-    if path.exists() or path.is_symlink():
-        raise BackupUnusable(f"There is a file {path} already: name another, or move it away.")
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
-    with _told(path):
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            aside.rename(path)
-        finally:
-            aside.unlink(missing_ok=True)
-        _flush_folder(path.parent)
-
-
-@contextlib.contextmanager
-def streamed(output: BinaryIO) -> Iterator[BinaryIO]:
-    """A file that is open already, such as standard output, for a backup that somebody else keeps."""
-    if output.isatty():
-        raise BackupUnusable("A backup is no text for a terminal: send it to a file or a program.")
-    with _told("standard output"):
-        yield output
-        output.flush()
-
-
-@contextlib.contextmanager
-def _told(place: object) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BackupUnusable(f"The backup cannot be written to {place}: {error.strerror or error}.") from None
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file at `path`, to be read from its beginning."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise BackupUnusable(f"The backup {path} cannot be read: {error.strerror}.") from None
-    with file:
-        yield file
-
-
 def _heading(name: str, size_bytes: int) -> bytes:
     """What the digest takes of a member besides its content."""
     return f"{name}\0{size_bytes}\0".encode()
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sum(ending: Ending) -> bytes:
+    """What the last seal is of."""
+    return f"{ending.sha256} {ending.pictures} {ending.pictures_gone}".encode()
 
 
 def _no_backup() -> BackupUnusable:

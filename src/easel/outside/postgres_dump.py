@@ -3,7 +3,8 @@
 The file is PostgreSQL's custom format, compressed. It can be loaded into the same or a newer major version. Nothing of
 roles and rights is in it: whoever loads it owns everything.
 
-Loading runs whatever statements the file holds, with all the rights of the database's owner.
+Loading runs whatever statements the file holds, with the rights of the role that the URL names, so that must be one that
+may do nothing beyond its database. pg_restore speaks to the server itself: nothing in the file is a command to psql.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ async def dump(url: str, bin_dir: Path | None, snapshot_id: str, to: BinaryIO) -
 
 async def load(url: str, bin_dir: Path | None, dumped: BinaryIO) -> None:
     """Fill an empty database, wholly or not at all. `dumped` is a real file. Raises PostgresUnusable."""
-    options = ["--single-transaction", "--exit-on-error"]
+    options = ["--single-transaction", "--exit-on-error", "--format=custom"]
     await _run("pg_restore", bin_dir, [*options, *_for_any_owner(url)], source=dumped)
 
 

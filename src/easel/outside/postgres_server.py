@@ -26,12 +26,15 @@ from easel.outside.postgres_account import ENVIRONMENT, Account, PostgresUnusabl
 from easel.outside.postgres_binaries import Binaries, reachable
 from easel.outside.postgres_log import PostgresLog
 
-USER = "easel"
+SUPERUSER = "easel"
+"""For setting up alone; the service works as the other."""
+ROLE = "easel_service"
 DATABASE = "postgres"
 PORT = 5432
 SOCKET_PATH_BYTES_MAX = 103  # macOS; Linux allows 107
 SHORT_SOCKET_ROOT = Path("/tmp")  # noqa: S108 - TMPDIR differs between a service and a shell; both must agree
 CONNECTIONS_MAX = 100
+SUPERUSER_CONNECTIONS = 3  # PostgreSQL's own default, kept free of the service's
 PROBE_S_MAX = 3
 START_S_MAX = 300.0  # recovery after a crash replays up to max_wal_size
 INITDB_S_MAX = 120.0
@@ -45,7 +48,8 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "fsync": "on",
-    "max_connections": str(CONNECTIONS_MAX),
+    "max_connections": str(CONNECTIONS_MAX + SUPERUSER_CONNECTIONS),
+    "superuser_reserved_connections": str(SUPERUSER_CONNECTIONS),
     "shared_buffers": "64MB",
     "max_parallel_workers_per_gather": "0",  # parallel queries share memory in /dev/shm, 64 MiB in a container
     "max_parallel_maintenance_workers": "0",
@@ -91,16 +95,25 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """Where a client connects, over the socket. The port is named because PGPORT would win otherwise."""
+        """Where the superuser connects, over the socket."""
+        return self._url(SUPERUSER)
+
+    @property
+    def role_url(self) -> str:
+        """Where the service connects, as an ordinary role."""
+        return self._url(ROLE)
+
+    def _url(self, user: str) -> str:
+        """The port is named because PGPORT would win otherwise."""
         host = quote(os.fsencode(self._socket_dir), safe="")
-        return f"postgresql://{USER}@/{DATABASE}?host={host}&port={PORT}"
+        return f"postgresql://{user}@/{DATABASE}?host={host}&port={PORT}"
 
     def health(self) -> Health:
         """How the server behind the socket answers, if there is one."""
         if not self._is_socket_dir_ours():
             return Health.SILENT
         command: list[str | Path] = [self._binaries.pg_isready, "-q", "-h", self._socket_dir, "-p", str(PORT)]
-        command += ["-U", USER, "-d", DATABASE, "-t", str(PROBE_S_MAX)]
+        command += ["-U", SUPERUSER, "-d", DATABASE, "-t", str(PROBE_S_MAX)]
         try:
             answer = subprocess.run(  # noqa: S603 - a list of arguments, no shell
                 command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, timeout=2 * PROBE_S_MAX, check=False
@@ -243,7 +256,7 @@ class PostgresServer:
             "-D",
             unfinished,
             "-U",
-            USER,
+            SUPERUSER,
             "--auth=trust",
             "--encoding=UTF8",
             "--no-locale",

@@ -22,6 +22,7 @@ from easel.outside.postgres_server import (
     CONNECTIONS_MAX,
     INITDB_S_MAX,
     POLL_S,
+    ROLE,
     SILENT_STOP_STEPS,
     START_S_MAX,
     Health,
@@ -31,6 +32,7 @@ from easel.outside.postgres_server import (
 
 __all__ = [
     "CONNECTIONS_MAX",
+    "ROLE",
     "PostgresUnusable",
     "PrivatePostgres",
     "attach",
@@ -61,8 +63,13 @@ class PrivatePostgres:
 
     @property
     def url(self) -> str:
-        """Where to connect: a libpq URL over the server's socket."""
+        """Where the superuser connects, a libpq URL over the server's socket: for setting up, and for tests."""
         return self._server.url
+
+    @property
+    def role_url(self) -> str:
+        """Where the service connects: as the role `ROLE`, which must have been made (`store/ownership.py`)."""
+        return self._server.role_url
 
     def ensure_running(self) -> None:
         """Start the server anew when it died; a few milliseconds when it answers. Raises PostgresUnusable."""

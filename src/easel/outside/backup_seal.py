@@ -1,0 +1,49 @@
+"""A backup's seal: that it is as it was written, by somebody who had the installation's secret or a passphrase.
+
+An HMAC-SHA256 under a key that follows from either. The secret may lie in the backup itself, so a seal proves something
+only to whoever has the secret, or the passphrase, from elsewhere. It hides nothing.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from easel.domain.secret import Secret
+
+PASSPHRASE_CHARACTERS_MIN: Final = 12
+SALT_BYTES: Final = 16
+_KEY_BYTES: Final = 32
+# scrypt as RFC 7914 has it: 32 MiB and a tenth of a second for each guess.
+_SCRYPT: Final = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024}
+
+SealedWith: TypeAlias = Literal["secret", "passphrase"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SealKey:
+    """What a backup is sealed with. `salt` is a passphrase's, and stands in the manifest."""
+
+    sealed_with: SealedWith
+    key: bytes
+    salt: bytes | None = None
+
+    def seal(self, part: str, digest: bytes) -> str:
+        """The seal of one part of a backup, by the digest of all that comes before it."""
+        return hmac.digest(self.key, b"easel backup\0" + part.encode() + b"\0" + digest, hashlib.sha256).hex()
+
+    def is_seal(self, part: str, digest: bytes, seal: str) -> bool:
+        """Whether that is this part's seal."""
+        return hmac.compare_digest(self.seal(part, digest).encode(), seal.encode(errors="replace"))
+
+
+def of_secret(secret: Secret) -> SealKey:
+    """The key of an installation, from its secret."""
+    return SealKey("secret", secret.derive("backups"))
+
+
+def of_passphrase(passphrase: str, salt: bytes | None = None) -> SealKey:
+    """The key of a passphrase, with a new salt unless one is given."""
+    salt = salt or secrets.token_bytes(SALT_BYTES)
+    return SealKey("passphrase", hashlib.scrypt(passphrase.encode(), salt=salt, dklen=_KEY_BYTES, **_SCRYPT), salt)
