@@ -19,8 +19,6 @@ from urllib.parse import urlsplit
 import msgspec
 import psycopg
 import pytest
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from easel.assembly.installation import kept_secret
 from easel.outside import private_postgres
@@ -380,27 +378,3 @@ def test_a_restore_that_was_killed_leaves_nothing_that_looks_whole_and_can_be_re
     assert answer.returncode == 0, answer.stderr
     assert sorted(left_in(room / "killed")) == ["pictures", "postgres", "secret"]
     assert_nothing_runs(room / "killed")
-
-
-def is_waited_for(connection: Connection[TupleRow]) -> bool:
-    waiting = connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'easel_migrations'::regclass")
-    return waiting.fetchone() is not None
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_backup_that_was_broken_off_leaves_no_file_of_its_name(
-    room: Path, busy: BusyBackup, number: signal.Signals
-) -> None:
-    file = room / f"broken-off-{number.name}.tar"
-    with busy.service.database() as connection:
-        # pg_dump waits for this.
-        connection.execute("LOCK TABLE easel_migrations IN ACCESS EXCLUSIVE MODE")
-        making = subprocess.Popen(
-            [sys.executable, "-m", "easel", "backup", str(file)],
-            env=busy.service.environment,
-            stderr=subprocess.DEVNULL,
-        )
-        eventually(lambda: is_waited_for(connection))
-        making.send_signal(number)
-        assert making.wait(30) != 0
-    assert list(room.glob(f"{file.name}*")) == []

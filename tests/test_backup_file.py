@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from easel.domain.secret import Secret
+from easel.outside import backup_seal
 from easel.outside.backup_file import BackupReader, BackupUnusable, BackupWriter, Manifest
+from easel.outside.backup_seal import SealKey
 
 SECRET = "s" * 64
 DUMP = b"a dump " * 200
@@ -36,23 +40,37 @@ MANIFEST = Manifest(
 )
 
 
-def written(manifest: Manifest = MANIFEST, more: Callable[[BackupWriter], object] = lambda _: None) -> bytes:
+def written(
+    manifest: Manifest = MANIFEST,
+    more: Callable[[BackupWriter], object] = lambda _: None,
+    key: SealKey | None = None,
+) -> bytes:
     file = io.BytesIO()
-    writer = BackupWriter(file)
+    fill(BackupWriter(file, key), manifest, more)
+    return file.getvalue()
+
+
+def fill(
+    writer: BackupWriter,
+    manifest: Manifest,
+    more: Callable[[BackupWriter], object] = lambda _: None,
+) -> None:
     writer.manifest(manifest)
     writer.secret(SECRET)
+    writer.seal()
     writer.dump(io.BytesIO(DUMP), len(DUMP))
     for name, data in PICTURES.items():
         writer.picture(f"{name[:2]}/{name}", data)
     more(writer)
     writer.end(len(PICTURES), 0)
-    return file.getvalue()
 
 
-def read(data: bytes) -> tuple[Manifest, str, bytes, dict[str, bytes]]:
+def read(data: bytes, key: SealKey | None = None) -> tuple[Manifest, str, bytes, dict[str, bytes]]:
     reader = BackupReader(io.BytesIO(data))
     manifest = reader.manifest()
     secret = reader.secret()
+    if manifest.sealed_with is not None:
+        reader.seal(key)
     dump = io.BytesIO()
     reader.dump(manifest, dump)
     return manifest, secret, dump.getvalue(), dict(reader.pictures(manifest.pictures))
@@ -60,6 +78,9 @@ def read(data: bytes) -> tuple[Manifest, str, bytes, dict[str, bytes]]:
 
 WHOLE = (MANIFEST, SECRET, DUMP, PICTURES)
 BACKUP = written()
+KEY = backup_seal.of_secret(Secret("t" * 32))
+SEALED_MANIFEST = msgspec.structs.replace(MANIFEST, format=2, sealed_with="secret")
+SEALED = written(SEALED_MANIFEST, key=KEY)
 
 
 def test_what_was_written_is_read() -> None:
@@ -94,7 +115,24 @@ def test_another_file_is_no_backup(data: bytes) -> None:
         BackupReader(io.BytesIO(data)).manifest()
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"kind":"easel backup"}', b"\xff"])
+NESTED = b"[" * 400_000
+MARK = b'{"kind":"easel backup","format":2,"migrations":'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"kind":"easel backup"}',
+        b"\xff",
+        NESTED,
+        MARK + NESTED,
+        NESTED + b"]" * 400_000,
+        b" " * 2**21,
+    ],
+)
 def test_another_tar_is_no_backup(content: bytes) -> None:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
@@ -139,7 +177,17 @@ def test_a_member_that_is_no_plain_file_is_refused(kind: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "claim", [{"pictures": 2}, {"dump_bytes": 2**41}, {"dump_bytes": 0}, {"tasks": -1}, {"secret_fingerprint": "x"}]
+    "claim",
+    [
+        {"pictures": 2},
+        {"dump_bytes": 2**41},
+        {"dump_bytes": 0},
+        {"tasks": -1},
+        {"secret_fingerprint": "x"},
+        {"easel": "0.1.0\x1b[2J"},
+        {"salt": "x"},
+        {"sealed_with": "nothing"},
+    ],
 )
 def test_a_manifest_that_claims_what_cannot_be_is_refused(claim: dict[str, Any]) -> None:
     with pytest.raises(BackupUnusable, match=r"damaged|no backup"):
@@ -152,3 +200,52 @@ def test_a_picture_larger_than_any_is_refused_before_it_is_read() -> None:
     at = BACKUP.index(b"complete.json")
     with pytest.raises(BackupUnusable, match="damaged"):
         read(BACKUP[:at] + member.tobuf(tarfile.GNU_FORMAT) + BACKUP[at:])
+
+
+@pytest.mark.parametrize("depth", [100_000, 400_000])
+def test_a_nested_ending_is_refused(depth: int) -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        member = tarfile.TarInfo("complete.json")
+        content = b'{"pictures":' + b"[" * depth
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    at = BACKUP.index(b"complete.json")
+    with pytest.raises(BackupUnusable, match="damaged"):
+        read(BACKUP[:at] + file.getvalue())
+
+
+@given(position=st.integers(0, len(SEALED) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_a_sealed_backup_is_refused_or_without_effect(position: int, bit: int) -> None:
+    damaged = bytearray(SEALED)
+    damaged[position] ^= 1 << bit
+    with contextlib.suppress(BackupUnusable):
+        assert read(bytes(damaged), KEY) == (SEALED_MANIFEST, *WHOLE[1:])
+
+
+class HalfKey(SealKey):
+    """Has the seal of the beginning and not that of the end, as somebody who altered what is between."""
+
+    def seal(self, part: str, digest: bytes) -> str:
+        return super().seal(part, digest) if part == "seal.json" else ""
+
+
+def test_pictures_that_were_exchanged_in_a_sealed_backup_are_refused() -> None:
+    exchanged = written(SEALED_MANIFEST, key=HalfKey(KEY.sealed_with, KEY.key))
+    assert read(exchanged)[0] == SEALED_MANIFEST
+    with pytest.raises(BackupUnusable, match="damaged"):
+        read(exchanged, KEY)
+
+
+def test_a_backup_sealed_with_another_key_is_refused_before_its_database_is_read() -> None:
+    reader = BackupReader(io.BytesIO(SEALED))
+    reader.manifest()
+    reader.secret()
+    with pytest.raises(BackupUnusable, match="seal is not one of this secret"):
+        reader.seal(backup_seal.of_secret(Secret("u" * 32)))
+
+
+def test_a_secret_that_is_written_last_makes_the_same_backup(tmp_path: Path) -> None:
+    with (tmp_path / "late").open("wb") as file:
+        fill(BackupWriter(file, KEY, is_secret_last=True), SEALED_MANIFEST)
+    assert (tmp_path / "late").read_bytes() == SEALED

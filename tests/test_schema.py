@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from easel.outside import private_postgres
 from easel.store import schema
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
-from tests.running_service import Service, finish, reachable_folder, submit
+from tests.running_service import Service, eventually, finish, reachable_folder, submit
 
 SECRET = Secret("s" * 32)
 _numbers = itertools.count(1)
@@ -74,6 +75,27 @@ def test_a_start_that_was_killed_between_two_steps_is_finished_by_the_next(
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
+
+
+def test_a_step_that_waits_for_a_table_lets_others_pass_and_is_applied_when_the_table_is_free(url: str) -> None:
+    async def begin() -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
+            for step in itertools.takewhile(lambda step: step.names != ["0005_counts.sql"], schema.steps(fresh=True)):
+                await schema.apply(connection, step)
+
+    asyncio.run(begin())
+    with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as other:
+        reader.execute("SELECT FROM api_keys")
+        preparing = threading.Thread(target=prepare, args=(url,))
+        preparing.start()
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'api_keys'::regclass"
+        eventually(lambda: other.execute(waiting).fetchone())
+        other.execute("SELECT FROM api_keys")
+        reader.rollback()
+        preparing.join(60)
+        applied = other.execute("SELECT count(*) FROM easel_migrations WHERE name = '0005_counts.sql'").fetchone()
+    assert applied == (1,)
 
 
 def test_a_database_that_a_newer_version_used_is_refused(url: str) -> None:

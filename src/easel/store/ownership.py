@@ -6,6 +6,7 @@ nobody with more rights than the role's.
 """
 
 import contextlib
+import time
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -16,8 +17,9 @@ from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
 
 _LOCK: Final = 0x6561_7365_6C + 2
-_LOCK_TIMEOUT_S: Final = 5
-_ATTEMPTS_MAX: Final = 5
+_LOCK_TIMEOUT_S: Final = 2
+_PAUSE_S: Final = 1.0
+_ATTEMPTS_MAX: Final = 20
 # Nothing but PostgreSQL's own functions and operators is found, whatever the database's owner has made or set.
 _SETTINGS: Final[dict[str, Any]] = {
     "autocommit": True,
@@ -76,9 +78,11 @@ def hand_over(superuser_url: str, role: str) -> None:
 
 
 def _hand_over_patiently(connection: Connection[TupleRow], role: str) -> None:
-    for _ in range(_ATTEMPTS_MAX):
+    """Whoever waits for a table keeps all others waiting behind, so it waits briefly, steps back, and tries again."""
+    for _ in range(_ATTEMPTS_MAX - 1):
         with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             return _hand_over(connection, role)
+        time.sleep(_PAUSE_S)
     return _hand_over(connection, role)
 
 

@@ -3,10 +3,11 @@
 Forward only, each step in a transaction of its own, all of them under one lock, so that any number of processes may
 start at once, and a process killed between two steps leaves the rest to the next. A database that a newer Easel has
 touched is refused rather than guessed at. The queue's schema is Procrastinate's own; its steps are recorded beside
-ours. Processes of earlier versions that are running go on working beside it: a step takes away nothing that they use,
-and what is counted twice by nobody is counted by the database (`docs/upgrading.md`). None of them starts any more.
+ours. Processes of earlier versions that are running go on beside the new schema, so a step takes away nothing that they
+use, and what they write must stay right (`docs/upgrading.md`). Those that start afterwards are refused.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavai
 _LOCK: Final = 0x6561_7365_6C  # "easel"
 _QUEUE_BASELINE: Final = "queue/schema.sql"
 _LOCK_TIMEOUT_S: Final = 60
-_DEADLOCKS_MAX: Final = 10
+_STEP_LOCK_TIMEOUT_S: Final = 2
+_STEP_PAUSE_S: Final = 1.0
+_STEP_ATTEMPTS_MAX: Final = 20
 _SERVER_VERSION_MIN: Final = 14
 
 
@@ -51,8 +54,14 @@ async def prepare(url: str, secret: Secret) -> None:
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
             await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
             _refuse_old_server(connection)
+            await connection.execute(f"SET lock_timeout = '{_STEP_LOCK_TIMEOUT_S}s'")
             await _migrate(connection)
             await _check_secret(connection, secret)
+    except psycopg.errors.LockNotAvailable:
+        raise SchemaUnusable(
+            "The database cannot be brought up to date while another process holds its tables, as a backup, an audit or "
+            "another start does: try again when that has ended."
+        ) from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
     except psycopg.errors.InsufficientPrivilege as error:
@@ -121,10 +130,12 @@ async def _migrate(connection: Connection) -> None:
 
 
 async def _apply_patiently(connection: Connection, step: Step) -> None:
-    """Processes that work on take their locks in orders of their own; where two wait for each other, begin anew."""
-    for _ in range(_DEADLOCKS_MAX):
-        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+    """Apply a step beside processes that work on, or read for long. Whoever waits for a table keeps all others waiting
+    behind, so it waits briefly, steps back, and tries again."""
+    for _ in range(_STEP_ATTEMPTS_MAX - 1):
+        with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             return await apply(connection, step)
+        await asyncio.sleep(_STEP_PAUSE_S)
     return await apply(connection, step)
 
 
