@@ -20,7 +20,7 @@ from easel.assembly.storage import picture_store
 from easel.commands.administration import data_dir_option
 from easel.commands.failures import told_plainly
 from easel.outside import backup_file, data_folder
-from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.backup_file import BackupReader, Ending, Manifest
 from easel.settings import Settings, SettingsWrong
 
 STANDARD_STREAM: Final = Path("-")
@@ -38,9 +38,8 @@ def backup(file: Path, data_dir: Path | None) -> None:
     """
     with told_plainly():
         read = _settings(data_dir)
-        if not data_folder.holds_database(read.data_dir):
-            raise BackupUnusable(f"There is no database in {read.data_dir}: name its folder with --data-dir.")
-        with _output(file) as output, installation(read) as installed:
+        data_folder.require_database(read.data_dir)
+        with _output(file) as output, installation(read, creates=False) as installed:
             made = asyncio.run(_back_up(read, installed, output, _beside(file)))
     click.echo(_summary(made.manifest, made.pictures, made.pictures_gone), err=True)
     if not made.manifest.has_pictures:
