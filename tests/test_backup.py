@@ -226,7 +226,7 @@ def test_a_backup_never_replaces_a_file(quiet: Path, busy: BusyBackup) -> None:
 
 def test_a_folder_without_a_database_is_not_backed_up_and_none_is_made(room: Path) -> None:
     with new_service(room, "nothing") as service:
-        assert "There is no database in" in backed_up(service, room / "nothing.tar", check=False)
+        assert "There is no Easel database in" in backed_up(service, room / "nothing.tar", check=False)
         assert left_in(service.data_dir) == []
     assert not (room / "nothing.tar").exists()
 

@@ -12,7 +12,7 @@ from typing import Final
 _NO_TELEMETRY: Final = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1")
 """As different libraries read NO_PROXY: some know networks, others only what is written out."""
-_LIBPQ: Final = re.compile(r"PG[A-Z]+")
+_LIBPQ: Final = re.compile(r"PG[A-Z_]+")
 
 
 def copy() -> dict[str, str]:

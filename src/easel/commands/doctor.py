@@ -20,7 +20,7 @@ from easel.commands.administration import data_dir_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation import LayerFailed
 from easel.engines.engine import EngineUnusable
-from easel.outside import moderation_plugins, rulebook, secret_file
+from easel.outside import data_folder, moderation_plugins, rulebook, secret_file
 from easel.outside.moderation_endpoint import EndpointUnusable
 from easel.outside.moderation_plugins import PluginUnusable
 from easel.outside.picture_classifier_folder import ClassifierUnusable
@@ -46,7 +46,7 @@ class Diagnosis:
 def doctor(data_dir: Path | None) -> None:
     """Look at database, storage, engine, device, secret and moderation, and say what is missing.
 
-    It makes nothing: before the first start it says that there is no data folder yet.
+    It makes nothing. An empty data folder is one before its first start; any other without a database is the wrong one.
     """
     is_well = True
     for diagnosis in _diagnoses(data_dir):
@@ -98,6 +98,9 @@ def _secret(read: Settings) -> Diagnosis:
 def _database(read: Settings) -> Iterator[Diagnosis]:
     """What there is to say of the database, and of the secret where it is another than the database's."""
     kind = "private PostgreSQL" if read.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
+    if read.database_url is None and data_folder.is_blank(read.data_dir):
+        yield Diagnosis("database", is_well=True, words=f"none yet in {read.data_dir}; the first start makes it")
+        return
     try:
         with installation(read, creates=False) as installed:
             workers = asyncio.run(_ask_database(read, installed))

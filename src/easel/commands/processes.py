@@ -67,7 +67,8 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 forwarded_allow_ips=read.trusted_proxy_list,
                 ws="none",
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
-                timeout_graceful_shutdown=read.drain_timeout_s,
+                # Of 0 uvicorn would complain at every stop.
+                timeout_graceful_shutdown=max(1, read.drain_timeout_s),
             )
             server = _Server(config, app.stop)
             # uvicorn takes SIGTERM and SIGINT while it serves. One that comes before is kept for it here; it also raises

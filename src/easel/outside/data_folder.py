@@ -33,6 +33,14 @@ def holds_database(data_dir: Path) -> bool:
         raise DataFolderUnusable(f"{data_dir} cannot be looked into: {error.strerror}.") from None
 
 
+def is_blank(data_dir: Path) -> bool:
+    """Whether there is such a folder and nothing in it yet."""
+    try:
+        return data_dir.is_dir() and not any(data_dir.iterdir())
+    except OSError:
+        return False
+
+
 def require_database(data_dir: Path) -> None:
     """Raise DataFolderUnusable where the folder holds no database, for whoever only looks and must not make one."""
     if not holds_database(data_dir):
