@@ -1,6 +1,5 @@
 """Logs of several processes on one descriptor: each event on a line of its own, and none at a stop that says nothing."""
 
-import fcntl
 import json
 import os
 import subprocess

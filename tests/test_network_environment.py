@@ -57,7 +57,7 @@ class Hit(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_PUT = do_CONNECT = answer
+    do_POST = do_PUT = do_CONNECT = answer  # noqa: N815 - as the library calls them
 
     def log_message(self, *_: Any) -> None:
         """Nothing."""
@@ -172,7 +172,7 @@ def test_a_bucket_on_this_machine_is_asked_without_a_proxy(environ: pytest.Monke
 
 def test_a_bucket_that_a_proxy_keeps_away_names_the_variable(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("ALL_PROXY", SOCKS)
-    with pytest.raises(StorageFailed, match="and the proxy that ALL_PROXY names$"):
+    with pytest.raises(StorageFailed, match=r"and the proxy that ALL_PROXY names$"):
         asyncio.run(bucket("http://images.test").put(NAME, b"x", "image/png"))
 
 
