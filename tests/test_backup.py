@@ -320,8 +320,9 @@ def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
             await connection.execute("INSERT INTO accounts (name) VALUES ('of old')")
 
     with new_service(room, "old") as service:
+        fingerprint = kept_secret(service.data_dir).fingerprint
         with private_postgres.attach(service.data_dir) as server:
-            asyncio.run(prepare_as_of_old(server.url, kept_secret(service.data_dir).fingerprint))
+            asyncio.run(prepare_as_of_old(server.url, fingerprint))
         backed_up(service, room / "old.tar")
     assert restored(room / "old.tar", room / "old-again").returncode == 0
     with Service(room / "old-again").database() as connection:

@@ -59,7 +59,8 @@ def test_an_unusable_secret_is_told_by_the_file_and_never_replaced(
     assert callable(ill)
     ill(secret)
     before = secret.read_bytes() if secret.exists() else None
-    for command in LOOKERS:
+    # Three commands for what happens most; they read the secret at one place.
+    for command in LOOKERS if what.startswith("is gone") else LOOKERS[:1]:
         said = says(idle, *command)
         assert said.startswith(f"Error: The secret {secret} {what}")
         assert "EASEL_SECRET is" not in said
