@@ -66,10 +66,12 @@ def test_a_database_that_is_not_easels_is_not_made_so_by_looking(two_webs: Fleet
         connection.autocommit = True
         connection.execute("CREATE DATABASE elsewhere")
         url = server.url.replace("/postgres?", "/elsewhere?")
-        ran = easel("credits", "show", **{**_own(two_webs), "EASEL_DATABASE_URL": url})
+        own = {**_own(two_webs), "EASEL_DATABASE_URL": url}
+        said = [easel(*command, **own) for command in (["credits", "show"], ["secret", "reset", "--yes"])]
         connection.execute("DROP DATABASE elsewhere")
-    assert ran.returncode == 78
-    assert "This database has none of Easel's tables: name Easel's own (EASEL_DATABASE_URL" in ran.stderr
+    for ran in said:
+        assert ran.returncode == 78
+        assert "This database has none of Easel's tables: name Easel's own (EASEL_DATABASE_URL" in ran.stderr
 
 
 def _own(fleet: Fleet) -> dict[str, str]:

@@ -156,5 +156,6 @@ async def _check_secret(connection: Connection, secret: Secret) -> None:
 
 
 async def set_fingerprint(connection: Connection, secret: Secret) -> None:
-    """Have the database recognise another secret than before."""
+    """Have the database recognise another secret than before. Raises SchemaUnusable where it is not Easel's."""
+    await _refuse_strange(connection)
     await connection.execute("UPDATE installation SET secret_fingerprint = %s", (secret.fingerprint,))
