@@ -19,7 +19,7 @@ from bench import machine
 from bench.gpu_contenders import CompiledDiffusers, Contender, Diffusers, Easel, Stages
 from bench.gpu_models import REAL, SEED, TINY, build, flop
 from bench.gpu_report import ContenderFound, Found, SizeFound
-from easel import settings
+from easel import process_environment
 from easel.engines.engine import Drawing
 from easel.engines.zimage_devices import free_caches, memory_bytes, pick, settle
 from easel.engines.zimage_parts import Parts
@@ -51,7 +51,7 @@ def main(device: str, draws: int | None, compiled: Path | None, markdown: Path |
     if on.type != "cuda" and not tiny:
         raise click.ClickException("There is no CUDA device here; --tiny shows on any machine that this runs.")
     if compiled is not None:
-        settings.keep_compiled(compiled)
+        process_environment.keep_compiled(compiled)
     with torch.cuda.device(on if on.type == "cuda" else -1):
         told = measure(on, draws or (2 if tiny else 20), tiny=tiny).markdown()
     click.echo(told)

@@ -75,6 +75,17 @@ class Fleet(Service):
         self.webs[number] = self._process(["web", "--port", str(self.ports[number])], self._web_settings[number])
         self._await_ready(self.webs[number])
 
+    @contextmanager
+    def web(self, settings: Settings, port: int) -> Iterator[subprocess.Popen[bytes]]:
+        """One more web process, meanwhile, that none of the others knows of."""
+        process = self._process(["web", "--port", str(port)], settings)
+        try:
+            self._await_ready(process)
+            yield process
+        finally:
+            process.terminate()
+            _forget(process)
+
     def start_worker(self, settings: Settings | None = None) -> subprocess.Popen[bytes]:
         """One more worker, ready."""
         self.workers.append(self._process(["worker"], settings or {}))

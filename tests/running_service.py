@@ -167,8 +167,9 @@ class Service:
         """A key of an account: made by the command line where there are options, and otherwise as that makes it, without the
         second that its start takes."""
         if not options and not {"EASEL_DATABASE_URL", "EASEL_SECRET"} & self.environment.keys():
+            secret = kept_secret(self.data_dir)
             with private_postgres.attach(self.data_dir) as server:
-                return asyncio.run(_issued(server.url, kept_secret(self.data_dir), account, credits))
+                return asyncio.run(_issued(server.url, secret, account, credits))
         made = self.cli("keys", "create", "--account", account, "--credits", credits, "--json", *options)
         return str(json.loads(made.stdout)["key"])
 

@@ -229,7 +229,7 @@ def test_a_backup_never_replaces_a_file(quiet: Path, busy: BusyBackup) -> None:
 
 def test_a_folder_without_a_database_is_not_backed_up_and_none_is_made(room: Path) -> None:
     with new_service(room, "nothing") as service:
-        assert "There is no database in" in backed_up(service, room / "nothing.tar", check=False)
+        assert "There is no Easel database in" in backed_up(service, room / "nothing.tar", check=False)
         assert left_in(service.data_dir) == []
     assert not (room / "nothing.tar").exists()
 
@@ -325,8 +325,9 @@ def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
             await connection.execute("INSERT INTO accounts (name) VALUES ('of old')")
 
     with new_service(room, "old") as service:
+        fingerprint = kept_secret(service.data_dir).fingerprint
         with private_postgres.attach(service.data_dir) as server:
-            asyncio.run(prepare_as_of_old(server.url, kept_secret(service.data_dir).fingerprint))
+            asyncio.run(prepare_as_of_old(server.url, fingerprint))
         backed_up(service, room / "old.tar")
     assert restored(room / "old.tar", room / "old-again").returncode == 0
     with Service(room / "old-again").database() as connection:

@@ -42,7 +42,9 @@ def test_the_readmes_defaults_are_the_settings_own() -> None:
 def test_every_command_in_the_readme_exists() -> None:
     for line in re.findall(r"^(?:\$ )?easel ([a-z].*)$", README, flags=re.MULTILINE):
         words = line.split("#")[0].split()
-        named = words[:2] if words[0] in {"keys", "groups", "credits", "callbacks", "moderation"} else words[:1]
+        named = (
+            words[:2] if words[0] in {"keys", "groups", "credits", "callbacks", "moderation", "secret"} else words[:1]
+        )
         answer = CliRunner().invoke(main, [*named, "--help"])
         assert answer.exit_code == 0, line
         for option in re.findall(r"--[a-z-]+|(?<= )-o", line):

@@ -132,9 +132,9 @@ def test_what_is_compiled_is_kept_where_the_operator_says_or_else_in_the_data_fo
     tmp_path: Path, data_dir: str, given: dict[str, str], kept: str | None
 ) -> None:
     script = """
-from easel import settings
-settings.keep_compiled(settings.read().compiled_folder)
-print(settings.environment().get("TORCHINDUCTOR_CACHE_DIR"))
+from easel import process_environment, settings
+process_environment.keep_compiled(settings.read().compiled_folder)
+print(process_environment.copy().get("TORCHINDUCTOR_CACHE_DIR"))
 """
     given = {name: str(tmp_path / value) for name, value in given.items()}
     environ = {"PYTHONPATH": ":".join(sys.path), "EASEL_DATA_DIR": str(tmp_path / data_dir), **given}

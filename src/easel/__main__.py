@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 import easel
+from easel import process_environment
 
 _COMMANDS: Final = {
     "serve": "easel.commands.serve:serve",
@@ -20,6 +21,7 @@ _COMMANDS: Final = {
     "doctor": "easel.commands.doctor:doctor",
     "backup": "easel.commands.backup:backup",
     "restore": "easel.commands.backup:restore",
+    "secret": "easel.commands.secret:secret_group",
     "web": "easel.commands.processes:web",
     "worker": "easel.commands.processes:worker",
 }
@@ -49,6 +51,7 @@ def main() -> None:
 
     Settings are environment variables named EASEL_…; the README lists them.
     """
+    process_environment.keep_loopback_direct()
     # One that comes before a command listens for it still gives back what was taken, the database among it.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:

@@ -4,12 +4,16 @@ Synchronous, one request at a time. It does not retry a submission, since an ans
 accepted; reading is retried.
 """
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
+
+from easel import network_environment
+from easel.network_environment import NetworkUnusable
 
 POLL_EVERY_S: Final = 0.25
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -41,9 +45,8 @@ class Client:
     """Talks to one service with one key."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        self._http = httpx2.Client(
-            base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=REQUEST_TIMEOUT_S
-        )
+        """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
+        self._http = _http(url, base_url=url, headers={"authorization": f"Bearer {api_key}"})
 
     def __enter__(self) -> "Client":
         return self
@@ -74,7 +77,8 @@ class Client:
     def picture(self, task: dict[str, Any]) -> bytes:
         """The file behind a completed task's link. Raises ClientError."""
         try:
-            with httpx2.stream("GET", task["results"][0], timeout=REQUEST_TIMEOUT_S) as response:
+            link = task["results"][0]
+            with _http(link) as http, http.stream("GET", link) as response:
                 if response.status_code != 200:
                     raise ClientError(f"The picture's link answered {response.status_code}")
                 file = bytearray()
@@ -97,6 +101,25 @@ class Client:
                     raise ClientError(f"The service cannot be reached ({type(error).__name__})") from error
             time.sleep(0.5 * attempt)
         raise AssertionError("unreachable")
+
+
+def _http(url: str, **options: Any) -> httpx2.Client:
+    """A client for one address, by the way that the environment names. Raises ClientError."""
+    try:
+        proxy_url = network_environment.proxy_for(url)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is not asked for plain HTTP
+        if url.startswith("https:") or (proxy_url or "").startswith("https:"):
+            network_environment.check_certificates()
+            tls = httpx2.create_ssl_context()
+    except NetworkUnusable as error:
+        raise ClientError(str(error).rstrip(".")) from None
+    proxy = None if proxy_url is None else _proxy(proxy_url, tls)
+    # What the environment says has been read.
+    return httpx2.Client(verify=tls, proxy=proxy, trust_env=False, timeout=REQUEST_TIMEOUT_S, **options)
+
+
+def _proxy(url: str, tls: ssl.SSLContext) -> httpx2.Proxy:
+    return httpx2.Proxy(url, ssl_context=tls if url.startswith("https:") else None)
 
 
 def _answer(response: httpx2.Response) -> dict[str, Any]:

@@ -10,12 +10,16 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from easel.log_lines import WholeLines
+
+STANDARD_ERROR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _QUIET_LIBRARIES: Final = ("procrastinate", "psycopg", "uvicorn", "httpx", "httpx2", "asyncio", "PIL")
 
 
 def configure(process: str, log_format: Literal["auto", "json", "text"], log_level: str) -> None:
     """Send this process's events, and the warnings of its libraries, to standard error."""
+    lines = WholeLines(STANDARD_ERROR)
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -35,10 +39,10 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _LineLogger(lines),
     )
     structlog.contextvars.bind_contextvars(process=process)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -46,9 +50,23 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
     logging.getLogger("easel").setLevel(_LEVELS[log_level])
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _LineLogger:
+    """What structlog gives its rendered events to."""
+
+    def __init__(self, lines: WholeLines) -> None:
+        self._lines = lines
+
+    def msg(self, message: str) -> None:
+        """Write an event."""
+        self._lines.write(f"{message}\n")
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
 def _json(event: structlog.typing.EventDict, **_: object) -> str:

@@ -5,7 +5,6 @@ Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an 
 `EASEL_REMOTE_API_KEY_FILE` and `EASEL_MODERATION_API_KEY_FILE`.
 """
 
-import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -211,23 +210,6 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
         return "<ClientSettings>"
 
 
-def environment() -> dict[str, str]:
-    """A copy of this process's environment, for its children."""
-    return dict(os.environ)
-
-
-def keep_compiled(folder: Path) -> None:
-    """Have PyTorch's compiler, which asks the environment where, keep what it makes; an operator's own choice stands.
-
-    It is code that will be run, so nobody else may write there. Where there can be no such folder, PyTorch takes a
-    temporary one.
-    """
-    with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.access(folder, os.W_OK | os.X_OK):
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
-
-
 def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """The settings of the service; `overrides` (from the command line) win over the environment, unless None.
 
@@ -354,11 +336,14 @@ def _secret(environ: Mapping[str, str]) -> Secret | None:
     text = _given_or_in_file(environ, "EASEL_SECRET")
     if text is None:
         return None
+    is_in_file = not environ.get("EASEL_SECRET", "").strip()
+    source = "The secret in the file that EASEL_SECRET_FILE names" if is_in_file else "EASEL_SECRET"
     if len(text) < SECRET_CHARACTERS_MIN:
         raise SettingsWrong(
-            f"EASEL_SECRET is shorter than {SECRET_CHARACTERS_MIN} characters: make one with `openssl rand -hex 32`."
+            f"{'EASEL_SECRET_FILE holds a secret that' if is_in_file else 'EASEL_SECRET'} is shorter than "
+            f"{SECRET_CHARACTERS_MIN} characters: make one with `openssl rand -hex 32`."
         )
-    return Secret(text)
+    return Secret(text, source=source)
 
 
 def _given_or_in_file(environ: Mapping[str, str], name: str) -> str | None:

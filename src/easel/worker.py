@@ -21,7 +21,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker as QueueLoop
 from psycopg_pool import PoolTimeout
 
-from easel.actions import rescue, settle
+from easel.actions import rescue, settle, side_tasks
 from easel.actions.deliver import Deliver
 from easel.actions.draw import Draw, NotBegun
 from easel.actions.newsroom import Newsroom
@@ -85,8 +85,7 @@ class Worker:
                 self._deliver.stop()
                 await asyncio.wait({delivering}, timeout=min(self._drain_timeout_s, LAST_DELIVERIES_S))
             finally:
-                for task in (*beside, delivering):
-                    task.cancel()
+                await side_tasks.end([*beside, delivering, *self._draw.leaving])
 
     def stop(self) -> None:
         """Take no more jobs, and begin none of those taken."""

@@ -22,6 +22,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from easel.actions import side_tasks
 from easel.actions.callback_secrets import signing_secrets
 from easel.domain import webhook
 from easel.domain.delivery import Attempted, State, message_id, verdict
@@ -89,7 +90,13 @@ class Deliver:
         self._look.set()
 
     async def run(self) -> None:
-        """Deliver what is due until `stop`, and what is due then."""
+        """Deliver what is due until `stop`, and what is due then; cancelled, break off what is under way."""
+        try:
+            await self._run()
+        finally:
+            await side_tasks.end(list(self._under_way))
+
+    async def _run(self) -> None:
         while not self._is_stopping:
             self._look.clear()
             await self._look_once()

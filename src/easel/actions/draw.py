@@ -86,6 +86,8 @@ class Draw:
         self._settings = settings
         self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
         self._places = Places(engine.draws_at_once, engine.jobs_at_once)
+        self.leaving: set[asyncio.Task[None]] = set()
+        """What watched draws that are over, and may still be in the middle of a statement."""
         self._is_stopping = False
 
     @property
@@ -212,11 +214,17 @@ class Draw:
                 return _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
             finally:
                 steps.stop(is_ended=True)
-                for watcher in watching:
-                    watcher.cancel()
+                self._let_go(watching)
         if drawn.pixels.caption_tokens_cut:
             log.warning("caption_cut", task_id=task.id, tokens=drawn.pixels.caption_tokens_cut)
         return drawn
+
+    def _let_go(self, watching: Sequence[asyncio.Task[None]]) -> None:
+        """End the watchers of a draw, without waiting for them."""
+        for watcher in watching:
+            watcher.cancel()
+            self.leaving.add(watcher)
+            watcher.add_done_callback(self.leaving.discard)
 
     async def _report(self, task: Task, steps: Steps) -> None:
         """Write progress as steps are done; end the process when no sign of life comes any more."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from easel import process_environment
 from easel.engines.engine import Engine, EngineUnusable
-from easel.settings import Settings, keep_compiled
+from easel.settings import Settings
 
 if TYPE_CHECKING:
     from easel.engines.remote import Remote
@@ -38,7 +39,7 @@ def engine(settings: Settings) -> Engine:
 
 def zimage(settings: Settings) -> "ZImage":
     """The model in this process, not yet loaded. Raises EngineUnusable."""
-    keep_compiled(settings.compiled_folder)
+    process_environment.keep_compiled(settings.compiled_folder)
     from easel.engines.zimage import ZImage
     from easel.engines.zimage_lora import Lora
 

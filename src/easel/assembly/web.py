@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from easel.actions import side_tasks
 from easel.actions.forecast import Forecast
 from easel.actions.newsroom import Newsroom
 from easel.actions.submit import Submit, SubmitSettings
@@ -17,6 +18,7 @@ from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
 from easel.web.callbacks import CallbackEndpoints
+from easel.web.documents import DocumentEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.links import LinkBase
@@ -52,8 +54,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await asyncio.to_thread(judge.load_rules)
         beside = [asyncio.create_task(work) for work in (newsroom.run(), swept.run())]
         yield
-        for task in beside:
-            task.cancel()
+        await side_tasks.end(beside)
         await judge.aclose()
         await data.close()
 
@@ -66,6 +67,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         openai_images=OpenaiImageEndpoint(auth, submit, answers, kept, link_base),
         pictures=PictureEndpoint(kept, keys),
         health=HealthEndpoints(data, kept),
+        documents=DocumentEndpoints(link_base),
     )
     return App(routes(endpoints), lifespan, newsroom.close)
 

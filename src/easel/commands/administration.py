@@ -38,20 +38,27 @@ data_dir_option = click.option(
 )
 
 
-def with_database(data_dir: Path | None, act: Callable[[Database, bytes], Awaitable[_Answer]]) -> _Answer:
-    """Do something with the installation's database and its pepper, and give what came of it."""
-    return with_installation(data_dir, pepper, act)
+def with_database(
+    data_dir: Path | None, act: Callable[[Database, bytes], Awaitable[_Answer]], *, creates: bool = False
+) -> _Answer:
+    """Do something with the installation's database and its pepper, and give what came of it.
+
+    Where there is no installation, one is made only by what `creates`.
+    """
+    return with_installation(data_dir, pepper, act, creates=creates)
 
 
 def with_installation(
     data_dir: Path | None,
     derive: Callable[[Secret], bytes],
     act: Callable[[Database, bytes], Awaitable[_Answer]],
+    *,
+    creates: bool = False,
 ) -> _Answer:
     """Do something with the installation's database and what is derived from its secret, and give what came of it."""
 
     async def run(read: settings.Settings, installed: Installation) -> _Answer:
-        await schema.prepare(installed.database_url, installed.secret)
+        await schema.prepare(installed.database_url, installed.secret, creates=creates)
         database = database_of(read, installed)
         await database.open()
         try:
@@ -62,7 +69,7 @@ def with_installation(
     with told_plainly():
         read = settings.read(data_dir=data_dir)
         logs.configure("command", read.log_format, "warning")
-        with installation(read) as installed:
+        with installation(read, creates=creates) as installed:
             return asyncio.run(run(read, installed))
 
 
@@ -103,7 +110,7 @@ def create_key(
     *,
     as_json: bool,
 ) -> None:
-    """Make a key and print it, once.
+    """Make a key and print it, once. Before the first start this makes the data folder and its database as well.
 
     Without --rate and --unfinished the settings EASEL_CREATES_PER_MINUTE and EASEL_UNFINISHED_MAX say how much it may.
     """
@@ -118,7 +125,9 @@ def create_key(
         creates_per_minute=rate,
         unfinished_max=unfinished,
     )
-    issued: IssuedKey = with_database(data_dir, lambda database, pepper: key_actions.issue(database, pepper, order))
+    issued: IssuedKey = with_database(
+        data_dir, lambda database, pepper: key_actions.issue(database, pepper, order), creates=True
+    )
     if as_json:
         click.echo(msgspec.json.encode({"account": issued.account, "id": issued.id, "key": issued.key}))
     else:

@@ -21,7 +21,7 @@ from easel.commands.administration import data_dir_option
 from easel.commands.failures import told_plainly
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.outside import backup_output, backup_seal, data_folder
-from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.backup_file import BackupReader, Ending, Manifest
 from easel.outside.backup_output import Output
 from easel.outside.backup_seal import PASSPHRASE_CHARACTERS_MIN, SealKey
 from easel.settings import Settings, SettingsWrong
@@ -48,9 +48,8 @@ def backup(file: Path, passphrase_file: Path | None, data_dir: Path | None) -> N
     with told_plainly():
         read = _settings(data_dir)
         passphrase = _passphrase(passphrase_file)
-        if not data_folder.holds_database(read.data_dir):
-            raise BackupUnusable(f"There is no database in {read.data_dir}: name its folder with --data-dir.")
-        with _output(file) as output, installation(read) as installed:
+        data_folder.require_database(read.data_dir)
+        with _output(file) as output, installation(read, creates=False) as installed:
             key = (
                 backup_seal.of_secret(installed.secret) if passphrase is None else backup_seal.of_passphrase(passphrase)
             )

@@ -12,21 +12,23 @@ import click
 
 from easel import logs, settings
 from easel.assembly.engines import devices, engine, remote
-from easel.assembly.installation import Installation, database_of, installation, secret_file
+from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.moderation import classifier, endpoint
 from easel.assembly.storage import picture_store
+from easel.commands import start_warnings
 from easel.commands.administration import data_dir_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation import LayerFailed
 from easel.engines.engine import EngineUnusable
-from easel.outside import moderation_plugins, rulebook
+from easel.outside import data_folder, moderation_plugins, rulebook, secret_file
 from easel.outside.moderation_endpoint import EndpointUnusable
 from easel.outside.moderation_plugins import PluginUnusable
 from easel.outside.picture_classifier_folder import ClassifierUnusable
 from easel.outside.pictures import StorageFailed
-from easel.outside.private_postgres import PostgresUnusable
+from easel.outside.secret_file import SecretUnusable
 from easel.settings import Settings, SettingsWrong
 from easel.store import queue, schema
+from easel.store.schema import SecretMismatch
 from easel.supervisor import EXIT_UNUSABLE
 
 
@@ -44,7 +46,7 @@ class Diagnosis:
 def doctor(data_dir: Path | None) -> None:
     """Look at database, storage, engine, device, secret and moderation, and say what is missing.
 
-    Makes the data folder, its secret and the private database where they are not there yet, as a first start would.
+    It makes nothing. An empty data folder is one before its first start; any other without a database is the wrong one.
     """
     is_well = True
     for diagnosis in _diagnoses(data_dir):
@@ -62,10 +64,12 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
         return
     logs.configure("doctor", read.log_format, "error")
     yield Diagnosis("settings", is_well=True, words=f"data in {read.data_dir}, links at {_links_at(read)}")
-    for sentence in settings.misspelt():
+    for sentence in start_warnings.of_environment():
         yield Diagnosis("settings", is_well=False, words=sentence)
-    yield _secret(read)
-    yield from _database(read)
+    found = list(_database(read))
+    if not any(diagnosis.subject == "secret" for diagnosis in found):
+        yield _secret(read)
+    yield from found
     yield _storage(read)
     yield from _engine(read)
     yield from _moderation(read)
@@ -80,16 +84,34 @@ def _secret(read: Settings) -> Diagnosis:
         return Diagnosis("secret", is_well=True, words="given by the environment")
     if read.database_url is not None:
         return Diagnosis("secret", is_well=False, words="EASEL_SECRET is required with EASEL_DATABASE_URL")
-    where = secret_file(read.data_dir)
-    return Diagnosis("secret", is_well=True, words=f"kept in {where}, made at first start")
+    where = secret_file.secret_file(read.data_dir)
+    try:
+        is_there = secret_file.found_secret(read.data_dir) is not None
+    except EaselError as error:
+        return Diagnosis("secret", is_well=False, words=str(error))
+    if not is_there:
+        return Diagnosis("secret", is_well=True, words=f"none yet; the first start makes it in {where}")
+    exposed = secret_file.exposure(read.data_dir)
+    return Diagnosis("secret", is_well=exposed is None, words=exposed or f"kept in {where}, for its owner alone")
 
 
 def _database(read: Settings) -> Iterator[Diagnosis]:
+    """What there is to say of the database, and of the secret where it is another than the database's."""
     kind = "private PostgreSQL" if read.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
+    if read.database_url is None and data_folder.is_blank(read.data_dir):
+        yield Diagnosis("database", is_well=True, words=f"none yet in {read.data_dir}; the first start makes it")
+        return
     try:
-        with installation(read) as installed:
+        with installation(read, creates=False) as installed:
             workers = asyncio.run(_ask_database(read, installed))
-    except (SettingsWrong, PostgresUnusable, EaselError) as error:
+    except SecretUnusable:
+        yield Diagnosis("database", is_well=False, words=f"{kind}: not asked without its secret")
+        return
+    except SecretMismatch as error:
+        yield Diagnosis("secret", is_well=False, words=str(error))
+        yield Diagnosis("database", is_well=True, words=f"{kind}, reachable")
+        return
+    except (SettingsWrong, EaselError) as error:
         yield Diagnosis("database", is_well=False, words=f"{kind}: {error}")
         return
     yield Diagnosis("database", is_well=True, words=f"{kind}, reachable, its schema is this version's")
@@ -98,7 +120,7 @@ def _database(read: Settings) -> Iterator[Diagnosis]:
 
 
 async def _ask_database(read: Settings, installed: Installation) -> int:
-    await schema.prepare(installed.database_url, installed.secret)
+    await schema.prepare(installed.database_url, installed.secret, creates=False)
     database = database_of(read, installed)
     await database.open()
     try:
@@ -109,6 +131,9 @@ async def _ask_database(read: Settings, installed: Installation) -> int:
 
 
 def _storage(read: Settings) -> Diagnosis:
+    folder = Path(read.pictures_url)
+    if "://" not in read.pictures_url and folder.is_relative_to(read.data_dir) and not folder.exists():
+        return Diagnosis("storage", is_well=True, words=f"{folder}, not there yet; the first start makes it")
     try:
         pictures = picture_store(read)
         asyncio.run(pictures.check())

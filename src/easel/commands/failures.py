@@ -6,7 +6,9 @@ from typing import Final
 
 import click
 
+from easel import process_environment
 from easel.engines.engine import EngineUnusable
+from easel.network_environment import NetworkUnusable
 from easel.outside.backup_file import BackupUnusable
 from easel.outside.data_folder import DataFolderUnusable
 from easel.outside.moderation_endpoint import EndpointUnusable
@@ -14,6 +16,8 @@ from easel.outside.moderation_plugins import PluginUnusable
 from easel.outside.picture_classifier_folder import ClassifierUnusable
 from easel.outside.pictures import StorageFailed
 from easel.outside.private_postgres import PostgresUnusable
+from easel.outside.secret_file import SecretUnusable
+from easel.outside.service_lock import AlreadyRunning
 from easel.settings import SettingsWrong
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
@@ -21,10 +25,12 @@ from easel.supervisor import EXIT_UNUSABLE
 
 _UNUSABLE: Final = (
     SettingsWrong,
+    SecretUnusable,
     SchemaUnusable,
     PostgresUnusable,
     DataFolderUnusable,
     EngineUnusable,
+    NetworkUnusable,
     StorageFailed,
     BackupUnusable,
     ClassifierUnusable,
@@ -44,9 +50,13 @@ def told_plainly() -> Iterator[None]:
     """Turn every failure that one can foresee into its sentence."""
     try:
         yield
+    except AlreadyRunning as error:
+        raise click.ClickException(str(error)) from None
     except _UNUSABLE as error:
         raise Unusable(str(error)) from None
     except DatabaseUnavailable as error:
+        steering = process_environment.libpq_variables()
+        also = f" (and {', '.join(steering)}, set as well)" if steering else ""
         raise Unusable(
-            f"The database cannot be reached ({error}): check EASEL_DATABASE_URL and that it runs."
+            f"The database cannot be reached ({error}): check EASEL_DATABASE_URL{also} and that it runs."
         ) from None

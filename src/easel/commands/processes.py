@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -21,7 +22,9 @@ from easel import logs, settings
 from easel.assembly.installation import installation
 from easel.assembly.web import web_app
 from easel.assembly.worker import WorkerParts, worker_parts
+from easel.commands import start_warnings
 from easel.commands.failures import told_plainly
+from easel.commands.first_process import take_in_orphans
 from easel.store import schema
 from easel.supervisor import READY, stop_signals
 from easel.web.browsers import open_to_browsers
@@ -31,6 +34,8 @@ LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15
 FILES_BESIDE_CONNECTIONS: Final = 1024
 STANDARD_INPUT: Final = 0
+ALL_OF_IPV6: Final = "::"
+_NO_SUCH_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 @click.command()
@@ -40,9 +45,12 @@ STANDARD_INPUT: Final = 0
 @click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from `easel serve`.")
 def web(host: str | None, port: int | None, data_dir: Path | None, supervised_socket: int | None) -> None:
     """Run the web process alone."""
+    take_in_orphans()
     with told_plainly():
         read = settings.read(host=host, port=port, data_dir=data_dir)
         logs.configure("web", read.log_format, read.log_level)
+        if supervised_socket is None:
+            start_warnings.show(read)
         with installation(read) as installed:
             if supervised_socket is None:  # else `easel serve` has done it
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
@@ -59,7 +67,8 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 forwarded_allow_ips=read.trusted_proxy_list,
                 ws="none",
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
-                timeout_graceful_shutdown=read.drain_timeout_s,
+                # Of 0 uvicorn would complain at every stop.
+                timeout_graceful_shutdown=max(1, read.drain_timeout_s),
             )
             server = _Server(config, app.stop)
             # uvicorn takes SIGTERM and SIGINT while it serves. One that comes before is kept for it here; it also raises
@@ -114,9 +123,12 @@ async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bo
 @click.option("--supervised", is_flag=True, hidden=True, help="Stop when `easel serve` is gone.")
 def worker(data_dir: Path | None, *, supervised: bool) -> None:
     """Run one worker process alone."""
+    take_in_orphans()
     with told_plainly():
         read = settings.read(data_dir=data_dir)
         logs.configure("worker", read.log_format, read.log_level)
+        if not supervised:
+            start_warnings.show(read)
         with installation(read) as installed:
             if not supervised:  # else `easel serve` has done it
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
@@ -176,18 +188,28 @@ def _on_signals(stopping: asyncio.Event) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsWrong with a sentence when the address cannot be had."""
+    """A listening socket; on all addresses of IPv6 it takes IPv4 as well, where the system can. Raises SettingsWrong with
+    a sentence when the address cannot be had."""
+    host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == ALL_OF_IPV6 and socket.has_dualstack_ipv6()
     try:
-        listening = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         # Some versions of Python put the address into strerror as well.
         reason = str(error.strerror).partition(" (while")[0]
+        shown = f"[{host}]" if ":" in host else host
+        hint = "; this machine may have no IPv6" if error.errno in _NO_SUCH_FAMILY and ":" in host else ""
         raise settings.SettingsWrong(
-            f"Cannot listen on {host}:{port} ({reason}): choose another with --host and --port."
+            f"Cannot listen on {shown}:{port} ({reason}{hint}): choose another with --host and --port."
         ) from None
     listening.set_inheritable(True)
     return listening
+
+
+def takes_ipv4(listening: socket.socket) -> bool:
+    """Whether a socket that listens on IPv6 takes IPv4 as well."""
+    return not listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 def _inherited(descriptor: int | None) -> socket.socket | None:

@@ -13,15 +13,17 @@ from typing import Final
 import click
 
 import easel
-from easel import logs, settings
+from easel import logs, process_environment, settings
 from easel.actions import keys
 from easel.actions.keys import IssuedKey
 from easel.assembly.engines import devices
-from easel.assembly.installation import Installation, database_of, installation, pepper, secret_file
+from easel.assembly.installation import Installation, database_of, installation, pepper
+from easel.commands import start_warnings
 from easel.commands.failures import told_plainly
-from easel.commands.processes import listen
+from easel.commands.first_process import take_in_orphans
+from easel.commands.processes import listen, takes_ipv4
 from easel.domain.ledger import credits_shown
-from easel.outside import private_postgres
+from easel.outside import private_postgres, service_lock
 from easel.settings import Settings
 from easel.store import schema
 from easel.supervisor import ChildPlan, Supervisor, stop_signals
@@ -39,17 +41,22 @@ CONNECTIONS_OF_COMMANDS: Final = 10
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR).")
 def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the whole service: web, workers and, unless EASEL_DATABASE_URL is set, the database."""
+    take_in_orphans()
     with told_plainly():
         read = settings.read(host=host, port=port, data_dir=data_dir)
         logs.configure("serve", read.log_format, read.log_level)
-        for sentence in settings.misspelt():
-            click.echo(f"Warning: {sentence}", err=True)
+        start_warnings.show(read)
         devices = _devices_of_workers(read)
         _check_connections(read, len(devices))
         early = _EarlyStop()
-        with installation(read) as installed, _listen_patiently(read) as listening:
+        with (
+            service_lock.held(read.data_dir) as lock,
+            installation(read) as installed,
+            _listen_patiently(read) as listening,
+        ):
             first_key = asyncio.run(_prepare(read, installed))
             address = _address(read, listening)
+            lock.announce(address)
             if first_key is not None:
                 _show_first_key(first_key, read, address)
             supervisor = Supervisor(
@@ -133,13 +140,14 @@ def _listen_patiently(read: Settings) -> socket.socket:
 
 
 def _plans(read: Settings, installed: Installation, listening: socket.socket, devices: list[str]) -> list[ChildPlan]:
-    environment = settings.environment() | {
+    environment = process_environment.copy() | {
         "EASEL_DATABASE_URL": installed.database_url,
         "EASEL_DATA_DIR": str(read.data_dir),
+        # The very text, so that a child started later has the same, whatever became of the file.
+        "EASEL_SECRET": installed.secret.text,
         "PYTHONUNBUFFERED": "1",
     }
-    if read.secret is None:
-        environment["EASEL_SECRET_FILE"] = str(secret_file(read.data_dir))
+    environment.pop("EASEL_SECRET_FILE", None)
     easel_command = [sys.executable, "-m", "easel"]
     descriptor = listening.fileno()
     plans = [
@@ -158,8 +166,10 @@ def _address(read: Settings, listening: socket.socket) -> str:
     if read.public_url is not None:
         return read.public_url
     host, port = listening.getsockname()[:2]
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+    if host == "0.0.0.0" or (host == "::" and takes_ipv4(listening)):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
+    elif host == "::":
+        host = "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

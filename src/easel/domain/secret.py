@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 SECRET_CHARACTERS_MIN: Final = 32
@@ -10,9 +10,10 @@ SECRET_CHARACTERS_MIN: Final = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """What EASEL_SECRET holds. Its text never appears in a log or an error."""
+    """What EASEL_SECRET holds. Its text never appears in a log or an error; `source` says there where it came from."""
 
     text: str
+    source: str = field(default="EASEL_SECRET", compare=False)
 
     def __post_init__(self) -> None:
         assert len(self.text) >= SECRET_CHARACTERS_MIN

@@ -20,6 +20,7 @@ from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
 from easel.engines.remote_answers import Fault, NoPicture, Withheld, picture_or_link, success
 from easel.engines.remote_exchange import Answer, Exchange, Question, Silence
 from easel.engines.remote_pictures import canvas, read_picture
+from easel.network_environment import NetworkUnusable
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +68,14 @@ class Remote:
     model = None
 
     def __init__(self, server: ImageServer) -> None:
-        """Raises EngineUnusable where the URL cannot be one."""
+        """Raises EngineUnusable where the URL cannot be one, or the environment names certificates that cannot be used."""
         self._server = server
         self._base = server.url.rstrip("/").removesuffix("/v1")
         self._generations = _url(f"{self._base}/v1/images/generations")
-        self._exchange = Exchange(server.api_key)
+        try:
+            self._exchange = Exchange(self._generations, server.api_key)
+        except NetworkUnusable as error:
+            raise EngineUnusable(str(error)) from None
 
     @property
     def draws_at_once(self) -> int:

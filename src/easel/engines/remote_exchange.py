@@ -12,6 +12,7 @@ with the same seed, and nothing is charged by its asking. It does not promise th
 
 import asyncio
 import random
+import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from typing import Any, Final, Literal, TypeVar
 
 import httpx2
 import structlog
+
+from easel.network_environment import check_certificates
 
 log = structlog.get_logger(__name__)
 
@@ -70,13 +73,17 @@ class Silence:
 
 
 class Exchange:
-    """Asks questions with one key."""
+    """Asks a server's questions with one key. Raises NetworkUnusable where certificates are needed and unusable."""
 
-    def __init__(self, api_key: str | None) -> None:
+    def __init__(self, url: httpx2.URL, api_key: str | None) -> None:
         self._headers = {"accept": "application/json, image/*", "accept-encoding": "identity", "user-agent": "easel"}
         if api_key is not None:
             self._headers["authorization"] = f"Bearer {api_key}"
-        self._tls = httpx2.create_ssl_context()
+        # A server without TLS, which cannot redirect to one with it, needs no certificates.
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if url.scheme == "https":
+            check_certificates()
+            self._tls = httpx2.create_ssl_context()
 
     def ask(self, question: Question, on_beat: Callable[[], None]) -> Answer | Silence:
         """The last attempt's outcome. `on_beat` is called every BEAT_S meanwhile; whatever it raises closes the

@@ -24,7 +24,9 @@ from huggingface_hub.errors import HTTPError, RepositoryNotFoundError, RevisionN
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
+from easel import network_environment
 from easel.engines.engine import EngineUnusable
+from easel.network_environment import NetworkUnusable
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +159,7 @@ def fetch(model: str, hub: Hub) -> Path:
 
     32.8 GB for the Turbo model, whose transformer is stored in float32.
     """
+    check_way_to(hub)
     disable_progress_bars()
     try:
         plan = snapshot_download(model, dry_run=True, **download_options(hub))
@@ -168,6 +171,15 @@ def fetch(model: str, hub: Hub) -> Path:
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise EngineUnusable(why_not_fetched(model, hub, error)) from error
     return Path(folder)
+
+
+def check_way_to(hub: Hub) -> None:
+    """Raise EngineUnusable where the environment leads the hub's library astray, which would raise anything."""
+    try:
+        network_environment.check_certificates()
+        network_environment.proxy_for(hub.url or constants.ENDPOINT)
+    except NetworkUnusable as error:
+        raise EngineUnusable(str(error)) from None
 
 
 def download_options(hub: Hub) -> dict[str, object]:

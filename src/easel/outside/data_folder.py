@@ -28,9 +28,27 @@ class DataFolderUnusable(EaselError):
 def holds_database(data_dir: Path) -> bool:
     """Whether the folder holds a private database, running or not. Raises DataFolderUnusable."""
     try:
-        return (data_dir / "postgres").exists()
+        return (data_dir / "postgres" / "data").exists()
     except OSError as error:
         raise DataFolderUnusable(f"{data_dir} cannot be looked into: {error.strerror}.") from None
+
+
+def is_blank(data_dir: Path) -> bool:
+    """Whether there is such a folder and nothing in it yet."""
+    try:
+        return data_dir.is_dir() and not any(data_dir.iterdir())
+    except OSError:
+        return False
+
+
+def require_database(data_dir: Path) -> None:
+    """Raise DataFolderUnusable where the folder holds no database, for whoever only looks and must not make one."""
+    if not holds_database(data_dir):
+        what = "Easel database in" if data_dir.exists() else "data folder"
+        raise DataFolderUnusable(
+            f"There is no {what} {data_dir}: name Easel's data folder with --data-dir or EASEL_DATA_DIR, "
+            "or make a new one there with `easel serve`."
+        )
 
 
 @contextlib.contextmanager

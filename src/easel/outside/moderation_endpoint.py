@@ -11,6 +11,7 @@ knows is no judgement, and a failure. What follows from scores, and from failure
 import asyncio
 import base64
 import random
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -21,6 +22,7 @@ import msgspec
 
 from easel.domain.errors import EaselError
 from easel.domain.moderation import Layer, LayerFailed
+from easel.network_environment import NetworkUnusable, check_certificates
 from easel.outside.moderation_scores import NoScores, read_scores
 
 ATTEMPT_TIMEOUT_S: Final = 2.0
@@ -86,6 +88,7 @@ class ModerationEndpoint:
             "content-type": "application/json",
             "user-agent": "easel",
         } | _authorization(api_key)
+        self._tls = _tls(self._url)
         self._client: httpx2.AsyncClient | None = None
 
     async def scores(self, prompt: str, picture: PictureFile | None) -> Mapping[str, float]:
@@ -138,7 +141,7 @@ class ModerationEndpoint:
 
     async def _exchange(self, body: bytes) -> tuple[int, bytes]:
         if self._client is None:
-            self._client = _client()
+            self._client = _client(self._tls)
         async with self._client.stream("POST", self._url, headers=self._headers, content=body) as response:
             return response.status_code, await _read(response)
 
@@ -158,8 +161,19 @@ async def _read(response: httpx2.Response) -> bytes:
     return bytes(body)
 
 
-def _client() -> httpx2.AsyncClient:
+def _tls(url: httpx2.URL) -> ssl.SSLContext:
+    if url.scheme != "https":  # it cannot redirect to one with TLS
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        check_certificates()
+    except NetworkUnusable as error:
+        raise EndpointUnusable(str(error)) from None
+    return httpx2.create_ssl_context()
+
+
+def _client(tls: ssl.SSLContext) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
+        verify=tls,
         timeout=None,  # each attempt has its deadline
         limits=httpx2.Limits(
             max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEPT_S

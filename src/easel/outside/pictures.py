@@ -28,6 +28,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from easel.domain.errors import EaselError
+from easel.network_environment import NetworkUnusable, check_certificates, proxy_variables
 from easel.outside import picture_folder
 from easel.outside.picture_folder import PictureFolder
 
@@ -259,10 +260,19 @@ def _bucket(scheme: str, url: str, place: str, options: Mapping[str, str], deadl
     try:
         return _connected(scheme, url, {**defaults, **options}, deadline_s)
     except _UNUSABLE as error:
+        _refuse_certificates(place)
         raise StorageFailed(
             f"{place} cannot be used for pictures ({type(error).__name__}): check the URL, the storage options and "
             "the credentials in the environment (Azure needs AZURE_STORAGE_ACCOUNT_NAME)"
         ) from None
+
+
+def _refuse_certificates(place: str) -> None:
+    """Raise StorageFailed where it is the environment's certificates that cannot be used."""
+    try:
+        check_certificates()
+    except NetworkUnusable as error:
+        raise StorageFailed(f"{place} cannot be used for pictures: {error}") from None
 
 
 def _connected(scheme: str, url: str, config: Mapping[str, str], deadline_s: float) -> ObjectStore:
@@ -290,7 +300,8 @@ def _bucket_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
         return "it is shorter than was asked for: was it cut off or changed?", True
     # The bucket's own 401, 403 and 404 have classes of their own, above; these come from where keys are looked for.
     if not answer or answer.startswith((" (401", " (403", " (404")):
-        return f"it cannot be reached or no credentials were found{answer}; check the endpoint and them", False
+        proxies = "".join(f", and the proxy that {name} names" for name in proxy_variables())
+        return f"it cannot be reached or no credentials were found{answer}; check the endpoint and them{proxies}", False
     return f"it answered with an error{answer}", False
 
 

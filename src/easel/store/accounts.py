@@ -147,6 +147,12 @@ async def revoke_key(connection: Connection, api_key_id: int) -> bool:
     return cursor.rowcount == 1
 
 
+async def revoke_all_keys(connection: Connection) -> int:
+    """End every key now; how many there were."""
+    cursor = await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE revoked_at IS NULL")
+    return cursor.rowcount
+
+
 async def callback_secrets(connection: Connection, account_id: int) -> CallbackSecrets:
     """What an account's callbacks are signed with."""
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))

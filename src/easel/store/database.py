@@ -7,6 +7,7 @@ everything that the service writes bears being written twice.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -33,6 +34,8 @@ again: psycopg asks it to cancel first."""
 CONNECTION_SETTINGS: Final[dict[str, Any]] = {
     "application_name": "easel",
     "connect_timeout": CONNECT_TIMEOUT_S,
+    # What Easel writes and reads is in these forms, whatever PGCLIENTENCODING and PGDATESTYLE want for others.
+    "client_encoding": "UTF8",
     # A server that vanishes without a word is noticed after about ten seconds.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -152,14 +155,20 @@ class Database:
             self._seen_alive_at_s.clear()
             if self._sweeping is None or self._sweeping.done():
                 # A task of its own, because the pool loses connections whose check is cancelled.
-                self._sweeping = asyncio.create_task(self.pool.check())
+                self._sweeping = asyncio.create_task(self._sweep())
             raise
         self._seen_alive_at_s[connection] = now_s
+
+    async def _sweep(self) -> None:
+        """Look at every connection now. One that is dead is the pool's to replace, and a closed pool has none."""
+        with contextlib.suppress(psycopg.Error):
+            await self.pool.check()
 
     async def _configure(self, connection: Connection) -> None:
         # Transactions begin by an explicit BEGIN, never by the driver's own. Outside autocommit the pool's check switches
         # it on and off, and a check that is broken off can leave it on; what looked like a transaction then is none.
         await connection.set_autocommit(True)
+        await connection.execute("SET datestyle = 'ISO, MDY'")
         await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
         # A process that is frozen in the middle of a transaction must not keep its locks from the others.
         await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")

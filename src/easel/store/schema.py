@@ -35,6 +35,10 @@ class SchemaUnusable(EaselError):
     """The database cannot serve this version; the message tells the operator why."""
 
 
+class SecretMismatch(SchemaUnusable):
+    """The database was set up with another secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Statements that are applied together, and the names under which that is recorded."""
@@ -43,8 +47,10 @@ class Step:
     statements: LiteralString
 
 
-async def prepare(url: str, secret: Secret) -> None:
+async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
     """Apply what is missing, and check that the database belongs to this installation's secret.
+
+    A database without Easel's tables gets them, unless told not to: then it is refused.
 
     Raises SchemaUnusable with a sentence, DatabaseUnavailable when the database cannot be reached.
     """
@@ -55,6 +61,8 @@ async def prepare(url: str, secret: Secret) -> None:
             await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
             _refuse_old_server(connection)
             await connection.execute(f"SET lock_timeout = '{_STEP_LOCK_TIMEOUT_S}s'")
+            if not creates:
+                await _refuse_strange(connection)
             await _migrate(connection)
             await _check_secret(connection, secret)
     except psycopg.errors.LockNotAvailable:
@@ -112,6 +120,15 @@ def _refuse_old_server(connection: Connection) -> None:
         raise SchemaUnusable(f"Easel needs PostgreSQL {_SERVER_VERSION_MIN} or newer.")
 
 
+async def _refuse_strange(connection: Connection) -> None:
+    row = await (await connection.execute("SELECT to_regclass('easel_migrations') IS NULL")).fetchone()
+    if row == (True,):
+        raise SchemaUnusable(
+            "This database has none of Easel's tables: name Easel's own (EASEL_DATABASE_URL, or EASEL_DATA_DIR for a private "
+            "one), or set this one up with `easel serve`."
+        )
+
+
 async def _migrate(connection: Connection) -> None:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS easel_migrations ("
@@ -154,7 +171,13 @@ async def _check_secret(connection: Connection, secret: Secret) -> None:
     row = await (await connection.execute("SELECT secret_fingerprint FROM installation")).fetchone()
     assert row is not None
     if row[0] != secret.fingerprint:
-        raise SchemaUnusable(
-            "EASEL_SECRET is not the secret that this database was set up with: "
-            "its keys and links would not work. Give this process the same secret as the others."
+        raise SecretMismatch(
+            f"{secret.source} is not the secret that this database was set up with: its keys and links would not work. "
+            "Give this process the same secret as the others; if that is lost for good, run `easel secret reset`."
         )
+
+
+async def set_fingerprint(connection: Connection, secret: Secret) -> None:
+    """Have the database recognise another secret than before. Raises SchemaUnusable where it is not Easel's."""
+    await _refuse_strange(connection)
+    await connection.execute("UPDATE installation SET secret_fingerprint = %s", (secret.fingerprint,))

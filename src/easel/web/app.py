@@ -32,6 +32,7 @@ from easel.web import documents
 from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
+from easel.web.documents import DocumentEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.openai_images import OpenaiImageEndpoint
@@ -56,6 +57,7 @@ class Endpoints:
     openai_images: OpenaiImageEndpoint
     pictures: PictureEndpoint
     health: HealthEndpoints
+    documents: DocumentEndpoints
 
 
 def routes(to: Endpoints) -> list[BaseRoute]:
@@ -77,8 +79,8 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/pictures/{grant}/{file}", to.pictures.read, methods=["GET"]),
         Route("/healthz", to.health.alive, methods=["GET"]),
         Route("/readyz", to.health.ready, methods=["GET"]),
-        Route("/openapi.json", documents.openapi_json, methods=["GET"]),
-        Route("/docs", documents.reference_page, methods=["GET"]),
+        Route("/openapi.json", to.documents.openapi_json, methods=["GET"]),
+        Route("/docs", to.documents.reference_page, methods=["GET"]),
         Route("/docs/reference.css", documents.reference_style, methods=["GET"]),
     ]
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.web import openapi, reference
+from easel.web.links import LinkBase
 
 _PAGE_HEADERS: Final = {
     "content-security-policy": (
@@ -20,17 +21,24 @@ _PAGE_HEADERS: Final = {
 BASE_URLS_KEPT: Final = 16
 
 
-async def openapi_json(_request: Request) -> Response:
-    """The OpenAPI document."""
-    return Response(
-        openapi.document_json(), media_type="application/json", headers={"cache-control": "public, max-age=300"}
-    )
+class DocumentEndpoints:
+    """Whose examples and servers are at the base of the links."""
 
+    def __init__(self, link_base: LinkBase) -> None:
+        self._link_base = link_base
+        public_url = link_base.public_url
+        self._openapi_json = openapi.document_json() if public_url is None else openapi.document_json_at(public_url)
 
-async def reference_page(request: Request) -> Response:
-    """The readable API page, with examples for the address that it was asked at."""
-    base_url = f"{request.url.scheme}://{request.url.netloc}"
-    return Response(_rendered(base_url), media_type="text/html", headers=_PAGE_HEADERS)
+    async def openapi_json(self, _request: Request) -> Response:
+        """The OpenAPI document."""
+        return Response(
+            self._openapi_json, media_type="application/json", headers={"cache-control": "public, max-age=300"}
+        )
+
+    async def reference_page(self, request: Request) -> Response:
+        """The readable API page, with examples for the public address, or the one that it was asked at."""
+        base_url = self._link_base.of_description(request)
+        return Response(_rendered(base_url), media_type="text/html", headers=_PAGE_HEADERS)
 
 
 @lru_cache(maxsize=BASE_URLS_KEPT)

@@ -35,6 +35,7 @@ HEADERS_MAX: Final = 100
 HEAD_TIMEOUT_S: Final = 5
 BODY_TIMEOUT_S: Final = 10
 CONNECTIONS_MAX: Final = 4096
+IPV4_MAPPED: Final = "::ffff:"
 LINGER_S: Final = 2
 """How long a refused client may go on sending, unread, so that it finds the answer rather than a reset connection."""
 
@@ -74,6 +75,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Called by the event loop. Beyond the limit a connection is answered and closed at once."""
         super().connection_made(transport)
+        self.client = _plain(self.client)
         self._began_s = self.loop.time()
         if len(self.connections) > CONNECTIONS_MAX:
             self._refusal = ServiceUnavailable()
@@ -247,6 +249,11 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def _plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """An IPv4 address as such, also where a socket for both families shows it as one of IPv6."""
+    return client and (client[0].removeprefix(IPV4_MAPPED), client[1])
 
 
 def _head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

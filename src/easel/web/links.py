@@ -1,11 +1,13 @@
-"""The base of the links that a task will have."""
+"""The base of the links that a task will have, and of the addresses in the service's own description."""
 
 import re
+from typing import Final
 
 from starlette.requests import Request
 
 from easel.domain.errors import InvalidRequest
 
+_HTTP_SCHEMES: Final = {"ws": "http", "wss": "https"}
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](?::[0-9]{1,5})?")
 
 
@@ -22,4 +24,18 @@ class LinkBase:
         host = request.headers.get("host", "")
         if not _HOST.fullmatch(host):
             raise InvalidRequest("The Host header must name the host that you asked")
-        return f"{request.url.scheme}://{host}"
+        return f"{scheme(request)}://{host}"
+
+    def of_description(self, request: Request) -> str:
+        """The base for what describes the service to whoever asks."""
+        return self._public_url or f"{scheme(request)}://{request.url.netloc}"
+
+    @property
+    def public_url(self) -> str | None:
+        """The base that the operator names, if any."""
+        return self._public_url
+
+
+def scheme(request: Request) -> str:
+    """How a client speaks to the service: `http` or `https`, also where a proxy calls it `ws` or `wss`."""
+    return _HTTP_SCHEMES.get(request.url.scheme, request.url.scheme)

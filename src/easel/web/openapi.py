@@ -36,6 +36,12 @@ def document_json() -> bytes:
     return msgspec.json.encode(document())
 
 
+def document_json_at(base_url: str) -> bytes:
+    """The same for a service at an address of its own, which may have a path."""
+    servers = [{**server, "url": base_url} for server in document()["servers"]]
+    return msgspec.json.encode({**document(), "servers": servers})
+
+
 def expanded(document: Node) -> dict[str, Any]:
     """The document with every reference replaced by what it points to, and every `allOf` by the sum of its parts.
 

@@ -1,0 +1,30 @@
+"""Tasks beside a process's main work: ended together, and awaited before what they use goes away.
+
+A task that is cancelled in the middle of a statement first has the database end that statement; cut off in this as well,
+its connection would be lost.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+CANCEL_S_MAX: Final = 5.0
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended, for CANCEL_S_MAX at most."""
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    ended, late = await asyncio.wait(tasks, timeout=CANCEL_S_MAX)
+    for task in ended:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("side_task_failed", exc_info=error)
+    if late:
+        log.warning("side_tasks_late", count=len(late))

@@ -1,0 +1,104 @@
+"""What the environment says of the way out: proxies and certificates, as other programs read them.
+
+`HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case, name a proxy; `NO_PROXY` names hosts that need none.
+`SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificates. What goes to this machine needs neither.
+"""
+
+import os
+import ssl
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from easel.domain.callback import Network
+from easel.domain.errors import EaselError
+
+_PROXY_SCHEMES: Final = ("http", "https")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class NetworkUnusable(EaselError):
+    """A variable names a proxy or certificates that cannot be used; the message is a sentence that names it."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
+def check_certificates() -> None:
+    """Raise NetworkUnusable where the environment names certificates that cannot be read."""
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file:
+        try:
+            ssl.create_default_context(cafile=file)
+        except OSError as error:  # ssl.SSLError is one
+            reason = "no PEM certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+            raise NetworkUnusable(
+                f"SSL_CERT_FILE names {file}, which cannot be used ({reason}): correct it, or unset it."
+            ) from None
+    elif folder and not any(Path(part).is_dir() for part in folder.split(os.pathsep)):
+        raise NetworkUnusable(f"SSL_CERT_DIR names {folder}, which is no folder: correct it, or unset it.")
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy through which a URL is asked; None without one. Raises NetworkUnusable."""
+    parts = urlsplit(url)
+    host, proxies = parts.hostname or "", getproxies()
+    kind = parts.scheme if proxies.get(parts.scheme) else "all"
+    proxy = proxies.get(kind)
+    if not proxy or is_loopback(host) or _is_spared(host, parts.port or _DEFAULT_PORTS.get(parts.scheme)):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_usable_proxy(proxy):
+        raise NetworkUnusable(
+            f"{_variable(kind)} does not name an http:// or https:// proxy, the only kinds that Easel uses: correct it, "
+            f"unset it, or name {host} in NO_PROXY."
+        )
+    return proxy
+
+
+def proxy_variables() -> list[str]:
+    """The variables that are set and name a proxy, for the message of what could not be reached."""
+    return [_variable(kind) for kind in ("http", "https", "all") if os.environ.get(_variable(kind))]
+
+
+def _variable(kind: str) -> str:
+    lower = f"{kind}_proxy"
+    return lower if os.environ.get(lower) else lower.upper()
+
+
+def _is_usable_proxy(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        return parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_spared(host: str, port: int | None) -> bool:
+    if proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _spared_networks())
+
+
+def _spared_networks() -> list[Network]:
+    networks: list[Network] = []
+    for text in getproxies().get("no", "").split(","):
+        try:
+            networks.append(ip_network(text.strip().strip("[]"), strict=False))
+        except ValueError:
+            continue
+    return networks

@@ -1,0 +1,79 @@
+"""One `easel serve` per data folder: a locked file, which names who holds it.
+
+The lock ends with the process, however it ends. It does not hold between machines that share a folder over a network
+file system without locks, nor where the folder cannot be written: then nobody is kept from starting.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from easel.domain.errors import EaselError
+
+_FILE: Final = "serve.lock"
+_CONTENT_BYTES_MAX: Final = 4096
+
+
+class AlreadyRunning(EaselError):
+    """Another `easel serve` runs on the data folder; the message is a sentence for the operator."""
+
+
+class ServiceLock:
+    """A hold on the data folder; see `held`."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def announce(self, address: str) -> None:
+        """Tell whoever finds the folder held where the service is."""
+        if self._descriptor is not None:
+            _write(self._descriptor, f"{os.getpid()}\n{address}\n")
+
+
+@contextlib.contextmanager
+def held(data_dir: Path) -> Iterator[ServiceLock]:
+    """Be the one service of the data folder, which is made where it is not there. Raises AlreadyRunning."""
+    descriptor = _opened(data_dir)
+    try:
+        if descriptor is not None:
+            _lock(descriptor, data_dir)
+            _write(descriptor, f"{os.getpid()}\n")
+        yield ServiceLock(descriptor)
+        if descriptor is not None:
+            os.ftruncate(descriptor, 0)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _opened(data_dir: Path) -> int | None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(data_dir / _FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None  # whoever needs the folder will say what is wrong with it
+
+
+def _lock(descriptor: int, data_dir: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told = os.pread(descriptor, _CONTENT_BYTES_MAX, 0).decode(errors="replace").split("\n")
+        pid, address = [*told, "", ""][:2]
+        who = f"process {pid}" if pid else "another process"
+        where = f"at {address}" if address else "which is still starting"
+        raise AlreadyRunning(
+            f"Easel runs on {data_dir} already: {who}, {where}. Use that one, stop it first, or name another data folder "
+            "(EASEL_DATA_DIR)."
+        ) from None
+    except OSError:
+        return  # a file system without locks
+
+
+def _write(descriptor: int, text: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+        os.pwrite(descriptor, text.encode(), 0)
+        os.ftruncate(descriptor, len(text.encode()))
