@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from easel.store import accounts
 from easel.store.accounts import CallbackSecrets
@@ -23,10 +23,10 @@ class ShownSecrets:
     overlap_until: datetime | None
 
 
-def signing_secrets(root: bytes, account_id: int, kept: CallbackSecrets, now: datetime) -> list[bytes]:
+def signing_secrets(root: bytes, account_id: int, kept: CallbackSecrets) -> list[bytes]:
     """The secrets of 32 bytes that sign now, the newest first. `root` follows from the installation's secret."""
     generations = [kept.generation]
-    if kept.overlap_until is not None and now < kept.overlap_until:
+    if kept.is_overlapping:
         generations.append(kept.generation - 1)
     return [hmac.digest(root, f"{account_id}.{generation}".encode(), hashlib.sha256) for generation in generations]
 
@@ -53,5 +53,5 @@ async def rotate(database: Database, root: bytes, account: str, overlap: timedel
 
 
 def _shown(root: bytes, account_id: int, kept: CallbackSecrets) -> ShownSecrets:
-    secrets = signing_secrets(root, account_id, kept, datetime.now(UTC))
+    secrets = signing_secrets(root, account_id, kept)
     return ShownSecrets(secrets, kept.overlap_until if len(secrets) > 1 else None)

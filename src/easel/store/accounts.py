@@ -1,5 +1,6 @@
 """Accounts and their keys. A key is stored as its digest alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,9 +46,10 @@ class ListedKey:
 
 @dataclass(frozen=True, slots=True)
 class CallbackSecrets:
-    """Which generation of an account's callback secret signs, and until when the one before does so too."""
+    """Which generation of an account's callback secret signs, and whether the one before does so too, and until when."""
 
     generation: int
+    is_overlapping: bool
     overlap_until: datetime | None
 
 
@@ -98,7 +100,8 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
         SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
             (SELECT coalesce(jsonb_object_agg(model, price_microcredits), '{}') FROM prices
              WHERE prices.user_group = account.user_group),
-            api_key.creates_per_minute, api_key.unfinished_max, api_key.expires_at
+            api_key.creates_per_minute, api_key.unfinished_max,
+            extract(epoch FROM api_key.expires_at - clock_timestamp())::float
         FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
         WHERE api_key.digest = %s AND api_key.revoked_at IS NULL
           AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
@@ -108,7 +111,7 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
     row = await cursor.fetchone()
     if row is None:
         return None
-    account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max, expires_at = row
+    account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max, expires_in_s = row
     return Holder(
         account_id=account_id,
         api_key_id=api_key_id,
@@ -118,8 +121,20 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
         prices_microcredits=prices,
         creates_per_minute=creates_per_minute,
         unfinished_max=unfinished_max,
-        expires_at=expires_at,
+        expires_in_s=expires_in_s,
     )
+
+
+async def ended_keys(connection: Connection, api_key_ids: Sequence[int]) -> set[int]:
+    """Those of the keys that are revoked or expired."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM api_keys
+        WHERE id = ANY (%s) AND (revoked_at IS NOT NULL OR expires_at <= clock_timestamp())
+        """,
+        (list(api_key_ids),),
+    )
+    return {api_key_id for (api_key_id,) in await cursor.fetchall()}
 
 
 async def list_keys(connection: Connection, account: str | None) -> list[ListedKey]:
@@ -152,7 +167,8 @@ async def callback_secrets(connection: Connection, account_id: int) -> CallbackS
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
     await cursor.execute(
         """
-        SELECT callback_secret_generation AS generation, callback_secret_overlap_until AS overlap_until
+        SELECT callback_secret_generation AS generation, coalesce(callback_secret_overlap_until > now(), false)
+            AS is_overlapping, callback_secret_overlap_until AS overlap_until
         FROM accounts WHERE id = %s
         """,
         (account_id,),
@@ -170,7 +186,8 @@ async def rotate_callback_secret(connection: Connection, account_id: int, overla
         UPDATE accounts SET callback_secret_generation = callback_secret_generation + 1,
             callback_secret_overlap_until = now() + %s
         WHERE id = %s
-        RETURNING callback_secret_generation AS generation, callback_secret_overlap_until AS overlap_until
+        RETURNING callback_secret_generation AS generation, callback_secret_overlap_until > now() AS is_overlapping,
+            callback_secret_overlap_until AS overlap_until
         """,
         (overlap, account_id),
     )
