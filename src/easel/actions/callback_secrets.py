@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from easel.actions.audit_log import record
+from easel.domain.audit_log import Action
 from easel.store import accounts
 from easel.store.accounts import CallbackSecrets
 from easel.store.database import Database
@@ -49,7 +51,12 @@ async def rotate(database: Database, root: bytes, account: str, overlap: timedel
         account_id = await accounts.find_account(connection, account)
         if account_id is None:
             return None
-        return _shown(root, account_id, await accounts.rotate_callback_secret(connection, account_id, overlap))
+        kept = await accounts.rotate_callback_secret(connection, account_id, overlap)
+        await record(
+            connection, Action.CALLBACK_SECRET_ROTATED, f'account "{account}"', account_id,
+            generation=kept.generation, overlap=str(overlap),
+        )  # fmt: skip
+        return _shown(root, account_id, kept)
 
 
 def _shown(root: bytes, account_id: int, kept: CallbackSecrets) -> ShownSecrets:

@@ -12,14 +12,14 @@ from easel.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key about to be stored."""
+    """A key about to be stored. `expires` is a moment, or a time from now by the database's clock."""
 
     name: str
     digest: bytes
     hint: str
     scopes: tuple[Scope, ...]
     models: tuple[str, ...] | None
-    expires_at: datetime | None
+    expires: datetime | timedelta | None
     credit_limit_microcredits: int | None
     creates_per_minute: int | None
     unfinished_max: int | None
@@ -82,10 +82,12 @@ async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:
         """
         INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at,
             credit_limit_microcredits, creates_per_minute, unfinished_max)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+        VALUES (%s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, now() + %s::interval), %s, %s, %s) RETURNING id
         """,
         (account_id, key.name, key.digest, key.hint, list(key.scopes),
-         None if key.models is None else list(key.models), key.expires_at,
+         None if key.models is None else list(key.models),
+         key.expires if isinstance(key.expires, datetime) else None,
+         key.expires if isinstance(key.expires, timedelta) else None,
          key.credit_limit_microcredits, key.creates_per_minute, key.unfinished_max),
     )  # fmt: skip
     row = await cursor.fetchone()
@@ -154,12 +156,36 @@ async def list_keys(connection: Connection, account: str | None) -> list[ListedK
     return await cursor.fetchall()
 
 
-async def revoke_key(connection: Connection, api_key_id: int) -> bool:
-    """End a key now; False when there is no such key. Ending it twice changes nothing."""
-    cursor = await connection.execute(
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """Whose a key is, what it is called, and whether it was revoked before."""
+
+    account_id: int
+    account: str
+    name: str
+    was_revoked: bool
+
+
+async def key_owner(connection: Connection, api_key_id: int) -> KeyOwner | None:
+    """Whose a key is; None when there is no such key. Nobody else can revoke it until the transaction ends."""
+    cursor = connection.cursor(row_factory=class_row(KeyOwner))
+    await cursor.execute(
+        """
+        SELECT account.id AS account_id, account.name AS account, api_key.name,
+            api_key.revoked_at IS NOT NULL AS was_revoked
+        FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
+        WHERE api_key.id = %s FOR NO KEY UPDATE OF api_key
+        """,
+        (api_key_id,),
+    )
+    return await cursor.fetchone()
+
+
+async def revoke_key(connection: Connection, api_key_id: int) -> None:
+    """End a key now. Ending it twice changes nothing."""
+    await connection.execute(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (api_key_id,)
     )
-    return cursor.rowcount == 1
 
 
 async def callback_secrets(connection: Connection, account_id: int) -> CallbackSecrets:
