@@ -27,27 +27,17 @@ _GAP_MAX: Final = timedelta(seconds=3)
 _TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
 
 
-class Rescue:
-    """One process's rescuer, called every second or so."""
+class Touch:
+    """Since when this process and the living workers have been in touch with the database, by the database's clock, which
+    goes on when this machine sleeps."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self._server_started_at: datetime | None = None
         self._looked_at: datetime | None = None
         self._in_touch_since = datetime.min.replace(tzinfo=UTC)
 
-    async def __call__(self) -> None:
-        """Hand back, or end, every job whose worker is gone."""
-        async with self._database.transaction() as connection:
-            if not self._may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
-                return
-            ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
-            await queue.forget_silent_workers(connection)
-        await settle.tell_all(self._database, *ended)
-
-    def _may_judge(self, clock: Clock) -> bool:
-        """Whether every living worker has had the time to report, by the database's clock, which goes on when this
-        machine sleeps."""
+    def may_judge(self, clock: Clock) -> bool:
+        """Whether every living worker has had the time to report, at a look made now."""
         if clock.server_started_at != self._server_started_at:
             # A start in the future was before the clock was set back.
             self._in_touch_since = max(self._in_touch_since, min(clock.server_started_at, clock.now))
@@ -55,6 +45,23 @@ class Rescue:
             self._in_touch_since = clock.now
         self._server_started_at, self._looked_at = clock.server_started_at, clock.now
         return clock.now - self._in_touch_since > _TIME_TO_REPORT
+
+
+class Rescue:
+    """One process's rescuer, called every second or so."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._touch = Touch()
+
+    async def __call__(self) -> None:
+        """Hand back, or end, every job whose worker is gone."""
+        async with self._database.transaction() as connection:
+            if not self._touch.may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
+                return
+            ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
+            await queue.forget_silent_workers(connection)
+        await settle.tell_all(self._database, *ended)
 
 
 async def _rescue(connection: Connection, job: TakenJob) -> bool:
