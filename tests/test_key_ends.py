@@ -1,5 +1,6 @@
 """A key that is revoked or expires: whoever waits with it is let go at once, and told nothing more."""
 
+import asyncio
 import os
 import signal
 import time
@@ -13,7 +14,9 @@ import pytest
 
 from easel.actions import keys as key_actions
 from easel.actions.abandon import MESSAGE
+from easel.actions.key_watch import BELIEVED_FOR_S, KeyWatch
 from easel.actions.keys import IssuedKey
+from easel.store.database import Database
 from tests.event_stream import Event, EventStream
 from tests.faults import entries
 from tests.finishing import complete
@@ -166,3 +169,19 @@ def test_a_key_that_stays_good_waits_to_the_end_whatever_other_keys_do(two_webs:
         complete(two_webs, task["id"])
         answer: dict[str, Any] = waiting.result(LET_GO_WITHIN_S).json()
         assert answer["status"] == "completed"
+
+
+def test_nothing_is_told_while_nobody_can_look_whether_the_key_is_good(two_webs: Fleet) -> None:
+    key = two_webs.issue()
+
+    async def act(database: Database) -> None:
+        watch = KeyWatch(database)
+        with watch.permit(key.id, lambda: None) as permit:
+            assert not await permit.is_good(0.05), "it was not looked at yet"
+            looking = asyncio.create_task(watch.run())
+            assert await permit.is_good(LET_GO_WITHIN_S)
+            looking.cancel()
+            await asyncio.sleep(BELIEVED_FOR_S + 0.1)
+            assert not await permit.is_good(0.05), "what was seen is too old"
+
+    two_webs.on_database(act)
