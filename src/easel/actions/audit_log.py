@@ -4,7 +4,7 @@ Who did it is the system's user that runs this process. It does not promise to n
 whoever owns the database can write there as they like.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from easel.domain.audit_log import Action
 from easel.domain.ledger import credits_shown
@@ -48,5 +48,5 @@ async def record_repair(connection: Connection, subject: str, account_id: int | 
 
 def _shown(value: object) -> object:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return list(value) if isinstance(value, tuple) else value

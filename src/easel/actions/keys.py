@@ -143,22 +143,17 @@ async def _issue_within(connection: Connection, pepper: bytes, order: KeyOrder) 
         creates_per_minute=order.creates_per_minute,
         unfinished_max=order.unfinished_max,
     )
-    key_id = await accounts.add_key(connection, account_id, new)
-    await _record_key(connection, key_id, account_id, order)
-    if order.credits_microcredits:
-        await _grant_within(connection, account_id, order.account, order.credits_microcredits)
-    return IssuedKey(key_id, order.account, text)
-
-
-async def _record_key(connection: Connection, key_id: int, account_id: int, order: KeyOrder) -> None:
+    key_id, expires_at = await accounts.add_key(connection, account_id, new)
     limit = order.credit_limit_microcredits
     await record(
         connection, Action.KEY_CREATED, f"key {key_id}", account_id,
-        name=order.name or None, scopes=order.scopes, models=order.models,
-        expires=str(order.expires) if isinstance(order.expires, timedelta) else order.expires,
+        name=order.name or None, scopes=order.scopes, models=order.models, expires_at=expires_at,
         limit=None if limit is None else credits_shown(limit),
         creates_per_minute=order.creates_per_minute, unfinished_max=order.unfinished_max,
     )  # fmt: skip
+    if order.credits_microcredits:
+        await _grant_within(connection, account_id, order.account, order.credits_microcredits)
+    return IssuedKey(key_id, order.account, text)
 
 
 async def _grant_within(connection: Connection, account_id: int, account: str, amount_microcredits: int) -> None:

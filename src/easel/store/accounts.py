@@ -76,13 +76,14 @@ async def has_accounts(connection: Connection) -> bool:
     return await (await connection.execute(any_account)).fetchone() is not None
 
 
-async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:
-    """Store a key; its id."""
+async def add_key(connection: Connection, account_id: int, key: NewKey) -> tuple[int, datetime | None]:
+    """Store a key; its id, and when it expires."""
     cursor = await connection.execute(
         """
         INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at,
             credit_limit_microcredits, creates_per_minute, unfinished_max)
-        VALUES (%s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, now() + %s::interval), %s, %s, %s) RETURNING id
+        VALUES (%s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, now() + %s::interval), %s, %s, %s)
+        RETURNING id, expires_at
         """,
         (account_id, key.name, key.digest, key.hint, list(key.scopes),
          None if key.models is None else list(key.models),
@@ -92,7 +93,7 @@ async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:
     )  # fmt: skip
     row = await cursor.fetchone()
     assert row is not None
-    return int(row[0])
+    return row[0], row[1]
 
 
 async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
