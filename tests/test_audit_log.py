@@ -1,7 +1,8 @@
 """What operators do is noted, with who and why, in the transaction that does it; and grants can be taken back."""
 
-import getpass
 import json
+import os
+import pwd
 import socket
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,11 +13,12 @@ import pytest
 from easel.actions import keys as key_actions
 from easel.actions.audit_log import record_price
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT
+from easel.outside.operator import operator_name
 from tests.finishing import complete
 from tests.running_fleet import Fleet
 from tests.running_service import Service, submit
 
-ME: Final = f"{getpass.getuser()}@{socket.gethostname()}"
+ME: Final = operator_name()
 
 
 def audit(service: Service, *options: str) -> list[dict[str, Any]]:
@@ -165,6 +167,12 @@ def test_the_audit_log_is_append_only(two_webs: Fleet, change: str) -> None:
     two_webs.issue()
     with two_webs.database() as connection, pytest.raises(psycopg.errors.RaiseException, match="append-only"):
         connection.execute(change.encode())
+
+
+def test_an_operator_is_a_user_of_the_system_on_a_host() -> None:
+    user, _, host = operator_name().partition("@")
+    assert user in {entry.pw_name for entry in pwd.getpwall()} | {str(os.geteuid())}
+    assert host == socket.gethostname()
 
 
 def test_the_price_of_the_settings_is_noted_when_it_changes(two_webs: Fleet) -> None:

@@ -67,12 +67,13 @@ async def attend(answers: TaskAnswers, holder: Holder, request: Request, awaited
         ending = asyncio.create_task(_all_ended(watches))
         try:
             await asyncio.wait({leaving, ending}, timeout=wait_s(request), return_when=asyncio.FIRST_COMPLETED)
+            is_deserted = leaving.done()
         finally:
             leaving.cancel()
             ending.cancel()
-        is_key_good = None if leaving.done() else await _is_good(permit)
+        is_key_good = None if is_deserted else await _is_good(permit)
         is_stopping = is_key_good is not False and any(watch.is_over for watch in watches)
-        return Attended(_seen(watches), leaving.done(), is_stopping, is_key_good)
+        return Attended(_seen(watches), is_deserted, is_stopping, is_key_good)
 
 
 def wait_s(request: Request) -> float:
