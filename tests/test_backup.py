@@ -180,7 +180,12 @@ def test_what_was_unfinished_is_drawn_after_restore_and_charged_once_and_nobody_
     again.audit()
 
 
-def test_a_restored_service_takes_new_orders_of_the_same_keys(busy: BusyBackup, again: Service) -> None:
+def test_a_restored_service_takes_new_orders_of_the_same_keys_and_has_noted_that_it_was_restored(
+    busy: BusyBackup, again: Service
+) -> None:
+    with again.database() as connection:
+        noted = connection.execute("SELECT action FROM audit_log ORDER BY id").fetchall()
+    assert noted.index(("key_created",)) < noted.index(("installation_restored",))
     with again.client(busy.key) as client:
         assert finish(client, submit(client)["id"])["status"] == "completed"
         used = client.get("/v1/credits").json()["data"]["user"]["used_credits"]

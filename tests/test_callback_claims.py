@@ -220,6 +220,25 @@ def test_a_delivery_that_every_process_dies_of_is_given_up(at_desk: AtDesk) -> N
     at_desk(act)
 
 
+def test_a_clock_that_is_set_back_holds_up_no_attempt_for_longer_than_a_claim(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        await desk.add(0, "b.com")
+        (claimed, _) = await desk.claim()
+        desk.under_way.clear()
+        for _ in range(2):
+            await desk.connection.execute(
+                "UPDATE callbacks SET next_attempt_at = next_attempt_at + interval '1 day' WHERE task_id = %s",
+                (claimed.task_id,),
+            )
+            await callbacks.pull_back(desk.connection)
+        assert await desk.claim() == []
+        await desk.let_time_pass(CLAIM_S)
+        assert len(await desk.claim()) == 2
+
+    at_desk(act)
+
+
 def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")

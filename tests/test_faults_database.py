@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of
-from tests.running_service import GENERATIONS, ORDER, Service, eventually, reachable_folder, submit
+from tests.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
 
 RECOVERED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 22.0
@@ -89,16 +89,18 @@ def test_a_database_that_ends_under_load_is_started_anew_and_nothing_is_lost(
 def test_without_a_database_requests_are_told_so_and_the_service_comes_back_by_itself(kept: Service) -> None:
     key = kept.new_key("outage", "1000")
     with kept.client(key) as client:
+        drawn = finish(client, submit(client)["id"])
         task = submit(client)
         with outage(kept), ThreadPoolExecutor() as at_once:
             asked = [
                 at_once.submit(client.post, GENERATIONS, json=ORDER),
                 at_once.submit(client.get, f"/v1/tasks/{task['id']}"),
+                at_once.submit(client.get, drawn["results"][0]),
                 at_once.submit(client.get, "/readyz"),
             ]
             assert client.get("/healthz").status_code == 200
-            refused, unread, ready = (answer.result() for answer in asked)
-        for response in (refused, unread):
+            refused, unread, unseen, ready = (answer.result() for answer in asked)
+        for response in (refused, unread, unseen):
             assert response.status_code == 503
             assert response.json()["error"]["code"] == "service_unavailable"
             assert int(response.headers["retry-after"]) >= 1
@@ -106,7 +108,7 @@ def test_without_a_database_requests_are_told_so_and_the_service_comes_back_by_i
         assert (ready.json()["database"], ready.json()["storage"]) == ("unavailable", "ok")
         eventually(lambda: client.get("/readyz").status_code == 200, RECOVERED_WITHIN_S)
         later = submit(client)
-    assert_sound(kept, key, Load(accepted=[task["id"], later["id"]]))
+    assert_sound(kept, key, Load(accepted=[drawn["id"], task["id"], later["id"]]))
 
 
 def test_an_outage_longer_than_a_worker_s_silence_is_held_against_no_task() -> None:

@@ -16,13 +16,24 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from easel.domain.ledger import MICROCREDITS_MAX, Balance, EntryKind, balance_after, credits_shown, parse_credits
+from easel.domain.ledger import (
+    MICROCREDITS_MAX,
+    Balance,
+    EntryKind,
+    balance_after,
+    credits_shown,
+    parse_adjustment,
+    parse_credits,
+)
 from easel.domain.task import ENDS, Status
 from easel.store.audit import INVARIANTS
 from tests.running_service import Service, finish, submit
 
+AMOUNTS: Final = st.integers(1, 5) | st.integers(1, MICROCREDITS_MAX)
 ENTRIES: Final = st.lists(
-    st.tuples(st.sampled_from(EntryKind), st.integers(1, 5) | st.integers(1, MICROCREDITS_MAX)), max_size=12
+    st.tuples(st.sampled_from(EntryKind), AMOUNTS)
+    | st.tuples(st.just(EntryKind.GRANT), AMOUNTS.map(lambda amount: -amount)),
+    max_size=12,
 )
 
 
@@ -78,6 +89,18 @@ def test_an_amount_that_is_shown_reads_back_as_itself(microcredits: int) -> None
 )
 def test_an_amount_is_shown_without_needless_digits(microcredits: int, shown: str) -> None:
     assert str(credits_shown(microcredits)) == shown
+
+
+@given(st.integers(1, MICROCREDITS_MAX), st.sampled_from(["", "+", "-"]))
+def test_an_adjustment_is_an_amount_with_or_without_a_sign(microcredits: int, sign: str) -> None:
+    whole, rest = divmod(microcredits, 1_000_000)
+    assert parse_adjustment(f"{sign}{whole}.{rest:06}") == (-microcredits if sign == "-" else microcredits)
+
+
+@pytest.mark.parametrize("text", ["", "-", "+", "0", "-0", "--5", "+-5", "- 5", "-5-", "−5", "1e3", "-0.0000001"])
+def test_what_is_no_adjustment_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^an adjustment is a number other than 0 .* such as -12\.5$"):
+        parse_adjustment(text)
 
 
 @pytest.mark.parametrize(
@@ -153,10 +176,17 @@ def balance_of(connection: Connection[TupleRow], account_id: int) -> Balance:
     return Balance(*row)
 
 
-@pytest.mark.parametrize("amount", [0, -1, MICROCREDITS_MAX + 1])
-def test_the_database_refuses_an_amount_out_of_bounds(books: Books, amount: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "amount"),
+    [("grant", 0), ("grant", MICROCREDITS_MAX + 1), ("grant", -MICROCREDITS_MAX - 1), ("hold", -1), ("release", -1),
+     ("capture", -1)],
+)  # fmt: skip
+def test_the_database_refuses_an_amount_out_of_bounds(books: Books, kind: str, amount: int) -> None:
     with books.undone() as connection:
-        assert not was_entered(connection, books.account_id, "grant", amount, "out of bounds")
+        rich = "INSERT INTO ledger (account_id, kind, amount_microcredits, cause) VALUES (%s, 'grant', %s, 'rich')"
+        connection.execute(rich, (books.account_id, MICROCREDITS_MAX))
+        connection.execute("UPDATE accounts SET available_microcredits = 2 * %s", (MICROCREDITS_MAX,))
+        assert not was_entered(connection, books.account_id, kind, amount, "out of bounds")
 
 
 def test_a_cause_enters_each_kind_once(books: Books) -> None:

@@ -45,6 +45,7 @@ OLDER: Final = {
 RARELY: Final = st.integers(0, 5).map(lambda number: number == 5)
 NOT_BEGUN: Final = "UPDATE tasks SET status = 'pending', started_at = NULL, progress = 0, steps_done = 0, steps_total = 0 WHERE id = %s"
 SILENT: Final = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '30 seconds' WHERE id = %s"
+SILENT_SINCE_BEFORE_THE_CLOCK_WAS_SET_BACK: Final = SILENT.replace("- interval '30 seconds'", "+ interval '1 day'")
 NOT_TAKEN: Final = (
     "UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL WHERE status = 'doing' AND args ->> 'task_id' = %s"
 )
@@ -194,8 +195,9 @@ class Life(LifeOfAccounts):
         worker=PICKS,
         how=st.sampled_from(["dead", "dead, its pictures stored", "slow", "gone in order"]),
         is_noticed=st.booleans(),
+        silent=st.sampled_from([SILENT, SILENT_SINCE_BEFORE_THE_CLOCK_WAS_SET_BACK]),
     )
-    def lose_a_worker(self, worker: int, how: str, is_noticed: bool) -> None:
+    def lose_a_worker(self, worker: int, how: str, is_noticed: bool, silent: str = SILENT) -> None:
         """A worker reports no more: it is dead, or merely slow. Or it leaves in order, and leaves jobs behind."""
         lost = pick(self.workers, worker)
         if how == "gone in order":
@@ -205,7 +207,7 @@ class Life(LifeOfAccounts):
                 self.store_pictures(lost)
             if how != "slow":
                 self.run(lost.die())
-            self.run(self.stage.execute(SILENT, lost.id))
+            self.run(self.stage.execute(silent, lost.id))
             lost.is_silent = True
         if is_noticed:
             self.rescue()

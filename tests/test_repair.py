@@ -54,6 +54,7 @@ def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_
 
     applied = repair(service, "--apply")
     assert applied.stdout.splitlines() == [balance, counts, "Repaired: 2."]
+    assert service.cli("audit", "--account", account).stdout.count("credits_repaired") == 2
     service.audit()
     for options in ([], ["--apply"]):
         again = repair(service, *options)

@@ -128,6 +128,7 @@ def test_a_secret_is_replaced_by_who_says_so_and_what_that_ends_is_told(idle: Se
     assert kept.stat().st_mode & 0o077 == 0
     assert len({before, kept.read_text(), file.read_text()}) == 3
     assert "revoked" in idle.cli("keys", "list").stdout
+    assert "secret_reset" in idle.cli("audit").stdout
     idle.cli("keys", "create", "--account", "first")
 
 

@@ -70,3 +70,25 @@ def _undocumented(node: ast.Module | ast.ClassDef) -> list[str]:
         if isinstance(child, ast.ClassDef):
             names += _undocumented(child)
     return names
+
+
+MAY_LOOK_AT_THIS_MACHINES_CLOCK = {
+    "src/easel/actions/back_up.py",  # a backup says when it was made; nothing is decided by it
+    "src/easel/commands/secret.py",  # the date in the name of a file that is kept
+    "src/easel/commands/option_types.py",  # whether a day that somebody typed is to come
+    "src/easel/engines/remote_exchange.py",  # where another server's answer has no date of its own
+}
+"""What else is stored or compared has the database's time, and durations are measured by clocks that nobody sets."""
+
+
+def test_nothing_else_looks_at_this_machines_clock() -> None:
+    looking = {
+        _name(path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr)
+        in {("datetime", "now"), ("datetime", "today"), ("date", "today"), ("time", "time")}
+    }
+    assert looking == MAY_LOOK_AT_THIS_MACHINES_CLOCK

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "keys": "easel.commands.administration:keys",
     "groups": "easel.commands.groups:groups",
     "credits": "easel.commands.administration:credits_group",
+    "audit": "easel.commands.audit_log:audit_command",
     "callbacks": "easel.commands.callbacks:callbacks_group",
     "moderation": "easel.commands.moderation:moderation_group",
     "doctor": "easel.commands.doctor:doctor",

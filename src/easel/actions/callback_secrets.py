@@ -8,8 +8,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from easel.actions.audit_log import record
+from easel.domain.audit_log import Action
 from easel.store import accounts
 from easel.store.accounts import CallbackSecrets
 from easel.store.database import Database
@@ -23,10 +25,10 @@ class ShownSecrets:
     overlap_until: datetime | None
 
 
-def signing_secrets(root: bytes, account_id: int, kept: CallbackSecrets, now: datetime) -> list[bytes]:
+def signing_secrets(root: bytes, account_id: int, kept: CallbackSecrets) -> list[bytes]:
     """The secrets of 32 bytes that sign now, the newest first. `root` follows from the installation's secret."""
     generations = [kept.generation]
-    if kept.overlap_until is not None and now < kept.overlap_until:
+    if kept.is_overlapping:
         generations.append(kept.generation - 1)
     return [hmac.digest(root, f"{account_id}.{generation}".encode(), hashlib.sha256) for generation in generations]
 
@@ -49,9 +51,14 @@ async def rotate(database: Database, root: bytes, account: str, overlap: timedel
         account_id = await accounts.find_account(connection, account)
         if account_id is None:
             return None
-        return _shown(root, account_id, await accounts.rotate_callback_secret(connection, account_id, overlap))
+        kept = await accounts.rotate_callback_secret(connection, account_id, overlap)
+        await record(
+            connection, Action.CALLBACK_SECRET_ROTATED, f'account "{account}"', account_id,
+            generation=kept.generation, overlap=str(overlap),
+        )  # fmt: skip
+        return _shown(root, account_id, kept)
 
 
 def _shown(root: bytes, account_id: int, kept: CallbackSecrets) -> ShownSecrets:
-    secrets = signing_secrets(root, account_id, kept, datetime.now(UTC))
+    secrets = signing_secrets(root, account_id, kept)
     return ShownSecrets(secrets, kept.overlap_until if len(secrets) > 1 else None)

@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -171,10 +170,9 @@ class Deliver:
             return await callbacks.keep_body(connection, task_id, self._render(task))
 
     def _headers(self, claimed: Claimed, body: bytes) -> dict[str, str]:
-        now = datetime.now(UTC)
-        kept = CallbackSecrets(claimed.secret_generation, claimed.secret_overlap_until)
-        secrets = signing_secrets(self._settings.secrets_root, claimed.account_id, kept, now)
-        signed = webhook.headers(message_id(claimed.task_id), int(now.timestamp()), body, secrets)
+        kept = CallbackSecrets(claimed.secret_generation, claimed.secret_overlaps, None)
+        secrets = signing_secrets(self._settings.secrets_root, claimed.account_id, kept)
+        signed = webhook.headers(message_id(claimed.task_id), int(claimed.claimed_at.timestamp()), body, secrets)
         return {"content-type": "application/json", "user-agent": self._settings.user_agent, **signed}
 
     async def _note(self, claimed: Claimed, attempted: Attempted, ended_at_s: float) -> None:
@@ -197,6 +195,7 @@ class Deliver:
 
     async def _give_up_interrupted(self) -> None:
         async with self._database.single_statement() as connection:
+            await callbacks.pull_back(connection)
             for task_id in await callbacks.give_up_interrupted(connection):
                 log.warning("callback_given_up", task_id=task_id)
 

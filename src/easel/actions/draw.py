@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -273,14 +272,11 @@ class Draw:
             return await self._refuse(task, refusal, job_id)
         name = self._picture_name(task)
         await self._pictures.put(object_name(name), picture, content_type)
-        ended_at = datetime.now(UTC)
         outcome = Outcome(
             engine=self._engine.name,
             draw_ms=drawn.draw_ms,
             picture_name=name,
             picture_bytes=len(picture),
-            ended_at=ended_at,
-            link_expires_at=link.expires_at(ended_at),
         )
         if not await settle.complete(self._database, task.id, outcome, job_id):
             await self._discard_unless_shown(await self._make_sure_of_end(task))

@@ -1,7 +1,5 @@
 """Renew a link: a task read after its link's day gets a fresh one, as long as its picture is kept."""
 
-from datetime import UTC, datetime
-
 from easel.domain import link
 from easel.domain.task import Status
 from easel.store import tasks
@@ -11,9 +9,9 @@ from easel.store.tasks import Task
 
 async def with_live_link(database: Database, task: Task) -> Task:
     """The task, with a link that lives: its own until that expires, then one for another day."""
-    now = datetime.now(UTC)
     if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
         return task
+    now = await database.now()
     if task.link_expires_at is not None and task.link_expires_at > now:
         return task
     async with database.transaction() as connection:

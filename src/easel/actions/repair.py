@@ -6,6 +6,7 @@ It changes nothing else: a ledger or a hold that is wrong itself is reported by 
 from dataclasses import dataclass
 from typing import Final
 
+from easel.actions.audit_log import record_repair
 from easel.domain.errors import EaselError
 from easel.store import audit, derived
 from easel.store.database import Connection, Database
@@ -59,6 +60,8 @@ async def _repair_within(connection: Connection, found: Wrong) -> Wrong:
     )
     for counts in wrong.counts:
         await derived.set_counts(connection, counts)
+        subject = f"key {counts.api_key_id}"
+        await record_repair(connection, subject, counts.account_id, before=counts.stored, after=counts.derived)
     for balance in wrong.balances:
         if balance.derived.available < 0 or balance.derived.reserved < 0:
             raise BeyondRepair(
@@ -66,4 +69,6 @@ async def _repair_within(connection: Connection, found: Wrong) -> Wrong:
                 "damaged and nothing was changed: restore a backup, and please report this."
             )
         await derived.set_balance(connection, balance)
+        subject = f'account "{balance.account}"'
+        await record_repair(connection, subject, balance.account_id, before=balance.stored, after=balance.derived)
     return wrong

@@ -3,12 +3,13 @@
 Any number of workers may do this at the same time; one of them does it, the others see that and leave.
 
 A silent worker is taken for dead. While the database is away, or this machine sleeps, all workers are silent and none
-is dead, so nobody is judged until they have had the time to report again. It does not promise that a job runs in one
+is dead, so nobody is judged until they have had the time to report again. The same holds after the database's clock was
+set. It does not promise that a job runs in one
 worker only: one that was merely slow may go on drawing, which harms nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -22,8 +23,28 @@ from easel.store.queue import Clock, TakenJob
 log = structlog.get_logger(__name__)
 
 _GAP_MAX: Final = timedelta(seconds=3)
-"""With more time than this between two looks the database was away, or we were."""
+"""With more time than this between two looks the database was away, or we were; with less than none its clock was set."""
 _TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
+
+
+class Touch:
+    """Since when this process and the living workers have been in touch with the database, by the database's clock, which
+    goes on when this machine sleeps."""
+
+    def __init__(self) -> None:
+        self._server_started_at: datetime | None = None
+        self._looked_at: datetime | None = None
+        self._in_touch_since = datetime.min.replace(tzinfo=UTC)
+
+    def may_judge(self, clock: Clock) -> bool:
+        """Whether every living worker has had the time to report, at a look made now."""
+        if clock.server_started_at != self._server_started_at:
+            # A start in the future was before the clock was set back.
+            self._in_touch_since = max(self._in_touch_since, min(clock.server_started_at, clock.now))
+        if self._looked_at is not None and not timedelta(0) <= clock.now - self._looked_at <= _GAP_MAX:
+            self._in_touch_since = clock.now
+        self._server_started_at, self._looked_at = clock.server_started_at, clock.now
+        return clock.now - self._in_touch_since > _TIME_TO_REPORT
 
 
 class Rescue:
@@ -31,27 +52,16 @@ class Rescue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._looked_at: datetime | None = None
-        self._in_touch_since: datetime | None = None
+        self._touch = Touch()
 
     async def __call__(self) -> None:
         """Hand back, or end, every job whose worker is gone."""
         async with self._database.transaction() as connection:
-            if not self._may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
+            if not self._touch.may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
                 return
             ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
             await queue.forget_silent_workers(connection)
         await settle.tell_all(self._database, *ended)
-
-    def _may_judge(self, clock: Clock) -> bool:
-        """Whether every living worker has had the time to report, by the database's clock, which goes on when this
-        machine sleeps."""
-        in_touch_since = self._in_touch_since or clock.server_started_at
-        if self._looked_at is not None and clock.now - self._looked_at > _GAP_MAX:
-            in_touch_since = clock.now
-        self._in_touch_since = max(in_touch_since, clock.server_started_at)
-        self._looked_at = clock.now
-        return clock.now - self._in_touch_since > _TIME_TO_REPORT
 
 
 async def _rescue(connection: Connection, job: TakenJob) -> bool:

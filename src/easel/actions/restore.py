@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from easel.actions import audit_log
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.domain.secret import Secret
 from easel.outside import backup_seal, postgres_dump
@@ -101,6 +102,7 @@ async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> E
     await schema.prepare(target.database.url, target.secret)
     async with target.database.transaction() as connection:
         await snapshot.forget_workers(connection)
+        await audit_log.record_restore(connection, manifest.created_at, manifest.easel)
     for name, data in reader.pictures(manifest.pictures):
         content_type = CONTENT_TYPE_BY_EXTENSION[name[name.index(".") :]]
         await target.pictures.put(object_name(name), data, content_type)

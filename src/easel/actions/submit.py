@@ -12,7 +12,7 @@ import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -113,6 +113,14 @@ class Submit:
         DatabaseUnavailable; then no task was kept.
         """
         _check_access(submission)
+        try:
+            return await self._judge_and_admit(submission)
+        except RateLimitExceeded as refusal:
+            if refusal.standing is not None and refusal.standing.is_used_up:
+                await self._pull_back(submission)
+            raise
+
+    async def _judge_and_admit(self, submission: Submission) -> Accepted:
         await self._limit_judging(submission)
         order = submission.orders[0]
         level = Level.of(nsfw_check=order.nsfw_check)
@@ -121,6 +129,12 @@ class Submit:
         if refusal is not None:
             return await self._refuse(submission, refusal)
         return await self._admit(submission, decisions)
+
+    async def _pull_back(self, submission: Submission) -> None:
+        """Mend what the key's row says of its rate, where the database's clock was set back since it was written."""
+        wish = self._wish(submission)
+        async with self._database.single_statement() as connection:
+            await admission.pull_back(connection, wish.api_key_id, wish.quota)
 
     async def _limit_judging(self, submission: Submission) -> None:
         """Judging costs more than refusing does, and comes before the limit that is exact. Raises RateLimitExceeded."""
@@ -145,7 +159,7 @@ class Submit:
             return accepted
 
     async def _accept_once(self, submission: Submission, prospect: Prospect, decisions: Sequence[Decision]) -> Accepted:
-        new = [self._new_task(submission, order, prospect.estimated_time_s) for order in submission.orders]
+        new = await self._new_tasks(submission, prospect)
         async with self._database.transaction() as connection:
             earlier = await self._earlier(connection, submission, [task.id for task in new])
             if earlier is not None:
@@ -169,12 +183,11 @@ class Submit:
             if any(order.callback_url is not None for order in submission.orders):
                 await settle.tell_all(self._database, *(task.id for task in refused.tasks))
             return refused
+        now = await self._database.now()
         async with self._database.transaction() as connection:
             # What is refused claims nothing.
             async with connection.transaction(force_rollback=True):
-                earlier = await self._earlier(
-                    connection, submission, [_new_id(datetime.now(UTC)) for _ in submission.orders]
-                )
+                earlier = await self._earlier(connection, submission, [_new_id(now) for _ in submission.orders])
             if earlier is not None:
                 return earlier
             await admission.admit(connection, self._wish(submission, are_held=False))
@@ -185,7 +198,7 @@ class Submit:
 
     async def _refuse_once(self, submission: Submission, prospect: Prospect, decision: Decision) -> Accepted:
         # Shown when it is created, as of any other.
-        new = [self._new_task(submission, order, prospect.estimated_time_s) for order in submission.orders]
+        new = await self._new_tasks(submission, prospect)
         async with self._database.transaction() as connection:
             earlier = await self._earlier(connection, submission, [task.id for task in new])
             if earlier is not None:
@@ -243,9 +256,13 @@ class Submit:
     def _price_microcredits(self, holder: Holder, model: str) -> int:
         return holder.prices_microcredits.get(model, self._settings.price_microcredits)
 
-    def _new_task(self, submission: Submission, order: Order, estimated_time_s: int) -> NewTask:
+    async def _new_tasks(self, submission: Submission, prospect: Prospect) -> list[NewTask]:
+        # By the database's clock, which will tell how long they have waited.
+        now = await self._database.now()
+        return [self._new_task(submission, order, prospect.estimated_time_s, now) for order in submission.orders]
+
+    def _new_task(self, submission: Submission, order: Order, estimated_time_s: int, created_at: datetime) -> NewTask:
         holder = submission.holder
-        created_at = datetime.now(UTC)
         return NewTask(
             id=_new_id(created_at),
             account_id=holder.account_id,

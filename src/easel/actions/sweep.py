@@ -14,7 +14,7 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures import Pictures, StorageFailed
-from easel.store import endings, moderation, queue, retention
+from easel.store import clock_steps, endings, moderation, queue, retention
 from easel.store.database import Connection, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -125,6 +125,7 @@ class Sweep:
         async with self._database.transaction() as connection:
             if not await retention.lock_sweep(connection):
                 return 0, 0
+            await clock_steps.pull_back(connection, BATCH_MAX)
             if kept.picture_h is not None:
                 await retention.withdraw_old_pictures(connection, kept.picture_h, BATCH_MAX)
             if kept.prompt_h is not None:

@@ -3,7 +3,9 @@
 import structlog
 
 from easel.actions import settle
+from easel.actions.audit_log import record
 from easel.domain.api_key import Holder, Scope
+from easel.domain.audit_log import Action
 from easel.domain.errors import CallbackNotFound, CallbackUnderWay, PermissionDenied, TaskNotFound
 from easel.domain.task import ENDS
 from easel.store import callbacks, tasks
@@ -50,9 +52,10 @@ async def look_as_operator(database: Database, task_id: str) -> tuple[Task, Call
 async def redeliver_as_operator(database: Database, task_id: str) -> None:
     """As `redeliver`, of whatever account."""
     async with database.transaction() as connection:
-        await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
+        task, _ = await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
         if not await callbacks.begin_again(connection, task_id):
             raise CallbackUnderWay
+        await record(connection, Action.CALLBACK_REDELIVERED, f"task {task_id}", task.account_id)
     await settle.tell_workers(database, task_id)
 
 

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 
 from easel.actions import side_tasks
 from easel.actions.forecast import Forecast
+from easel.actions.key_watch import KeyWatch
 from easel.actions.newsroom import Newsroom
+from easel.actions.picture_reader import PictureReader
 from easel.actions.submit import Submit, SubmitSettings
 from easel.actions.task_reader import TaskReader
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
@@ -41,7 +43,8 @@ def web_app(settings: Settings, installed: Installation) -> App:
         pepper(installed.secret),
         AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
     )
-    answers = TaskAnswers(data, TaskReader(data), newsroom, forecast, keys)
+    key_watch = KeyWatch(data)
+    answers = TaskAnswers(data, TaskReader(data), newsroom, key_watch, forecast, keys)
     judge = moderation(settings, installed.secret, judges_pictures=False)
     submit = Submit(data, judge, forecast, submit_settings(settings))
     link_base = LinkBase(settings.public_url)
@@ -52,7 +55,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await data.open()
         # Before the first request rather than in it.
         await asyncio.to_thread(judge.load_rules)
-        beside = [asyncio.create_task(work) for work in (newsroom.run(), swept.run())]
+        beside = [asyncio.create_task(work) for work in (newsroom.run(), key_watch.run(), swept.run())]
         yield
         await side_tasks.end(beside)
         await judge.aclose()
@@ -65,7 +68,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         events=EventEndpoint(auth, answers),
         account=AccountEndpoints(data, auth),
         openai_images=OpenaiImageEndpoint(auth, submit, answers, kept, link_base),
-        pictures=PictureEndpoint(kept, keys),
+        pictures=PictureEndpoint(kept, PictureReader(data), keys),
         health=HealthEndpoints(data, kept),
         documents=DocumentEndpoints(link_base),
     )

@@ -17,10 +17,10 @@ from easel.actions import callback_secrets
 from easel.actions import keys as key_actions
 from easel.actions import repair as repairing
 from easel.actions.callback_secrets import ShownSecrets
-from easel.actions.keys import IssuedKey, KeyOrder
+from easel.actions.keys import BalanceTooLow, IssuedKey, KeyOrder
 from easel.assembly.installation import Installation, callback_secrets_root, database_of, installation, pepper
 from easel.commands.failures import told_plainly
-from easel.commands.option_types import Amount, Expiry, Models, Overlap
+from easel.commands.option_types import Adjustment, Amount, Expiry, Models, Overlap
 from easel.domain.api_key import Scope
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT, credits_shown
 from easel.domain.secret import Secret
@@ -31,6 +31,7 @@ from easel.store.database import Database
 
 _Answer = TypeVar("_Answer")
 NAME_CHARACTERS_MAX: Final = 64
+REASON_CHARACTERS_MAX: Final = 500
 LIMIT_MAX: Final = 1_000_000_000
 
 data_dir_option = click.option(
@@ -90,7 +91,7 @@ def keys() -> None:
     help="What it may do; by default all.",
 )
 @click.option("--models", type=Models(), help="Models it may use, with commas between; by default all.")
-@click.option("--expires", "expires_at", type=Expiry(), help="When it ends: 30d, or 2027-01-31; by default never.")
+@click.option("--expires", type=Expiry(), help="When it ends: 30d, or 2027-01-31; by default never.")
 @click.option("--limit", type=Amount(), help="Credits it may spend in all; by default what its account has.")
 @click.option("--rate", type=click.IntRange(1, LIMIT_MAX), help="Tasks it may create per minute.")
 @click.option("--unfinished", type=click.IntRange(1, LIMIT_MAX), help="Unfinished tasks it may have at once.")
@@ -102,7 +103,7 @@ def create_key(
     name: str,
     scopes: tuple[str, ...],
     models: tuple[str, ...] | None,
-    expires_at: datetime | None,
+    expires: datetime | timedelta | None,
     limit: int | None,
     rate: int | None,
     unfinished: int | None,
@@ -119,7 +120,7 @@ def create_key(
         name=short(name, "--name"),
         scopes=tuple(Scope(scope) for scope in scopes) or tuple(Scope),
         models=models,
-        expires_at=expires_at,
+        expires=expires,
         credits_microcredits=amount,
         credit_limit_microcredits=limit,
         creates_per_minute=rate,
@@ -199,7 +200,7 @@ def callback_secret(account: str, overlap: timedelta, data_dir: Path | None, *, 
 
 @click.group("credits")
 def credits_group() -> None:
-    """Grant, show, audit and repair credits."""
+    """Grant, adjust, show, audit and repair credits."""
 
 
 @credits_group.command("grant")
@@ -211,6 +212,34 @@ def grant(account: str, amount: int, data_dir: Path | None) -> None:
     if not with_database(data_dir, lambda database, _pepper: key_actions.grant(database, account, amount)):
         raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
     click.echo(f'Account "{account}" has {credits_shown(amount)} credits more.')
+
+
+# Otherwise an amount below zero would be taken for an option.
+@credits_group.command("adjust", context_settings={"ignore_unknown_options": True})
+@click.option("--account", required=True, help="Name of the account.")
+@click.option("--reason", required=True, help="Why; it stands in `easel audit`.")
+@click.argument("amount", type=Adjustment())
+@data_dir_option
+def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> None:
+    """Add AMOUNT credits to an account, or take them back with a minus before them.
+
+    What is reserved or used cannot be taken back.
+    """
+    checked = short(reason, "--reason", characters_min=1, characters_max=REASON_CHARACTERS_MAX)
+    try:
+        available = with_database(
+            data_dir, lambda database, _pepper: key_actions.adjust(database, account, amount, checked)
+        )
+    except BalanceTooLow as error:
+        left = credits_shown(error.available_microcredits)
+        raise click.ClickException(
+            f'Account "{account}" has {left} credits available, so {credits_shown(-amount)} cannot be taken back: '
+            f"take back {left} at most."
+        ) from None
+    if available is None:
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    change = f"{credits_shown(abs(amount))} credits {'more' if amount > 0 else 'less'}"
+    click.echo(f'Account "{account}" has {change}: {credits_shown(available)} are available.')
 
 
 @credits_group.command("show")
@@ -297,10 +326,10 @@ def _differences(stored: dict[str, int], derived: dict[str, int]) -> str:
     return ", ".join(f"{name} {shown(name, stored[name])} becomes {shown(name, derived[name])}" for name in changed)
 
 
-def short(text: str, option: str, characters_min: int = 0) -> str:
-    """A name as it was typed, unless it is too long or too odd for one."""
-    if not characters_min <= len(text) <= NAME_CHARACTERS_MAX or not text.isprintable():
-        raise click.UsageError(f"{option} takes {characters_min} to {NAME_CHARACTERS_MAX} printable characters.")
+def short(text: str, option: str, characters_min: int = 0, characters_max: int = NAME_CHARACTERS_MAX) -> str:
+    """A text as it was typed, unless it is too long or too odd for a name."""
+    if not characters_min <= len(text) <= characters_max or not text.isprintable():
+        raise click.UsageError(f"{option} takes {characters_min} to {characters_max} printable characters.")
     return text
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from easel.domain.ledger import parse_credits
+from easel.domain.ledger import parse_adjustment, parse_credits
 from easel.domain.order import MODELS
 
 EXPIRY_DAYS_MAX: Final = 3650
@@ -35,6 +35,21 @@ class Amount(click.ParamType[int]):
             self.fail(f"{error}.", param, ctx)
 
 
+class Adjustment(click.ParamType[int]):
+    """An amount of credits with or without a sign, as micro-credits."""
+
+    name = "credits"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Micro-credits of what was typed."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_adjustment(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 class Price(Amount):
     """As an amount, or nothing at all."""
 
@@ -56,23 +71,21 @@ class Models(click.ParamType[tuple[str, ...]]):
         return names
 
 
-class Expiry(click.ParamType[datetime]):
+class Expiry(click.ParamType[datetime | timedelta]):
     """A moment to come: in so many days, or the end of a day by UTC."""
 
     name = "moment"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment that was meant."""
-        if isinstance(value, datetime):
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
+        """The moment that was meant, or the time until then."""
+        if isinstance(value, datetime | timedelta):
             return value
-        now = datetime.now(UTC)
-        try:
-            moment = _moment(str(value), now)
-        except (ValueError, OverflowError):  # the second: a day after the last one of all
-            moment = now
-        if not now < moment <= now + timedelta(days=EXPIRY_DAYS_MAX):
+        days = _DAYS.fullmatch(str(value))
+        # From the moment when the key is made, by the database's clock.
+        left = timedelta(days=int(days[1])) if days is not None else _end_of_day(str(value)) - datetime.now(UTC)
+        if not timedelta(0) < left <= timedelta(days=EXPIRY_DAYS_MAX):
             self.fail(f"{_EXPIRY_SENTENCE}.", param, ctx)
-        return moment
+        return left if days is not None else _end_of_day(str(value))
 
 
 class Overlap(click.ParamType[timedelta]):
@@ -91,8 +104,9 @@ class Overlap(click.ParamType[timedelta]):
         return span
 
 
-def _moment(text: str, now: datetime) -> datetime:
-    days = _DAYS.fullmatch(text)
-    if days is not None:
-        return now + timedelta(days=int(days[1]))
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+def _end_of_day(text: str) -> datetime:
+    """The end of a day by UTC; the beginning of time for what is no day."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except (ValueError, OverflowError):  # the second: a day after the last one of all
+        return datetime.min.replace(tzinfo=UTC)

@@ -19,12 +19,14 @@ import uvicorn
 import uvloop
 
 from easel import logs, settings
-from easel.assembly.installation import installation
+from easel.actions.audit_log import record_price
+from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.web import web_app
 from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands import start_warnings
 from easel.commands.failures import told_plainly
 from easel.commands.first_process import take_in_orphans
+from easel.settings import Settings
 from easel.store import schema
 from easel.supervisor import READY, stop_signals
 from easel.web.browsers import open_to_browsers
@@ -53,7 +55,7 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
             start_warnings.show(read)
         with installation(read) as installed:
             if supervised_socket is None:  # else `easel serve` has done it
-                asyncio.run(schema.prepare(installed.database_url, installed.secret))
+                asyncio.run(_prepare(read, installed))
             _allow_open_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
             app = web_app(read, installed)
@@ -77,6 +79,16 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 signal.signal(number, lambda *_: server.stop())
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 runner.run(_serve(server, listening, is_supervised=supervised_socket is not None))
+
+
+async def _prepare(read: Settings, installed: Installation) -> None:
+    await schema.prepare(installed.database_url, installed.secret)
+    database = database_of(read, installed)
+    await database.open()
+    try:
+        await record_price(database, read.price_microcredits)
+    finally:
+        await database.close()
 
 
 class _Server(uvicorn.Server):

@@ -15,6 +15,7 @@ import click
 import easel
 from easel import logs, process_environment, settings
 from easel.actions import keys
+from easel.actions.audit_log import record_price
 from easel.actions.keys import IssuedKey
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, database_of, installation, pepper
@@ -104,6 +105,7 @@ async def _prepare(read: Settings, installed: Installation) -> IssuedKey | None:
     database = database_of(read, installed)
     await database.open()
     try:
+        await record_price(database, read.price_microcredits)
         return await keys.issue_first(database, pepper(installed.secret), read.first_microcredits)
     finally:
         await database.close()

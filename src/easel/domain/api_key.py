@@ -9,7 +9,6 @@ import hmac
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -44,7 +43,8 @@ class Holder:
     """How many tasks the key may create per minute; None for as many as all."""
     unfinished_max: int | None
     """How many unfinished tasks the key may have; None for as many as all."""
-    expires_at: datetime | None
+    expires_in_s: float | None
+    """How long after it was looked up the key expires; None for never."""
 
     def may_use(self, model: str) -> bool:
         """Whether the key may draw with a model."""

@@ -2,7 +2,7 @@
 
 Each entry moves an amount from one book of an account to another, so that entries sum to zero by construction:
 
-    grant    issued    ──▶ available
+    grant    issued    ──▶ available    (below zero: back again)
     hold     available ──▶ reserved
     capture  reserved  ──▶ used
     release  reserved  ──▶ available
@@ -44,7 +44,7 @@ class Balance:
 
     @property
     def granted(self) -> int:
-        """All that was ever granted."""
+        """All that was ever granted, less what was taken back."""
         return self.available + self.reserved + self.used
 
 
@@ -97,3 +97,15 @@ def parse_credits(text: str) -> int:
     if not 0 < microcredits <= MICROCREDITS_MAX:
         raise ValueError("an amount of credits is a number above 0 with at most six decimals, such as 12.5")
     return microcredits
+
+
+def parse_adjustment(text: str) -> int:
+    """Micro-credits from an amount of credits with or without a sign, such as `-12.5`.
+
+    Raises ValueError with a sentence when it is no such amount, or nothing.
+    """
+    sign = -1 if text.startswith("-") else 1
+    try:
+        return sign * parse_credits(text[1:] if text[:1] in {"-", "+"} else text)
+    except ValueError:
+        raise ValueError("an adjustment is a number other than 0 with at most six decimals, such as -12.5") from None

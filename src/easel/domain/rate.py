@@ -3,6 +3,9 @@
 A quota lets `count_max` things happen at once, and then as many again per window, evenly spread. All that must be
 remembered is one moment: until when the quota is used up ("theoretical arrival time" in the ATM Forum's Traffic
 Management Specification 4.1, section 4.4.2).
+
+That moment is never more than a window away. One that seems to be was stored before the clock was set back, and counts
+as a whole window: nobody is locked out for longer than that.
 """
 
 import math
@@ -36,6 +39,16 @@ class Standing:
 
     quota: Quota
     used_for_s: float
+
+    @classmethod
+    def measured(cls, quota: Quota, used_for_s: float) -> "Standing":
+        """The standing that a stored moment so far from now stands for, whatever the clock did since it was stored."""
+        return cls(quota, min(max(0.0, used_for_s), float(quota.window_s)))
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether a whole window must pass until the whole quota is there again."""
+        return self.used_for_s >= self.quota.window_s
 
     @property
     def remaining(self) -> int:

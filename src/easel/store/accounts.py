@@ -1,5 +1,6 @@
 """Accounts and their keys. A key is stored as its digest alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,14 +12,14 @@ from easel.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key about to be stored."""
+    """A key about to be stored. `expires` is a moment, or a time from now by the database's clock."""
 
     name: str
     digest: bytes
     hint: str
     scopes: tuple[Scope, ...]
     models: tuple[str, ...] | None
-    expires_at: datetime | None
+    expires: datetime | timedelta | None
     credit_limit_microcredits: int | None
     creates_per_minute: int | None
     unfinished_max: int | None
@@ -45,9 +46,10 @@ class ListedKey:
 
 @dataclass(frozen=True, slots=True)
 class CallbackSecrets:
-    """Which generation of an account's callback secret signs, and until when the one before does so too."""
+    """Which generation of an account's callback secret signs, and whether the one before does so too, and until when."""
 
     generation: int
+    is_overlapping: bool
     overlap_until: datetime | None
 
 
@@ -74,21 +76,24 @@ async def has_accounts(connection: Connection) -> bool:
     return await (await connection.execute(any_account)).fetchone() is not None
 
 
-async def add_key(connection: Connection, account_id: int, key: NewKey) -> int:
-    """Store a key; its id."""
+async def add_key(connection: Connection, account_id: int, key: NewKey) -> tuple[int, datetime | None]:
+    """Store a key; its id, and when it expires."""
     cursor = await connection.execute(
         """
         INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at,
             credit_limit_microcredits, creates_per_minute, unfinished_max)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+        VALUES (%s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, now() + %s::interval), %s, %s, %s)
+        RETURNING id, expires_at
         """,
         (account_id, key.name, key.digest, key.hint, list(key.scopes),
-         None if key.models is None else list(key.models), key.expires_at,
+         None if key.models is None else list(key.models),
+         key.expires if isinstance(key.expires, datetime) else None,
+         key.expires if isinstance(key.expires, timedelta) else None,
          key.credit_limit_microcredits, key.creates_per_minute, key.unfinished_max),
     )  # fmt: skip
     row = await cursor.fetchone()
     assert row is not None
-    return int(row[0])
+    return row[0], row[1]
 
 
 async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
@@ -98,7 +103,8 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
         SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
             (SELECT coalesce(jsonb_object_agg(model, price_microcredits), '{}') FROM prices
              WHERE prices.user_group = account.user_group),
-            api_key.creates_per_minute, api_key.unfinished_max, api_key.expires_at
+            api_key.creates_per_minute, api_key.unfinished_max,
+            extract(epoch FROM api_key.expires_at - clock_timestamp())::float
         FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
         WHERE api_key.digest = %s AND api_key.revoked_at IS NULL
           AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
@@ -108,7 +114,7 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
     row = await cursor.fetchone()
     if row is None:
         return None
-    account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max, expires_at = row
+    account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max, expires_in_s = row
     return Holder(
         account_id=account_id,
         api_key_id=api_key_id,
@@ -118,8 +124,20 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
         prices_microcredits=prices,
         creates_per_minute=creates_per_minute,
         unfinished_max=unfinished_max,
-        expires_at=expires_at,
+        expires_in_s=expires_in_s,
     )
+
+
+async def ended_keys(connection: Connection, api_key_ids: Sequence[int]) -> set[int]:
+    """Those of the keys that are revoked or expired."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM api_keys
+        WHERE id = ANY (%s) AND (revoked_at IS NOT NULL OR expires_at <= clock_timestamp())
+        """,
+        (list(api_key_ids),),
+    )
+    return {api_key_id for (api_key_id,) in await cursor.fetchall()}
 
 
 async def list_keys(connection: Connection, account: str | None) -> list[ListedKey]:
@@ -139,12 +157,36 @@ async def list_keys(connection: Connection, account: str | None) -> list[ListedK
     return await cursor.fetchall()
 
 
-async def revoke_key(connection: Connection, api_key_id: int) -> bool:
-    """End a key now; False when there is no such key. Ending it twice changes nothing."""
-    cursor = await connection.execute(
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """Whose a key is, what it is called, and whether it was revoked before."""
+
+    account_id: int
+    account: str
+    name: str
+    was_revoked: bool
+
+
+async def key_owner(connection: Connection, api_key_id: int) -> KeyOwner | None:
+    """Whose a key is; None when there is no such key. Nobody else can revoke it until the transaction ends."""
+    cursor = connection.cursor(row_factory=class_row(KeyOwner))
+    await cursor.execute(
+        """
+        SELECT account.id AS account_id, account.name AS account, api_key.name,
+            api_key.revoked_at IS NOT NULL AS was_revoked
+        FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
+        WHERE api_key.id = %s FOR NO KEY UPDATE OF api_key
+        """,
+        (api_key_id,),
+    )
+    return await cursor.fetchone()
+
+
+async def revoke_key(connection: Connection, api_key_id: int) -> None:
+    """End a key now. Ending it twice changes nothing."""
+    await connection.execute(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (api_key_id,)
     )
-    return cursor.rowcount == 1
 
 
 async def revoke_all_keys(connection: Connection) -> int:
@@ -158,7 +200,8 @@ async def callback_secrets(connection: Connection, account_id: int) -> CallbackS
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
     await cursor.execute(
         """
-        SELECT callback_secret_generation AS generation, callback_secret_overlap_until AS overlap_until
+        SELECT callback_secret_generation AS generation, coalesce(callback_secret_overlap_until > now(), false)
+            AS is_overlapping, callback_secret_overlap_until AS overlap_until
         FROM accounts WHERE id = %s
         """,
         (account_id,),
@@ -176,7 +219,8 @@ async def rotate_callback_secret(connection: Connection, account_id: int, overla
         UPDATE accounts SET callback_secret_generation = callback_secret_generation + 1,
             callback_secret_overlap_until = now() + %s
         WHERE id = %s
-        RETURNING callback_secret_generation AS generation, callback_secret_overlap_until AS overlap_until
+        RETURNING callback_secret_generation AS generation, callback_secret_overlap_until > now() AS is_overlapping,
+            callback_secret_overlap_until AS overlap_until
         """,
         (overlap, account_id),
     )

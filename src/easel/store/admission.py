@@ -81,7 +81,18 @@ async def standing(connection: Connection, api_key_id: int, quota: Quota) -> Sta
     )
     row = await cursor.fetchone()
     assert row is not None
-    return Standing(quota, row[0])
+    return Standing.measured(quota, row[0])
+
+
+async def pull_back(connection: Connection, api_key_id: int, quota: Quota) -> None:
+    """Let a key's rate be used up for no longer than a window from now. It can only be so since the clock was set back."""
+    await connection.execute(
+        """
+        UPDATE api_keys SET creates_used_until = clock_timestamp() + make_interval(secs => %(window_s)s)
+        WHERE id = %(id)s AND creates_used_until > clock_timestamp() + make_interval(secs => %(window_s)s + 0.001)
+        """,
+        {"id": api_key_id, "window_s": quota.window_s},
+    )
 
 
 async def _refusal(connection: Connection, wish: Wish, values: dict[str, Any]) -> Refusal:
@@ -100,7 +111,7 @@ async def _refusal(connection: Connection, wish: Wish, values: dict[str, Any]) -
     if row is None:
         return Unauthorized()
     used_for_s, has_too_many, is_over_limit = row
-    standing = Standing(wish.quota, used_for_s)
+    standing = Standing.measured(wish.quota, used_for_s)
     if is_over_limit:
         return InsufficientQuota()
     if has_too_many:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from psycopg.rows import class_row
 
-from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, Attempted, State
+from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, State
 from easel.store.database import Connection
 
 CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
@@ -25,7 +25,10 @@ ATTEMPTS_KEPT_MAX: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A callback that this process is to attempt, once. `body` is None before the first attempt."""
+    """A callback that this process is to attempt, once. `body` is None before the first attempt.
+
+    `claimed_at` is the database's time; `secret_overlaps` says that the secret before signs as well.
+    """
 
     task_id: str
     account_id: int
@@ -35,7 +38,8 @@ class Claimed:
     number: int
     failures: int
     secret_generation: int
-    secret_overlap_until: datetime | None
+    secret_overlaps: bool
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ _CLAIM: Final = """
     SELECT claimed.task_id, claimed.account_id, claimed.url, claimed.receiver, claimed.body,
         claimed.attempts AS number, claimed.failures,
         account.callback_secret_generation AS secret_generation,
-        account.callback_secret_overlap_until AS secret_overlap_until
+        coalesce(account.callback_secret_overlap_until > now(), false) AS secret_overlaps, now() AS claimed_at
     FROM claimed JOIN accounts AS account ON account.id = claimed.account_id
 """
 
@@ -196,6 +200,18 @@ async def note_outcome(
         values,
     )
     return cursor.rowcount == 1
+
+
+async def pull_back(connection: Connection) -> None:
+    """Let no attempt be further away than the longest pause, or claim, is. One that seems to be was set down before the
+    clock was set back."""
+    await connection.execute(
+        """
+        UPDATE callbacks SET next_attempt_at = now() + make_interval(secs => %(wait_s)s)
+        WHERE state = 'delivering' AND next_attempt_at > now() + make_interval(secs => %(wait_s)s + 1)
+        """,
+        {"wait_s": max(CLAIM_S, *RETRY_DELAYS_S)},
+    )
 
 
 async def give_up_interrupted(connection: Connection) -> list[str]:

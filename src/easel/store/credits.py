@@ -23,7 +23,10 @@ class AccountBalance:
 
 
 async def grant(connection: Connection, account_id: int, amount_microcredits: int, cause: str) -> None:
-    """Add credits to an account. The same cause adds them once."""
+    """Add credits to an account, or take them back where the amount is below zero. The same cause does so once.
+
+    Taking back more than is available breaks accounts_available_not_negative.
+    """
     await connection.execute(
         """
         INSERT INTO ledger (account_id, kind, amount_microcredits, cause) VALUES (%s, 'grant', %s, %s)
@@ -70,6 +73,16 @@ def _resolve(ending: str, state: str, kind: str) -> sql.Composed:
             SELECT account_id, {kind}, amount_microcredits, task_id FROM resolved WHERE amount_microcredits > 0
         )
     """).format(ending=sql.Identifier(ending), state=sql.Literal(state), kind=sql.Literal(kind))
+
+
+async def available_to_take_back(connection: Connection, account_id: int) -> int:
+    """What an account has available, which nobody else can change until the transaction ends."""
+    cursor = await connection.execute(
+        "SELECT available_microcredits FROM accounts WHERE id = %s FOR NO KEY UPDATE", (account_id,)
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 async def balance(connection: Connection, account_id: int) -> Balance:

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from easel.domain.errors import EaselError
+from easel.store.database_clock import DatabaseClock
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
 
@@ -87,8 +89,20 @@ class Database:
             configure=self._configure,
             open=False,
         )
+        self._clock = DatabaseClock(self._read_clock)
         self._sweeping: asyncio.Task[None] | None = None
         self._seen_alive_at_s: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+
+    async def now(self) -> datetime:
+        """What the database takes the time to be, to a few milliseconds. Whatever is stored or shown has its time from
+        here or from the database itself, so that this machine's clock does not matter.
+
+        Raises DatabaseUnavailable where it was never asked and cannot be asked now.
+        """
+        now = await self._clock.now()
+        if now is None:
+            raise DatabaseUnavailable("its clock was never read")
+        return now
 
     async def open(self) -> None:
         """Begin to connect. Does not wait: a database that is away now may be back for the first request."""
@@ -142,6 +156,16 @@ class Database:
         """
         assert not self._waits_for_disk, "notes need not wait for the disk"
         return self.reading()
+
+    async def _read_clock(self) -> datetime | None:
+        try:
+            async with self.reading() as connection:
+                row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+        except DatabaseUnavailable:
+            return None
+        assert row is not None
+        now: datetime = row[0]
+        return now
 
     async def _check(self, connection: Connection) -> None:
         """Whether a connection still lives, unless that was seen a moment ago: asking costs as much as a statement."""

@@ -31,7 +31,7 @@ BALANCES: Final[LiteralString] = """
 COUNTS: Final[LiteralString] = """
     SELECT api_key.id, account.name, api_key.used_microcredits, api_key.reserved_microcredits, api_key.unfinished,
         coalesce(held.used, 0)::bigint AS used, coalesce(held.reserved, 0)::bigint AS reserved,
-        coalesce(held.open, 0)::int AS open
+        coalesce(held.open, 0)::int AS open, account.id AS account_id
     FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id LEFT JOIN (
         SELECT tasks.api_key_id,
             sum(holds.amount_microcredits) FILTER (WHERE holds.state = 'captured') AS used,
@@ -40,7 +40,7 @@ COUNTS: Final[LiteralString] = """
         FROM holds JOIN tasks ON tasks.id = holds.task_id GROUP BY tasks.api_key_id
     ) AS held ON held.api_key_id = api_key.id
     """
-"""Each key, its counts as they stand, and as its holds add up."""
+"""Each key, its counts as they stand and as its holds add up, and its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class WrongCounts:
     account: str
     stored: Counts
     derived: Counts
+    account_id: int
 
 
 async def wrong_balances(connection: Connection, only: Collection[int] | None = None) -> list[WrongBalance]:
@@ -91,7 +92,9 @@ async def wrong_balances(connection: Connection, only: Collection[int] | None = 
 async def wrong_counts(connection: Connection, only: Collection[int] | None = None) -> list[WrongCounts]:
     """Keys with wrong counts, of all or of those with these ids."""
     cursor = await connection.execute(_of(COUNTS, "api_key"), {"only": None if only is None else list(only)})
-    found = (WrongCounts(row[0], row[1], Counts(*row[2:5]), Counts(*row[5:8])) for row in await cursor.fetchall())
+    found = (
+        WrongCounts(row[0], row[1], Counts(*row[2:5]), Counts(*row[5:8]), row[8]) for row in await cursor.fetchall()
+    )
     return [counts for counts in found if counts.stored != counts.derived]
 
 

@@ -6,11 +6,11 @@ ending finds it open, and a later one changes nothing and says so. So no task en
 """
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from psycopg import sql
 
+from easel.domain import link
 from easel.domain.task import ErrorCode
 from easel.store import credits as ledger
 from easel.store import queue
@@ -37,8 +37,9 @@ def _ending(resolve: sql.Composed, changes: sql.SQL) -> bytes:
 _COMPLETE: Final = _ending(
     ledger.capture("ending"),
     sql.SQL("""
-        status = 'completed', progress = 100, ended_at = %(ended_at)s, engine = %(engine)s, draw_ms = %(draw_ms)s,
-        picture_name = %(picture_name)s, picture_bytes = %(picture_bytes)s, link_expires_at = %(link_expires_at)s
+        status = 'completed', progress = 100, ended_at = now(), engine = %(engine)s, draw_ms = %(draw_ms)s,
+        picture_name = %(picture_name)s, picture_bytes = %(picture_bytes)s,
+        link_expires_at = date_trunc('second', now()) + make_interval(secs => %(link_lifetime_s)s)
     """),
 )
 
@@ -58,13 +59,11 @@ class Outcome:
     draw_ms: int
     picture_name: str
     picture_bytes: int
-    ended_at: datetime
-    link_expires_at: datetime
 
 
 async def complete(connection: Connection, task_id: str, outcome: Outcome, job_id: int) -> bool:
     """Complete a task, charge it and take its job off the queue; False, and nothing, when it had ended already."""
-    return await _end(connection, _COMPLETE, task_id, job_id, asdict(outcome))
+    return await _end(connection, _COMPLETE, task_id, job_id, asdict(outcome) | {"link_lifetime_s": link.LIFETIME_S})
 
 
 async def fail(connection: Connection, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:

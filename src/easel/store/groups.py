@@ -28,10 +28,9 @@ async def set_price(connection: Connection, user_group: str, model: str, price_m
     )
 
 
-async def assign(connection: Connection, account: str, user_group: str) -> bool:
-    """Put an account into a group; False when there is none of that name."""
-    cursor = await connection.execute("UPDATE accounts SET user_group = %s WHERE name = %s", (user_group, account))
-    return cursor.rowcount == 1
+async def assign(connection: Connection, account_id: int, user_group: str) -> None:
+    """Put an account into a group."""
+    await connection.execute("UPDATE accounts SET user_group = %s WHERE id = %s", (user_group, account_id))
 
 
 async def list_groups(connection: Connection) -> list[ListedGroup]:

@@ -32,11 +32,12 @@ async def measure(connection: Connection) -> Pace:
                 SELECT draw_ms FROM tasks WHERE picture_name IS NOT NULL AND picture_gone_at IS NULL
                 ORDER BY ended_at DESC LIMIT 50
             ) AS latest)::float AS draw_s,
-            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s))::int
+            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat
+                BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s))::int
                 AS workers,
             (SELECT coalesce(sum(unfinished), 0) FROM api_keys)::int AS unfinished
         """,
-        (STALLED_AFTER_S,),
+        {"after_s": STALLED_AFTER_S},
     )
     row = await cursor.fetchone()
     assert row is not None

@@ -11,6 +11,7 @@ from typing import Final
 
 import procrastinate.manager
 import procrastinate.sql
+import procrastinate.utils
 from procrastinate.jobs import Job
 from psycopg import sql
 from psycopg.rows import class_row
@@ -23,8 +24,12 @@ DRAW: Final = "draw"
 HEARTBEAT_S: Final = 1.0
 STALLED_AFTER_S: Final = 4.0
 """A worker silent for this long is taken for dead and its jobs go to others."""
+# A heartbeat that lies in the future by as much was written before the clock was set back, and none has come since.
 ABANDONED_AFTER_S: Final = 60.0
 """A job whose worker has been silent for this long is held by nobody, and no other worker is there to rescue it."""
+
+RETRY_PAUSE_S_MAX: Final = 5.0
+"""Longest that a job which is handed back waits before it is taken again."""
 
 _RESCUE_LOCK: Final = 0x6561_7365_6C + 1
 
@@ -64,16 +69,43 @@ def add_draw(task_id: str, priority: str) -> sql.Composed:
 
 
 class JobManager(procrastinate.manager.JobManager):
-    """Procrastinate's, but for the statement that takes a job.
+    """Procrastinate's, but for the statements that take a job and hand it back.
 
-    Its own looks through the whole queue for jobs with the same lock, which ours never have: with thousands waiting, a
-    quarter of a second for each job.
+    Its own way to take one looks through the whole queue for jobs with the same lock, which ours never have: with thousands waiting, a
+    quarter of a second for each job. Its own way to hand one back compares two machines' clocks.
     """
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The first job in line, which is this worker's from now on; None when nothing waits."""
-        row = await self.connector.execute_query_one_async(query=_TAKE, queue=DRAW, worker_id=worker_id)
+        row = await self.connector.execute_query_one_async(
+            query=_TAKE, queue=DRAW, worker_id=worker_id, pause_s_max=RETRY_PAUSE_S_MAX
+        )
         return None if row["id"] is None else Job.from_row(row)
+
+    async def retry_job_by_id_async(
+        self,
+        job_id: int,
+        retry_at: datetime,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        """Hand a job back. `retry_at` is a moment of this machine's clock, and becomes one of the database's."""
+        pause_s = (retry_at - procrastinate.utils.utcnow()).total_seconds()
+        await self.connector.execute_query_async(
+            query=_RETRY,
+            job_id=job_id,
+            pause_s=min(max(0.0, pause_s), RETRY_PAUSE_S_MAX),
+            priority=priority,
+            queue=queue,
+            lock=lock,
+        )
+
+
+_RETRY: Final = """
+    SELECT procrastinate_retry_job_v2(
+        %(job_id)s, now() + make_interval(secs => %(pause_s)s), %(priority)s, %(queue)s, %(lock)s)
+"""
 
 
 _TAKE: Final = """
@@ -81,7 +113,9 @@ _TAKE: Final = """
         UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker_id)s
         WHERE id = (
             SELECT id FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = %(queue)s AND (scheduled_at IS NULL OR scheduled_at <= now())
+            WHERE status = 'todo' AND queue_name = %(queue)s AND (scheduled_at IS NULL OR scheduled_at <= now()
+                -- Nothing waits for so long: the clock was set back.
+                OR scheduled_at > now() + make_interval(secs => %(pause_s_max)s))
             ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
     )
@@ -111,11 +145,11 @@ async def take_off_unheld(connection: Connection, task_id: str) -> bool:
     """Take a task's job off the queue; False when a living worker has it."""
     cursor = await connection.execute(
         """
-        DELETE FROM procrastinate_jobs AS job WHERE queueing_lock = %s AND (status = 'todo' OR NOT EXISTS (
-            SELECT 1 FROM procrastinate_workers AS worker WHERE worker.id = job.worker_id
-            AND last_heartbeat >= now() - make_interval(secs => %s)))
+        DELETE FROM procrastinate_jobs AS job WHERE queueing_lock = %(task_id)s AND (status = 'todo' OR NOT EXISTS (
+            SELECT 1 FROM procrastinate_workers AS worker WHERE worker.id = job.worker_id AND last_heartbeat
+                BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s)))
         """,
-        (task_id, ABANDONED_AFTER_S),
+        {"task_id": task_id, "after_s": ABANDONED_AFTER_S},
     )
     return cursor.rowcount == 1
 
@@ -144,11 +178,11 @@ async def stalled(connection: Connection) -> list[TakenJob]:
         SELECT job.id AS job_id, job.args ->> 'task_id' AS task_id, job.worker_id,
             (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'started') AS taken_at
         FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
-        WHERE job.status = 'doing' AND job.queue_name = %s
-          AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %s))
+        WHERE job.status = 'doing' AND job.queue_name = %(draw)s AND (worker.id IS NULL OR worker.last_heartbeat
+            NOT BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s))
         FOR UPDATE OF job SKIP LOCKED
         """,
-        (DRAW, STALLED_AFTER_S),
+        {"draw": DRAW, "after_s": STALLED_AFTER_S},
     )
     return await cursor.fetchall()
 
@@ -156,8 +190,11 @@ async def stalled(connection: Connection) -> list[TakenJob]:
 async def forget_silent_workers(connection: Connection) -> None:
     """Remove workers silent for longer than STALLED_AFTER_S. One that lives after all is told so when it next asks."""
     await connection.execute(
-        "DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => %s)",
-        (STALLED_AFTER_S,),
+        """
+        DELETE FROM procrastinate_workers WHERE last_heartbeat
+            NOT BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s)
+        """,
+        {"after_s": STALLED_AFTER_S},
     )
 
 
@@ -197,8 +234,11 @@ async def hand_back(connection: Connection, job_id: int) -> None:
 async def live_workers(connection: Connection) -> int:
     """How many workers have been heard of lately. Each draws one picture at a time."""
     cursor = await connection.execute(
-        "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)",
-        (STALLED_AFTER_S,),
+        """
+        SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat
+            BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s)
+        """,
+        {"after_s": STALLED_AFTER_S},
     )
     row = await cursor.fetchone()
     assert row is not None

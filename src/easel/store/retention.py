@@ -45,7 +45,9 @@ async def waited_too_long(connection: Connection, timeout_s: int, count_max: int
             (SELECT job.id, job.queueing_lock
              FROM procrastinate_jobs AS job LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
              WHERE job.status = 'doing' AND job.queue_name = %(draw)s
-               AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(abandoned_after_s)s)))
+               AND (worker.id IS NULL OR worker.last_heartbeat
+                    NOT BETWEEN now() - make_interval(secs => %(abandoned_after_s)s)
+                        AND now() + make_interval(secs => %(abandoned_after_s)s)))
         ) AS unheld JOIN tasks ON tasks.id = unheld.task_id
         WHERE tasks.created_at < now() - make_interval(secs => %(timeout_s)s) ORDER BY unheld.id LIMIT %(count_max)s
         """,

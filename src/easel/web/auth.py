@@ -1,13 +1,14 @@
 """Who asks: a bearer key becomes its holder, or 401.
 
 Unknown, malformed, expired and revoked keys get the same answer. A mistyped key costs no look at the database, and a
-key that was looked up is believed for HOLDER_LIFETIME_S, so a revocation acts within that time. From an address that
+key that was looked up is believed for HOLDER_LIFETIME_S, so a revocation acts within that time; whoever waits longer for an
+answer is seen to by `actions/key_watch.py`. From an address that
 keeps failing only keys are looked up that were good before: whoever else shares the address is not shut out.
 """
 
+import math
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -36,7 +37,7 @@ class AuthLimits:
 @dataclass(frozen=True, slots=True)
 class _Known:
     holder: Holder
-    looked_up_at_s: float
+    believed_until_s: float
 
 
 class Auth:
@@ -73,16 +74,19 @@ class Auth:
 
     async def _look_up(self, request: Request, digest: bytes) -> Holder:
         known = self._known.get(digest)
-        if known is not None and _is_believed(known):
+        if known is not None and time.monotonic() < known.believed_until_s:
             return known.holder
         if known is None and self._failures.standing(site(request)).remaining == 0:
             raise self._refusal(request)
+        # From before the question, so that what changes during it is seen no later.
+        asked_at_s = time.monotonic()
         async with self._database.reading() as connection:
             holder = await accounts.find_holder(connection, digest)
         self._known.pop(digest, None)
         if holder is None:
             raise self._refusal(request)
-        self._known[digest] = _Known(holder, time.monotonic())
+        lifetime_s = min(HOLDER_LIFETIME_S, math.inf if holder.expires_in_s is None else holder.expires_in_s)
+        self._known[digest] = _Known(holder, asked_at_s + lifetime_s)
         if len(self._known) > KNOWN_MAX:
             self._known.pop(next(iter(self._known)))
         return holder
@@ -94,13 +98,6 @@ class Auth:
         except RateLimitExceeded as error:
             return RateLimitExceeded(error.retry_after_s or 1)
         return Unauthorized()
-
-
-def _is_believed(known: _Known) -> bool:
-    expires_at = known.holder.expires_at
-    return time.monotonic() - known.looked_up_at_s <= HOLDER_LIFETIME_S and (
-        expires_at is None or datetime.now(UTC) < expires_at
-    )
 
 
 def _presented_key(request: Request) -> str:

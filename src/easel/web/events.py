@@ -1,17 +1,21 @@
 """A task's events, as server-sent events (WHATWG HTML, section 9.2): one for each change, the last one its end.
 
 A stream tells what is, not what was: after an interruption `Last-Event-ID` leaves out what was seen, and what happened
-meanwhile is told as where it has led. After the last event there is nothing more, which 204 tells a browser.
+meanwhile is told as where it has led. After the last event there is nothing more, which 204 tells a browser. When the key
+that asked is revoked or expires, the stream ends with an event `error`, which holds what a new request would be answered.
 """
 
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from easel.domain.api_key import Holder
+from easel.domain.errors import Unauthorized
 from easel.domain.task import ENDS, Status
 from easel.store.tasks import Task
 from easel.web import wire
@@ -51,28 +55,47 @@ class EventEndpoint:
             return Response(status_code=204, headers=_HEADERS)
         if request.method == "HEAD":
             return Response(headers={**_HEADERS, "content-type": _MEDIA_TYPE})
-        return StreamingResponse(self._events(task, seen_id), media_type=_MEDIA_TYPE, headers=_HEADERS)
+        return StreamingResponse(
+            self._until_key_ends(holder, task, seen_id, request.url.path), media_type=_MEDIA_TYPE, headers=_HEADERS
+        )
 
-    async def _events(self, task: Task, seen_id: str) -> AsyncIterator[bytes]:
-        closes_at_s = time.monotonic() + STREAM_S_MAX
+    async def _until_key_ends(self, holder: Holder, task: Task, seen_id: str, path: str) -> AsyncIterator[bytes]:
         yield f"retry: {RETRY_MS}\n\n".encode()
+        try:
+            async with contextlib.aclosing(self._events(holder, task, seen_id)) as events:
+                async for event in events:
+                    yield event
+        except Unauthorized as refusal:
+            yield b"event: error\ndata: " + wire.encode(wire.error_body(refusal, path)) + b"\n\n"
+
+    async def _events(self, holder: Holder, task: Task, seen_id: str) -> AsyncGenerator[bytes]:
         spoke_at_s = time.monotonic()
-        with self._answers.newsroom.watch(task.id, task) as watch:
+        closes_at_s = spoke_at_s + STREAM_S_MAX
+        with (
+            self._answers.newsroom.watch(task.id, task) as watch,
+            self._answers.key_watch.permit(holder.api_key_id, watch.close) as permit,
+        ):
             self._answers.newsroom.look(task.id)
             while not watch.is_over and time.monotonic() < closes_at_s:
                 assert watch.task is not None
                 task = watch.task
                 event = await self._event(task)
-                if event.id != seen_id:
+                # Nothing of the task for a key that may have ended; while nobody can tell, heartbeats alone.
+                if event.id != seen_id and await permit.is_good(PLACE_EVERY_S):
                     yield event.data
                     seen_id, spoke_at_s = event.id, time.monotonic()
-                if task.status in ENDS:
+                if event.id == seen_id and task.status in ENDS:
                     return
                 if time.monotonic() - spoke_at_s >= HEARTBEAT_S:
                     yield b": heartbeat\n\n"
                     spoke_at_s = time.monotonic()
-                silent_for_s = max(0.0, spoke_at_s + HEARTBEAT_S - time.monotonic())
-                await watch.change(min(PLACE_EVERY_S, silent_for_s) if task.status is Status.PENDING else silent_for_s)
+                if event.id == seen_id:
+                    silent_for_s = max(0.0, spoke_at_s + HEARTBEAT_S - time.monotonic())
+                    await watch.change(
+                        min(PLACE_EVERY_S, silent_for_s) if task.status is Status.PENDING else silent_for_s
+                    )
+            if permit.has_ended:
+                raise Unauthorized
 
     async def _event(self, task: Task) -> _Event:
         if task.status is Status.PENDING:

@@ -1,7 +1,7 @@
 """Waiting with a client for all its tasks, for as long as both are there.
 
-It ends when the tasks have, when the client's time is over, when the client leaves, or when this process stops. It
-holds no connection to the database, and outlasts one that goes away.
+It ends when the tasks have, when the client's time is over, when the client leaves, when its key ends, or when this process
+stops. It holds no connection to the database, and outlasts one that goes away.
 """
 
 import asyncio
@@ -14,11 +14,15 @@ from typing import Final
 
 from starlette.requests import Request
 
-from easel.actions.newsroom import Newsroom, Watch
+from easel.actions.key_watch import Permit
+from easel.actions.newsroom import Watch
+from easel.domain.api_key import Holder
+from easel.domain.errors import Unauthorized
 from easel.domain.task import ENDS
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.tasks import Task
+from easel.web.task_answers import PERMIT_TIMEOUT_S, TaskAnswers
 
 DEFAULT_PATIENCE_S: Final = 600.0
 """After how long a client is taken to give up that does not tell: the default of OpenAI's SDKs."""
@@ -39,6 +43,8 @@ class Attended:
     """Whether the client has left."""
     is_stopping: bool
     """Whether this process is about to stop."""
+    is_key_good: bool | None
+    """Whether the client's key is neither revoked nor expired; None where nobody could look in time."""
 
     @property
     def unfinished(self) -> list[Task]:
@@ -46,19 +52,28 @@ class Attended:
         return [task for task in self.tasks if task.status not in ENDS]
 
 
-async def attend(database: Database, newsroom: Newsroom, request: Request, awaited: Sequence[Task]) -> Attended:
+async def attend(answers: TaskAnswers, holder: Holder, request: Request, awaited: Sequence[Task]) -> Attended:
     """Wait until all tasks have ended, or for no longer. The request's body must have been read."""
     with ExitStack() as watching:
-        watches = [watching.enter_context(newsroom.watch(task.id, task)) for task in awaited]
-        await _look(database, watches)
+        watches = [watching.enter_context(answers.newsroom.watch(task.id, task)) for task in awaited]
+
+        def let_go() -> None:
+            for watch in watches:
+                watch.close()
+
+        permit = watching.enter_context(answers.key_watch.permit(holder.api_key_id, let_go))
+        await _look(answers.database, watches)
         leaving = asyncio.create_task(_left(request))
         ending = asyncio.create_task(_all_ended(watches))
         try:
             await asyncio.wait({leaving, ending}, timeout=wait_s(request), return_when=asyncio.FIRST_COMPLETED)
+            is_deserted = leaving.done()
         finally:
             leaving.cancel()
             ending.cancel()
-        return Attended(_seen(watches), leaving.done(), any(watch.is_over for watch in watches))
+        is_key_good = None if is_deserted else await _is_good(permit)
+        is_stopping = is_key_good is not False and any(watch.is_over for watch in watches)
+        return Attended(_seen(watches), is_deserted, is_stopping, is_key_good)
 
 
 def wait_s(request: Request) -> float:
@@ -84,6 +99,13 @@ async def _look(database: Database, watches: Sequence[Watch]) -> None:
             async with database.reading() as connection:
                 for task in await tasks.find_all(connection, list(by_id)):
                     by_id[task.id].show(task)
+
+
+async def _is_good(permit: Permit) -> bool | None:
+    try:
+        return await permit.is_good(PERMIT_TIMEOUT_S) or None
+    except Unauthorized:
+        return False
 
 
 async def _left(request: Request) -> None:

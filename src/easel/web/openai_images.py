@@ -14,7 +14,8 @@ from starlette.responses import Response
 from easel.actions.abandon import abandon
 from easel.actions.submit import Submission, Submit
 from easel.domain import openai_order
-from easel.domain.errors import ModelNotFound, OrderFailed, ServiceUnavailable
+from easel.domain.api_key import Holder
+from easel.domain.errors import ModelNotFound, OrderFailed, ServiceUnavailable, Unauthorized
 from easel.domain.openai_order import OpenaiOrder
 from easel.domain.task import ErrorCode, Status
 from easel.outside.pictures import Pictures
@@ -54,21 +55,27 @@ class OpenaiImageEndpoint:
         accepted = await self._submit(submission)
         request.state.task_id = accepted.tasks[0].id
         request.state.standing = accepted.standing
-        ended = await self._ended(request, accepted.tasks, is_repeatable=key is not None)
+        ended = await self._ended(request, holder, accepted.tasks, is_repeatable=key is not None)
         finished = await self._finished(ended, order)
         headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
         if order.response_format == "b64_json":
             return openai_answers.base64_answer(finished, self._pictures, headers)
         return openai_answers.links_answer(finished, headers)
 
-    async def _ended(self, request: Request, accepted: Sequence[Task], *, is_repeatable: bool) -> list[Task]:
-        """The tasks, all ended, as long as the client is there to be told."""
-        attended = await attend(self._answers.database, self._answers.newsroom, request, accepted)
+    async def _ended(
+        self, request: Request, holder: Holder, accepted: Sequence[Task], *, is_repeatable: bool
+    ) -> list[Task]:
+        """The tasks, all ended, as long as the client is there to be told. Raises Unauthorized when its key ends."""
+        attended = await attend(self._answers, holder, request, accepted)
         ended = {task.id: task for task in attended.tasks}
         if attended.unfinished and not is_repeatable:
             ended |= {task.id: task for task in await abandon(self._answers.database, attended.unfinished)}
         if attended.is_deserted:
             raise ClientDisconnect
+        if attended.is_key_good is None:
+            raise ServiceUnavailable
+        if not attended.is_key_good:
+            raise Unauthorized
         if attended.unfinished and not any(task.status is Status.COMPLETED for task in ended.values()):
             # Who can repeat the request, or will find another process, is asked to; for others it would be in vain.
             if is_repeatable or attended.is_stopping:

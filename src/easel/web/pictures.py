@@ -1,12 +1,16 @@
-"""Pictures behind their links. The link is the permission: no key is asked for, and none would help."""
+"""Pictures behind their links. The link is the permission: no key is asked for, and none would help.
+
+A link opens its picture as long as that is shown, which the database is asked at each request. So a picture that was
+deleted is gone in every process at once, and while the database is away no picture is shown.
+"""
 
 import re
-import time
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from easel.actions.picture_reader import PictureReader
 from easel.domain import link
 from easel.domain.errors import LinkExpired, NotFound, RangeNotSatisfiable
 from easel.domain.link import LinkKeys
@@ -25,14 +29,15 @@ _ALWAYS: Final = {
 class PictureEndpoint:
     """`GET` and `HEAD /pictures/{grant}/{file}`, whole or in part."""
 
-    def __init__(self, pictures: Pictures, link_keys: LinkKeys) -> None:
+    def __init__(self, pictures: Pictures, reader: PictureReader, link_keys: LinkKeys) -> None:
         self._pictures = pictures
+        self._reader = reader
         self._link_keys = link_keys
 
     async def read(self, request: Request) -> Response:
         """The picture, or the part of it that `Range` asks for."""
         name = request.path_params["file"]
-        lifetime_s = self._lifetime_left_s(request.path_params["grant"], name)
+        lifetime_s = await self._lifetime_left_s(request.path_params["grant"], name)
         size_bytes = await self._pictures.size_bytes(object_name(name))
         if size_bytes is None:
             raise NotFound
@@ -55,14 +60,19 @@ class PictureEndpoint:
         except PictureGone:  # deleted since its size was read
             raise NotFound from None
 
-    def _lifetime_left_s(self, grant: str, name: str) -> int:
+    async def _lifetime_left_s(self, grant: str, name: str) -> int:
+        """Seconds for which the link opens its picture. Raises NotFound, LinkExpired."""
         expires_s = link.expiry_s(grant, name, self._link_keys)
         if expires_s is None:
             raise NotFound
-        left_s = expires_s - int(time.time())
+        looked = await self._reader.look(name)
+        left_s = expires_s - int(looked.at_s)
         if left_s <= 0:
             raise LinkExpired
-        return left_s
+        if not looked.is_shown:
+            raise NotFound
+        # More is left only where the database's clock was set back since the link was made.
+        return min(left_s, link.LIFETIME_S)
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:

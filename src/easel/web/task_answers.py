@@ -1,11 +1,13 @@
 """A task as an answer: with a link that lives and an estimate, now or when it has ended."""
 
-from typing import Any
+from typing import Any, Final
 
 from easel.actions import renew_link
 from easel.actions.forecast import Forecast
+from easel.actions.key_watch import KeyWatch
 from easel.actions.newsroom import Newsroom
 from easel.actions.task_reader import TaskReader
+from easel.domain.api_key import Holder
 from easel.domain.errors import InvalidTaskId, TaskNotFound
 from easel.domain.link import LinkKeys
 from easel.domain.task import ENDS, has_id_prefix, is_id
@@ -13,16 +15,26 @@ from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web import wire
 
+PERMIT_TIMEOUT_S: Final = 3.0
+"""How long it is tried to find out whether the key of whoever waited is still good."""
+
 
 class TaskAnswers:
     """Finds tasks, waits for them, and words them."""
 
     def __init__(
-        self, database: Database, reader: TaskReader, newsroom: Newsroom, forecast: Forecast, link_keys: LinkKeys
+        self,
+        database: Database,
+        reader: TaskReader,
+        newsroom: Newsroom,
+        key_watch: KeyWatch,
+        forecast: Forecast,
+        link_keys: LinkKeys,
     ) -> None:
         self.database = database
         self._reader = reader
         self.newsroom = newsroom
+        self.key_watch = key_watch
         self.forecast = forecast
         self._link_keys = link_keys
 
@@ -34,17 +46,21 @@ class TaskAnswers:
             raise TaskNotFound
         return task
 
-    async def when_ended(self, task: Task, wait_s: float) -> Task:
-        """The task when it has ended, or as it stands after `wait_s`."""
+    async def when_ended(self, holder: Holder, task: Task, wait_s: float) -> Task:
+        """The task when it has ended, or as it stands after `wait_s`. Raises Unauthorized when the key ends meanwhile."""
         if wait_s <= 0 or task.status in ENDS:
             return task
-        with self.newsroom.watch(task.id, task) as watch:
+        with (
+            self.newsroom.watch(task.id, task) as watch,
+            self.key_watch.permit(holder.api_key_id, watch.close) as permit,
+        ):
             # It may have ended before it was watched. Read by the newsroom, so that a database which is away at this
             # moment fails nobody whose order is accepted.
             self.newsroom.look(task.id)
             await watch.end(wait_s)
             assert watch.task is not None
-            return watch.task
+            # What the key saw when it was good it may see again.
+            return watch.task if await permit.is_good(PERMIT_TIMEOUT_S) else task
 
     async def body(self, task: Task, **more_info: int) -> dict[str, Any]:
         """The task as its reader sees it; `more_info` stands in `task_info`."""

@@ -51,7 +51,7 @@ class TaskEndpoints:
         if wait_s is None:
             return json_answer(self._answers.creation_body(task), headers=headers)
         headers["preference-applied"] = f"wait={wait_s}"
-        task = await self._answers.when_ended(task, wait_s)
+        task = await self._answers.when_ended(holder, task, wait_s)
         return json_answer(await self._answers.body(task), headers=headers)
 
     async def read(self, request: Request) -> Response:
@@ -60,7 +60,7 @@ class TaskEndpoints:
         wait_s = asked_wait_s(request)
         task = await self._answers.find(holder.account_id, request.path_params["task_id"])
         request.state.task_id = task.id
-        return json_answer(await self._answers.body(await self._answers.when_ended(task, wait_s)))
+        return json_answer(await self._answers.body(await self._answers.when_ended(holder, task, wait_s)))
 
     async def cancel(self, request: Request) -> Response:
         """End an unfinished task, free."""

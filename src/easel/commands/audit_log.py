@@ -1,0 +1,65 @@
+"""`easel audit`: what operators did. It works beside a running service."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+
+from easel.commands.administration import data_dir_option, table, with_database
+from easel.commands.option_types import Overlap
+from easel.domain.audit_log import Action
+from easel.store import audit_log
+from easel.store.audit_log import Entry, Search
+from easel.store.database import Database
+
+LISTED_MAX: Final = 10_000
+COLUMNS_MIN: Final = 150
+
+
+@click.command("audit")
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
+@click.option("--account", help="Only what was done to this account and its keys.")
+@click.option("--action", type=click.Choice([action.value for action in Action]), help="Only this.")
+@click.option("--by", "operator", help="Only what this operator did, such as alice@studio.")
+@click.option("--since", type=Overlap(), help="Only what is no older than this, such as 30m, 24h or 7d.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one entry a line.")
+@data_dir_option
+def audit_command(
+    limit: int,
+    account: str | None,
+    action: str | None,
+    operator: str | None,
+    since: timedelta | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List what operators did, the latest first: keys, credits, groups, prices, callbacks, restores."""
+    search = Search(account=account, action=action, operator=operator, since=since, count_max=limit)
+
+    async def act(database: Database, _pepper: bytes) -> list[Entry]:
+        async with database.reading() as connection:
+            return await audit_log.listed(connection, search)
+
+    entries = with_database(data_dir, act)
+    if as_json:
+        for entry in entries:
+            click.echo(msgspec.json.encode({name: getattr(entry, name) for name in Entry.__slots__}))
+        return
+    listed = table("Time", "Operator", "Action", "Subject", "Account", "Details")
+    for entry in entries:
+        at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        listed.add_row(at, entry.operator, entry.action, entry.subject, entry.account or "", _details(entry.details))
+    # Names and reasons are text that somebody typed, and no markup.
+    Console(width=max(Console().width, COLUMNS_MIN), markup=False, emoji=False).print(listed)
+
+
+def _details(details: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in details.items())
+
+
+def _text(value: object) -> str:
+    return "+".join(str(each) for each in value) if isinstance(value, list) else str(value)

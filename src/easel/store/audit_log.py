@@ -1,0 +1,92 @@
+"""The audit log: what operators did. Entries are only ever added, which a trigger of the database sees to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from easel.domain.audit_log import Action
+from easel.store.database import Connection
+
+_PRICE_LOCK = 0x6561_7365_6C + 3
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry about to be written. `account_id` is None where it concerns no single account."""
+
+    operator: str
+    action: Action
+    subject: str
+    account_id: int | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it is listed. `api_key_id` is the key with which it was asked for over HTTP."""
+
+    id: int
+    at: datetime
+    operator: str
+    api_key_id: int | None
+    action: str
+    subject: str
+    account: str | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which entries; None for all."""
+
+    account: str | None
+    action: str | None
+    operator: str | None
+    since: timedelta | None
+    count_max: int
+
+
+async def add(connection: Connection, new: NewEntry) -> None:
+    """Write an entry, with the time of the transaction that it belongs to."""
+    await connection.execute(
+        "INSERT INTO audit_log (operator, action, subject, account_id, details) VALUES (%s, %s, %s, %s, %s)",
+        (new.operator, new.action, new.subject, new.account_id, Jsonb(dict(new.details))),
+    )
+
+
+async def listed(connection: Connection, search: Search) -> list[Entry]:
+    """The latest entries, the newest first."""
+    cursor = connection.cursor(row_factory=class_row(Entry))
+    values = {name: getattr(search, name) for name in Search.__slots__}
+    await cursor.execute(
+        """
+        SELECT entry.id, entry.at, entry.operator, entry.api_key_id, entry.action, entry.subject,
+            account.name AS account, entry.details
+        FROM audit_log AS entry LEFT JOIN accounts AS account ON account.id = entry.account_id
+        WHERE (%(account)s::text IS NULL OR account.name = %(account)s)
+          AND (%(action)s::text IS NULL OR entry.action = %(action)s)
+          AND (%(operator)s::text IS NULL OR entry.operator = %(operator)s)
+          AND (%(since)s::interval IS NULL OR entry.at >= now() - %(since)s::interval)
+        ORDER BY entry.id DESC LIMIT %(count_max)s
+        """,
+        values,
+    )
+    return await cursor.fetchall()
+
+
+async def lock_price(connection: Connection) -> None:
+    """Let no other transaction note the price until this one ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PRICE_LOCK,))
+
+
+async def latest_details(connection: Connection, action: Action) -> dict[str, Any] | None:
+    """The details of the latest entry of an action; None when there is none."""
+    cursor = await connection.execute(
+        "SELECT details FROM audit_log WHERE action = %s ORDER BY id DESC LIMIT 1", (action,)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else dict(row[0])
