@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from easel.domain import api_key
 from tests.running_service import Service, environment, finish, read_task, submit
@@ -20,47 +19,6 @@ def easel(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "easel", *arguments],
         env=environment(**settings), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-def test_generate_writes_the_picture_and_says_what_it_is(service: Service, account: str, tmp_path: Path) -> None:
-    key = service.new_key(account)
-    file = tmp_path / "storm.png"
-    drawn = service.cli("generate", "a storm", "-o", str(file), "--size", "16:9", "--seed", "7", "--url", service.url,
-                        "--key", key)  # fmt: skip
-    with Image.open(file) as picture:
-        assert (picture.format, picture.size) == ("PNG", (1280, 720))
-    assert "1280x720, seed 7, z-image-turbo drawn by blank in " in drawn.stdout
-    assert str(file) in drawn.stdout
-
-
-def test_generate_tells_a_refusal_in_the_services_words(service: Service, account: str, tmp_path: Path) -> None:
-    key = service.new_key(account)
-    file = tmp_path / "x.webp"
-    refused = service.cli(
-        "generate", "x", "-o", str(file), "--size", "9:1", "--url", service.url, "--key", key, check=False
-    )
-    assert refused.returncode == 1
-    assert "size must be one of" in refused.stderr
-    assert not file.exists()
-
-
-def test_generate_without_a_key_says_how_to_get_one(tmp_path: Path) -> None:
-    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"))
-    assert refused.returncode == 2
-    assert "easel keys create" in refused.stderr
-
-
-def test_generate_says_that_nobody_answers(tmp_path: Path) -> None:
-    failed = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", "http://127.0.0.1:9", "--key", "k")
-    assert failed.returncode == 1
-    assert "cannot be reached" in failed.stderr
-    assert "Traceback" not in failed.stderr
-
-
-def test_generate_refuses_a_file_whose_format_it_cannot_tell(tmp_path: Path) -> None:
-    refused = easel("generate", "x", "-o", str(tmp_path / "x.gif"), "--key", "k")
-    assert refused.returncode == 2
-    assert ".webp, .png, .jpg" in refused.stderr
 
 
 def test_a_made_key_is_printed_once_and_listed_by_its_last_characters(service: Service, account: str) -> None:

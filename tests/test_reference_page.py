@@ -53,6 +53,11 @@ def page() -> Page:
     return Page(reference.page(DOCUMENT, BASE_URL))
 
 
+def test_the_page_begins_with_its_subject_and_links_to_its_contents(page: Page) -> None:
+    places = [tag if tag != "a" else attributes["href"] for tag, attributes in page.elements]
+    assert places.index("h1") < places.index("#contents") < places.index("nav")
+
+
 def property_names(node: Any) -> set[str]:
     if isinstance(node, list):
         return {name for each in node for name in property_names(each)}

@@ -31,7 +31,11 @@ SECRETS: Final = st.binary(min_size=1, max_size=40)
 SECONDS: Final = st.integers(0, 10**12 - 1)
 IDS: Final = st.builds(task.new_id, SECONDS, st.integers(0, task.ID_SUFFIXES - 1))
 
-PROMPTS: Final = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=2000)
+PROMPTS: Final = st.builds(
+    "{}{}".format,
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=1999),
+    st.characters(categories=["L", "N", "P", "S"], exclude_characters="\u115f\u1160\u2800\u3164\uffa0"),
+)
 ORDERS: Final = st.fixed_dictionaries(
     {"model": st.just("z-image-turbo"), "prompt": PROMPTS},
     optional={

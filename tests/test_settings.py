@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easel import settings
+from easel import setting_types, settings
 from easel.settings import Settings, SettingsWrong
 
 SECRET: Final = "0123456789abcdef" * 4
@@ -34,10 +34,10 @@ WRONG: Final = {
                    "https://x/\n/y", "https://ü"],
     "SECRET": [HIDDEN[:31], "x"],
     "SECRET_FILE": ["/nowhere/at/all", "/"],
-    "ENGINE": ["gpu", "ZIMAGE", "nano,blank"],
+    "ENGINE": ["gpu", "sdxl", "nano,blank"],
     "WORKERS": ["0", "-1", "65", "two", "1.5"],
-    "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "CPU", "cpu cuda"],
-    "GPU_MEMORY": ["high", "16", "LOW"],
+    "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "cpu cuda"],
+    "GPU_MEMORY": ["high", "16", "lowest"],
     "LORA": ["style", "style.bin", ".safetensors", "a.safetensors:", "a.safetensors:much", "a.safetensors:nan", "a.safetensors:11",
              "a.safetensors:0.5:1", "a.safetensors 0.5"],
     "PRICE_CREDITS": ["abc", "-1", "-0.000001", "0.0000001", "nan", "snan", "inf", "1000000.1", "1e30", "1e99999999999999", "1,5"],
@@ -46,8 +46,8 @@ WRONG: Final = {
     "STEP_TIMEOUT_S": ["0", "-1", "86401", "soon"],
     "DRAIN_TIMEOUT_S": ["-1", "86401", "soon"],
     "BLANK_STEP_S": ["-1", "61", "nan", "inf", "soon"],
-    "LOG_FORMAT": ["xml", "JSON"],
-    "LOG_LEVEL": ["trace", "critical", "INFO"],
+    "LOG_FORMAT": ["xml", "json,text"],
+    "LOG_LEVEL": ["trace", "critical"],
 }  # fmt: skip
 
 
@@ -65,6 +65,37 @@ def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: 
     assert "\n" not in sentence
     assert HIDDEN[:20] not in sentence
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("ENGINE", "sdxl", "EASEL_ENGINE must be one of blank, nano, remote, zimage."),
+        ("PORT", "abc", "EASEL_PORT must be a whole number from 0 to 65535."),
+        ("LOG_LEVEL", "loud", "EASEL_LOG_LEVEL must be one of debug, error, info, warning."),
+        ("PROVENANCE", "yes", "EASEL_PROVENANCE must be true or false."),
+        ("DEVICE", "gpu0", "EASEL_DEVICE must be auto, cpu, mps, cuda, or one GPU such as cuda:0."),
+        ("WORKERS", "0", "EASEL_WORKERS must be a whole number from 1 to 64."),
+        ("BLANK_STEP_S", "soon", "EASEL_BLANK_STEP_S must be a number from 0 to 60."),
+        ("PRICE_CREDITS", "abc", "EASEL_PRICE_CREDITS must be a number, such as 0.026."),
+    ],
+)
+def test_a_wrong_value_is_told_what_is_allowed(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        read(**{name: value})
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("name", [*Settings.__struct_fields__])
+def test_what_is_allowed_can_be_said_of_every_setting(name: str) -> None:
+    assert setting_types.admitted(Settings, name)
+
+
+def test_choices_are_taken_in_any_case() -> None:
+    taken = read(LOG_LEVEL="INFO", LOG_FORMAT="JSON", ENGINE="Blank", DEVICE="CPU", PROVENANCE="FALSE")
+    assert (taken.log_level, taken.log_format, taken.engine, taken.device) == ("info", "json", "blank", "cpu")
+    assert taken.provenance is False
+    assert read(REMOTE_MODEL="Tongyi-MAI/Z").remote_model == "Tongyi-MAI/Z"
 
 
 def test_without_any_variable_everything_has_its_default() -> None:
@@ -188,7 +219,10 @@ def test_the_client_reads_its_own_settings() -> None:
     taken = settings.read_client({"EASEL_URL": "https://images.your-domain.com", "EASEL_API_KEY": " key "})
     assert (taken.url, taken.api_key) == ("https://images.your-domain.com", "key")
     assert settings.read_client({}, url="http://127.0.0.1:9").url == "http://127.0.0.1:9"
-    for wrong in ("127.0.0.1:8000", "ws://x", "https://x/"):
+    for written in ("http://a:1/", "http://a:1/v1", "http://a:1/v1/", "http://a:1/openai/v1", "http://a:1//"):
+        assert settings.read_client({"EASEL_URL": written}).url == "http://a:1"
+    assert settings.read_client({"EASEL_URL": "https://a/easel/v1"}).url == "https://a/easel"
+    for wrong in ("127.0.0.1:8000", "ws://x", "https://", "/v1"):
         with pytest.raises(SettingsWrong, match=r"^EASEL_URL "):
             settings.read_client({"EASEL_URL": wrong})
 

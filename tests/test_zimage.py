@@ -18,6 +18,7 @@ import torch
 from diffusers import ZImagePipeline
 from transformers import Qwen2Tokenizer, Qwen3Model
 
+from easel import distribution
 from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px
 from easel.engines.zimage import ZImage
 from easel.engines.zimage_captions import Captions
@@ -296,7 +297,7 @@ except EngineUnusable as error:
 """
     run = run_python(script)
     assert "SENTENCE The zimage engine needs " in run.stderr
-    assert "pip install '.[gpu]'" in run.stderr
+    assert f"`{distribution.install_extra('gpu')}`" in run.stderr
 
 
 def run_python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -46,7 +46,7 @@ def draw(folder: Path) -> int:
         environment["EASEL_API_KEY"] = json.loads(made.stdout)["key"]
         print('Drawing "a cute cat" through the HTTP API …', flush=True)
         drawn = subprocess.run(
-            [*EASEL, "generate", "a cute cat", "--size", "1:1", "--seed", "1", "--output", str(PICTURE)],
+            [*EASEL, "generate", "a cute cat", "--size", "1:1", "--seed", "1", "--output", str(PICTURE), "--force"],
             env=environment,
             check=False,
         )

@@ -1,11 +1,12 @@
 """The Python client: submits an order, follows its task, fetches the picture.
 
-Synchronous, one request at a time. It does not retry a submission, since an answer that got lost may have been
-accepted; reading is retried.
+Synchronous, one request at a time. Every request is repeated when its answer got lost: an order carries an idempotency
+key, so it is accepted and charged once. It does not promise to reach a service that is down for longer than a few seconds.
 """
 
 import ssl
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,12 +18,25 @@ from easel.network_environment import NetworkUnusable
 
 POLL_EVERY_S: Final = 0.25
 REQUEST_TIMEOUT_S: Final = 30.0
-READ_ATTEMPTS_MAX: Final = 5
+ATTEMPTS_MAX: Final = 5
+RETRIED: Final = frozenset({429, 502, 503})
 PICTURE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class ClientError(Exception):
     """The service refused, failed, or could not be reached; the message says which."""
+
+
+class Refused(ClientError):
+    """The service refused the request, with an HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unfinished(ClientError):
+    """The task did not end within the time that the caller gave it."""
 
 
 class TaskFailed(ClientError):
@@ -47,6 +61,7 @@ class Client:
     def __init__(self, url: str, api_key: str) -> None:
         """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
         self._http = _http(url, base_url=url, headers={"authorization": f"Bearer {api_key}"})
+        self._url = url
 
     def __enter__(self) -> "Client":
         return self
@@ -54,25 +69,32 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def submit(self, order: dict[str, Any]) -> dict[str, Any]:
-        """The pending task of an order. Raises ClientError."""
+    def submit(self, order: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
+        """The pending task of an order. The same key finds the same task again. Raises ClientError."""
+        headers = {"idempotency-key": idempotency_key or new_idempotency_key()}
+        return self._ask("POST", "/v1/images/generations", headers, order)
+
+    def cancel(self, task_id: str) -> dict[str, Any]:
+        """The task after it was asked to stop: ended, stopping, or completed already. Raises ClientError."""
         try:
-            return _answer(self._http.post("/v1/images/generations", json=order))
-        except httpx2.HTTPError as error:
-            raise ClientError(f"{self._http.base_url} cannot be reached ({type(error).__name__})") from error
+            return self._ask("POST", f"/v1/tasks/{task_id}/cancel")
+        except Refused as refused:
+            if refused.status != 409:
+                raise
+        return self._ask("GET", f"/v1/tasks/{task_id}")
 
     def follow(self, task_id: str, on_news: Callable[[dict[str, Any]], None], timeout_s: float) -> dict[str, Any]:
         """The task when it has completed; `on_news` gets every reading of it. Raises TaskFailed, ClientError."""
         give_up_s = time.monotonic() + timeout_s
         while time.monotonic() < give_up_s:
-            task = self._read(f"/v1/tasks/{task_id}")
+            task = self._ask("GET", f"/v1/tasks/{task_id}")
             on_news(task)
             if task["status"] == "completed":
                 return task
             if task["status"] == "failed":
                 raise TaskFailed(task["error"]["code"], task["error"]["message"])
             time.sleep(POLL_EVERY_S)
-        raise ClientError(f"Task {task_id} has not ended within {timeout_s:.0f} seconds; it goes on")
+        raise Unfinished(f"Task {task_id} has not ended within {timeout_s:.0f} seconds")
 
     def picture(self, task: dict[str, Any]) -> bytes:
         """The file behind a completed task's link. Raises ClientError."""
@@ -90,17 +112,30 @@ class Client:
         except httpx2.HTTPError as error:
             raise ClientError(f"The picture's link cannot be reached ({type(error).__name__})") from error
 
-    def _read(self, path: str) -> dict[str, Any]:
-        for attempt in range(1, READ_ATTEMPTS_MAX + 1):
+    def _ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                response = self._http.get(path)
-                if response.status_code not in {429, 502, 503} or attempt == READ_ATTEMPTS_MAX:
+                response = self._http.request(method, path, headers=headers, json=body)
+                if response.status_code not in RETRIED or attempt == ATTEMPTS_MAX:
                     return _answer(response)
             except httpx2.HTTPError as error:
-                if attempt == READ_ATTEMPTS_MAX:
-                    raise ClientError(f"The service cannot be reached ({type(error).__name__})") from error
+                if attempt == ATTEMPTS_MAX or (method == "POST" and isinstance(error, httpx2.ConnectError)):
+                    raise ClientError(self._unreachable(error)) from error
             time.sleep(0.5 * attempt)
         raise AssertionError("unreachable")
+
+    def _unreachable(self, error: httpx2.HTTPError) -> str:
+        return (
+            f"{self._url} cannot be reached{_through_proxy(self._url)} ({type(error).__name__}): is `easel serve` running "
+            "there? EASEL_URL or --url names another address"
+        )
+
+
+def new_idempotency_key() -> str:
+    """A name for an order that no other order has."""
+    return uuid.uuid4().hex
 
 
 def _http(url: str, **options: Any) -> httpx2.Client:
@@ -122,6 +157,12 @@ def _proxy(url: str, tls: ssl.SSLContext) -> httpx2.Proxy:
     return httpx2.Proxy(url, ssl_context=tls if url.startswith("https:") else None)
 
 
+def _through_proxy(url: str) -> str:
+    """Words for the proxy that takes a request, which is easily forgotten and answers in its own way."""
+    variable = network_environment.proxy_variable_for(url)
+    return "" if variable is None else f" through the proxy that {variable} names (NO_PROXY exempts hosts)"
+
+
 def _answer(response: httpx2.Response) -> dict[str, Any]:
     try:
         body = response.json()
@@ -129,5 +170,9 @@ def _answer(response: httpx2.Response) -> dict[str, Any]:
             return body
         message = body["error"]["message"]
     except (ValueError, KeyError, TypeError):
-        raise ClientError(f"The service answered {response.status_code} in no form that Easel knows") from None
-    raise ClientError(f"{message} (HTTP {response.status_code})")
+        raise ClientError(
+            f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}"
+            f"{_through_proxy(str(response.url))}, but not as Easel does: check that the address (EASEL_URL or --url) is "
+            "Easel's"
+        ) from None
+    raise Refused(f"{message} (HTTP {response.status_code})", response.status_code)

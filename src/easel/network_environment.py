@@ -51,19 +51,33 @@ def check_certificates() -> None:
 
 def proxy_for(url: str) -> str | None:
     """The proxy through which a URL is asked; None without one. Raises NetworkUnusable."""
-    parts = urlsplit(url)
-    host, proxies = parts.hostname or "", getproxies()
-    kind = parts.scheme if proxies.get(parts.scheme) else "all"
-    proxy = proxies.get(kind)
-    if not proxy or is_loopback(host) or _is_spared(host, parts.port or _DEFAULT_PORTS.get(parts.scheme)):
+    kind = _proxy_kind(url)
+    if kind is None:
         return None
+    proxy = getproxies()[kind]
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not _is_usable_proxy(proxy):
         raise NetworkUnusable(
             f"{_variable(kind)} does not name an http:// or https:// proxy, the only kinds that Easel uses: correct it, "
-            f"unset it, or name {host} in NO_PROXY."
+            f"unset it, or name {urlsplit(url).hostname} in NO_PROXY."
         )
     return proxy
+
+
+def proxy_variable_for(url: str) -> str | None:
+    """The variable that names the proxy through which a URL is asked; None without one."""
+    kind = _proxy_kind(url)
+    return None if kind is None else _variable(kind)
+
+
+def _proxy_kind(url: str) -> str | None:
+    """Which of the environment's proxies a URL takes: that of its scheme, or the one for `all`."""
+    parts = urlsplit(url)
+    host, proxies = parts.hostname or "", getproxies()
+    kind = parts.scheme if proxies.get(parts.scheme) else "all"
+    if not proxies.get(kind) or is_loopback(host) or _is_spared(host, parts.port or _DEFAULT_PORTS.get(parts.scheme)):
+        return None
+    return kind
 
 
 def proxy_variables() -> list[str]:

@@ -25,8 +25,19 @@ class SettingsWrong(Exception):
 
 def http_url(name: str, url: str) -> None:
     """An address without query and without a slash at its end. Raises SettingsWrong."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!-~]*)?", url) or url.endswith("/"):
+    if not _is_http(url) or url.endswith("/"):
         raise SettingsWrong(f"{name} must look like https://images.your-domain.com, without a slash at its end.")
+
+
+def client_url(name: str, url: str) -> str:
+    """The address of a service of ours, without what other clients' base URLs end in: `/`, `/v1`, `/openai/v1`.
+
+    Raises SettingsWrong.
+    """
+    base = re.sub(r"(/openai)?(/v1)?$", "", url.rstrip("/")).rstrip("/")
+    if not _is_http(base) or not _is_plain_address(base):
+        raise SettingsWrong(f"{name} must look like http://127.0.0.1:8000.")
+    return base
 
 
 def server_url(name: str, url: str) -> None:
@@ -121,6 +132,10 @@ def lora(name: str, text: str) -> tuple[Path, float]:
     if abs(float(number)) > LORA_SCALE_MAX:
         raise SettingsWrong(f"{name} must have a scale from -{LORA_SCALE_MAX} to {LORA_SCALE_MAX}.")
     return Path(f"{path}.safetensors").expanduser(), float(number)
+
+
+def _is_http(url: str) -> bool:
+    return re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!-~]*)?", url) is not None
 
 
 def _is_plain_address(url: str) -> bool:

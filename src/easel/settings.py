@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from easel import setting_checks
+from easel import setting_checks, setting_types
 from easel.domain.callback import Destinations
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
@@ -201,7 +201,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `easel generate` needs to know."""
 
     url: str = "http://127.0.0.1:8000"
-    """Address of the service that `easel generate` asks."""
+    """Address of the service that `easel generate` asks. A slash or /v1 at its end is dropped."""
     api_key: str | None = None
     """Key that `easel generate` presents."""
 
@@ -238,8 +238,8 @@ def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -
     values = _given(ClientSettings, environ)
     values.update({name: value for name, value in overrides.items() if value is not None})
     settings = _convert(ClientSettings, values)
-    setting_checks.http_url("EASEL_URL", settings.url)
-    return settings
+    url = setting_checks.client_url("EASEL_URL", settings.url)
+    return msgspec.structs.replace(settings, url=url)
 
 
 def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -313,11 +313,10 @@ def _given(kind: type[msgspec.Struct], environ: Mapping[str, str]) -> dict[str, 
 
 def _convert(kind: type[_Kind], values: dict[str, object]) -> _Kind:
     try:
-        return msgspec.convert(values, kind, strict=False, dec_hook=_decode_path)
+        return msgspec.convert(setting_types.folded(kind, values), kind, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$.")
-        name = place.rstrip("`")
-        raise SettingsWrong(f"{variable(name)} cannot be used: {reason}.") from None
+        name = str(error).partition(" - at `$.")[2].rstrip("`")
+        raise SettingsWrong(f"{variable(name)} must be {setting_types.admitted(kind, name)}.") from None
 
 
 def _decode_path(kind: type, value: object) -> Path:

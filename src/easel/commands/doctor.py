@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from easel import logs, settings
+from easel import distribution, logs, settings
 from easel.assembly.engines import devices, engine, remote
 from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.moderation import classifier, endpoint
@@ -153,7 +153,7 @@ def _engine(read: Settings) -> Iterator[Diagnosis]:
         yield _nano(read)
         return
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("diffusers") is None:
-        words = "zimage needs PyTorch and diffusers, which are not installed: pip install '.[gpu]'"
+        words = f"zimage needs PyTorch and diffusers, which are not installed: {distribution.install_extra('gpu')}"
         yield Diagnosis("engine", is_well=False, words=words)
         return
     yield _weights(read)

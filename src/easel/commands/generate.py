@@ -1,5 +1,11 @@
-"""`easel generate`: draw one picture through the API and write it to a file."""
+"""`easel generate`: draw one picture through the API and write it to a file.
 
+A command that is interrupted, or gives up waiting, cancels its task, so that nothing is charged for a picture that
+nobody has. A second interruption leaves at once, and the task goes on.
+"""
+
+import contextlib
+import signal
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -9,27 +15,33 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from easel import settings
-from easel.client import Client, ClientError
+from easel.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
 from easel.commands.failures import told_plainly
+from easel.commands.output_file import free_name, write
 from easel.domain.order import MODELS
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+DEFAULT_OUTPUT: Final = Path("picture.webp")
+EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 @click.command()
 @click.argument("prompt")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("picture.webp"),
-              show_default=True, help="File to write; its ending picks the format: .webp, .png, .jpg.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+              help="File to write; its ending picks the format: .webp, .png, .jpg. By default picture.webp, or "
+                   "picture-2.webp and so on where that exists.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @click.option("--size", help="1:1, 16:9, … or WIDTHxHEIGHT, 376 to 1536 pixels a side.")
 @click.option("--seed", type=int, help="1 to 2147483647; the same seed draws the same picture.")
 @click.option("--model", default=MODELS[0], show_default=True, help="Model to draw with.")
 @click.option("--url", help="Address of the service (EASEL_URL), by default http://127.0.0.1:8000.")
 @click.option("--key", help="API key (EASEL_API_KEY).")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(1, 86_400), default=3600.0, show_default=True,
-              help="Seconds to wait for the picture.")  # fmt: skip
+              help="Seconds to wait for the picture; then its task is cancelled.")  # fmt: skip
 def generate(
     prompt: str,
-    output: Path,
+    output: Path | None,
+    force: bool,
     size: str | None,
     seed: int | None,
     model: str,
@@ -37,51 +49,117 @@ def generate(
     key: str | None,
     timeout_s: float,
 ) -> None:
-    """Draw PROMPT and write the picture to a file."""
-    if output.suffix.lower() not in FORMAT_BY_SUFFIX:
-        raise click.UsageError(f"--output must end in one of {', '.join(FORMAT_BY_SUFFIX)}.")
-    if not output.absolute().parent.is_dir():
-        raise click.UsageError(f"There is no folder {output.absolute().parent} to write into.")
+    """Draw PROMPT and write the picture to a file.
+
+    Ctrl-C cancels the drawing; nothing is charged.
+    """
+    _check_output(output, force=force)
     with told_plainly():
         read = settings.read_client(url=url, api_key=key)
     if read.api_key is None:
         raise click.UsageError("No API key: give --key or EASEL_API_KEY; `easel keys create` makes one.")
     if not read.api_key.isascii():
         raise click.UsageError("This is no API key: keys of Easel look like sk-easel-…, in plain letters and digits.")
-    order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": FORMAT_BY_SUFFIX[output.suffix.lower()]}
+    order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": _format(output or DEFAULT_OUTPUT)}
     order |= {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
+    started_s = time.monotonic()
     try:
-        _draw_to_file(read.url, read.api_key, order, output, timeout_s)
+        with Client(read.url, read.api_key) as client:
+            task = _drawn(client, order, timeout_s)
+            file = _fetched(client, task)
     except ClientError as error:
         raise click.ClickException(f"{error}.") from None
+    written = _written(file, output, task["results"][0], force=force)
+    _report(task, written, time.monotonic() - started_s)
 
 
-def _draw_to_file(url: str, key: str, order: dict[str, Any], output: Path, timeout_s: float) -> None:
-    started_s = time.monotonic()
-    with Client(url, key) as client, _progress() as progress:
-        bar = progress.add_task("waiting", total=100)
-        pending = client.submit(order)
+def _check_output(output: Path | None, *, force: bool) -> None:
+    """Refuse, before anything is ordered, a file that cannot be written or must not be."""
+    path = (output or DEFAULT_OUTPUT).absolute()
+    if path.suffix.lower() not in FORMAT_BY_SUFFIX:
+        raise click.UsageError(f"--output must end in one of {', '.join(FORMAT_BY_SUFFIX)}.")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"There is no folder {path.parent} to write into.")
+    if output is not None and output.exists() and not force:
+        raise click.UsageError(f"{output} exists: choose another name, or replace it with --force.")
 
-        def show(task: dict[str, Any]) -> None:
-            words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
-            progress.update(bar, completed=task["progress"], description=words[task["status"]])
 
-        try:
-            task = client.follow(pending["id"], show, timeout_s)
-        except KeyboardInterrupt:
-            raise ClientError(f"Left before its end: task {pending['id']} goes on") from None
-        file = client.picture(task)
+def _format(output: Path) -> str:
+    return FORMAT_BY_SUFFIX[output.suffix.lower()]
+
+
+def _drawn(client: Client, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    """The completed task of an order. Raises ClientError."""
+    idempotency_key = new_idempotency_key()
     try:
-        output.write_bytes(file)
+        with _progress() as progress:
+            bar = progress.add_task("waiting", total=100)
+
+            def show(task: dict[str, Any]) -> None:
+                words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
+                progress.update(bar, completed=task["progress"], description=words[task["status"]])
+
+            return client.follow(client.submit(order, idempotency_key)["id"], show, timeout_s)
+    except Unfinished as unfinished:
+        raise ClientError(f"{unfinished}. {_cancelled(client, order, idempotency_key)}") from None
+    except (KeyboardInterrupt, SystemExit, OSError) as left:  # OSError: the terminal that showed the progress is gone
+        raise _leave(_cancelled(client, order, idempotency_key), left) from None
+
+
+def _fetched(client: Client, task: dict[str, Any]) -> bytes:
+    """The picture of a completed task. Raises ClientError."""
+    where = f"For 24 hours the picture is at {task['results'][0]}"
+    try:
+        return client.picture(task)
+    except ClientError as error:
+        raise ClientError(f"{error}. {where}") from None
+    except (KeyboardInterrupt, SystemExit) as left:
+        raise _leave(where, left) from None
+
+
+def _leave(sentence: str, left: BaseException) -> SystemExit:
+    """Say how things stand, where anybody still reads it, and end as whoever interrupts expects."""
+    with contextlib.suppress(OSError):
+        click.echo(f"{sentence}.", err=True)
+    return SystemExit(left.code if isinstance(left, SystemExit) else EXIT_INTERRUPTED)
+
+
+def _cancelled(client: Client, order: dict[str, Any], idempotency_key: str) -> str:
+    """Cancel the task of an order, and say what became of it.
+
+    It is found by its key, since the interruption may have come before the answer that named it.
+    """
+    task_id = "The task"
+    try:
+        task_id = client.submit(order, idempotency_key)["id"]
+        task = client.cancel(task_id)
+    except Refused as refused:
+        return f"Nothing was drawn or charged ({refused})"
+    except ClientError as error:
+        return f"{task_id} may go on, since it could not be cancelled ({error})"
+    except KeyboardInterrupt:
+        return f"{task_id} may go on, since you did not wait for it to be cancelled"
+    if task["status"] == "completed":
+        return f"{task_id} had completed and is charged; for 24 hours its picture is at {task['results'][0]}"
+    return f"{task_id} is cancelled; nothing was charged"
+
+
+def _written(file: bytes, output: Path | None, link: str, *, force: bool) -> Path:
+    """Where the picture was written. A file that has appeared meanwhile is kept, and the picture gets a free name."""
+    path = output or free_name(DEFAULT_OUTPUT)
+    try:
+        return write(file, path, replace=force)
     except OSError as error:
-        where = task["results"][0]
-        raise ClientError(
-            f"{output} cannot be written ({error.strerror}); for 24 hours the picture is at {where}"
+        raise click.ClickException(
+            f"{path} cannot be written ({error.strerror}); for 24 hours the picture is at {link}."
         ) from None
+
+
+def _report(task: dict[str, Any], written: Path, elapsed_s: float) -> None:
     drawn = task["result_data"][0]
     click.echo(
-        f"{output.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
-        f"{drawn['engine']} in {time.monotonic() - started_s:.1f} s, {task['usage']['credits_used']} credits"
+        f"{written.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
+        f"{drawn['engine']} in {elapsed_s:.1f} s, {task['usage']['credits_used']} credits"
     )
 
 

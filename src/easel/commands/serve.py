@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 import easel
-from easel import logs, process_environment, settings
+from easel import distribution, logs, process_environment, settings
 from easel.actions import keys
 from easel.actions.audit_log import record_price
 from easel.actions.keys import IssuedKey
@@ -185,7 +185,7 @@ The first key, of account "{first_key.account}" with {credits_shown(read.first_m
 When Easel is ready, try it in another terminal:
 
     export EASEL_API_KEY={first_key.key} EASEL_URL={address}
-    easel generate "a cute cat" -o cat.webp
+    {distribution.command()} generate "a cute cat"
 """)
 
 

@@ -36,6 +36,13 @@ RATIOS_PX: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Width and height in pixels of each named ratio, as the hosted service draws them."""
 
+VISIBLE_PATTERN: Final = (
+    r"[^\s\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    r"\u200b-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb]"
+)
+"""A character that leaves a mark: no blank, control character or invisible sign (Unicode's Default_Ignorable_Code_Point of
+the basic plane, and the blank Braille cell). It means the same to Python and to JSON Schema."""
+_VISIBLE = re.compile(VISIBLE_PATTERN)
 _EXPLICIT_SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 _SIZE_SENTENCE = (
     f"size must be one of {', '.join(RATIOS_PX)}, or WIDTHxHEIGHT with both sides from "
@@ -100,6 +107,8 @@ def _prompt(value: object) -> str:
         raise InvalidRequest(f"prompt must have 1 to {PROMPT_CODE_POINTS_MAX} characters", "prompt")
     if not is_storable(value):
         raise InvalidRequest("prompt must not contain NUL characters or lone surrogates", "prompt")
+    if not _VISIBLE.search(value):
+        raise InvalidRequest("prompt must not be blank: say what to draw", "prompt")
     return value
 
 

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from easel import distribution
 from easel.engines.engine import Drawing, EngineUnusable, OnStep, OutOfMemory, Pixels, canvas_px
 from easel.engines.zimage_devices import (
     devices,
@@ -42,7 +43,7 @@ try:
 except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError where one of its own imports fails
     raise EngineUnusable(
         f"The zimage engine needs {getattr(error, 'name', None) or 'diffusers'}, which is missing or does not fit: "
-        "install Easel with its gpu extra (pip install '.[gpu]')."
+        f"install Easel's gpu extra with `{distribution.install_extra('gpu')}`."
     ) from error
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from easel import distribution
 from easel.engines.engine import EngineUnusable
 
 try:
@@ -17,7 +18,7 @@ try:
 except ImportError as error:
     raise EngineUnusable(
         "The zimage engine needs PyTorch, which is not installed: "
-        "install Easel with its gpu extra (pip install '.[gpu]')."
+        f"install Easel's gpu extra with `{distribution.install_extra('gpu')}`."
     ) from error
 
 FLOAT32_BYTES_MAX = 4_000_000_000

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from easel import distribution
 from easel.domain.moderation import Layer, LayerFailed
 from easel.outside.picture_classifier_folder import ClassifierFolder, ClassifierUnusable, read_folder
 from easel.outside.picture_classifier_labels import are_probabilities, meaning, scores, sigmoid, softmax
@@ -76,9 +77,8 @@ def _runtime(folder: ClassifierFolder, threads: int) -> tuple[Callable[[bytes], 
 
         model = _model(folder, threads)
     except (ImportError, RuntimeError) as error:  # RuntimeError: a library's own import failed
-        install = (
-            "install Easel again" if folder.runtime == "onnxruntime" else "install its gpu extra (pip install '.[gpu]')"
-        )
+        by_extra = f"install Easel's gpu extra with `{distribution.install_extra('gpu')}`"
+        install = "install Easel again" if folder.runtime == "onnxruntime" else by_extra
         raise ClassifierUnusable(
             f"The picture classifier in {folder.path} needs {getattr(error, 'name', None) or folder.runtime}, which is "
             f"missing or does not fit: {install}."

@@ -47,12 +47,19 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def preferred_wait_s(request: Request) -> int | None:
-    """Seconds of `Prefer: wait=N`, at most WAIT_S_MAX; None without, or where it is not well-formed (RFC 7240)."""
+    """Seconds of `Prefer: wait=N`, at most WAIT_S_MAX, which `Prefer: wait` alone means as well.
+
+    None without, or where it is not well-formed (RFC 7240).
+    """
     preferences = ",".join(request.headers.getlist("prefer"))
     for preference in preferences.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() != "wait":
+            continue
+        if value.strip() in {"", '""'}:  # RFC 7240: an empty value is the same as none
+            return WAIT_S_MAX
         seconds = _PREFERRED_NUMBER.fullmatch(value.strip())
-        if name.strip().lower() == "wait" and seconds is not None:
+        if seconds is not None:
             return min(WAIT_S_MAX, int(seconds[1] or seconds[2]))
     return None
 

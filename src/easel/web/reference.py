@@ -17,6 +17,8 @@ from easel.web.markup import Html, blocks, code, element, inline, joined, json_b
 from easel.web.openapi import NAME, Node, expanded
 
 _METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
+_PATTERN_CHARACTERS_MAX: Final = 60
+"""A longer pattern is for programs alone; the description says it in words."""
 
 
 Cell: TypeAlias = tuple[str, str]
@@ -57,7 +59,8 @@ def page(document: Node, base_url: str) -> str:
         _errors_section(plain, operations),
         _objects_section(plain, operations),
     )
-    body = element("body", _contents(plain, operations), main)
+    # The text comes first, so that a narrow screen begins with the subject; a wide one shows the contents beside it.
+    body = element("body", main, _contents(plain, operations))
     return "<!doctype html>\n" + element("html", head, body, lang="en")
 
 
@@ -81,7 +84,14 @@ def _introduction(info: Node, schemes: Node, base_url: str) -> Html:
         "header",
         element("h1", info["title"], " ", element("small", f"API {info['version']}")),
         element("p", info.get("summary", ""), class_="lead"),
-        element("p", "Base address ", code(base_url), " · ", element("a", "OpenAPI document", href="openapi.json")),
+        element(
+            "p",
+            "Base address ",
+            code(base_url),
+            " · ",
+            element("a", "OpenAPI document", href="openapi.json"),
+            element("a", "Contents", href="#contents", class_="to-contents"),
+        ),
         blocks(info.get("description", "")),
         element("h2", "Authentication"),
         *(blocks(scheme.get("description", "")) for scheme in schemes.values()),
@@ -103,6 +113,7 @@ def _contents(document: Node, operations: Sequence[_Operation]) -> Html:
         element("h2", element("a", "Errors", href="#errors")),
         element("h2", element("a", "Objects", href="#objects")),
         element("ul", *schemas, class_="objects"),
+        id="contents",
         aria_label="Contents",
     )
 
@@ -354,7 +365,7 @@ def _bounds(schema: Node) -> Html:
         return joined(("always ", code(_value(schema["const"]))))
     if "enum" in schema:
         parts.append(joined(("one of ", joined((code(_value(each)) for each in schema["enum"]), ", "))))
-    if "pattern" in schema:
+    if len(schema.get("pattern", "")) in range(1, _PATTERN_CHARACTERS_MAX):
         parts.append(joined(("matching ", code(schema["pattern"]))))
     if "anyOf" in schema:
         parts.append(joined((_bounds(each) for each in schema["anyOf"]), ", or "))
