@@ -1,8 +1,11 @@
-"""Concepts: finding the terms of a lexicon in a view of a prompt.
+"""Concepts: finding the terms of a lexicon in the views of a prompt.
 
 A term is a few words, the beginning of a word (`nak*`), or signs of a script without blanks, which are found anywhere.
 A phrase that means something harmless hides the words in it. A word that is nothing but terms put together (`nudegirl`)
 counts as these. A term is told of once, where it is found first.
+
+Views beside the plain one are read for what they show anew: what is plain was judged where nothing was changed around it.
+A term that may be a word of another language (`doubts` says which) waits for a sign that its own language is meant.
 
 Time is linear in the view's length, times the number of terms that begin alike.
 """
@@ -10,10 +13,13 @@ Time is linear in the view's length, times the number of terms that begin alike.
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from easel.domain.doubts import Doubts
+from easel.domain.katakana import is_cut_out, to_hiragana
+from easel.domain.languages import Spoken
 from easel.domain.prompt_views import words_of_each
 from easel.domain.terms import AGES, Term, is_unspaced
 
@@ -21,6 +27,10 @@ STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
+SPELLED_CHARACTERS: Final = range(14, 3, -1)
+"""How long a term is that is looked for within what single letters spell, the longest first."""
+_ENDS_LEFT_OVER_MAX: Final = 2
+_LONG_CHARACTERS_MIN: Final = 5
 _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
 """And, so, in, as, for, the: Arabic writes them in one with the word that follows."""
 
@@ -43,6 +53,7 @@ class Found:
 
     concepts: dict[str, str] = field(default_factory=dict)
     other_words: float = 0
+    doubtful: list[Term] = field(default_factory=list)
 
     def note(self, term: Term) -> None:
         """That this term is in the view."""
@@ -53,11 +64,15 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What is known of a prompt's words by now, and which phrases two of them may begin. Words that are `dull`, with how
-    many words they count as, have no terms and begin no phrases."""
+    many words they count as, have no terms and begin no phrases. `plain` are the words of the first view,
+    and `hidden` what neighbours among them make together that are hidden."""
 
+    doubts: Doubts
     words: dict[str, Known] = field(default_factory=dict)
     dull: dict[str, float] = field(default_factory=dict)
     pairs: dict[tuple[str, str], list[Term]] = field(default_factory=dict)
+    plain: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -74,28 +89,33 @@ class _Cover:
 class Lexicon:
     """Terms by concept."""
 
-    def __init__(self, terms: Mapping[str, Sequence[str]], hiding: frozenset[str]) -> None:
-        """`terms` are those of each concept, and those of the `hiding` concepts hide what they cover.
+    def __init__(
+        self,
+        terms: Mapping[str, Mapping[str, Sequence[str]]],
+        hiding: frozenset[str],
+        ordinary: Mapping[str, frozenset[str]] | None = None,
+        parts: Iterable[str] = (),
+    ) -> None:
+        """`terms` are those of each concept by language, and those of the `hiding` concepts hide what they cover.
+        `ordinary` says of words in which languages they mean something else, and `parts` are words that others are put
+        together with in Katakana.
 
         Raises ValueError for a term that cannot be found.
         """
-        concepts: dict[str, list[str]] = defaultdict(list)
-        for concept, own in terms.items():
-            for text in own:
-                if concept not in concepts[text]:
-                    concepts[text].append(concept)
+        self._ordinary = ordinary or {}
+        self._parts_of_words = frozenset(map(to_hiragana, parts))
         self._words: dict[str, list[Term]] = defaultdict(list)
         self._stems: dict[str, list[Term]] = defaultdict(list)
-        self._signs: dict[str, Term] = {}
+        self._signs: dict[str, list[Term]] = defaultdict(list)
         self._sign_lengths: dict[str, Sequence[int]] = {}
         self._phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
         self._open_phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
         self._beginnings: set[str] = set()
-        words = words_of_each([text.removesuffix("*") for text in concepts])
-        for (text, names), own_words in zip(concepts.items(), words, strict=True):
-            self._add(text, own_words, tuple(names), hides=not hiding.isdisjoint(names))
+        self._count = 0
+        shared: dict[frozenset[str], frozenset[str]] = {}
+        for text, words, names, languages in _by_text(terms):
+            self._add(text, words, names, shared.setdefault(languages, languages), hides=not hiding.isdisjoint(names))
         self._index_signs()
-        self._count = len(concepts)
         indexes = (self._words, self._stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
             if len(alike) > 1:
@@ -104,12 +124,15 @@ class Lexicon:
     def __len__(self) -> int:
         return self._count
 
-    def _add(self, text: str, words: Sequence[str], concepts: tuple[str, ...], *, hides: bool) -> None:
+    def _add(
+        self, text: str, words: Sequence[str], concepts: tuple[str, ...], languages: frozenset[str], *, hides: bool
+    ) -> None:
         if not words:
             raise ValueError(f"the term {text!r} has no letters")
         first, *rest = words
         is_open = text.endswith("*") or is_unspaced(words[-1])
-        term = Term(text, first, tuple(rest), is_open, concepts, hides)
+        term = Term(text, first, tuple(rest), is_open, concepts, hides, languages)
+        self._count += 1
         if rest:
             # What a phrase begins with; signs may stand before it in the same word.
             self._beginnings.add(first[-1] if is_unspaced(first) else first)
@@ -118,21 +141,13 @@ class Lexicon:
         elif rest:
             self._phrases[first, rest[0]].append(term)
         elif is_unspaced(first):
-            self._add_signs(term)
+            self._signs[first].append(term)
         elif not is_open:
             self._words[first].append(term)
         elif len(first) >= STEM_CHARACTERS_MIN:
             self._stems[first[:STEM_CHARACTERS_MIN]].append(term)
         else:
             raise ValueError(f"the term {text!r} begins too many words")
-
-    def _add_signs(self, term: Term) -> None:
-        other = self._signs.get(term.first)
-        if other is not None:
-            # Written in another way that is folded, such as in Katakana.
-            concepts = tuple(dict.fromkeys(other.concepts + term.concepts))
-            term = other._replace(concepts=concepts, hides=other.hides or term.hides)
-        self._signs[term.first] = term
 
     def _index_signs(self) -> None:
         """Of which lengths the terms are, the longest first, that begin with each two signs, or are one."""
@@ -142,15 +157,23 @@ class Lexicon:
         for beginning, own in lengths.items():
             self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
 
-    def find(self, views: Sequence[str]) -> list[Found]:
-        """What is in each view of a prompt."""
-        seen = _Seen()
-        return [self._find(view.split(), seen) for view in views]
+    def find(self, views: Sequence[str], spoken: Spoken, spelled: Sequence[str] = ()) -> list[Found]:
+        """What is in each view of a prompt in these languages, the plain one first; and then in what single letters spell."""
+        seen = _Seen(Doubts(spoken, self._ordinary))
+        found = [self._find(view, seen) for view in views]
+        found += [self._find_within(row, seen) for row in spelled]
+        for each in found:
+            for term in each.doubtful:
+                if seen.doubts.is_supported(term):
+                    each.note(term)
+        return found
 
-    def _find(self, words: list[str], seen: "_Seen") -> Found:
+    def _find(self, view: str, seen: _Seen) -> Found:
         found, cover = Found(), _Cover()
+        raw = view.split()
+        words = raw if view.isascii() else to_hiragana(view).split()
         aged = [AGES.get(word, word) for word in words]
-        for at, word in enumerate(words):
+        for at, word in enumerate(raw):
             count = seen.dull.get(word)
             if count is not None:
                 if at >= cover.ends_before:
@@ -158,38 +181,80 @@ class Lexicon:
                 continue
             own = seen.words.get(word) or self._look_at(word, seen)
             if own.may_go_on and at >= cover.hides_before:
-                self._note_phrases(self._phrases_at(words, aged, at, seen), words, at, found, cover)
+                self._note_phrases(self._phrases_at(words, aged, at, seen), raw, at, found, cover, seen)
             if at < cover.hides_before:
                 continue
             if at == cover.hides_in:
                 own = self._of_signs(word, cover.hidden_signs)
-            for term in own.terms:
-                found.note(term)
+            if word not in seen.plain:
+                for term in own.terms:
+                    self._note(term, (word,), found, seen)
             if at >= cover.ends_before:
                 found.other_words += own.other_words
+        if not seen.plain:
+            seen.plain.update(raw, seen.hidden)
         return found
 
     @staticmethod
-    def _note_phrases(phrases: Sequence[Term], words: Sequence[str], at: int, found: Found, cover: "_Cover") -> None:
-        for term in phrases:
+    def _note(term: Term, words: Sequence[str], found: Found, seen: _Seen) -> None:
+        if seen.doubts.has(term, words):
+            found.doubtful.append(term)
+        else:
             found.note(term)
+
+    def _note_phrases(
+        self, phrases: Sequence[Term], raw: Sequence[str], at: int, found: Found, cover: _Cover, seen: _Seen
+    ) -> None:
+        for term in phrases:
             end = at + 1 + len(term.rest)
+            if not seen.plain.issuperset(raw[at:end]):
+                self._note(term, raw[at:end], found, seen)
             cover.ends_before = max(cover.ends_before, end)
             if term.hides:
+                # Written with hyphens the same words are one in other views.
+                seen.hidden.update(_joined(raw[at:end]))
                 cover.hides_before = end
-                if is_unspaced(words[end - 1]):
+                if is_unspaced(raw[end - 1]):
                     # Of a word without blanks it hides as much as it is.
                     cover.hides_before = cover.hides_in = end - 1
                     cover.hidden_signs = len(term.rest[-1])
                 return
 
-    def _look_at(self, word: str, seen: "_Seen") -> Known:
+    def _find_within(self, row: str, seen: _Seen) -> Found:
+        """What is in letters that stood alone, with others taken along before, between and after."""
+        found = Found(other_words=len(row))
+        short: list[Term] = []
+        hidden_before = 0
+        for start in range(len(row)):
+            if start < hidden_before:
+                continue
+            for length in SPELLED_CHARACTERS:
+                end = start + length
+                terms = self._words.get(row[start:end], ()) if end <= len(row) else ()
+                if not terms:
+                    continue
+                if any(term.hides for term in terms):
+                    hidden_before = end
+                    break
+                is_all = start <= _ENDS_LEFT_OVER_MAX and len(row) - end <= _ENDS_LEFT_OVER_MAX
+                for term in terms:
+                    if is_all or length >= _LONG_CHARACTERS_MIN:
+                        self._note(term, (row[start:end],), found, seen)
+                    else:
+                        short.append(term)
+        if found.concepts:
+            # Beside a long term a short one is no accident.
+            for term in short:
+                self._note(term, (term.first,), found, seen)
+        return found
+
+    def _look_at(self, word: str, seen: _Seen) -> Known:
         own = seen.words[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
         if not own.terms and not own.may_go_on:
             seen.dull[word] = own.other_words
         return own
 
-    def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: "_Seen") -> list[Term]:
+    def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: _Seen) -> list[Term]:
         """The terms of several words that begin at a word; of those that begin alike the longest first. `aged` are the words
         with those that stand for ages in the place of these."""
         if at + 1 == len(words):
@@ -227,22 +292,29 @@ class Lexicon:
 
     def _of_signs(self, word: str, hidden_signs: int = 0) -> Known:
         """What is in a word of a script without blanks, wherever it begins, after so many signs that are hidden."""
-        terms: dict[str, Term] = {}
+        found: dict[str, Sequence[Term]] = {}
         covered_before = hidden_before = hidden_signs
         others = 0
+        signs = to_hiragana(word)
         for start in range(len(word)):
             if start < hidden_before:
                 continue
-            for length in self._sign_lengths.get(word[start : start + 2]) or self._sign_lengths.get(word[start], ()):
-                term = self._signs.get(word[start : start + length])
-                if term is not None:
-                    terms[term.first] = term
-                    covered_before = max(covered_before, start + length)
-                    if term.hides:
-                        hidden_before = covered_before
-                        break
+            for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
+                own = signs[start : start + length]
+                terms = self._signs.get(own)
+                if terms is None or is_cut_out(word, start, start + length, self._is_part):
+                    continue
+                found[own] = terms
+                covered_before = max(covered_before, start + length)
+                if any(term.hides for term in terms):
+                    hidden_before = covered_before
+                    break
             others += covered_before <= start
-        return Known(list(terms.values()), others / 2, word[-1] in self._beginnings)
+        return Known(list(itertools.chain(*found.values())), others / 2, signs[-1] in self._beginnings)
+
+    def _is_part(self, signs: str) -> bool:
+        """Whether words in Katakana may be put together with this one, in Hiragana."""
+        return signs in self._signs or signs in self._parts_of_words
 
     def _other_forms(self, word: str) -> Sequence[Term]:
         """Terms that a word is another form of: with an Arabic prefix, or put together."""
@@ -273,4 +345,28 @@ class Lexicon:
         while end in reached:
             end, term = reached[end]
             parts.append(term)
-        return parts if len(parts) > 1 else []
+        is_one_language = parts and frozenset.intersection(*(part.languages for part in parts))
+        return parts if len(parts) > 1 and is_one_language else []
+
+
+def _joined(words: Sequence[str]) -> Iterator[str]:
+    """What neighbours among these words make together."""
+    for start, end in itertools.combinations(range(len(words) + 1), 2):
+        yield "".join(words[start:end])
+
+
+def _by_text(
+    terms: Mapping[str, Mapping[str, Sequence[str]]],
+) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...], frozenset[str]]]:
+    """Each text with its words, the concepts that it names, and the languages in which it names just these."""
+    languages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for language, of_language in terms.items():
+        concepts: dict[str, dict[str, None]] = defaultdict(dict)
+        for concept, texts in of_language.items():
+            for text in texts:
+                concepts[text][concept] = None
+        words = words_of_each([to_hiragana(text.removesuffix("*")) for text in concepts])
+        for (text, names), own_words in zip(concepts.items(), words, strict=True):
+            languages[text, tuple(own_words), tuple(names)].append(language)
+    for (text, text_words, text_names), own in languages.items():
+        yield text, text_words, text_names, frozenset(own)

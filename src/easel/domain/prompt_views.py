@@ -22,6 +22,7 @@ from easel.domain.lookalikes import (
     LEET_OF_TWO,
     LEET_SIGNS,
 )
+from easel.domain.vietnamese import syllables
 
 _FOLDED_CHARACTERS_MAX: Final = 65_536
 _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
@@ -30,27 +31,33 @@ _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
 """What is a letter or a sign by its category, and shows nothing: fillers, a blank in Braille, a lengthening dash."""
 EXPANSION_MAX: Final = 3
 _NO_CHARACTERS: Final = frozenset({"Cn", "Co", "Cs"})
+_THAI: Final = "\u0e01-\u0e3a\u0e40-\u0e4e"
+_DEVANAGARI: Final = "\u0900-\u0963"
+_LETTER_MARKS: Final = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+"""Marks of Thai and Devanagari, which are letters there: vowels, tones, and what joins consonants."""
 _AS_IT_IS: Final = re.compile(
-    f"[{_VOICING_MARKS}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
+    f"[{_VOICING_MARKS}{_THAI}{_DEVANAGARI}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
 )
 _KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
-_KATAKANA: Final = range(0x30A1, 0x30F7)
-_KATAKANA_TO_HIRAGANA: Final = 0x60
 
 _HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-UNSPACED: Final = f"{_HAN_OR_KANA}\uac00-\ud7a3"
+UNSPACED: Final = f"{_HAN_OR_KANA}{_THAI}\uac00-\ud7a3"
 """Signs whose scripts put no blanks between words, or write endings in one with them; for a character class."""
 _LETTER: Final = r"[^\W_]"
 _SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
 _SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
 
-_STRAY_VOICING: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+")
-_WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[^\W_{UNSPACED}]+")
+_STRAY_MARKS: Final = re.compile(
+    rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+|(?<![{_THAI}{_DEVANAGARI}])[{_LETTER_MARKS}]+"
+)
+WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{_DEVANAGARI}]+|[^\W_{UNSPACED}{_DEVANAGARI}]+")
 """Numbers that a word begins with stand by themselves: `12yo`."""
-_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s]|_){{1,3}}(?={_LETTER})")
-_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}]|_)"
+_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s{_LETTER_MARKS}]|_){{1,3}}(?={_LETTER})")
+_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{_LETTER_MARKS}]|_)"
 # What may stand for a letter is no separator, so that there is one way only to take a text apart.
-_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}{_SEPARATOR}{{1,5}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
+_SINGLES: Final = re.compile(
+    rf"(?<![\w{_SIGNS}{_LETTER_MARKS}])(?:{_SINGLE}{_SEPARATOR}{{1,8}}){{2,}}{_SINGLE}(?![\w{_SIGNS}{_LETTER_MARKS}])"
+)
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
@@ -61,6 +68,7 @@ _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
+_LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
 
@@ -79,11 +87,19 @@ _LEET: Final = tuple(
 def fold(prompt: str) -> str:
     """The prompt without what makes no difference to its words, at most EXPANSION_MAX times as long and a few words more,
     which are those of its emoji. Folding twice is folding once."""
-    text = unicodedata.normalize("NFC", prompt).translate(_FOLDED)
+    composed = unicodedata.normalize("NFC", prompt)
+    kept = syllables(composed)
+    text = _without_marks(composed, kept) if kept else composed.translate(_FOLDED)
     if text.isascii() and prompt.isascii():
         return text
     named = [words for emoji, words in EMOJI_WORDS.items() if emoji in prompt]
-    return unicodedata.normalize("NFC", _STRAY_VOICING.sub("", " ".join([text, *named])))
+    return unicodedata.normalize("NFC", _STRAY_MARKS.sub("", " ".join([text, *named])))
+
+
+def _without_marks(composed: str, kept: frozenset[str]) -> str:
+    """Folded, but for words whose marks make other letters."""
+    pieces = _LETTERS.split(composed)
+    return "".join(lower if (lower := piece.lower()) in kept else piece.translate(_FOLDED) for piece in pieces)
 
 
 def views(prompt: str) -> list[str]:
@@ -91,14 +107,26 @@ def views(prompt: str) -> list[str]:
 
     Views that show nothing new are left out.
     """
-    return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(fold(prompt)))))
+    return views_of(fold(prompt))
+
+
+def views_of(folded: str) -> list[str]:
+    """The views of a prompt that is folded already."""
+    return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(folded))))
+
+
+def spelled(folded: str) -> list[str]:
+    """What letters that stand alone spell, whatever separates them: each row of them as one word, with the letters that
+    its digits and signs may stand for."""
+    rows = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
+    return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row))))
 
 
 def words_of_each(texts: Sequence[str]) -> list[list[str]]:
-    """The words of texts of ours, such as the terms of the lexicon, as the plain view shows them."""
+    """The words of texts of ours, such as the terms of a language, as the plain view shows them."""
     assert not any(_BETWEEN_TEXTS in text for text in texts)
     # Folded together: one by one, ten thousands of them would take long at every start.
-    return [_WORDS.findall(text) for text in fold(_BETWEEN_TEXTS.join(texts)).split(_BETWEEN_TEXTS)]
+    return [WORDS.findall(text) for text in fold(_BETWEEN_TEXTS.join(texts)).split(_BETWEEN_TEXTS)]
 
 
 def _texts(folded: str) -> Iterator[str]:
@@ -151,7 +179,7 @@ def _aside(number: re.Match[str]) -> str:
 
 
 def _blanked(text: str) -> str:
-    return f" {' '.join(_WORDS.findall(text))} "
+    return f" {' '.join(WORDS.findall(text))} "
 
 
 def _together(found: re.Match[str]) -> str:
@@ -207,7 +235,5 @@ def _fold_part(char: str) -> str:
         return char
     if char in _INVISIBLE or unicodedata.category(char) in _MARKS_AND_FORMATS:
         return " " if char.isspace() else ""
-    if ord(char) in _KATAKANA:
-        return chr(ord(char) - _KATAKANA_TO_HIRAGANA)
     digit = unicodedata.decimal(char, None)
     return LATIN_VARIANTS.get(char, char) if digit is None else str(digit)

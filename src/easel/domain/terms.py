@@ -31,7 +31,8 @@ def is_unspaced(word: str) -> bool:
 
 
 class Term(NamedTuple):
-    """A term's first word and the others, the concepts that it names, and whether it hides what it covers.
+    """A term's first word and the others, the concepts that it names, whether it hides what it covers, and the languages
+    that it is a term of.
 
     Where it `is_open` its last word may go on.
     """
@@ -42,6 +43,7 @@ class Term(NamedTuple):
     is_open: bool
     concepts: tuple[str, ...]
     hides: bool
+    languages: frozenset[str]
 
     @property
     def is_aged(self) -> bool:

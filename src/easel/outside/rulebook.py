@@ -23,8 +23,11 @@ def load() -> Rulebook:
     """Easel's own rules. The version is that of the rules with the number of terms."""
     written = _read(FOLDER / _RULES)
     concepts = frozenset(written["concepts"])
-    terms = _terms(concepts)
-    lexicon = Lexicon(terms, HIDING)
+    by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
+    terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
+    assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
+    parts = itertools.chain.from_iterable(_listed(own.get("parts", "")) for own in by_language.values())
+    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), parts)
     rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
     sensitive = frozenset(written["sensitive"])
     assert sensitive <= concepts
@@ -37,26 +40,37 @@ def languages() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.toml") if file.name != _RULES)
 
 
-def _terms(concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
+def _terms(language: str, written: Mapping[str, Any], concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
+    """The terms of a language by concept."""
+    unknown = set(written["concepts"]) - concepts
+    assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
     terms: dict[str, list[str]] = defaultdict(list)
-    for language in languages():
-        written = _read(FOLDER / f"{language}.toml")
-        unknown = set(written["concepts"]) - concepts
-        assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
-        for concept, own in written["concepts"].items():
-            terms[concept] += [term.strip() for term in own.split(",")]
-        ages = written.get("ages", {})
-        terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
-        terms["minor"] += [
-            f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())
-        ]
-        grown = list(_ages(ages, [AGE_OF_ADULT]))
-        # Whose age it is must stand beside it: anybody may be named beside a girl.
-        terms["adult"] += [
-            f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in grown for person in ages.get("persons", ())
-        ] + grown
-    assert terms.keys() == concepts
+    for concept, own in written["concepts"].items():
+        terms[concept] += _listed(own)
+    ages = written.get("ages", {})
+    terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
+    terms["minor"] += [
+        f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())
+    ]
+    grown = list(_ages(ages, [AGE_OF_ADULT]))
+    # Whose age it is must stand beside it: anybody may be named beside a girl.
+    terms["adult"] += [
+        f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in grown for person in ages.get("persons", ())
+    ] + grown
     return terms
+
+
+def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
+    """In which languages words mean something else than the terms of others that are written alike."""
+    ordinary: dict[str, frozenset[str]] = {}
+    for language, written in by_language.items():
+        for word in _listed(written.get("ordinary", "")):
+            ordinary[word] = ordinary.get(word, frozenset()) | {language}
+    return ordinary
+
+
+def _listed(written: str) -> list[str]:
+    return [each for part in written.split(",") if (each := part.strip())]
 
 
 def _ages(written: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,61 @@
+"""Doubts: whether a term is meant, where the same letters are an ordinary word of another language.
+
+French `bites` is English in `a kid bites into an apple`, and Japanese `性的` is found between two Chinese words. Such a term
+waits until something else says that its own language is spoken too: a function word, a term of that language that is
+no word of another, or two of its terms together.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from easel.domain.languages import Spoken
+from easel.domain.terms import Term, is_unspaced
+
+UNCHARGED: Final = frozenset(
+    {"person", "depiction", "display", "real_look", "invented", "adult", "innocent", "encourage", "glorify"}
+)
+"""Concepts that say nothing by themselves, and so nothing of the language either."""
+_NEVER_DOUBTED: Final = "minor"
+_JAPANESE: Final = frozenset({"ja"})
+_SUPPORTING_MIN: Final = 2
+
+
+class Doubts:
+    """What is in doubt in one prompt, and what speaks for it."""
+
+    def __init__(self, spoken: Spoken, ordinary: Mapping[str, frozenset[str]]) -> None:
+        """`ordinary` says of words in which languages they mean something else."""
+        self._spoken = spoken
+        self._ordinary = ordinary
+        self._certain: set[str] = set()
+        self._concepts: dict[str, set[str]] = defaultdict(set)
+
+    def has(self, term: Term, words: Sequence[str]) -> bool:
+        """Whether a term that was found as these words is in doubt. Remembers what it says of its language."""
+        languages = term.languages
+        if term.hides or not languages.isdisjoint(self._spoken.evident):
+            return False
+        is_charged = not UNCHARGED.issuperset(term.concepts)
+        if self._is_elsewhere(term, words):
+            if is_charged and len(term.text) > 1:
+                for language in languages:
+                    self._concepts[language].update(term.concepts)
+            return languages.isdisjoint(self._spoken.heard)
+        if is_charged:
+            self._certain.update(languages)
+        return False
+
+    def is_supported(self, term: Term) -> bool:
+        """Whether a term in doubt is meant after all. Asked when all terms were found."""
+        return any(
+            language in self._certain or len(self._concepts[language]) >= _SUPPORTING_MIN for language in term.languages
+        )
+
+    def _is_elsewhere(self, term: Term, words: Sequence[str]) -> bool:
+        if is_unspaced(term.first):
+            return term.languages == _JAPANESE and _NEVER_DOUBTED not in term.concepts
+        return all(not self._ordinary.get(word, _NOWHERE).isdisjoint(self._spoken.evident) for word in words)
+
+
+_NOWHERE: Final[frozenset[str]] = frozenset()

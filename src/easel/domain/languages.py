@@ -1,0 +1,109 @@
+"""Languages: which ones a prompt is in, as far as it matters to which terms are meant.
+
+Scripts say most. Languages in Latin letters are told apart by their function words, and Chinese from Japanese by kana and
+by signs that only one of them uses. It errs towards more languages, and promises nothing about languages that Easel
+has no terms of.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from easel.domain.vietnamese import is_syllable
+
+FUNCTION_WORDS: Final[Mapping[str, str]] = {
+    "de": "der die das den dem des ein eine einen einem einer eines und oder mit ohne im in am auf aus bei beim vom von vor zu "
+    "zum zur uber unter zwischen durch fur gegen um nach wie als ist sind war wird hat auch nicht nur sehr sich ihr ihre ihrem "
+    "ihren sein seine seinem seinen wahrend dabei",
+    "en": "the a an and or of in on at to into onto with without from by for over under between through against around near "
+    "behind beside beneath above after before while as is are was were be been being has have had his her their its he she they "
+    "it this that these those who which where very not no some one two during inside outside up down out off like",
+    "es": "el la los las un una unos unas y e o de del en con sin al a por para entre sobre bajo desde hasta hacia contra "
+    "como que se es son esta estan muy mas su sus lo le no ni junto mientras cuando donde",
+    "fr": "le la les un une des du de et ou en dans avec sans au aux a par pour entre sur sous vers chez contre devant derriere "
+    "comme qui que se est sont tres plus son sa ses leur leurs il elle ne pas ce cette ces d l pendant lors",
+    "id": "yang dan di ke dari dengan untuk pada dalam atas bawah oleh sebuah seorang seekor para ini itu adalah sedang akan "
+    "tidak juga atau saat ketika di antara tanpa sambil serta sangat lebih ada oleh secara seperti bergaya",
+    "it": "il lo la i gli le un uno una e o di del della dei delle degli dello in con su sul sulla nel nella nelle da dal "
+    "dalla al alla ai alle per tra fra come che si sono molto piu suo sua suoi senza mentre sotto sopra",
+    "nl": "de het een en of van in op met zonder aan bij naar uit door voor over onder tussen tegen om als is zijn was "
+    "wordt heeft ook niet zeer haar hun dat die deze naast",
+    "pt": "o a os as um uma uns umas e ou de do da dos das em no na nos nas num numa com sem ao aos por pelo pela para entre "
+    "sobre sob desde ate contra como que se muito mais seu sua seus suas nao enquanto ele ela",
+    "vi": "cua va nhung trong tren duoi duoc boi dang nguoi theo khong giua ben canh "
+    "của và một những các với trong trên dưới được bởi cho là có đang người theo màu không rất từ đến giữa bên cạnh",
+}
+"""The words by which a language is recognised, without the marks that views are without."""
+_HEARD: Final[Mapping[str, frozenset[str]]] = {
+    word: frozenset(language for language, words in FUNCTION_WORDS.items() if word in words.split())
+    for word in set(" ".join(FUNCTION_WORDS.values()).split())
+}
+_COMPARED_TO_MOST: Final = 0.5
+"""A language is evident whose function words are at least so many of those of the most frequent language."""
+_CHINESE_FUNCTION_SIGNS: Final = frozenset("在是了这個个她們们你妳我您與与着著把被裡里很都也就吧呢吗嗎从從让讓给給這那哪")
+_SIGNS_OF_CHINESE_MIN: Final = 2
+_KANA: Final = re.compile("[ぁ-ヺー]")
+_HAN: Final = re.compile("[\u3400-\u9fff]")
+_SCRIPTS: Final[Mapping[str, re.Pattern[str]]] = {
+    "ar": re.compile("[\u0620-\u064a]"),
+    "hi": re.compile("[\u0904-\u0939]"),
+    "ko": re.compile("[\uac00-\ud7a3]"),
+    "ru": re.compile("[\u0430-\u044f]"),
+    "th": re.compile("[\u0e01-\u0e2e]"),
+}
+_LATIN: Final = re.compile("[a-z]")
+_FIRST_RARE_IN_JAPANESE: Final = 0xD0
+
+
+class Spoken(NamedTuple):
+    """The languages that a prompt evidently is in, and those that it may have a few words of."""
+
+    evident: frozenset[str]
+    heard: frozenset[str]
+
+    def leaves_out(self, languages: frozenset[str]) -> bool:
+        """Whether the prompt is evidently in other languages than these, and has no word of theirs for certain."""
+        return languages.isdisjoint(self.evident) and languages.isdisjoint(self.heard)
+
+
+def spoken(folded: str, words: Sequence[str]) -> Spoken:
+    """The languages of a folded prompt with these words, in lower case."""
+    evident = {language for language, letters in _SCRIPTS.items() if letters.search(folded)}
+    evident.update(_of_signs(folded))
+    heard: set[str] = set()
+    if _LATIN.search(folded):
+        counts = dict.fromkeys(FUNCTION_WORDS, 0.0)
+        for word in words:
+            for language in (languages := _HEARD.get(word, frozenset())):
+                counts[language] += 1 / len(languages)
+        counts["vi"] += sum(not word.isascii() and is_syllable(word) for word in words)
+        most = max(counts.values())
+        evident.update(language for language, count in counts.items() if count and count >= _COMPARED_TO_MOST * most)
+        heard.update(language for word in words if len(only := _HEARD.get(word, ())) == 1 for language in only)
+        if not most:
+            # Prompts are full of English, whatever else they are in.
+            evident.add("en")
+    return Spoken(frozenset(evident), frozenset(heard))
+
+
+def _of_signs(folded: str) -> Iterator[str]:
+    """Chinese, Japanese, or both, by what signs there are. Chinese may have a kana for decoration, and is never ruled out."""
+    if folded.isascii():
+        return
+    han = set(_HAN.findall(folded))
+    has_kana = _KANA.search(folded) is not None
+    if han:
+        yield "zh"
+    if has_kana or (han and sum(map(_counts_for_chinese, han)) < _SIGNS_OF_CHINESE_MIN):
+        yield "ja"
+
+
+def _counts_for_chinese(sign: str) -> int:
+    """How much a sign says that a text is no Japanese: 2 for what Japanese has no character for, or writes in kana."""
+    if sign in _CHINESE_FUNCTION_SIGNS:
+        return 2
+    try:
+        encoded = sign.encode("euc_jp")
+    except UnicodeEncodeError:
+        return 2
+    return int(encoded[0] >= _FIRST_RARE_IN_JAPANESE or len(encoded) > 2)
