@@ -14,13 +14,14 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from easel.domain.doubts import Doubts
-from easel.domain.katakana import is_cut_out, to_hiragana
+from easel.domain.kana import is_cut_out, to_hiragana
 from easel.domain.languages import Spoken
 from easel.domain.prompt_views import words_of_each
+from easel.domain.reading import Cover, Found, Known, Seen
+from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken
 from easel.domain.terms import AGES, Term, is_unspaced
 
 STEM_CHARACTERS_MIN: Final = 3
@@ -35,55 +36,7 @@ _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف
 """And, so, in, as, for, the: Arabic writes them in one with the word that follows."""
 
 
-class Known(NamedTuple):
-    """What is known of a word by itself: the terms in it, how many words it has besides them, and whether terms of several
-    words may begin with it."""
-
-    terms: Sequence[Term]
-    other_words: float
-    may_go_on: bool
-
-
-@dataclass(slots=True)
-class Found:
-    """What a view has: the term that each concept was found by first, and how many words there are besides terms.
-
-    Two signs of a script without blanks count as a word.
-    """
-
-    concepts: dict[str, str] = field(default_factory=dict)
-    other_words: float = 0
-    doubtful: list[Term] = field(default_factory=list)
-
-    def note(self, term: Term) -> None:
-        """That this term is in the view."""
-        for concept in term.concepts:
-            self.concepts.setdefault(concept, term.text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is known of a prompt's words by now, and which phrases two of them may begin. Words that are `dull`, with how
-    many words they count as, have no terms and begin no phrases. `plain` are the words of the first view,
-    and `hidden` what neighbours among them make together that are hidden."""
-
-    doubts: Doubts
-    words: dict[str, Known] = field(default_factory=dict)
-    dull: dict[str, float] = field(default_factory=dict)
-    pairs: dict[tuple[str, str], list[Term]] = field(default_factory=dict)
-    plain: set[str] = field(default_factory=set)
-    hidden: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Cover:
-    """Before which word of a view the phrases end that were found, and those that hide; and of one word, if the last of
-    these ends within it, how many signs are hidden."""
-
-    ends_before: int = 0
-    hides_before: int = 0
-    hides_in: int = -1
-    hidden_signs: int = 0
+_NOTHING_AROUND: Final = Surroundings(frozenset(), frozenset())
 
 
 class Lexicon:
@@ -94,6 +47,7 @@ class Lexicon:
         terms: Mapping[str, Mapping[str, Sequence[str]]],
         hiding: frozenset[str],
         ordinary: Mapping[str, frozenset[str]] | None = None,
+        surroundings: Surroundings = _NOTHING_AROUND,
         parts: Iterable[str] = (),
     ) -> None:
         """`terms` are those of each concept by language, and those of the `hiding` concepts hide what they cover.
@@ -103,6 +57,7 @@ class Lexicon:
         Raises ValueError for a term that cannot be found.
         """
         self._ordinary = ordinary or {}
+        self._surroundings = surroundings
         self._parts_of_words = frozenset(map(to_hiragana, parts))
         self._words: dict[str, list[Term]] = defaultdict(list)
         self._stems: dict[str, list[Term]] = defaultdict(list)
@@ -157,9 +112,11 @@ class Lexicon:
         for beginning, own in lengths.items():
             self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
 
-    def find(self, views: Sequence[str], spoken: Spoken, spelled: Sequence[str] = ()) -> list[Found]:
+    def find(
+        self, views: Sequence[str], spoken: Spoken, spelled: Sequence[str] = (), breaks: Breaks = frozenset()
+    ) -> list[Found]:
         """What is in each view of a prompt in these languages, the plain one first; and then in what single letters spell."""
-        seen = _Seen(Doubts(spoken, self._ordinary))
+        seen = Seen(Doubts(spoken, self._ordinary), breaks)
         found = [self._find(view, seen) for view in views]
         found += [self._find_within(row, seen) for row in spelled]
         for each in found:
@@ -168,8 +125,8 @@ class Lexicon:
                     each.note(term)
         return found
 
-    def _find(self, view: str, seen: _Seen) -> Found:
-        found, cover = Found(), _Cover()
+    def _find(self, view: str, seen: Seen) -> Found:
+        found, cover = Found(), Cover()
         raw = view.split()
         words = raw if view.isascii() else to_hiragana(view).split()
         aged = [AGES.get(word, word) for word in words]
@@ -181,13 +138,13 @@ class Lexicon:
                 continue
             own = seen.words.get(word) or self._look_at(word, seen)
             if own.may_go_on and at >= cover.hides_before:
-                self._note_phrases(self._phrases_at(words, aged, at, seen), raw, at, found, cover, seen)
+                self._note_phrases(self._phrases_at(words, aged, at, seen), words, raw, at, found, cover, seen)
             if at < cover.hides_before:
                 continue
             if at == cover.hides_in:
                 own = self._of_signs(word, cover.hidden_signs)
-            if word not in seen.plain:
-                for term in own.terms:
+            for term in own.terms:
+                if _is_new(term, raw, at, at + 1, seen) and not self._means_nothing(term, words, at, at + 1, seen):
                     self._note(term, (word,), found, seen)
             if at >= cover.ends_before:
                 found.other_words += own.other_words
@@ -196,18 +153,27 @@ class Lexicon:
         return found
 
     @staticmethod
-    def _note(term: Term, words: Sequence[str], found: Found, seen: _Seen) -> None:
+    def _note(term: Term, words: Sequence[str], found: Found, seen: Seen) -> None:
         if seen.doubts.has(term, words):
             found.doubtful.append(term)
         else:
             found.note(term)
 
     def _note_phrases(
-        self, phrases: Sequence[Term], raw: Sequence[str], at: int, found: Found, cover: _Cover, seen: _Seen
+        self,
+        phrases: Sequence[Term],
+        words: Sequence[str],
+        raw: Sequence[str],
+        at: int,
+        found: Found,
+        cover: Cover,
+        seen: Seen,
     ) -> None:
         for term in phrases:
             end = at + 1 + len(term.rest)
-            if not seen.plain.issuperset(raw[at:end]):
+            if term.hides and is_broken(words[at:end], seen.breaks):
+                continue
+            if _is_new(term, raw, at, end, seen) and not self._means_nothing(term, words, at, end, seen):
                 self._note(term, raw[at:end], found, seen)
             cover.ends_before = max(cover.ends_before, end)
             if term.hides:
@@ -220,7 +186,20 @@ class Lexicon:
                     cover.hidden_signs = len(term.rest[-1])
                 return
 
-    def _find_within(self, row: str, seen: _Seen) -> Found:
+    def _means_nothing(self, term: Term, words: Sequence[str], at: int, end: int, seen: Seen) -> bool:
+        """Whether the words around a term take its meaning away."""
+        if CUT_APART in term.concepts and not is_unspaced(words[at]):
+            around = itertools.chain(
+                before(words, at, LIVING_WORDS, seen.breaks), after(words, end, LIVING_WORDS, seen.breaks)
+            )
+            return not any(self._is_living(word, seen) for word in around)
+        return self._surroundings.disarm(term, words, at, end, seen.breaks)
+
+    def _is_living(self, word: str, seen: Seen) -> bool:
+        own = seen.words.get(word) or self._look_at(word, seen)
+        return any(not LIVING.isdisjoint(term.concepts) for term in own.terms)
+
+    def _find_within(self, row: str, seen: Seen) -> Found:
         """What is in letters that stood alone, with others taken along before, between and after."""
         found = Found(other_words=len(row))
         short: list[Term] = []
@@ -248,13 +227,13 @@ class Lexicon:
                 self._note(term, (term.first,), found, seen)
         return found
 
-    def _look_at(self, word: str, seen: _Seen) -> Known:
+    def _look_at(self, word: str, seen: Seen) -> Known:
         own = seen.words[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
         if not own.terms and not own.may_go_on:
             seen.dull[word] = own.other_words
         return own
 
-    def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: _Seen) -> list[Term]:
+    def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: Seen) -> list[Term]:
         """The terms of several words that begin at a word; of those that begin alike the longest first. `aged` are the words
         with those that stand for ages in the place of these."""
         if at + 1 == len(words):
@@ -304,7 +283,9 @@ class Lexicon:
                 terms = self._signs.get(own)
                 if terms is None or is_cut_out(word, start, start + length, self._is_part):
                     continue
-                found[own] = terms
+                disarm = self._surroundings.disarm_signs
+                if meant := [term for term in terms if not disarm(term, signs, start, start + length)]:
+                    found[own] = meant
                 covered_before = max(covered_before, start + length)
                 if any(term.hides for term in terms):
                     hidden_before = covered_before
@@ -347,6 +328,13 @@ class Lexicon:
             parts.append(term)
         is_one_language = parts and frozenset.intersection(*(part.languages for part in parts))
         return parts if len(parts) > 1 and is_one_language else []
+
+
+def _is_new(term: Term, raw: Sequence[str], at: int, end: int, seen: Seen) -> bool:
+    """Whether a view shows anew that a term stands there, or who stands beside it where that matters."""
+    if CUT_APART in term.concepts:
+        at, end = max(0, at - LIVING_WORDS), end + LIVING_WORDS
+    return not seen.plain.issuperset(raw[at:end])
 
 
 def _joined(words: Sequence[str]) -> Iterator[str]:

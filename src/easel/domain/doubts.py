@@ -19,6 +19,8 @@ UNCHARGED: Final = frozenset(
 _NEVER_DOUBTED: Final = "minor"
 _JAPANESE: Final = frozenset({"ja"})
 _SUPPORTING_MIN: Final = 2
+STEM_CHARACTERS: Final = 5
+"""How long the beginning of a word is by which many forms of it are known as ordinary."""
 
 
 class Doubts:
@@ -29,6 +31,7 @@ class Doubts:
         self._spoken = spoken
         self._ordinary = ordinary
         self._certain: set[str] = set()
+        self._words: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self._concepts: dict[str, set[str]] = defaultdict(set)
 
     def has(self, term: Term, words: Sequence[str]) -> bool:
@@ -40,6 +43,7 @@ class Doubts:
         if self._is_elsewhere(term, words):
             if is_charged and len(term.text) > 1:
                 for language in languages:
+                    self._words[language].add(tuple(words) if not is_unspaced(term.first) else (term.text,))
                     self._concepts[language].update(term.concepts)
             return languages.isdisjoint(self._spoken.heard)
         if is_charged:
@@ -48,14 +52,19 @@ class Doubts:
 
     def is_supported(self, term: Term) -> bool:
         """Whether a term in doubt is meant after all. Asked when all terms were found."""
-        return any(
-            language in self._certain or len(self._concepts[language]) >= _SUPPORTING_MIN for language in term.languages
-        )
+        return any(language in self._certain or self._are_several(language) for language in term.languages)
+
+    def _are_several(self, language: str) -> bool:
+        return min(len(self._words[language]), len(self._concepts[language])) >= _SUPPORTING_MIN
 
     def _is_elsewhere(self, term: Term, words: Sequence[str]) -> bool:
         if is_unspaced(term.first):
             return term.languages == _JAPANESE and _NEVER_DOUBTED not in term.concepts
-        return all(not self._ordinary.get(word, _NOWHERE).isdisjoint(self._spoken.evident) for word in words)
+        return all(not self._where_ordinary(word).isdisjoint(self._spoken.evident) for word in words)
+
+    def _where_ordinary(self, word: str) -> frozenset[str]:
+        whole = self._ordinary.get(word)
+        return self._ordinary.get(f"{word[:STEM_CHARACTERS]}*", _NOWHERE) if whole is None else whole
 
 
 _NOWHERE: Final[frozenset[str]] = frozenset()

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 from easel.domain.concepts import Lexicon
 from easel.domain.languages import Spoken, spoken
 from easel.domain.moderation import THRESHOLDS, Category, Finding, Layer, Level
-from easel.domain.prompt_views import WORDS, fold, spelled, views_of
+from easel.domain.prompt_views import WORDS, breaks, fold, spelled, views_of
 
 LITTLE_ELSE: Final = "little_else"
 """A concept that is found where a prompt says next to nothing besides terms of the lexicon."""
 OTHER_WORDS_MAX: Final = 2
-HIDING: Final = frozenset({"innocent", "adult"})
+HIDING: Final = frozenset({"innocent", "adult", "cherub"})
 """The concepts of phrases that hide the words in them: `naked mole rat`, `grown-up girl`."""
 
 
@@ -93,7 +93,7 @@ class Rulebook:
         rows = spelled(folded)
         in_languages = spoken(folded, WORDS.findall(folded))
         seen = views_of(folded)
-        in_views = self._lexicon.find(seen, in_languages, rows)
+        in_views = self._lexicon.find(seen, in_languages, rows, breaks(folded))
         found: dict[str, Evidence] = {}
         for view, in_view in zip([*seen, *rows], in_views, strict=True):
             for concept, term in in_view.concepts.items():

@@ -68,6 +68,7 @@ _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
+_BREAK: Final = re.compile(r"[,;:!?|\u3001\u3002\uff0c\u060c]")
 _LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
@@ -120,6 +121,18 @@ def spelled(folded: str) -> list[str]:
     its digits and signs may stand for."""
     rows = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
     return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row))))
+
+
+def breaks(folded: str) -> frozenset[tuple[str, str]]:
+    """The words that have a comma or the like between them, wherever they are neighbours."""
+    broken, whole = set(), set()
+    last: re.Match[str] | None = None
+    for word in WORDS.finditer(folded):
+        if last is not None:
+            between = folded[last.end() : word.start()]
+            (broken if _BREAK.search(between) else whole).add((last[0], word[0]))
+        last = word
+    return frozenset(broken - whole)
 
 
 def words_of_each(texts: Sequence[str]) -> list[list[str]]:

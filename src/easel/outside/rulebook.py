@@ -13,6 +13,8 @@ from typing import Any, Final
 from easel.domain.concepts import Lexicon
 from easel.domain.moderation import Category, Level
 from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
+from easel.domain.prompt_views import words_of_each
+from easel.domain.surroundings import Surroundings
 from easel.domain.terms import AGE_OF_ADULT, AGE_OF_MINOR, is_unspaced
 
 FOLDER: Final = Path(__file__).parent / "moderation_rules"
@@ -26,8 +28,8 @@ def load() -> Rulebook:
     by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
     terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
     assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
-    parts = itertools.chain.from_iterable(_listed(own.get("parts", "")) for own in by_language.values())
-    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), parts)
+    surroundings = Surroundings(_words(by_language, "against"), _words(by_language, "support"))
+    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), surroundings, _words(by_language, "parts"))
     rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
     sensitive = frozenset(written["sensitive"])
     assert sensitive <= concepts
@@ -67,6 +69,12 @@ def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, froz
         for word in _listed(written.get("ordinary", "")):
             ordinary[word] = ordinary.get(word, frozenset()) | {language}
     return ordinary
+
+
+def _words(by_language: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
+    """The words that stand under a name in all languages, as views show them."""
+    written = itertools.chain.from_iterable(_listed(own.get(name, "")) for own in by_language.values())
+    return frozenset(itertools.chain.from_iterable(words_of_each(list(written))))
 
 
 def _listed(written: str) -> list[str]:

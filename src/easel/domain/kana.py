@@ -1,6 +1,7 @@
-"""Words in Katakana: a row of it is a word, or a few of them put together.
+"""Kana: where words in it begin and end.
 
-Foreign words are written in it, so that short ones are found in many others: `グロ` in `グローバル` and `イエロー` has `エロ`.
+A row of Katakana is a word, or a few of them put together. Foreign words are written in it, so that short ones are found in
+many others: `グロ` in `グローバル`, `エロ` in `イエロー`. What is found in Hiragana may be the end of a verb.
 """
 
 import re
@@ -13,6 +14,9 @@ _SOME: Final = re.compile("[\u30a1-\u30f6]")
 _PARTICLES: Final = frozenset("のなでとがをにはもやいさ")
 _LONG_SIGNS_MIN: Final = 4
 """A term of so many signs is found at either end of a row, whatever the rest is."""
+_SHORT_SIGNS_MAX: Final = 3
+_ENDS_A_WORD: Final = re.compile(f"[\u3041-\u3096\u3400-\u9fff](?<![{''.join(sorted(_PARTICLES))}])[\u3041-\u3096]+$")
+"""What goes on in Hiragana after a sign that is no particle: the end of a verb, as `えろ` of `考えろ`."""
 _ROW_SIGNS_MAX: Final = 40
 _PART_SIGNS_MAX: Final = 8
 
@@ -28,7 +32,7 @@ def is_cut_out(word: str, start: int, end: int, is_part: Callable[[str], bool]) 
     `is_part` says of signs in Hiragana whether words are put together with them. Rows too long for words are cut anywhere.
     """
     if not (_is_katakana(word, start) or _is_katakana(word, end - 1)):
-        return False
+        return end - start <= _SHORT_SIGNS_MAX and start > 0 and _ENDS_A_WORD.match(word[start - 1 : end]) is not None
     first, last = start, end
     while _is_katakana(word, start) and _is_katakana(word, first - 1) and start - first < _ROW_SIGNS_MAX:
         first -= 1
