@@ -279,14 +279,13 @@ class Lexicon:
             if start < hidden_before:
                 continue
             for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
-                own = signs[start : start + length]
-                terms = self._signs.get(own)
-                if terms is None or is_cut_out(word, start, start + length, self._is_part):
+                own, end = signs[start : start + length], start + length
+                terms = self._signs.get(own) if end <= len(word) else None
+                if terms is None or is_cut_out(word, start, end, self._is_part):
                     continue
-                disarm = self._surroundings.disarm_signs
-                if meant := [term for term in terms if not disarm(term, signs, start, start + length)]:
+                if meant := [term for term in terms if not self._surroundings.disarm_signs(term, signs, start, end)]:
                     found[own] = meant
-                covered_before = max(covered_before, start + length)
+                covered_before = max(covered_before, end)
                 if any(term.hides for term in terms):
                     hidden_before = covered_before
                     break

@@ -32,7 +32,7 @@ class Rule:
     unless: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        assert len(self.groups) >= 2, "a rule is a conjunction"
+        assert len(self.groups) >= 2 or self.unless, "a rule is a conjunction"
 
     def is_met(self, found: Mapping[str, "Evidence"]) -> bool:
         """Whether what was found in a prompt is what the rule refuses."""

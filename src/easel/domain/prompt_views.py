@@ -10,7 +10,7 @@ backwards or enciphered, and words that stand for others.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from easel.domain.lookalikes import (
@@ -65,6 +65,10 @@ _SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
 _SIGNS_OF_TWO: Final = re.compile(rf"[{LEET_OF_TWO}](?=\w{{0,12}}[{LEET_OF_TWO}])")
 _NUMBERS: Final = re.compile(rf"(?<![^\W{UNSPACED}])(?<![{_SIGNS}])\d+(?![^\W{UNSPACED}])(?![{_SIGNS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
+_CYRILLIC_ALONE: Final = re.compile(r"(?<!\w)(?=[а-я]*[бжзилфцчшщъыьэюя])[а-я]+(?!\w)")
+"""Words that have a letter that no Latin one looks like."""
+_NOT_CYRILLIC_ALONE: Final = re.compile(r"(?<!\w)(?![а-я]+(?!\w))\w+")
+_CYRILLIC_WORDS_MIN: Final = 3
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
@@ -120,7 +124,7 @@ def spelled(folded: str) -> list[str]:
     """What letters that stand alone spell, whatever separates them: each row of them as one word, with the letters that
     its digits and signs may stand for."""
     rows = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
-    return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row))))
+    return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row, _latin_of(row)))))
 
 
 def breaks(folded: str) -> frozenset[tuple[str, str]]:
@@ -143,6 +147,7 @@ def words_of_each(texts: Sequence[str]) -> list[list[str]]:
 
 
 def _texts(folded: str) -> Iterator[str]:
+    to_latin = _latin_of(folded)
     whole = _SINGLES.sub(_together, folded)
     joined = _INNER_SIGNS.sub("", whole)
     if not joined.isascii():
@@ -152,9 +157,9 @@ def _texts(folded: str) -> Iterator[str]:
         if _CYRILLIC.search(text):
             yield text.translate(_TO_CYRILLIC)
         if not text.isascii():
-            yield text.translate(_TO_LATIN)
-        yield from _without_leet(text)
-    plain = next(_without_leet(whole))
+            yield to_latin(text)
+        yield from _without_leet(text, to_latin)
+    plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
         # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
         yield _STRETCHED.sub(_twice, plain)
@@ -171,11 +176,18 @@ def _twice(stretched: re.Match[str]) -> str:
     return 2 * stretched[1]
 
 
-def _without_leet(text: str) -> Iterator[str]:
+def _latin_of(folded: str) -> Callable[[str], str]:
+    """What reads letters as the Latin ones that they look like. Where Cyrillic evidently is written, its words are words."""
+    if len(_CYRILLIC_ALONE.findall(folded)) >= _CYRILLIC_WORDS_MIN:
+        return lambda text: _NOT_CYRILLIC_ALONE.sub(lambda word: word[0].translate(_TO_LATIN), text)
+    return lambda text: text.translate(_TO_LATIN)
+
+
+def _without_leet(text: str, to_latin: Callable[[str], str]) -> Iterator[str]:
     """In Latin letters where these are meant, with either letter for signs that stand for two."""
     latin = _CLOSING_SIGNS.sub("", text)
     if not latin.isascii():
-        latin = latin.translate(_TO_LATIN)
+        latin = to_latin(latin)
     if _SIGN_IN_WORD.search(latin):
         latin = _NUMBERS.sub(_aside, latin)
         yield from (latin.translate(leet) for leet in _LEET)
