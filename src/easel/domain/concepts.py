@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from easel.domain.doubts import Doubts
-from easel.domain.kana import is_cut_out, to_hiragana
+from easel.domain.kana import has_kana, is_cut_out, to_hiragana
 from easel.domain.languages import Spoken
 from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Cover, Found, Known, Seen
-from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken
+from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken, is_topic
 from easel.domain.terms import AGES, Term, is_unspaced
 
 STEM_CHARACTERS_MIN: Final = 3
@@ -71,6 +71,8 @@ class Lexicon:
         for text, words, names, languages in _by_text(terms):
             self._add(text, words, names, shared.setdefault(languages, languages), hides=not hiding.isdisjoint(names))
         self._index_signs()
+        self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
+        self._starts = {word[:SPELLED_CHARACTERS.stop + 1] for word in self._words if len(word) > SPELLED_CHARACTERS.stop}
         indexes = (self._words, self._stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
             if len(alike) > 1:
@@ -86,7 +88,8 @@ class Lexicon:
             raise ValueError(f"the term {text!r} has no letters")
         first, *rest = words
         is_open = text.endswith("*") or is_unspaced(words[-1])
-        term = Term(text, first, tuple(rest), is_open, concepts, hides, languages)
+        looks_around = CUT_APART in concepts or is_topic(concepts, hides=hides)
+        term = Term(text, first, tuple(rest), is_open, concepts, hides, languages, looks_around)
         self._count += 1
         if rest:
             # What a phrase begins with; signs may stand before it in the same word.
@@ -128,8 +131,8 @@ class Lexicon:
     def _find(self, view: str, seen: Seen) -> Found:
         found, cover = Found(), Cover()
         raw = view.split()
-        words = raw if view.isascii() else to_hiragana(view).split()
-        aged = [AGES.get(word, word) for word in words]
+        words = to_hiragana(view).split() if has_kana(view) else raw
+        aged = words if AGES.keys().isdisjoint(words) else [AGES.get(word, word) for word in words]
         for at, word in enumerate(raw):
             count = seen.dull.get(word)
             if count is not None:
@@ -188,12 +191,14 @@ class Lexicon:
 
     def _means_nothing(self, term: Term, words: Sequence[str], at: int, end: int, seen: Seen) -> bool:
         """Whether the words around a term take its meaning away."""
+        if not term.looks_around:
+            return False
         if CUT_APART in term.concepts and not is_unspaced(words[at]):
             around = itertools.chain(
                 before(words, at, LIVING_WORDS, seen.breaks), after(words, end, LIVING_WORDS, seen.breaks)
             )
             return not any(self._is_living(word, seen) for word in around)
-        return self._surroundings.disarm(term, words, at, end, seen.breaks)
+        return self._surroundings.disarm(words, at, end, seen.breaks)
 
     def _is_living(self, word: str, seen: Seen) -> bool:
         own = seen.words.get(word) or self._look_at(word, seen)
@@ -205,7 +210,7 @@ class Lexicon:
         short: list[Term] = []
         hidden_before = 0
         for start in range(len(row)):
-            if start < hidden_before:
+            if start < hidden_before or row[start : start + SPELLED_CHARACTERS.stop + 1] not in self._starts:
                 continue
             for length in SPELLED_CHARACTERS:
                 end = start + length
@@ -274,23 +279,28 @@ class Lexicon:
         found: dict[str, Sequence[Term]] = {}
         covered_before = hidden_before = hidden_signs
         others = 0
-        signs = to_hiragana(word)
+        is_kana = has_kana(word)
+        signs = to_hiragana(word) if is_kana else word
         for start in range(len(word)):
             if start < hidden_before:
                 continue
             for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
                 own, end = signs[start : start + length], start + length
                 terms = self._signs.get(own) if end <= len(word) else None
-                if terms is None or is_cut_out(word, start, end, self._is_part):
+                if terms is None or (is_kana and is_cut_out(word, start, end, self._is_part)):
                     continue
-                if meant := [term for term in terms if not self._surroundings.disarm_signs(term, signs, start, end)]:
-                    found[own] = meant
+                if own not in found and not self._is_disarmed(terms, signs, start, end):
+                    found[own] = terms
                 covered_before = max(covered_before, end)
-                if any(term.hides for term in terms):
+                if own in self._hiding_signs:
                     hidden_before = covered_before
                     break
             others += covered_before <= start
         return Known(list(itertools.chain(*found.values())), others / 2, signs[-1] in self._beginnings)
+
+    def _is_disarmed(self, terms: Sequence[Term], signs: str, start: int, end: int) -> bool:
+        looks_around = any(term.looks_around and CUT_APART not in term.concepts for term in terms)
+        return looks_around and self._surroundings.disarm_signs(signs, start, end)
 
     def _is_part(self, signs: str) -> bool:
         """Whether words in Katakana may be put together with this one, in Hiragana."""

@@ -10,7 +10,8 @@ from typing import Final
 
 _KATAKANA: Final = range(0x30A1, 0x30FD)
 _TO_HIRAGANA: Final = {code_point: code_point - 0x60 for code_point in range(0x30A1, 0x30F7)}
-_SOME: Final = re.compile("[\u30a1-\u30f6]")
+_SOME: Final = re.compile("[\u30a1-\u30f6]+")
+_KANA: Final = re.compile("[\u3041-\u30fc]")
 _PARTICLES: Final = frozenset("のなでとがをにはもやいさ")
 _LONG_SIGNS_MIN: Final = 4
 """A term of so many signs is found at either end of a row, whatever the rest is."""
@@ -23,7 +24,12 @@ _PART_SIGNS_MAX: Final = 8
 
 def to_hiragana(text: str) -> str:
     """The text with Hiragana for Katakana."""
-    return text.translate(_TO_HIRAGANA) if _SOME.search(text) else text
+    return _SOME.sub(lambda row: row[0].translate(_TO_HIRAGANA), text)
+
+
+def has_kana(text: str) -> bool:
+    """Whether some of it is in kana."""
+    return _KANA.search(text) is not None
 
 
 def is_cut_out(word: str, start: int, end: int, is_part: Callable[[str], bool]) -> bool:

@@ -6,6 +6,7 @@ has no terms of.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -38,6 +39,7 @@ _HEARD: Final[Mapping[str, frozenset[str]]] = {
     word: frozenset(language for language, words in FUNCTION_WORDS.items() if word in words.split())
     for word in set(" ".join(FUNCTION_WORDS.values()).split())
 }
+_NONE: Final[frozenset[str]] = frozenset()
 _COMPARED_TO_MOST: Final = 0.5
 """A language is evident whose function words are at least so many of those of the most frequent language."""
 _CHINESE_FUNCTION_SIGNS: Final = frozenset("在是了这個个她們们你妳我您與与着著把被裡里很都也就吧呢吗嗎从從让讓给給這那哪")
@@ -61,10 +63,6 @@ class Spoken(NamedTuple):
     evident: frozenset[str]
     heard: frozenset[str]
 
-    def leaves_out(self, languages: frozenset[str]) -> bool:
-        """Whether the prompt is evidently in other languages than these, and has no word of theirs for certain."""
-        return languages.isdisjoint(self.evident) and languages.isdisjoint(self.heard)
-
 
 def spoken(folded: str, words: Sequence[str]) -> Spoken:
     """The languages of a folded prompt with these words, in lower case."""
@@ -72,18 +70,28 @@ def spoken(folded: str, words: Sequence[str]) -> Spoken:
     evident.update(_of_signs(folded))
     heard: set[str] = set()
     if _LATIN.search(folded):
-        counts = dict.fromkeys(FUNCTION_WORDS, 0.0)
-        for word in words:
-            for language in (languages := _HEARD.get(word, frozenset())):
-                counts[language] += 1 / len(languages)
-        counts["vi"] += sum(not word.isascii() and is_syllable(word) for word in words)
-        most = max(counts.values())
-        evident.update(language for language, count in counts.items() if count and count >= _COMPARED_TO_MOST * most)
-        heard.update(language for word in words if len(only := _HEARD.get(word, ())) == 1 for language in only)
-        if not most:
-            # Prompts are full of English, whatever else they are in.
-            evident.add("en")
+        in_latin, heard = _by_function_words(Counter(words))
+        evident.update(in_latin)
     return Spoken(frozenset(evident), frozenset(heard))
+
+
+def _by_function_words(words: Mapping[str, int]) -> tuple[set[str], set[str]]:
+    """The languages in Latin letters that are evident by words and how often they occur, and those that are heard."""
+    counts = dict.fromkeys(FUNCTION_WORDS, 0.0)
+    heard = set()
+    for word, times in words.items():
+        languages = _HEARD.get(word, _NONE)
+        for language in languages:
+            counts[language] += times / len(languages)
+        if len(languages) == 1:
+            heard.update(languages)
+        if not word.isascii() and is_syllable(word):
+            counts["vi"] += times
+    most = max(counts.values())
+    if not most:
+        # Prompts are full of English, whatever else they are in.
+        return {"en"}, heard
+    return {language for language, count in counts.items() if count and count >= _COMPARED_TO_MOST * most}, heard
 
 
 def _of_signs(folded: str) -> Iterator[str]:

@@ -43,6 +43,7 @@ _KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
 _HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 UNSPACED: Final = f"{_HAN_OR_KANA}{_THAI}\uac00-\ud7a3"
 """Signs whose scripts put no blanks between words, or write endings in one with them; for a character class."""
+_ONE_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _LETTER: Final = r"[^\W_]"
 _SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
 _SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
@@ -123,12 +124,15 @@ def views_of(folded: str) -> list[str]:
 def spelled(folded: str) -> list[str]:
     """What letters that stand alone spell, whatever separates them: each row of them as one word, with the letters that
     its digits and signs may stand for."""
-    rows = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
+    together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
+    rows = [row for row in together if not _ONE_UNSPACED.match(row)]
     return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row, _latin_of(row)))))
 
 
 def breaks(folded: str) -> frozenset[tuple[str, str]]:
     """The words that have a comma or the like between them, wherever they are neighbours."""
+    if _BREAK.search(folded) is None:
+        return frozenset()
     broken, whole = set(), set()
     last: re.Match[str] | None = None
     for word in WORDS.finditer(folded):

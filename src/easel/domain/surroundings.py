@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
-from easel.domain.terms import Term, is_unspaced
+from easel.domain.terms import is_unspaced
 
 TOPICS: Final = frozenset({"self_harm", "assault", "terror"})
 """Concepts that are spoken against."""
@@ -36,26 +36,22 @@ class Surroundings:
         self._against_signs = tuple(word for word in against if is_unspaced(word))
         self._support_signs = tuple(word for word in support if is_unspaced(word))
 
-    def disarm(self, term: Term, words: Sequence[str], at: int, end: int, breaks: Breaks) -> bool:
-        """Whether the words around a term, which stands from `at` to `end`, say that it is not wished for."""
-        if not is_topic(term):
-            return False
+    def disarm(self, words: Sequence[str], at: int, end: int, breaks: Breaks) -> bool:
+        """Whether the words around a topic, which stands from `at` to `end`, say that it is not wished for."""
         return not (
             self._against.isdisjoint(before(words, at, AGAINST_WORDS, breaks))
             and self._support.isdisjoint(after(words, end, SUPPORT_WORDS, breaks))
         )
 
-    def disarm_signs(self, term: Term, signs: str, at: int, end: int) -> bool:
+    def disarm_signs(self, signs: str, at: int, end: int) -> bool:
         """The same for signs of a script without blanks."""
-        if not is_topic(term):
-            return False
         ahead, behind = signs[max(0, at - _SIGNS_BEFORE) : at], signs[end : end + _SIGNS_AFTER]
         return any(word in ahead for word in self._against_signs) or any(word in behind for word in self._support_signs)
 
 
-def is_topic(term: Term) -> bool:
-    """Whether a term names what may be spoken against; not what is said to somebody."""
-    return not term.hides and not TOPICS.isdisjoint(term.concepts) and URGED not in term.concepts
+def is_topic(concepts: Sequence[str], *, hides: bool) -> bool:
+    """Whether a term of these concepts names what may be spoken against; not what is said to somebody."""
+    return not hides and not TOPICS.isdisjoint(concepts) and URGED not in concepts
 
 
 def before(words: Sequence[str], at: int, count: int, breaks: Breaks) -> Iterator[str]:

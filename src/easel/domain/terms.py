@@ -22,7 +22,7 @@ AGES: Final = {
 }
 """What stands for each number, which may be written with zeros before it."""
 _UNSPACED_SIGN: Final = re.compile(f"[{UNSPACED}]")
-_FIRST_UNSPACED: Final = "\u2e80"
+_FIRST_UNSPACED: Final = "\u0e01"
 
 
 def is_unspaced(word: str) -> bool:
@@ -44,6 +44,8 @@ class Term(NamedTuple):
     concepts: tuple[str, ...]
     hides: bool
     languages: frozenset[str]
+    looks_around: bool
+    """Whether the words beside it may take its meaning away."""
 
     @property
     def is_aged(self) -> bool:
