@@ -30,6 +30,7 @@ COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
 SPELLED_CHARACTERS: Final = range(14, 3, -1)
 """How long a term is that is looked for within what single letters spell, the longest first."""
+SHORT_VIEW_WORDS: Final = 40
 _ENDS_LEFT_OVER_MAX: Final = 2
 _LONG_CHARACTERS_MIN: Final = 5
 _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
@@ -70,6 +71,7 @@ class Lexicon:
         shared: dict[frozenset[str], frozenset[str]] = {}
         for text, words, names, languages in _by_text(terms):
             self._add(text, words, names, shared.setdefault(languages, languages), hides=not hiding.isdisjoint(names))
+        self._longest = max((len(term.rest) for own in self._phrases.values() for term in own), default=0)
         self._index_signs()
         self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
         self._starts = {word[:SPELLED_CHARACTERS.stop + 1] for word in self._words if len(word) > SPELLED_CHARACTERS.stop}
@@ -133,7 +135,8 @@ class Lexicon:
         raw = view.split()
         words = to_hiragana(view).split() if has_kana(view) else raw
         aged = words if AGES.keys().isdisjoint(words) else [AGES.get(word, word) for word in words]
-        for at, word in enumerate(raw):
+        for at in self._places(raw, seen):
+            word = raw[at]
             count = seen.dull.get(word)
             if count is not None:
                 if at >= cover.ends_before:
@@ -154,6 +157,17 @@ class Lexicon:
         if not seen.plain:
             seen.plain.update(raw, seen.hidden)
         return found
+
+    def _places(self, raw: Sequence[str], seen: Seen) -> Sequence[int]:
+        """Where terms may begin that a view shows anew: everywhere in a short one, which may say little else."""
+        if not seen.plain or len(raw) <= SHORT_VIEW_WORDS:
+            return range(len(raw))
+        places: list[int] = []
+        for at, word in enumerate(raw):
+            if word not in seen.plain:
+                first = max(at - self._longest, places[-1] + 1 if places else 0)
+                places.extend(range(first, min(at + LIVING_WORDS, len(raw) - 1) + 1))
+        return places
 
     @staticmethod
     def _note(term: Term, words: Sequence[str], found: Found, seen: Seen) -> None:

@@ -98,12 +98,20 @@ def _of_signs(folded: str) -> Iterator[str]:
     """Chinese, Japanese, or both, by what signs there are. Chinese may have a kana for decoration, and is never ruled out."""
     if folded.isascii():
         return
-    han = set(_HAN.findall(folded))
-    has_kana = _KANA.search(folded) is not None
+    han = _HAN.findall(folded)
     if han:
         yield "zh"
-    if has_kana or (han and sum(map(_counts_for_chinese, han)) < _SIGNS_OF_CHINESE_MIN):
+    if _KANA.search(folded) or (han and not _is_chinese(han)):
         yield "ja"
+
+
+def _is_chinese(han: Sequence[str]) -> bool:
+    seen = 0
+    for sign in dict.fromkeys(han):
+        seen += _counts_for_chinese(sign)
+        if seen >= _SIGNS_OF_CHINESE_MIN:
+            return True
+    return False
 
 
 def _counts_for_chinese(sign: str) -> int:

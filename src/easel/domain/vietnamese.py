@@ -16,6 +16,7 @@ _CODAS: Final = "ng|nh|ch|[cmnpt]"
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 _SYLLABLE: Final = re.compile(f"(?:{_ONSETS})?[{_VOWELS}]{{1,3}}(?:{_CODAS})?")
 _SOME_MARKED: Final = re.compile(f"[{_MARKED}]")
+_SOME_OWN: Final = re.compile(f"[{''.join(sorted(_OWN))}]")
 _LATIN_MARKED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 _OWN_SYLLABLES_MIN: Final = 2
 
@@ -29,7 +30,9 @@ def syllables(text: str) -> frozenset[str]:
     """The marked syllables of a composed text, in lower case, where it evidently has Vietnamese in it: none elsewhere."""
     if text.isascii():
         return frozenset()
-    marked = {word for word in _WORDS.findall(text.lower()) if _LATIN_MARKED.search(word)}
+    if len(_SOME_OWN.findall(lower := text.lower())) < _OWN_SYLLABLES_MIN:
+        return frozenset()
+    marked = {word for word in _WORDS.findall(lower) if _LATIN_MARKED.search(word)}
     found = frozenset(filter(is_syllable, marked))
     is_evident = sum(not _OWN.isdisjoint(word) for word in found) >= _OWN_SYLLABLES_MIN
     return found if is_evident and 2 * len(found) >= len(marked) else frozenset()
