@@ -28,7 +28,7 @@ STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
-SPELLED_CHARACTERS: Final = range(14, 3, -1)
+SPELLED_CHARACTERS: Final = range(14, 2, -1)
 """How long a term is that is looked for within what single letters spell, the longest first."""
 SHORT_VIEW_WORDS: Final = 40
 _ENDS_LEFT_OVER_MAX: Final = 2
@@ -188,6 +188,8 @@ class Lexicon:
     ) -> None:
         for term in phrases:
             end = at + 1 + len(term.rest)
+            if self._is_overlapped(term, words, end, seen):
+                continue
             if term.hides and is_broken(words[at:end], seen.breaks):
                 continue
             if _is_new(term, raw, at, end, seen) and not self._means_nothing(term, words, at, end, seen):
@@ -202,6 +204,14 @@ class Lexicon:
                     cover.hides_before = cover.hides_in = end - 1
                     cover.hidden_signs = len(term.rest[-1])
                 return
+
+    def _is_overlapped(self, term: Term, words: Sequence[str], end: int, seen: Seen) -> bool:
+        """Whether a phrase's last word is the first of one that hides it: `homme nu` in `homme nu-pieds`."""
+        if term.hides or words[end - 1] not in self._beginnings or seen.plain:
+            # Where commas stand is known of the plain view alone.
+            return False
+        following = self._phrases_at(words, words, end - 1, seen)
+        return any(other.hides and not is_broken(words[end - 1 : end + len(other.rest)], seen.breaks) for other in following)
 
     def _means_nothing(self, term: Term, words: Sequence[str], at: int, end: int, seen: Seen) -> bool:
         """Whether the words around a term take its meaning away."""
@@ -238,13 +248,24 @@ class Lexicon:
                 for term in terms:
                     if is_all or length >= _LONG_CHARACTERS_MIN:
                         self._note(term, (row[start:end],), found, seen)
-                    else:
+                    elif length > STEM_CHARACTERS_MIN:
                         short.append(term)
+        for term in self._parts_within(row):
+            self._note(term, (term.first,), found, seen)
         if found.concepts:
             # Beside a long term a short one is no accident.
             for term in short:
                 self._note(term, (term.first,), found, seen)
         return found
+
+    def _parts_within(self, row: str) -> Sequence[Term]:
+        """The terms that a row of letters is put together of, but for some at its ends."""
+        ends = range(_ENDS_LEFT_OVER_MAX + 1)
+        for first, last in sorted(itertools.product(ends, ends), key=sum):
+            inner = row[first : len(row) - last]
+            if COMPOUND_CHARACTERS_MIN <= len(inner) <= COMPOUND_CHARACTERS_MAX and (parts := self._parts(inner)):
+                return parts
+        return ()
 
     def _look_at(self, word: str, seen: Seen) -> Known:
         own = seen.words[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)

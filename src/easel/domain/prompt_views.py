@@ -10,6 +10,7 @@ backwards or enciphered, and words that stand for others.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -27,6 +28,7 @@ from easel.domain.vietnamese import syllables
 _FOLDED_CHARACTERS_MAX: Final = 65_536
 _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
 _VOICING_MARKS: Final = "\u3099\u309a"
+_LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
 """What is a letter or a sign by its category, and shows nothing: fillers, a blank in Braille, a lengthening dash."""
 EXPANSION_MAX: Final = 3
@@ -59,6 +61,8 @@ _SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{_LETTER_MARKS}]|_)"
 _SINGLES: Final = re.compile(
     rf"(?<![\w{_SIGNS}{_LETTER_MARKS}])(?:{_SINGLE}{_SEPARATOR}{{1,8}}){{2,}}{_SINGLE}(?![\w{_SIGNS}{_LETTER_MARKS}])"
 )
+_TAKEN_ALONG: Final = (1, 2, -1, -2)
+"""Where a row of single letters is taken apart, since it may have taken a neighbour along: `a` of `a n a k e d`."""
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
@@ -73,7 +77,7 @@ _CYRILLIC_WORDS_MIN: Final = 3
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
-_BREAK: Final = re.compile(r"[,;:!?|\u3001\u3002\uff0c\u060c]")
+_BREAK: Final = re.compile(r"[\n,;:!?|\u3001\u3002\uff0c\u060c]")
 _LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
@@ -163,6 +167,9 @@ def _texts(folded: str) -> Iterator[str]:
         if not text.isascii():
             yield to_latin(text)
         yield from _without_leet(text, to_latin)
+    if whole != folded:
+        for taken in _TAKEN_ALONG:
+            yield next(_without_leet(_SINGLES.sub(lambda row, at=taken: _apart(row, at), folded), to_latin))
     plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
         # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
@@ -212,15 +219,21 @@ def _blanked(text: str) -> str:
 
 
 def _together(found: re.Match[str]) -> str:
-    """Words again, from single letters: with either blanks or signs between these, and the other between words."""
+    """Words again, from single letters: what separates most of them stands within words, and what else there is between."""
     separators = _SEPARATORS.findall(found[0])
+    usual, times = Counter(separators).most_common(1)[0]
+    if len(usual) > 1 and 2 * times >= len(separators):
+        return _SEPARATORS.sub(lambda separator: "" if separator[0] == usual else " ", found[0])
     if 2 * sum(separator.isspace() and len(separator) == 1 for separator in separators) >= len(separators):
-        return _SEPARATORS.sub(_longer_blank, found[0])
+        inner = usual if usual.isspace() else " "
+        return _SEPARATORS.sub(lambda separator: "" if separator[0] == inner else " ", found[0])
     return _SEPARATORS.sub(_any_blank, found[0])
 
 
-def _longer_blank(separator: re.Match[str]) -> str:
-    return "" if len(separator[0]) == 1 and separator[0].isspace() else " "
+def _apart(found: re.Match[str], at: int) -> str:
+    """The same without the letters before or after a place, which are a word of their own or part of a neighbour."""
+    words = _together(found)
+    return f"{words[:at]} {words[at:]}"
 
 
 def _any_blank(separator: re.Match[str]) -> str:
@@ -243,6 +256,8 @@ _FOLDED: Final = _Folded()
 def _fold_character(char: str) -> str:
     if _AS_IT_IS.match(char):
         return char
+    if char in _LINE_ENDS or char == "\t":
+        return "\n" if char in _LINE_ENDS else char
     if char in EMOJI_WORDS or char.isspace() or unicodedata.category(char) in _NO_CHARACTERS:
         return " "
     if char in LATIN_VARIANTS:
