@@ -35,9 +35,14 @@ def _each(separator: str) -> Disguise:
 
 
 def _every_other_word(text: str) -> str:
-    """With blanks between the letters of every second word, if it is long: a neighbour is taken along in `a n a k e d`."""
-    words = enumerate(text.split(" "))
-    return " ".join(" ".join(word) if number % 2 and word.isalpha() and len(word) > 3 else word for number, word in words)
+    """With blanks between the letters of every second word, if it is long and no single letter follows: one that precedes is
+    taken along in `a n a k e d`."""
+    words = text.split(" ")
+    for number in range(1, len(words), 2):
+        word, following = words[number], words[number + 1 :]
+        if word.isalpha() and len(word) > 3 and len("".join(following[:1])) != 1:
+            words[number] = " ".join(word)
+    return " ".join(words)
 
 
 def _pairs(pairs: str) -> Disguise:

@@ -42,7 +42,9 @@ _HEARD: Final[Mapping[str, frozenset[str]]] = {
 _NONE: Final[frozenset[str]] = frozenset()
 _COMPARED_TO_MOST: Final = 0.5
 """A language is evident whose function words are at least so many of those of the most frequent language."""
-_CHINESE_FUNCTION_SIGNS: Final = frozenset("在是了这個个她們们你妳我您與与着著把被裡里很都也就吧呢吗嗎从從让讓给給這那哪")
+_CHINESE_FUNCTION_SIGNS: Final = frozenset(
+    "在是了这個个她們们你妳我您與与着著把被裡里很都也就吧呢吗嗎从從让讓给給這那哪"
+)
 _SIGNS_OF_CHINESE_MIN: Final = 2
 _KANA: Final = re.compile("[ぁ-ヺー]")
 _HAN: Final = re.compile("[\u3400-\u9fff]")
@@ -78,7 +80,7 @@ def spoken(folded: str, words: Sequence[str]) -> Spoken:
 def _by_function_words(words: Mapping[str, int]) -> tuple[set[str], set[str]]:
     """The languages in Latin letters that are evident by words and how often they occur, and those that are heard."""
     counts = dict.fromkeys(FUNCTION_WORDS, 0.0)
-    heard = set()
+    heard: set[str] = set()
     for word, times in words.items():
         languages = _HEARD.get(word, _NONE)
         for language in languages:

@@ -8,6 +8,7 @@ Time is linear in the prompt's length. Not undone: words broken by a blank into 
 backwards or enciphered, and words that stand for others.
 """
 
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -137,7 +138,8 @@ def breaks(folded: str) -> frozenset[tuple[str, str]]:
     """The words that have a comma or the like between them, wherever they are neighbours."""
     if _BREAK.search(folded) is None:
         return frozenset()
-    broken, whole = set(), set()
+    broken: set[tuple[str, str]] = set()
+    whole: set[tuple[str, str]] = set()
     last: re.Match[str] | None = None
     for word in WORDS.finditer(folded):
         if last is not None:
@@ -169,7 +171,7 @@ def _texts(folded: str) -> Iterator[str]:
         yield from _without_leet(text, to_latin)
     if whole != folded:
         for taken in _TAKEN_ALONG:
-            yield next(_without_leet(_SINGLES.sub(lambda row, at=taken: _apart(row, at), folded), to_latin))
+            yield next(_without_leet(_SINGLES.sub(functools.partial(_apart, taken), folded), to_latin))
     plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
         # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
@@ -230,7 +232,7 @@ def _together(found: re.Match[str]) -> str:
     return _SEPARATORS.sub(_any_blank, found[0])
 
 
-def _apart(found: re.Match[str], at: int) -> str:
+def _apart(at: int, found: re.Match[str]) -> str:
     """The same without the letters before or after a place, which are a word of their own or part of a neighbour."""
     words = _together(found)
     return f"{words[:at]} {words[at:]}"

@@ -51,9 +51,7 @@ def _terms(language: str, written: Mapping[str, Any], concepts: frozenset[str]) 
         terms[concept] += _listed(own)
     ages = written.get("ages", {})
     terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
-    terms["minor"] += [
-        f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())
-    ]
+    terms["minor"] += [f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())]
     grown = list(_ages(ages, [AGE_OF_ADULT]))
     # Whose age it is must stand beside it: anybody may be named beside a girl.
     terms["adult"] += [
