@@ -19,6 +19,7 @@ from easel.domain.index import Index
 from easel.domain.kana import has_kana, to_hiragana
 from easel.domain.languages import Spoken
 from easel.domain.reading import Cover, Found, Known, Seen
+from easel.domain.segments import Segments
 from easel.domain.spelled import terms_within
 from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken
 from easel.domain.terms import AGES, Term, is_unspaced
@@ -26,6 +27,8 @@ from easel.domain.terms import AGES, Term, is_unspaced
 SHORT_VIEW_WORDS: Final = 40
 """A view of so many words may say little else than its terms; in longer ones only what is new is read."""
 _NOTHING_AROUND: Final = Surroundings(frozenset(), frozenset())
+
+_NO_SEGMENTS: Final = Segments()
 
 
 class Lexicon:
@@ -38,16 +41,17 @@ class Lexicon:
         ordinary: Mapping[str, frozenset[str]] | None = None,
         surroundings: Surroundings = _NOTHING_AROUND,
         parts: Iterable[str] = (),
+        segments: Segments = _NO_SEGMENTS,
     ) -> None:
         """`terms` are those of each concept by language, and those of the `hiding` concepts hide what they cover.
         `ordinary` says of words in which languages they mean something else, and `parts` are words that others are put
-        together with in Katakana.
+        together with in Katakana. `segments` knows words that terms may lie across.
 
         Raises ValueError for a term that cannot be found.
         """
         self._ordinary = ordinary or {}
         self._surroundings = surroundings
-        self._index = Index(terms, hiding, surroundings, parts)
+        self._index = Index(terms, hiding, surroundings, parts, segments)
 
     def __len__(self) -> int:
         return len(self._index)

@@ -2,7 +2,7 @@
 
 French `bites` is English in `a kid bites into an apple`, and Japanese `性的` is found between two Chinese words. Such a term
 waits until something else says that its own language is spoken too: a function word, a term of that language that is
-no word of another, or two of its terms together.
+no word of another, or two of its terms together, in scripts that put blanks between words.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from easel.domain.languages import Spoken
 from easel.domain.terms import Term, is_unspaced
 
 UNCHARGED: Final = frozenset(
-    {"person", "depiction", "display", "real_look", "invented", "adult", "innocent", "encourage", "glorify"}
+    {"person", "depiction", "display", "real_look", "invented", "adult", "innocent", "encourage", "glorify", "old_art", "creature"}
 )
 """Concepts that say nothing by themselves, and so nothing of the language either."""
 _NEVER_DOUBTED: Final = "minor"
@@ -41,9 +41,9 @@ class Doubts:
             return False
         is_charged = not UNCHARGED.issuperset(term.concepts)
         if self._is_elsewhere(term, words):
-            if is_charged and len(term.text) > 1:
+            if is_charged and not is_unspaced(term.first):
                 for language in languages:
-                    self._words[language].add(tuple(words) if not is_unspaced(term.first) else (term.text,))
+                    self._words[language].add(tuple(words))
                     self._concepts[language].update(term.concepts)
             return languages.isdisjoint(self._spoken.heard)
         if is_charged:

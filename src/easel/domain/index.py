@@ -13,6 +13,7 @@ from typing import Final
 from easel.domain.kana import has_kana, is_cut_out, to_hiragana
 from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Known
+from easel.domain.segments import Segments
 from easel.domain.surroundings import CUT_APART, Surroundings, is_topic
 from easel.domain.terms import AGES, Term, is_unspaced
 
@@ -33,9 +34,11 @@ class Index:
         hiding: frozenset[str],
         surroundings: Surroundings,
         parts: Iterable[str],
+        segments: Segments,
     ) -> None:
         """As `concepts.Lexicon` takes them. Raises ValueError for a term that cannot be found."""
         self._surroundings = surroundings
+        self._segments = segments
         self._parts_of_words = frozenset(map(to_hiragana, parts))
         self.words: dict[str, list[Term]] = defaultdict(list)
         self.stems: dict[str, list[Term]] = defaultdict(list)
@@ -134,6 +137,8 @@ class Index:
                 terms = self._signs.get(own) if end <= len(word) else None
                 if terms is None or (is_kana and is_cut_out(word, start, end, self._is_part)):
                     continue
+                if own not in found and not self._is_whole(signs, start, end, terms):
+                    continue
                 if own not in found and not self._is_disarmed(terms, signs, start, end):
                     found[own] = terms
                 covered_before = max(covered_before, end)
@@ -142,6 +147,19 @@ class Index:
                     break
             others += covered_before <= start
         return Known(list(itertools.chain(*found.values())), others / 2, signs[-1] in self.beginnings)
+
+    def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
+        """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden."""
+        if end - start == 1 or signs[start:end] in self._hiding_signs:
+            return True
+        if any(self._hides_beyond(signs, at, end) for at in range(start + 1, end)):
+            return False
+        is_minor = any("minor" in term.concepts for term in terms)
+        return not self._segments.lies_across(signs, start, end, is_minor=is_minor)
+
+    def _hides_beyond(self, signs: str, at: int, end: int) -> bool:
+        lengths = self._sign_lengths.get(signs[at : at + 2], ())
+        return any(at + length > end and signs[at : at + length] in self._hiding_signs for length in lengths)
 
     def _is_disarmed(self, terms: Sequence[Term], signs: str, start: int, end: int) -> bool:
         looks_around = any(term.looks_around and CUT_APART not in term.concepts for term in terms)

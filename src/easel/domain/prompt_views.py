@@ -65,6 +65,8 @@ _SINGLES: Final = re.compile(
 _TAKEN_ALONG: Final = (1, 2, -1, -2)
 """Where a row of single letters is taken apart, since it may have taken a neighbour along: `a` of `a n a k e d`."""
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
+_BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
+"""What ends a clause between words of scripts without blanks, which nobody puts together across it."""
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
 _SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
@@ -159,7 +161,7 @@ def words_of_each(texts: Sequence[str]) -> list[list[str]]:
 def _texts(folded: str) -> Iterator[str]:
     to_latin = _latin_of(folded)
     whole = _SINGLES.sub(_together, folded)
-    joined = _INNER_SIGNS.sub("", whole)
+    joined = _INNER_SIGNS.sub("", whole if whole.isascii() else _BETWEEN_CLAUSES.sub(" ", whole))
     if not joined.isascii():
         joined = _BETWEEN_HAN.sub("", joined)
     for text in dict.fromkeys((folded, joined, whole)):

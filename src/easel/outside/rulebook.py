@@ -14,11 +14,14 @@ from easel.domain.concepts import Lexicon
 from easel.domain.moderation import Category, Level
 from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
 from easel.domain.prompt_views import words_of_each
+from easel.domain.segments import Segments
 from easel.domain.surroundings import Surroundings
 from easel.domain.terms import AGE_OF_ADULT, AGE_OF_MINOR, is_unspaced
 
 FOLDER: Final = Path(__file__).parent / "moderation_rules"
 _RULES: Final = "rules.toml"
+_CHINESE_WORDS: Final = "zh_words.txt"
+"""Common words of jieba's dictionary that a Chinese term may lie across, simplified and traditional."""
 
 
 def load() -> Rulebook:
@@ -29,7 +32,8 @@ def load() -> Rulebook:
     terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
     assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
     surroundings = Surroundings(_words(by_language, "against"), _words(by_language, "support"))
-    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), surroundings, _words(by_language, "parts"))
+    segments = Segments(frozenset((FOLDER / _CHINESE_WORDS).read_text(encoding="utf-8").split()))
+    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), surroundings, _words(by_language, "parts"), segments)
     rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
     sensitive = frozenset(written["sensitive"])
     assert sensitive <= concepts
