@@ -13,7 +13,19 @@ from easel.domain.languages import Spoken
 from easel.domain.terms import Term, is_unspaced
 
 UNCHARGED: Final = frozenset(
-    {"person", "depiction", "display", "real_look", "invented", "adult", "innocent", "encourage", "glorify", "old_art", "creature"}
+    {
+        "person",
+        "depiction",
+        "display",
+        "real_look",
+        "invented",
+        "adult",
+        "innocent",
+        "encourage",
+        "glorify",
+        "old_art",
+        "creature",
+    }
 )
 """Concepts that say nothing by themselves, and so nothing of the language either."""
 _NEVER_DOUBTED: Final = "minor"

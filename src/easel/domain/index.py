@@ -15,12 +15,15 @@ from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Known
 from easel.domain.segments import Segments
 from easel.domain.surroundings import CUT_APART, Surroundings, is_topic
-from easel.domain.terms import AGES, Term, is_unspaced
+from easel.domain.terms import AGES, Term, is_hangul, is_unspaced
 
 STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
+KOREAN_SHORT_MAX: Final = 2
+KOREAN_PART_MAX: Final = 5
+OF_AGE: Final = frozenset({"minor", "teen", "unclear_age"})
 _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
 """And, so, in, as, for, the: Arabic writes them in one with the word that follows."""
 
@@ -154,8 +157,23 @@ class Index:
             return True
         if any(self._hides_beyond(signs, at, end) for at in range(start + 1, end)):
             return False
+        if self._is_within_korean(signs, start, end, terms):
+            return False
         is_minor = any("minor" in term.concepts for term in terms)
         return not self._segments.lies_across(signs, start, end, is_minor=is_minor)
+
+    def _is_within_korean(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
+        """Whether a short Korean term begins within a word: after something that no word is put together with."""
+        if (
+            end - start > KOREAN_SHORT_MAX
+            or not start
+            or signs[start:end] in self._parts_of_words
+            or not (is_hangul(signs[start]) and is_hangul(signs[start - 1]))
+        ):
+            return False
+        if all(term.hides or not OF_AGE.isdisjoint(term.concepts) for term in terms):
+            return False
+        return not any(self._is_part(signs[first:start]) for first in range(max(0, start - KOREAN_PART_MAX), start - 1))
 
     def _hides_beyond(self, signs: str, at: int, end: int) -> bool:
         lengths = self._sign_lengths.get(signs[at : at + 2], ())

@@ -24,7 +24,7 @@ from easel.domain.lookalikes import (
     LEET_OF_TWO,
     LEET_SIGNS,
 )
-from easel.domain.vietnamese import syllables
+from easel.domain.vietnamese import MARKED, may_be_vietnamese, syllables
 
 _FOLDED_CHARACTERS_MAX: Final = 65_536
 _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
@@ -49,11 +49,12 @@ UNSPACED: Final = f"{_HAN_OR_KANA}{_THAI}\uac00-\ud7a3"
 _ONE_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _LETTER: Final = r"[^\W_]"
 _SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
-_SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
+_SINGLE: Final = rf"(?:{_LETTER}[{_LETTER_MARKS}]*|[{_SIGNS}])"
 
 _STRAY_MARKS: Final = re.compile(
     rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+|(?<![{_THAI}{_DEVANAGARI}])[{_LETTER_MARKS}]+"
 )
+_BEFORE_MARK: Final = re.compile(rf"(?<=[{_THAI}{_DEVANAGARI}])\s+(?=[{_LETTER_MARKS}])")
 WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{_DEVANAGARI}]+|[^\W_{UNSPACED}{_DEVANAGARI}]+")
 """Numbers that a word begins with stand by themselves: `12yo`."""
 _INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s{_LETTER_MARKS}]|_){{1,3}}(?={_LETTER})")
@@ -81,6 +82,11 @@ _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
 _BREAK: Final = re.compile(r"[\n,;:!?|\u3001\u3002\uff0c\u060c]")
+ODD_MARKS_ONE_IN: Final = 10
+_ODD_MARKS: Final = re.compile(
+    f"(?![{''.join(sorted(MARKED | {char.upper() for char in MARKED}))}])[\u0300-\u036f\u00c0-\u024f\u1e00-\u1eff]"
+)
+"""Marks that Vietnamese has none of, such as those of consonants: where they are many, they are a disguise."""
 _LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
@@ -101,18 +107,25 @@ def fold(prompt: str) -> str:
     """The prompt without what makes no difference to its words, at most EXPANSION_MAX times as long and a few words more,
     which are those of its emoji. Folding twice is folding once."""
     composed = unicodedata.normalize("NFC", prompt)
-    kept = syllables(composed)
-    text = _without_marks(composed, kept) if kept else composed.translate(_FOLDED)
+    text = _folded_vietnamese(composed) if may_be_vietnamese(composed) else None
+    if text is None:
+        text = composed.translate(_FOLDED)
     if text.isascii() and prompt.isascii():
         return text
     named = [words for emoji, words in EMOJI_WORDS.items() if emoji in prompt]
-    return unicodedata.normalize("NFC", _STRAY_MARKS.sub("", " ".join([text, *named])))
+    text = _BEFORE_MARK.sub("", " ".join([text, *named]))
+    return unicodedata.normalize("NFC", _STRAY_MARKS.sub("", text))
 
 
-def _without_marks(composed: str, kept: frozenset[str]) -> str:
-    """Folded, but for words whose marks make other letters."""
-    pieces = _LETTERS.split(composed)
-    return "".join(lower if (lower := piece.lower()) in kept else piece.translate(_FOLDED) for piece in pieces)
+def _folded_vietnamese(composed: str) -> str | None:
+    """Folded, but for the words of Vietnamese whose marks make other letters; None where it evidently is no Vietnamese."""
+    if len(_ODD_MARKS.findall(composed)) > len(composed) // ODD_MARKS_ONE_IN:
+        return None
+    marked = unicodedata.normalize("NFC", composed.translate(_FOLDED_BUT_MARKED)).translate(_TO_LATIN)
+    kept = syllables(marked)
+    if not kept:
+        return None
+    return "".join(piece if piece in kept else piece.translate(_FOLDED) for piece in _LETTERS.split(marked))
 
 
 def views(prompt: str) -> list[str]:
@@ -247,14 +260,22 @@ def _any_blank(separator: re.Match[str]) -> str:
 class _Folded(dict[int, str]):
     """What each code point folds to, found when it is first seen. As large as a plane of Unicode at most."""
 
+    def __init__(self, kept: frozenset[str] = frozenset()) -> None:
+        """`kept` stay as they are, in lower case."""
+        super().__init__()
+        self._kept = kept
+
     def __missing__(self, code_point: int) -> str:
         if len(self) >= _FOLDED_CHARACTERS_MAX:
             self.clear()
-        self[code_point] = folded = _fold_character(chr(code_point))
+        char = chr(code_point)
+        lower = char.lower()
+        self[code_point] = folded = lower if lower in self._kept else _fold_character(char)
         return folded
 
 
 _FOLDED: Final = _Folded()
+_FOLDED_BUT_MARKED: Final = _Folded(MARKED)
 
 
 def _fold_character(char: str) -> str:

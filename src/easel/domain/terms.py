@@ -30,6 +30,11 @@ def is_unspaced(word: str) -> bool:
     return word[0] >= _FIRST_UNSPACED and _UNSPACED_SIGN.match(word) is not None
 
 
+def is_hangul(sign: str) -> bool:
+    """Whether it is a Korean syllable."""
+    return "\uac00" <= sign <= "\ud7a3"
+
+
 class Term(NamedTuple):
     """A term's first word and the others, the concepts that it names, whether it hides what it covers, and the languages
     that it is a term of.

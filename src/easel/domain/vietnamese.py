@@ -7,32 +7,36 @@ language, or as a disguise, are none of these.
 import re
 from typing import Final
 
-_MARKED: Final = "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ"
+_LETTERS: Final = "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ"
+MARKED: Final = frozenset(_LETTERS)
+"""The letters of Vietnamese that have marks, in lower case."""
 _OWN: Final = frozenset("ảạăằắẳẵặầấẩẫậđẻẽẹềếểễệỉĩịỏọồốổỗộơờớởỡợủũụưừứửữựỷỹỵ")
-"""Letters that next to no other language writes."""
-_VOWELS: Final = f"aeiouy{_MARKED.replace('đ', '')}"
+"""Those that next to no other language writes."""
+_VOWELS: Final = f"aeiouy{_LETTERS.replace('đ', '')}"
 _ONSETS: Final = "ngh|ng|nh|gh|gi|ch|kh|ph|th|tr|qu|[bcdđghklmnprstvx]"
 _CODAS: Final = "ng|nh|ch|[cmnpt]"
-_WORDS: Final = re.compile(r"[^\W\d_]+")
 _SYLLABLE: Final = re.compile(f"(?:{_ONSETS})?[{_VOWELS}]{{1,3}}(?:{_CODAS})?")
-_SOME_MARKED: Final = re.compile(f"[{_MARKED}]")
+_WORDS: Final = re.compile(r"[^\W\d_]+")
+_STRETCHED: Final = re.compile(r"(\w)\1{2,}")
+_SOME_MARKED: Final = re.compile(f"[{_LETTERS}]")
 _SOME_OWN: Final = re.compile(f"[{''.join(sorted(_OWN))}]")
 _LATIN_MARKED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 _OWN_SYLLABLES_MIN: Final = 2
 
 
+def may_be_vietnamese(composed: str) -> bool:
+    """Whether a composed text has letters that next to no other language writes."""
+    return not composed.isascii() and len(_SOME_OWN.findall(composed.lower())) >= _OWN_SYLLABLES_MIN
+
+
 def is_syllable(word: str) -> bool:
-    """Whether a word in lower case, composed, is a syllable that has marks."""
-    return _SOME_MARKED.search(word) is not None and _SYLLABLE.fullmatch(word) is not None
+    """Whether a word in lower case, composed, is a syllable that has marks, however its vowels are stretched."""
+    return _SOME_MARKED.search(word) is not None and _SYLLABLE.fullmatch(_STRETCHED.sub(r"\1", word)) is not None
 
 
 def syllables(text: str) -> frozenset[str]:
-    """The marked syllables of a composed text, in lower case, where it evidently has Vietnamese in it: none elsewhere."""
-    if text.isascii():
-        return frozenset()
-    if len(_SOME_OWN.findall(lower := text.lower())) < _OWN_SYLLABLES_MIN:
-        return frozenset()
-    marked = {word for word in _WORDS.findall(lower) if _LATIN_MARKED.search(word)}
+    """The marked syllables of a composed text in lower case, where it evidently has Vietnamese in it: none elsewhere."""
+    marked = {word for word in _WORDS.findall(text) if _LATIN_MARKED.search(word)}
     found = frozenset(filter(is_syllable, marked))
     is_evident = sum(not _OWN.isdisjoint(word) for word in found) >= _OWN_SYLLABLES_MIN
     return found if is_evident and 2 * len(found) >= len(marked) else frozenset()

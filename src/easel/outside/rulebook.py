@@ -75,8 +75,8 @@ def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, froz
 
 def _words(by_language: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
     """The words that stand under a name in all languages, as views show them."""
-    written = itertools.chain.from_iterable(_listed(own.get(name, "")) for own in by_language.values())
-    return frozenset(itertools.chain.from_iterable(words_of_each(list(written))))
+    each = (words_of_each(_listed(own.get(name, ""))) for own in by_language.values())
+    return frozenset(itertools.chain.from_iterable(itertools.chain.from_iterable(each)))
 
 
 def _listed(written: str) -> list[str]:
