@@ -11,7 +11,7 @@ Time is linear in the view's length, times the number of terms that begin alike.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final
 
 from easel.domain.doubts import Doubts
@@ -62,7 +62,8 @@ class Lexicon:
         """What is in each view of a prompt in these languages, the plain one first; and then in what single letters spell."""
         seen = Seen(Doubts(spoken, self._ordinary), breaks)
         found = [self._find(view, seen) for view in views]
-        found += [self._find_within(row, seen) for row in spelled]
+        shown = {word for view in views for word in view.split()} if spelled else set()
+        found += [self._find_within(row, shown, seen) for row in spelled]
         for each in found:
             for term in each.doubtful:
                 if seen.doubts.is_supported(term):
@@ -175,10 +176,12 @@ class Lexicon:
         own = seen.words.get(word) or self._look_at(word, seen)
         return any(not LIVING.isdisjoint(term.concepts) for term in own.terms)
 
-    def _find_within(self, row: str, seen: Seen) -> Found:
+    def _find_within(self, row: str, shown: Set[str], seen: Seen) -> Found:
+        """What single letters spell and no view has shown, with the words around it."""
         found = Found(other_words=len(row))
         for term in terms_within(row, self._index):
-            self._note(term, (term.first,), found, seen)
+            if term.first not in shown:
+                self._note(term, (term.first,), found, seen)
         return found
 
     def _look_at(self, word: str, seen: Seen) -> Known:

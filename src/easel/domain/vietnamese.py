@@ -5,6 +5,7 @@ language, or as a disguise, are none of these.
 """
 
 import re
+import unicodedata
 from typing import Final
 
 _LETTERS: Final = "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ"
@@ -22,11 +23,12 @@ _SOME_MARKED: Final = re.compile(f"[{_LETTERS}]")
 _SOME_OWN: Final = re.compile(f"[{''.join(sorted(_OWN))}]")
 _LATIN_MARKED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 _OWN_SYLLABLES_MIN: Final = 2
+_SYLLABLES_MIN: Final = 2
 
 
 def may_be_vietnamese(composed: str) -> bool:
     """Whether a composed text has letters that next to no other language writes."""
-    return not composed.isascii() and len(_SOME_OWN.findall(composed.lower())) >= _OWN_SYLLABLES_MIN
+    return not composed.isascii() and _SOME_OWN.search(composed.lower()) is not None
 
 
 def is_syllable(word: str) -> bool:
@@ -38,5 +40,12 @@ def syllables(text: str) -> frozenset[str]:
     """The marked syllables of a composed text in lower case, where it evidently has Vietnamese in it: none elsewhere."""
     marked = {word for word in _WORDS.findall(text) if _LATIN_MARKED.search(word)}
     found = frozenset(filter(is_syllable, marked))
-    is_evident = sum(not _OWN.isdisjoint(word) for word in found) >= _OWN_SYLLABLES_MIN
-    return found if is_evident and 2 * len(found) >= len(marked) else frozenset()
+    own = sum(not _OWN.isdisjoint(word) for word in found)
+    is_all = own and len(found) == len(marked) >= _SYLLABLES_MIN
+    return found if is_all or (own >= _OWN_SYLLABLES_MIN and 2 * len(found) >= len(marked)) else frozenset()
+
+
+def without_marks(text: str) -> str:
+    """As it is typed in haste: with the letters alone."""
+    apart = unicodedata.normalize("NFD", text.replace("đ", "d"))
+    return "".join(char for char in apart if unicodedata.category(char) != "Mn")

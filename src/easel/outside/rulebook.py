@@ -17,6 +17,7 @@ from easel.domain.prompt_views import words_of_each
 from easel.domain.segments import Segments
 from easel.domain.surroundings import Surroundings
 from easel.domain.terms import AGE_OF_ADULT, AGE_OF_MINOR, is_unspaced
+from easel.domain.vietnamese import without_marks
 
 FOLDER: Final = Path(__file__).parent / "moderation_rules"
 _RULES: Final = "rules.toml"
@@ -53,6 +54,9 @@ def _terms(language: str, written: Mapping[str, Any], concepts: frozenset[str]) 
     terms: dict[str, list[str]] = defaultdict(list)
     for concept, own in written["concepts"].items():
         terms[concept] += _listed(own)
+    for own in terms.values() if "with_marks" in written else ():
+        # Many type it without marks; words of one syllable mean too much then.
+        own += [without_marks(term) for term in own if " " in term and term not in _listed(written["with_marks"])]
     ages = written.get("ages", {})
     terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
     terms["minor"] += [f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())]
