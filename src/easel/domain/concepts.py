@@ -165,9 +165,11 @@ class Lexicon:
         """Whether the words around a term take its meaning away."""
         if not term.looks_around:
             return False
-        if CUT_APART in term.concepts and not is_unspaced(words[at]):
+        if CUT_APART in term.concepts:
             around = itertools.chain(
-                before(words, at, LIVING_WORDS, seen.breaks), after(words, end, LIVING_WORDS, seen.breaks)
+                words[at:end] if is_unspaced(words[at]) else (),
+                before(words, at, LIVING_WORDS, seen.breaks),
+                after(words, end, LIVING_WORDS, seen.breaks),
             )
             return not any(self._is_living(word, seen) for word in around)
         return self._surroundings.disarm(words, at, end, seen.breaks)

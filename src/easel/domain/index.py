@@ -14,13 +14,15 @@ from easel.domain.kana import has_kana, is_cut_out, to_hiragana
 from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Known
 from easel.domain.segments import Segments
-from easel.domain.surroundings import CUT_APART, Surroundings, is_topic
+from easel.domain.surroundings import CUT_APART, LIVING, Surroundings, is_topic
 from easel.domain.terms import AGES, Term, is_hangul, is_unspaced
 
 STEM_CHARACTERS_MIN: Final = 3
 SIGNS_BEFORE_BLANK_MAX: Final = 8
 COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
+CLAUSE_SIGNS_MIN: Final = 12
+LIVING_SIGNS: Final = 5
 KOREAN_SHORT_MAX: Final = 2
 KOREAN_PART_MAX: Final = 5
 OF_AGE: Final = frozenset({"minor", "teen", "unclear_age"})
@@ -128,6 +130,7 @@ class Index:
     def of_signs(self, word: str, hidden_signs: int = 0) -> Known:
         """What is in a word of a script without blanks, wherever it begins, after so many signs that are hidden."""
         found: dict[str, Sequence[Term]] = {}
+        places: dict[str, int] = {}
         covered_before = hidden_before = hidden_signs
         others = 0
         is_kana = has_kana(word)
@@ -144,12 +147,28 @@ class Index:
                     continue
                 if own not in found and not self._is_disarmed(terms, signs, start, end):
                     found[own] = terms
+                    places[own] = start
                 covered_before = max(covered_before, end)
                 if own in self._hiding_signs:
                     hidden_before = covered_before
                     break
             others += covered_before <= start
+        if len(signs) > CLAUSE_SIGNS_MIN:
+            found = {
+                own: terms for own, terms in found.items() if not self._is_far_from_life(own, found, signs, places[own])
+            }
         return Known(list(itertools.chain(*found.values())), others / 2, signs[-1] in self.beginnings)
+
+    @staticmethod
+    def _is_far_from_life(own: str, found: Mapping[str, Sequence[Term]], signs: str, at: int) -> bool:
+        """Whether what is cut apart stands in a long clause, and nobody near it."""
+        if all(CUT_APART not in term.concepts for term in found[own]):
+            return False
+        near = signs[max(0, at - LIVING_SIGNS) : at + len(own) + LIVING_SIGNS]
+        living = (
+            other for other, terms in found.items() if any(not LIVING.isdisjoint(term.concepts) for term in terms)
+        )
+        return not any(other in near for other in living if other != own)
 
     def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
         """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden."""
