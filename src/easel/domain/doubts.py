@@ -28,8 +28,8 @@ UNCHARGED: Final = frozenset(
     }
 )
 """Concepts that say nothing by themselves, and so nothing of the language either."""
-_NEVER_DOUBTED: Final = "minor"
-_JAPANESE: Final = frozenset({"ja"})
+_NEVER_DOUBTED: Final = frozenset({"minor", "teen", "unclear_age"})
+_IN_HAN: Final = frozenset({"ja", "zh"})
 _SUPPORTING_MIN: Final = 2
 STEM_CHARACTERS: Final = 5
 """How long the beginning of a word is by which many forms of it are known as ordinary."""
@@ -71,7 +71,7 @@ class Doubts:
 
     def _is_elsewhere(self, term: Term, words: Sequence[str]) -> bool:
         if is_unspaced(term.first):
-            return term.languages == _JAPANESE and _NEVER_DOUBTED not in term.concepts
+            return term.languages <= _IN_HAN and _NEVER_DOUBTED.isdisjoint(term.concepts)
         return all(not self._where_ordinary(word).isdisjoint(self._spoken.evident) for word in words)
 
     def _where_ordinary(self, word: str) -> frozenset[str]:

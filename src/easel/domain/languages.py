@@ -47,6 +47,7 @@ _CHINESE_FUNCTION_SIGNS: Final = frozenset(
     "在是了这個个她們们你妳我您與与着著把被裡里很都也就吧呢吗嗎从從让讓给給這那哪"
 )
 _SIGNS_OF_CHINESE_MIN: Final = 2
+_KANA_OF_JAPANESE_MIN: Final = 0.3
 _KANA: Final = re.compile("[ぁ-ヺー]")
 _HAN: Final = re.compile("[\u3400-\u9fff]")
 _SCRIPTS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -98,26 +99,28 @@ def _by_function_words(words: Mapping[str, int]) -> tuple[set[str], set[str]]:
 
 
 def _of_signs(folded: str) -> Iterator[str]:
-    """Chinese, Japanese, or both, by what signs there are. Chinese may have a kana for decoration, and is never ruled out."""
+    """Chinese, Japanese, or both, by what signs there are. Chinese may have a kana or two for decoration."""
     if folded.isascii():
         return
-    han = _HAN.findall(folded)
-    if han:
-        yield "zh"
-    if _KANA.search(folded) or (han and not _is_chinese(han)):
+    han, kana = _HAN.findall(folded), _KANA.findall(folded)
+    rare = int(not kana)
+    if kana or (han and not _is_chinese(han, rare)):
         yield "ja"
+    if han and (len(kana) < _KANA_OF_JAPANESE_MIN * (len(kana) + len(han)) or _is_chinese(han, rare)):
+        yield "zh"
 
 
-def _is_chinese(han: Sequence[str]) -> bool:
+def _is_chinese(han: Sequence[str], rare: int) -> bool:
+    """Whether signs are Chinese for certain. One that is rare in Japanese counts as much as said."""
     seen = 0
     for sign in dict.fromkeys(han):
-        seen += _counts_for_chinese(sign)
+        seen += _counts_for_chinese(sign, rare)
         if seen >= _SIGNS_OF_CHINESE_MIN:
             return True
     return False
 
 
-def _counts_for_chinese(sign: str) -> int:
+def _counts_for_chinese(sign: str, rare: int) -> int:
     """How much a sign says that a text is no Japanese: 2 for what Japanese has no character for, or writes in kana."""
     if sign in _CHINESE_FUNCTION_SIGNS:
         return 2
@@ -125,4 +128,4 @@ def _counts_for_chinese(sign: str) -> int:
         encoded = sign.encode("euc_jp")
     except UnicodeEncodeError:
         return 2
-    return int(encoded[0] >= _FIRST_RARE_IN_JAPANESE or len(encoded) > 2)
+    return rare if encoded[0] >= _FIRST_RARE_IN_JAPANESE or len(encoded) > 2 else 0

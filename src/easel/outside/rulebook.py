@@ -21,7 +21,7 @@ from easel.domain.vietnamese import without_marks
 
 FOLDER: Final = Path(__file__).parent / "moderation_rules"
 _RULES: Final = "rules.toml"
-_CHINESE_WORDS: Final = "zh_words.txt"
+CHINESE_WORDS: Final = "zh_words.txt"
 """Common words of jieba's dictionary that a Chinese term may lie across, simplified and traditional."""
 
 
@@ -33,7 +33,7 @@ def load() -> Rulebook:
     terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
     assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
     surroundings = Surroundings(_words(by_language, "against"), _words(by_language, "support"))
-    segments = Segments(frozenset((FOLDER / _CHINESE_WORDS).read_text(encoding="utf-8").split()))
+    segments = Segments(frozenset((FOLDER / CHINESE_WORDS).read_text(encoding="utf-8").split()))
     lexicon = Lexicon(terms, HIDING, _ordinary(by_language), surroundings, _words(by_language, "parts"), segments)
     rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
     sensitive = frozenset(written["sensitive"])
