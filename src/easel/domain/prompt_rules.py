@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from easel.domain.concepts import Lexicon
-from easel.domain.languages import Spoken, spoken
+from easel.domain.languages import Languages, Spoken
 from easel.domain.moderation import THRESHOLDS, Category, Finding, Layer, Level
 from easel.domain.prompt_views import WORDS, breaks, fold, spelled, views_of
 
@@ -79,6 +79,7 @@ class Rulebook:
         rules: Sequence[Rule],
         picture_rules: Sequence[PictureRule],
         sensitive: frozenset[str],
+        languages: Languages,
     ) -> None:
         """`sensitive` are the concepts that a red line is drawn around."""
         self.version = version
@@ -86,12 +87,13 @@ class Rulebook:
         self._lexicon = lexicon
         self._rules = sorted(rules, key=lambda rule: rule.level is not Level.BASIC)
         self._sensitive = sensitive
+        self._languages = languages
 
     def judge(self, prompt: str, level: Level) -> Judgement:
         """Every concept in the prompt, and every rule of the level, or of a lower one, that it meets."""
         folded = fold(prompt)
         rows = spelled(folded)
-        in_languages = spoken(folded, WORDS.findall(folded))
+        in_languages = self._languages.spoken(folded, WORDS.findall(folded))
         seen = views_of(folded)
         in_views = self._lexicon.find(seen, in_languages, rows, breaks(folded))
         found: dict[str, Evidence] = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from easel.domain.concepts import Lexicon
+from easel.domain.languages import Languages
 from easel.domain.moderation import Category, Level
 from easel.domain.prompt_rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
 from easel.domain.prompt_views import words_of_each
@@ -39,7 +40,8 @@ def load() -> Rulebook:
     sensitive = frozenset(written["sensitive"])
     assert sensitive <= concepts
     picture_rules = [_picture_rule(each, concepts) for each in written["picture_rules"]]
-    return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive)
+    spoken = Languages({language: _listed(words) for language, words in written["function_words"].items()})
+    return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive, spoken)
 
 
 def languages() -> list[str]:
