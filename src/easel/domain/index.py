@@ -141,7 +141,7 @@ class Index:
             for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
                 own, end = signs[start : start + length], start + length
                 terms = self._signs.get(own) if end <= len(word) else None
-                if terms is None or (is_kana and is_cut_out(word, start, end, self._is_part)):
+                if terms is None or (is_kana and own not in found and is_cut_out(word, start, end, self._is_part)):
                     continue
                 if own not in found and not self._is_whole(signs, start, end, terms):
                     continue

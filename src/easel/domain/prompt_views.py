@@ -65,6 +65,7 @@ _SINGLES: Final = re.compile(
 )
 _TAKEN_ALONG: Final = (1, 2, -1, -2)
 """Where a row of single letters is taken apart, since it may have taken a neighbour along: `a` of `a n a k e d`."""
+_ROW_LETTERS_MAX: Final = 60
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
 _BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
 """What ends a clause between words of scripts without blanks, which nobody puts together across it."""
@@ -250,7 +251,7 @@ def _together(found: re.Match[str]) -> str:
 def _apart(at: int, found: re.Match[str]) -> str:
     """The same without the letters before or after a place, which are a word of their own or part of a neighbour."""
     words = _together(found)
-    return f"{words[:at]} {words[at:]}"
+    return words if len(words) > _ROW_LETTERS_MAX else f"{words[:at]} {words[at:]}"
 
 
 def _any_blank(separator: re.Match[str]) -> str:

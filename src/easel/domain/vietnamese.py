@@ -22,13 +22,14 @@ _STRETCHED: Final = re.compile(r"(\w)\1{2,}")
 _SOME_MARKED: Final = re.compile(f"[{_LETTERS}]")
 _SOME_OWN: Final = re.compile(f"[{''.join(sorted(_OWN))}]")
 _LATIN_MARKED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
+OWN_LETTERS_ONE_IN: Final = 100
 _OWN_SYLLABLES_MIN: Final = 2
 _SYLLABLES_MIN: Final = 2
 
 
 def may_be_vietnamese(composed: str) -> bool:
-    """Whether a composed text has letters that next to no other language writes."""
-    return not composed.isascii() and _SOME_OWN.search(composed.lower()) is not None
+    """Whether a composed text has some letters that next to no other language writes: too few are a disguise, or noise."""
+    return not composed.isascii() and OWN_LETTERS_ONE_IN * len(_SOME_OWN.findall(composed.lower())) >= len(composed)
 
 
 def is_syllable(word: str) -> bool:
