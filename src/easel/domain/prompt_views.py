@@ -65,7 +65,7 @@ _SINGLES: Final = re.compile(
 )
 _TAKEN_ALONG: Final = (1, 2, -1, -2)
 """Where a row of single letters is taken apart, since it may have taken a neighbour along: `a` of `a n a k e d`."""
-_ROW_LETTERS_MAX: Final = 60
+_ROW_CHARACTERS_MAX: Final = 120
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
 _BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
 """What ends a clause between words of scripts without blanks, which nobody puts together across it."""
@@ -250,8 +250,11 @@ def _together(found: re.Match[str]) -> str:
 
 def _apart(at: int, found: re.Match[str]) -> str:
     """The same without the letters before or after a place, which are a word of their own or part of a neighbour."""
+    if len(found[0]) > _ROW_CHARACTERS_MAX:
+        # No word; another view has it in one.
+        return found[0]
     words = _together(found)
-    return words if len(words) > _ROW_LETTERS_MAX else f"{words[:at]} {words[at:]}"
+    return f"{words[:at]} {words[at:]}"
 
 
 def _any_blank(separator: re.Match[str]) -> str:

@@ -33,16 +33,21 @@ def terms_within(row: str, index: Index) -> list[Term]:
 
 def _found(row: str, index: Index) -> Iterator[tuple[int, int, Term]]:
     hidden_before = 0
+    seen: set[str] = set()
     for start in range(len(row) - STEM_CHARACTERS_MIN + 1):
-        beginning = row[start : start + STEM_CHARACTERS_MIN]
-        if start < hidden_before or beginning not in index.starts:
+        beginning, window = row[start : start + STEM_CHARACTERS_MIN], row[start : start + TERM_CHARACTERS.start + 1]
+        if start < hidden_before or beginning not in index.starts or window in seen:
             continue
+        if start > ENDS_LEFT_OVER_MAX:
+            seen.add(window)
         for term in index.stems.get(beginning, ()):
             if row.startswith(term.first, start):
                 yield start, start + len(term.first), term
         for length in TERM_CHARACTERS:
             end = start + length
-            terms = index.words.get(row[start:end], ()) if end <= len(row) else ()
+            terms = index.words.get(row[start:end]) if end <= len(row) else None
+            if terms is None:
+                continue
             if any(term.hides for term in terms):
                 hidden_before = end
                 break
