@@ -22,7 +22,7 @@ from easel.domain.reading import Cover, Found, Known, Seen
 from easel.domain.segments import Segments
 from easel.domain.spelled import terms_within
 from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken
-from easel.domain.terms import AGES, Term, is_unspaced
+from easel.domain.terms import Term, is_unspaced
 
 SHORT_VIEW_WORDS: Final = 40
 """A view of so many words may say little else than its terms; in longer ones only what is new is read."""
@@ -74,8 +74,10 @@ class Lexicon:
         found, cover = Found(), Cover()
         raw = view.split()
         words = to_hiragana(view).split() if has_kana(view) else raw
-        aged = words if AGES.keys().isdisjoint(words) else [AGES.get(word, word) for word in words]
-        for at in self._places(raw, seen):
+        places = self._places(raw, seen)
+        if len(places) < len(raw):
+            found.other_words = len(raw)
+        for at in places:
             word = raw[at]
             count = seen.dull.get(word)
             if count is not None:
@@ -84,7 +86,7 @@ class Lexicon:
                 continue
             own = seen.words.get(word) or self._look_at(word, seen)
             if own.may_go_on and at >= cover.hides_before:
-                self._note_phrases(self._phrases_at(words, aged, at, seen), words, raw, at, found, cover, seen)
+                self._note_phrases(self._phrases_at(words, at, seen), words, raw, at, found, cover, seen)
             if at < cover.hides_before:
                 continue
             if at == cover.hides_in:
@@ -156,7 +158,7 @@ class Lexicon:
         if term.hides or words[end - 1] not in self._index.beginnings or seen.plain:
             # Where commas stand is known of the plain view alone.
             return False
-        following = self._phrases_at(words, words, end - 1, seen)
+        following = self._phrases_at(words, end - 1, seen)
         return any(
             other.hides and not is_broken(words[end - 1 : end + len(other.rest)], seen.breaks) for other in following
         )
@@ -192,16 +194,15 @@ class Lexicon:
             seen.dull[word] = own.other_words
         return own
 
-    def _phrases_at(self, words: Sequence[str], aged: Sequence[str], at: int, seen: Seen) -> list[Term]:
-        """The terms of several words that begin at a word; of those that begin alike the longest first. `aged` are the words
-        with those that stand for ages in the place of these."""
+    def _phrases_at(self, words: Sequence[str], at: int, seen: Seen) -> list[Term]:
+        """The terms of several words that begin at a word; of those that begin alike the longest first."""
         if at + 1 == len(words):
             return []
         pair = words[at], words[at + 1]
         begun = seen.pairs.get(pair)
         if begun is None:
             begun = seen.pairs[pair] = list(self._index.begun_by(*pair))
-        return [term for term in begun if term.follows(aged if term.is_aged else words, at + 1)] if begun else []
+        return [term for term in begun if term.follows(words, at + 1)] if begun else []
 
 
 def _is_new(term: Term, raw: Sequence[str], at: int, end: int, seen: Seen) -> bool:

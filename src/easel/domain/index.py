@@ -58,6 +58,7 @@ class Index:
             self._add(text, words, names, shared.setdefault(languages, languages), hides=not hiding.isdisjoint(names))
         self.phrase_words_max = max((len(term.rest) for own in self._phrases.values() for term in own), default=0) + 1
         self._index_signs()
+        self._first_signs = {signs[0] for signs in self._signs}
         self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
         self.starts = {word[:STEM_CHARACTERS_MIN] for word in itertools.chain(self.words, self.stems)}
         indexes = (self.words, self.stems, self._phrases, self._open_phrases)
@@ -135,8 +136,11 @@ class Index:
         others = 0
         is_kana = has_kana(word)
         signs = to_hiragana(word) if is_kana else word
-        for start in range(len(word)):
+        for start, sign in enumerate(signs):
             if start < hidden_before:
+                continue
+            if sign not in self._first_signs:
+                others += covered_before <= start
                 continue
             for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
                 own, end = signs[start : start + length], start + length

@@ -186,8 +186,7 @@ def _texts(folded: str) -> Iterator[str]:
             yield to_latin(text)
         yield from _without_leet(text, to_latin)
     if whole != folded:
-        for taken in _TAKEN_ALONG:
-            yield next(_without_leet(_SINGLES.sub(functools.partial(_apart, taken), folded), to_latin))
+        yield from (_SINGLES.sub(functools.partial(_apart, taken), folded) for taken in _TAKEN_ALONG)
     plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
         # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.

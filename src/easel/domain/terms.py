@@ -58,11 +58,13 @@ class Term(NamedTuple):
         return not _STAND_FOR_AGES.isdisjoint(self.rest)
 
     def follows(self, words: Sequence[str], at: int) -> bool:
-        """Whether the rest stands in `words` from `at` on."""
+        """Whether the rest stands in `words` from `at` on; in it a word may stand for ages."""
         rest = self.rest
         if not rest:
             return True
         end = at + len(rest)
+        if self.is_aged:
+            words, at, end = [AGES.get(word, word) for word in words[at:end]], 0, len(rest)
         if end > len(words) or any(words[at + number] != word for number, word in enumerate(rest[:-1])):
             return False
         return words[end - 1].startswith(rest[-1]) if self.is_open else words[end - 1] == rest[-1]
