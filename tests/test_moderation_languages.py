@@ -168,3 +168,8 @@ def test_letters_apart_are_read_with_any_separator_and_beside_a_word_of_one_lett
 )
 def test_letters_that_stand_alone_by_right_are_no_disguise(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt) is None
+
+
+def test_a_long_prompt_says_more_than_one_word_however_it_is_written(rules: Rulebook) -> None:
+    long = ", ".join(["erotic", "well-lit", *("quiet pond with reeds and a heron at dawn".split() * 8)])
+    assert rule(rules, long, Level.STRICT) is None
