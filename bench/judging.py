@@ -27,6 +27,8 @@ HOSTILE: Final[Mapping[str, str]] = {
     "stretched": "aaab", "mathematical": "𝓷", "Cyrillic": "обнажен ", "mixed scripts": "аa1", "Han": "裸体女孩在",
     "Han alone": "裸 ", "Kana": "エロい女の子の", "Korean": "벌거벗은 ", "Arabic": "والطفل ", "compounds": "nudechildsexporn ",
     "beginnings": "se ", "ages": "12 year ", "all disguises": "n4аaa*k ", "accents": "e\u0301\u0302 ",
+    "Vietnamese": "nụ bởi ", "Thai": "เด็กเปลือย", "Hindi": "नंगा ", "Katakana": "グロバル", "commas": "n, a, k, ", "clauses": "a nude; ",
+    "across words": "特色情况", "surroundings": "rape against cut in half ", "spelled": "n u d e c h i l d s e x ",
 }  # fmt: skip
 """What hostile prompts repeat, by name."""
 

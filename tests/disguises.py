@@ -34,6 +34,17 @@ def _each(separator: str) -> Disguise:
     return lambda text: " ".join(separator.join(word) if word.isalpha() else word for word in text.split(" "))
 
 
+def _every_other_word(text: str) -> str:
+    """With blanks between the letters of every second word, if it is long and no single letter follows: one that precedes is
+    taken along in `a n a k e d`."""
+    words = text.split(" ")
+    for number in range(1, len(words), 2):
+        word, following = words[number], words[number + 1 :]
+        if word.isalpha() and len(word) > 3 and len("".join(following[:1])) != 1:
+            words[number] = " ".join(word)
+    return " ".join(words)
+
+
 def _pairs(pairs: str) -> Disguise:
     """With some letters as others, in words of letters alone, which keep one, and do not end like a sentence."""
     table = str.maketrans({pair[0]: pair[1] for pair in pairs.split()})
@@ -97,6 +108,14 @@ DISGUISES: Final[Mapping[str, Disguise]] = {
     "dotted": _each("."),
     "hyphenated": _each("-"),
     "underscored": _each("_"),
+    "two blanks apart": _each("  "),
+    "commas and blanks": _each(", "),
+    "commas": _each(","),
+    "line ends": _each("\n"),
+    "tabs": _each("\t"),
+    "dashes": _each(" – "),
+    "hearts": _each("♥"),
+    "every other word spaced": _every_other_word,
     "stretched": _stretched,
     "full width and spaced": lambda text: " ".join(_fullwidth(text)),
     "accents and homoglyphs": lambda text: _after_letters("\u0301")(_pairs("aа eе oо")(text)),

@@ -206,6 +206,7 @@ def test_explain_shows_view_and_rule_and_needs_no_service(judging: Service) -> N
     assert re.search(r"nudity: the term 'n.*', in the view '.*'", said)
     assert "strict: refused" in said
     passes = judging.cli("moderation", "explain", "children at the beach").stdout
+    assert passes.startswith("languages: en\n")
     assert "basic: passes" in passes
     assert "found, and not refused together: " in passes
 

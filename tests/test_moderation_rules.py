@@ -16,20 +16,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from easel.domain.concepts import Lexicon
+from easel.domain.languages import Spoken
 from easel.domain.lookalikes import EMOJI_WORDS
 from easel.domain.moderation import THRESHOLDS, Category, Level, worst
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from easel.domain.prompt_rules import Rulebook
-from easel.domain.prompt_views import EXPANSION_MAX, fold, views
+from easel.domain.prompt_views import EXPANSION_MAX, fold, spelled, views
 from easel.outside import rulebook
 from tests.disguises import DISGUISES, Disguise
 
 DATA: Final = Path(__file__).parent / "data" / "moderation"
 LANGUAGES: Final = frozenset({"ar", "de", "en", "es", "fr", "ja", "ko", "pt", "ru", "zh"})
+LATER_LANGUAGES: Final = frozenset({"hi", "id", "th", "vi"})
+"""Their ordinary prompts stand in `prompts`, beside those of the others."""
 RED_LINES: Final = frozenset({"sexual/minors", "sexual", "extremism", "violence/graphic", "self-harm"})
 STRICT_REFUSALS_MAX: Final = 0.02
 CAUGHT_MIN: Final = 0.99
-VIEWS_MAX: Final = 24
+VIEWS_MAX: Final = 28
 
 Prompt = Mapping[str, str]
 TEXTS: Final = st.text(max_size=60) | st.text("abnude child0134@!$.-_*  裸児аеё\u200b\u0301", max_size=60)
@@ -86,7 +89,9 @@ def test_the_prompts_are_as_many_and_as_various_as_they_should_be() -> None:
     assert len(REFUSED) >= 200
     red = [prompt for prompt in REFUSED if prompt["level"] == Level.BASIC]
     assert {prompt["category"] for prompt in red} == RED_LINES
-    assert {prompt["language"] for prompt in red} == LANGUAGES
+    assert {prompt["language"] for prompt in red} == LANGUAGES | LATER_LANGUAGES
+    by_language = {(prompt["language"], prompt["category"]) for prompt in red}
+    assert by_language >= {(language, line) for language in LATER_LANGUAGES for line in RED_LINES}
     texts = Counter(prompt["text"] for prompt in ORDINARY + REFUSED)
     assert max(texts.values()) == 1
     assert all(1 <= len(text) <= PROMPT_CODE_POINTS_MAX for text in texts)
@@ -163,7 +168,7 @@ def test_a_rule_never_follows_from_one_word() -> None:
     rules = rulebook.load()
     with (rulebook.FOLDER / "rules.toml").open("rb") as file:
         written = tomllib.load(file)
-    assert all(len(rule["all"]) >= 2 for rule in written["rules"])
+    assert all(len(rule["all"]) >= 2 or rule["unless"] for rule in written["rules"])
     for word in ("child", "naked", "sex", "rape", "terrorist", "suicide", "gore", "president", "girl", "裸", "kind"):
         assert refused_by(rules, f"the word {word} in a dictionary of that language", Level.BASIC) is None, word
 
@@ -256,23 +261,21 @@ def test_judging_takes_any_text(rules: Rulebook, text: str) -> None:
     judgement = rules.judge(text, Level.STRICT)
     assert (rules.finding(judgement) is None) == (not judgement.rules)
     for concept, evidence in judgement.found.items():
-        assert evidence.view in views(text), concept
+        assert evidence.view in [*views(text), *spelled(fold(text))], concept
 
 
 @pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])
 def test_a_term_that_cannot_be_found_or_finds_too_much_is_refused(term: str) -> None:
     with pytest.raises(ValueError, match="the term"):
-        Lexicon({"concept": [term]}, frozenset())
+        Lexicon({"en": {"concept": [term]}}, frozenset())
 
 
 def test_terms_are_found_as_words_beginnings_phrases_signs_and_compounds() -> None:
-    lexicon = Lexicon(
-        {"thing": ["apple", "straw*", "red pear", "ripe pear*", "梨", "赤い 林檎", "كمثرى"], "harmless": ["apple pie"]},
-        frozenset({"harmless"}),
-    )
+    things = ["apple", "straw*", "red pear", "ripe pear*", "梨", "赤い 林檎", "كمثرى"]
+    lexicon = Lexicon({"en": {"thing": things, "harmless": ["apple pie"]}}, frozenset({"harmless"}))
 
     def found(text: str) -> set[tuple[str, str]]:
-        return set(lexicon.find(views(text))[0].concepts.items())
+        return set(lexicon.find(views(text), Spoken(frozenset({"en", "ja"}), frozenset()))[0].concepts.items())
 
     assert found("an apple") == {("thing", "apple")}
     assert found("pineapples apples") == set()

@@ -15,6 +15,7 @@ from easel.assembly.moderation import digest_key
 from easel.commands.administration import data_dir_option, table, with_installation
 from easel.commands.failures import told_plainly
 from easel.domain.errors import EaselError
+from easel.domain.languages import Spoken
 from easel.domain.moderation import Level, Outcome
 from easel.domain.order import PROMPT_CODE_POINTS_MAX, is_storable
 from easel.domain.prompt_rules import LITTLE_ELSE, Judgement, Rule
@@ -117,6 +118,7 @@ def explain(prompt: str) -> None:
     with told_plainly():
         plugins = moderation_plugins.load(settings.read().moderation_plugin_list)
     rules = rulebook.load()
+    click.echo(f"languages: {_languages(rules.judge(text, Level.BASIC).languages)}")
     for level in Level:
         judgement = rules.judge(text, level)
         click.secho(f"{level}: {_said(judgement)} (rules {rules.version})", bold=True)
@@ -129,6 +131,14 @@ def explain(prompt: str) -> None:
         if not judgement.rules and judgement.found:
             found = ", ".join(f"{concept} ({found.term})" for concept, found in judgement.found.items() if found.term)
             click.echo(f"  found, and not refused together: {found}")
+
+
+def _languages(spoken: Spoken) -> str:
+    """The languages whose terms count in any case, and those that a function word speaks for."""
+    also = spoken.heard - spoken.evident
+    return (", ".join(sorted(spoken.evident)) or "none known") + (
+        f"; perhaps {', '.join(sorted(also))}" if also else ""
+    )
 
 
 def _said(judgement: Judgement) -> str:

@@ -1,156 +1,84 @@
-"""Concepts: finding the terms of a lexicon in a view of a prompt.
+"""Concepts: finding the terms of a lexicon in the views of a prompt.
 
 A term is a few words, the beginning of a word (`nak*`), or signs of a script without blanks, which are found anywhere.
 A phrase that means something harmless hides the words in it. A word that is nothing but terms put together (`nudegirl`)
 counts as these. A term is told of once, where it is found first.
 
+Views beside the plain one are read for what they show anew: what is plain was judged where nothing was changed around it.
+A term that may be a word of another language (`doubts` says which) waits for a sign that its own language is meant.
+
 Time is linear in the view's length, times the number of terms that begin alike.
 """
 
 import itertools
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Final
 
-from easel.domain.prompt_views import words_of_each
-from easel.domain.terms import AGES, Term, is_unspaced
+from easel.domain.doubts import Doubts
+from easel.domain.index import Index
+from easel.domain.kana import has_kana, to_hiragana
+from easel.domain.languages import Spoken
+from easel.domain.reading import Cover, Found, Known, Seen
+from easel.domain.segments import Segments
+from easel.domain.spelled import terms_within
+from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken
+from easel.domain.terms import Term, is_unspaced
 
-STEM_CHARACTERS_MIN: Final = 3
-SIGNS_BEFORE_BLANK_MAX: Final = 8
-COMPOUND_CHARACTERS_MIN: Final = 6
-COMPOUND_CHARACTERS_MAX: Final = 40
-_ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
-"""And, so, in, as, for, the: Arabic writes them in one with the word that follows."""
+SHORT_VIEW_WORDS: Final = 40
+"""A view of so many words may say little else than its terms; in longer ones only what is new is read."""
+_NOTHING_AROUND: Final = Surroundings(frozenset(), frozenset())
 
-
-class Known(NamedTuple):
-    """What is known of a word by itself: the terms in it, how many words it has besides them, and whether terms of several
-    words may begin with it."""
-
-    terms: Sequence[Term]
-    other_words: float
-    may_go_on: bool
-
-
-@dataclass(slots=True)
-class Found:
-    """What a view has: the term that each concept was found by first, and how many words there are besides terms.
-
-    Two signs of a script without blanks count as a word.
-    """
-
-    concepts: dict[str, str] = field(default_factory=dict)
-    other_words: float = 0
-
-    def note(self, term: Term) -> None:
-        """That this term is in the view."""
-        for concept in term.concepts:
-            self.concepts.setdefault(concept, term.text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is known of a prompt's words by now, and which phrases two of them may begin. Words that are `dull`, with how
-    many words they count as, have no terms and begin no phrases."""
-
-    words: dict[str, Known] = field(default_factory=dict)
-    dull: dict[str, float] = field(default_factory=dict)
-    pairs: dict[tuple[str, str], list[Term]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Cover:
-    """Before which word of a view the phrases end that were found, and those that hide; and of one word, if the last of
-    these ends within it, how many signs are hidden."""
-
-    ends_before: int = 0
-    hides_before: int = 0
-    hides_in: int = -1
-    hidden_signs: int = 0
+_NO_SEGMENTS: Final = Segments()
 
 
 class Lexicon:
     """Terms by concept."""
 
-    def __init__(self, terms: Mapping[str, Sequence[str]], hiding: frozenset[str]) -> None:
-        """`terms` are those of each concept, and those of the `hiding` concepts hide what they cover.
+    def __init__(
+        self,
+        terms: Mapping[str, Mapping[str, Sequence[str]]],
+        hiding: frozenset[str],
+        ordinary: Mapping[str, frozenset[str]] | None = None,
+        surroundings: Surroundings = _NOTHING_AROUND,
+        parts: Iterable[str] = (),
+        segments: Segments = _NO_SEGMENTS,
+    ) -> None:
+        """`terms` are those of each concept by language, and those of the `hiding` concepts hide what they cover.
+        `ordinary` says of words in which languages they mean something else, and `parts` are words that others are put
+        together with in Katakana. `segments` knows words that terms may lie across.
 
         Raises ValueError for a term that cannot be found.
         """
-        concepts: dict[str, list[str]] = defaultdict(list)
-        for concept, own in terms.items():
-            for text in own:
-                if concept not in concepts[text]:
-                    concepts[text].append(concept)
-        self._words: dict[str, list[Term]] = defaultdict(list)
-        self._stems: dict[str, list[Term]] = defaultdict(list)
-        self._signs: dict[str, Term] = {}
-        self._sign_lengths: dict[str, Sequence[int]] = {}
-        self._phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
-        self._open_phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
-        self._beginnings: set[str] = set()
-        words = words_of_each([text.removesuffix("*") for text in concepts])
-        for (text, names), own_words in zip(concepts.items(), words, strict=True):
-            self._add(text, own_words, tuple(names), hides=not hiding.isdisjoint(names))
-        self._index_signs()
-        self._count = len(concepts)
-        indexes = (self._words, self._stems, self._phrases, self._open_phrases)
-        for alike in itertools.chain.from_iterable(index.values() for index in indexes):
-            if len(alike) > 1:
-                alike.sort(key=lambda term: len(term.text), reverse=True)
+        self._ordinary = ordinary or {}
+        self._surroundings = surroundings
+        self._index = Index(terms, hiding, surroundings, parts, segments)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._index)
 
-    def _add(self, text: str, words: Sequence[str], concepts: tuple[str, ...], *, hides: bool) -> None:
-        if not words:
-            raise ValueError(f"the term {text!r} has no letters")
-        first, *rest = words
-        is_open = text.endswith("*") or is_unspaced(words[-1])
-        term = Term(text, first, tuple(rest), is_open, concepts, hides)
-        if rest:
-            # What a phrase begins with; signs may stand before it in the same word.
-            self._beginnings.add(first[-1] if is_unspaced(first) else first)
-        if len(rest) == 1 and is_open:
-            self._open_phrases[first, rest[0][0]].append(term)
-        elif rest:
-            self._phrases[first, rest[0]].append(term)
-        elif is_unspaced(first):
-            self._add_signs(term)
-        elif not is_open:
-            self._words[first].append(term)
-        elif len(first) >= STEM_CHARACTERS_MIN:
-            self._stems[first[:STEM_CHARACTERS_MIN]].append(term)
-        else:
-            raise ValueError(f"the term {text!r} begins too many words")
+    def find(
+        self, views: Sequence[str], spoken: Spoken, spelled: Sequence[str] = (), breaks: Breaks = frozenset()
+    ) -> list[Found]:
+        """What is in each view of a prompt in these languages, the plain one first; and then in what single letters spell."""
+        seen = Seen(Doubts(spoken, self._ordinary), breaks)
+        found = [self._find(view, seen) for view in views]
+        shown = {word for view in views for word in view.split()} if spelled else set()
+        found += [self._find_within(row, shown, seen) for row in spelled]
+        for each in found:
+            for term in each.doubtful:
+                if seen.doubts.is_supported(term):
+                    each.note(term)
+        return found
 
-    def _add_signs(self, term: Term) -> None:
-        other = self._signs.get(term.first)
-        if other is not None:
-            # Written in another way that is folded, such as in Katakana.
-            concepts = tuple(dict.fromkeys(other.concepts + term.concepts))
-            term = other._replace(concepts=concepts, hides=other.hides or term.hides)
-        self._signs[term.first] = term
-
-    def _index_signs(self) -> None:
-        """Of which lengths the terms are, the longest first, that begin with each two signs, or are one."""
-        lengths: dict[str, set[int]] = defaultdict(set)
-        for first in self._signs:
-            lengths[first[:2]].add(len(first))
-        for beginning, own in lengths.items():
-            self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
-
-    def find(self, views: Sequence[str]) -> list[Found]:
-        """What is in each view of a prompt."""
-        seen = _Seen()
-        return [self._find(view.split(), seen) for view in views]
-
-    def _find(self, words: list[str], seen: "_Seen") -> Found:
-        found, cover = Found(), _Cover()
-        aged = [AGES.get(word, word) for word in words]
-        for at, word in enumerate(words):
+    def _find(self, view: str, seen: Seen) -> Found:
+        found, cover = Found(), Cover()
+        raw = view.split()
+        words = to_hiragana(view).split() if has_kana(view) else raw
+        places = self._places(raw, seen)
+        if len(places) < len(raw):
+            found.other_words = len(raw)
+        for at in places:
+            word = raw[at]
             count = seen.dull.get(word)
             if count is not None:
                 if at >= cover.ends_before:
@@ -158,119 +86,133 @@ class Lexicon:
                 continue
             own = seen.words.get(word) or self._look_at(word, seen)
             if own.may_go_on and at >= cover.hides_before:
-                self._note_phrases(self._phrases_at(words, aged, at, seen), words, at, found, cover)
+                self._note_phrases(self._phrases_at(words, at, seen), words, raw, at, found, cover, seen)
             if at < cover.hides_before:
                 continue
             if at == cover.hides_in:
-                own = self._of_signs(word, cover.hidden_signs)
-            for term in own.terms:
-                found.note(term)
+                own = self._index.of_signs(word, cover.hidden_signs)
+            self._note_all(own.terms, words, raw, at, found, seen)
             if at >= cover.ends_before:
                 found.other_words += own.other_words
+        if not seen.plain:
+            seen.plain.update(raw, seen.hidden)
         return found
 
+    def _places(self, raw: Sequence[str], seen: Seen) -> Sequence[int]:
+        """Where terms may begin that a view shows anew: everywhere in a short one, which may say little else."""
+        if not seen.plain or len(raw) <= SHORT_VIEW_WORDS:
+            return range(len(raw))
+        places: list[int] = []
+        for at, word in enumerate(raw):
+            if word not in seen.plain:
+                first = max(at - self._index.phrase_words_max, places[-1] + 1 if places else 0)
+                places.extend(range(first, min(at + LIVING_WORDS, len(raw) - 1) + 1))
+        return places
+
+    def _note_all(
+        self, terms: Sequence[Term], words: Sequence[str], raw: Sequence[str], at: int, found: Found, seen: Seen
+    ) -> None:
+        """Note the terms of one word."""
+        for term in terms:
+            if _is_new(term, raw, at, at + 1, seen) and not self._means_nothing(term, words, at, at + 1, seen):
+                self._note(term, (raw[at],), found, seen)
+
     @staticmethod
-    def _note_phrases(phrases: Sequence[Term], words: Sequence[str], at: int, found: Found, cover: "_Cover") -> None:
-        for term in phrases:
+    def _note(term: Term, words: Sequence[str], found: Found, seen: Seen) -> None:
+        if seen.doubts.has(term, words):
+            found.doubtful.append(term)
+        else:
             found.note(term)
+
+    def _note_phrases(
+        self,
+        phrases: Sequence[Term],
+        words: Sequence[str],
+        raw: Sequence[str],
+        at: int,
+        found: Found,
+        cover: Cover,
+        seen: Seen,
+    ) -> None:
+        for term in phrases:
             end = at + 1 + len(term.rest)
+            if self._is_overlapped(term, words, end, seen):
+                continue
+            if term.hides and is_broken(words[at:end], seen.breaks):
+                continue
+            if _is_new(term, raw, at, end, seen) and not self._means_nothing(term, words, at, end, seen):
+                self._note(term, raw[at:end], found, seen)
             cover.ends_before = max(cover.ends_before, end)
             if term.hides:
+                # Written with hyphens the same words are one in other views.
+                seen.hidden.update(_joined(raw[at:end]))
                 cover.hides_before = end
-                if is_unspaced(words[end - 1]):
+                if is_unspaced(raw[end - 1]):
                     # Of a word without blanks it hides as much as it is.
                     cover.hides_before = cover.hides_in = end - 1
                     cover.hidden_signs = len(term.rest[-1])
                 return
 
-    def _look_at(self, word: str, seen: "_Seen") -> Known:
-        own = seen.words[word] = self._of_signs(word) if is_unspaced(word) else self._of_word(word)
+    def _is_overlapped(self, term: Term, words: Sequence[str], end: int, seen: Seen) -> bool:
+        """Whether a phrase's last word is the first of one that hides it: `homme nu` in `homme nu-pieds`."""
+        if term.hides or words[end - 1] not in self._index.beginnings or seen.plain:
+            # Where commas stand is known of the plain view alone.
+            return False
+        following = self._phrases_at(words, end - 1, seen)
+        return any(
+            other.hides and not is_broken(words[end - 1 : end + len(other.rest)], seen.breaks) for other in following
+        )
+
+    def _means_nothing(self, term: Term, words: Sequence[str], at: int, end: int, seen: Seen) -> bool:
+        """Whether the words around a term take its meaning away."""
+        if not term.looks_around:
+            return False
+        if CUT_APART in term.concepts:
+            around = itertools.chain(
+                words[at:end] if is_unspaced(words[at]) else (),
+                before(words, at, LIVING_WORDS, seen.breaks),
+                after(words, end, LIVING_WORDS, seen.breaks),
+            )
+            return not any(self._is_living(word, seen) for word in around)
+        return self._surroundings.disarm(words, at, end, seen.breaks)
+
+    def _is_living(self, word: str, seen: Seen) -> bool:
+        own = seen.words.get(word) or self._look_at(word, seen)
+        return any(not LIVING.isdisjoint(term.concepts) for term in own.terms)
+
+    def _find_within(self, row: str, shown: Set[str], seen: Seen) -> Found:
+        """What single letters spell and no view has shown, with the words around it."""
+        found = Found(other_words=len(row))
+        for term in terms_within(row, self._index):
+            if term.first not in shown:
+                self._note(term, (term.first,), found, seen)
+        return found
+
+    def _look_at(self, word: str, seen: Seen) -> Known:
+        own = seen.words[word] = self._index.of_signs(word) if is_unspaced(word) else self._index.of_word(word)
         if not own.terms and not own.may_go_on:
             seen.dull[word] = own.other_words
         return own
 
-    def _phrases_at(self, words: list[str], aged: list[str], at: int, seen: "_Seen") -> list[Term]:
-        """The terms of several words that begin at a word; of those that begin alike the longest first. `aged` are the words
-        with those that stand for ages in the place of these."""
+    def _phrases_at(self, words: Sequence[str], at: int, seen: Seen) -> list[Term]:
+        """The terms of several words that begin at a word; of those that begin alike the longest first."""
         if at + 1 == len(words):
             return []
         pair = words[at], words[at + 1]
         begun = seen.pairs.get(pair)
         if begun is None:
-            begun = seen.pairs[pair] = list(self._begun_by(*pair))
-        return [term for term in begun if term.follows(aged if term.is_aged else words, at + 1)] if begun else []
+            begun = seen.pairs[pair] = list(self._index.begun_by(*pair))
+        return [term for term in begun if term.follows(words, at + 1)] if begun else []
 
-    def _begun_by(self, word: str, following: str) -> Iterator[Term]:
-        """The terms that may begin with two words."""
-        firsts = [word, AGES.get(word, word)]
-        if is_unspaced(word):
-            # Signs may stand before a phrase in the same word.
-            firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
-        for first, then in itertools.product(
-            dict.fromkeys(firsts), dict.fromkeys((following, AGES.get(following, following)))
-        ):
-            yield from self._phrases.get((first, then), ())
-            yield from self._open_phrases.get((first, then[0]), ())
 
-    def _of_word(self, word: str) -> Known:
-        """What a word with blanks around it is."""
-        may_go_on = word in self._beginnings or word in AGES
-        whole = self._whole(word)
-        hiding = [term for term in whole if term.hides]
-        # What hides covers the word that it is, and not the others that it is put together with.
-        terms = hiding[:1] or whole or self._other_forms(word)
-        return Known(terms, 0 if terms else 1, may_go_on)
+def _is_new(term: Term, raw: Sequence[str], at: int, end: int, seen: Seen) -> bool:
+    """Whether a view shows anew that a term stands there, or who stands beside it where that matters."""
+    if CUT_APART in term.concepts:
+        at, end = max(0, at - LIVING_WORDS), end + LIVING_WORDS
+    return not seen.plain.issuperset(raw[at:end])
 
-    def _whole(self, word: str) -> list[Term]:
-        stems = self._stems.get(word[:STEM_CHARACTERS_MIN], ())
-        return [*self._words.get(word, ()), *(term for term in stems if word.startswith(term.first))]
 
-    def _of_signs(self, word: str, hidden_signs: int = 0) -> Known:
-        """What is in a word of a script without blanks, wherever it begins, after so many signs that are hidden."""
-        terms: dict[str, Term] = {}
-        covered_before = hidden_before = hidden_signs
-        others = 0
-        for start in range(len(word)):
-            if start < hidden_before:
-                continue
-            for length in self._sign_lengths.get(word[start : start + 2]) or self._sign_lengths.get(word[start], ()):
-                term = self._signs.get(word[start : start + length])
-                if term is not None:
-                    terms[term.first] = term
-                    covered_before = max(covered_before, start + length)
-                    if term.hides:
-                        hidden_before = covered_before
-                        break
-            others += covered_before <= start
-        return Known(list(terms.values()), others / 2, word[-1] in self._beginnings)
-
-    def _other_forms(self, word: str) -> Sequence[Term]:
-        """Terms that a word is another form of: with an Arabic prefix, or put together."""
-        if "\u0600" <= word[0] <= "\u06ff":
-            prefix = _ARABIC_PREFIXES.match(word)
-            ends = dict.fromkeys((prefix.end(), 1)) if prefix else ()
-            return next((terms for end in ends if (terms := self._whole(word[end:]))), ())
-        if COMPOUND_CHARACTERS_MIN <= len(word) <= COMPOUND_CHARACTERS_MAX:
-            return self._parts(word)
-        return ()
-
-    def _parts(self, word: str) -> list[Term]:
-        """The terms that a word is put together of; none where something is left over."""
-        reached: dict[int, tuple[int, Term]] = {}
-        for start in range(len(word) - STEM_CHARACTERS_MIN + 1):
-            if start and start not in reached:
-                continue
-            for term in self._stems.get(word[start : start + STEM_CHARACTERS_MIN], ()):
-                if word.startswith(term.first, start):
-                    reached.setdefault(start + len(term.first), (start, term))
-                    # The beginning of a word stands for all of it.
-                    reached.setdefault(len(word), (start, term))
-            for end in range(start + STEM_CHARACTERS_MIN, len(word) + 1):
-                for term in self._words.get(word[start:end], ()):
-                    reached.setdefault(end, (start, term))
-        parts = []
-        end = len(word)
-        while end in reached:
-            end, term = reached[end]
-            parts.append(term)
-        return parts if len(parts) > 1 else []
+def _joined(words: Sequence[str]) -> Iterator[str]:
+    """What neighbours among these words make together."""
+    for start, end in itertools.combinations(range(len(words) + 1), 2):
+        yield "".join(words[start:end])

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from easel.domain.concepts import Lexicon
+from easel.domain.languages import Languages, Spoken
 from easel.domain.moderation import THRESHOLDS, Category, Finding, Layer, Level
-from easel.domain.prompt_views import views
+from easel.domain.prompt_views import WORDS, breaks, fold, spelled, views_of
 
 LITTLE_ELSE: Final = "little_else"
 """A concept that is found where a prompt says next to nothing besides terms of the lexicon."""
 OTHER_WORDS_MAX: Final = 2
-HIDING: Final = frozenset({"innocent", "adult"})
+HIDING: Final = frozenset({"innocent", "adult", "cherub"})
 """The concepts of phrases that hide the words in them: `naked mole rat`, `grown-up girl`."""
 
 
@@ -31,7 +32,7 @@ class Rule:
     unless: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        assert len(self.groups) >= 2, "a rule is a conjunction"
+        assert len(self.groups) >= 2 or self.unless, "a rule is a conjunction"
 
     def is_met(self, found: Mapping[str, "Evidence"]) -> bool:
         """Whether what was found in a prompt is what the rule refuses."""
@@ -57,10 +58,11 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found in a prompt, and the rules that it meets, red lines first."""
+    """What was found in a prompt, the rules that it meets, red lines first, and the languages that it is in."""
 
     found: Mapping[str, Evidence]
     rules: Sequence[Rule]
+    languages: Spoken
     is_sensitive: bool
     """Whether it has a concept that a red line is drawn around."""
     is_sensitive_picture: bool
@@ -77,6 +79,7 @@ class Rulebook:
         rules: Sequence[Rule],
         picture_rules: Sequence[PictureRule],
         sensitive: frozenset[str],
+        languages: Languages,
     ) -> None:
         """`sensitive` are the concepts that a red line is drawn around."""
         self.version = version
@@ -84,13 +87,17 @@ class Rulebook:
         self._lexicon = lexicon
         self._rules = sorted(rules, key=lambda rule: rule.level is not Level.BASIC)
         self._sensitive = sensitive
+        self._languages = languages
 
     def judge(self, prompt: str, level: Level) -> Judgement:
         """Every concept in the prompt, and every rule of the level, or of a lower one, that it meets."""
+        folded = fold(prompt)
+        rows = spelled(folded)
+        in_languages = self._languages.spoken(folded, WORDS.findall(folded))
+        seen = views_of(folded)
+        in_views = self._lexicon.find(seen, in_languages, rows, breaks(folded))
         found: dict[str, Evidence] = {}
-        seen = views(prompt)
-        in_views = self._lexicon.find(seen)
-        for view, in_view in zip(seen, in_views, strict=True):
+        for view, in_view in zip([*seen, *rows], in_views, strict=True):
             for concept, term in in_view.concepts.items():
                 found.setdefault(concept, Evidence(view, term))
         if found:
@@ -102,7 +109,7 @@ class Rulebook:
         ]
         is_sensitive = not self._sensitive.isdisjoint(found)
         is_shown = any(not rule.concepts.isdisjoint(found) for rule in self._picture_rules)
-        return Judgement(found, met, is_sensitive, is_sensitive or is_shown)
+        return Judgement(found, met, in_languages, is_sensitive, is_sensitive or is_shown)
 
     def picture_finding(self, judgement: Judgement, scores: Mapping[str, float]) -> Finding | None:
         """Why a picture of the judged prompt is refused at every level, if it is. `scores` are by category."""

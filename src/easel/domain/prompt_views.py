@@ -8,9 +8,11 @@ Time is linear in the prompt's length. Not undone: words broken by a blank into 
 backwards or enciphered, and words that stand for others.
 """
 
+import functools
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from easel.domain.lookalikes import (
@@ -22,45 +24,71 @@ from easel.domain.lookalikes import (
     LEET_OF_TWO,
     LEET_SIGNS,
 )
+from easel.domain.vietnamese import MARKED, may_be_vietnamese, syllables
 
 _FOLDED_CHARACTERS_MAX: Final = 65_536
 _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
 _VOICING_MARKS: Final = "\u3099\u309a"
+_LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
 """What is a letter or a sign by its category, and shows nothing: fillers, a blank in Braille, a lengthening dash."""
 EXPANSION_MAX: Final = 3
 _NO_CHARACTERS: Final = frozenset({"Cn", "Co", "Cs"})
+_THAI: Final = "\u0e01-\u0e3a\u0e40-\u0e4e"
+_DEVANAGARI: Final = "\u0900-\u0963"
+_LETTER_MARKS: Final = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+"""Marks of Thai and Devanagari, which are letters there: vowels, tones, and what joins consonants."""
 _AS_IT_IS: Final = re.compile(
-    f"[{_VOICING_MARKS}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
+    f"[{_VOICING_MARKS}{_THAI}{_DEVANAGARI}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
 )
 _KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
-_KATAKANA: Final = range(0x30A1, 0x30F7)
-_KATAKANA_TO_HIRAGANA: Final = 0x60
 
 _HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-UNSPACED: Final = f"{_HAN_OR_KANA}\uac00-\ud7a3"
+UNSPACED: Final = f"{_HAN_OR_KANA}{_THAI}\uac00-\ud7a3"
 """Signs whose scripts put no blanks between words, or write endings in one with them; for a character class."""
+_ONE_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _LETTER: Final = r"[^\W_]"
 _SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
-_SINGLE: Final = rf"(?:{_LETTER}|[{_SIGNS}])"
+_SINGLE: Final = rf"(?:{_LETTER}[{_LETTER_MARKS}]*|[{_SIGNS}])"
 
-_STRAY_VOICING: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+")
-_WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[^\W_{UNSPACED}]+")
+_STRAY_MARKS: Final = re.compile(
+    rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+|(?<![{_THAI}{_DEVANAGARI}])[{_LETTER_MARKS}]+"
+)
+_BEFORE_MARK: Final = re.compile(rf"(?<=[{_THAI}{_DEVANAGARI}])\s+(?=[{_LETTER_MARKS}])")
+WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{_DEVANAGARI}]+|[^\W_{UNSPACED}{_DEVANAGARI}]+")
 """Numbers that a word begins with stand by themselves: `12yo`."""
-_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s]|_){{1,3}}(?={_LETTER})")
-_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}]|_)"
+_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s{_LETTER_MARKS}]|_){{1,3}}(?={_LETTER})")
+_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{_LETTER_MARKS}]|_)"
 # What may stand for a letter is no separator, so that there is one way only to take a text apart.
-_SINGLES: Final = re.compile(rf"(?<![\w{_SIGNS}])(?:{_SINGLE}{_SEPARATOR}{{1,5}}){{2,}}{_SINGLE}(?![\w{_SIGNS}])")
+_SINGLES: Final = re.compile(
+    rf"(?<![\w{_SIGNS}{_LETTER_MARKS}])(?:{_SINGLE}{_SEPARATOR}{{1,8}}){{2,}}{_SINGLE}(?![\w{_SIGNS}{_LETTER_MARKS}])"
+)
+_TAKEN_ALONG: Final = (1, 2, -1, -2)
+"""Where a row of single letters is taken apart, since it may have taken a neighbour along: `a` of `a n a k e d`."""
+_ROW_CHARACTERS_MAX: Final = 120
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
+_BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
+"""What ends a clause between words of scripts without blanks, which nobody puts together across it."""
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
 _SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
 _SIGNS_OF_TWO: Final = re.compile(rf"[{LEET_OF_TWO}](?=\w{{0,12}}[{LEET_OF_TWO}])")
 _NUMBERS: Final = re.compile(rf"(?<![^\W{UNSPACED}])(?<![{_SIGNS}])\d+(?![^\W{UNSPACED}])(?![{_SIGNS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
+_CYRILLIC_ALONE: Final = re.compile(r"(?<!\w)(?=[а-я]*[бжзилфцчшщъыьэюя])[а-я]+(?!\w)")
+"""Words that have a letter that no Latin one looks like."""
+_NOT_CYRILLIC_ALONE: Final = re.compile(r"(?<!\w)(?![а-я]+(?!\w))\w+")
+_CYRILLIC_WORDS_MIN: Final = 3
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
+_BREAK: Final = re.compile(r"[\n,;:!?|\u3001\u3002\uff0c\u060c]")
+ODD_MARKS_ONE_IN: Final = 10
+_ODD_MARKS: Final = re.compile(
+    f"(?![{''.join(sorted(MARKED | {char.upper() for char in MARKED}))}])[\u0300-\u036f\u00c0-\u024f\u1e00-\u1eff]"
+)
+"""Marks that Vietnamese has none of, such as those of consonants: where they are many, they are a disguise."""
+_LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
 
@@ -79,11 +107,26 @@ _LEET: Final = tuple(
 def fold(prompt: str) -> str:
     """The prompt without what makes no difference to its words, at most EXPANSION_MAX times as long and a few words more,
     which are those of its emoji. Folding twice is folding once."""
-    text = unicodedata.normalize("NFC", prompt).translate(_FOLDED)
+    composed = unicodedata.normalize("NFC", prompt)
+    text = _folded_vietnamese(composed) if may_be_vietnamese(composed) else None
+    if text is None:
+        text = composed.translate(_FOLDED)
     if text.isascii() and prompt.isascii():
         return text
     named = [words for emoji, words in EMOJI_WORDS.items() if emoji in prompt]
-    return unicodedata.normalize("NFC", _STRAY_VOICING.sub("", " ".join([text, *named])))
+    text = _BEFORE_MARK.sub("", " ".join([text, *named]))
+    return unicodedata.normalize("NFC", _STRAY_MARKS.sub("", text))
+
+
+def _folded_vietnamese(composed: str) -> str | None:
+    """Folded, but for the words of Vietnamese whose marks make other letters; None where it evidently is no Vietnamese."""
+    if len(_ODD_MARKS.findall(composed)) > len(composed) // ODD_MARKS_ONE_IN:
+        return None
+    marked = unicodedata.normalize("NFC", composed.translate(_FOLDED_BUT_MARKED)).translate(_TO_LATIN)
+    kept = syllables(marked)
+    if not kept:
+        return None
+    return "".join(piece if piece in kept else piece.translate(_FOLDED) for piece in _LETTERS.split(marked))
 
 
 def views(prompt: str) -> list[str]:
@@ -91,19 +134,48 @@ def views(prompt: str) -> list[str]:
 
     Views that show nothing new are left out.
     """
-    return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(fold(prompt)))))
+    return views_of(fold(prompt))
+
+
+def views_of(folded: str) -> list[str]:
+    """The views of a prompt that is folded already."""
+    return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(folded))))
+
+
+def spelled(folded: str) -> list[str]:
+    """What letters that stand alone spell, whatever separates them: each row of them as one word, with the letters that
+    its digits and signs may stand for."""
+    together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
+    rows = [row for row in together if not _ONE_UNSPACED.match(row)]
+    return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row, _latin_of(row)))))
+
+
+def breaks(folded: str) -> frozenset[tuple[str, str]]:
+    """The words that have a comma or the like between them, wherever they are neighbours."""
+    if _BREAK.search(folded) is None:
+        return frozenset()
+    broken: set[tuple[str, str]] = set()
+    whole: set[tuple[str, str]] = set()
+    last: re.Match[str] | None = None
+    for word in WORDS.finditer(folded):
+        if last is not None:
+            between = folded[last.end() : word.start()]
+            (broken if _BREAK.search(between) else whole).add((last[0], word[0]))
+        last = word
+    return frozenset(broken - whole)
 
 
 def words_of_each(texts: Sequence[str]) -> list[list[str]]:
-    """The words of texts of ours, such as the terms of the lexicon, as the plain view shows them."""
+    """The words of texts of ours, such as the terms of a language, as the plain view shows them."""
     assert not any(_BETWEEN_TEXTS in text for text in texts)
     # Folded together: one by one, ten thousands of them would take long at every start.
-    return [_WORDS.findall(text) for text in fold(_BETWEEN_TEXTS.join(texts)).split(_BETWEEN_TEXTS)]
+    return [WORDS.findall(text) for text in fold(_BETWEEN_TEXTS.join(texts)).split(_BETWEEN_TEXTS)]
 
 
 def _texts(folded: str) -> Iterator[str]:
+    to_latin = _latin_of(folded)
     whole = _SINGLES.sub(_together, folded)
-    joined = _INNER_SIGNS.sub("", whole)
+    joined = _INNER_SIGNS.sub("", whole if whole.isascii() else _BETWEEN_CLAUSES.sub(" ", whole))
     if not joined.isascii():
         joined = _BETWEEN_HAN.sub("", joined)
     for text in dict.fromkeys((folded, joined, whole)):
@@ -111,9 +183,11 @@ def _texts(folded: str) -> Iterator[str]:
         if _CYRILLIC.search(text):
             yield text.translate(_TO_CYRILLIC)
         if not text.isascii():
-            yield text.translate(_TO_LATIN)
-        yield from _without_leet(text)
-    plain = next(_without_leet(whole))
+            yield to_latin(text)
+        yield from _without_leet(text, to_latin)
+    if whole != folded:
+        yield from (_SINGLES.sub(functools.partial(_apart, taken), folded) for taken in _TAKEN_ALONG)
+    plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
         # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
         yield _STRETCHED.sub(_twice, plain)
@@ -130,11 +204,18 @@ def _twice(stretched: re.Match[str]) -> str:
     return 2 * stretched[1]
 
 
-def _without_leet(text: str) -> Iterator[str]:
+def _latin_of(folded: str) -> Callable[[str], str]:
+    """What reads letters as the Latin ones that they look like. Where Cyrillic evidently is written, its words are words."""
+    if len(_CYRILLIC_ALONE.findall(folded)) >= _CYRILLIC_WORDS_MIN:
+        return lambda text: _NOT_CYRILLIC_ALONE.sub(lambda word: word[0].translate(_TO_LATIN), text)
+    return lambda text: text.translate(_TO_LATIN)
+
+
+def _without_leet(text: str, to_latin: Callable[[str], str]) -> Iterator[str]:
     """In Latin letters where these are meant, with either letter for signs that stand for two."""
     latin = _CLOSING_SIGNS.sub("", text)
     if not latin.isascii():
-        latin = latin.translate(_TO_LATIN)
+        latin = to_latin(latin)
     if _SIGN_IN_WORD.search(latin):
         latin = _NUMBERS.sub(_aside, latin)
         yield from (latin.translate(leet) for leet in _LEET)
@@ -151,19 +232,28 @@ def _aside(number: re.Match[str]) -> str:
 
 
 def _blanked(text: str) -> str:
-    return f" {' '.join(_WORDS.findall(text))} "
+    return f" {' '.join(WORDS.findall(text))} "
 
 
 def _together(found: re.Match[str]) -> str:
-    """Words again, from single letters: with either blanks or signs between these, and the other between words."""
+    """Words again, from single letters: what separates most of them stands within words, and what else there is between."""
     separators = _SEPARATORS.findall(found[0])
+    usual, times = Counter(separators).most_common(1)[0]
+    if len(usual) > 1 and 2 * times >= len(separators):
+        return _SEPARATORS.sub(lambda separator: "" if separator[0] == usual else " ", found[0])
     if 2 * sum(separator.isspace() and len(separator) == 1 for separator in separators) >= len(separators):
-        return _SEPARATORS.sub(_longer_blank, found[0])
+        inner = usual if usual.isspace() else " "
+        return _SEPARATORS.sub(lambda separator: "" if separator[0] == inner else " ", found[0])
     return _SEPARATORS.sub(_any_blank, found[0])
 
 
-def _longer_blank(separator: re.Match[str]) -> str:
-    return "" if len(separator[0]) == 1 and separator[0].isspace() else " "
+def _apart(at: int, found: re.Match[str]) -> str:
+    """The same without the letters before or after a place, which are a word of their own or part of a neighbour."""
+    if len(found[0]) > _ROW_CHARACTERS_MAX:
+        # No word; another view has it in one.
+        return found[0]
+    words = _together(found)
+    return f"{words[:at]} {words[at:]}"
 
 
 def _any_blank(separator: re.Match[str]) -> str:
@@ -173,19 +263,29 @@ def _any_blank(separator: re.Match[str]) -> str:
 class _Folded(dict[int, str]):
     """What each code point folds to, found when it is first seen. As large as a plane of Unicode at most."""
 
+    def __init__(self, kept: frozenset[str] = frozenset()) -> None:
+        """`kept` stay as they are, in lower case."""
+        super().__init__()
+        self._kept = kept
+
     def __missing__(self, code_point: int) -> str:
         if len(self) >= _FOLDED_CHARACTERS_MAX:
             self.clear()
-        self[code_point] = folded = _fold_character(chr(code_point))
+        char = chr(code_point)
+        lower = char.lower()
+        self[code_point] = folded = lower if lower in self._kept else _fold_character(char)
         return folded
 
 
 _FOLDED: Final = _Folded()
+_FOLDED_BUT_MARKED: Final = _Folded(MARKED)
 
 
 def _fold_character(char: str) -> str:
     if _AS_IT_IS.match(char):
         return char
+    if char in _LINE_ENDS or char == "\t":
+        return "\n" if char in _LINE_ENDS else char
     if char in EMOJI_WORDS or char.isspace() or unicodedata.category(char) in _NO_CHARACTERS:
         return " "
     if char in LATIN_VARIANTS:
@@ -207,7 +307,5 @@ def _fold_part(char: str) -> str:
         return char
     if char in _INVISIBLE or unicodedata.category(char) in _MARKS_AND_FORMATS:
         return " " if char.isspace() else ""
-    if ord(char) in _KATAKANA:
-        return chr(ord(char) - _KATAKANA_TO_HIRAGANA)
     digit = unicodedata.decimal(char, None)
     return LATIN_VARIANTS.get(char, char) if digit is None else str(digit)

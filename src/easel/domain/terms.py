@@ -22,7 +22,7 @@ AGES: Final = {
 }
 """What stands for each number, which may be written with zeros before it."""
 _UNSPACED_SIGN: Final = re.compile(f"[{UNSPACED}]")
-_FIRST_UNSPACED: Final = "\u2e80"
+_FIRST_UNSPACED: Final = "\u0e01"
 
 
 def is_unspaced(word: str) -> bool:
@@ -30,8 +30,14 @@ def is_unspaced(word: str) -> bool:
     return word[0] >= _FIRST_UNSPACED and _UNSPACED_SIGN.match(word) is not None
 
 
+def is_hangul(sign: str) -> bool:
+    """Whether it is a Korean syllable."""
+    return "\uac00" <= sign <= "\ud7a3"
+
+
 class Term(NamedTuple):
-    """A term's first word and the others, the concepts that it names, and whether it hides what it covers.
+    """A term's first word and the others, the concepts that it names, whether it hides what it covers, and the languages
+    that it is a term of.
 
     Where it `is_open` its last word may go on.
     """
@@ -42,6 +48,9 @@ class Term(NamedTuple):
     is_open: bool
     concepts: tuple[str, ...]
     hides: bool
+    languages: frozenset[str]
+    looks_around: bool
+    """Whether the words beside it may take its meaning away."""
 
     @property
     def is_aged(self) -> bool:
@@ -49,11 +58,13 @@ class Term(NamedTuple):
         return not _STAND_FOR_AGES.isdisjoint(self.rest)
 
     def follows(self, words: Sequence[str], at: int) -> bool:
-        """Whether the rest stands in `words` from `at` on."""
+        """Whether the rest stands in `words` from `at` on; in it a word may stand for ages."""
         rest = self.rest
         if not rest:
             return True
         end = at + len(rest)
+        if self.is_aged:
+            words, at, end = [AGES.get(word, word) for word in words[at:end]], 0, len(rest)
         if end > len(words) or any(words[at + number] != word for number, word in enumerate(rest[:-1])):
             return False
         return words[end - 1].startswith(rest[-1]) if self.is_open else words[end - 1] == rest[-1]

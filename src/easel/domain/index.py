@@ -1,0 +1,260 @@
+"""The index of a lexicon: which terms there are, and what one word, or two, may be by them.
+
+A term is a few words, the beginning of a word (`nak*`), or signs of a script without blanks, which are found anywhere. A
+word that is nothing but terms of one language put together (`nudegirl`) counts as these.
+"""
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from easel.domain.kana import has_kana, is_cut_out, to_hiragana
+from easel.domain.prompt_views import words_of_each
+from easel.domain.reading import Known
+from easel.domain.segments import Segments
+from easel.domain.surroundings import CUT_APART, LIVING, Surroundings, is_topic
+from easel.domain.terms import AGES, Term, is_hangul, is_unspaced
+
+STEM_CHARACTERS_MIN: Final = 3
+SIGNS_BEFORE_BLANK_MAX: Final = 8
+COMPOUND_CHARACTERS_MIN: Final = 6
+COMPOUND_CHARACTERS_MAX: Final = 40
+CLAUSE_SIGNS_MIN: Final = 12
+LIVING_SIGNS: Final = 5
+KOREAN_SHORT_MAX: Final = 2
+KOREAN_PART_MAX: Final = 5
+OF_AGE: Final = frozenset({"minor", "teen", "unclear_age"})
+_ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
+"""And, so, in, as, for, the: Arabic writes them in one with the word that follows."""
+
+
+class Index:
+    """Terms by what they begin with."""
+
+    def __init__(
+        self,
+        terms: Mapping[str, Mapping[str, Sequence[str]]],
+        hiding: frozenset[str],
+        surroundings: Surroundings,
+        parts: Iterable[str],
+        segments: Segments,
+    ) -> None:
+        """As `concepts.Lexicon` takes them. Raises ValueError for a term that cannot be found."""
+        self._surroundings = surroundings
+        self._segments = segments
+        self._parts_of_words = frozenset(map(to_hiragana, parts))
+        self.words: dict[str, list[Term]] = defaultdict(list)
+        self.stems: dict[str, list[Term]] = defaultdict(list)
+        self._signs: dict[str, list[Term]] = defaultdict(list)
+        self._sign_lengths: dict[str, Sequence[int]] = {}
+        self._phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
+        self._open_phrases: dict[tuple[str, str], list[Term]] = defaultdict(list)
+        self.beginnings: set[str] = set()
+        self._count = 0
+        shared: dict[frozenset[str], frozenset[str]] = {}
+        for text, words, names, languages in _by_text(terms):
+            self._add(text, words, names, shared.setdefault(languages, languages), hides=not hiding.isdisjoint(names))
+        self.phrase_words_max = max((len(term.rest) for own in self._phrases.values() for term in own), default=0) + 1
+        self._index_signs()
+        self._first_signs = {signs[0] for signs in self._signs}
+        self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
+        self.starts = {word[:STEM_CHARACTERS_MIN] for word in itertools.chain(self.words, self.stems)}
+        indexes = (self.words, self.stems, self._phrases, self._open_phrases)
+        for alike in itertools.chain.from_iterable(index.values() for index in indexes):
+            if len(alike) > 1:
+                alike.sort(key=lambda term: len(term.text), reverse=True)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _add(
+        self, text: str, words: Sequence[str], concepts: tuple[str, ...], languages: frozenset[str], *, hides: bool
+    ) -> None:
+        if not words:
+            raise ValueError(f"the term {text!r} has no letters")
+        first, *rest = words
+        is_open = text.endswith("*") or is_unspaced(words[-1])
+        looks_around = CUT_APART in concepts or is_topic(concepts, hides=hides)
+        term = Term(text, first, tuple(rest), is_open, concepts, hides, languages, looks_around)
+        self._count += 1
+        if rest:
+            # What a phrase begins with; signs may stand before it in the same word.
+            self.beginnings.add(first[-1] if is_unspaced(first) else first)
+        if len(rest) == 1 and is_open:
+            self._open_phrases[first, rest[0][0]].append(term)
+        elif rest:
+            self._phrases[first, rest[0]].append(term)
+        elif is_unspaced(first):
+            self._signs[first].append(term)
+        elif not is_open:
+            self.words[first].append(term)
+        elif len(first) >= STEM_CHARACTERS_MIN:
+            self.stems[first[:STEM_CHARACTERS_MIN]].append(term)
+        else:
+            raise ValueError(f"the term {text!r} begins too many words")
+
+    def _index_signs(self) -> None:
+        """Of which lengths the terms are, the longest first, that begin with each two signs, or are one."""
+        lengths: dict[str, set[int]] = defaultdict(set)
+        for first in self._signs:
+            lengths[first[:2]].add(len(first))
+        for beginning, own in lengths.items():
+            self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
+
+    def begun_by(self, word: str, following: str) -> Iterator[Term]:
+        """The terms that may begin with two words."""
+        firsts = [word, AGES.get(word, word)]
+        if is_unspaced(word):
+            # Signs may stand before a phrase in the same word.
+            firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
+        for first, then in itertools.product(
+            dict.fromkeys(firsts), dict.fromkeys((following, AGES.get(following, following)))
+        ):
+            yield from self._phrases.get((first, then), ())
+            yield from self._open_phrases.get((first, then[0]), ())
+
+    def of_word(self, word: str) -> Known:
+        """What a word with blanks around it is."""
+        may_go_on = word in self.beginnings or word in AGES
+        whole = self._whole(word)
+        hiding = [term for term in whole if term.hides]
+        # What hides covers the word that it is, and not the others that it is put together with.
+        terms = hiding[:1] or whole or self._other_forms(word)
+        return Known(terms, 0 if terms else 1, may_go_on)
+
+    def _whole(self, word: str) -> list[Term]:
+        stems = self.stems.get(word[:STEM_CHARACTERS_MIN], ())
+        return [*self.words.get(word, ()), *(term for term in stems if word.startswith(term.first))]
+
+    def of_signs(self, word: str, hidden_signs: int = 0) -> Known:
+        """What is in a word of a script without blanks, wherever it begins, after so many signs that are hidden."""
+        found: dict[str, Sequence[Term]] = {}
+        places: dict[str, int] = {}
+        covered_before = hidden_before = hidden_signs
+        others = 0
+        is_kana = has_kana(word)
+        signs = to_hiragana(word) if is_kana else word
+        for start, sign in enumerate(signs):
+            if start < hidden_before:
+                continue
+            if sign not in self._first_signs:
+                others += covered_before <= start
+                continue
+            for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
+                own, end = signs[start : start + length], start + length
+                terms = self._signs.get(own) if end <= len(word) else None
+                if terms is None or (is_kana and own not in found and is_cut_out(word, start, end, self._is_part)):
+                    continue
+                if own not in found and not self._is_whole(signs, start, end, terms):
+                    continue
+                if own not in found and not self._is_disarmed(terms, signs, start, end):
+                    found[own] = terms
+                    places[own] = start
+                covered_before = max(covered_before, end)
+                if own in self._hiding_signs:
+                    hidden_before = covered_before
+                    break
+            others += covered_before <= start
+        if len(signs) > CLAUSE_SIGNS_MIN:
+            found = {
+                own: terms for own, terms in found.items() if not self._is_far_from_life(own, found, signs, places[own])
+            }
+        return Known(list(itertools.chain(*found.values())), others / 2, signs[-1] in self.beginnings)
+
+    @staticmethod
+    def _is_far_from_life(own: str, found: Mapping[str, Sequence[Term]], signs: str, at: int) -> bool:
+        """Whether what is cut apart stands in a long clause, and nobody near it."""
+        if all(CUT_APART not in term.concepts for term in found[own]):
+            return False
+        near = signs[max(0, at - LIVING_SIGNS) : at + len(own) + LIVING_SIGNS]
+        living = (
+            other for other, terms in found.items() if any(not LIVING.isdisjoint(term.concepts) for term in terms)
+        )
+        return not any(other in near for other in living if other != own)
+
+    def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
+        """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden."""
+        if end - start == 1 or signs[start:end] in self._hiding_signs:
+            return True
+        if any(self._hides_beyond(signs, at, end) for at in range(start + 1, end)):
+            return False
+        if self._is_within_korean(signs, start, end, terms):
+            return False
+        is_minor = any("minor" in term.concepts for term in terms)
+        return not self._segments.lies_across(signs, start, end, is_minor=is_minor)
+
+    def _is_within_korean(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
+        """Whether a short Korean term begins within a word: after something that no word is put together with."""
+        if (
+            end - start > KOREAN_SHORT_MAX
+            or not start
+            or signs[start:end] in self._parts_of_words
+            or not (is_hangul(signs[start]) and is_hangul(signs[start - 1]))
+        ):
+            return False
+        if all(term.hides or not OF_AGE.isdisjoint(term.concepts) for term in terms):
+            return False
+        return not any(self._is_part(signs[first:start]) for first in range(max(0, start - KOREAN_PART_MAX), start - 1))
+
+    def _hides_beyond(self, signs: str, at: int, end: int) -> bool:
+        lengths = self._sign_lengths.get(signs[at : at + 2], ())
+        return any(at + length > end and signs[at : at + length] in self._hiding_signs for length in lengths)
+
+    def _is_disarmed(self, terms: Sequence[Term], signs: str, start: int, end: int) -> bool:
+        looks_around = any(term.looks_around and CUT_APART not in term.concepts for term in terms)
+        return looks_around and self._surroundings.disarm_signs(signs, start, end)
+
+    def _is_part(self, signs: str) -> bool:
+        """Whether words in Katakana may be put together with this one, in Hiragana."""
+        return signs in self._signs or signs in self._parts_of_words
+
+    def _other_forms(self, word: str) -> Sequence[Term]:
+        """Terms that a word is another form of: with an Arabic prefix, or put together."""
+        if "\u0600" <= word[0] <= "\u06ff":
+            prefix = _ARABIC_PREFIXES.match(word)
+            ends = dict.fromkeys((prefix.end(), 1)) if prefix else ()
+            return next((terms for end in ends if (terms := self._whole(word[end:]))), ())
+        if COMPOUND_CHARACTERS_MIN <= len(word) <= COMPOUND_CHARACTERS_MAX:
+            return self.parts(word)
+        return ()
+
+    def parts(self, word: str) -> list[Term]:
+        """The terms that a word is put together of; none where something is left over."""
+        reached: dict[int, tuple[int, Term]] = {}
+        for start in range(len(word) - STEM_CHARACTERS_MIN + 1):
+            if start and start not in reached:
+                continue
+            for term in self.stems.get(word[start : start + STEM_CHARACTERS_MIN], ()):
+                if word.startswith(term.first, start):
+                    reached.setdefault(start + len(term.first), (start, term))
+                    # The beginning of a word stands for all of it.
+                    reached.setdefault(len(word), (start, term))
+            for end in range(start + STEM_CHARACTERS_MIN, len(word) + 1):
+                for term in self.words.get(word[start:end], ()):
+                    reached.setdefault(end, (start, term))
+        parts = []
+        end = len(word)
+        while end in reached:
+            end, term = reached[end]
+            parts.append(term)
+        is_one_language = parts and frozenset.intersection(*(part.languages for part in parts))
+        return parts if len(parts) > 1 and is_one_language else []
+
+
+def _by_text(
+    terms: Mapping[str, Mapping[str, Sequence[str]]],
+) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...], frozenset[str]]]:
+    """Each text with its words, the concepts that it names, and the languages in which it names just these."""
+    languages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for language, of_language in terms.items():
+        concepts: dict[str, dict[str, None]] = defaultdict(dict)
+        for concept, texts in of_language.items():
+            for text in texts:
+                concepts[text][concept] = None
+        words = words_of_each([to_hiragana(text.removesuffix("*")) for text in concepts])
+        for (text, names), own_words in zip(concepts.items(), words, strict=True):
+            languages[text, tuple(own_words), tuple(names)].append(language)
+    for (text, text_words, text_names), own in languages.items():
+        yield text, text_words, text_names, frozenset(own)
