@@ -6,16 +6,19 @@ meanwhile is told as where it has led. After the last event there is nothing mor
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from easel.domain.task import ENDS, Status
 from easel.store.tasks import Task
 from easel.web import wire
 from easel.web.auth import Auth
+from easel.web.limits import Streams
 from easel.web.task_answers import TaskAnswers
 
 HEARTBEAT_S: Final = 15.0
@@ -34,12 +37,26 @@ class _Event:
     data: bytes
 
 
+class _Stream(StreamingResponse):
+    """A stream that keeps its place until it has ended, however that was."""
+
+    def __init__(self, events: AsyncIterator[bytes], place: ExitStack) -> None:
+        super().__init__(events, media_type=_MEDIA_TYPE, headers=_HEADERS)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by Starlette, once."""
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
 class EventEndpoint:
     """`GET /v1/tasks/{task_id}/events`."""
 
-    def __init__(self, auth: Auth, answers: TaskAnswers) -> None:
+    def __init__(self, auth: Auth, answers: TaskAnswers, streams: Streams) -> None:
         self._auth = auth
         self._answers = answers
+        self._streams = streams
 
     async def stream(self, request: Request) -> Response:
         """The stream, or 204 where the client has seen its end."""
@@ -51,7 +68,7 @@ class EventEndpoint:
             return Response(status_code=204, headers=_HEADERS)
         if request.method == "HEAD":
             return Response(headers={**_HEADERS, "content-type": _MEDIA_TYPE})
-        return StreamingResponse(self._events(task, seen_id), media_type=_MEDIA_TYPE, headers=_HEADERS)
+        return _Stream(self._events(task, seen_id), self._streams.open(request, holder))
 
     async def _events(self, task: Task, seen_id: str) -> AsyncIterator[bytes]:
         closes_at_s = time.monotonic() + STREAM_S_MAX

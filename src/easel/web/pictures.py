@@ -2,16 +2,18 @@
 
 import re
 import time
+from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from easel.domain import link
 from easel.domain.errors import LinkExpired, NotFound, RangeNotSatisfiable
 from easel.domain.link import LinkKeys
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.outside.pictures import PictureGone, Pictures
+from easel.web.picture_pieces import PicturePieces
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _ALWAYS: Final = {
@@ -25,8 +27,9 @@ _ALWAYS: Final = {
 class PictureEndpoint:
     """`GET` and `HEAD /pictures/{grant}/{file}`, whole or in part."""
 
-    def __init__(self, pictures: Pictures, link_keys: LinkKeys) -> None:
+    def __init__(self, pictures: Pictures, pieces: PicturePieces, link_keys: LinkKeys) -> None:
         self._pictures = pictures
+        self._pieces = pieces
         self._link_keys = link_keys
 
     async def read(self, request: Request) -> Response:
@@ -46,14 +49,22 @@ class PictureEndpoint:
         headers["content-length"] = str(end - start)
         if part is not None:
             headers["content-range"] = f"bytes {start}-{end - 1}/{size_bytes}"
-        content = b"" if request.method == "HEAD" else await self._content(name, start, end)
-        return Response(content, status_code=200 if part is None else 206, headers=headers)
+        status = 200 if part is None else 206
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        return await self._answer(name, start, end, status, headers)
 
-    async def _content(self, name: str, start: int, end: int) -> bytes:
+    async def _answer(self, name: str, start: int, end: int, status: int, headers: dict[str, str]) -> Response:
+        pieces = self._pieces.of(name, start, end)
+        await anext(pieces)
         try:
-            return await self._pictures.read(object_name(name), start, end)
+            first = await anext(pieces)
         except PictureGone:  # deleted since its size was read
             raise NotFound from None
+        if len(first) < end - start:
+            return StreamingResponse(_joined(first, pieces), status, headers)
+        await pieces.aclose()
+        return Response(first, status, headers)
 
     def _lifetime_left_s(self, grant: str, name: str) -> int:
         expires_s = link.expiry_s(grant, name, self._link_keys)
@@ -63,6 +74,13 @@ class PictureEndpoint:
         if left_s <= 0:
             raise LinkExpired
         return left_s
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    del first  # the client may take long over it
+    async for piece in rest:
+        yield piece
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:
