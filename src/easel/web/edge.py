@@ -107,6 +107,7 @@ class EdgeProtocol(PacedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self._stop_timer()
+        self._unset_keepalive_if_required()  # it would go on from answer to answer, and none comes any more
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -38,6 +38,10 @@ class Flow(FlowControl):
         """Read the connection again."""
         super().resume_reading()
 
+    def end(self) -> None:
+        """Let go of the protocol, so that nothing waits for the garbage collector."""
+        self._read_on = lambda: None
+
 
 class PacedProtocol(HttpToolsProtocol):
     """One connection of the crowd."""
@@ -72,6 +76,7 @@ class PacedProtocol(HttpToolsProtocol):
         self._unparsed = b""
         self.crowd.leave(self)
         super().connection_lost(exc)
+        self.flow.end()
 
     def read_on(self) -> None:
         """Go on with what waits, and with the connection. Called soon after anything has changed that may allow it."""

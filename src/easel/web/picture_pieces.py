@@ -9,8 +9,8 @@ from typing import Final
 from easel.domain.picture import object_name
 from easel.outside.pictures import Pictures
 
-PIECES_BYTES: Final = 8 * 1024 * 1024
-PIECE_BYTES_MAX: Final = 504 * 1024
+PIECES_BYTES: Final = 4 * 1024 * 1024
+PIECE_BYTES_MAX: Final = 252 * 1024
 PIECE_BYTES_MIN: Final = 12 * 1024
 _MULTIPLE_OF_BYTES: Final = 12
 """Of 3, so that pieces in base64 follow each other without padding."""
