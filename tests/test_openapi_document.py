@@ -19,7 +19,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from easel.domain import delivery, errors, order, task
-from easel.web import edge, openapi
+from easel.web import edge_heads, openapi
 
 VENDOR: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("data").joinpath("z-image-turbo.openapi.yaml").read_bytes()
@@ -291,7 +291,7 @@ def test_errors_beyond_the_two_tables_are_worded_as_the_service_words_them() -> 
     shown |= error_examples(OURS["x-any-address"])
     refusals = (
         errors.NotFound, errors.MethodNotAllowed, errors.LinkExpired, errors.RangeNotSatisfiable,
-        errors.InternalError, errors.ServiceUnavailable, errors.InvalidRequest(edge.MALFORMED), errors.RequestTimeout,
+        errors.InternalError, errors.ServiceUnavailable, errors.InvalidRequest(edge_heads.MALFORMED), errors.RequestTimeout,
         errors.HeadersTooLarge(edge.HEAD_BYTES_MAX, edge.HEADERS_MAX),
     )  # fmt: skip
     assert shown == {worded(refusal, "generation") for refusal in refusals}

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from easel import setting_checks, setting_types
-from easel.domain.callback import Destinations
+from easel.domain.callback import Destinations, Network
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.setting_checks import SettingsWrong as SettingsWrong
@@ -89,6 +89,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many other requests a key may make per minute, at each web process."""
     auth_failures_per_minute: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 60
     """How often a client's address may fail to show a good key per minute, at each web process."""
+    connections_per_address: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 1024
+    """How many connections a client's address may have open, at each web process; trusted proxies have no limit."""
+    streams_per_address: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 1000
+    """How many event streams and waiting requests a client's address may have open, at each web process."""
+    streams_per_key: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 1000
+    """How many event streams and waiting requests a key may have open, at each web process."""
     backlog_max: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 100_000
     """How many unfinished tasks the whole service takes on before it answers 503."""
     queue_timeout_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 86_400
@@ -160,6 +166,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def trusted_proxy_list(self) -> list[str]:
         """The proxies that are believed."""
         return _listed(self.trusted_proxies)
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The same as networks. Raises SettingsWrong."""
+        return setting_checks.networks("EASEL_TRUSTED_PROXIES", self.trusted_proxy_list)
 
     @property
     def cors_origin_list(self) -> list[str]:
@@ -277,7 +288,7 @@ def _check(settings: Settings) -> None:
         raise SettingsWrong(
             f"EASEL_PICTURE_RETENTION_H must be 0 (for ever) or at least {LINK_LIFETIME_H}, which is how long links live."
         )
-    setting_checks.networks("EASEL_TRUSTED_PROXIES", settings.trusted_proxy_list)
+    _ = settings.trusted_networks
     setting_checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
     _ = settings.callback_destinations
     setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)

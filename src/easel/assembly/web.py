@@ -23,8 +23,10 @@ from easel.web.callbacks import CallbackEndpoints
 from easel.web.documents import DocumentEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
+from easel.web.limits import StreamLimits, Streams
 from easel.web.links import LinkBase
 from easel.web.openai_images import OpenaiImageEndpoint
+from easel.web.picture_pieces import PicturePieces
 from easel.web.pictures import PictureEndpoint
 from easel.web.task_answers import TaskAnswers
 from easel.web.task_lists import TaskListEndpoints
@@ -47,6 +49,8 @@ def web_app(settings: Settings, installed: Installation) -> App:
     answers = TaskAnswers(data, TaskReader(data), newsroom, key_watch, forecast, keys)
     judge = moderation(settings, installed.secret, judges_pictures=False)
     submit = Submit(data, judge, forecast, submit_settings(settings))
+    streams = Streams(StreamLimits(settings.streams_per_key, settings.streams_per_address, settings.trusted_networks))
+    pieces = PicturePieces(kept)
     link_base = LinkBase(settings.public_url)
     swept = sweep(settings, data, kept)
 
@@ -62,13 +66,13 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await data.close()
 
     endpoints = Endpoints(
-        tasks=TaskEndpoints(auth, submit, answers, kept, link_base, settings.callback_destinations),
+        tasks=TaskEndpoints(auth, submit, answers, streams, kept, link_base, settings.callback_destinations),
         callbacks=CallbackEndpoints(auth, data),
         task_lists=TaskListEndpoints(auth, answers),
-        events=EventEndpoint(auth, answers),
+        events=EventEndpoint(auth, answers, streams),
         account=AccountEndpoints(data, auth),
-        openai_images=OpenaiImageEndpoint(auth, submit, answers, kept, link_base),
-        pictures=PictureEndpoint(kept, PictureReader(data), keys),
+        openai_images=OpenaiImageEndpoint(auth, submit, answers, streams, pieces, link_base),
+        pictures=PictureEndpoint(kept, pieces, PictureReader(data), keys),
         health=HealthEndpoints(data, kept),
         documents=DocumentEndpoints(link_base),
     )

@@ -30,7 +30,8 @@ from easel.settings import Settings
 from easel.store import schema
 from easel.supervisor import READY, stop_signals
 from easel.web.browsers import open_to_browsers
-from easel.web.edge import CONNECTIONS_MAX, EdgeProtocol
+from easel.web.crowd import Crowd
+from easel.web.edge import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, EdgeProtocol
 
 LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15
@@ -58,10 +59,13 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 asyncio.run(_prepare(read, installed))
             _allow_open_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
+            # Accepted connections inherit it.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             app = web_app(read, installed)
+            crowd = Crowd(read.connections_per_address, read.trusted_networks)
             config = uvicorn.Config(
                 open_to_browsers(app, read.cors_origin_list),
-                http=EdgeProtocol,
+                http=EdgeProtocol.among(crowd),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -8,11 +8,13 @@ that asked is revoked or expires, the stream ends with an event `error`, which h
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from easel.domain.api_key import Holder
 from easel.domain.errors import Unauthorized
@@ -20,6 +22,7 @@ from easel.domain.task import ENDS, Status
 from easel.store.tasks import Task
 from easel.web import wire
 from easel.web.auth import Auth
+from easel.web.limits import Streams
 from easel.web.task_answers import TaskAnswers
 
 HEARTBEAT_S: Final = 15.0
@@ -38,12 +41,26 @@ class _Event:
     data: bytes
 
 
+class _Stream(StreamingResponse):
+    """A stream that keeps its place until it has ended, however that was."""
+
+    def __init__(self, events: AsyncIterator[bytes], place: ExitStack) -> None:
+        super().__init__(events, media_type=_MEDIA_TYPE, headers=_HEADERS)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by Starlette, once."""
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
 class EventEndpoint:
     """`GET /v1/tasks/{task_id}/events`."""
 
-    def __init__(self, auth: Auth, answers: TaskAnswers) -> None:
+    def __init__(self, auth: Auth, answers: TaskAnswers, streams: Streams) -> None:
         self._auth = auth
         self._answers = answers
+        self._streams = streams
 
     async def stream(self, request: Request) -> Response:
         """The stream, or 204 where the client has seen its end."""
@@ -55,8 +72,8 @@ class EventEndpoint:
             return Response(status_code=204, headers=_HEADERS)
         if request.method == "HEAD":
             return Response(headers={**_HEADERS, "content-type": _MEDIA_TYPE})
-        return StreamingResponse(
-            self._until_key_ends(holder, task, seen_id, request.url.path), media_type=_MEDIA_TYPE, headers=_HEADERS
+        return _Stream(
+            self._until_key_ends(holder, task, seen_id, request.url.path), self._streams.open(request, holder)
         )
 
     async def _until_key_ends(self, holder: Holder, task: Task, seen_id: str, path: str) -> AsyncIterator[bytes]:

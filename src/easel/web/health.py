@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,27 @@ from easel.store import queue
 from easel.store.database import Database, DatabaseUnavailable
 from easel.web.answers import json_answer
 
+DATABASE_CHECK_LIFETIME_S: Final = 1.0
 STORAGE_CHECK_LIFETIME_S: Final = 5.0
+
+_Found = TypeVar("_Found")
+
+
+class _Check(Generic[_Found]):
+    """What was found is told again for `lifetime_s`; whoever asks while it is being found out waits for that."""
+
+    def __init__(self, find: Callable[[], Awaitable[_Found]], lifetime_s: float) -> None:
+        self._find = find
+        self._lifetime_s = lifetime_s
+        self._found: tuple[_Found, float] | None = None
+        self._finding = asyncio.Lock()
+
+    async def found(self) -> _Found:
+        """What was found, at most `lifetime_s` ago."""
+        async with self._finding:
+            if self._found is None or time.monotonic() - self._found[1] > self._lifetime_s:
+                self._found = (await self._find(), time.monotonic())
+            return self._found[0]
 
 
 class HealthEndpoints:
@@ -21,9 +42,8 @@ class HealthEndpoints:
     def __init__(self, database: Database, pictures: Pictures) -> None:
         self._database = database
         self._pictures = pictures
-        self._storage_is_well = False
-        self._storage_checked_at_s: float | None = None
-        self._checking = asyncio.Lock()
+        self._workers = _Check(self._live_workers, DATABASE_CHECK_LIFETIME_S)
+        self._storage = _Check(self._is_storage_well, STORAGE_CHECK_LIFETIME_S)
 
     async def alive(self, _request: Request) -> Response:
         """200 as long as the process answers at all."""
@@ -34,26 +54,27 @@ class HealthEndpoints:
 
         Workers are counted for the reader; without any, tasks are accepted all the same and wait.
         """
-        body: dict[str, Any] = {"database": "ok", "storage": "ok", "workers": 0}
-        try:
-            async with self._database.reading() as connection:
-                body["workers"] = await queue.live_workers(connection)
-        except DatabaseUnavailable:
-            body["database"] = "unavailable"
-        if not await self._storage_well():
-            body["storage"] = "unavailable"
-        is_ready = body["database"] == body["storage"] == "ok"
-        body["status"] = "ready" if is_ready else "unavailable"
+        workers, is_storage_well = await self._workers.found(), await self._storage.found()
+        is_ready = workers is not None and is_storage_well
+        body: dict[str, Any] = {
+            "database": "unavailable" if workers is None else "ok",
+            "status": "ready" if is_ready else "unavailable",
+            "storage": "ok" if is_storage_well else "unavailable",
+            "workers": workers or 0,
+        }
         return json_answer(body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "2"})
 
-    async def _storage_well(self) -> bool:
-        async with self._checking:
-            checked_at_s, now_s = self._storage_checked_at_s, time.monotonic()
-            if checked_at_s is None or now_s - checked_at_s > STORAGE_CHECK_LIFETIME_S:
-                try:
-                    await self._pictures.check()
-                    self._storage_is_well = True
-                except StorageFailed:
-                    self._storage_is_well = False
-                self._storage_checked_at_s = time.monotonic()
-            return self._storage_is_well
+    async def _live_workers(self) -> int | None:
+        """How many workers live; None where the database cannot tell."""
+        try:
+            async with self._database.reading() as connection:
+                return await queue.live_workers(connection)
+        except DatabaseUnavailable:
+            return None
+
+    async def _is_storage_well(self) -> bool:
+        try:
+            await self._pictures.check()
+        except StorageFailed:
+            return False
+        return True

@@ -17,9 +17,8 @@ from easel.outside.pictures import Pictures
 from easel.store.tasks import Task
 from easel.web import wire
 from easel.web.answers import json_answer
+from easel.web.picture_pieces import PicturePieces
 
-PIECE_BYTES: Final = 3 * 256 * 1024
-"""A multiple of 3, so that pieces in base64 follow each other without padding."""
 _BEFORE: Final = b'"b64_json":"'
 # Where a picture belongs. No text in an answer can hold this, since JSON escapes its quotation marks.
 _PLACE: Final = _BEFORE + b'"'
@@ -39,13 +38,13 @@ def links_answer(finished: Finished, headers: Mapping[str, str]) -> Response:
     return json_answer(_body(finished, pictures), headers=headers)
 
 
-def base64_answer(finished: Finished, kept: Pictures, headers: Mapping[str, str]) -> Response:
+def base64_answer(finished: Finished, pieces: PicturePieces, headers: Mapping[str, str]) -> Response:
     """The pictures themselves."""
     pictures = [{"b64_json": "", "seed": task.seed} for task, _ in finished.completed]
     body = wire.encode(_body(finished, pictures))
     length = len(body) + sum(_base64_length(_size_bytes(task)) for task, _ in finished.completed)
     return StreamingResponse(
-        _spelt_out(body, finished, kept),
+        _spelt_out(body, finished, pieces),
         media_type="application/json",
         headers={"cache-control": "no-store", "content-length": str(length), **headers},
     )
@@ -64,26 +63,24 @@ def _body(finished: Finished, pictures: Sequence[dict[str, Any]]) -> dict[str, A
     return body
 
 
-async def _spelt_out(body: bytes, finished: Finished, kept: Pictures) -> AsyncIterator[bytes]:
+async def _spelt_out(body: bytes, finished: Finished, pieces: PicturePieces) -> AsyncIterator[bytes]:
     first, *rest = body.split(_PLACE)
     yield first
     for (task, _), after in zip(finished.completed, rest, strict=True):
         yield _BEFORE
-        size_bytes = _size_bytes(task)
-        for start in range(0, size_bytes, PIECE_BYTES):
-            end = min(start + PIECE_BYTES, size_bytes)
-            yield base64.b64encode(await kept.read(_object_name(task), start, end))
+        async for piece in pieces.of(_file_name(task), 0, _size_bytes(task)):
+            yield base64.b64encode(piece)
         yield b'"' + after
 
 
 async def is_kept(task: Task, kept: Pictures) -> bool:
     """Whether storage still has a completed task's picture. Raises StorageFailed."""
-    return await kept.size_bytes(_object_name(task)) == _size_bytes(task)
+    return await kept.size_bytes(object_name(_file_name(task))) == _size_bytes(task)
 
 
-def _object_name(task: Task) -> str:
+def _file_name(task: Task) -> str:
     assert task.picture_name is not None, "it is completed"
-    return object_name(task.picture_name)
+    return task.picture_name
 
 
 def _size_bytes(task: Task) -> int:

@@ -18,14 +18,15 @@ from easel.domain.api_key import Holder
 from easel.domain.errors import ModelNotFound, OrderFailed, ServiceUnavailable, Unauthorized
 from easel.domain.openai_order import OpenaiOrder
 from easel.domain.task import ErrorCode, Status
-from easel.outside.pictures import Pictures
 from easel.store.tasks import Task
 from easel.web import openai_answers
 from easel.web.auth import Auth
 from easel.web.bodies import idempotency_key, json_body
+from easel.web.limits import Streams
 from easel.web.links import LinkBase
 from easel.web.openai_answers import Finished
 from easel.web.openai_attendance import attend
+from easel.web.picture_pieces import PicturePieces
 from easel.web.task_answers import TaskAnswers
 
 _TOO_LATE: Final = "The pictures were not finished in the time that the client waits"
@@ -36,17 +37,28 @@ class OpenaiImageEndpoint:
     """`POST /openai/v1/images/generations`."""
 
     def __init__(
-        self, auth: Auth, submit: Submit, answers: TaskAnswers, pictures: Pictures, link_base: LinkBase
+        self,
+        auth: Auth,
+        submit: Submit,
+        answers: TaskAnswers,
+        streams: Streams,
+        pieces: PicturePieces,
+        link_base: LinkBase,
     ) -> None:
         self._auth = auth
         self._submit = submit
         self._answers = answers
-        self._pictures = pictures
+        self._streams = streams
+        self._pieces = pieces
         self._link_base = link_base
 
     async def create(self, request: Request) -> Response:
         """The pictures; fewer than ordered where some failed, and a refusal where all did."""
         holder = await self._auth.creator(request)
+        with self._streams.open(request, holder):
+            return await self._create(request, holder)
+
+    async def _create(self, request: Request, holder: Holder) -> Response:
         order = openai_order.parse(await json_body(request))
         if not holder.may_use(order.model):
             raise ModelNotFound(order.model)
@@ -59,7 +71,7 @@ class OpenaiImageEndpoint:
         finished = await self._finished(ended, order)
         headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
         if order.response_format == "b64_json":
-            return openai_answers.base64_answer(finished, self._pictures, headers)
+            return openai_answers.base64_answer(finished, self._pieces, headers)
         return openai_answers.links_answer(finished, headers)
 
     async def _ended(
@@ -100,4 +112,4 @@ class OpenaiImageEndpoint:
 
     async def _is_kept(self, task: Task, order: OpenaiOrder) -> bool:
         # Looked up before the answer begins: what is missing after that can only be told by breaking it off.
-        return order.response_format == "url" or await openai_answers.is_kept(task, self._pictures)
+        return order.response_format == "url" or await openai_answers.is_kept(task, self._pieces.pictures)

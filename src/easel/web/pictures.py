@@ -5,10 +5,11 @@ deleted is gone in every process at once, and while the database is away no pict
 """
 
 import re
+from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from easel.actions.picture_reader import PictureReader
 from easel.domain import link
@@ -16,6 +17,7 @@ from easel.domain.errors import LinkExpired, NotFound, RangeNotSatisfiable
 from easel.domain.link import LinkKeys
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.outside.pictures import PictureGone, Pictures
+from easel.web.picture_pieces import PicturePieces
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _ALWAYS: Final = {
@@ -29,8 +31,9 @@ _ALWAYS: Final = {
 class PictureEndpoint:
     """`GET` and `HEAD /pictures/{grant}/{file}`, whole or in part."""
 
-    def __init__(self, pictures: Pictures, reader: PictureReader, link_keys: LinkKeys) -> None:
+    def __init__(self, pictures: Pictures, pieces: PicturePieces, reader: PictureReader, link_keys: LinkKeys) -> None:
         self._pictures = pictures
+        self._pieces = pieces
         self._reader = reader
         self._link_keys = link_keys
 
@@ -51,14 +54,22 @@ class PictureEndpoint:
         headers["content-length"] = str(end - start)
         if part is not None:
             headers["content-range"] = f"bytes {start}-{end - 1}/{size_bytes}"
-        content = b"" if request.method == "HEAD" else await self._content(name, start, end)
-        return Response(content, status_code=200 if part is None else 206, headers=headers)
+        status = 200 if part is None else 206
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        return await self._answer(name, start, end, status, headers)
 
-    async def _content(self, name: str, start: int, end: int) -> bytes:
+    async def _answer(self, name: str, start: int, end: int, status: int, headers: dict[str, str]) -> Response:
+        pieces = self._pieces.of(name, start, end)
+        await anext(pieces)
         try:
-            return await self._pictures.read(object_name(name), start, end)
+            first = await anext(pieces)
         except PictureGone:  # deleted since its size was read
             raise NotFound from None
+        if len(first) < end - start:
+            return StreamingResponse(_joined(first, pieces), status, headers)
+        await pieces.aclose()
+        return Response(first, status, headers)
 
     async def _lifetime_left_s(self, grant: str, name: str) -> int:
         """Seconds for which the link opens its picture. Raises NotFound, LinkExpired."""
@@ -73,6 +84,13 @@ class PictureEndpoint:
             raise NotFound
         # More is left only where the database's clock was set back since the link was made.
         return min(left_s, link.LIFETIME_S)
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    del first  # the client may take long over it
+    async for piece in rest:
+        yield piece
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:

@@ -1,5 +1,7 @@
 """Creating a task, reading it, cancelling it, and erasing it."""
 
+from contextlib import nullcontext
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -7,11 +9,13 @@ from easel.actions import cancel, erase
 from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
 from easel.domain.callback import Destinations
+from easel.domain.errors import RateLimitExceeded
 from easel.outside.pictures import Pictures
 from easel.web import wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
 from easel.web.bodies import asked_wait_s, idempotency_key, json_body, preferred_wait_s
+from easel.web.limits import Streams
 from easel.web.links import LinkBase
 from easel.web.task_answers import TaskAnswers, check_id
 
@@ -24,6 +28,7 @@ class TaskEndpoints:
         auth: Auth,
         submit: Submit,
         answers: TaskAnswers,
+        streams: Streams,
         pictures: Pictures,
         link_base: LinkBase,
         destinations: Destinations,
@@ -31,6 +36,7 @@ class TaskEndpoints:
         self._auth = auth
         self._submit = submit
         self._answers = answers
+        self._streams = streams
         self._pictures = pictures
         self._link_base = link_base
         self._destinations = destinations
@@ -50,8 +56,13 @@ class TaskEndpoints:
         wait_s = preferred_wait_s(request)
         if wait_s is None:
             return json_answer(self._answers.creation_body(task), headers=headers)
+        try:
+            place = self._streams.open(request, holder)
+        except RateLimitExceeded:  # the order is accepted, and a preference is no more than that
+            return json_answer(self._answers.creation_body(task), headers=headers)
         headers["preference-applied"] = f"wait={wait_s}"
-        task = await self._answers.when_ended(holder, task, wait_s)
+        with place:
+            task = await self._answers.when_ended(holder, task, wait_s)
         return json_answer(await self._answers.body(task), headers=headers)
 
     async def read(self, request: Request) -> Response:
@@ -60,7 +71,9 @@ class TaskEndpoints:
         wait_s = asked_wait_s(request)
         task = await self._answers.find(holder.account_id, request.path_params["task_id"])
         request.state.task_id = task.id
-        return json_answer(await self._answers.body(await self._answers.when_ended(holder, task, wait_s)))
+        with self._streams.open(request, holder) if wait_s else nullcontext():
+            task = await self._answers.when_ended(holder, task, wait_s)
+        return json_answer(await self._answers.body(task))
 
     async def cancel(self, request: Request) -> Response:
         """End an unfinished task, free."""
