@@ -19,7 +19,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from easel.domain import delivery, errors, order, task
-from easel.web import edge_heads, openapi
+from easel.web import edge, edge_heads, openapi
 
 VENDOR: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("data").joinpath("z-image-turbo.openapi.yaml").read_bytes()
