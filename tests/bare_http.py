@@ -46,8 +46,10 @@ def answers(raw: bytes, *, have_bodies: bool = True) -> list[Answer]:
 class Peer:
     """A client that sends what it likes."""
 
-    def __init__(self, service: Service) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", service.port), timeout=GIVE_UP_S)
+    def __init__(self, service: Service, address: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(
+            ("127.0.0.1", service.port), timeout=GIVE_UP_S, source_address=(address, 0)
+        )
 
     def __enter__(self) -> "Peer":
         return self

@@ -138,8 +138,9 @@ def test_beyond_its_limit_of_connections_the_service_says_so_and_serves_again_wh
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     try:
         with ExitStack() as open_:
-            for _ in range(edge.CONNECTIONS_MAX):
-                open_.enter_context(Peer(service))
+            for number in range(edge.CONNECTIONS_MAX):
+                # One address may have no more than its share of them.
+                open_.enter_context(Peer(service, f"127.0.0.{2 + number % 16}"))
             (answer,) = asked(service)
             assert (answer.status, answer.headers["retry-after"]) == (503, "2")
             assert json.loads(answer.body)["error"]["code"] == "service_unavailable"

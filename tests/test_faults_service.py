@@ -176,7 +176,7 @@ def test_a_port_that_cannot_be_one_stops_the_start_with_a_sentence(folder: Path)
     command = [sys.executable, "-m", "easel", "serve", "--data-dir", str(folder)]
     started = subprocess.run(command, env=service.environment, capture_output=True, text=True, timeout=20)
     assert started.returncode == EXIT_UNUSABLE
-    assert started.stderr.startswith("Error: EASEL_PORT cannot be used: ")
+    assert started.stderr.startswith("Error: EASEL_PORT must be a whole number ")
     assert started.stderr.count("\n") == 1
 
 

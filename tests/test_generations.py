@@ -148,7 +148,7 @@ def test_a_seed_that_the_service_chose_can_be_drawn_again(client: httpx2.Client)
 
 
 @pytest.mark.parametrize(
-    "prompt", ["x", " ", "猫" * 2000, "🐈" * 2000, "é\n\t\r\u202e\u200d", "\ufffe\uffff\U0010ffff", "\\u0000"]
+    "prompt", ["x", " x ", "猫" * 2000, "🐈" * 2000, "é\n\t\r\u202e\u200d", "\ufffe\uffff\U0010ffff", "\\u0000"]
 )
 def test_a_prompt_is_counted_in_code_points_and_kept_as_it_is(
     client: httpx2.Client, service: Service, prompt: str

@@ -39,8 +39,8 @@ def server() -> Iterator[ImageServer]:
         ("REMOTE_API_KEY", "two words"), ("REMOTE_API_KEY", "kéy"), ("REMOTE_API_KEY", "a\nx-other: b"), ("REMOTE_API_KEY", "x" * 5000),
         ("REMOTE_API_KEY_FILE", "/nowhere/at/all"),
         ("REMOTE_STEPS", "-1"), ("REMOTE_STEPS", "201"), ("REMOTE_STEPS", "few"),
-        ("REMOTE_TIMEOUT_S", "0"), ("REMOTE_TIMEOUT_S", "3601"),
-        ("REMOTE_DRAWS_AT_ONCE", "0"), ("REMOTE_DRAWS_AT_ONCE", "65"),
+        ("REMOTE_TIMEOUT_S", "-7"), ("REMOTE_TIMEOUT_S", "3601"),
+        ("REMOTE_DRAWS_AT_ONCE", "-7"), ("REMOTE_DRAWS_AT_ONCE", "65"),
         ("REMOTE_MODEL", "x" * 501),
     ],
 )  # fmt: skip
