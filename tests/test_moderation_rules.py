@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from easel.domain.concepts import Lexicon
@@ -309,3 +309,17 @@ def test_the_thresholds_are_the_hosted_services_and_strict_ones_are_lower() -> N
     assert worst({"sexual": 0.79, "made/up": 1.0}, Level.BASIC) is None
     assert worst({"sexual": 0.80}, Level.BASIC) is Category.SEXUAL
     assert worst({"sexual": 0.85, "sexual/minors": 0.9}, Level.BASIC) is Category.SEXUAL_MINORS
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.sampled_from([*"aEkneď𝔎𝔉개ぴぐאईञञनؤذ子裸н|", " ", "\n", "\x85", ", "]), min_size=3, max_size=14).map(
+        "".join
+    )
+)
+@example("E개ぐ\x85𝔎\nא |")
+@example("ई\nذ\n|\n𝔉개")
+@example("ď ぴ |\nнञ개")
+def test_judging_takes_letters_of_many_scripts_apart(rules: Rulebook, prompt: str) -> None:
+    judgement = rules.judge(prompt, Level.STRICT)
+    assert all(evidence.view for evidence in judgement.found.values())

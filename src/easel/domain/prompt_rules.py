@@ -101,7 +101,8 @@ class Rulebook:
             for concept, term in in_view.concepts.items():
                 found.setdefault(concept, Evidence(view, term))
         if found:
-            others, number = min((in_view.other_words, number) for number, in_view in enumerate(in_views))
+            # What single letters spell is a part of the prompt, and says nothing of the rest.
+            others, number = min((in_views[number].other_words, number) for number in range(len(seen)))
             if others <= OTHER_WORDS_MAX:
                 found[LITTLE_ELSE] = Evidence(seen[number], "")
         met = [
