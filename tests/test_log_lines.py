@@ -8,14 +8,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 import pytest
 
-from easel.log_lines import WholeLines
+from easel.log_lines import LOCK_S_MAX, WholeLines
 from tests.running_service import GENERATIONS, ORDER, Service, reachable_folder
 
 WRITERS: Final = 4
@@ -24,12 +24,17 @@ LENGTHS: Final = (40, 5_000, 200_000)
 """Below what the kernel takes at once for a pipe (4096 bytes), above it, and above what a pipe holds (64 KB)."""
 
 
-def started(length: int, to: int) -> list[subprocess.Popen[bytes]]:
+@contextmanager
+def writing(length: int, to: int) -> Iterator[None]:
+    """Processes that write to one descriptor, to whose end it waits."""
     command = [sys.executable, "-m", "tests.log_writer"]
-    return [
-        subprocess.Popen([*command, f"writer-{number}", str(COUNT), str(length)], stderr=to)
-        for number in range(WRITERS)
-    ]
+    with ExitStack() as running:
+        writers = [
+            running.enter_context(subprocess.Popen([*command, f"writer-{number}", str(COUNT), str(length)], stderr=to))
+            for number in range(WRITERS)
+        ]
+        yield
+    assert [writer.returncode for writer in writers] == [0] * WRITERS
 
 
 def assert_whole(said: bytes) -> None:
@@ -39,20 +44,18 @@ def assert_whole(said: bytes) -> None:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_lines_of_several_processes_on_one_pipe_stay_whole(length: int) -> None:
-    reading, writing = os.pipe()
-    writers = started(length, writing)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        assert_whole(pipe.read())
-    assert [writer.wait() for writer in writers] == [0] * WRITERS
+    read_end, write_end = os.pipe()
+    with writing(length, write_end), os.fdopen(read_end, "rb") as pipe:
+        os.close(write_end)
+        said = pipe.read()
+    assert_whole(said)
 
 
 @pytest.mark.parametrize("mode", ["ab", "wb"])
 def test_lines_of_several_processes_in_one_file_stay_whole(tmp_path: Path, mode: str) -> None:
     file = tmp_path / "log"
-    with file.open(mode) as log:
-        writers = started(LENGTHS[1], log.fileno())
-    assert [writer.wait() for writer in writers] == [0] * WRITERS
+    with file.open(mode) as log, writing(LENGTHS[1], log.fileno()):
+        pass
     assert_whole(file.read_bytes())
 
 
@@ -85,8 +88,11 @@ def test_nobody_stops_because_nobody_reads_or_another_is_frozen() -> None:
     try:
         assert holder.stdout is not None
         holder.stdout.readline()
-        lines.write("while another holds the lock\n")
-        assert os.read(reading, 100) == b"while another holds the lock\n"
+        began_s = time.monotonic()
+        for _ in range(20):
+            lines.write("while another holds the lock\n")
+            assert os.read(reading, 100) == b"while another holds the lock\n"
+        assert time.monotonic() - began_s < 10 * LOCK_S_MAX, "a frozen process was waited for again and again"
     finally:
         holder.kill()
         holder.communicate()

@@ -66,7 +66,8 @@ def plugged(folder: Path, service: Service) -> Service:
 
 
 @pytest.fixture
-def client(watched: Service, account: str) -> Iterator[httpx2.Client]:
+def client(watched: Service, server: ImageServer, account: str) -> Iterator[httpx2.Client]:
+    server.behaves(SERVER)
     with watched.client(watched.new_key(account)) as client:
         yield client
 

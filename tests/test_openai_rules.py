@@ -30,8 +30,11 @@ FIELDS: Final = (
     "quality",
     "user",
 )
+PROMPTS: Final = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=1999).map(
+    "a{}".format
+)
 ORDERS: Final = st.fixed_dictionaries(
-    {"prompt": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=2000)},
+    {"prompt": PROMPTS},
     optional={
         "model": st.none() | st.just("z-image-turbo"),
         "n": st.none() | st.integers(1, openai_order.PICTURES_MAX),
