@@ -51,7 +51,12 @@ def service() -> Iterator[Service]:
 def two_webs() -> Iterator[Fleet]:
     """Two web processes on one database and no worker, so that tasks stay unfinished. The second stands behind a proxy,
     serves a page, and is strict. Each test opens accounts of its own."""
-    strict = {"reads_per_minute": "40", "auth_failures_per_minute": "20"}
+    strict = {
+        "reads_per_minute": "40",
+        "auth_failures_per_minute": "20",
+        "streams_per_key": "5",
+        "streams_per_address": "7",
+    }
     behind = {
         "trusted_proxies": "127.0.0.1, 10.0.0.0/8, ::1",
         "cors_origins": "https://app.test, http://localhost:5173",

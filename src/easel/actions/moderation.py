@@ -24,6 +24,8 @@ from easel.store.tasks import Task
 
 CLASSIFY_TIMEOUT_S: Final = 60
 """How long a picture may be classified before the classifier is taken for hung."""
+JUDGED_AT_ONCE_MAX: Final = 300
+"""Characters of a prompt that the rules judge faster than a thread takes over."""
 _JUDGED_AT_EVERY_LEVEL: Final = frozenset(
     {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
 )
@@ -60,6 +62,7 @@ class Moderation:
         self._endpoint = endpoint
         self._classifier = classifier
         self._classifying = asyncio.Lock()
+        self._judging = asyncio.Lock()
         self._settings = settings
 
     @property
@@ -106,7 +109,7 @@ class Moderation:
 
     async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
         """What is decided of a prompt that is about to be accepted; the last decision may end it."""
-        refusal = self.by_rules(prompt, level)
+        refusal = await self._by_rules_beside(prompt, level)
         if refusal is not None:
             return [refusal]
         for plugin in self._plugins:
@@ -116,6 +119,13 @@ class Moderation:
         if self._endpoint is None or not self._settings.answers_errors:
             return []
         return await self._asked(self._endpoint, Stage.PROMPT, prompt, level)
+
+    async def _by_rules_beside(self, prompt: str, level: Level) -> Decision | None:
+        """The same as `by_rules`. A long prompt, which may take tens of milliseconds, holds up nobody but those like it."""
+        if len(prompt) <= JUDGED_AT_ONCE_MAX:
+            return self.by_rules(prompt, level)
+        async with self._judging:
+            return await asyncio.to_thread(self.by_rules, prompt, level)
 
     def by_rules(self, prompt: str, level: Level) -> Decision | None:
         """Why Easel's own rules refuse a prompt, if they do."""

@@ -1,6 +1,7 @@
 """The web process's application."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -59,6 +60,9 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await data.open()
         # Before the first request rather than in it.
         await asyncio.to_thread(judge.load_rules)
+        # All this stays: the garbage collector, for which every request waits, need not look through it again.
+        gc.collect()
+        gc.freeze()
         beside = [asyncio.create_task(work) for work in (newsroom.run(), key_watch.run(), swept.run())]
         yield
         await side_tasks.end(beside)

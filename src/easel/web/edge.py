@@ -50,10 +50,12 @@ CONNECTIONS_MAX: Final = 4096
 IPV4_MAPPED: Final = "::ffff:"
 LINGER_S: Final = 2
 """How long a refused client may go on sending, unread, so that it finds the answer rather than a reset connection."""
-DISCARDED_BYTES_MAX: Final = 1024 * 1024
+DISCARDED_BYTES_MAX: Final = 256 * 1024
 """How much of that is taken off the connection and thrown away, and of a body that came too late for its answer."""
 RECEIVE_BUFFER_BYTES: Final = 64 * 1024
 """What the system is to hold of a connection that is not read, and so the most that arrives at once."""
+SEND_BUFFER_BYTES: Final = 256 * 1024
+"""What the system is to hold of an answer that is not taken. It would take megabytes, for which all would have to wait."""
 
 _BLANK_LINES: Final = re.compile(rb"[\r\n]*")
 _EMPTY_LINE: Final = b"\r\n\r\n"

@@ -47,6 +47,8 @@ class PacedProtocol(HttpToolsProtocol):
     """One connection of the crowd."""
 
     crowd: ClassVar[Crowd]
+    untaken_timeout_s: ClassVar[float] = UNTAKEN_TIMEOUT_S
+    untaken_check_s: ClassVar[float] = UNTAKEN_CHECK_S
     flow: Flow
 
     _unparsed = b""
@@ -67,7 +69,7 @@ class PacedProtocol(HttpToolsProtocol):
         transport.set_write_buffer_limits(UNTAKEN_BYTES)
         self.flow = Flow(transport, self._read_on_soon)
         self._taken_at_s = self.loop.time()
-        self._untaken_timer = self.loop.call_later(UNTAKEN_CHECK_S, self._check_taken)
+        self._untaken_timer = self.loop.call_later(self.untaken_check_s, self._check_taken)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -122,8 +124,8 @@ class PacedProtocol(HttpToolsProtocol):
         if not 0 < self._untaken_bytes <= left_bytes:
             self._taken_at_s = now_s
         self._untaken_bytes = left_bytes
-        if left_bytes and now_s - self._taken_at_s >= UNTAKEN_TIMEOUT_S:
+        if left_bytes and now_s - self._taken_at_s >= self.untaken_timeout_s:
             log.info("connection_given_up", reason="its answer is not taken")
             self.transport.abort()
         else:
-            self._untaken_timer = self.loop.call_later(UNTAKEN_CHECK_S, self._check_taken)
+            self._untaken_timer = self.loop.call_later(self.untaken_check_s, self._check_taken)

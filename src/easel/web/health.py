@@ -19,7 +19,7 @@ STORAGE_CHECK_LIFETIME_S: Final = 5.0
 _Found = TypeVar("_Found")
 
 
-class _Check(Generic[_Found]):
+class SharedCheck(Generic[_Found]):
     """What was found is told again for `lifetime_s`; whoever asks while it is being found out waits for that."""
 
     def __init__(self, find: Callable[[], Awaitable[_Found]], lifetime_s: float) -> None:
@@ -42,8 +42,8 @@ class HealthEndpoints:
     def __init__(self, database: Database, pictures: Pictures) -> None:
         self._database = database
         self._pictures = pictures
-        self._workers = _Check(self._live_workers, DATABASE_CHECK_LIFETIME_S)
-        self._storage = _Check(self._is_storage_well, STORAGE_CHECK_LIFETIME_S)
+        self._workers = SharedCheck(self._live_workers, DATABASE_CHECK_LIFETIME_S)
+        self._storage = SharedCheck(self._is_storage_well, STORAGE_CHECK_LIFETIME_S)
 
     async def alive(self, _request: Request) -> Response:
         """200 as long as the process answers at all."""

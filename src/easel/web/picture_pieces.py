@@ -3,6 +3,7 @@
 The more answers are under way, the smaller the pieces: together they hold little more than PIECES_BYTES.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
@@ -11,7 +12,9 @@ from easel.outside.pictures import Pictures
 
 PIECES_BYTES: Final = 4 * 1024 * 1024
 PIECE_BYTES_MAX: Final = 252 * 1024
-PIECE_BYTES_MIN: Final = 12 * 1024
+PIECE_BYTES_MIN: Final = 36 * 1024
+READS_AT_ONCE_MAX: Final = 8
+"""However many answers are under way, other requests are answered between their pieces."""
 _MULTIPLE_OF_BYTES: Final = 12
 """Of 3, so that pieces in base64 follow each other without padding."""
 
@@ -22,6 +25,7 @@ class PicturePieces:
     def __init__(self, pictures: Pictures) -> None:
         self.pictures = pictures
         self._under_way = 0
+        self._reading = asyncio.Semaphore(READS_AT_ONCE_MAX)
 
     async def of(self, name: str, start: int, end: int) -> AsyncGenerator[bytes]:
         """A part of the picture of that file name, in pieces whose length is a multiple of 3, save the last.
@@ -34,7 +38,10 @@ class PicturePieces:
             while start < end:
                 yield b""
                 until = min(end, start + self._piece_bytes())
-                yield await self.pictures.read(object_name(name), start, until)
+                async with self._reading:
+                    piece = await self.pictures.read(object_name(name), start, until)
+                yield piece
+                del piece  # it is the connection's now, which may take long over it
                 start = until
         finally:
             self._under_way -= 1

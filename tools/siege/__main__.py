@@ -1,0 +1,242 @@
+"""`make siege`: hostile clients of every kind, one kind after another, while a good client measures how it is served.
+
+It starts an `easel serve` of its own and attacks nothing but that, from addresses of 127.0.0.0/8, and measures for
+SECONDS before each kind and for SECONDS under it. Its exit status is 1 when the web process reached 200 MB, when the
+good client's p99 was three times the one before or more, or when a request of it failed. It needs Linux, and takes about
+three minutes.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+import httpx2
+from rich.console import Console
+from rich.table import Table
+
+from tools.siege.good_client import Service, ask_for
+from tools.soak.installation import Installation, Role
+
+MEMORY_MB_MAX: Final = 200
+P99_RATIO_MAX: Final = 3.0
+PICTURE_BYTES: Final = 5_000_000
+SLOW_STEP_S: Final = 60.0
+SETTLE_S: Final = 3.0
+ADDRESSES: Final = [f"127.0.1.{last}" for last in range(1, 9)]
+"""Eight client addresses: the limit of connections per address is 1,024 as shipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Clients of one kind, and the addresses that they come from."""
+
+    name: str
+    count: int
+    addresses: list[str]
+
+
+ATTACKS: Final = (
+    Attack("pipeliners", 8, ["127.0.1.1"]),
+    Attack("slow readers", 400, ["127.0.1.1"]),
+    Attack("slow writers", 400, ["127.0.1.1"]),
+    Attack("endless heads", 16, ["127.0.1.1"]),
+    Attack("idle connections", 4000, ADDRESSES),
+    Attack("event streams", 1000, ADDRESSES),
+    Attack("costly prompts", 4, ["127.0.1.1"]),
+    Attack("readiness askers", 40, ["127.0.1.1"]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How the service held against an attack."""
+
+    attack: Attack
+    quiet: Service
+    """How the good client was served just before."""
+    served: Service
+    memory_mb: float
+    answers: Mapping[str, int]
+
+
+class Siege:
+    """One service under siege."""
+
+    def __init__(self, folder: Path, console: Console, seconds: float, attacks: Sequence[Attack]) -> None:
+        self._folder = folder
+        self._console = console
+        self._seconds = seconds
+        self._attacks = attacks
+        limits = {"EASEL_READS_PER_MINUTE": "1000000", "EASEL_WORKERS": "1"}
+        self.installation = Installation(folder, limits)
+        self._good_key = self._bad_key = self._picture = self._task = ""
+
+    def run(self) -> list[Held]:
+        """What was measured under each attack, and before it."""
+        self._start(0.0)
+        self._good_key, self._bad_key = self._key("good"), self._key("bad")
+        self._picture = self._large_picture()
+        self.installation.stop()
+        self._start(SLOW_STEP_S)
+        # What is drawn slowly stays unfinished, so that its events have no end.
+        self._task = self._order(self._bad_key)
+        good_task = self._order(self._good_key)
+        self._ask(1, good_task)
+        return [self._hold(attack, good_task) for attack in self._attacks]
+
+    def _start(self, step_s: float) -> None:
+        self.installation.start(step_s)
+        assert self.installation.wait_until_ready(), self.installation.log_since_start().decode()
+
+    def _key(self, account: str) -> str:
+        made = self.installation.command("keys", "create", "--account", account, "--credits", "1000", "--json")
+        assert made.returncode == 0, made.stderr
+        return str(json.loads(made.stdout)["key"])
+
+    def _order(self, key: str, **headers: str) -> str:
+        return str(self._post(key, headers)["id"])
+
+    def _post(self, key: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        body = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376"}
+        with httpx2.Client(base_url=self.installation.url, timeout=60, trust_env=False) as client:
+            made = client.post(
+                "/v1/images/generations", json=body, headers={"authorization": f"Bearer {key}", **headers}
+            )
+        assert made.status_code == 200, made.text
+        task: dict[str, Any] = made.json()
+        return task
+
+    def _large_picture(self) -> str:
+        """The path of a link to a picture of five megabytes."""
+        link: str = self._post(self._good_key, {"prefer": "wait=30"})["results"][0]
+        path = urlsplit(link).path
+        (file,) = (self._folder / "pictures").rglob(Path(path).name)
+        file.write_bytes(bytes(PICTURE_BYTES))
+        return path
+
+    def _ask(self, seconds: float, task: str) -> Service:
+        return ask_for(seconds, self.installation.port, self._good_key, task)
+
+    def _hold(self, attack: Attack, good_task: str) -> Held:
+        self._console.print(f"{attack.count:,} {attack.name} …", highlight=False)
+        target = {
+            "port": self.installation.port, "count": attack.count, "addresses": attack.addresses,
+            "key": self._bad_key, "picture": self._picture, "task": self._task,
+        }  # fmt: skip
+        quiet = self._ask(self._seconds, good_task)
+        with _memory_watched(self._web_pid()) as memory, _attacking(attack.name, target) as attacker:
+            served = self._ask(self._seconds, good_task)
+            assert attacker.stdin is not None
+            attacker.stdin.close()
+            assert attacker.stdout is not None
+            answers = json.loads(attacker.stdout.read() or "{}")
+        time.sleep(SETTLE_S)
+        return Held(attack, quiet, served, max(memory), answers)
+
+    def _web_pid(self) -> int:
+        return next(pid for pid, role in self.installation.processes().items() if role is Role.WEB)
+
+
+@contextmanager
+def _attacking(name: str, target: Mapping[str, object]) -> Iterator[subprocess.Popen[str]]:
+    attacker = subprocess.Popen(
+        [sys.executable, "-m", "tools.siege.attacks", name, json.dumps(target)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert attacker.stdout is not None
+        assert attacker.stdout.readline() == "ready\n", "the attackers could not begin"
+        yield attacker
+    finally:
+        attacker.kill()
+        attacker.wait()
+
+
+@contextmanager
+def _memory_watched(pid: int) -> Iterator[list[float]]:
+    """Megabytes that the process has in memory, every tenth of a second."""
+    found, is_over = [_resident_mb(pid)], Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.1):
+            found.append(_resident_mb(pid))
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS"))
+
+
+def _report(console: Console, held: list[Held]) -> list[str]:
+    """Show the table; the findings."""
+    findings = []
+    table = Table("Clients", "Addresses", "Good client: p50", "p99", "p99 before", "Ratio", "Web memory", "Answers")
+    for each in held:
+        name, served = f"{each.attack.count:,} {each.attack.name}", each.served
+        ratio = served.p99_ms / each.quiet.p99_ms
+        answers = ", ".join(f"{count:,} × {status}" for status, count in sorted(each.answers.items()))
+        table.add_row(
+            name, str(len(each.attack.addresses)), f"{served.p50_ms:.1f} ms", f"{served.p99_ms:.1f} ms",
+            f"{each.quiet.p99_ms:.1f} ms", f"{ratio:.1f}", f"{each.memory_mb:.0f} MB", answers,
+        )  # fmt: skip
+        if ratio >= P99_RATIO_MAX:
+            findings.append(f"{name}: the good client's p99 was {ratio:.1f} times its quiet one.")
+        if each.memory_mb >= MEMORY_MB_MAX:
+            findings.append(f"{name}: the web process took {each.memory_mb:.0f} MB.")
+        if served.failures:
+            findings.append(f"{name}: {served.failures} of {served.requests} requests of the good client failed.")
+        if each.answers.get("500"):
+            findings.append(f"{name}: {each.answers['500']} answers were 500.")
+    console.print(table)
+    return findings
+
+
+@click.command(help=__doc__)
+@click.option("--seconds", type=click.FloatRange(min=1, max=60), default=8, help="How long each attack is measured.")
+@click.option(
+    "--only", type=click.Choice([attack.name for attack in ATTACKS]), multiple=True, help="These kinds alone."
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures too.")
+def main(seconds: float, only: Sequence[str], json_file: Path | None) -> None:
+    """Besiege, and tell."""
+    if not sys.platform.startswith("linux"):
+        raise click.ClickException("The siege needs Linux: it uses /proc, and all of 127.0.0.0/8.")
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    # The private database's system user must be able to reach the folder when root runs this.
+    folder = Path(tempfile.mkdtemp(prefix="easel-siege-"))
+    folder.chmod(0o711)
+    siege = Siege(folder, console, seconds, [attack for attack in ATTACKS if not only or attack.name in only])
+    try:
+        held = siege.run()
+    finally:
+        siege.installation.kill_all()
+        shutil.rmtree(folder, ignore_errors=True)
+    findings = _report(console, held)
+    if json_file is not None:
+        json_file.write_text(json.dumps([asdict(each) for each in held], indent=1))
+    for finding in findings:
+        console.print(f"• {finding}", soft_wrap=True, highlight=False)
+    sys.exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()
