@@ -241,7 +241,8 @@ def test_nothing_is_left_of_connections_that_were_lost_in_the_middle_of_an_answe
 
         def left() -> int:
             gc.collect()
-            return sum(isinstance(each, Hurried) for each in gc.get_objects())
+            # By type alone: other libraries' objects may warn when they are asked for anything.
+            return sum(issubclass(type(each), Hurried) for each in gc.get_objects())
 
         eventually(lambda: not left(), timeout_s=10, every_s=0.3)
 

@@ -17,7 +17,7 @@ import pytest
 from easel.actions.forecast import MEASUREMENT_LIFETIME_S
 from tests.bare_http import Peer
 from tests.event_stream import Event, EventStream, all_events, parse
-from tests.faults import await_draw, events, postgres_of
+from tests.faults import await_draw, deaths, events, postgres_of
 from tests.running_service import Service, eventually, finish, reachable_folder, read_task, submit
 
 STEP_S: Final = 0.2
@@ -252,7 +252,7 @@ def test_a_stream_outlasts_a_killed_worker(slow: Service, client: httpx2.Client)
                 os.kill(worker, signal.SIGKILL)
                 worker = None
     assert assert_ends_as_read(client, told)["status"] == "completed"
-    assert len(events(slow, "draw_started", task["id"])) == 2
+    assert deaths(slow, task["id"]) == 1
 
 
 def test_a_stream_outlasts_a_restart_of_the_database(slow: Service, client: httpx2.Client) -> None:

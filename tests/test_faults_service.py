@@ -206,8 +206,9 @@ def test_a_database_that_cannot_be_reached_stops_the_start_with_a_sentence(folde
     assert_nothing_runs(folder)
 
 
-def test_ten_processes_that_start_at_once_set_up_an_empty_database_once(folder: Path) -> None:
-    with private_postgres.attach(folder) as server:
+def test_ten_processes_that_start_at_once_set_up_an_empty_database_once() -> None:
+    # A folder of its own: this one gets a database without a secret, in which no service would start.
+    with reachable_folder() as folder, private_postgres.attach(folder) as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE fresh")
         url = server.url.replace("/postgres?", "/fresh?")
