@@ -41,7 +41,9 @@ class Contract:
         assert media_type in described["content"]
         if media_type == "application/json":
             self._assert_valid(response.json(), f"{pointer}/content/application~1json/schema")
-        if media_type == EVENTS:
+        if media_type == EVENTS and response.url.path.startswith("/openai/"):
+            self._assert_openai_events(response.text)
+        elif media_type == EVENTS:
             self._assert_events(response.text)
 
     def _assert_header(self, response: httpx2.Response, name: str, header: dict[str, Any]) -> None:
@@ -62,6 +64,15 @@ class Contract:
         assert [event["event"] in {"completed", "failed"} for event in told] == [False] * (len(told) - 1) + [True]
         assert all(one["id"] != next_one["id"] for one, next_one in itertools.pairwise(told))
 
+    def _assert_openai_events(self, stream: str) -> None:
+        """Fails unless each event tells a picture."""
+        told = events(stream)
+        assert told
+        for event in told:
+            picture = json.loads(event["data"])
+            self._assert_valid(picture, "#/components/schemas/OpenaiImageEvent")
+            assert event["event"] == picture["type"]
+
     def _assert_valid(self, value: Any, pointer: str) -> None:
         faults = [fault.message for fault in self._validator({"$ref": f"urn:served{pointer}"}).iter_errors(value)]
         assert faults == [], (pointer, value)
@@ -73,7 +84,7 @@ class Contract:
         """Where the document describes this answer."""
         method, status = response.request.method.lower(), str(response.status_code)
         meant = [path for pattern, path in self.paths.items() if re.fullmatch(pattern, response.url.path)]
-        path = next((path for path in meant if method in self._document["paths"][path]), None)
+        path = meant[0] if meant and method in self._document["paths"][meant[0]] else None
         if path is None:
             pointer = f"#/x-any-address/{status}"
         else:

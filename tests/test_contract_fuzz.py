@@ -22,7 +22,7 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
-from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData, UnsupportedMethodResponse
+from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData
 
 from easel.web import openapi
 from tests.contract import EVENTS, Contract
@@ -122,8 +122,6 @@ def is_as_agreed(
     rules: RequestRules, failure: Failure, case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> bool:
     """Whether what Schemathesis takes for a failure is right: it reads the schemas, the contract has words too."""
-    if isinstance(failure, UnsupportedMethodResponse):
-        return case.path == "/v1/tasks/batch"  # with other methods, that is the address of a task named `batch`
     if isinstance(failure, JsonSchemaError):
         return response.headers["content-type"][0].startswith(EVENTS)  # it takes the schema for that of one event
     if not isinstance(failure, AcceptedNegativeData | RejectedPositiveData):

@@ -306,7 +306,7 @@ def test_a_refused_prompt_is_answered_with_400_where_the_operator_chose_so(
     listed = refusing.cli("moderation", "list", "--account", account).stdout
     assert "answered as an error" in listed
     openai = strict_client.post("/openai/v1/images/generations", json={"prompt": prompt})
-    assert (openai.status_code, openai.json()["error"]["code"]) == (400, POLICY)
+    assert (openai.status_code, openai.json()["error"]["code"]) == (400, "moderation_blocked")
 
 
 def test_an_order_that_was_refused_claims_no_idempotency_key_and_one_that_was_accepted_is_replayed(

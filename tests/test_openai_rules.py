@@ -36,13 +36,13 @@ PROMPTS: Final = st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 ORDERS: Final = st.fixed_dictionaries(
     {"prompt": PROMPTS},
     optional={
-        "model": st.none() | st.just("z-image-turbo"),
+        "model": st.none() | st.sampled_from(["z-image-turbo", "dall-e-3"]),
         "n": st.none() | st.integers(1, openai_order.PICTURES_MAX),
         "size": st.none() | st.just("auto") | st.builds("{}x{}".format, st.integers(376, 1536), st.integers(376, 1536)),
         "seed": st.none() | st.integers(order.SEED_MIN, order.SEED_MAX),
         "output_format": st.none() | st.sampled_from(order.OUTPUT_FORMATS),
         "response_format": st.none() | st.sampled_from(openai_order.RESPONSE_FORMATS),
-        "stream": st.none() | st.just(value=False),
+        "stream": st.none() | st.booleans(),
         "quality": JSON,
         "user": JSON,
         "callback_url": JSON,
@@ -58,10 +58,14 @@ def test_any_json_is_an_order_or_is_refused_with_a_sentence(fields: object) -> N
 
 @given(ORDERS)
 def test_a_right_order_is_as_many_orders_that_differ_in_their_seeds_alone(fields: dict[str, Any]) -> None:
-    parsed = openai_order.parse(fields)
+    parsed = openai_order.parse(fields, {"dall-e-3"})
     orders = parsed.orders
     assert len(orders) == (fields.get("n") or 1)
-    assert parsed.response_format == (fields.get("response_format") or "url")
+    response_format, is_streamed = fields.get("response_format"), fields.get("stream") is True
+    assert parsed.response_format == response_format
+    assert parsed.is_streamed == is_streamed
+    assert parsed.has_files == (is_streamed or response_format != "url")
+    assert parsed.has_links == (not is_streamed and response_format != "b64_json")
     assert {(each.model, each.prompt, each.callback_url) for each in orders} == {
         ("z-image-turbo", fields["prompt"], None)
     }
@@ -98,6 +102,9 @@ def test_every_failure_is_the_callers_or_the_services(code: ErrorCode) -> None:
         ({"x-stainless-read-timeout": "0.5"}, 0.4),
         ({"x-stainless-read-timeout": "1800"}, 1790),
         ({"x-stainless-read-timeout": "1e9"}, 3600),
+        ({"x-stainless-runtime": "node"}, 290),
+        ({"x-stainless-runtime": "node", "x-stainless-timeout": "900"}, 890),
+        ({"x-stainless-runtime": "deno"}, 590),
         ({"x-stainless-read-timeout": "None", "x-stainless-timeout": "20"}, 16),
         *(({"x-stainless-read-timeout": odd}, 590) for odd in ("", "0", "-5", "nan", "inf", "soon", "1 0")),
     ],

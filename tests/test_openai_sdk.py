@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import openai
@@ -31,6 +31,7 @@ from tests.openai_client import (
 )
 from tests.running_service import GENERATIONS, ORDER, Service, environment, eventually, finish, reachable_folder, submit
 
+HELLO: Final[Any] = {"role": "user", "content": "hello"}
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
@@ -158,8 +159,8 @@ def test_answers_tell_where_the_key_stands_and_name_the_request(client: openai.O
         ({"response_format": ["url"]}, "response_format"),
         ({"output_format": "gif"}, "output_format"),
         ({"output_format": ""}, "output_format"),
-        ({"stream": True}, "stream"),
         ({"stream": 0}, "stream"),
+        ({"stream": "true"}, "stream"),
         ({"model": ""}, "model"),
         ({"model": 5}, "model"),
         ({"extra_body": {"seed": 0}}, "seed"),
@@ -207,7 +208,7 @@ def test_a_key_that_may_not_create_is_a_permission_denied_error(service: Service
 
 
 @pytest.mark.parametrize(
-    ("model", "named"), [("gpt-image-2", " `gpt-image-2`"), ("dall-e-3", " `dall-e-3`"), ("<script>", "")]
+    ("model", "named"), [("gpt-5", " `gpt-5`"), ("z-image/base", " `z-image/base`"), ("<script>", "")]
 )
 def test_another_model_is_a_not_found_error(client: openai.OpenAI, model: str, named: str) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
@@ -248,15 +249,15 @@ def test_too_many_pictures_at_once_are_a_rate_limit_error_that_says_when_to_come
 def test_what_the_sdk_can_do_elsewhere_is_a_not_found_error(client: openai.OpenAI) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
-    for ask in (
-        lambda: client.images.edit(image=("cat.png", picture.getvalue()), prompt="a hat"),
-        lambda: client.images.create_variation(image=("cat.png", picture.getvalue())),
-        lambda: client.models.retrieve("z-image-turbo"),
-        lambda: client.chat.completions.create(model="z-image-turbo", messages=[{"role": "user", "content": "hello"}]),
+    for ask, code in (
+        (lambda: client.images.edit(image=("cat.png", picture.getvalue()), prompt="a hat"), "edits_not_offered"),
+        (lambda: client.images.create_variation(image=("cat.png", picture.getvalue())), "edits_not_offered"),
+        (lambda: client.models.retrieve("gpt-5"), "model_not_found"),
+        (lambda: client.chat.completions.create(model="z-image-turbo", messages=[HELLO]), "not_found"),
     ):
         with pytest.raises(openai.NotFoundError) as raised:
             ask()
-        assert (raised.value.code, raised.value.type) == ("not_found", "invalid_request_error")
+        assert (raised.value.code, raised.value.type) == (code, "invalid_request_error")
 
 
 def test_a_large_body_and_a_wrong_method_are_told_in_openais_words(

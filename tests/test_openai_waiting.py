@@ -201,7 +201,7 @@ def test_with_an_idempotency_key_the_sdk_comes_again_until_its_picture_is_there(
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        (ErrorCode.CONTENT_POLICY_VIOLATION, 400, openai.BadRequestError),
+        (ErrorCode.IMAGE_PROCESSING_ERROR, 400, openai.BadRequestError),
         (ErrorCode.INVALID_PARAMETERS, 400, openai.BadRequestError),
         (ErrorCode.SERVICE_ERROR, 500, openai.InternalServerError),
         (ErrorCode.RESOURCE_EXHAUSTED, 503, openai.InternalServerError),
@@ -240,7 +240,7 @@ def test_where_one_of_three_fails_the_answer_has_the_others_and_says_why(slow: S
         answer = asked.result()
     assert len(pictures(answer)) == 2
     assert seeds(answer) == [5, 7]
-    failed = {"code": "content_policy_violation", "message": "It failed: content_policy_violation"}
+    failed = {"code": "moderation_blocked", "message": "It failed: content_policy_violation"}
     assert (answer.model_extra or {})["errors"] == [failed]
     assert entries(slow, second) == ["hold", "release"]
     assert account_of(slow, key)["used"] == pytest.approx(2 * PRICE)

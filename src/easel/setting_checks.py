@@ -5,7 +5,7 @@
 
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from easel.domain.callback import Destinations, Network, allowed_host
+from easel.domain.errors import MODEL_NAME
 from easel.domain.name_server import name_server
 
 AMOUNT_CREDITS_MAX: Final = 1_000_000
@@ -121,6 +122,12 @@ def amount(name: str, value: Decimal) -> None:
         is_exact = False
     if not is_exact or not 0 <= value <= AMOUNT_CREDITS_MAX:
         raise SettingsWrong(f"{name} must be a number from 0 to {AMOUNT_CREDITS_MAX} with at most six decimals.")
+
+
+def model_names(name: str, texts: Collection[str]) -> None:
+    """Names of models. Raises SettingsWrong."""
+    if not all(MODEL_NAME.fullmatch(text) for text in texts):
+        raise SettingsWrong(f"{name} must be names of models with commas between, such as gpt-image-1, dall-e-3.")
 
 
 def lora(name: str, text: str) -> tuple[Path, float]:

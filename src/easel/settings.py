@@ -22,6 +22,11 @@ from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.setting_checks import SettingsWrong as SettingsWrong
 
 HUB_MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
+DEFAULT_MODEL_ALIASES: Final = (
+    "gpt-image-1, gpt-image-1-mini, gpt-image-1.5, gpt-image-2, chatgpt-image-latest, dall-e-2, dall-e-3, "
+    "Tongyi-MAI/Z-Image-Turbo"
+)
+"""What clients have built in that do not let one choose, and what the model is called where its weights are."""
 EngineName = Literal["nano", "zimage", "remote", "blank"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
@@ -77,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Worker processes that `easel serve` starts; by default one for each device."""
     device: Annotated[str, Meta(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
     """Device that a worker draws on: `auto`, `cuda:0`, `mps`, `cpu`."""
+    model_aliases: str = DEFAULT_MODEL_ALIASES
+    """Names, with commas, that OpenAI's clients may use for z-image-turbo; z-image-turbo alone allows no other."""
     price_credits: Decimal = Decimal("0.026")
     """Credits that one picture costs."""
     first_credits: Decimal = Decimal(100)
@@ -176,6 +183,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def cors_origin_list(self) -> list[str]:
         """The origins whose pages may call the API."""
         return _listed(self.cors_origins)
+
+    @property
+    def model_alias_set(self) -> frozenset[str]:
+        """The names that OpenAI's clients may use for the model, beside its own."""
+        return frozenset(_listed(self.model_aliases))
 
     @property
     def callback_destinations(self) -> Destinations:
@@ -293,6 +305,7 @@ def _check(settings: Settings) -> None:
     _ = settings.callback_destinations
     setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
     setting_checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
+    setting_checks.model_names("EASEL_MODEL_ALIASES", settings.model_alias_set)
     setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
     setting_checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
 

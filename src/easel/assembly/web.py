@@ -52,6 +52,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     submit = Submit(data, judge, forecast, submit_settings(settings))
     streams = Streams(StreamLimits(settings.streams_per_key, settings.streams_per_address, settings.trusted_networks))
     pieces = PicturePieces(kept)
+    aliases = settings.model_alias_set
     link_base = LinkBase(settings.public_url)
     swept = sweep(settings, data, kept)
 
@@ -74,8 +75,8 @@ def web_app(settings: Settings, installed: Installation) -> App:
         callbacks=CallbackEndpoints(auth, data),
         task_lists=TaskListEndpoints(auth, answers),
         events=EventEndpoint(auth, answers, streams),
-        account=AccountEndpoints(data, auth),
-        openai_images=OpenaiImageEndpoint(auth, submit, answers, streams, pieces, link_base),
+        account=AccountEndpoints(data, auth, aliases),
+        openai_images=OpenaiImageEndpoint(auth, submit, answers, streams, pieces, link_base, aliases),
         pictures=PictureEndpoint(kept, pieces, PictureReader(data), keys),
         health=HealthEndpoints(data, kept),
         documents=DocumentEndpoints(link_base),

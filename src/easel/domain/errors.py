@@ -13,7 +13,8 @@ from typing import Final
 from easel.domain.rate import Standing
 from easel.domain.task import ErrorCode
 
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
+MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
+"""What looks like the name of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class ContentPolicyViolation(Refusal):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.generation, self.task = _both(ErrorCode.CONTENT_POLICY_VIOLATION, message, "invalid_request_error")
+        self.openai = _moderation_blocked(message)
+
+
+def _moderation_blocked(message: str) -> Wording:
+    """What OpenAI calls a refusal by moderation."""
+    return Wording("moderation_blocked", message, "image_generation_user_error")
 
 
 class InvalidTaskId(Refusal):
@@ -108,7 +115,7 @@ class ModelAccessDenied(Refusal):
     status = 403
 
     def __init__(self, model: str) -> None:
-        named = f": {model}" if _MODEL_NAME.fullmatch(model) else ""
+        named = f": {model}" if MODEL_NAME.fullmatch(model) else ""
         message = f"Token does not have access to model{named}"
         super().__init__(message)
         self.generation, self.task = _both("model_access_denied", message, "invalid_request_error")
@@ -131,6 +138,28 @@ class NotFound(Refusal):
     generation, task = _both("not_found", "There is nothing at this address", "invalid_request_error")
 
 
+class NoSuchAddress(NotFound):
+    """404: no path of ours. It says where things are, since the usual reason is a base URL that is set wrong."""
+
+    generation, task = _both(
+        "not_found",
+        "There is nothing at this address. The API is at /v1 and described at /docs; "
+        "the base URL of OpenAI's clients ends in /openai/v1",
+        "invalid_request_error",
+    )
+
+
+class EditsNotOffered(Refusal):
+    """404, for OpenAI's clients: no picture is made from another one."""
+
+    status = 404
+    generation, task = _both(
+        "edits_not_offered",
+        "Edits and variations of pictures are not offered: Z-Image-Turbo draws from a prompt alone",
+        "invalid_request_error",
+    )
+
+
 class ModelNotFound(Refusal):
     """404, OpenAI's way to say that the model does not exist, or that the key may not use it.
 
@@ -140,7 +169,7 @@ class ModelNotFound(Refusal):
     status = 404
 
     def __init__(self, model: str) -> None:
-        named = f" `{model}`" if _MODEL_NAME.fullmatch(model) else ""
+        named = f" `{model}`" if MODEL_NAME.fullmatch(model) else ""
         message = f"The model{named} does not exist or you do not have access to it."
         super().__init__(message)
         self.generation, self.task = _both("model_not_found", message, "invalid_request_error")
@@ -294,6 +323,8 @@ class OrderFailed(Refusal):
         self.retry_after_s = 2 if self.status == 503 else None
         type_ = "api_error" if self.status >= 500 else "invalid_request_error"
         self.generation, self.task = _both(code, message, type_)
+        if code is ErrorCode.CONTENT_POLICY_VIOLATION:
+            self.openai = _moderation_blocked(message)
 
 
 _STATUS_OF_FAILED_TASK: Final[Mapping[ErrorCode, int]] = {

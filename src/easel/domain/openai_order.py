@@ -3,7 +3,7 @@
 It knows what OpenAI's fields mean here and what of them is ignored; the bounds of one picture are `order`'s own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, cast, get_args
 
@@ -15,7 +15,6 @@ ResponseFormat: TypeAlias = Literal["url", "b64_json"]
 RESPONSE_FORMATS: Final[tuple[ResponseFormat, ...]] = get_args(ResponseFormat)
 
 PICTURES_MAX: Final = 10
-DEFAULT_RESPONSE_FORMAT: Final[ResponseFormat] = "url"
 DEFAULT_OUTPUT_FORMAT: Final = "png"
 """OpenAI's own, and what code that was written for it calls its files; elsewhere Easel's is WebP."""
 
@@ -30,7 +29,20 @@ class OpenaiOrder:
     """One order for each picture, alike but for their seeds, and how the pictures are to be answered."""
 
     orders: tuple[Order, ...]
-    response_format: ResponseFormat
+    response_format: ResponseFormat | None
+    """None for both: most clients of today read `b64_json` without asking for it, and older ones `url`."""
+    is_streamed: bool
+    """Whether the answer is to be a stream of events, which hold the pictures whatever `response_format` says."""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the answer holds the pictures themselves."""
+        return self.is_streamed or self.response_format != "url"
+
+    @property
+    def has_links(self) -> bool:
+        """Whether the answer holds links to the pictures."""
+        return not self.is_streamed and self.response_format != "b64_json"
 
     @property
     def model(self) -> str:
@@ -38,25 +50,34 @@ class OpenaiOrder:
         return self.orders[0].model
 
 
-def parse(fields: object) -> OpenaiOrder:
-    """The order that a decoded JSON body asks for. Without a model it is for the only one.
+def parse(fields: object, aliases: Collection[str] = (), default_model: str | None = None) -> OpenaiOrder:
+    """The order that a decoded JSON body asks for. Without a model it is for the default one, or else for the only one.
 
-    Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`,
+    `aliases` are other names of the only model. Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`,
     `user`, …), are ignored; `null` means absent. Pictures of one order have seeds in a row where it names one.
     Raises InvalidRequest, or ModelNotFound.
     """
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body must be a JSON object")
     given = cast("Mapping[str, object]", fields)
-    _refuse_stream(given.get("stream"))
-    first = _one(given)
+    first = _one(given, aliases, default_model)
     count = _count(given.get("n"))
     orders = tuple(replace(first, seed=_seed(first.seed, number)) for number in range(count))
-    return OpenaiOrder(orders, _response_format(given.get("response_format")))
+    return OpenaiOrder(orders, _response_format(given.get("response_format")), _is_streamed(given.get("stream")))
 
 
-def _one(given: Mapping[str, object]) -> Order:
-    model, output_format = given.get("model"), given.get("output_format")
+def named_model(name: str, aliases: Collection[str]) -> str:
+    """The model that a name means, which is the name itself where it is nobody's alias."""
+    return MODELS[0] if name in aliases else name
+
+
+def _one(given: Mapping[str, object], aliases: Collection[str], default_model: str | None) -> Order:
+    output_format = given.get("output_format")
+    model = given.get("model")
+    if model is None:
+        model = default_model
+    if isinstance(model, str):
+        model = named_model(model, aliases)
     try:
         return order_rules.parse(
             {
@@ -100,19 +121,17 @@ def _count(value: object) -> int:
     return value
 
 
-def _refuse_stream(value: object) -> None:
-    if value is None or value is False:
-        return
-    if value is True:
-        raise InvalidRequest(
-            "stream is not supported here: leave it out, and the answer has the whole picture", "stream"
-        )
-    raise InvalidRequest("stream must be false", "stream")
-
-
-def _response_format(value: object) -> ResponseFormat:
+def _is_streamed(value: object) -> bool:
     if value is None:
-        return DEFAULT_RESPONSE_FORMAT
+        return False
+    if not isinstance(value, bool):
+        raise InvalidRequest("stream must be true or false", "stream")
+    return value
+
+
+def _response_format(value: object) -> ResponseFormat | None:
+    if value is None:
+        return None
     for known in RESPONSE_FORMATS:
         if value == known:
             return known

@@ -14,21 +14,21 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from easel.domain.errors import (
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
-    NotFound,
+    NoSuchAddress,
     RateLimitExceeded,
     Refusal,
     ServiceUnavailable,
 )
 from easel.outside.pictures import StorageFailed
 from easel.store.database import DatabaseUnavailable
-from easel.web import documents
+from easel.web import documents, openai_images
 from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
@@ -65,7 +65,7 @@ def routes(to: Endpoints) -> list[BaseRoute]:
     return [
         Route("/v1/images/generations", to.tasks.create, methods=["POST"]),
         Route("/v1/tasks", to.task_lists.page, methods=["GET"]),
-        Route("/v1/tasks/batch", to.task_lists.batch, methods=["POST"]),
+        _OwnPath("/v1/tasks/batch", to.task_lists.batch, methods=["POST"]),
         # One route for both, so that an answer of 405 names both.
         Route("/v1/tasks/{task_id}", _by_method(GET=to.tasks.read, DELETE=to.tasks.erase), methods=["GET", "DELETE"]),
         Route("/v1/tasks/{task_id}/cancel", to.tasks.cancel, methods=["POST"]),
@@ -75,7 +75,13 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/v1/credits", to.account.credits, methods=["GET"]),
         Route("/v1/models", to.account.models, methods=["GET"]),
         Route("/openai/v1/images/generations", to.openai_images.create, methods=["POST"]),
+        Route("/openai/v1/images/edits", openai_images.refuse_edit, methods=["POST"]),
+        Route("/openai/v1/images/variations", openai_images.refuse_edit, methods=["POST"]),
         Route("/openai/v1/models", to.account.models, methods=["GET"]),
+        Route("/openai/v1/models/{model:path}", to.account.model, methods=["GET"]),
+        # Azure's address of the same, whose deployments are named after their models.
+        Route("/openai/deployments/{model:path}/images/generations", to.openai_images.create, methods=["POST"]),
+        Route("/openai/deployments/{model:path}/images/edits", openai_images.refuse_edit, methods=["POST"]),
         Route("/pictures/{grant}/{file}", to.pictures.read, methods=["GET"]),
         Route("/healthz", to.health.alive, methods=["GET"]),
         Route("/readyz", to.health.ready, methods=["GET"]),
@@ -83,6 +89,15 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/docs", to.documents.reference_page, methods=["GET"]),
         Route("/docs/reference.css", documents.reference_style, methods=["GET"]),
     ]
+
+
+class _OwnPath(Route):
+    """A path that is never taken for one of a pattern's, so that a wrong method is 405."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Called by the router."""
+        match, found = super().matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), found
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -179,7 +194,7 @@ class _Exchange:
         log.info(
             "request",
             method=self._scope["method"] if self._scope["method"].isalpha() else "?",
-            route=route.path if isinstance(route, Route) else None,
+            route=route.path_format if isinstance(route, Route) else None,
             status=state.get("refused_with", self.status),
             ms=round((time.monotonic() - self._started_s) * 1000, 1),
             request_id=self._request_id,
@@ -189,5 +204,5 @@ class _Exchange:
 
 
 def _routing_refusal(error: HTTPException) -> Refusal:
-    known: dict[int, Callable[[], Refusal]] = {404: NotFound, 405: MethodNotAllowed}
+    known: dict[int, Callable[[], Refusal]] = {404: NoSuchAddress, 405: MethodNotAllowed}
     return known.get(error.status_code, lambda: InvalidRequest("The request could not be understood"))()

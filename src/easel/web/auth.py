@@ -21,6 +21,7 @@ from easel.domain.rate import Quota
 from easel.store import accounts
 from easel.store.database import Database
 from easel.web.limits import site
+from easel.web.openai_errors import is_for_openai
 
 HOLDER_LIFETIME_S: Final = 0.5
 KNOWN_MAX: Final = 10_000
@@ -102,4 +103,7 @@ class Auth:
 
 def _presented_key(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return key.strip()
+    # Azure's way, which OpenAI's SDKs have beside their own.
+    return request.headers.get("api-key", "").strip() if is_for_openai(request.url.path) else ""

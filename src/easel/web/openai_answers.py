@@ -1,4 +1,4 @@
-"""Finished pictures in OpenAI's shape: as links, or in the answer itself, in base64.
+"""Finished pictures in OpenAI's shape: as links, in the answer itself in base64, or both; in one body, or as events.
 
 In base64 an answer can be large: ten pictures of several megabytes. It is read from storage and sent in pieces, so that
 an answer under way holds no more than a piece in memory, however slowly it is read. Its length is told beforehand, so a
@@ -12,12 +12,26 @@ from typing import Any, Final
 
 from starlette.responses import Response, StreamingResponse
 
+from easel.domain.errors import OrderFailed
+from easel.domain.openai_order import OpenaiOrder
 from easel.domain.picture import object_name
+from easel.domain.task import ErrorCode
 from easel.outside.pictures import Pictures
 from easel.store.tasks import Task
 from easel.web import wire
-from easel.web.answers import json_answer
 from easel.web.picture_pieces import PicturePieces
+
+COMPLETED_EVENT: Final = "image_generation.completed"
+_EVENTS: Final = "text/event-stream"
+_JSON: Final = "application/json"
+_NOT_KEPT: Final = {"cache-control": "no-store"}
+_NO_TOKENS: Final = {"image_tokens": 0, "text_tokens": 0}
+_UNCHOSEN: Final[Mapping[str, Any]] = {
+    "background": "opaque",
+    "quality": "auto",
+    "usage": {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0},
+}
+"""What OpenAI's event has and Easel has no choice of: nothing is counted in tokens."""
 
 _BEFORE: Final = b'"b64_json":"'
 # Where a picture belongs. No text in an answer can hold this, since JSON escapes its quotation marks.
@@ -32,35 +46,71 @@ class Finished:
     failed: Sequence[Task]
 
 
-def links_answer(finished: Finished, headers: Mapping[str, str]) -> Response:
-    """The pictures as links."""
-    pictures = [{"seed": task.seed, "url": url} for task, url in finished.completed]
-    return json_answer(_body(finished, pictures), headers=headers)
+def answer(finished: Finished, order: OpenaiOrder, pieces: PicturePieces, headers: Mapping[str, str]) -> Response:
+    """The pictures in the way that the order asks for."""
+    if order.is_streamed:
+        return _with_files(_events(finished), _EVENTS, finished, pieces, headers)
+    body = wire.encode(_body(finished, order))
+    if order.has_files:
+        return _with_files(body, _JSON, finished, pieces, headers)
+    return Response(body, media_type=_JSON, headers={**_NOT_KEPT, **headers})
 
 
-def base64_answer(finished: Finished, pieces: PicturePieces, headers: Mapping[str, str]) -> Response:
-    """The pictures themselves."""
-    pictures = [{"b64_json": "", "seed": task.seed} for task, _ in finished.completed]
-    body = wire.encode(_body(finished, pictures))
-    length = len(body) + sum(_base64_length(_size_bytes(task)) for task, _ in finished.completed)
-    return StreamingResponse(
-        _spelt_out(body, finished, pieces),
-        media_type="application/json",
-        headers={"cache-control": "no-store", "content-length": str(length), **headers},
+def _body(finished: Finished, order: OpenaiOrder) -> dict[str, Any]:
+    pictures: list[dict[str, Any]] = []
+    for task, url in finished.completed:
+        picture: dict[str, Any] = {"seed": task.seed}
+        if order.has_files:
+            picture["b64_json"] = ""
+        if order.has_links:
+            picture["url"] = url
+        pictures.append(picture)
+    return {"data": pictures, **_common(finished.completed[0][0], "created"), **_errors(finished)}
+
+
+def _events(finished: Finished) -> bytes:
+    """One event for each picture. What failed is told in the last."""
+    tasks = [task for task, _ in finished.completed]
+    events = [
+        {"b64_json": "", "seed": task.seed, "type": COMPLETED_EVENT, **_common(task, "created_at"), **_UNCHOSEN}
+        for task in tasks
+    ]
+    events[-1] |= _errors(finished)
+    return b"".join(
+        b"event: " + COMPLETED_EVENT.encode() + b"\ndata: " + wire.encode(each) + b"\n\n" for each in events
     )
 
 
-def _body(finished: Finished, pictures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    task = finished.completed[0][0]
-    body: dict[str, Any] = {
-        "created": int(task.created_at.timestamp()),
-        "data": pictures,
+def _common(task: Task, created: str) -> dict[str, Any]:
+    return {
+        created: int(task.created_at.timestamp()),
         "output_format": task.output_format,
         "size": f"{task.width_px}x{task.height_px}",
     }
-    if finished.failed:
-        body["errors"] = [{"code": each.error_code, "message": each.error_message} for each in finished.failed]
-    return body
+
+
+def _errors(finished: Finished) -> dict[str, Any]:
+    if not finished.failed:
+        return {}
+    refusals = [refusal(task) for task in finished.failed]
+    wordings = [each.openai or each.generation for each in refusals]
+    return {"errors": [{"code": wording.code, "message": wording.message} for wording in wordings]}
+
+
+def refusal(task: Task) -> OrderFailed:
+    """Why a failed task has no picture."""
+    return OrderFailed(ErrorCode(task.error_code or ErrorCode.UNKNOWN_ERROR), task.error_message or "")
+
+
+def _with_files(
+    body: bytes, media_type: str, finished: Finished, pieces: PicturePieces, headers: Mapping[str, str]
+) -> Response:
+    length = len(body) + sum(_base64_length(_size_bytes(task)) for task, _ in finished.completed)
+    return StreamingResponse(
+        _spelt_out(body, finished, pieces),
+        media_type=media_type,
+        headers={**_NOT_KEPT, "content-length": str(length), **headers},
+    )
 
 
 async def _spelt_out(body: bytes, finished: Finished, pieces: PicturePieces) -> AsyncIterator[bytes]:

@@ -26,12 +26,15 @@ from easel.web.task_answers import PERMIT_TIMEOUT_S, TaskAnswers
 
 DEFAULT_PATIENCE_S: Final = 600.0
 """After how long a client is taken to give up that does not tell: the default of OpenAI's SDKs."""
+NODE_PATIENCE_S: Final = 300.0
+"""The same for OpenAI's SDK on Node.js, whose `fetch` waits no longer for the head of an answer (undici's headersTimeout)."""
 WAIT_S_MAX: Final = 3600.0
 ANSWERING_S: Final = 10.0
 """How long before that it is answered, though never more than a fifth of its patience: an answer that comes just after
 it left would be lost."""
 _PATIENCE_HEADERS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")
-"""Where OpenAI's SDKs, for Python and for JavaScript, tell after how many seconds they give up."""
+"""Where OpenAI's SDKs tell after how many seconds they give up: for Python always, for JavaScript only where the program
+set a time-out with the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _patience_s(request: Request) -> float:
             patience_s = float(request.headers.get(header, ""))
             if 0 < patience_s < math.inf:
                 return patience_s
-    return DEFAULT_PATIENCE_S
+    return NODE_PATIENCE_S if request.headers.get("x-stainless-runtime") == "node" else DEFAULT_PATIENCE_S
 
 
 async def _look(database: Database, watches: Sequence[Watch]) -> None:

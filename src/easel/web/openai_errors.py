@@ -1,4 +1,4 @@
-"""Refusals in OpenAI's words, for every address under /openai/.
+"""Refusals in OpenAI's words, for every address under /openai/, and one for OpenAI's clients elsewhere.
 
 What its SDK makes of them: 400, 401, 403, 404, 409, 422 and 429 become exceptions of their own, 5xx another one, and
 408, 409, 429 and 5xx are tried again, twice unless told otherwise, after `Retry-After`.
@@ -7,9 +7,16 @@ What its SDK makes of them: 400, 401, 403, 404, 409, 422 and 429 become exceptio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from easel.domain.errors import IdempotencyConflict, Refusal
+from starlette.requests import Request
+
+from easel.domain.errors import IdempotencyConflict, InvalidRequest, Refusal
 
 _PREFIX: Final = "/openai/"
+_HEADER_OF_ITS_SDKS: Final = "x-stainless-"
+_WRONG_BASE_URL: Final = (
+    "This address answers with a task, which OpenAI's clients cannot read: "
+    "set the client's base URL to this service's address with /openai/v1 at its end"
+)
 _NO_MORE: Final = {"x-should-retry": "false"}
 
 
@@ -28,3 +35,13 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
 def error_headers(refusal: Refusal) -> Mapping[str, str]:
     """What keeps OpenAI's SDK from trying again what it would try in vain: what is 504 took too long already."""
     return _NO_MORE if refusal.status == 504 or isinstance(refusal, IdempotencyConflict) else {}
+
+
+def refuse_other_clients(request: Request, fields: object) -> None:
+    """Tell OpenAI's clients, where tasks are created, which base URL they need, before anything is charged.
+
+    Raises InvalidRequest for a request that only they make: with a header of their SDKs or with `response_format`.
+    """
+    is_sdk = any(name.startswith(_HEADER_OF_ITS_SDKS) for name in request.headers)
+    if is_sdk or (isinstance(fields, dict) and "response_format" in fields):
+        raise InvalidRequest(_WRONG_BASE_URL)

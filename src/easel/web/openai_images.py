@@ -5,7 +5,7 @@ drawn by then are charged, and answered where anybody is left to be answered. Wi
 come again, and the task goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +15,7 @@ from easel.actions.abandon import abandon
 from easel.actions.submit import Submission, Submit
 from easel.domain import openai_order
 from easel.domain.api_key import Holder
-from easel.domain.errors import ModelNotFound, OrderFailed, ServiceUnavailable, Unauthorized
+from easel.domain.errors import EditsNotOffered, ModelNotFound, OrderFailed, ServiceUnavailable, Unauthorized
 from easel.domain.openai_order import OpenaiOrder
 from easel.domain.task import ErrorCode, Status
 from easel.store.tasks import Task
@@ -33,8 +33,13 @@ _TOO_LATE: Final = "The pictures were not finished in the time that the client w
 _ERASED: Final = "The picture is no longer kept"
 
 
+async def refuse_edit(_request: Request) -> Response:
+    """For `POST /openai/v1/images/edits` and `…/variations`. Raises EditsNotOffered."""
+    raise EditsNotOffered
+
+
 class OpenaiImageEndpoint:
-    """`POST /openai/v1/images/generations`."""
+    """`POST /openai/v1/images/generations`, also at Azure's address, whose path names the model."""
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class OpenaiImageEndpoint:
         streams: Streams,
         pieces: PicturePieces,
         link_base: LinkBase,
+        model_aliases: Collection[str],
     ) -> None:
         self._auth = auth
         self._submit = submit
@@ -51,6 +57,7 @@ class OpenaiImageEndpoint:
         self._streams = streams
         self._pieces = pieces
         self._link_base = link_base
+        self._model_aliases = model_aliases
 
     async def create(self, request: Request) -> Response:
         """The pictures; fewer than ordered where some failed, and a refusal where all did."""
@@ -59,7 +66,8 @@ class OpenaiImageEndpoint:
             return await self._create(request, holder)
 
     async def _create(self, request: Request, holder: Holder) -> Response:
-        order = openai_order.parse(await json_body(request))
+        fields, deployment = await json_body(request), request.path_params.get("model")
+        order = openai_order.parse(fields, self._model_aliases, deployment)
         if not holder.may_use(order.model):
             raise ModelNotFound(order.model)
         key = idempotency_key(request)
@@ -70,9 +78,7 @@ class OpenaiImageEndpoint:
         ended = await self._ended(request, holder, accepted.tasks, is_repeatable=key is not None)
         finished = await self._finished(ended, order)
         headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
-        if order.response_format == "b64_json":
-            return openai_answers.base64_answer(finished, self._pieces, headers)
-        return openai_answers.links_answer(finished, headers)
+        return openai_answers.answer(finished, order, self._pieces, headers)
 
     async def _ended(
         self, request: Request, holder: Holder, accepted: Sequence[Task], *, is_repeatable: bool
@@ -108,8 +114,8 @@ class OpenaiImageEndpoint:
             return Finished(shown, failed)
         if completed:
             raise OrderFailed(ErrorCode.RESOURCE_NOT_FOUND, _ERASED)
-        raise OrderFailed(ErrorCode(failed[0].error_code or ErrorCode.UNKNOWN_ERROR), failed[0].error_message or "")
+        raise openai_answers.refusal(failed[0])
 
     async def _is_kept(self, task: Task, order: OpenaiOrder) -> bool:
         # Looked up before the answer begins: what is missing after that can only be told by breaking it off.
-        return order.response_format == "url" or await openai_answers.is_kept(task, self._pieces.pictures)
+        return not order.has_files or await openai_answers.is_kept(task, self._pieces.pictures)

@@ -7,12 +7,13 @@ dictionary and must not change it.
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 import yaml
 
-Node: TypeAlias = Mapping[str, Any]
+from easel.web import openapi_flat
+from easel.web.openapi_flat import Node as Node
 
 NAME: Final = "x-name"
 """Where an expanded schema keeps the name it was referred to by."""
@@ -31,15 +32,21 @@ def document() -> dict[str, Any]:
 
 
 @cache
+def served() -> dict[str, Any]:
+    """The document as generators of clients understand it."""
+    return openapi_flat.flat(document())
+
+
+@cache
 def document_json() -> bytes:
     """The body of `/openapi.json`, in the order in which the document is written."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(served())
 
 
 def document_json_at(base_url: str) -> bytes:
     """The same for a service at an address of its own, which may have a path."""
-    servers = [{**server, "url": base_url} for server in document()["servers"]]
-    return msgspec.json.encode({**document(), "servers": servers})
+    servers = [{**server, "url": base_url} for server in served()["servers"]]
+    return msgspec.json.encode({**served(), "servers": servers})
 
 
 def expanded(document: Node) -> dict[str, Any]:
@@ -59,35 +66,17 @@ def _plain(document: Node, node: Any, depth: int) -> Any:
         return node
     below: dict[str, Any] = {}
     for part in node.get("allOf", ()):
-        below = _merged(below, _plain(document, part, depth + 1))
+        below = openapi_flat.merged(document, below, _plain(document, part, depth + 1))
         below.pop(NAME, None)
     pointer = node.get("$ref")
     if isinstance(pointer, str):
-        below = _merged(below, _plain(document, _target(document, pointer), depth + 1)) | _name(pointer)
+        below = openapi_flat.merged(
+            document, below, _plain(document, openapi_flat.target(document, pointer), depth + 1)
+        ) | _name(pointer)
     own = {key: _plain(document, value, depth + 1) for key, value in node.items() if key not in ("$ref", "allOf")}
-    return _merged(below, own)
-
-
-def _target(document: Node, pointer: str) -> Any:
-    found: Any = document
-    for part in pointer.removeprefix("#/").split("/"):
-        found = found[part.replace("~1", "/").replace("~0", "~")]
-    return found
+    return openapi_flat.merged(document, below, own)
 
 
 def _name(pointer: str) -> dict[str, str]:
     name = pointer.removeprefix(_SCHEMAS_POINTER)
     return {NAME: name} if pointer.startswith(_SCHEMAS_POINTER) and "/" not in name else {}
-
-
-def _merged(below: Node, above: Node) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merged(old, value)
-        elif key == "required" and isinstance(old, list):
-            merged[key] = [*old, *(name for name in value if name not in old)]
-        else:
-            merged[key] = value
-    return merged

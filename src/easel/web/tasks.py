@@ -11,7 +11,7 @@ from easel.domain import order as order_rules
 from easel.domain.callback import Destinations
 from easel.domain.errors import RateLimitExceeded
 from easel.outside.pictures import Pictures
-from easel.web import wire
+from easel.web import openai_errors, wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
 from easel.web.bodies import asked_wait_s, idempotency_key, json_body, preferred_wait_s
@@ -44,7 +44,9 @@ class TaskEndpoints:
     async def create(self, request: Request) -> Response:
         """Accept an order; the answer is its pending task, or with `Prefer: wait` what has become of it."""
         holder = await self._auth.creator(request)
-        order = order_rules.parse(await json_body(request), self._destinations)
+        fields = await json_body(request)
+        openai_errors.refuse_other_clients(request, fields)
+        order = order_rules.parse(fields, self._destinations)
         submission = Submission(
             holder, [order], request.state.request_id, self._link_base.of(request), idempotency_key(request)
         )

@@ -170,11 +170,13 @@ def credits_body(balance: Balance, spending: KeySpending) -> dict[str, Any]:
 def models_body(usable: frozenset[str] | None) -> dict[str, Any]:
     """The models that a key may use, in OpenAI's list shape."""
     models = [model for model in MODELS if usable is None or model in usable]
+    return {"data": [model_body(model) for model in models], "object": "list"}
+
+
+def model_body(name: str) -> dict[str, Any]:
+    """One model, in OpenAI's shape."""
     # A model has no moment of creation here, and OpenAI's clients want a number.
-    return {
-        "data": [{"created": 0, "id": model, "object": "model", "owned_by": "easel"} for model in models],
-        "object": "list",
-    }
+    return {"created": 0, "id": name, "object": "model", "owned_by": "easel"}
 
 
 def error_body(refusal: Refusal, path: str) -> dict[str, Any]:

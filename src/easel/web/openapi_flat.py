@@ -1,0 +1,83 @@
+"""The OpenAPI document in the form that generators of clients understand.
+
+The document as it is written says much in few words: it refers to parts of other schemas, narrows what it refers to, and
+adds schemas up. Here every schema stands on its own, and refers to others by their name alone. It admits the same.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+Node: TypeAlias = Mapping[str, Any]
+
+_NAME_DEPTH: Final = 3
+"""Parts of a pointer to something that has a name: `components`, `schemas`, `Task`."""
+_ANNOTATIONS: Final = {"description", "summary"}
+
+
+def flat(document: Node) -> dict[str, Any]:
+    """The document without `allOf`, without anything beside `$ref`, and with references to named components alone.
+
+    A boolean that must be true is said to be none that is false, and the reverse: many generators cannot read `const` there.
+    """
+    flattened: dict[str, Any] = _flat(document, document)
+    return flattened
+
+
+def target(document: Node, pointer: str) -> Any:
+    """What a reference within the document points to. Raises KeyError."""
+    found: Any = document
+    for part in _parts(pointer):
+        found = found[part]
+    return found
+
+
+def merged(document: Node, below: Node, above: Node) -> dict[str, Any]:
+    """The sum of two nodes; where both say something, the one above counts."""
+    total = dict(below)
+    for key, value in above.items():
+        old = total.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            total[key] = merged(document, _opened(document, old), _opened(document, value))
+        elif key == "required" and isinstance(old, list):
+            total[key] = [*old, *(name for name in value if name not in old)]
+        else:
+            total[key] = value
+    return total
+
+
+def _flat(document: Node, node: Any) -> Any:
+    if isinstance(node, list):
+        return [_flat(document, item) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    if _is_name(node):
+        return {"$ref": node["$ref"]}
+    if "$ref" in node or "allOf" in node:
+        return _flat(document, _opened(document, node))
+    plain = {key: _flat(document, value) for key, value in node.items()}
+    if isinstance(plain.get("const"), bool):
+        plain |= {"type": "boolean", "not": {"enum": [not plain.pop("const")]}}
+    return plain
+
+
+def _is_name(node: Node) -> bool:
+    """Whether a node says no more than the name of a component."""
+    pointer = node.get("$ref")
+    return isinstance(pointer, str) and len(_parts(pointer)) == _NAME_DEPTH and node.keys() <= {"$ref", *_ANNOTATIONS}
+
+
+def _opened(document: Node, node: Any) -> Any:
+    """A node that says itself what it referred to; below it references stay."""
+    if not isinstance(node, Mapping):
+        return node
+    opened: dict[str, Any] = {}
+    if "$ref" in node:
+        opened = _opened(document, target(document, node["$ref"]))
+    for part in node.get("allOf", ()):
+        opened = merged(document, opened, _opened(document, part))
+    own = {key: value for key, value in node.items() if key not in ("$ref", "allOf")}
+    return merged(document, opened, own)
+
+
+def _parts(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("#/").split("/")]
