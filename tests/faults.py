@@ -157,3 +157,16 @@ def assert_all_drawn(service: Service, key: str, task_ids: list[str], timeout_s:
             "SELECT cause, count(*) FROM ledger WHERE kind = 'capture' AND cause = ANY (%s) GROUP BY cause", (task_ids,)
         ).fetchall()
     assert {(cause, count) for cause, count in rows} == {(task_id, 1) for task_id in task_ids}
+
+
+@contextmanager
+def a_file_in_place_of(folder: Path) -> Iterator[None]:
+    """Storage that refuses whatever it is asked."""
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.write_text("not a folder")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)

@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.event_stream import all_events
-from tests.faults import assert_picture_is_there, await_draw, entries, events
+from tests.faults import a_file_in_place_of, assert_picture_is_there, await_draw, entries, events
 from tests.running_service import Service, eventually, finish, reachable_folder, read_task, submit
 
 SWEPT_WITHIN_S: Final = 20.0
@@ -81,18 +80,6 @@ def rows_that_hold(service: Service, text: str) -> list[str]:
                 (f"%{text}%",),
             ).fetchone()
         ]
-
-
-@contextmanager
-def a_file_in_place_of(folder: Path) -> Iterator[None]:
-    aside = folder.with_name("aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
-    try:
-        yield
-    finally:
-        folder.unlink()
-        aside.rename(folder)
 
 
 def test_an_erased_task_has_neither_picture_nor_prompt_nor_address_and_still_cost_what_it_did(

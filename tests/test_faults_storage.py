@@ -15,7 +15,7 @@ from easel.actions import settle
 from easel.domain.task import ErrorCode
 from easel.outside import private_postgres
 from easel.store.database import Database
-from tests.faults import assert_nothing_runs, assert_picture_is_there, await_draw, entries, events
+from tests.faults import a_file_in_place_of, assert_nothing_runs, assert_picture_is_there, await_draw, entries, events
 from tests.running_service import Service, eventually, finish, reachable_folder, submit
 
 READY_AGAIN_WITHIN_S = 8.0
@@ -36,18 +36,6 @@ def pictures_of(service: Service) -> Path:
 
 def files_in(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
-
-
-@contextmanager
-def a_file_in_place_of(folder: Path) -> Iterator[None]:
-    aside = folder.with_name("aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
-    try:
-        yield
-    finally:
-        folder.unlink()
-        aside.rename(folder)
 
 
 @contextmanager

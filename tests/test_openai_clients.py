@@ -13,6 +13,9 @@ import openai
 import pytest
 from PIL import Image
 
+from easel import settings
+from easel.domain import openai_order
+from easel.domain.errors import ModelNotFound
 from easel.settings import DEFAULT_MODEL_ALIASES
 from tests.moderated import MESSAGE, REFUSED
 from tests.openai_client import DRAWN, OPENAI_GENERATIONS, PRICE, account_of, async_sdk, sdk
@@ -25,8 +28,8 @@ AZURE_VERSION: Final = "2025-04-01-preview"
 @pytest.fixture(scope="module")
 def renamed() -> Iterator[Service]:
     """A service that knows the model by one other name, and answers refused prompts at once."""
-    settings = {"model_aliases": "my-painter, art/painter-2", "moderation_block": "http"}
-    with reachable_folder() as folder, Service(folder, **settings) as running:
+    named = {"model_aliases": "my-painter, art/painter-2", "moderation_block": "http"}
+    with reachable_folder() as folder, Service(folder, **named) as running:
         yield running
 
 
@@ -109,16 +112,36 @@ def test_the_operator_says_which_names_are_allowed(renamed: Service) -> None:
                 client.images.generate(**{**DRAWN, "model": name})
 
 
-def test_a_key_that_may_not_use_the_model_may_not_use_its_other_names(service: Service, key: str) -> None:
+def test_the_model_alone_as_its_alias_allows_no_other_name() -> None:
+    aliases = settings.read(
+        {"EASEL_DATA_DIR": "/var/tmp/easel", "EASEL_MODEL_ALIASES": "z-image-turbo"}
+    ).model_alias_set
+    assert openai_order.parse(DRAWN, aliases).model == "z-image-turbo"
+    with pytest.raises(ModelNotFound):
+        openai_order.parse({**DRAWN, "model": "gpt-image-1"}, aliases)
+
+
+def limit_to(service: Service, key: str, models: str) -> None:
     with service.database() as connection:
-        connection.execute("UPDATE api_keys SET models = '{gpt-image-1}' WHERE hint = %s", (key[-4:],))
+        connection.execute("UPDATE api_keys SET models = %s WHERE hint = %s", ([models], key[-4:]))
+
+
+def test_a_key_that_may_not_use_the_model_may_not_use_its_other_names(service: Service, key: str) -> None:
+    limit_to(service, key, "gpt-image-1")
     with sdk(service, key) as client:
         for ask in (
             lambda: client.images.generate(**{**DRAWN, "model": "gpt-image-1"}),
             lambda: client.models.retrieve("gpt-image-1"),
         ):
-            with pytest.raises(openai.NotFoundError):
+            with pytest.raises(openai.NotFoundError, match="`gpt-image-1`"):
                 ask()
+
+
+def test_a_key_that_may_use_the_model_may_use_its_other_names(service: Service, key: str) -> None:
+    limit_to(service, key, "z-image-turbo")
+    with sdk(service, key) as client:
+        assert client.images.generate(**{**DRAWN, "model": "gpt-image-1"}).data
+        assert client.models.retrieve("gpt-image-1").id == "gpt-image-1"
 
 
 # Base URLs as people type them.
@@ -155,8 +178,9 @@ def test_a_request_that_only_openais_clients_make_is_400_where_tasks_are_created
 def test_an_address_without_anything_says_where_things_are(plain: httpx2.Client, path: str) -> None:
     for refused in (plain.get(path), plain.post(path, json=DRAWN)):
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
-        for address in ("/v1", "/openai/v1", "/docs"):
-            assert address in refused.json()["error"]["message"]
+        for words in ("The API is at /v1", "ends in /openai/v1", "described at /docs"):
+            assert words in refused.json()["error"]["message"]
+        assert ("param" in refused.json()["error"]) == path.startswith("/openai")
 
 
 # Refusals in OpenAI's words.
@@ -181,10 +205,15 @@ def test_a_prompt_that_is_refused_at_once_is_told_in_the_same_words(renamed: Ser
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/images/edits", "/openai/v1/images/variations"])
-def test_edits_and_variations_are_not_offered(plain: httpx2.Client, path: str) -> None:
-    refused = plain.post(path, files={"image": ("cat.png", b"\x89PNG")})
-    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "edits_not_offered")
+def test_edits_and_variations_are_not_offered_however_large_the_picture(
+    service: Service, plain: httpx2.Client, path: str
+) -> None:
+    for size_bytes in (4, 300_000, 8_000_000):
+        refused = plain.post(path, files={"image": ("cat.png", b"\x89" * size_bytes)})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "edits_not_offered")
     assert plain.get(path).status_code == 405
+    with service.client() as stranger:
+        assert stranger.post(path).status_code == 401
 
 
 # Streams.
@@ -239,7 +268,7 @@ def test_azures_client_draws_with_its_address_and_its_header(service: Service, k
         for name in ("z-image-turbo", "dall-e-3", "Tongyi-MAI/Z-Image-Turbo"):
             (picture,) = azure.images.generate(**{**DRAWN, "model": name}).data or []
             assert decoded(picture.b64_json or "").size == (376, 376)
-        with pytest.raises(openai.NotFoundError) as raised:
+        with pytest.raises(openai.NotFoundError, match="`other`") as raised:
             azure.images.generate(**{**DRAWN, "model": "other"})
         assert raised.value.code == "model_not_found"
         with pytest.raises(openai.NotFoundError) as raised:
@@ -248,10 +277,13 @@ def test_azures_client_draws_with_its_address_and_its_header(service: Service, k
     assert account_of(service, key)["used"] == pytest.approx(3 * PRICE)
 
 
-@pytest.mark.parametrize(("name", "status"), [("dall-e-3", 200), ("other", 404)])
-def test_the_deployment_is_the_model_where_the_body_names_none(plain: httpx2.Client, name: str, status: int) -> None:
-    order = {key: value for key, value in DRAWN.items() if key != "model"}
-    assert plain.post(f"/openai/deployments/{name}/images/generations", json=order).status_code == status
+@pytest.mark.parametrize("body_model", [{}, {"model": None}, {"model": "z-image-turbo"}, {"model": "other"}], ids=str)
+@pytest.mark.parametrize(("deployment", "status"), [("dall-e-3", 200), ("other-one", 404)])
+def test_the_deployment_is_the_model_whatever_the_body_says(
+    plain: httpx2.Client, deployment: str, status: int, body_model: dict[str, Any]
+) -> None:
+    order = {"prompt": "a cute cat", "size": "376x376", **body_model}
+    assert plain.post(f"/openai/deployments/{deployment}/images/generations", json=order).status_code == status
 
 
 def test_azures_header_is_taken_on_openais_routes_alone(service: Service, key: str) -> None:

@@ -286,6 +286,8 @@ def test_with_an_idempotency_key_pictures_are_answered_again_and_paid_for_once(s
         first, *others = [(links(answer), seeds(answer)) for answer in several]
         again = client.images.with_raw_response.generate(**repeatable)
         embedded = client.images.generate(**repeatable, response_format="b64_json")
+        with client.images.generate(**repeatable, stream=True) as stream:
+            assert len(list(stream)) == 3
     assert others == [first] * 3
     assert again.headers["idempotency-replayed"] == "true"
     assert (links(again.parse()), seeds(embedded)) == first

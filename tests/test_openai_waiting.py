@@ -246,6 +246,20 @@ def test_where_one_of_three_fails_the_answer_has_the_others_and_says_why(slow: S
     assert account_of(slow, key)["used"] == pytest.approx(2 * PRICE)
 
 
+def test_a_stream_of_which_one_of_three_fails_tells_the_others_and_says_why_in_the_last_event(
+    slow: Service, key: str
+) -> None:
+    with sdk(slow, key) as client, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: list(client.images.generate(**DRAWN, n=3, stream=True)))
+        eventually(lambda: len(account_of(slow, key)["tasks"]) == 3)
+        fail(slow, account_of(slow, key)["tasks"][1]["id"], ErrorCode.SERVICE_ERROR)
+        first, last = asked.result()
+    assert "errors" not in (first.model_extra or {})
+    failed = {"code": "service_error", "message": "It failed: service_error"}
+    assert (last.model_extra or {})["errors"] == [failed]
+    assert account_of(slow, key)["used"] == pytest.approx(2 * PRICE)
+
+
 def test_a_service_that_stops_answers_503_and_returns_what_was_paid(data_dir: Path) -> None:
     with Service(data_dir, workers="1", blank_step_s="1") as service:
         key = service.new_key("stopped", "1")

@@ -35,6 +35,7 @@ WRONG: Final = {
     "SECRET": [HIDDEN[:31], "x"],
     "SECRET_FILE": ["/nowhere/at/all", "/"],
     "ENGINE": ["gpu", "sdxl", "nano,blank"],
+    "MODEL_ALIASES": ["gpt image", "a:b", "@cf/x", "-x", "x" * 65, "gpt-image-1; dall-e-3"],
     "WORKERS": ["0", "-1", "65", "two", "1.5"],
     "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "cpu cuda"],
     "GPU_MEMORY": ["high", "16", "lowest"],

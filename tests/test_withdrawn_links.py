@@ -1,7 +1,6 @@
 """Links of pictures that were deleted open nothing, in every web process and whatever storage does."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import httpx2
 import pytest
 
 from easel.domain.picture import object_name
+from tests.faults import a_file_in_place_of
 from tests.finishing import CONTENT, completed, picture_name
 from tests.running_fleet import Fleet
 from tests.running_service import submit
@@ -39,19 +39,6 @@ def file_of(fleet: Fleet, task_id: str) -> Path:
     return fleet.data_dir / "shared" / object_name(picture_name(task_id))
 
 
-@contextmanager
-def refusing(folder: Path) -> Iterator[None]:
-    """Storage that refuses whatever it is asked."""
-    aside = folder.with_name("aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
-    try:
-        yield
-    finally:
-        folder.unlink()
-        aside.rename(folder)
-
-
 def assert_opens(clients: list[httpx2.Client], path: str) -> None:
     for client in clients:
         assert client.get(path).content == CONTENT
@@ -72,7 +59,7 @@ def test_from_the_answer_on_a_deleted_pictures_links_open_nothing_though_storage
         task = completed(two_webs, deleting, submit(deleting)["id"])
         path = path_of(task)
         assert_opens(clients, path)
-        with refusing(two_webs.data_dir / "shared"):
+        with a_file_in_place_of(two_webs.data_dir / "shared"):
             assert deleting.delete(f"/v1/tasks/{task['id']}").json()["deleted"] is True
             assert_opens_nothing([asking], path)
         file = file_of(two_webs, task["id"])

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from easel.domain.callback import Destinations, Network, allowed_host
-from easel.domain.errors import MODEL_NAME
+from easel.domain.model_name import LENGTH_MAX, is_model_name
 from easel.domain.name_server import name_server
 
 AMOUNT_CREDITS_MAX: Final = 1_000_000
@@ -126,8 +126,11 @@ def amount(name: str, value: Decimal) -> None:
 
 def model_names(name: str, texts: Collection[str]) -> None:
     """Names of models. Raises SettingsWrong."""
-    if not all(MODEL_NAME.fullmatch(text) for text in texts):
-        raise SettingsWrong(f"{name} must be names of models with commas between, such as gpt-image-1, dall-e-3.")
+    if not all(is_model_name(text) for text in texts):
+        raise SettingsWrong(
+            f"{name} must be comma-separated names of models, such as gpt-image-1, dall-e-3. A name has at most "
+            f"{LENGTH_MAX} letters, digits, dots, hyphens, underscores and slashes, and begins with a letter or digit."
+        )
 
 
 def lora(name: str, text: str) -> tuple[Path, float]:

@@ -26,7 +26,7 @@ DEFAULT_MODEL_ALIASES: Final = (
     "gpt-image-1, gpt-image-1-mini, gpt-image-1.5, gpt-image-2, chatgpt-image-latest, dall-e-2, dall-e-3, "
     "Tongyi-MAI/Z-Image-Turbo"
 )
-"""What clients have built in that do not let one choose, and what the model is called where its weights are."""
+"""The names that clients send when nobody can choose, and the name of the model's weights."""
 EngineName = Literal["nano", "zimage", "remote", "blank"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
@@ -83,7 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     device: Annotated[str, Meta(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
     """Device that a worker draws on: `auto`, `cuda:0`, `mps`, `cpu`."""
     model_aliases: str = DEFAULT_MODEL_ALIASES
-    """Names, with commas, that OpenAI's clients may use for z-image-turbo; z-image-turbo alone allows no other."""
+    """Comma-separated names that OpenAI's clients may use for z-image-turbo; set to z-image-turbo, it allows no others."""
     price_credits: Decimal = Decimal("0.026")
     """Credits that one picture costs."""
     first_credits: Decimal = Decimal(100)

@@ -5,16 +5,13 @@ endpoint and on its task endpoint; both wordings stand here side by side, with O
 picks one by path. Messages never repeat what the caller sent.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from easel.domain.model_name import is_model_name
 from easel.domain.rate import Standing
 from easel.domain.task import ErrorCode
-
-MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-"""What looks like the name of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,7 @@ class ModelAccessDenied(Refusal):
     status = 403
 
     def __init__(self, model: str) -> None:
-        named = f": {model}" if MODEL_NAME.fullmatch(model) else ""
+        named = f": {model}" if is_model_name(model) else ""
         message = f"Token does not have access to model{named}"
         super().__init__(message)
         self.generation, self.task = _both("model_access_denied", message, "invalid_request_error")
@@ -139,7 +136,7 @@ class NotFound(Refusal):
 
 
 class NoSuchAddress(NotFound):
-    """404: no path of ours. It says where things are, since the usual reason is a base URL that is set wrong."""
+    """404: unknown path. It says where things are, since the usual cause is a wrong base URL."""
 
     generation, task = _both(
         "not_found",
@@ -150,7 +147,7 @@ class NoSuchAddress(NotFound):
 
 
 class EditsNotOffered(Refusal):
-    """404, for OpenAI's clients: no picture is made from another one."""
+    """404, for OpenAI's clients: pictures are made from prompts alone."""
 
     status = 404
     generation, task = _both(
@@ -169,7 +166,7 @@ class ModelNotFound(Refusal):
     status = 404
 
     def __init__(self, model: str) -> None:
-        named = f" `{model}`" if MODEL_NAME.fullmatch(model) else ""
+        named = f" `{model}`" if is_model_name(model) else ""
         message = f"The model{named} does not exist or you do not have access to it."
         super().__init__(message)
         self.generation, self.task = _both("model_not_found", message, "invalid_request_error")

@@ -29,6 +29,8 @@ class OpenaiOrder:
     """One order for each picture, alike but for their seeds, and how the pictures are to be answered."""
 
     orders: tuple[Order, ...]
+    model_name: str
+    """The model as the client called it."""
     response_format: ResponseFormat | None
     """None for both: most clients of today read `b64_json` without asking for it, and older ones `url`."""
     is_streamed: bool
@@ -46,42 +48,46 @@ class OpenaiOrder:
 
     @property
     def model(self) -> str:
-        """What is to draw them all."""
+        """The model that draws them all."""
         return self.orders[0].model
 
 
-def parse(fields: object, aliases: Collection[str] = (), default_model: str | None = None) -> OpenaiOrder:
-    """The order that a decoded JSON body asks for. Without a model it is for the default one, or else for the only one.
+def parse(fields: object, aliases: Collection[str] = (), deployment: str | None = None) -> OpenaiOrder:
+    """The order that a decoded JSON body asks for. Without a model it is for the only one.
 
-    `aliases` are other names of the only model. Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`,
-    `user`, …), are ignored; `null` means absent. Pictures of one order have seeds in a row where it names one.
+    `aliases` are other names of the only model. A deployment, the model in Azure's path, counts whatever the body says.
+    Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`, `user`, …),
+    are ignored; `null` means absent. If the order names a seed, its pictures have consecutive seeds from there.
     Raises InvalidRequest, or ModelNotFound.
     """
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body must be a JSON object")
     given = cast("Mapping[str, object]", fields)
-    first = _one(given, aliases, default_model)
+    model = deployment if deployment is not None else given.get("model")
+    if model is None:
+        model = MODELS[0]
+    first = _one(given, model, aliases)
     count = _count(given.get("n"))
     orders = tuple(replace(first, seed=_seed(first.seed, number)) for number in range(count))
-    return OpenaiOrder(orders, _response_format(given.get("response_format")), _is_streamed(given.get("stream")))
+    return OpenaiOrder(
+        orders,
+        str(model),
+        _response_format(given.get("response_format")),
+        _is_streamed(given.get("stream")),
+    )
 
 
 def named_model(name: str, aliases: Collection[str]) -> str:
-    """The model that a name means, which is the name itself where it is nobody's alias."""
+    """Resolve an alias; other names are returned unchanged."""
     return MODELS[0] if name in aliases else name
 
 
-def _one(given: Mapping[str, object], aliases: Collection[str], default_model: str | None) -> Order:
+def _one(given: Mapping[str, object], model: object, aliases: Collection[str]) -> Order:
     output_format = given.get("output_format")
-    model = given.get("model")
-    if model is None:
-        model = default_model
-    if isinstance(model, str):
-        model = named_model(model, aliases)
     try:
         return order_rules.parse(
             {
-                "model": MODELS[0] if model is None else model,
+                "model": named_model(model, aliases) if isinstance(model, str) else model,
                 "prompt": given.get("prompt"),
                 "size": _size(given.get("size")),
                 "seed": given.get("seed"),

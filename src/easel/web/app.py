@@ -28,7 +28,7 @@ from easel.domain.errors import (
 )
 from easel.outside.pictures import StorageFailed
 from easel.store.database import DatabaseUnavailable
-from easel.web import documents, openai_images
+from easel.web import documents
 from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
@@ -75,13 +75,13 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/v1/credits", to.account.credits, methods=["GET"]),
         Route("/v1/models", to.account.models, methods=["GET"]),
         Route("/openai/v1/images/generations", to.openai_images.create, methods=["POST"]),
-        Route("/openai/v1/images/edits", openai_images.refuse_edit, methods=["POST"]),
-        Route("/openai/v1/images/variations", openai_images.refuse_edit, methods=["POST"]),
+        Route("/openai/v1/images/edits", to.openai_images.refuse_edit, methods=["POST"]),
+        Route("/openai/v1/images/variations", to.openai_images.refuse_edit, methods=["POST"]),
         Route("/openai/v1/models", to.account.models, methods=["GET"]),
         Route("/openai/v1/models/{model:path}", to.account.model, methods=["GET"]),
-        # Azure's address of the same, whose deployments are named after their models.
+        # The same at Azure's path, whose deployments are named after their models.
         Route("/openai/deployments/{model:path}/images/generations", to.openai_images.create, methods=["POST"]),
-        Route("/openai/deployments/{model:path}/images/edits", openai_images.refuse_edit, methods=["POST"]),
+        Route("/openai/deployments/{model:path}/images/edits", to.openai_images.refuse_edit, methods=["POST"]),
         Route("/pictures/{grant}/{file}", to.pictures.read, methods=["GET"]),
         Route("/healthz", to.health.alive, methods=["GET"]),
         Route("/readyz", to.health.ready, methods=["GET"]),
@@ -92,7 +92,7 @@ def routes(to: Endpoints) -> list[BaseRoute]:
 
 
 class _OwnPath(Route):
-    """A path that is never taken for one of a pattern's, so that a wrong method is 405."""
+    """A fixed path that later patterns never match, so that a wrong method is 405."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Called by the router."""

@@ -1,4 +1,4 @@
-"""Who asks: a bearer key becomes its holder, or 401.
+"""Who asks: a bearer key becomes its holder, or 401. OpenAI's clients may send it as Azure's do, in `api-key`.
 
 Unknown, malformed, expired and revoked keys get the same answer. A mistyped key costs no look at the database, and a
 key that was looked up is believed for HOLDER_LIFETIME_S, so a revocation acts within that time; whoever waits longer for an
@@ -106,4 +106,4 @@ def _presented_key(request: Request) -> str:
     if scheme.lower() == "bearer":
         return key.strip()
     # Azure's way, which OpenAI's SDKs have beside their own.
-    return request.headers.get("api-key", "").strip() if is_for_openai(request.url.path) else ""
+    return request.headers.get("api-key", "").strip() if is_for_openai(request.scope["path"]) else ""

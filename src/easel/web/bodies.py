@@ -23,6 +23,15 @@ async def json_body(request: Request) -> object:
         raise InvalidRequest("The request body must be valid JSON in UTF-8") from None
 
 
+async def discard_body(request: Request, bytes_max: int) -> None:
+    """Read a body that nobody needs, or the beginning of a longer one."""
+    size_bytes = 0
+    async for chunk in request.stream():
+        size_bytes += len(chunk)
+        if size_bytes > bytes_max:
+            return
+
+
 async def _body(request: Request) -> bytes:
     """The whole body, unless it is larger than we care to hold. Raises PayloadTooLarge."""
     announced = request.headers.get("content-length", "0")

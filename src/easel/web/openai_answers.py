@@ -19,19 +19,19 @@ from easel.domain.task import ErrorCode
 from easel.outside.pictures import Pictures
 from easel.store.tasks import Task
 from easel.web import wire
+from easel.web.answers import json_answer
+from easel.web.openai_errors import wording
 from easel.web.picture_pieces import PicturePieces
 
 COMPLETED_EVENT: Final = "image_generation.completed"
 _EVENTS: Final = "text/event-stream"
-_JSON: Final = "application/json"
-_NOT_KEPT: Final = {"cache-control": "no-store"}
 _NO_TOKENS: Final = {"image_tokens": 0, "text_tokens": 0}
 _UNCHOSEN: Final[Mapping[str, Any]] = {
     "background": "opaque",
     "quality": "auto",
     "usage": {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0},
 }
-"""What OpenAI's event has and Easel has no choice of: nothing is counted in tokens."""
+"""Fields that OpenAI's event requires and Easel does not vary. Nothing is counted in tokens."""
 
 _BEFORE: Final = b'"b64_json":"'
 # Where a picture belongs. No text in an answer can hold this, since JSON escapes its quotation marks.
@@ -50,10 +50,10 @@ def answer(finished: Finished, order: OpenaiOrder, pieces: PicturePieces, header
     """The pictures in the way that the order asks for."""
     if order.is_streamed:
         return _with_files(_events(finished), _EVENTS, finished, pieces, headers)
-    body = wire.encode(_body(finished, order))
+    body = _body(finished, order)
     if order.has_files:
-        return _with_files(body, _JSON, finished, pieces, headers)
-    return Response(body, media_type=_JSON, headers={**_NOT_KEPT, **headers})
+        return _with_files(wire.encode(body), "application/json", finished, pieces, headers)
+    return json_answer(body, headers=headers)
 
 
 def _body(finished: Finished, order: OpenaiOrder) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _body(finished: Finished, order: OpenaiOrder) -> dict[str, Any]:
 
 
 def _events(finished: Finished) -> bytes:
-    """One event for each picture. What failed is told in the last."""
+    """One event for each picture. The last one lists the failures."""
     tasks = [task for task, _ in finished.completed]
     events = [
         {"b64_json": "", "seed": task.seed, "type": COMPLETED_EVENT, **_common(task, "created_at"), **_UNCHOSEN}
@@ -92,9 +92,8 @@ def _common(task: Task, created: str) -> dict[str, Any]:
 def _errors(finished: Finished) -> dict[str, Any]:
     if not finished.failed:
         return {}
-    refusals = [refusal(task) for task in finished.failed]
-    wordings = [each.openai or each.generation for each in refusals]
-    return {"errors": [{"code": wording.code, "message": wording.message} for wording in wordings]}
+    wordings = [wording(refusal(task)) for task in finished.failed]
+    return {"errors": [{"code": each.code, "message": each.message} for each in wordings]}
 
 
 def refusal(task: Task) -> OrderFailed:
@@ -109,7 +108,7 @@ def _with_files(
     return StreamingResponse(
         _spelt_out(body, finished, pieces),
         media_type=media_type,
-        headers={**_NOT_KEPT, "content-length": str(length), **headers},
+        headers={"cache-control": "no-store", "content-length": str(length), **headers},
     )
 
 

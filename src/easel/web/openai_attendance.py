@@ -25,16 +25,16 @@ from easel.store.tasks import Task
 from easel.web.task_answers import PERMIT_TIMEOUT_S, TaskAnswers
 
 DEFAULT_PATIENCE_S: Final = 600.0
-"""After how long a client is taken to give up that does not tell: the default of OpenAI's SDKs."""
+"""Time-out assumed for a client that states none: the default of OpenAI's SDKs."""
 NODE_PATIENCE_S: Final = 300.0
-"""The same for OpenAI's SDK on Node.js, whose `fetch` waits no longer for the head of an answer (undici's headersTimeout)."""
+"""The same on Node.js, whose `fetch` waits no longer for an answer's headers (undici's headersTimeout)."""
 WAIT_S_MAX: Final = 3600.0
 ANSWERING_S: Final = 10.0
 """How long before that it is answered, though never more than a fifth of its patience: an answer that comes just after
 it left would be lost."""
 _PATIENCE_HEADERS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")
-"""Where OpenAI's SDKs tell after how many seconds they give up: for Python always, for JavaScript only where the program
-set a time-out with the request."""
+"""Where OpenAI's SDKs state their time-out in seconds: the one for Python always, the one for JavaScript only if the request
+sets a time-out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Refusals in OpenAI's words, for every address under /openai/, and one for OpenAI's clients elsewhere.
+"""Refusals in OpenAI's words, for every address under /openai, and one for OpenAI's clients at the wrong address.
 
 What its SDK makes of them: 400, 401, 403, 404, 409, 422 and 429 become exceptions of their own, 5xx another one, and
 408, 409, 429 and 5xx are tried again, twice unless told otherwise, after `Retry-After`.
@@ -9,27 +9,34 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from easel.domain.errors import IdempotencyConflict, InvalidRequest, Refusal
+from easel.domain.errors import IdempotencyConflict, InvalidRequest, Refusal, Wording
 
-_PREFIX: Final = "/openai/"
+_ROOT: Final = "/openai"
 _HEADER_OF_ITS_SDKS: Final = "x-stainless-"
+_OPENAIS_FIELD: Final = "response_format"
 _WRONG_BASE_URL: Final = (
-    "This address answers with a task, which OpenAI's clients cannot read: "
-    "set the client's base URL to this service's address with /openai/v1 at its end"
+    "This address creates tasks, which OpenAI's clients cannot read. "
+    "Set the client's base URL to this service's address followed by /openai/v1"
 )
+_NOT_A_FIELD: Final = f"{_WRONG_BASE_URL}. To create a task, leave out {_OPENAIS_FIELD}"
 _NO_MORE: Final = {"x-should-retry": "false"}
 
 
 def is_for_openai(path: str) -> bool:
     """Whether an address speaks to OpenAI's clients."""
-    return path.startswith(_PREFIX)
+    return path == _ROOT or path.startswith(f"{_ROOT}/")
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
     """A refusal as OpenAI's clients read it: all four fields, always."""
-    wording = refusal.openai or refusal.generation
-    error = {"code": wording.code, "message": wording.message, "param": refusal.param, "type": wording.type}
+    told = wording(refusal)
+    error = {"code": told.code, "message": told.message, "param": refusal.param, "type": told.type}
     return {"error": error}
+
+
+def wording(refusal: Refusal) -> Wording:
+    """A refusal in OpenAI's words, where it has words of its own for it."""
+    return refusal.openai or refusal.generation
 
 
 def error_headers(refusal: Refusal) -> Mapping[str, str]:
@@ -37,11 +44,12 @@ def error_headers(refusal: Refusal) -> Mapping[str, str]:
     return _NO_MORE if refusal.status == 504 or isinstance(refusal, IdempotencyConflict) else {}
 
 
-def refuse_other_clients(request: Request, fields: object) -> None:
-    """Tell OpenAI's clients, where tasks are created, which base URL they need, before anything is charged.
+def refuse_openai_clients(request: Request, fields: object) -> None:
+    """Where tasks are created, tell OpenAI's clients which base URL they need before anything is charged.
 
     Raises InvalidRequest for a request that only they make: with a header of their SDKs or with `response_format`.
     """
-    is_sdk = any(name.startswith(_HEADER_OF_ITS_SDKS) for name in request.headers)
-    if is_sdk or (isinstance(fields, dict) and "response_format" in fields):
+    if any(name.startswith(_HEADER_OF_ITS_SDKS) for name in request.headers):
         raise InvalidRequest(_WRONG_BASE_URL)
+    if isinstance(fields, dict) and _OPENAIS_FIELD in fields:
+        raise InvalidRequest(_NOT_A_FIELD, _OPENAIS_FIELD)

@@ -21,7 +21,7 @@ from easel.domain.task import ErrorCode, Status
 from easel.store.tasks import Task
 from easel.web import openai_answers
 from easel.web.auth import Auth
-from easel.web.bodies import idempotency_key, json_body
+from easel.web.bodies import discard_body, idempotency_key, json_body
 from easel.web.limits import Streams
 from easel.web.links import LinkBase
 from easel.web.openai_answers import Finished
@@ -30,16 +30,13 @@ from easel.web.picture_pieces import PicturePieces
 from easel.web.task_answers import TaskAnswers
 
 _TOO_LATE: Final = "The pictures were not finished in the time that the client waits"
+UPLOAD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""How much is read of a picture that cannot be edited; OpenAI's own limit is 50 MB."""
 _ERASED: Final = "The picture is no longer kept"
 
 
-async def refuse_edit(_request: Request) -> Response:
-    """For `POST /openai/v1/images/edits` and `…/variations`. Raises EditsNotOffered."""
-    raise EditsNotOffered
-
-
 class OpenaiImageEndpoint:
-    """`POST /openai/v1/images/generations`, also at Azure's address, whose path names the model."""
+    """`POST /openai/v1/images/generations`, and the same at Azure's path, which names the model."""
 
     def __init__(
         self,
@@ -65,11 +62,18 @@ class OpenaiImageEndpoint:
         with self._streams.open(request, holder):
             return await self._create(request, holder)
 
+    async def refuse_edit(self, request: Request) -> Response:
+        """Edits and variations. Raises EditsNotOffered."""
+        await self._auth.holder(request)
+        # A client that is still sending its picture would lose an answer that comes before.
+        await discard_body(request, UPLOAD_BYTES_MAX)
+        raise EditsNotOffered
+
     async def _create(self, request: Request, holder: Holder) -> Response:
         fields, deployment = await json_body(request), request.path_params.get("model")
         order = openai_order.parse(fields, self._model_aliases, deployment)
         if not holder.may_use(order.model):
-            raise ModelNotFound(order.model)
+            raise ModelNotFound(order.model_name)
         key = idempotency_key(request)
         submission = Submission(holder, order.orders, request.state.request_id, self._link_base.of(request), key)
         accepted = await self._submit(submission)

@@ -1,7 +1,7 @@
 """The OpenAPI document in the form that generators of clients understand.
 
-The document as it is written says much in few words: it refers to parts of other schemas, narrows what it refers to, and
-adds schemas up. Here every schema stands on its own, and refers to others by their name alone. It admits the same.
+The document is written compactly: it refers to parts of schemas, narrows what it refers to, and combines schemas with
+`allOf`. Here each schema is complete and refers to others by name only. It accepts the same values.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,13 @@ Node: TypeAlias = Mapping[str, Any]
 _NAME_DEPTH: Final = 3
 """Parts of a pointer to something that has a name: `components`, `schemas`, `Task`."""
 _ANNOTATIONS: Final = {"description", "summary"}
+_SAMPLES: Final = {"default", "example", "examples"}
 
 
 def flat(document: Node) -> dict[str, Any]:
     """The document without `allOf`, without anything beside `$ref`, and with references to named components alone.
 
-    A boolean that must be true is said to be none that is false, and the reverse: many generators cannot read `const` there.
+    `const: true` becomes `not: {enum: [false]}`, and the reverse, since many generators cannot read a boolean `const`.
     """
     flattened: dict[str, Any] = _flat(document, document)
     return flattened
@@ -32,8 +33,11 @@ def target(document: Node, pointer: str) -> Any:
 
 
 def merged(document: Node, below: Node, above: Node) -> dict[str, Any]:
-    """The sum of two nodes; where both say something, the one above counts."""
-    total = dict(below)
+    """Two nodes as one. Where both set a key, the node above counts, which is meant to narrow the node below.
+
+    An example or default of a node that is narrowed is dropped, since it may no longer be allowed.
+    """
+    total = {key: value for key, value in below.items() if key not in _SAMPLES or above.keys() <= _ANNOTATIONS}
     for key, value in above.items():
         old = total.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
@@ -67,7 +71,7 @@ def _is_name(node: Node) -> bool:
 
 
 def _opened(document: Node, node: Any) -> Any:
-    """A node that says itself what it referred to; below it references stay."""
+    """A node with its own reference and `allOf` resolved; references below it stay."""
     if not isinstance(node, Mapping):
         return node
     opened: dict[str, Any] = {}

@@ -45,7 +45,7 @@ class TaskEndpoints:
         """Accept an order; the answer is its pending task, or with `Prefer: wait` what has become of it."""
         holder = await self._auth.creator(request)
         fields = await json_body(request)
-        openai_errors.refuse_other_clients(request, fields)
+        openai_errors.refuse_openai_clients(request, fields)
         order = order_rules.parse(fields, self._destinations)
         submission = Submission(
             holder, [order], request.state.request_id, self._link_base.of(request), idempotency_key(request)
