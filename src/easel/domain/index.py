@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from easel.domain.kana import has_kana, is_cut_out, to_hiragana
+from easel.domain.kana import has_kana, is_cut_out, is_particle_and_word, to_hiragana
 from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Known
 from easel.domain.segments import Segments
@@ -60,6 +60,7 @@ class Index:
         self._index_signs()
         self._first_signs = {signs[0] for signs in self._signs}
         self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
+        self._adult_signs = {signs for signs in self._hiding_signs if any("adult" in t.concepts for t in self._signs[signs])}
         self.starts = {word[:STEM_CHARACTERS_MIN] for word in itertools.chain(self.words, self.stems)}
         indexes = (self.words, self.stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
@@ -133,6 +134,7 @@ class Index:
         found: dict[str, Sequence[Term]] = {}
         places: dict[str, int] = {}
         covered_before = hidden_before = hidden_signs
+        minor_before = word_before = 0
         others = 0
         is_kana = has_kana(word)
         signs = to_hiragana(word) if is_kana else word
@@ -147,12 +149,20 @@ class Index:
                 terms = self._signs.get(own) if end <= len(word) else None
                 if terms is None or (is_kana and own not in found and is_cut_out(word, start, end, self._is_part)):
                     continue
-                if own not in found and not self._is_whole(signs, start, end, terms):
+                if end <= minor_before and own in self._adult_signs:
+                    continue
+                if is_kana and own in self._hiding_signs and is_particle_and_word(terms[0].text, word, start):
+                    continue
+                if own not in found and not self._is_whole(signs, start, end, terms, word_before):
                     continue
                 if own not in found and not self._is_disarmed(terms, signs, start, end):
                     found[own] = terms
                     places[own] = start
                 covered_before = max(covered_before, end)
+                if length > 1:
+                    word_before = covered_before
+                if any("minor" in term.concepts for term in terms):
+                    minor_before = covered_before
                 if own in self._hiding_signs:
                     hidden_before = covered_before
                     break
@@ -174,16 +184,32 @@ class Index:
         )
         return not any(other in near for other in living if other != own)
 
-    def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
-        """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden."""
-        if end - start == 1 or signs[start:end] in self._hiding_signs:
+    def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
+        """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden.
+
+        A word that begins in the term before it, which ends where this one begins, is no word there (`人性` in
+        `未成年人性行为`); and the same at its end.
+        """
+        if end - start == 1:
             return True
-        if any(self._hides_beyond(signs, at, end) for at in range(start + 1, end)):
+        if signs[start:end] in self._hiding_signs:
+            return not (start < word_before < end and self._goes_on_from(signs, word_before) >= end)
+        since = start if word_before == start else 0
+        is_minor = any("minor" in term.concepts for term in terms)
+        until = self._goes_on_from(signs, end)
+        if any(self._hides_beyond(signs, at, end, until, is_minor=is_minor) for at in range(start + 1, end)):
             return False
         if self._is_within_korean(signs, start, end, terms):
             return False
-        is_minor = any("minor" in term.concepts for term in terms)
-        return not self._segments.lies_across(signs, start, end, is_minor=is_minor)
+        return not self._segments.lies_across(signs, start, end, is_minor=is_minor, since=since, until=until)
+
+    def _goes_on_from(self, signs: str, at: int) -> int:
+        """Where the longest term ends that begins there and has two signs or more, and hides nothing; `at` if none does."""
+        for length in self._sign_lengths.get(signs[at : at + 2], ()):
+            own = signs[at : at + length]
+            if length > 1 and own in self._signs and own not in self._hiding_signs:
+                return at + length
+        return at
 
     def _is_within_korean(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
         """Whether a short Korean term begins within a word: after something that no word is put together with."""
@@ -198,9 +224,13 @@ class Index:
             return False
         return not any(self._is_part(signs[first:start]) for first in range(max(0, start - KOREAN_PART_MAX), start - 1))
 
-    def _hides_beyond(self, signs: str, at: int, end: int) -> bool:
-        lengths = self._sign_lengths.get(signs[at : at + 2], ())
-        return any(at + length > end and signs[at : at + length] in self._hiding_signs for length in lengths)
+    def _hides_beyond(self, signs: str, at: int, end: int, until: int, *, is_minor: bool) -> bool:
+        """Whether what hides begins within a term and goes beyond its end; `成年女孩` makes no grown-ups of `未成年`."""
+        for length in self._sign_lengths.get(signs[at : at + 2], ()):
+            own = signs[at : at + length]
+            if max(end, until) < at + length and own in self._hiding_signs:
+                return not (is_minor and own in self._adult_signs)
+        return False
 
     def _is_disarmed(self, terms: Sequence[Term], signs: str, start: int, end: int) -> bool:
         looks_around = any(term.looks_around and CUT_APART not in term.concepts for term in terms)
