@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from easel.domain.doubts import UNCHARGED
 from easel.domain.kana import has_kana, is_cut_out, is_particle_and_word, to_hiragana
 from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Known
@@ -23,6 +24,10 @@ COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
 CLAUSE_SIGNS_MIN: Final = 12
 LIVING_SIGNS: Final = 5
+JOINED_START_CHARACTERS: Final = 5
+JOINED_CHARACTERS_MAX: Final = 28
+_JOINED_CHARACTERS: Final = range(6, JOINED_CHARACTERS_MAX + 1)
+SPREAD_WORD_CHARACTERS_MIN: Final = 4
 KOREAN_SHORT_MAX: Final = 2
 KOREAN_PART_MAX: Final = 5
 OF_AGE: Final = frozenset({"minor", "teen", "unclear_age"})
@@ -60,8 +65,18 @@ class Index:
         self._index_signs()
         self._first_signs = {signs[0] for signs in self._signs}
         self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
-        self._adult_signs = {signs for signs in self._hiding_signs if any("adult" in t.concepts for t in self._signs[signs])}
-        self.starts = {word[:STEM_CHARACTERS_MIN] for word in itertools.chain(self.words, self.stems)}
+        self._adult_signs = {
+            signs for signs in self._hiding_signs if any("adult" in t.concepts for t in self._signs[signs])
+        }
+        self.joined = self._joined()
+        self.joined_starts = {word[:JOINED_START_CHARACTERS] for word in self.joined}
+        self.spread: dict[str, list[Term]] = defaultdict(list)
+        for term in itertools.chain.from_iterable(self.joined.values()):
+            if not term.hides and min(map(len, (term.first, *term.rest))) >= SPREAD_WORD_CHARACTERS_MIN:
+                self.spread[term.first].append(term)
+        self.spread_starts = {word[:SPREAD_WORD_CHARACTERS_MIN] for word in self.spread}
+        every = itertools.chain(self.words, self.stems, self.joined)
+        self.starts = {word[:STEM_CHARACTERS_MIN] for word in every}
         indexes = (self.words, self.stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
             if len(alike) > 1:
@@ -103,6 +118,16 @@ class Index:
             lengths[first[:2]].add(len(first))
         for beginning, own in lengths.items():
             self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
+
+    def _joined(self) -> Mapping[str, Sequence[Term]]:
+        """The phrases that are long enough to be known again where nothing separates their words, as one word."""
+        joined: dict[str, list[Term]] = defaultdict(list)
+        for term in itertools.chain(*self._phrases.values(), *self._open_phrases.values()):
+            word = term.first + "".join(term.rest)
+            is_charged = term.hides or not UNCHARGED.issuperset(term.concepts)
+            if is_charged and not term.is_aged and not is_unspaced(word) and len(word) in _JOINED_CHARACTERS:
+                joined[word].append(term)
+        return joined
 
     def begun_by(self, word: str, following: str) -> Iterator[Term]:
         """The terms that may begin with two words."""
@@ -194,14 +219,19 @@ class Index:
             return True
         if signs[start:end] in self._hiding_signs:
             return not (start < word_before < end and self._goes_on_from(signs, word_before) >= end)
-        since = start if word_before == start else 0
         is_minor = any("minor" in term.concepts for term in terms)
-        until = self._goes_on_from(signs, end)
-        if any(self._hides_beyond(signs, at, end, until, is_minor=is_minor) for at in range(start + 1, end)):
-            return False
         if self._is_within_korean(signs, start, end, terms):
             return False
-        return not self._segments.lies_across(signs, start, end, is_minor=is_minor, since=since, until=until)
+        since = start if word_before == start else 0
+        if not self._is_straddled(signs, start, end, since, end, is_minor=is_minor):
+            return True
+        until = self._goes_on_from(signs, end)
+        return until > end and not self._is_straddled(signs, start, end, since, until, is_minor=is_minor)
+
+    def _is_straddled(self, signs: str, start: int, end: int, since: int, until: int, *, is_minor: bool) -> bool:
+        return any(
+            self._hides_beyond(signs, at, until, is_minor=is_minor) for at in range(start + 1, end)
+        ) or self._segments.lies_across(signs, start, end, is_minor=is_minor, since=since, until=until)
 
     def _goes_on_from(self, signs: str, at: int) -> int:
         """Where the longest term ends that begins there and has two signs or more, and hides nothing; `at` if none does."""
@@ -224,11 +254,10 @@ class Index:
             return False
         return not any(self._is_part(signs[first:start]) for first in range(max(0, start - KOREAN_PART_MAX), start - 1))
 
-    def _hides_beyond(self, signs: str, at: int, end: int, until: int, *, is_minor: bool) -> bool:
+    def _hides_beyond(self, signs: str, at: int, end: int, *, is_minor: bool) -> bool:
         """Whether what hides begins within a term and goes beyond its end; `成年女孩` makes no grown-ups of `未成年`."""
         for length in self._sign_lengths.get(signs[at : at + 2], ()):
-            own = signs[at : at + length]
-            if max(end, until) < at + length and own in self._hiding_signs:
+            if end < at + length and (own := signs[at : at + length]) in self._hiding_signs:
                 return not (is_minor and own in self._adult_signs)
         return False
 

@@ -29,7 +29,7 @@ class Segments:
 
     def _are_two(self, signs: str, start: int, at: int, end: int, *, is_minor: bool, since: int, until: int) -> bool:
         ends_before = self._reaches_back(signs, start, at, since)
-        goes_on = self._reaches_on(signs, at, max(end, until))
+        goes_on = self._reaches_on(signs, at, until)
         if is_minor or (ends_before and goes_on):
             return ends_before and goes_on
         first, second = signs[start:at], signs[at:end]
