@@ -135,6 +135,7 @@ class Index:
         if is_unspaced(word):
             # Signs may stand before a phrase in the same word.
             firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
+        firsts += _without_arabic_prefix(word)
         for first, then in itertools.product(
             dict.fromkeys(firsts), dict.fromkeys((following, AGES.get(following, following)))
         ):
@@ -143,7 +144,7 @@ class Index:
 
     def of_word(self, word: str) -> Known:
         """What a word with blanks around it is."""
-        may_go_on = word in self.beginnings or word in AGES
+        may_go_on = word in AGES or not self.beginnings.isdisjoint((word, *_without_arabic_prefix(word)))
         whole = self._whole(word)
         hiding = [term for term in whole if term.hides]
         # What hides covers the word that it is, and not the others that it is put together with.
@@ -271,10 +272,8 @@ class Index:
 
     def _other_forms(self, word: str) -> Sequence[Term]:
         """Terms that a word is another form of: with an Arabic prefix, or put together."""
-        if "\u0600" <= word[0] <= "\u06ff":
-            prefix = _ARABIC_PREFIXES.match(word)
-            ends = dict.fromkeys((prefix.end(), 1)) if prefix else ()
-            return next((terms for end in ends if (terms := self._whole(word[end:]))), ())
+        if _is_arabic(word):
+            return next((terms for bare in _without_arabic_prefix(word) if (terms := self._whole(bare))), ())
         if COMPOUND_CHARACTERS_MIN <= len(word) <= COMPOUND_CHARACTERS_MAX:
             return self.parts(word)
         return ()
@@ -300,6 +299,18 @@ class Index:
             parts.append(term)
         is_one_language = parts and frozenset.intersection(*(part.languages for part in parts))
         return parts if len(parts) > 1 and is_one_language else []
+
+
+def _is_arabic(word: str) -> bool:
+    """Whether a word is in Arabic letters."""
+    return "\u0600" <= word[0] <= "\u06ff"
+
+
+def _without_arabic_prefix(word: str) -> Sequence[str]:
+    """What an Arabic word may be without its prefix."""
+    if not _is_arabic(word) or (prefix := _ARABIC_PREFIXES.match(word)) is None:
+        return ()
+    return [bare for end in dict.fromkeys((prefix.end(), 1)) if (bare := word[end:])]
 
 
 def _by_text(
