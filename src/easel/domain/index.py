@@ -65,6 +65,7 @@ class Index:
         self._index_signs()
         self._first_signs = {signs[0] for signs in self._signs}
         self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
+        self._minor_signs = {signs for signs, own in self._signs.items() if any("minor" in t.concepts for t in own)}
         self._adult_signs = {
             signs for signs in self._hiding_signs if any("adult" in t.concepts for t in self._signs[signs])
         }
@@ -162,8 +163,7 @@ class Index:
         covered_before = hidden_before = hidden_signs
         minor_before = word_before = 0
         others = 0
-        is_kana = has_kana(word)
-        signs = to_hiragana(word) if is_kana else word
+        signs = to_hiragana(word) if has_kana(word) else word
         for start, sign in enumerate(signs):
             if start < hidden_before:
                 continue
@@ -173,22 +173,18 @@ class Index:
             for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
                 own, end = signs[start : start + length], start + length
                 terms = self._signs.get(own) if end <= len(word) else None
-                if terms is None or (is_kana and own not in found and is_cut_out(word, start, end, self._is_part)):
+                if terms is None or (
+                    own in self._hiding_signs and not self._may_hide(word, start, end, own, minor_before)
+                ):
                     continue
-                if end <= minor_before and own in self._adult_signs:
-                    continue
-                if is_kana and own in self._hiding_signs and is_particle_and_word(terms[0].text, word, start):
-                    continue
-                if own not in found and not self._is_whole(signs, start, end, terms, word_before):
+                if own not in found and not self._is_word(word, signs, start, end, terms, word_before):
                     continue
                 if own not in found and not self._is_disarmed(terms, signs, start, end):
                     found[own] = terms
                     places[own] = start
                 covered_before = max(covered_before, end)
-                if length > 1:
-                    word_before = covered_before
-                if any("minor" in term.concepts for term in terms):
-                    minor_before = covered_before
+                word_before = covered_before if length > 1 else word_before
+                minor_before = covered_before if own in self._minor_signs else minor_before
                 if own in self._hiding_signs:
                     hidden_before = covered_before
                     break
@@ -210,6 +206,17 @@ class Index:
         )
         return not any(other in near for other in living if other != own)
 
+    def _may_hide(self, word: str, start: int, end: int, own: str, minor_before: int) -> bool:
+        """Whether what hides stands there: no grown-up within somebody under age, and no name with a particle in it."""
+        if end <= minor_before and own in self._adult_signs:
+            return False
+        return not is_particle_and_word(self._signs[own][0].text, word, start)
+
+    def _is_word(self, word: str, signs: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
+        if word is not signs and is_cut_out(word, start, end, self._is_part):
+            return False
+        return self._is_whole(signs, start, end, terms, word_before)
+
     def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
         """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden.
 
@@ -220,7 +227,7 @@ class Index:
             return True
         if signs[start:end] in self._hiding_signs:
             return not (start < word_before < end and self._goes_on_from(signs, word_before) >= end)
-        is_minor = any("minor" in term.concepts for term in terms)
+        is_minor = signs[start:end] in self._minor_signs
         if self._is_within_korean(signs, start, end, terms):
             return False
         since = start if word_before == start else 0
@@ -258,8 +265,9 @@ class Index:
     def _hides_beyond(self, signs: str, at: int, end: int, *, is_minor: bool) -> bool:
         """Whether what hides begins within a term and goes beyond its end; `成年女孩` makes no grown-ups of `未成年`."""
         for length in self._sign_lengths.get(signs[at : at + 2], ()):
-            if end < at + length and (own := signs[at : at + length]) in self._hiding_signs:
-                return not (is_minor and own in self._adult_signs)
+            own = signs[at : at + length]
+            if end < at + length and own in self._hiding_signs and not (is_minor and own in self._adult_signs):
+                return True
         return False
 
     def _is_disarmed(self, terms: Sequence[Term], signs: str, start: int, end: int) -> bool:

@@ -102,18 +102,13 @@ def _found(row: str, index: Index) -> Iterator[tuple[int, int, Term]]:
             continue
         if start > ENDS_LEFT_OVER_MAX:
             seen.add(window)
-        for term in index.stems.get(beginning, ()):
-            if row.startswith(term.first, start):
-                yield start, start + len(term.first), term
+        stems = (term for term in index.stems.get(beginning, ()) if row.startswith(term.first, start))
+        yield from ((start, start + len(term.first), term) for term in stems)
         for end in _ends(row, start, index):
             own = row[start:end]
-            terms = index.joined.get(own) or index.words.get(own)
-            if terms is None:
-                continue
+            terms = index.joined.get(own) or index.words.get(own) or ()
             is_hiding = any(term.hides for term in terms)
-            for term in terms:
-                if not is_hiding or "adult" in term.concepts:
-                    yield start, end, term
+            yield from ((start, end, term) for term in terms if not is_hiding or "adult" in term.concepts)
             if is_hiding:
                 hidden_before = end
                 break
