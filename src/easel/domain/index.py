@@ -136,7 +136,8 @@ class Index:
         if is_unspaced(word):
             # Signs may stand before a phrase in the same word.
             firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
-        firsts += _without_arabic_prefix(word)
+        elif _is_arabic(word):
+            firsts += _without_arabic_prefix(word)
         for first, then in itertools.product(
             dict.fromkeys(firsts), dict.fromkeys((following, AGES.get(following, following)))
         ):
@@ -145,7 +146,9 @@ class Index:
 
     def of_word(self, word: str) -> Known:
         """What a word with blanks around it is."""
-        may_go_on = word in AGES or not self.beginnings.isdisjoint((word, *_without_arabic_prefix(word)))
+        may_go_on = word in self.beginnings or word in AGES
+        if _is_arabic(word):
+            may_go_on = may_go_on or not self.beginnings.isdisjoint(_without_arabic_prefix(word))
         whole = self._whole(word)
         hiding = [term for term in whole if term.hides]
         # What hides covers the word that it is, and not the others that it is put together with.
@@ -213,7 +216,7 @@ class Index:
         return not is_particle_and_word(self._signs[own][0].text, word, start)
 
     def _is_word(self, word: str, signs: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
-        if word is not signs and is_cut_out(word, start, end, self._is_part):
+        if has_kana(word[start:end]) and is_cut_out(word, start, end, self._is_part):
             return False
         return self._is_whole(signs, start, end, terms, word_before)
 
@@ -316,7 +319,8 @@ def _is_arabic(word: str) -> bool:
 
 def _without_arabic_prefix(word: str) -> Sequence[str]:
     """What an Arabic word may be without its prefix."""
-    if not _is_arabic(word) or (prefix := _ARABIC_PREFIXES.match(word)) is None:
+    prefix = _ARABIC_PREFIXES.match(word)
+    if prefix is None:
         return ()
     return [bare for end in dict.fromkeys((prefix.end(), 1)) if (bare := word[end:])]
 
