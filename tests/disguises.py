@@ -60,6 +60,29 @@ def _pairs(pairs: str) -> Disguise:
     return disguise
 
 
+def _in_long_words(disguise: Disguise) -> Disguise:
+    """Only words of letters alone, long enough to be no function words."""
+    return lambda text: " ".join(
+        disguise(word) if word.isalpha() and len(word) > 3 else word for word in text.split(" ")
+    )
+
+
+def _mixed(word: str) -> str:
+    """With another separator after every letter."""
+    return "".join(char + ".-,/_"[number % 5] for number, char in enumerate(word[:-1])) + word[-1]
+
+
+def _cut(word: str) -> str:
+    """With a hyphen and a line's end in the middle."""
+    middle = len(word) // 2
+    return f"{word[:middle]}-\n{word[middle:]}" if word.isascii() else word
+
+
+def _padded(separator: str) -> Disguise:
+    """With a letter of nothing before and after, and something between all of them."""
+    return lambda word: separator.join(f"x{word}q") if word.isascii() else word
+
+
 def _fullwidth(text: str) -> str:
     return "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in text)
 
@@ -116,9 +139,20 @@ DISGUISES: Final[Mapping[str, Disguise]] = {
     "dashes": _each(" – "),
     "hearts": _each("♥"),
     "every other word spaced": _every_other_word,
+    "weighted": _in_long_words(lambda word: f"({word}:1.3)"),
+    "in doubled brackets": _in_long_words(lambda word: f"(({word}))"),
+    "cut at the end of a line": _in_long_words(_cut),
+    "separators mixed": _in_long_words(_mixed),
     "stretched": _stretched,
     "full width and spaced": lambda text: " ".join(_fullwidth(text)),
     "accents and homoglyphs": lambda text: _after_letters("\u0301")(_pairs("aа eе oо")(text)),
     "leet and zero-width": lambda text: _after_letters("\u200b")(_pairs("a4 e3 i1 o0")(text)),
 }
 """By name. Each is one that `prompt_views` says it undoes."""
+
+PADDED: Final[Mapping[str, Disguise]] = {
+    "padded and zero-width": _in_long_words(_padded("\u200b")),
+    "padded and hyphenated": _in_long_words(_padded("-")),
+    "padded and spaced": _in_long_words(_padded(" ")),
+}
+"""Such as nobody writes who has nothing to hide: letters of nothing before and after each word."""

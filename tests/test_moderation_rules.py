@@ -21,9 +21,9 @@ from easel.domain.lookalikes import EMOJI_WORDS
 from easel.domain.moderation import THRESHOLDS, Category, Level, worst
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from easel.domain.prompt_rules import Rulebook
-from easel.domain.prompt_views import EXPANSION_MAX, fold, spelled, views
+from easel.domain.prompt_views import EXPANSION_MAX, fold, spelled, threaded, views
 from easel.outside import rulebook
-from tests.disguises import DISGUISES, Disguise
+from tests.disguises import DISGUISES, PADDED, Disguise
 
 DATA: Final = Path(__file__).parent / "data" / "moderation"
 LANGUAGES: Final = frozenset({"ar", "de", "en", "es", "fr", "ja", "ko", "pt", "ru", "zh"})
@@ -32,6 +32,7 @@ LATER_LANGUAGES: Final = frozenset({"hi", "id", "th", "vi"})
 RED_LINES: Final = frozenset({"sexual/minors", "sexual", "extremism", "violence/graphic", "self-harm"})
 STRICT_REFUSALS_MAX: Final = 0.02
 CAUGHT_MIN: Final = 0.99
+PADDED_CAUGHT_MIN: Final = 0.9
 VIEWS_MAX: Final = 28
 
 Prompt = Mapping[str, str]
@@ -138,6 +139,13 @@ def test_no_disguise_makes_a_refused_prompt_pass(rules: Rulebook, disguise: Disg
         if refused_by(rules, text, level) is not None and refused_by(rules, disguise(text), level) is None:
             passed.append(disguise(text))
     assert len(passed) <= (1 - CAUGHT_MIN) * len(REFUSED), passed
+
+
+@pytest.mark.parametrize("disguise", PADDED.values(), ids=PADDED.keys())
+def test_letters_of_nothing_around_each_word_save_few_refused_prompts(rules: Rulebook, disguise: Disguise) -> None:
+    due = [(prompt["text"], Level(prompt["level"])) for prompt in REFUSED]
+    caught = [text for text, level in due if refused_by(rules, disguise(text), level)]
+    assert len(caught) >= PADDED_CAUGHT_MIN * len(due), {text for text, _ in due} - set(caught)
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES.keys())
@@ -261,7 +269,7 @@ def test_judging_takes_any_text(rules: Rulebook, text: str) -> None:
     judgement = rules.judge(text, Level.STRICT)
     assert (rules.finding(judgement) is None) == (not judgement.rules)
     for concept, evidence in judgement.found.items():
-        assert evidence.view in [*views(text), *spelled(fold(text))], concept
+        assert evidence.view in [*views(text), *spelled(fold(text)), *threaded(text)], concept
 
 
 @pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])

@@ -18,9 +18,10 @@ from easel.domain.doubts import Doubts
 from easel.domain.index import Index
 from easel.domain.kana import has_kana, to_hiragana
 from easel.domain.languages import Spoken
+from easel.domain.prompt_views import SPELLED_MARK
 from easel.domain.reading import Cover, Found, Known, Seen
 from easel.domain.segments import Segments
-from easel.domain.spelled import terms_within
+from easel.domain.spelled import terms_across, terms_within
 from easel.domain.surroundings import CUT_APART, LIVING, LIVING_WORDS, Breaks, Surroundings, after, before, is_broken
 from easel.domain.terms import Term, is_unspaced
 
@@ -63,7 +64,7 @@ class Lexicon:
         seen = Seen(Doubts(spoken, self._ordinary), breaks)
         found = [self._find(view, seen) for view in views]
         shown = {word for view in views for word in view.split()} if spelled else set()
-        found += [self._find_within(row, shown, seen) for row in spelled]
+        found += [self._find_within(row, views, shown, seen) for row in spelled]
         for each in found:
             for term in each.doubtful:
                 if seen.doubts.is_supported(term):
@@ -180,12 +181,15 @@ class Lexicon:
         own = seen.words.get(word) or self._look_at(word, seen)
         return any(not LIVING.isdisjoint(term.concepts) for term in own.terms)
 
-    def _find_within(self, row: str, shown: Set[str], seen: Seen) -> Found:
+    def _find_within(self, row: str, views: Sequence[str], shown: Set[str], seen: Seen) -> Found:
         """What single letters spell and no view has shown, with the words around it."""
         found = Found(other_words=len(row))
-        for term in terms_within(row, self._index):
-            if term.first not in shown:
-                self._note(term, (term.first,), found, seen)
+        terms = terms_across(row, self._index) if SPELLED_MARK in row else terms_within(row, self._index)
+        for term in terms:
+            phrase = f" {' '.join((term.first, *term.rest))}"
+            is_shown = any(phrase in view for view in views) if term.rest else term.first in shown
+            if not is_shown:
+                self._note(term, (term.first, *term.rest), found, seen)
         return found
 
     def _look_at(self, word: str, seen: Seen) -> Known:

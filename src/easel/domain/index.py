@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from easel.domain.kana import has_kana, is_cut_out, to_hiragana
+from easel.domain.doubts import UNCHARGED
+from easel.domain.kana import has_kana, is_cut_out, is_particle_and_word, to_hiragana
 from easel.domain.prompt_views import words_of_each
 from easel.domain.reading import Known
 from easel.domain.segments import Segments
@@ -23,6 +24,10 @@ COMPOUND_CHARACTERS_MIN: Final = 6
 COMPOUND_CHARACTERS_MAX: Final = 40
 CLAUSE_SIGNS_MIN: Final = 12
 LIVING_SIGNS: Final = 5
+JOINED_START_CHARACTERS: Final = 5
+JOINED_CHARACTERS_MAX: Final = 28
+_JOINED_CHARACTERS: Final = range(6, JOINED_CHARACTERS_MAX + 1)
+SPREAD_WORD_CHARACTERS_MIN: Final = 4
 KOREAN_SHORT_MAX: Final = 2
 KOREAN_PART_MAX: Final = 5
 OF_AGE: Final = frozenset({"minor", "teen", "unclear_age"})
@@ -60,7 +65,19 @@ class Index:
         self._index_signs()
         self._first_signs = {signs[0] for signs in self._signs}
         self._hiding_signs = {signs for signs, own in self._signs.items() if any(term.hides for term in own)}
-        self.starts = {word[:STEM_CHARACTERS_MIN] for word in itertools.chain(self.words, self.stems)}
+        self._minor_signs = {signs for signs, own in self._signs.items() if any("minor" in t.concepts for t in own)}
+        self._adult_signs = {
+            signs for signs in self._hiding_signs if any("adult" in t.concepts for t in self._signs[signs])
+        }
+        self.joined = self._joined()
+        self.joined_starts = {word[:JOINED_START_CHARACTERS] for word in self.joined}
+        self.spread: dict[str, list[Term]] = defaultdict(list)
+        for term in itertools.chain.from_iterable(self.joined.values()):
+            if not term.hides and min(map(len, (term.first, *term.rest))) >= SPREAD_WORD_CHARACTERS_MIN:
+                self.spread[term.first].append(term)
+        self.spread_starts = {word[:SPREAD_WORD_CHARACTERS_MIN] for word in self.spread}
+        every = itertools.chain(self.words, self.stems, self.joined)
+        self.starts = {word[:STEM_CHARACTERS_MIN] for word in every}
         indexes = (self.words, self.stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
             if len(alike) > 1:
@@ -103,12 +120,24 @@ class Index:
         for beginning, own in lengths.items():
             self._sign_lengths[beginning] = sorted(own | lengths.get(beginning[0], set()), reverse=True)
 
+    def _joined(self) -> Mapping[str, Sequence[Term]]:
+        """The phrases that are long enough to be known again where nothing separates their words, as one word."""
+        joined: dict[str, list[Term]] = defaultdict(list)
+        for term in itertools.chain(*self._phrases.values(), *self._open_phrases.values()):
+            word = term.first + "".join(term.rest)
+            is_charged = term.hides or not UNCHARGED.issuperset(term.concepts)
+            if is_charged and not term.is_aged and not is_unspaced(word) and len(word) in _JOINED_CHARACTERS:
+                joined[word].append(term)
+        return joined
+
     def begun_by(self, word: str, following: str) -> Iterator[Term]:
         """The terms that may begin with two words."""
         firsts = [word, AGES.get(word, word)]
         if is_unspaced(word):
             # Signs may stand before a phrase in the same word.
             firsts += [word[-length:] for length in range(1, min(len(word) - 1, SIGNS_BEFORE_BLANK_MAX) + 1)]
+        elif _is_arabic(word):
+            firsts += _without_arabic_prefix(word)
         for first, then in itertools.product(
             dict.fromkeys(firsts), dict.fromkeys((following, AGES.get(following, following)))
         ):
@@ -118,6 +147,8 @@ class Index:
     def of_word(self, word: str) -> Known:
         """What a word with blanks around it is."""
         may_go_on = word in self.beginnings or word in AGES
+        if _is_arabic(word):
+            may_go_on = may_go_on or not self.beginnings.isdisjoint(_without_arabic_prefix(word))
         whole = self._whole(word)
         hiding = [term for term in whole if term.hides]
         # What hides covers the word that it is, and not the others that it is put together with.
@@ -133,9 +164,9 @@ class Index:
         found: dict[str, Sequence[Term]] = {}
         places: dict[str, int] = {}
         covered_before = hidden_before = hidden_signs
+        minor_before = word_before = 0
         others = 0
-        is_kana = has_kana(word)
-        signs = to_hiragana(word) if is_kana else word
+        signs = to_hiragana(word) if has_kana(word) else word
         for start, sign in enumerate(signs):
             if start < hidden_before:
                 continue
@@ -145,14 +176,18 @@ class Index:
             for length in self._sign_lengths.get(signs[start : start + 2]) or self._sign_lengths.get(signs[start], ()):
                 own, end = signs[start : start + length], start + length
                 terms = self._signs.get(own) if end <= len(word) else None
-                if terms is None or (is_kana and own not in found and is_cut_out(word, start, end, self._is_part)):
+                if terms is None or (
+                    own in self._hiding_signs and not self._may_hide(word, start, end, own, minor_before)
+                ):
                     continue
-                if own not in found and not self._is_whole(signs, start, end, terms):
+                if own not in found and not self._is_word(word, signs, start, end, terms, word_before):
                     continue
                 if own not in found and not self._is_disarmed(terms, signs, start, end):
                     found[own] = terms
                     places[own] = start
                 covered_before = max(covered_before, end)
+                word_before = covered_before if length > 1 else word_before
+                minor_before = covered_before if own in self._minor_signs else minor_before
                 if own in self._hiding_signs:
                     hidden_before = covered_before
                     break
@@ -174,16 +209,48 @@ class Index:
         )
         return not any(other in near for other in living if other != own)
 
-    def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
-        """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden."""
-        if end - start == 1 or signs[start:end] in self._hiding_signs:
-            return True
-        if any(self._hides_beyond(signs, at, end) for at in range(start + 1, end)):
+    def _may_hide(self, word: str, start: int, end: int, own: str, minor_before: int) -> bool:
+        """Whether what hides stands there: no grown-up within somebody under age, and no name with a particle in it."""
+        if end <= minor_before and own in self._adult_signs:
             return False
+        return not is_particle_and_word(self._signs[own][0].text, word, start)
+
+    def _is_word(self, word: str, signs: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
+        if has_kana(word[start:end]) and is_cut_out(word, start, end, self._is_part):
+            return False
+        return self._is_whole(signs, start, end, terms, word_before)
+
+    def _is_whole(self, signs: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
+        """Whether terms that stand there are words there: neither across two others, nor overlapped by what is hidden.
+
+        A word that begins in the term before it, which ends where this one begins, is no word there (`人性` in
+        `未成年人性行为`); and the same at its end.
+        """
+        if end - start == 1:
+            return True
+        if signs[start:end] in self._hiding_signs:
+            return not (start < word_before < end and self._goes_on_from(signs, word_before) >= end)
+        is_minor = signs[start:end] in self._minor_signs
         if self._is_within_korean(signs, start, end, terms):
             return False
-        is_minor = any("minor" in term.concepts for term in terms)
-        return not self._segments.lies_across(signs, start, end, is_minor=is_minor)
+        since = start if word_before == start else 0
+        if not self._is_straddled(signs, start, end, since, end, is_minor=is_minor):
+            return True
+        until = self._goes_on_from(signs, end)
+        return until > end and not self._is_straddled(signs, start, end, since, until, is_minor=is_minor)
+
+    def _is_straddled(self, signs: str, start: int, end: int, since: int, until: int, *, is_minor: bool) -> bool:
+        return any(
+            self._hides_beyond(signs, at, until, is_minor=is_minor) for at in range(start + 1, end)
+        ) or self._segments.lies_across(signs, start, end, is_minor=is_minor, since=since, until=until)
+
+    def _goes_on_from(self, signs: str, at: int) -> int:
+        """Where the longest term ends that begins there and has two signs or more, and hides nothing; `at` if none does."""
+        for length in self._sign_lengths.get(signs[at : at + 2], ()):
+            own = signs[at : at + length]
+            if length > 1 and own in self._signs and own not in self._hiding_signs:
+                return at + length
+        return at
 
     def _is_within_korean(self, signs: str, start: int, end: int, terms: Sequence[Term]) -> bool:
         """Whether a short Korean term begins within a word: after something that no word is put together with."""
@@ -198,9 +265,13 @@ class Index:
             return False
         return not any(self._is_part(signs[first:start]) for first in range(max(0, start - KOREAN_PART_MAX), start - 1))
 
-    def _hides_beyond(self, signs: str, at: int, end: int) -> bool:
-        lengths = self._sign_lengths.get(signs[at : at + 2], ())
-        return any(at + length > end and signs[at : at + length] in self._hiding_signs for length in lengths)
+    def _hides_beyond(self, signs: str, at: int, end: int, *, is_minor: bool) -> bool:
+        """Whether what hides begins within a term and goes beyond its end; `成年女孩` makes no grown-ups of `未成年`."""
+        for length in self._sign_lengths.get(signs[at : at + 2], ()):
+            own = signs[at : at + length]
+            if end < at + length and own in self._hiding_signs and not (is_minor and own in self._adult_signs):
+                return True
+        return False
 
     def _is_disarmed(self, terms: Sequence[Term], signs: str, start: int, end: int) -> bool:
         looks_around = any(term.looks_around and CUT_APART not in term.concepts for term in terms)
@@ -212,10 +283,8 @@ class Index:
 
     def _other_forms(self, word: str) -> Sequence[Term]:
         """Terms that a word is another form of: with an Arabic prefix, or put together."""
-        if "\u0600" <= word[0] <= "\u06ff":
-            prefix = _ARABIC_PREFIXES.match(word)
-            ends = dict.fromkeys((prefix.end(), 1)) if prefix else ()
-            return next((terms for end in ends if (terms := self._whole(word[end:]))), ())
+        if _is_arabic(word):
+            return next((terms for bare in _without_arabic_prefix(word) if (terms := self._whole(bare))), ())
         if COMPOUND_CHARACTERS_MIN <= len(word) <= COMPOUND_CHARACTERS_MAX:
             return self.parts(word)
         return ()
@@ -241,6 +310,19 @@ class Index:
             parts.append(term)
         is_one_language = parts and frozenset.intersection(*(part.languages for part in parts))
         return parts if len(parts) > 1 and is_one_language else []
+
+
+def _is_arabic(word: str) -> bool:
+    """Whether a word is in Arabic letters."""
+    return "\u0600" <= word[0] <= "\u06ff"
+
+
+def _without_arabic_prefix(word: str) -> Sequence[str]:
+    """What an Arabic word may be without its prefix."""
+    prefix = _ARABIC_PREFIXES.match(word)
+    if prefix is None:
+        return ()
+    return [bare for end in dict.fromkeys((prefix.end(), 1)) if (bare := word[end:])]
 
 
 def _by_text(

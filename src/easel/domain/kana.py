@@ -52,6 +52,12 @@ def is_cut_out(word: str, start: int, end: int, is_part: Callable[[str], bool]) 
     return not (_is_put_together(before, is_part) and _is_put_together(after, is_part))
 
 
+def is_particle_and_word(text: str, word: str, start: int) -> bool:
+    """Whether a term in Katakana is only found there by its sound: a particle in Hiragana, and then a word in Katakana, as
+    in `のエロ` for the end of a name, `ノエロ`."""
+    return _is_katakana(text, 0) and not _is_katakana(word, start) and _is_katakana(word, start + 1)
+
+
 def _is_katakana(word: str, at: int) -> bool:
     return 0 <= at < len(word) and ord(word[at]) in _KATAKANA
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from easel.domain.concepts import Lexicon
 from easel.domain.languages import Languages, Spoken
 from easel.domain.moderation import THRESHOLDS, Category, Finding, Layer, Level
-from easel.domain.prompt_views import WORDS, breaks, fold, spelled, views_of
+from easel.domain.prompt_views import WORDS, breaks, fold, spelled, threaded, views_of
 
 LITTLE_ELSE: Final = "little_else"
 """A concept that is found where a prompt says next to nothing besides terms of the lexicon."""
@@ -92,7 +92,7 @@ class Rulebook:
     def judge(self, prompt: str, level: Level) -> Judgement:
         """Every concept in the prompt, and every rule of the level, or of a lower one, that it meets."""
         folded = fold(prompt)
-        rows = spelled(folded)
+        rows = [*spelled(folded), *threaded(prompt)]
         in_languages = self._languages.spoken(folded, WORDS.findall(folded))
         seen = views_of(folded)
         in_views = self._lexicon.find(seen, in_languages, rows, breaks(folded))

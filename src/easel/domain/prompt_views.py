@@ -57,7 +57,15 @@ _STRAY_MARKS: Final = re.compile(
 _BEFORE_MARK: Final = re.compile(rf"(?<=[{_THAI}{_DEVANAGARI}])\s+(?=[{_LETTER_MARKS}])")
 WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{_DEVANAGARI}]+|[^\W_{UNSPACED}{_DEVANAGARI}]+")
 """Numbers that a word begins with stand by themselves: `12yo`."""
-_INNER_SIGNS: Final = re.compile(rf"(?<=[^\W\d_])(?:[^\w\s{_LETTER_MARKS}]|_){{1,3}}(?={_LETTER})")
+_INNER_SIGNS: Final = re.compile(
+    rf"(?<=[^\W\d_])(?:[-\u2010-\u2015][ \t]{{0,2}}\n[ \t\n]{{0,3}}|(?:[^\w\s{_LETTER_MARKS}]|_){{1,3}})(?={_LETTER})"
+)
+"""Signs within a word, and the hyphen of one that goes on in the next line."""
+_NO_AGE: Final = "".join(f"(?<!{word})" for word in ("age", "aged", "alter", "edad", "idade", "umur", "usia", "раст"))
+_WEIGHTS: Final = re.compile(
+    rf"(?<=[^\W\d]|[)\]}}\"' ]){_NO_AGE}:[ \t]{{0,2}}(?:\d{{0,2}}\.\d{{1,4}}|[0-3])(?=[)\]}}>])"
+)
+"""How much a word counts, as Stable Diffusion's users write it: `(word:1.3)`. Larger whole numbers may be ages."""
 _SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{_LETTER_MARKS}]|_)"
 # What may stand for a letter is no separator, so that there is one way only to take a text apart.
 _SINGLES: Final = re.compile(
@@ -69,6 +77,14 @@ _ROW_CHARACTERS_MAX: Final = 120
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
 _BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
 """What ends a clause between words of scripts without blanks, which nobody puts together across it."""
+_THREADED: Final = re.compile(
+    r"(?<![^\W_])(?:[^\W_][\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]{1,8}){3,}[^\W_]"
+)
+"""Letters with invisible characters between all of them."""
+_BETWEEN_ROWS: Final = 9 * "\n"
+"""More than may stand between the letters of one row."""
+SPELLED_MARK: Final = "\ue010"
+_MARKED_WORDS: Final = re.compile(rf"{SPELLED_MARK}\S+|{WORDS.pattern}")
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
 _SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
@@ -88,6 +104,7 @@ _ODD_MARKS: Final = re.compile(
     f"(?![{''.join(sorted(MARKED | {char.upper() for char in MARKED}))}])[\u0300-\u036f\u00c0-\u024f\u1e00-\u1eff]"
 )
 """Marks that Vietnamese has none of, such as those of consonants: where they are many, they are a disguise."""
+_LETTER_ALONE: Final = re.compile(_LETTER)
 _LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
 _VOWELS: Final = "aeiou"
@@ -112,10 +129,14 @@ def fold(prompt: str) -> str:
     if text is None:
         text = composed.translate(_FOLDED)
     if text.isascii() and prompt.isascii():
-        return text
+        return _without_weights(text)
     named = [words for emoji, words in EMOJI_WORDS.items() if emoji in prompt]
     text = _BEFORE_MARK.sub("", " ".join([text, *named]))
-    return unicodedata.normalize("NFC", _STRAY_MARKS.sub("", text))
+    return _without_weights(unicodedata.normalize("NFC", _STRAY_MARKS.sub("", text)))
+
+
+def _without_weights(text: str) -> str:
+    return _WEIGHTS.sub("", text) if ":" in text else text
 
 
 def _folded_vietnamese(composed: str) -> str | None:
@@ -144,10 +165,25 @@ def views_of(folded: str) -> list[str]:
 
 def spelled(folded: str) -> list[str]:
     """What letters that stand alone spell, whatever separates them: each row of them as one word, with the letters that
-    its digits and signs may stand for."""
+    its digits and signs may stand for. Then the prompt with the rows in it, taken apart where they are wider, each word
+    of theirs after a mark."""
     together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
     rows = [row for row in together if not _ONE_UNSPACED.match(row)]
+    if rows:
+        rows.append(" ".join(_MARKED_WORDS.findall(_SINGLES.sub(_marked, folded))))
     return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row, _latin_of(row)))))
+
+
+def threaded(prompt: str) -> list[str]:
+    """What letters spell that have invisible characters between them, which folding leaves out: a word with letters of no
+    meaning before and after looks like any other then."""
+    if prompt.isascii() or _THREADED.search(prompt) is None:
+        return []
+    return spelled(fold(_THREADED.sub(_unthreaded, prompt)))
+
+
+def _unthreaded(found: re.Match[str]) -> str:
+    return f"{_BETWEEN_ROWS}{' '.join(_LETTER_ALONE.findall(found[0]))}{_BETWEEN_ROWS}"
 
 
 def breaks(folded: str) -> frozenset[tuple[str, str]]:
@@ -238,13 +274,28 @@ def _blanked(text: str) -> str:
 def _together(found: re.Match[str]) -> str:
     """Words again, from single letters: what separates most of them stands within words, and what else there is between."""
     separators = _SEPARATORS.findall(found[0])
+    inner = _inner(separators)
+    if inner is None:
+        return _SEPARATORS.sub(_any_blank, found[0])
+    return _SEPARATORS.sub(lambda separator: "" if separator[0] == inner else " ", found[0])
+
+
+def _inner(separators: Sequence[str]) -> str | None:
+    """What separates most of the letters, if it does."""
     usual, times = Counter(separators).most_common(1)[0]
     if len(usual) > 1 and 2 * times >= len(separators):
-        return _SEPARATORS.sub(lambda separator: "" if separator[0] == usual else " ", found[0])
+        return usual
     if 2 * sum(separator.isspace() and len(separator) == 1 for separator in separators) >= len(separators):
-        inner = usual if usual.isspace() else " "
-        return _SEPARATORS.sub(lambda separator: "" if separator[0] == inner else " ", found[0])
-    return _SEPARATORS.sub(_any_blank, found[0])
+        return usual if usual.isspace() else " "
+    return None
+
+
+def _marked(found: re.Match[str]) -> str:
+    """The words that single letters spell, marked; one word where what separates them changes all the time."""
+    separators = _SEPARATORS.findall(found[0])
+    is_mixed = 2 * Counter(separators).most_common(1)[0][1] < len(separators)
+    words = _SEPARATORS.sub("", found[0]) if is_mixed else _together(found)
+    return f" {SPELLED_MARK}{f' {SPELLED_MARK}'.join(words.split())} "
 
 
 def _apart(at: int, found: re.Match[str]) -> str:

@@ -18,16 +18,18 @@ class Segments:
     def __init__(self, words: frozenset[str] = frozenset()) -> None:
         self._words = words
 
-    def lies_across(self, signs: str, start: int, end: int, *, is_minor: bool) -> bool:
+    def lies_across(self, signs: str, start: int, end: int, *, is_minor: bool, since: int, until: int) -> bool:
         """Whether what stands there is the end of one word and the beginning of the next. One of them reaches beyond it; where
-        somebody under age is meant, both do."""
+        somebody under age is meant, both do. Words that begin before `since` or end before `until` count for nothing, since
+        terms stand there."""
         return bool(self._words) and any(
-            self._are_two(signs, start, at, end, is_minor=is_minor) for at in range(start + 1, end)
+            self._are_two(signs, start, at, end, is_minor=is_minor, since=since, until=until)
+            for at in range(start + 1, end)
         )
 
-    def _are_two(self, signs: str, start: int, at: int, end: int, *, is_minor: bool) -> bool:
-        ends_before = self._reaches_back(signs, start, at)
-        goes_on = self._reaches_on(signs, at, end)
+    def _are_two(self, signs: str, start: int, at: int, end: int, *, is_minor: bool, since: int, until: int) -> bool:
+        ends_before = self._reaches_back(signs, start, at, since)
+        goes_on = self._reaches_on(signs, at, until)
         if is_minor or (ends_before and goes_on):
             return ends_before and goes_on
         first, second = signs[start:at], signs[at:end]
@@ -35,8 +37,8 @@ class Segments:
             return second in self._words or second in _ALONE
         return goes_on and first in self._words
 
-    def _reaches_back(self, signs: str, start: int, at: int) -> bool:
-        return any(signs[first:at] in self._words for first in range(max(0, at - WORD_SIGNS_MAX), start))
+    def _reaches_back(self, signs: str, start: int, at: int, since: int) -> bool:
+        return any(signs[first:at] in self._words for first in range(max(since, at - WORD_SIGNS_MAX), start))
 
     def _reaches_on(self, signs: str, at: int, end: int) -> bool:
         return any(signs[at:last] in self._words for last in range(end + 1, min(len(signs), at + WORD_SIGNS_MAX) + 1))

@@ -11,7 +11,7 @@ from typing import Final
 
 from easel.domain.terms import is_unspaced
 
-TOPICS: Final = frozenset({"self_harm", "assault", "terror"})
+TOPICS: Final = frozenset({"self_harm", "assault", "coerced", "terror"})
 """Concepts that are spoken against."""
 URGED: Final = "self_harm_urged"
 CUT_APART: Final = "cut_apart"
