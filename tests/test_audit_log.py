@@ -88,6 +88,7 @@ def test_what_is_reserved_or_used_is_not_taken_back_and_a_refusal_changes_nothin
     [
         (("--account", "a", "-5"), "Missing option '--reason'"),
         (("--account", "a", "--reason", "", "-5"), "--reason takes 1 to 500 printable characters"),
+        (("--account", "a", "--reason", "  ", "-5"), "--reason must not be blank."),
         (("--account", "a", "--reason", "why", "-1e3"), "an adjustment is a number other than 0"),
         (("--account", "nobody's", "--reason", "why", "-5"), "There is no account of that name"),
     ],

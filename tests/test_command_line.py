@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from easel.__main__ import main
 from easel.domain import api_key
 from tests.running_service import Service, environment, finish, read_task, submit
 
@@ -117,3 +119,12 @@ def test_a_request_is_followed_from_the_edge_to_the_worker(service: Service, acc
     assert ("web", "request") in events
     assert ("worker", "draw_started") in events
     assert ("worker", "task_completed") in events
+
+
+@pytest.mark.parametrize(
+    "group", [[], ["keys"], ["credits"], ["groups"], ["moderation"], ["callbacks"], ["secret"]], ids=str
+)
+def test_help_says_what_each_command_does_in_a_whole_sentence(group: list[str]) -> None:
+    listed = CliRunner().invoke(main, [*group, "--help"]).stdout.partition("Commands:\n")[2].splitlines()
+    assert listed
+    assert all(re.fullmatch(r"  [a-z-]+  +[A-Z].*[^.]\.", line) for line in listed), listed

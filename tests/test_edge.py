@@ -30,7 +30,9 @@ ONE_HOST: Final = "The request must have one Host header, which names the host t
 ONE_LENGTH: Final = (
     "The length of the body must be given once, by one Content-Length or, in HTTP/1.1, by Transfer-Encoding: chunked"
 )
-TOO_LARGE: Final = "The request has over 100 headers, or its line and headers are over 32768 bytes"
+TOO_LARGE: Final = (
+    "The request has over 100 headers, a path and query of over 4096 bytes, or a line and headers of over 32768 bytes"
+)
 
 
 @pytest.fixture(scope="module")

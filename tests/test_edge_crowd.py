@@ -18,7 +18,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from easel.web.crowd import Crowd
+from easel.web.crowd import MUCH_BYTES, Crowd
 from easel.web.edge import EdgeProtocol
 from easel.web.health import SharedCheck
 from tests.bare_http import ALIVE, HOST, Peer, answers
@@ -206,6 +206,61 @@ def test_whoever_has_held_for_longest_is_given_up_when_all_hold_too_much() -> No
         second = opened(open_, port, LARGE)
         assert not is_cut(second)
         assert is_cut(first)
+
+
+@pytest.mark.parametrize("what", ["heads", "bodies"])
+def test_whoever_sends_much_for_long_is_given_up_and_an_ordinary_request_that_waits_is_not(what: str) -> None:
+    unfinished = {
+        "heads": b"GET /large HTTP/1.1\r\nX: " + b"x" * 30_000,
+        "bodies": b"POST /slow HTTP/1.1\r\nContent-Length: 65000\r\n" + HOST + b"\r\n" + b"x" * 60_000,
+    }
+    with edge_of(Crowd(100, [], held_bytes_max=MB)) as port, ExitStack() as open_:
+        waiting = opened(open_, port, b"GET /slow HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+        time.sleep(0.2)
+        senders = []
+        for _ in range(30):
+            senders.append(opened(open_, port, unfinished[what]))
+            time.sleep(0.01)
+        assert waiting.recv(12) == b"HTTP/1.1 200"
+        given_up = [is_closed(sender) for sender in senders]
+        assert given_up[0]
+        assert not given_up[-1]
+        assert sorted(given_up, reverse=True) == given_up, "whoever came first went first"
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the other side is gone, as far as is known at once."""
+    client.setblocking(False)
+    try:
+        while client.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+def test_memory_is_given_back_when_the_last_of_many_has_let_go() -> None:
+    relieved: list[int] = []
+    crowd = Crowd(100, [], on_relief=lambda: relieved.append(1))
+    first, second = Silent(), Silent()
+    crowd.note(first, MUCH_BYTES // 2)
+    crowd.note(first, 0)
+    assert not relieved
+    crowd.note(first, MUCH_BYTES)
+    crowd.note(second, 1)
+    crowd.note(first, 0)
+    assert not relieved
+    crowd.leave(second)
+    assert relieved == [1]
+
+
+class Silent:
+    """A connection that nothing is done with."""
+
+    def give_up(self) -> None:
+        raise AssertionError
 
 
 def test_an_address_may_have_so_many_connections_and_is_told_when_it_may_come_again() -> None:

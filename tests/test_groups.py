@@ -72,8 +72,9 @@ def test_a_price_holds_from_the_next_order_on_and_what_is_reserved_keeps_its_own
     issued = two_webs.issue()
     said = two_webs.cli("groups", "set", "friends", "--price", "0.5").stdout
     assert said == f'Group "friends" pays 0.5 credits for a picture of {MODEL}.\n'
-    said = two_webs.cli("groups", "assign", issued.account, "friends").stdout
-    assert said == f'Account "{issued.account}" is in group "friends".\n'
+    assigned = two_webs.cli("groups", "assign", issued.account, "friends")
+    assert assigned.stdout == f'Account "{issued.account}" is in group "friends".\n'
+    assert assigned.stderr == ""
     with two_webs.clients(issued.key) as (client, elsewhere):
         await_price(client, 0.5)
         kept, returned = submit(client), submit(client)
@@ -136,9 +137,9 @@ def test_a_price_may_be_any_amount_and_nothing(text: str, microcredits: int) -> 
     ("arguments", "sentence"),
     [
         (("set", "friends"), "Missing option '--price'."),
-        (("set", "friends", "--price", "-1"), "an amount of credits is a number above 0 with at most six decimals"),
-        (("set", "friends", "--price", "free"), "an amount of credits is a number above 0"),
-        (("set", "friends", "--price", "0.0000001"), "an amount of credits is a number above 0"),
+        (("set", "friends", "--price", "-1"), "a price is a number from 0 to 1000000000 with at most six decimals"),
+        (("set", "friends", "--price", "free"), "a price is a number from 0 to 1000000000"),
+        (("set", "friends", "--price", "0.0000001"), "a price is a number from 0 to 1000000000"),
         (("set", "friends", "--price", "1", "--model", "another"), "'another' is not 'z-image-turbo'."),
         (("set", "", "--price", "1"), "NAME takes 1 to 64 printable characters."),
         (("assign", "somebody", "x" * 65), "NAME takes 1 to 64 printable characters."),
@@ -153,6 +154,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(arguments: tuple[str, ...]
 
 
 def test_an_account_that_is_none_joins_no_group(two_webs: Fleet) -> None:
+    assert "has no price of its own" in two_webs.cli("groups", "assign", two_webs.issue().account, "freinds").stderr
     told = two_webs.cli("groups", "assign", "nobody-at-all", "friends", check=False)
     assert told.returncode == 1
     assert "There is no account of that name; `easel keys create` makes one." in told.stderr

@@ -147,7 +147,10 @@ def test_a_key_may_be_made_to_end_after_days_or_with_a_day(two_webs: Fleet) -> N
         (("--models", "z-image"), "there is no such model; there are: z-image-turbo."),
         (("--models", "z-image-turbo,"), "there is no such model; there are: z-image-turbo."),
         (("--models", ""), "there is no such model; there are: z-image-turbo."),
-        (("--limit", "0"), "an amount of credits is a number above 0 with at most six decimals, such as 12.5."),
+        (
+            ("--limit", "0"),
+            "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5.",
+        ),
         (("--limit", "0.0000001"), "an amount of credits is a number above 0"),
         (("--rate", "0"), "0 is not in the range 1<=x<=1000000000."),
         (("--unfinished", "many"), "'many' is not a valid integer range."),

@@ -279,7 +279,10 @@ def test_a_grant_reaches_a_running_service(service: Service, account: str) -> No
 def test_an_amount_that_is_none_is_refused_in_a_sentence(service: Service, amount: str) -> None:
     told = service.cli("credits", "grant", "--account", "default", "--", amount, check=False)
     assert told.returncode == 2
-    assert "an amount of credits is a number above 0 with at most six decimals, such as 12.5" in told.stderr
+    assert (
+        "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5"
+        in told.stderr
+    )
 
 
 def test_credits_for_an_account_that_is_none_are_refused(service: Service) -> None:

@@ -301,7 +301,7 @@ def test_errors_beyond_the_two_tables_are_worded_as_the_service_words_them() -> 
     refusals = (
         errors.NotFound, errors.NoSuchAddress, errors.MethodNotAllowed, errors.LinkExpired, errors.RangeNotSatisfiable,
         errors.InternalError, errors.ServiceUnavailable, errors.InvalidRequest(edge_heads.MALFORMED), errors.RequestTimeout,
-        errors.HeadersTooLarge(edge.HEAD_BYTES_MAX, edge.HEADERS_MAX),
+        errors.HeadersTooLarge(edge.HEAD_BYTES_MAX, edge.HEADERS_MAX, edge.TARGET_BYTES_MAX),
     )  # fmt: skip
     assert shown == {worded(refusal, "generation") for refusal in refusals}
 

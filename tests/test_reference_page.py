@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from easel.web import markup, openapi, reference
+from tests.running_service import Service
 
 BASE_URL = "https://easel.example"
 DOCUMENT = openapi.document()
@@ -191,3 +192,16 @@ def test_a_document_that_refers_to_itself_is_refused() -> None:
     document = {"a": {"$ref": "#/a"}}
     with pytest.raises(AssertionError, match="refers to itself"):
         openapi.expanded(document)
+
+
+def test_the_page_is_rendered_once_and_names_the_address_that_each_reader_asked(service: Service) -> None:
+    with service.client() as stranger:
+        pages = {
+            host: stranger.get("/docs", headers={"host": host}).text for host in ("a.test", "b.test:81", "[::1]:82")
+        }
+        refused = stranger.get("/docs", headers={"host": "a.test" + "x" * 300})
+    for host, page in pages.items():
+        assert page.count(f"http://{host}") > 20
+        assert not re.search(r"base-url\.invalid|2001:db8", page)
+    assert len({page.replace(host, "").replace("&#x27;", "") for host, page in pages.items()}) == 1
+    assert refused.status_code == 400

@@ -118,15 +118,15 @@ async def set_price(database: Database, user_group: str, model: str, price_micro
         await record(connection, Action.GROUP_PRICE_SET, f'group "{user_group}"', model=model, price=price)
 
 
-async def assign(database: Database, account: str, user_group: str) -> bool:
-    """Put an account into a group; False when there is none of that name."""
+async def assign(database: Database, account: str, user_group: str) -> bool | None:
+    """Put an account into a group. Whether the group has a price of its own; None if there is no such account."""
     async with database.transaction() as connection:
         account_id = await accounts.find_account(connection, account)
         if account_id is None:
-            return False
+            return None
         await groups.assign(connection, account_id, user_group)
         await record(connection, Action.GROUP_ASSIGNED, f'account "{account}"', account_id, group=user_group)
-        return True
+        return await groups.has_price(connection, user_group)
 
 
 async def _issue_within(connection: Connection, pepper: bytes, order: KeyOrder) -> IssuedKey:

@@ -24,8 +24,8 @@ from easel.store.tasks import Task
 
 CLASSIFY_TIMEOUT_S: Final = 60
 """How long a picture may be classified before the classifier is taken for hung."""
-JUDGED_AT_ONCE_MAX: Final = 300
-"""Characters of a prompt that the rules judge faster than a thread takes over."""
+JUDGED_AT_ONCE_MAX: Final = 40
+"""Characters of a prompt that the rules judge within a few milliseconds, however hostile it is."""
 _JUDGED_AT_EVERY_LEVEL: Final = frozenset(
     {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
 )
@@ -121,7 +121,7 @@ class Moderation:
         return await self._asked(self._endpoint, Stage.PROMPT, prompt, level)
 
     async def _by_rules_beside(self, prompt: str, level: Level) -> Decision | None:
-        """The same as `by_rules`. A long prompt, which may take tens of milliseconds, holds up nobody but those like it."""
+        """The same as `by_rules`. A prompt that may take tens of milliseconds holds up other prompts at most."""
         if len(prompt) <= JUDGED_AT_ONCE_MAX:
             return self.by_rules(prompt, level)
         async with self._judging:

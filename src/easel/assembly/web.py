@@ -17,6 +17,7 @@ from easel.assembly.moderation import moderation
 from easel.assembly.storage import picture_store, sweep
 from easel.settings import Settings
 from easel.store.news import Channel
+from easel.web import documents
 from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
@@ -61,6 +62,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await data.open()
         # Before the first request rather than in it.
         await asyncio.to_thread(judge.load_rules)
+        await asyncio.to_thread(documents.rendered_page, documents.PLACEHOLDER)
         # All this stays: the garbage collector, for which every request waits, need not look through it again.
         gc.collect()
         gc.freeze()

@@ -74,7 +74,7 @@ def with_installation(
             return asyncio.run(run(read, installed))
 
 
-@click.group()
+@click.group(short_help="Make, list and revoke API keys.")
 def keys() -> None:
     """Make, list and revoke API keys, and show and change what callbacks are signed with."""
 
@@ -166,7 +166,7 @@ def revoke_key(key_id: int, data_dir: Path | None) -> None:
     click.echo(f"Key {key_id} is revoked.")
 
 
-@keys.command("callback-secret")
+@keys.command("callback-secret", short_help="Show or change what callbacks are signed with.")
 @click.option("--account", required=True, help="Name of the account.")
 @click.option("--rotate", is_flag=True, help="Make a new secret, which signs from now on.")
 @click.option(
@@ -215,7 +215,11 @@ def grant(account: str, amount: int, data_dir: Path | None) -> None:
 
 
 # Otherwise an amount below zero would be taken for an option.
-@credits_group.command("adjust", context_settings={"ignore_unknown_options": True})
+@credits_group.command(
+    "adjust",
+    short_help="Add credits or take them back, with a reason.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.option("--account", required=True, help="Name of the account.")
 @click.option("--reason", required=True, help="Why; it stands in `easel audit`.")
 @click.argument("amount", type=Adjustment())
@@ -258,7 +262,7 @@ def show(data_dir: Path | None) -> None:
     Console().print(listed)
 
 
-@credits_group.command("audit")
+@credits_group.command("audit", short_help="Check every invariant of money and work.")
 @data_dir_option
 def audit_credits(data_dir: Path | None) -> None:
     """Check every invariant of money and work, while the service runs."""
@@ -282,7 +286,7 @@ def _verdict(findings: Sequence[audit.Finding]) -> str:
     return verdict
 
 
-@credits_group.command("repair")
+@credits_group.command("repair", short_help="Show and mend balances and counts.")
 @click.option("--apply", "is_applied", is_flag=True, help="Make the changes, all of them or none.")
 @data_dir_option
 def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
@@ -330,6 +334,8 @@ def short(text: str, option: str, characters_min: int = 0, characters_max: int =
     """A text as it was typed, unless it is too long or too odd for a name."""
     if not characters_min <= len(text) <= characters_max or not text.isprintable():
         raise click.UsageError(f"{option} takes {characters_min} to {characters_max} printable characters.")
+    if text.isspace():
+        raise click.UsageError(f"{option} must not be blank.")
     return text
 
 

@@ -19,7 +19,7 @@ LISTED_MAX: Final = 10_000
 COLUMNS_MIN: Final = 150
 
 
-@click.command("audit")
+@click.command("audit", short_help="List what operators did, the latest first.")
 @click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
 @click.option("--account", help="Only what was done to this account and its keys.")
 @click.option("--action", type=click.Choice([action.value for action in Action]), help="Only this.")

@@ -35,7 +35,7 @@ _passphrase_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Write a backup to FILE.")
 @_file_argument
 @_passphrase_option
 @data_dir_option
@@ -80,7 +80,7 @@ async def _back_up(
         await database.close()
 
 
-@click.command()
+@click.command(short_help="Restore FILE into an empty data folder.")
 @_file_argument
 @click.option("--secret-file", type=click.Path(path_type=Path), help="File with the secret that sealed the backup.")
 @_passphrase_option

@@ -52,7 +52,7 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
     Console(width=max(Console().width, COLUMNS_MIN)).print(listed)
 
 
-@callbacks_group.command("show")
+@callbacks_group.command("show", short_help="Print a task's callback and its attempts.")
 @click.argument("task_id")
 @data_dir_option
 def show(task_id: str, data_dir: Path | None) -> None:

@@ -41,7 +41,7 @@ class Diagnosis:
     words: str
 
 
-@click.command()
+@click.command(short_help="Check what Easel needs on this machine.")
 @data_dir_option
 def doctor(data_dir: Path | None) -> None:
     """Look at database, storage, engine, device, secret and moderation, and say what is missing.

@@ -38,9 +38,14 @@ def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
 def assign(account: str, name: str, data_dir: Path | None) -> None:
     """Put ACCOUNT into group NAME."""
     user_group = short(name, "NAME", characters_min=1)
-    if not with_database(data_dir, lambda database, _pepper: key_actions.assign(database, account, user_group)):
+    has_price = with_database(data_dir, lambda database, _pepper: key_actions.assign(database, account, user_group))
+    if has_price is None:
         raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
     click.echo(f'Account "{account}" is in group "{user_group}".')
+    if not has_price:
+        click.echo(
+            "The group has no price of its own and pays what all pay; `easel groups set` gives it one.", err=True
+        )
 
 
 @groups.command("list")

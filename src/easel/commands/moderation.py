@@ -31,12 +31,12 @@ COLUMNS_MIN: Final = 150
 DIGEST_CHARACTERS: Final = 12
 
 
-@click.group("moderation")
+@click.group("moderation", short_help="List, count and explain decisions.")
 def moderation_group() -> None:
     """List and count what moderation decided, and explain what it would decide."""
 
 
-@moderation_group.command("list")
+@moderation_group.command("list", short_help="List the latest decisions.")
 @click.option("--account", help="Only this account's.")
 @click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="Only these.")
 @click.option("--task", "task_id", help="Only this task's.")
@@ -107,7 +107,7 @@ def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
     Console().print(counted)
 
 
-@moderation_group.command("explain")
+@moderation_group.command("explain", short_help="Show how PROMPT is judged, and why.")
 @click.argument("prompt")
 def explain(prompt: str) -> None:
     """Judge PROMPT with the local layers, and show which rule, term and view decided; - reads standard input.

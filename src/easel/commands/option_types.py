@@ -55,7 +55,12 @@ class Price(Amount):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Micro-credits of what was typed."""
-        return 0 if _NOTHING.fullmatch(str(value)) else super().convert(value, param, ctx)
+        if _NOTHING.fullmatch(str(value)):
+            return 0
+        try:
+            return parse_credits(str(value))
+        except ValueError:
+            self.fail("a price is a number from 0 to 1000000000 with at most six decimals, such as 0.02.", param, ctx)
 
 
 class Models(click.ParamType[tuple[str, ...]]):

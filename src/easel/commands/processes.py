@@ -72,7 +72,7 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             app = web_app(read, installed)
-            crowd = Crowd(read.connections_per_address, read.trusted_networks)
+            crowd = Crowd(read.connections_per_address, read.trusted_networks, on_relief=_give_memory_back)
             config = uvicorn.Config(
                 open_to_browsers(app, read.cors_origin_list),
                 http=EdgeProtocol.among(crowd),
@@ -260,6 +260,13 @@ def _live_with_threads() -> None:
     if hasattr(library, "mallopt"):
         # With a heap for each thread, glibc keeps tens of megabytes after a crowd of clients. Other libraries do not.
         library.mallopt(GLIBC_ARENA_MAX, HEAPS)
+
+
+def _give_memory_back() -> None:
+    """Give the system what malloc has free, which glibc otherwise keeps. It takes some milliseconds."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def _say_ready() -> None:

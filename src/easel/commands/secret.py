@@ -24,7 +24,7 @@ def secret_group() -> None:
     """Replace the installation's secret."""
 
 
-@secret_group.command("reset")
+@secret_group.command("reset", short_help="Replace a lost or leaked secret; ends every key.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @data_dir_option
 def reset(data_dir: Path | None, *, is_sure: bool) -> None:

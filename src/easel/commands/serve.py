@@ -36,7 +36,7 @@ CONNECTIONS_OF_COMMANDS: Final = 10
 """Kept free for the command line and for this process."""
 
 
-@click.command()
+@click.command(short_help="Run the whole service on this machine.")
 @click.option("--host", help="Address to listen on (EASEL_HOST), by default 127.0.0.1.")
 @click.option("--port", type=int, help="Port to listen on (EASEL_PORT), by default 8000.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR).")

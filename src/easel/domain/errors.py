@@ -281,8 +281,11 @@ class HeadersTooLarge(Refusal):
 
     status = 431
 
-    def __init__(self, head_bytes_max: int, headers_max: int) -> None:
-        message = f"The request has over {headers_max} headers, or its line and headers are over {head_bytes_max} bytes"
+    def __init__(self, head_bytes_max: int, headers_max: int, target_bytes_max: int) -> None:
+        message = (
+            f"The request has over {headers_max} headers, a path and query of over {target_bytes_max} bytes, "
+            f"or a line and headers of over {head_bytes_max} bytes"
+        )
         super().__init__(message)
         self.generation, self.task = _both("headers_too_large", message, "invalid_request_error")
 

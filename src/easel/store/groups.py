@@ -33,6 +33,13 @@ async def assign(connection: Connection, account_id: int, user_group: str) -> No
     await connection.execute("UPDATE accounts SET user_group = %s WHERE id = %s", (user_group, account_id))
 
 
+async def has_price(connection: Connection, user_group: str) -> bool:
+    """Whether a group pays a price of its own for any model."""
+    cursor = await connection.execute("SELECT EXISTS (SELECT FROM prices WHERE user_group = %s)", (user_group,))
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
 async def list_groups(connection: Connection) -> list[ListedGroup]:
     """All groups that have a price or an account, by name."""
     cursor = connection.cursor(row_factory=class_row(ListedGroup))

@@ -139,7 +139,7 @@ class App:
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request: whatever it is becomes an answer
             await exchange.answer_fault(error, receive)
         finally:
-            exchange.log()
+            exchange.end()
 
 
 class _Exchange:
@@ -188,7 +188,12 @@ class _Exchange:
         log.error("request_fault", request_id=self._request_id, exc_info=error)
         return refusal_answer(InternalError(), path)
 
-    def log(self) -> None:
+    def end(self) -> None:
+        """Write the line of the log, and leave nothing to the garbage collector."""
+        self._log()
+        self._scope.pop("app", None)
+
+    def _log(self) -> None:
         route = self._scope.get("route")
         state = self._scope["state"]
         log.info(

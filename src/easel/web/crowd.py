@@ -1,17 +1,27 @@
 """All connections of a process: how many each address may have, and how many bytes they may hold together.
 
-A connection holds bytes when requests have arrived that are not parsed yet, and when answers are ready that the client
-has not taken yet. When all of them together hold too much, the connection that has done so for longest is given up:
-whoever reads its answers holds them for a moment only.
+A connection holds bytes of requests that are arriving or being answered, and of answers that the client has not taken yet.
+What an ordinary request needs is not counted. When all of them together hold too much, the connection that has done so for
+longest is given up: whoever sends whole requests and reads the answers holds much for a moment only. When the last
+connection of many has let go, `on_relief` is called. The log tells how many were given up, once in LOGGED_EVERY_S.
 """
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
+
+import structlog
 
 from easel.domain.callback import Network
 from easel.web.limits import AddressPlaces
 
-HELD_BYTES_MAX: Final = 48 * 1024 * 1024
+log = structlog.get_logger(__name__)
+
+HELD_BYTES_MAX: Final = 24 * 1024 * 1024
+LOGGED_EVERY_S: Final = 5.0
+MUCH_BYTES: Final = 4 * 1024 * 1024
+"""When connections have held so much, it is worth giving memory back to the system once they hold nothing."""
 
 
 class Connection(Protocol):
@@ -25,7 +35,11 @@ class Crowd:
     """The connections of one process."""
 
     def __init__(
-        self, per_address_max: int, trusted_proxies: Sequence[Network], held_bytes_max: int = HELD_BYTES_MAX
+        self,
+        per_address_max: int,
+        trusted_proxies: Sequence[Network],
+        held_bytes_max: int = HELD_BYTES_MAX,
+        on_relief: Callable[[], None] = lambda: None,
     ) -> None:
         self._places = AddressPlaces(per_address_max, trusted_proxies)
         self._host_of: dict[Connection, str] = {}
@@ -33,6 +47,10 @@ class Crowd:
         # In the order in which they began to hold something.
         self._held_bytes: dict[Connection, int] = {}
         self._held_bytes_in_all = 0
+        self._on_relief = on_relief
+        self._has_held_much = False
+        self._given_up = 0
+        self._logged_at_s = -math.inf
 
     def enter(self, connection: Connection, host: str) -> bool:
         """Count a new connection; False when its address has too many."""
@@ -55,10 +73,22 @@ class Crowd:
             return
         self._held_bytes_in_all += held_bytes - self._held_bytes.get(connection, 0)
         self._held_bytes[connection] = held_bytes
+        self._has_held_much = self._has_held_much or self._held_bytes_in_all > MUCH_BYTES
         while self._held_bytes_in_all > self._held_bytes_max:
             longest = next(iter(self._held_bytes))
             self._forget(longest)
             longest.give_up()
+            self._note_given_up()
+
+    def _note_given_up(self) -> None:
+        self._given_up += 1
+        now_s = time.monotonic()
+        if now_s - self._logged_at_s >= LOGGED_EVERY_S:
+            log.warning("connections_given_up", count=self._given_up, reason="all connections together hold too much")
+            self._given_up, self._logged_at_s = 0, now_s
 
     def _forget(self, connection: Connection) -> None:
         self._held_bytes_in_all -= self._held_bytes.pop(connection, 0)
+        if self._has_held_much and not self._held_bytes_in_all:
+            self._has_held_much = False
+            self._on_relief()

@@ -1,6 +1,7 @@
 """The API's own description: as OpenAPI for programs, as a page for people."""
 
-from functools import lru_cache
+from functools import cache
+from html import escape
 from importlib import resources
 from typing import Final
 
@@ -18,7 +19,10 @@ _PAGE_HEADERS: Final = {
     # Its examples name the address that was asked, which must not reach somebody else's cache.
     "cache-control": "private, max-age=300",
 }
-BASE_URLS_KEPT: Final = 16
+PLACEHOLDER: Final = "https://base-url.invalid"
+"""Stands in the page, which is rendered once, where each reader finds the address that they asked."""
+PLACEHOLDER_IN_BRACKETS: Final = "https://[2001:db8::]"
+"""The same for an IPv6 address, which shells want quoted."""
 
 
 class DocumentEndpoints:
@@ -37,16 +41,23 @@ class DocumentEndpoints:
 
     async def reference_page(self, request: Request) -> Response:
         """The readable API page, with examples for the public address, or the one that it was asked at."""
-        base_url = self._link_base.of_description(request)
-        return Response(_rendered(base_url), media_type="text/html", headers=_PAGE_HEADERS)
+        base_url = self._link_base.of(request)
+        placeholder = PLACEHOLDER_IN_BRACKETS if "[" in base_url else PLACEHOLDER
+        page = rendered_page(placeholder).replace(placeholder, escape(base_url))
+        return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
 
 
-@lru_cache(maxsize=BASE_URLS_KEPT)
-def _rendered(base_url: str) -> str:
+@cache
+def rendered_page(base_url: str) -> str:
+    """The reference page. Rendering takes a tenth of a second, for which a request should not wait."""
     return reference.page(openapi.document(), base_url)
+
+
+@cache
+def _style_sheet() -> str:
+    return resources.files("easel.web").joinpath("static/reference.css").read_text(encoding="utf-8")
 
 
 async def reference_style(_request: Request) -> Response:
     """The page's style sheet."""
-    sheet = resources.files("easel.web").joinpath("static/reference.css").read_text(encoding="utf-8")
-    return Response(sheet, media_type="text/css", headers={"cache-control": "public, max-age=300"})
+    return Response(_style_sheet(), media_type="text/css", headers={"cache-control": "public, max-age=300"})

@@ -36,6 +36,7 @@ from easel.domain.errors import (
     ServiceUnavailable,
 )
 from easel.web.answers import SECURITY_HEADERS, refusal_answer, request_id
+from easel.web.edge_bodies import ArrivingBody
 from easel.web.edge_heads import answer_head, fault_of, refusal_of
 from easel.web.edge_pace import PacedProtocol
 from easel.web.limits import RETRY_AFTER_S
@@ -44,6 +45,12 @@ log = structlog.get_logger(__name__)
 
 HEAD_BYTES_MAX: Final = 32 * 1024
 HEADERS_MAX: Final = 100
+TARGET_BYTES_MAX: Final = 4096
+"""Longest path and query of a request. Taking a long one apart takes milliseconds; ours have some hundred bytes."""
+PIECES_AT_ONCE_MAX: Final = 64
+"""After how many pieces of a body other connections have their turn."""
+OBJECTS_FACTOR: Final = 2
+"""How much more memory a head takes as objects than as bytes, and a body while it is put together."""
 HEAD_TIMEOUT_S: Final = 5
 BODY_TIMEOUT_S: Final = 10
 CONNECTIONS_MAX: Final = 4096
@@ -81,21 +88,23 @@ class EdgeProtocol(PacedProtocol):
     _is_answering = False
     _held_bytes = 0
     """What was fed to the parser and may still be in its memory: of a head, of trailers, of blank lines."""
+    _head_bytes = 0
+    """The size of the head of the request that is being answered."""
     _fed_last = b""
     """The last bytes that were fed, where an empty line may have begun."""
-    _body_left_bytes: int | None = None
-    """What is missing of a body whose length is known."""
     _discarded_bytes = 0
     _began_s = 0.0
     _refusal: Refusal | None = None
     _watched = (_Phase.BETWEEN, 0)
     _timer: asyncio.TimerHandle | None = None
+    _body: ArrivingBody
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Called by the event loop. Beyond a limit a connection is answered and closed at once."""
         super().connection_made(transport)
         self.client = _plain(self.client)
         self._began_s = self.loop.time()
+        self._body = ArrivingBody()
         if len(self.connections) > CONNECTIONS_MAX:
             self._turn_away(ServiceUnavailable())
         elif not self.crowd.enter(self, "" if self.client is None else self.client[0]):
@@ -130,14 +139,17 @@ class EdgeProtocol(PacedProtocol):
 
     def _parse(self) -> None:
         """Parse as far as may be. What is left waits, and the connection is not read meanwhile."""
-        data, position = self._unparsed, 0
-        while position < len(data) and self._refusal is None:
+        data, position, pieces = self._unparsed, 0, 0
+        while position < len(data) and self._refusal is None and pieces < PIECES_AT_ONCE_MAX:
             if self._phase is _Phase.BETWEEN:
                 position = self._skip_blank_lines(data, position)
             if position == len(data) or not self._may_parse():
                 break
             position = self._feed(data, position)
+            pieces += 1
         self._unparsed = data[position:]
+        if pieces == PIECES_AT_ONCE_MAX:
+            self.loop.call_soon(self._go_on)
         if self._refusal is not None or self.transport.is_closing():
             self._discard(len(self._unparsed))
             self._unparsed = b""
@@ -148,6 +160,10 @@ class EdgeProtocol(PacedProtocol):
                 self.flow.read()
             self._watch()
         self.note_held()
+
+    def _go_on(self) -> None:
+        if self._refusal is None and not self.transport.is_closing():
+            self._parse()
 
     def _may_parse(self) -> bool:
         if self.transport.is_closing():
@@ -167,6 +183,10 @@ class EdgeProtocol(PacedProtocol):
     def _feed(self, data: bytes, position: int) -> int:
         """Feed the parser, never beyond a request's end, and no more than may be held; where to go on."""
         part = data[position : self._end_of_part(data, position)]
+        if self._phase is _Phase.BODY:
+            self._body.note_read(len(part))
+            if not self._is_answering:
+                self._discard(len(part))
         self._fed_last = (self._fed_last + part)[1 - len(_EMPTY_LINE) :]
         self._held_bytes += len(part)  # callbacks set it back when the parser gives out what it held
         try:
@@ -182,8 +202,8 @@ class EdgeProtocol(PacedProtocol):
 
     def _end_of_part(self, data: bytes, position: int) -> int:
         """Where a request may end at the earliest. A head ends with an empty line, and so does a body in chunks."""
-        if self._phase is _Phase.BODY and self._body_left_bytes is not None:
-            return min(len(data), position + min(self._body_left_bytes, HEAD_BYTES_MAX))
+        if self._phase is _Phase.BODY and self._body.left_bytes is not None:
+            return min(len(data), position + min(self._body.left_bytes, HEAD_BYTES_MAX))
         seam = self._fed_last + data[position : position + len(_EMPTY_LINE) - 1]
         begins = seam.find(_EMPTY_LINE)
         if begins >= 0:
@@ -199,13 +219,19 @@ class EdgeProtocol(PacedProtocol):
         self._requests += 1
         self._began_s = self.loop.time()
 
+    def on_url(self, url: bytes) -> None:
+        """Called by the parser."""
+        super().on_url(url)
+        if len(self.url) > TARGET_BYTES_MAX:
+            raise _too_large()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser. Trailers come here as well; they are no headers, and nothing here asks for them."""
         if self._phase is _Phase.BODY:
             return
         super().on_header(name, value)
         if len(self.headers) > HEADERS_MAX:
-            raise HeadersTooLarge(HEAD_BYTES_MAX, HEADERS_MAX)
+            raise _too_large()
 
     def on_headers_complete(self) -> None:
         """Called by the parser. Names the request, and hands it to the application."""
@@ -217,19 +243,18 @@ class EdgeProtocol(PacedProtocol):
         super().on_headers_complete()
         self._phase = _Phase.BODY
         self._is_answering = True
+        self._head_bytes = self._held_bytes
         self._held_bytes = self._discarded_bytes = 0
         # The parser has seen to it that there is one at most, and that it is a number.
-        self._body_left_bytes = next((int(value) for name, value in self.headers if name == b"content-length"), None)
+        length_bytes = next((int(value) for name, value in self.headers if name == b"content-length"), None)
+        self._body = ArrivingBody(length_bytes)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
         self._held_bytes = 0
-        if self._body_left_bytes is not None:
-            self._body_left_bytes -= len(body)
+        self._body.note_piece(len(body))
         if self._is_answering:
             super().on_body(body)
-        else:
-            self._discard(len(body))
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
@@ -241,7 +266,9 @@ class EdgeProtocol(PacedProtocol):
         """Called by uvicorn. A refusal of what follows waits here until the request before it is answered."""
         self._is_answering = False
         self.cycle.body.clear()  # what nobody has read by now
+        self._head_bytes = 0
         super().on_response_complete()
+        self.note_held()
         if self._refusal is not None:
             self._answer(self._refusal)
 
@@ -256,9 +283,15 @@ class EdgeProtocol(PacedProtocol):
     def _close_when_idle(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
+    def held_bytes(self) -> int:
+        """What the connection holds in memory, about."""
+        heads_bytes = self._head_bytes + self._held_bytes
+        body_bytes = self._body.kept_bytes if self._is_answering else 0
+        return super().held_bytes() + OBJECTS_FACTOR * (heads_bytes + body_bytes)
+
     def _refuse_if_too_large(self) -> None:
         if self._held_bytes >= HEAD_BYTES_MAX:
-            self._refuse(HeadersTooLarge(HEAD_BYTES_MAX, HEADERS_MAX))
+            self._refuse(_too_large())
 
     def _watch(self) -> None:
         """Have a timer run while a head or a body is on its way, one for each."""
@@ -350,6 +383,10 @@ class EdgeProtocol(PacedProtocol):
             self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
         self._discard(0)
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX)
 
 
 def _plain(client: tuple[str, int] | None) -> tuple[str, int] | None:

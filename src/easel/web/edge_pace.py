@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 UNTAKEN_BYTES: Final = 16 * 1024
 """How much of an answer may wait to be taken before the application waits as well."""
+HELD_FREELY_BYTES: Final = 4 * 1024
+"""What any connection may hold for long without being given up for it: enough for an ordinary request that waits."""
 UNTAKEN_TIMEOUT_S: Final = 30
 """How long a client may take nothing of an answer that waits for it."""
 UNTAKEN_CHECK_S: Final = 5
@@ -108,14 +110,16 @@ class PacedProtocol(HttpToolsProtocol):
         self._read_on_soon()
 
     def note_held(self) -> None:
-        """Tell the crowd what this connection holds."""
-        untaken_bytes = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
-        self.crowd.note(self, len(self._unparsed) + untaken_bytes)
+        """Tell the crowd what this connection holds beyond what every connection may."""
+        self.crowd.note(self, max(0, self.held_bytes() - HELD_FREELY_BYTES))
+
+    def held_bytes(self) -> int:
+        """What has arrived and is not parsed, and what of an answer is not taken."""
+        return len(self._unparsed) + (self.transport.get_write_buffer_size() if self.flow.write_paused else 0)
 
     def give_up(self) -> None:
         """Called by the crowd when its connections hold too much together."""
         self._unparsed = b""
-        log.warning("connection_given_up", reason="all connections together hold too much")
         self.transport.abort()
 
     def _check_taken(self) -> None:

@@ -18,17 +18,13 @@ class LinkBase:
         self._public_url = public_url
 
     def of(self, request: Request) -> str:
-        """The base for a task that this request creates. Raises InvalidRequest for a Host that is none."""
+        """The base for what this request is answered with. Raises InvalidRequest for a Host that is none."""
         if self._public_url is not None:
             return self._public_url
         host = request.headers.get("host", "")
         if not _HOST.fullmatch(host):
             raise InvalidRequest("The Host header must name the host that you asked")
         return f"{scheme(request)}://{host}"
-
-    def of_description(self, request: Request) -> str:
-        """The base for what describes the service to whoever asks."""
-        return self._public_url or f"{scheme(request)}://{request.url.netloc}"
 
     @property
     def public_url(self) -> str | None:
