@@ -10,7 +10,7 @@ import click
 import msgspec
 
 import easel
-from easel import logs, settings
+from easel import logs, setting_files, settings
 from easel.actions import back_up as backing_up
 from easel.actions import restore as restoring
 from easel.actions.back_up import BackedUp, Source
@@ -167,10 +167,7 @@ def _passphrase(file: Path | None) -> str | None:
 
 
 def _text_in(file: Path | None, option: str) -> str | None:
-    try:
-        return None if file is None else file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"{option} {file} cannot be read ({type(error).__name__}): check its path.") from None
+    return None if file is None else setting_files.text_in(option, file)
 
 
 def _output(file: Path) -> contextlib.AbstractContextManager[Output]:
