@@ -42,7 +42,9 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
             )
         yield Installation(settings.database_url, settings.secret, None)
         return
-    if not creates:
+    if creates:
+        data_folder.make(settings.data_dir)
+    else:
         data_folder.require_database(settings.data_dir)
     secret = settings.secret or kept_secret(settings.data_dir)
     process_environment.forget_libpq_variables()

@@ -171,9 +171,12 @@ async def _check_secret(connection: Connection, secret: Secret) -> None:
     row = await (await connection.execute("SELECT secret_fingerprint FROM installation")).fetchone()
     assert row is not None
     if row[0] != secret.fingerprint:
+        way_out = (
+            "Put the file back from a backup" if secret.is_kept else "Give this process the same secret as the others"
+        )
         raise SecretMismatch(
             f"{secret.source} is not the secret that this database was set up with: its keys and links would not work. "
-            "Give this process the same secret as the others; if that is lost for good, run `easel secret reset`."
+            f"{way_out}; if that is lost for good, run `easel secret reset`."
         )
 
 
