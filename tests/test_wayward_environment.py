@@ -86,6 +86,10 @@ def test_certificates_that_are_not_there_are_told_at_the_start_and_by_the_doctor
     [
         ("wss", "https"),
         ("https", "https"),
+        ("HTTPS", "https"),
+        ("Https, http", "https"),
+        ("http, https", "http"),
+        (",https", "https"),
         ("ws", "http"),
         ("http", "http"),
         ("gopher", "http"),

@@ -33,6 +33,7 @@ from easel.supervisor import READY, stop_signals
 from easel.web.browsers import open_to_browsers
 from easel.web.crowd import Crowd
 from easel.web.edge import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, EdgeProtocol
+from easel.web.proxies import behind_proxies
 
 LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15
@@ -74,13 +75,12 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
             app = web_app(read, installed)
             crowd = Crowd(read.connections_per_address, read.trusted_networks)
             config = uvicorn.Config(
-                open_to_browsers(app, read.cors_origin_list),
+                behind_proxies(open_to_browsers(app, read.cors_origin_list), read.trusted_proxy_list),
                 http=EdgeProtocol.among(crowd),
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(read.trusted_proxy_list),
-                forwarded_allow_ips=read.trusted_proxy_list,
+                proxy_headers=False,  # they are read by `behind_proxies`
                 ws="none",
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
                 # Of 0 uvicorn would complain at every stop.
