@@ -56,6 +56,22 @@ def test_a_backup_is_made_whatever_postgresql_s_variables_say(wayward: Service) 
     assert file.stat().st_size > 0
 
 
+def test_a_file_of_passwords_is_not_for_the_private_database(wayward: Service, tmp_path: Path) -> None:
+    passwords = tmp_path / ".pgpass"
+    passwords.write_text("*:*:*:*:wrong\n")
+    passwords.chmod(0o666)  # libpq warns of it, wherever it reads it
+    other = Service(wayward.data_dir)
+    other.environment["HOME"] = str(tmp_path)
+    assert other.cli("keys", "list").stderr == ""
+    backed_up = other.cli("backup", str(tmp_path / "backup.tar")).stderr
+    assert " as of " in backed_up
+    assert "WARNING" not in backed_up
+    with reachable_folder() as folder:
+        secret = str(wayward.data_dir / "secret")
+        ran = other.cli("restore", str(tmp_path / "backup.tar"), "--secret-file", secret, "--data-dir", str(folder))
+        assert ran.stderr == ""
+
+
 def test_what_is_on_this_machine_needs_neither_proxy_nor_certificates(wayward: Service, tmp_path: Path) -> None:
     key = wayward.new_key("loopback", "5", "--name", "made by the command line")
     file = tmp_path / "cat.webp"
