@@ -69,7 +69,10 @@ def test_a_database_that_is_not_easels_is_not_made_so_by_looking(two_webs: Fleet
         connection.execute("CREATE DATABASE elsewhere")
         url = server.url.replace("/postgres?", "/elsewhere?")
         own = {**_own(two_webs), "EASEL_DATABASE_URL": url}
-        said = [easel(*command, **own) for command in (["credits", "show"], ["secret", "reset", "--yes"])]
+        said = [
+            easel(*command, **own)
+            for command in (["credits", "show"], ["secret", "reset"], ["secret", "reset", "--yes"])
+        ]
         connection.execute("DROP DATABASE elsewhere")
     for ran in said:
         assert ran.returncode == 78

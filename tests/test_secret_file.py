@@ -147,5 +147,7 @@ def test_a_secret_is_replaced_by_who_says_so_and_what_that_ends_is_told(idle: Se
 
 def test_only_an_installation_has_a_secret_to_replace(tmp_path: Path) -> None:
     nowhere = Service(tmp_path / "nowhere")
-    assert "There is no data folder" in says(nowhere, "secret", "reset", "--yes")
+    for answered in ([], ["--yes"]):
+        said = says(nowhere, "secret", "reset", *answered)  # before anything is asked
+        assert said.startswith("Error: There is no data folder")
     assert not (tmp_path / "nowhere").exists()
