@@ -180,7 +180,9 @@ def test_all_of_ipv6_takes_ipv4_where_the_system_can() -> None:
         socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
 
 
-@pytest.mark.parametrize("host", ["2001:db8::1", "192.0.2.1"])
+@pytest.mark.parametrize("host", ["2001:db8::1", "192.0.2.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_this_machines_is_refused_in_a_sentence(host: str) -> None:
-    with pytest.raises(SettingsWrong, match=r"^Cannot listen on .* \(.*\): choose another with --host and --port\.$"):
+    with pytest.raises(
+        SettingsWrong, match=r"^Cannot listen on .* \(.*\): choose another address with --host or EASEL_HOST\.$"
+    ):
         listen(host, free_port())
