@@ -41,6 +41,12 @@ def test_a_command_works_with_no_stream_at_all(idle: Service) -> None:
     assert "second" in idle.cli("credits", "show").stdout
 
 
+def test_a_backup_is_not_written_to_a_closed_stream(idle: Service) -> None:
+    ran = shell(idle, "backup - >&-")
+    assert ran.returncode == 78
+    assert ran.stderr == "Error: Standard output is closed: name a file, or send it to a program.\n"
+
+
 def test_a_service_runs_with_no_stream_at_all_and_writes_no_log_elsewhere() -> None:
     with reachable_folder() as folder:
         service = Service(folder)

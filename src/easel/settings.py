@@ -340,7 +340,7 @@ def _given(
     for name, written in called.items():
         text = environ.get(written, "").strip()
         if "\0" in text:
-            raise SettingsWrong(f"{written} holds a NUL character, which nothing that it may name can hold.")
+            raise SettingsWrong(f"{written} holds a NUL character, which no setting can hold.")
         if text:
             values[name] = text
     chosen = {name: value for name, value in overrides.items() if value is not None}
