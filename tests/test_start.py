@@ -47,5 +47,5 @@ def test_programs_that_are_not_there_are_told_by_the_variable_that_names_them(fo
         ran = easel(*command, EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank", EASEL_POSTGRES_BIN="/tmp")
         assert ran.stderr.endswith(
             "Error: EASEL_POSTGRES_BIN names /tmp, which has no program postgres: "
-            "name the folder of a PostgreSQL's programs for this system, or unset it.\n"
+            "name the folder of a PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL.\n"
         )

@@ -87,7 +87,7 @@ def find_binaries(bin_dir: Path | None) -> Binaries:
             if bin_dir is not None:
                 raise PostgresUnusable(
                     f"EASEL_POSTGRES_BIN names {bin_dir}, which has no program {program}: "
-                    "name the folder of a PostgreSQL's programs for this system, or unset it."
+                    "name the folder of a PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL."
                 )
             raise PostgresUnusable(f"There is no program {program} in {found.bin_dir}: {_WAYS_OUT}")
     return found
