@@ -164,7 +164,7 @@ def test_a_port_in_use_stops_the_start_with_a_sentence(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", service.port)):
         assert refusal(service) == (
             f"Error: Cannot listen on 127.0.0.1:{service.port} (Address already in use): "
-            "choose another with --host and --port."
+            "choose another port with --port or EASEL_PORT."
         )
     assert_nothing_runs(folder)
 

@@ -85,6 +85,13 @@ def test_links_are_https_where_the_proxy_says_that_the_client_speaks_it(two_webs
         assert finish(client, odd["id"])["results"][0].startswith("http://127.0.0.1:")
 
 
+def test_of_several_lines_of_a_scheme_the_first_is_the_clients(two_webs: Fleet) -> None:
+    headers = [("x-forwarded-proto", "HTTPS"), ("x-forwarded-proto", "http"), ("host", "images.your-domain.com")]
+    with two_webs.client(two_webs.issue().key, BEHIND) as client:
+        task = client.post(GENERATIONS, json=ORDER, headers=[*client.headers.items(), *headers]).json()
+    assert base_of_link(two_webs, task["id"]) == "https://images.your-domain.com"
+
+
 def cors_headers(response: httpx2.Response) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name.startswith("access-control-")}
 

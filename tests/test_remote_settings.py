@@ -50,7 +50,7 @@ def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: 
     sentence = str(refused.value)
     assert sentence.startswith(f"EASEL_{name} ")
     assert sentence.endswith(".")
-    assert value not in sentence
+    assert name.endswith("_FILE") or value not in sentence.replace(URL, "")
 
 
 @pytest.mark.parametrize("url", [URL, "https://images.your-domain.com/base/v1", "http://[::1]:30000", "http://gpu-1"])
@@ -74,7 +74,7 @@ def test_the_key_can_stand_in_a_file_and_shows_nowhere(tmp_path: Path) -> None:
     with pytest.raises(SettingsWrong, match="are both set"):
         read(REMOTE_API_KEY=KEY, REMOTE_API_KEY_FILE=str(file))
     file.write_text(" \n")
-    with pytest.raises(SettingsWrong, match=r"^EASEL_REMOTE_API_KEY_FILE is empty"):
+    with pytest.raises(SettingsWrong, match=r"^EASEL_REMOTE_API_KEY_FILE names .*, which is empty"):
         read(REMOTE_API_KEY_FILE=str(file))
 
 

@@ -48,7 +48,7 @@ def says(service: Service, *arguments: str) -> str:
         (lambda file: file.write_text(""), "is empty"),
         (lambda file: file.write_text(" \n"), "is empty"),
         (lambda file: file.write_text(file.read_text()[:20]), "is cut short"),
-        (lambda file: file.write_bytes(b"\xff" * 64), "cannot be read"),
+        (lambda file: file.write_bytes(b"\xff" * 64), "is no text"),
         (lambda file: file.write_text(secrets.token_hex(32)), "is not the secret that this database was set up with"),
     ],
     ids=["lost", "emptied", "blank", "cut", "no text", "another"],
@@ -64,6 +64,7 @@ def test_an_unusable_secret_is_told_by_the_file_and_never_replaced(
         said = says(idle, *command)
         assert said.startswith(f"Error: The secret {secret} {what}")
         assert "EASEL_SECRET is" not in said
+        assert re.search(r"put the file back from a backup[;,] .*`easel secret reset`", said, re.IGNORECASE)
         assert "Traceback" not in said
     asked = idle.cli("doctor", check=False)
     assert asked.returncode == 78
@@ -85,6 +86,18 @@ def test_a_secret_that_others_may_read_is_told_with_what_to_type(idle: Service, 
         )
         refused = idle.cli("web", "--host", "192.0.2.1", check=False).stderr
         assert f"Warning: The secret {secret} can be read by other users" in refused
+
+
+def test_a_folder_in_the_secrets_place_is_told_as_such(idle: Service, secret: Path) -> None:
+    aside = secret.rename(secret.with_name("aside"))
+    secret.mkdir(mode=0o755)
+    try:
+        said = says(idle, "credits", "show")
+        assert said.startswith(f"Error: The secret {secret} is a folder: put the file back from a backup, or")
+        assert secret_file.exposure(idle.data_dir) is None
+    finally:
+        secret.rmdir()
+        aside.rename(secret)
 
 
 def test_a_secret_for_its_owner_alone_is_well(idle: Service, secret: Path) -> None:
@@ -134,5 +147,7 @@ def test_a_secret_is_replaced_by_who_says_so_and_what_that_ends_is_told(idle: Se
 
 def test_only_an_installation_has_a_secret_to_replace(tmp_path: Path) -> None:
     nowhere = Service(tmp_path / "nowhere")
-    assert "There is no data folder" in says(nowhere, "secret", "reset", "--yes")
+    for answered in ([], ["--yes"]):
+        said = says(nowhere, "secret", "reset", *answered)  # before anything is asked
+        assert said.startswith("Error: There is no data folder")
     assert not (tmp_path / "nowhere").exists()

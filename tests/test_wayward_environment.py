@@ -56,6 +56,22 @@ def test_a_backup_is_made_whatever_postgresql_s_variables_say(wayward: Service) 
     assert file.stat().st_size > 0
 
 
+def test_a_file_of_passwords_is_not_for_the_private_database(wayward: Service, tmp_path: Path) -> None:
+    passwords = tmp_path / ".pgpass"
+    passwords.write_text("*:*:*:*:wrong\n")
+    passwords.chmod(0o666)  # libpq warns of it, wherever it reads it
+    other = Service(wayward.data_dir)
+    other.environment["HOME"] = str(tmp_path)
+    assert other.cli("keys", "list").stderr == ""
+    backed_up = other.cli("backup", str(tmp_path / "backup.tar")).stderr
+    assert " as of " in backed_up
+    assert "WARNING" not in backed_up
+    with reachable_folder() as folder:
+        secret = str(wayward.data_dir / "secret")
+        ran = other.cli("restore", str(tmp_path / "backup.tar"), "--secret-file", secret, "--data-dir", str(folder))
+        assert ran.stderr == ""
+
+
 def test_what_is_on_this_machine_needs_neither_proxy_nor_certificates(wayward: Service, tmp_path: Path) -> None:
     key = wayward.new_key("loopback", "5", "--name", "made by the command line")
     file = tmp_path / "cat.webp"
@@ -86,6 +102,10 @@ def test_certificates_that_are_not_there_are_told_at_the_start_and_by_the_doctor
     [
         ("wss", "https"),
         ("https", "https"),
+        ("HTTPS", "https"),
+        ("Https, http", "https"),
+        ("http, https", "http"),
+        (",https", "https"),
         ("ws", "http"),
         ("http", "http"),
         ("gopher", "http"),
@@ -160,7 +180,9 @@ def test_all_of_ipv6_takes_ipv4_where_the_system_can() -> None:
         socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
 
 
-@pytest.mark.parametrize("host", ["2001:db8::1", "192.0.2.1"])
+@pytest.mark.parametrize("host", ["2001:db8::1", "192.0.2.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_this_machines_is_refused_in_a_sentence(host: str) -> None:
-    with pytest.raises(SettingsWrong, match=r"^Cannot listen on .* \(.*\): choose another with --host and --port\.$"):
+    with pytest.raises(
+        SettingsWrong, match=r"^Cannot listen on .* \(.*\): choose another address with --host or EASEL_HOST\.$"
+    ):
         listen(host, free_port())

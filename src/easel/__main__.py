@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 import easel
-from easel import process_environment
+from easel import process_environment, standard_streams
 
 _COMMANDS: Final = {
     "serve": "easel.commands.serve:serve",
@@ -52,6 +52,7 @@ def main() -> None:
 
     Settings are environment variables named EASEL_…; the README lists them.
     """
+    standard_streams.open_closed()
     process_environment.keep_loopback_direct()
     # One that comes before a command listens for it still gives back what was taken, the database among it.
     for number in (signal.SIGTERM, signal.SIGHUP):

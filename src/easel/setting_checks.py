@@ -10,52 +10,16 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from easel.domain.callback import Destinations, Network, allowed_host
 from easel.domain.model_name import LENGTH_MAX, is_model_name
 from easel.domain.name_server import name_server
+from easel.setting_files import expanded
+from easel.setting_types import SettingsWrong
 
 AMOUNT_CREDITS_MAX: Final = 1_000_000
 LORA_SCALE_MAX: Final = 10
-
-
-class SettingsWrong(Exception):
-    """A setting that cannot be used; the message names the variable and how to mend it."""
-
-
-def http_url(name: str, url: str) -> None:
-    """An address without query and without a slash at its end. Raises SettingsWrong."""
-    if not _is_http(url) or url.endswith("/"):
-        raise SettingsWrong(f"{name} must look like https://images.your-domain.com, without a slash at its end.")
-
-
-def client_url(name: str, url: str) -> str:
-    """The address of a service of ours, without what other clients' base URLs end in: `/`, `/v1`, `/openai/v1`.
-
-    Raises SettingsWrong.
-    """
-    base = re.sub(r"(/openai)?(/v1)?$", "", url.rstrip("/")).rstrip("/")
-    if not _is_http(base) or not _is_plain_address(base):
-        raise SettingsWrong(f"{name} must look like http://127.0.0.1:8000.")
-    return base
-
-
-def server_url(name: str, url: str) -> None:
-    """An address of a server of the operator's own. Raises SettingsWrong."""
-    http_url(name, url)
-    if not _is_plain_address(url):
-        raise SettingsWrong(f"{name} must look like http://127.0.0.1:30000, without a query.")
-
-
-def postgres_url(name: str, url: str) -> None:
-    """The address of a database. Raises SettingsWrong."""
-    try:
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        scheme = ""
-    if scheme not in {"postgresql", "postgres"}:
-        raise SettingsWrong(f"{name} must look like postgresql://user:password@host:5432/database.")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
 def header_value(name: str, text: str) -> None:
@@ -66,20 +30,24 @@ def header_value(name: str, text: str) -> None:
 
 def networks(name: str, texts: Sequence[str]) -> tuple[Network, ...]:
     """Addresses or networks. Raises SettingsWrong."""
-    try:
-        return tuple(ip_network(text) for text in texts)
-    except ValueError:
-        raise SettingsWrong(
-            f"{name} must be addresses or networks with commas between, such as 10.0.0.0/8,::1."
-        ) from None
+    wanted = f"{name} must be addresses or networks with commas between, such as 10.0.0.0/8,::1"
+    for text in texts:
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            raise SettingsWrong(f"{wanted}.") from None
+        if not _is_network(text):
+            raise SettingsWrong(f"{wanted}: the network of {text} is written {network}.")
+    return tuple(ip_network(text) for text in texts)
 
 
 def origins(name: str, texts: Sequence[str]) -> None:
     """Origins of web pages, or all. Raises SettingsWrong."""
     for origin in texts:
-        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+", origin):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            without = ", without a slash at its end" if _ORIGIN.fullmatch(origin.removesuffix("/")) else ""
             raise SettingsWrong(
-                f"{name} must be * or origins with commas between, such as https://app.your-domain.com."
+                f"{name} must be * or origins with commas between, such as https://app.your-domain.com{without}."
             )
 
 
@@ -101,7 +69,7 @@ def certificates(name: str, file: Path | None) -> None:
         return
     try:
         ssl.create_default_context(cafile=file)
-    except OSError:  # ssl.SSLError is one
+    except (OSError, ValueError):  # ssl.SSLError is the first, a NUL in the path the second
         raise SettingsWrong(f"{name} must name a readable file of PEM certificates.") from None
 
 
@@ -141,16 +109,13 @@ def lora(name: str, text: str) -> tuple[Path, float]:
         raise SettingsWrong(f"{name} must look like /models/style.safetensors or /models/style.safetensors:0.8.")
     if abs(float(number)) > LORA_SCALE_MAX:
         raise SettingsWrong(f"{name} must have a scale from -{LORA_SCALE_MAX} to {LORA_SCALE_MAX}.")
-    return Path(f"{path}.safetensors").expanduser(), float(number)
+    return expanded(name, Path(f"{path}.safetensors")), float(number)
 
 
-def _is_http(url: str) -> bool:
-    return re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!-~]*)?", url) is not None
-
-
-def _is_plain_address(url: str) -> bool:
+def _is_network(text: str) -> bool:
+    """Whether no bits are set beyond the network's."""
     try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+        ip_network(text)
     except ValueError:
         return False
+    return True

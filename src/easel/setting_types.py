@@ -8,6 +8,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import inspect
 
+
+class SettingsWrong(Exception):
+    """A setting that cannot be used; the message names the variable or option and how to mend it."""
+
+
 _PATTERNS = {r"^(auto|cpu|mps|cuda(:\d{1,2})?)$": "auto, cpu, mps, cuda, or one GPU such as cuda:0"}
 """Patterns in words. A test fails when a setting has a pattern that is missing here."""
 

@@ -5,7 +5,6 @@ Nothing else reads the environment. A setting `x` is the variable `EASEL_X`; an 
 `EASEL_REMOTE_API_KEY_FILE` and `EASEL_MODERATION_API_KEY_FILE`.
 """
 
-import difflib
 import os
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,11 +14,13 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from easel import setting_checks, setting_types
+from easel import setting_addresses, setting_checks, setting_files, setting_names, setting_types
 from easel.domain.callback import Destinations, Network
 from easel.domain.ledger import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
-from easel.setting_checks import SettingsWrong as SettingsWrong
+from easel.setting_names import option
+from easel.setting_names import variable as variable
+from easel.setting_types import SettingsWrong as SettingsWrong
 
 HUB_MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
 DEFAULT_MODEL_ALIASES: Final = (
@@ -31,6 +32,12 @@ EngineName = Literal["nano", "zimage", "remote", "blank"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
 LINK_LIFETIME_H: Final = 24
+_ADDRESSES: Final = {
+    "public_url": "https://images.your-domain.com",
+    "remote_url": "http://127.0.0.1:30000",
+    "moderation_url": "https://api.openai.com/v1",
+}
+"""The settings that hold an address of HTTP, each with one that it may look like."""
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
@@ -239,30 +246,27 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     Raises SettingsWrong.
     """
     environ = os.environ if environ is None else environ
-    values = _given(Settings, environ)
+    called, values = _given(Settings, environ, overrides)
     values.pop("secret", None)
-    values.update({name: value for name, value in overrides.items() if value is not None})
-    values.setdefault("data_dir", _default_data_dir(environ))
-    settings = _convert(Settings, values)
+    if "data_dir" not in values:
+        values["data_dir"] = setting_files.default_data_dir(environ)
+    settings = _expanded(_convert(Settings, values, called), called)
     settings = msgspec.structs.replace(
         settings,
         secret=_secret(environ),
-        remote_api_key=_given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
-        moderation_api_key=_given_or_in_file(environ, "EASEL_MODERATION_API_KEY"),
-        data_dir=settings.data_dir.expanduser().absolute(),
+        remote_api_key=setting_files.given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
+        moderation_api_key=setting_files.given_or_in_file(environ, "EASEL_MODERATION_API_KEY"),
+        data_dir=settings.data_dir.absolute(),
     )
-    _check(settings)
-    return settings
+    setting_addresses.listening_host(called["host"], settings.host)
+    return _checked(settings)
 
 
 def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -> ClientSettings:
     """The settings of the client. Raises SettingsWrong."""
-    environ = os.environ if environ is None else environ
-    values = _given(ClientSettings, environ)
-    values.update({name: value for name, value in overrides.items() if value is not None})
-    settings = _convert(ClientSettings, values)
-    url = setting_checks.client_url("EASEL_URL", settings.url)
-    return msgspec.structs.replace(settings, url=url)
+    called, values = _given(ClientSettings, os.environ if environ is None else environ, overrides)
+    settings = _convert(ClientSettings, values, called)
+    return msgspec.structs.replace(settings, url=setting_addresses.client_url(called["url"], settings.url))
 
 
 def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -270,30 +274,31 @@ def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
     environ = os.environ if environ is None else environ
     fields = (*Settings.__struct_fields__, *ClientSettings.__struct_fields__)
     in_files = {"EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE", "EASEL_MODERATION_API_KEY_FILE"}
-    known = {variable(name) for name in fields} | in_files
-    sentences = []
-    for name in sorted(environ):
-        if name.startswith("EASEL_") and name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            meant = f"; did you mean {nearest[0]}?" if nearest else "."
-            sentences.append(f"{name} is no setting of Easel{meant}")
-    return sentences
+    return setting_names.misspelt(environ, {variable(name) for name in fields} | in_files)
 
 
-def variable(name: str) -> str:
-    """The environment variable of a setting."""
-    return f"EASEL_{name.upper()}"
+def _expanded(settings: Settings, called: Mapping[str, str]) -> Settings:
+    """The settings with a home in place of every `~`."""
+    changes: dict[str, object] = {"model": setting_files.expanded_text("EASEL_MODEL", settings.model)}
+    if settings.storage_url is not None:
+        changes["storage_url"] = setting_files.expanded_text("EASEL_STORAGE_URL", settings.storage_url)
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, Path):
+            changes[name] = setting_files.expanded(called[name], value)
+    return msgspec.structs.replace(settings, **changes)
 
 
-def _check(settings: Settings) -> None:
-    """What types cannot say. Raises SettingsWrong."""
-    if settings.public_url is not None:
-        setting_checks.http_url("EASEL_PUBLIC_URL", settings.public_url)
+def _checked(settings: Settings) -> Settings:
+    """What types cannot say; addresses come out with their schemes in lower case. Raises SettingsWrong."""
+    addresses = {}
+    for name, example in _ADDRESSES.items():
+        address = getattr(settings, name)
+        if address is not None:
+            addresses[name] = setting_addresses.http_url(variable(name), address, example)
     if settings.database_url is not None:
-        setting_checks.postgres_url("EASEL_DATABASE_URL", settings.database_url)
+        setting_addresses.postgres_url("EASEL_DATABASE_URL", settings.database_url)
     _check_engine(settings)
-    if settings.moderation_url is not None:
-        setting_checks.server_url("EASEL_MODERATION_URL", settings.moderation_url)
     if settings.moderation_api_key is not None:
         setting_checks.header_value("EASEL_MODERATION_API_KEY", settings.moderation_api_key)
     if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
@@ -308,6 +313,7 @@ def _check(settings: Settings) -> None:
     setting_checks.model_names("EASEL_MODEL_ALIASES", settings.model_alias_set)
     setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
     setting_checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
+    return msgspec.structs.replace(settings, **addresses)
 
 
 def _check_engine(settings: Settings) -> None:
@@ -316,9 +322,7 @@ def _check_engine(settings: Settings) -> None:
         raise SettingsWrong("EASEL_MODEL names weights of the zimage engine: set EASEL_ENGINE=zimage as well.")
     if settings.lora_file_and_scale is not None and settings.engine != "zimage":
         raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
-    if settings.remote_url is not None:
-        setting_checks.server_url("EASEL_REMOTE_URL", settings.remote_url)
-    elif settings.engine == "remote":
+    if settings.remote_url is None and settings.engine == "remote":
         raise SettingsWrong(
             "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
             "the address of an image server, such as http://127.0.0.1:30000."
@@ -327,20 +331,28 @@ def _check_engine(settings: Settings) -> None:
         setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
 
 
-def _given(kind: type[msgspec.Struct], environ: Mapping[str, str]) -> dict[str, object]:
-    return {
-        name: environ[variable(name)].strip()
-        for name in kind.__struct_fields__
-        if environ.get(variable(name), "").strip()
-    }
+def _given(
+    kind: type[msgspec.Struct], environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> tuple[dict[str, str], dict[str, object]]:
+    """What each setting was written as, for sentences, and what was given."""
+    called = {name: variable(name) for name in kind.__struct_fields__}
+    values: dict[str, object] = {}
+    for name, written in called.items():
+        text = environ.get(written, "").strip()
+        if "\0" in text:
+            raise SettingsWrong(f"{written} holds a NUL character, which no setting can hold.")
+        if text:
+            values[name] = text
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    return called | {name: option(name) for name in chosen}, values | chosen
 
 
-def _convert(kind: type[_Kind], values: dict[str, object]) -> _Kind:
+def _convert(kind: type[_Kind], values: dict[str, object], called: Mapping[str, str]) -> _Kind:
     try:
         return msgspec.convert(setting_types.folded(kind, values), kind, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         name = str(error).partition(" - at `$.")[2].rstrip("`")
-        raise SettingsWrong(f"{variable(name)} must be {setting_types.admitted(kind, name)}.") from None
+        raise SettingsWrong(f"{called[name]} must be {setting_types.admitted(kind, name)}.") from None
 
 
 def _decode_path(kind: type, value: object) -> Path:
@@ -348,15 +360,8 @@ def _decode_path(kind: type, value: object) -> Path:
     return Path(str(value))
 
 
-def _default_data_dir(environ: Mapping[str, str]) -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/easel")
-    home = environ.get("XDG_DATA_HOME", "").strip()
-    return Path(home) / "easel" if home.startswith("/") else Path("~/.local/share/easel")
-
-
 def _secret(environ: Mapping[str, str]) -> Secret | None:
-    text = _given_or_in_file(environ, "EASEL_SECRET")
+    text = setting_files.given_or_in_file(environ, "EASEL_SECRET")
     if text is None:
         return None
     is_in_file = not environ.get("EASEL_SECRET", "").strip()
@@ -369,24 +374,5 @@ def _secret(environ: Mapping[str, str]) -> Secret | None:
     return Secret(text, source=source)
 
 
-def _given_or_in_file(environ: Mapping[str, str], name: str) -> str | None:
-    """What the variable holds, or the file that the variable with `_FILE` at its end names."""
-    text = environ.get(name, "").strip()
-    file = environ.get(f"{name}_FILE", "").strip()
-    if text and file:
-        raise SettingsWrong(f"{name} and {name}_FILE are both set: set only one of them.")
-    return _text_in(Path(file), f"{name}_FILE") if file else text or None
-
-
 def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
-def _text_in(file: Path, name: str) -> str:
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"{name} cannot be read ({type(error).__name__}): check its path.") from None
-    if not text:
-        raise SettingsWrong(f"{name} is empty: write what it should hold into it, or unset it.")
-    return text

@@ -8,7 +8,7 @@ from easel import process_environment
 from easel.domain import link
 from easel.domain.link import LinkKeys
 from easel.domain.secret import Secret
-from easel.outside import data_folder, private_postgres
+from easel.outside import data_folder, open_files, private_postgres
 from easel.outside.private_postgres import PrivatePostgres
 from easel.outside.secret_file import keep_secret as keep_secret
 from easel.outside.secret_file import kept_secret as kept_secret
@@ -32,8 +32,9 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
 
     Where it is not there yet, a data folder with a secret and a database is made, unless told not to. Raises
     SettingsWrong, SecretUnusable, DataFolderUnusable; PostgresUnusable, SchemaUnusable and DatabaseUnavailable where a
-    private database cannot be used.
+    private database cannot be used; TooFewFiles.
     """
+    open_files.require()
     if settings.database_url is not None:
         if settings.secret is None:
             raise SettingsWrong(
@@ -42,7 +43,9 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
             )
         yield Installation(settings.database_url, settings.secret, None)
         return
-    if not creates:
+    if creates:
+        data_folder.make(settings.data_dir)
+    else:
         data_folder.require_database(settings.data_dir)
     secret = settings.secret or kept_secret(settings.data_dir)
     process_environment.forget_libpq_variables()

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 import easel
-from easel import logs, settings
+from easel import logs, setting_files, settings, standard_streams
 from easel.actions import back_up as backing_up
 from easel.actions import restore as restoring
 from easel.actions.back_up import BackedUp, Source
@@ -21,7 +21,7 @@ from easel.commands.administration import data_dir_option
 from easel.commands.failures import told_plainly
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
 from easel.outside import backup_output, backup_seal, data_folder
-from easel.outside.backup_file import BackupReader, Ending, Manifest
+from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
 from easel.outside.backup_output import Output
 from easel.outside.backup_seal import PASSPHRASE_CHARACTERS_MIN, SealKey
 from easel.settings import Settings, SettingsWrong
@@ -167,13 +167,12 @@ def _passphrase(file: Path | None) -> str | None:
 
 
 def _text_in(file: Path | None, option: str) -> str | None:
-    try:
-        return None if file is None else file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"{option} {file} cannot be read ({type(error).__name__}): check its path.") from None
+    return None if file is None else setting_files.text_in(option, file)
 
 
 def _output(file: Path) -> contextlib.AbstractContextManager[Output]:
+    if file == STANDARD_STREAM and standard_streams.was_closed(standard_streams.OUTPUT):
+        raise BackupUnusable("Standard output is closed: name a file, or send it to a program.")
     return backup_output.streamed(sys.stdout.buffer) if file == STANDARD_STREAM else backup_output.written(file)
 
 

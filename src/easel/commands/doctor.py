@@ -20,7 +20,7 @@ from easel.commands.administration import data_dir_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation import LayerFailed
 from easel.engines.engine import EngineUnusable
-from easel.outside import data_folder, moderation_plugins, rulebook, secret_file
+from easel.outside import data_folder, data_folder_fault, moderation_plugins, rulebook, secret_file
 from easel.outside.moderation_endpoint import EndpointUnusable
 from easel.outside.moderation_plugins import PluginUnusable
 from easel.outside.picture_classifier_folder import ClassifierUnusable
@@ -46,7 +46,8 @@ class Diagnosis:
 def doctor(data_dir: Path | None) -> None:
     """Look at database, storage, engine, device, secret and moderation, and say what is missing.
 
-    It makes nothing. An empty data folder is one before its first start; any other without a database is the wrong one.
+    It makes nothing. A data folder that is empty, or not there, is one before its first start; any other without a
+    database is the wrong one.
     """
     is_well = True
     for diagnosis in _diagnoses(data_dir):
@@ -66,13 +67,21 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     yield Diagnosis("settings", is_well=True, words=f"data in {read.data_dir}, links at {_links_at(read)}")
     for sentence in start_warnings.of_environment():
         yield Diagnosis("settings", is_well=False, words=sentence)
+    fault = data_folder_fault.fault(read.data_dir)
+    if fault is None or read.database_url is not None:
+        yield from _secret_and_database(read)
+    else:
+        yield Diagnosis("data", is_well=False, words=fault)
+    yield from _storage(read, fault)
+    yield from _engine(read)
+    yield from _moderation(read)
+
+
+def _secret_and_database(read: Settings) -> Iterator[Diagnosis]:
     found = list(_database(read))
     if not any(diagnosis.subject == "secret" for diagnosis in found):
         yield _secret(read)
     yield from found
-    yield _storage(read)
-    yield from _engine(read)
-    yield from _moderation(read)
 
 
 def _links_at(read: Settings) -> str:
@@ -98,6 +107,10 @@ def _secret(read: Settings) -> Diagnosis:
 def _database(read: Settings) -> Iterator[Diagnosis]:
     """What there is to say of the database, and of the secret where it is another than the database's."""
     kind = "private PostgreSQL" if read.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
+    if read.database_url is None and not read.data_dir.exists():
+        words = f"not started yet: there is no {read.data_dir}; `easel serve` makes it"
+        yield Diagnosis("database", is_well=True, words=words)
+        return
     if read.database_url is None and data_folder.is_blank(read.data_dir):
         yield Diagnosis("database", is_well=True, words=f"none yet in {read.data_dir}; the first start makes it")
         return
@@ -130,10 +143,20 @@ async def _ask_database(read: Settings, installed: Installation) -> int:
         await database.close()
 
 
-def _storage(read: Settings) -> Diagnosis:
+def _storage(read: Settings, fault: str | None) -> Iterator[Diagnosis]:
     folder = Path(read.pictures_url)
-    if "://" not in read.pictures_url and folder.is_relative_to(read.data_dir) and not folder.exists():
-        return Diagnosis("storage", is_well=True, words=f"{folder}, not there yet; the first start makes it")
+    if "://" not in read.pictures_url and folder.is_relative_to(read.data_dir):
+        if fault is not None:
+            if read.database_url is not None:  # else it is told of the data folder
+                yield Diagnosis("storage", is_well=False, words=fault)
+            return
+        if not folder.exists():
+            yield Diagnosis("storage", is_well=True, words=f"{folder}, not there yet; the first start makes it")
+            return
+    yield _look_at_storage(read)
+
+
+def _look_at_storage(read: Settings) -> Diagnosis:
     try:
         pictures = picture_store(read)
         asyncio.run(pictures.check())

@@ -13,6 +13,7 @@ from easel.outside.backup_file import BackupUnusable
 from easel.outside.data_folder import DataFolderUnusable
 from easel.outside.moderation_endpoint import EndpointUnusable
 from easel.outside.moderation_plugins import PluginUnusable
+from easel.outside.open_files import TooFewFiles
 from easel.outside.picture_classifier_folder import ClassifierUnusable
 from easel.outside.pictures import StorageFailed
 from easel.outside.private_postgres import PostgresUnusable
@@ -32,6 +33,7 @@ _UNUSABLE: Final = (
     EngineUnusable,
     NetworkUnusable,
     StorageFailed,
+    TooFewFiles,
     BackupUnusable,
     ClassifierUnusable,
     EndpointUnusable,

@@ -5,7 +5,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import resource
 import signal
 import socket
 import sys
@@ -27,12 +26,14 @@ from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands import start_warnings
 from easel.commands.failures import told_plainly
 from easel.commands.first_process import take_in_orphans
+from easel.outside import open_files
 from easel.settings import Settings
 from easel.store import schema
 from easel.supervisor import READY, stop_signals
 from easel.web.browsers import open_to_browsers
 from easel.web.crowd import Crowd
 from easel.web.edge import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, EdgeProtocol
+from easel.web.proxies import behind_proxies
 
 LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15
@@ -46,6 +47,7 @@ GLIBC_ARENA_MAX: Final = -8
 """M_ARENA_MAX in glibc's malloc.h: from how many heaps threads allocate, at most."""
 HEAPS: Final = 2
 ALL_OF_IPV6: Final = "::"
+_OF_PORT: Final = {errno.EADDRINUSE, errno.EACCES}
 _NO_SUCH_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
@@ -65,7 +67,7 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
         with installation(read) as installed:
             if supervised_socket is None:  # else `easel serve` has done it
                 asyncio.run(_prepare(read, installed))
-            _allow_open_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
+            open_files.allow(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
             _live_with_threads()
             listening = _inherited(supervised_socket) or listen(read.host, read.port)
             # Accepted connections inherit both.
@@ -74,13 +76,12 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
             app = web_app(read, installed)
             crowd = Crowd(read.connections_per_address, read.trusted_networks, on_relief=_give_memory_back)
             config = uvicorn.Config(
-                open_to_browsers(app, read.cors_origin_list),
+                behind_proxies(open_to_browsers(app, read.cors_origin_list), read.trusted_proxy_list),
                 http=EdgeProtocol.among(crowd),
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(read.trusted_proxy_list),
-                forwarded_allow_ips=read.trusted_proxy_list,
+                proxy_headers=False,  # they are read by `behind_proxies`
                 ws="none",
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
                 # Of 0 uvicorn would complain at every stop.
@@ -226,8 +227,9 @@ def listen(host: str, port: int) -> socket.socket:
         reason = str(error.strerror).partition(" (while")[0]
         shown = f"[{host}]" if ":" in host else host
         hint = "; this machine may have no IPv6" if error.errno in _NO_SUCH_FAMILY and ":" in host else ""
+        other = "port with --port or EASEL_PORT" if error.errno in _OF_PORT else "address with --host or EASEL_HOST"
         raise settings.SettingsWrong(
-            f"Cannot listen on {shown}:{port} ({reason}{hint}): choose another with --host and --port."
+            f"Cannot listen on {shown}:{port} ({reason}{hint}): choose another {other}."
         ) from None
     listening.set_inheritable(True)
     return listening
@@ -240,14 +242,6 @@ def takes_ipv4(listening: socket.socket) -> bool:
 
 def _inherited(descriptor: int | None) -> socket.socket | None:
     return None if descriptor is None else socket.socket(fileno=descriptor)
-
-
-def _allow_open_files(wanted: int) -> None:
-    """Raise this process's limit on open files to that, or as far as the system lets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _live_with_threads() -> None:

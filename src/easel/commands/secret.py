@@ -17,6 +17,7 @@ from easel.commands.failures import told_plainly
 from easel.outside import data_folder, private_postgres, secret_file, service_lock
 from easel.outside.data_folder import DataFolderUnusable
 from easel.settings import Settings
+from easel.store import schema
 
 
 @click.group("secret")
@@ -37,9 +38,12 @@ def reset(data_dir: Path | None, *, is_sure: bool) -> None:
     with told_plainly():
         read = settings.read(data_dir=data_dir)
         logs.configure("command", read.log_format, "warning")
-        if not is_sure:
-            click.confirm("Every API key, every link and every secret for callbacks ends. Go on?", abort=True)
         with _stopped(read):
+            if read.database_url is not None:
+                with installation(read, creates=False) as installed:
+                    asyncio.run(_look(read, installed))
+            if not is_sure:
+                click.confirm("Every API key, every link and every secret for callbacks ends. Go on?", abort=True)
             if read.database_url is None and read.secret is None:
                 # The file first: broken off here, the next start refuses what does not match, and this can be repeated.
                 secret, aside = secret_file.replace_secret(read.data_dir, datetime.now(UTC))
@@ -60,6 +64,17 @@ def _stopped(read: Settings) -> Iterator[None]:
             raise DataFolderUnusable(f"Easel runs on {read.data_dir}: stop it first.")
     with service_lock.held(read.data_dir):
         yield
+
+
+async def _look(read: Settings, installed: Installation) -> None:
+    """Raise SchemaUnusable where the database is not Easel's, DatabaseUnavailable where it cannot be reached."""
+    database = database_of(read, installed)
+    await database.open()
+    try:
+        async with database.reading() as connection:
+            await schema.refuse_strange(connection)
+    finally:
+        await database.close()
 
 
 async def _adopt(read: Settings, installed: Installation) -> int:

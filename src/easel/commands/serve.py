@@ -56,7 +56,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             _listen_patiently(read) as listening,
         ):
             first_key = asyncio.run(_prepare(read, installed))
-            address = _address(read, listening)
+            address = _address(listening)
             lock.announce(address)
             if first_key is not None:
                 _show_first_key(first_key, read, address)
@@ -164,9 +164,8 @@ def _plans(read: Settings, installed: Installation, listening: socket.socket, de
     return plans
 
 
-def _address(read: Settings, listening: socket.socket) -> str:
-    if read.public_url is not None:
-        return read.public_url
+def _address(listening: socket.socket) -> str:
+    """Where this machine reaches the service, whatever address its clients use."""
     host, port = listening.getsockname()[:2]
     if host == "0.0.0.0" or (host == "::" and takes_ipv4(listening)):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
@@ -190,4 +189,6 @@ When Easel is ready, try it in another terminal:
 
 
 def _say_ready(read: Settings, address: str) -> None:
-    click.echo(f"Easel {easel.__version__} is ready at {address} (engine {read.engine}; API page {address}/docs).")
+    shown = read.public_url or address
+    beside = "" if read.public_url is None else f" It listens at {address}."
+    click.echo(f"Easel {easel.__version__} is ready at {shown} (engine {read.engine}; API page {shown}/docs).{beside}")

@@ -10,10 +10,12 @@ SECRET_CHARACTERS_MIN: Final = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """What EASEL_SECRET holds. Its text never appears in a log or an error; `source` says there where it came from."""
+    """What EASEL_SECRET holds. Its text never appears in a log or an error; `source` says there where it came from.
+    `is_kept` where that is a data folder's file, which no other process is given."""
 
     text: str
     source: str = field(default="EASEL_SECRET", compare=False)
+    is_kept: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         assert len(self.text) >= SECRET_CHARACTERS_MIN

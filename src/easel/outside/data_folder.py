@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from easel.domain.errors import EaselError
-from easel.outside import private_postgres
+from easel.outside import data_folder_fault, private_postgres
 
 PREPARING: Final = "restoring"
 PARTS: Final = ("pictures", "postgres-bin", "postgres", "secret")
@@ -41,8 +41,27 @@ def is_blank(data_dir: Path) -> bool:
         return False
 
 
+def require_usable(data_dir: Path) -> None:
+    """Raise DataFolderUnusable where the folder can neither be used nor made."""
+    fault = data_folder_fault.fault(data_dir)
+    if fault is not None:
+        raise DataFolderUnusable(fault)
+
+
+def make(data_dir: Path) -> None:
+    """Make the folder where it is not there. Raises DataFolderUnusable."""
+    require_usable(data_dir)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(
+            f"The data folder {data_dir} cannot be made ({error.strerror}): {data_folder_fault.ANOTHER}."
+        ) from None
+
+
 def require_database(data_dir: Path) -> None:
     """Raise DataFolderUnusable where the folder holds no database, for whoever only looks and must not make one."""
+    require_usable(data_dir)
     if not holds_database(data_dir):
         what = "Easel database in" if data_dir.exists() else "data folder"
         raise DataFolderUnusable(
@@ -58,8 +77,8 @@ def prepared(data_dir: Path, postgres_bin: Path | None, postgres_user: str | Non
 
     Nothing may run in it any more at the end. Raises DataFolderUnusable, PostgresUnusable.
     """
+    make(data_dir)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with private_postgres.nobody_else_starts(data_dir):
             _refuse_installation(data_dir)
             aside = data_dir / PREPARING

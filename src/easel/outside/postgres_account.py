@@ -18,7 +18,9 @@ from pathlib import Path
 
 from easel.domain.errors import EaselError
 
-ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+NO_PASSFILE = "/dev/null/none"
+"""A file of passwords that there cannot be. Without one named, libpq looks at ~/.pgpass, and warns of what is wrong there."""
+ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "PGPASSFILE": NO_PASSFILE, "TZ": "UTC"}
 """All that PostgreSQL's programs see: the caller's PGOPTIONS, PGPORT, LANG and the like must not steer them."""
 
 ACCOUNTS_FOR_ROOT = ("easel", "nobody")

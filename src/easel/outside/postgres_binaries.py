@@ -84,6 +84,11 @@ def find_binaries(bin_dir: Path | None) -> Binaries:
         found = Binaries(package / "pginstall" / "bin", package.parent)
     for program in PROGRAMS:
         if not (found.bin_dir / program).is_file():
+            if bin_dir is not None:
+                raise PostgresUnusable(
+                    f"EASEL_POSTGRES_BIN names {bin_dir}, which has no program {program}: "
+                    "name the folder of a PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL."
+                )
             raise PostgresUnusable(f"There is no program {program} in {found.bin_dir}: {_WAYS_OUT}")
     return found
 

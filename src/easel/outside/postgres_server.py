@@ -22,7 +22,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from easel.outside.postgres_account import ENVIRONMENT, Account, PostgresUnusable, choose_account, own_folder
+from easel.outside.postgres_account import (
+    ENVIRONMENT,
+    NO_PASSFILE,
+    Account,
+    PostgresUnusable,
+    choose_account,
+    own_folder,
+)
 from easel.outside.postgres_binaries import Binaries, reachable
 from easel.outside.postgres_log import PostgresLog
 
@@ -104,9 +111,9 @@ class PostgresServer:
         return self._url(ROLE)
 
     def _url(self, user: str) -> str:
-        """The port is named because PGPORT would win otherwise."""
+        """Port and file of passwords are named because PGPORT and ~/.pgpass would count otherwise."""
         host = quote(os.fsencode(self._socket_dir), safe="")
-        return f"postgresql://{user}@/{DATABASE}?host={host}&port={PORT}"
+        return f"postgresql://{user}@/{DATABASE}?host={host}&port={PORT}&passfile={quote(NO_PASSFILE, safe='')}"
 
     def health(self) -> Health:
         """How the server behind the socket answers, if there is one."""

@@ -32,13 +32,16 @@ def secret_file(data_dir: Path) -> Path:
 
 
 def kept_secret(data_dir: Path) -> Secret:
-    """The data folder's own secret, made where the folder holds no database yet. Raises SecretUnusable."""
+    """The data folder's own secret, made where the folder holds no database yet.
+
+    Raises SecretUnusable, DataFolderUnusable.
+    """
     found = found_secret(data_dir)
     if found is not None:
         return found
     file = secret_file(data_dir)
+    data_folder.make(data_dir)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_secret(data_dir, secrets.token_hex(32))
     except OSError as error:
         raise SecretUnusable(f"The secret {file} cannot be made ({error.strerror}).") from None
@@ -67,14 +70,19 @@ def read_secret(data_dir: Path) -> Secret | None:
         text = file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise SecretUnusable(f"The secret {file} cannot be read ({reason}): check its owner and mode.") from None
+    except IsADirectoryError:
+        raise SecretUnusable(f"The secret {file} is a folder: {_LOSS}.") from None
+    except UnicodeDecodeError:
+        raise SecretUnusable(f"The secret {file} is no text: {_LOSS}.") from None
+    except OSError as error:
+        raise SecretUnusable(
+            f"The secret {file} cannot be read ({error.strerror}): check its owner and mode."
+        ) from None
     if not text:
         raise SecretUnusable(f"The secret {file} is empty: {_LOSS}.")
     if len(text) < SECRET_CHARACTERS_MIN:
         raise SecretUnusable(f"The secret {file} is cut short: {_LOSS}.")
-    return Secret(text, source=f"The secret {file}")
+    return Secret(text, source=f"The secret {file}", is_kept=True)
 
 
 def keep_secret(data_dir: Path, text: str) -> None:
@@ -128,6 +136,8 @@ def exposure(data_dir: Path) -> str | None:
         found = file.stat()
     except OSError:
         return None
+    if not stat.S_ISREG(found.st_mode):
+        return None  # it is no secret; whoever reads it says so
     if found.st_uid not in {0, os.geteuid()}:
         return f"The secret {file} belongs to another user (id {found.st_uid}): type `chown {os.geteuid()} {file}`."
     mode = stat.S_IMODE(found.st_mode)

@@ -62,7 +62,7 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
             _refuse_old_server(connection)
             await connection.execute(f"SET lock_timeout = '{_STEP_LOCK_TIMEOUT_S}s'")
             if not creates:
-                await _refuse_strange(connection)
+                await refuse_strange(connection)
             await _migrate(connection)
             await _check_secret(connection, secret)
     except psycopg.errors.LockNotAvailable:
@@ -120,7 +120,8 @@ def _refuse_old_server(connection: Connection) -> None:
         raise SchemaUnusable(f"Easel needs PostgreSQL {_SERVER_VERSION_MIN} or newer.")
 
 
-async def _refuse_strange(connection: Connection) -> None:
+async def refuse_strange(connection: Connection) -> None:
+    """Raise SchemaUnusable where the database is not Easel's."""
     row = await (await connection.execute("SELECT to_regclass('easel_migrations') IS NULL")).fetchone()
     if row == (True,):
         raise SchemaUnusable(
@@ -171,13 +172,16 @@ async def _check_secret(connection: Connection, secret: Secret) -> None:
     row = await (await connection.execute("SELECT secret_fingerprint FROM installation")).fetchone()
     assert row is not None
     if row[0] != secret.fingerprint:
+        way_out = (
+            "Put the file back from a backup" if secret.is_kept else "Give this process the same secret as the others"
+        )
         raise SecretMismatch(
             f"{secret.source} is not the secret that this database was set up with: its keys and links would not work. "
-            "Give this process the same secret as the others; if that is lost for good, run `easel secret reset`."
+            f"{way_out}; if that is lost for good, run `easel secret reset`."
         )
 
 
 async def set_fingerprint(connection: Connection, secret: Secret) -> None:
     """Have the database recognise another secret than before. Raises SchemaUnusable where it is not Easel's."""
-    await _refuse_strange(connection)
+    await refuse_strange(connection)
     await connection.execute("UPDATE installation SET secret_fingerprint = %s", (secret.fingerprint,))
