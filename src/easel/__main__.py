@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 import easel
-from easel import process_environment
+from easel import interruption, process_environment
 
 _COMMANDS: Final = {
     "serve": "easel.commands.serve:serve",
@@ -44,6 +44,17 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; an interruption that it leaves to others becomes its exit status."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(interruption.EXIT_INTERRUPTED)
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):  # at a question, where click takes it for a refusal
+                sys.exit(interruption.EXIT_INTERRUPTED)
+            raise
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(easel.__version__, prog_name="easel")
@@ -52,6 +63,7 @@ def main() -> None:
 
     Settings are environment variables named EASEL_…; the README lists them.
     """
+    interruption.raise_again()
     process_environment.keep_loopback_direct()
     # One that comes before a command listens for it still gives back what was taken, the database among it.
     for number in (signal.SIGTERM, signal.SIGHUP):

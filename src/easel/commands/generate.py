@@ -5,7 +5,6 @@ nobody has. A second interruption leaves at once, and the task goes on.
 """
 
 import contextlib
-import signal
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +18,10 @@ from easel.client import Client, ClientError, Refused, Unfinished, new_idempoten
 from easel.commands.failures import told_plainly
 from easel.commands.output_file import free_name, write
 from easel.domain.order import MODELS
+from easel.interruption import EXIT_INTERRUPTED
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 DEFAULT_OUTPUT: Final = Path("picture.webp")
-EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 @click.command()
