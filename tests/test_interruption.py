@@ -22,10 +22,8 @@ INTERRUPTED = 130
 @contextmanager
 def started(*arguments: str, options: tuple[str, ...] = (), **more: Any) -> Iterator[subprocess.Popen[str]]:
     """A running command."""
-    process = subprocess.Popen(
-        [sys.executable, *options, "-m", "easel", *arguments],
-        text=True, **{"env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more,
-    )  # fmt: skip
+    where: dict[str, Any] = {"env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    process = subprocess.Popen([sys.executable, *options, "-m", "easel", *arguments], text=True, **where)
     try:
         yield process
     finally:
@@ -71,7 +69,7 @@ def test_an_interruption_at_a_question_is_quiet(tmp_path: Path) -> None:
             shown += os.read(ours, 4096)
         return b"Go on?" in shown
 
-    terminal = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    terminal: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     with started("secret", "reset", env=environment(EASEL_DATA_DIR=str(tmp_path)), **terminal) as process:
         eventually(is_asked)
         process.send_signal(signal.SIGINT)
