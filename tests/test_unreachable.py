@@ -7,7 +7,7 @@ import pytest
 
 from easel.client import Client, ClientError
 from tests.running_service import free_port
-from tests.tls_receiver import Authority, answering, reset, tls_receiver, waiting
+from tests.tls_receiver import Authority, answering, reset, tls_receiver
 
 REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 81\r\nconnection: close\r\n\r\n"
 
@@ -93,9 +93,10 @@ def test_a_certificate_that_is_out_of_date_is_told_so(
 
 
 def test_what_cannot_be_sent_is_no_fault_of_the_networks() -> None:
-    with tls_receiver(waiting, None) as service:
-        told = failure(f"http://127.0.0.1:{service.port}", key="k\nk")
-    assert told.startswith(f"The request to http://127.0.0.1:{service.port} could not be made (")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        told = failure(url, key="k\nk")
+    assert told.startswith(f"The request to {url} could not be made (")
 
 
 def test_a_service_that_says_something_else_is_told_to_be_another() -> None:
