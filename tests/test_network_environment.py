@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,6 +88,32 @@ def test_this_machine_is_asked_without_a_proxy(environ: pytest.MonkeyPatch, name
         for host in ("127.0.0.1", "localhost"):
             assert ordered(url.replace("127.0.0.1", host)) == {"id": "task-1"}
     assert asked == ["/v1/images/generations"] * 2
+
+
+@pytest.mark.parametrize("spelling", ["127.1", "2130706433", "0x7f.1"])
+def test_this_machine_is_asked_without_a_proxy_however_its_address_is_spelt(
+    environ: pytest.MonkeyPatch, spelling: str
+) -> None:
+    environ.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with listener() as (url, asked):
+        assert ordered(url.replace("127.0.0.1", spelling)) == {"id": "task-1"}
+    assert asked == ["/v1/images/generations"]
+
+
+@pytest.mark.parametrize("name", [*VARIABLES[:3], "http_proxy", "https_proxy", "all_proxy"])
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_a_blank_variable_names_no_proxy(environ: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environ.setenv(name, value)
+    assert network_environment.proxy_for("http://images.test") is None
+    assert network_environment.proxy_for("https://images.test") is None
+    assert network_environment.proxy_variables() == []
+    process_environment.keep_loopback_direct()
+    assert not os.environ.get(name)  # noqa: TID251 - what others will read
+
+
+def test_blanks_around_a_proxy_are_none_of_it(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("HTTP_PROXY", " http://proxy.test:3128 ")
+    assert network_environment.proxy_for("http://images.test") == "http://proxy.test:3128"
 
 
 @pytest.mark.parametrize(("name", "value"), [*NOT_THERE, ("REQUESTS_CA_BUNDLE", "/nowhere")])
@@ -189,12 +217,27 @@ def test_weights_are_not_fetched_by_a_way_that_does_not_lead_there(
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "0.0.0.0", "::"],
+    "host", ["localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "0.0.0.0", "::",
+             "127.1", "127.0.1", "0", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1."],
 )  # fmt: skip
 def test_a_host_that_is_this_machine(host: str) -> None:
     assert network_environment.is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "::2", "1.127.0.0"])
+@pytest.mark.parametrize(
+    "host", ["", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "::2", "1.127.0.0", "10.1", "1"]
+)
 def test_a_host_that_is_another(host: str) -> None:
     assert not network_environment.is_loopback(host)
+
+
+def test_the_machines_own_name_is_this_machine_where_it_leads_nowhere_else() -> None:
+    name = socket.gethostname()
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(name, None)}
+    except OSError:
+        found = set()
+    leads_here = bool(found) and all(ip_address(str(address).partition("%")[0]).is_loopback for address in found)
+    assert network_environment.is_loopback(name) == leads_here
+    assert network_environment.is_loopback(name.upper()) == leads_here
+    assert not network_environment.is_loopback(f"{name}.test")

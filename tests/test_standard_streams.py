@@ -47,6 +47,13 @@ def test_a_backup_is_not_written_to_a_closed_stream(idle: Service) -> None:
     assert ran.stderr == "Error: Standard output is closed: name a file, or send it to a program.\n"
 
 
+@pytest.mark.parametrize("command", ["credits show", "keys list", "groups list", "audit", "moderation count"])
+def test_output_that_cannot_be_written_is_told_in_a_sentence(idle: Service, command: str) -> None:
+    ran = shell(idle, f"{command} >/dev/full")
+    assert ran.returncode == 1
+    assert ran.stderr == "Error: Standard output cannot be written: No space left on device.\n"
+
+
 def test_a_service_runs_with_no_stream_at_all_and_writes_no_log_elsewhere() -> None:
     with reachable_folder() as folder:
         service = Service(folder)

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 import easel
-from easel import process_environment, standard_streams
+from easel import interruption, process_environment, standard_streams
 
 _COMMANDS: Final = {
     "serve": "easel.commands.serve:serve",
@@ -44,6 +44,24 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. An interruption that it does not handle becomes its exit status."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(interruption.EXIT_INTERRUPTED)
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):  # at a question, where click takes it for a refusal
+                sys.exit(interruption.EXIT_INTERRUPTED)
+            raise
+        except BrokenPipeError:  # nobody reads any more, which click takes for an end
+            raise
+        except OSError as error:
+            if not standard_streams.is_output_fault(error):
+                raise
+            standard_streams.drop_output()
+            raise click.ClickException(f"Standard output cannot be written: {error.strerror}.") from None
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(easel.__version__, prog_name="easel")
@@ -52,6 +70,7 @@ def main() -> None:
 
     Settings are environment variables named EASEL_…; the README lists them.
     """
+    interruption.raise_again()
     standard_streams.open_closed()
     process_environment.keep_loopback_direct()
     # One that comes before a command listens for it still gives back what was taken, the database among it.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx2
 
-from easel import network_environment
+from easel import network_environment, unreachable
 from easel.network_environment import NetworkUnusable
 
 POLL_EVERY_S: Final = 0.25
@@ -21,6 +21,8 @@ REQUEST_TIMEOUT_S: Final = 30.0
 ATTEMPTS_MAX: Final = 5
 RETRIED: Final = frozenset({429, 502, 503})
 PICTURE_BYTES_MAX: Final = 64 * 1024 * 1024
+SETTING: Final = "EASEL_URL or --url"
+POLICY: Final = "content_policy_violation"
 
 
 class ClientError(Exception):
@@ -28,11 +30,12 @@ class ClientError(Exception):
 
 
 class Refused(ClientError):
-    """The service refused the request, with an HTTP status."""
+    """The service refused the request, with an HTTP status and the contract's code."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, code: str) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 class Unfinished(ClientError):
@@ -43,7 +46,7 @@ class TaskFailed(ClientError):
     """The task ended as failed. `code` is the contract's."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"The task failed: {message} ({code}); nothing was charged")
+        super().__init__(_failure(code, message))
         self.code = code
 
 
@@ -59,7 +62,7 @@ class Client:
     """Talks to one service with one key."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
+        """Raises ClientError where the environment names a proxy or certificates that cannot be used, or `url` is no address."""
         self._http = _http(url, base_url=url, headers={"authorization": f"Bearer {api_key}"})
         self._url = url
 
@@ -96,6 +99,10 @@ class Client:
             time.sleep(POLL_EVERY_S)
         raise Unfinished(f"Task {task_id} has not ended within {timeout_s:.0f} seconds")
 
+    def models(self) -> list[str]:
+        """The models that the key may use. Raises ClientError."""
+        return [str(model["id"]) for model in self._ask("GET", "/v1/models")["data"]]
+
     def picture(self, task: dict[str, Any]) -> bytes:
         """The file behind a completed task's link. Raises ClientError."""
         try:
@@ -109,8 +116,10 @@ class Client:
                     if len(file) > PICTURE_BYTES_MAX:
                         raise ClientError("The picture is larger than any that Easel makes")
                 return bytes(file)
-        except httpx2.HTTPError as error:
-            raise ClientError(f"The picture's link cannot be reached ({type(error).__name__})") from error
+        except (httpx2.HTTPError, UnicodeError) as error:
+            raise ClientError(
+                unreachable.why(link, error, "EASEL_PUBLIC_URL, which the service's links begin with")
+            ) from error
 
     def _ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: dict[str, Any] | None = None
@@ -119,18 +128,13 @@ class Client:
             try:
                 response = self._http.request(method, path, headers=headers, json=body)
                 if response.status_code not in RETRIED or attempt == ATTEMPTS_MAX:
-                    return _answer(response)
-            except httpx2.HTTPError as error:
-                if attempt == ATTEMPTS_MAX or (method == "POST" and isinstance(error, httpx2.ConnectError)):
-                    raise ClientError(self._unreachable(error)) from error
+                    return _answer(response, self._url)
+            except (httpx2.HTTPError, UnicodeError) as error:
+                is_lost_order = method == "POST" and isinstance(error, httpx2.ConnectError)
+                if attempt == ATTEMPTS_MAX or is_lost_order or not unreachable.is_passing(error):
+                    raise ClientError(unreachable.why(self._url, error, SETTING)) from error
             time.sleep(0.5 * attempt)
         raise AssertionError("unreachable")
-
-    def _unreachable(self, error: httpx2.HTTPError) -> str:
-        return (
-            f"{self._url} cannot be reached{_through_proxy(self._url)} ({type(error).__name__}): is `easel serve` running "
-            "there? EASEL_URL or --url names another address"
-        )
 
 
 def new_idempotency_key() -> str:
@@ -149,30 +153,53 @@ def _http(url: str, **options: Any) -> httpx2.Client:
     except NetworkUnusable as error:
         raise ClientError(str(error).rstrip(".")) from None
     proxy = None if proxy_url is None else _proxy(proxy_url, tls)
-    # What the environment says has been read.
-    return httpx2.Client(verify=tls, proxy=proxy, trust_env=False, timeout=REQUEST_TIMEOUT_S, **options)
+    try:
+        # What the environment says has been read.
+        return httpx2.Client(verify=tls, proxy=proxy, trust_env=False, timeout=REQUEST_TIMEOUT_S, **options)
+    except httpx2.InvalidURL as error:
+        raise ClientError(f"{url} is no address of a service ({error})") from None
 
 
 def _proxy(url: str, tls: ssl.SSLContext) -> httpx2.Proxy:
     return httpx2.Proxy(url, ssl_context=tls if url.startswith("https:") else None)
 
 
-def _through_proxy(url: str) -> str:
-    """Words for the proxy that takes a request, which is easily forgotten and answers in its own way."""
-    variable = network_environment.proxy_variable_for(url)
-    return "" if variable is None else f" through the proxy that {variable} names (NO_PROXY exempts hosts)"
-
-
-def _answer(response: httpx2.Response) -> dict[str, Any]:
+def _answer(response: httpx2.Response, url: str) -> dict[str, Any]:
+    status = response.status_code
     try:
         body = response.json()
-        if response.status_code == 200 and isinstance(body, dict):
+        if status == 200 and isinstance(body, dict):
             return body
-        message = body["error"]["message"]
-    except (ValueError, KeyError, TypeError):
+        message, code = _line(body["error"]["message"]), str(body["error"].get("code"))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ClientError(
-            f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}"
-            f"{_through_proxy(str(response.url))}, but not as Easel does: check that the address (EASEL_URL or --url) is "
-            "Easel's"
+            f"{url} answered {status}, but not as Easel does: check that {SETTING} is Easel's address"
+            f"{unreachable.through_proxy(url)}"
         ) from None
-    raise Refused(f"{message} (HTTP {response.status_code})", response.status_code)
+    if code == POLICY:
+        raise Refused(_policy_sentence(body["error"]["message"]), status, code)
+    if status == 404 and code != "task_not_found":
+        raise Refused(
+            f"There is no API of Easel at {url}: {SETTING} must be the service's base address, such as "
+            "http://127.0.0.1:8000",
+            status,
+            code,
+        )
+    raise Refused(f"{message} (HTTP {status})", status, code)
+
+
+def _failure(code: str, message: str) -> str:
+    if code == POLICY:
+        return _policy_sentence(message)
+    return f"The task failed ({code}): {_line(message)}. Nothing was charged"
+
+
+def _policy_sentence(message: str) -> str:
+    """What moderation said, less the title over it."""
+    said = message.strip().rpartition("\n")[2]
+    return f"{_line(said)}. Nothing was charged"
+
+
+def _line(message: str) -> str:
+    """A message on one line, without the full stop at its end."""
+    return " ".join(message.split()).rstrip(".")

@@ -5,8 +5,9 @@
 """
 
 import os
+import socket
 import ssl
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,14 +25,41 @@ class NetworkUnusable(EaselError):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
+    """Whether a host is this machine: by its very name, by an address in any spelling, or by the machine's own name where
+    that leads nowhere else."""
     name = host.strip("[]").rstrip(".").lower()
+    address = _address(name)
+    if address is not None:
+        return _is_own(address)
+    return name == "localhost" or name.endswith(".localhost") or _is_own_name(name)
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    """The address that a name spells, as the system's look-up reads it: `127.1`, `0` and `0x7f000001` are addresses too."""
     try:
-        address = ip_address(name)
+        return ip_address(name)
     except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(name))
+    except (OSError, UnicodeError):
+        return None
+
+
+def _is_own(address: IPv4Address | IPv6Address) -> bool:
     mapped = getattr(address, "ipv4_mapped", None) or address
     return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
+def _is_own_name(name: str) -> bool:
+    """Nothing but the machine's own name is looked up."""
+    if name != socket.gethostname().rstrip(".").lower():
+        return False
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(name, None)}
+    except (OSError, UnicodeError):
+        return False
+    return all(_is_own(ip_address(str(address).partition("%")[0])) for address in found)
 
 
 def check_certificates() -> None:
@@ -54,7 +82,7 @@ def proxy_for(url: str) -> str | None:
     kind = _proxy_kind(url)
     if kind is None:
         return None
-    proxy = getproxies()[kind]
+    proxy = _proxies()[kind]
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not _is_usable_proxy(proxy):
         raise NetworkUnusable(
@@ -73,21 +101,35 @@ def proxy_variable_for(url: str) -> str | None:
 def _proxy_kind(url: str) -> str | None:
     """Which of the environment's proxies a URL takes: that of its scheme, or the one for `all`."""
     parts = urlsplit(url)
-    host, proxies = parts.hostname or "", getproxies()
-    kind = parts.scheme if proxies.get(parts.scheme) else "all"
-    if not proxies.get(kind) or is_loopback(host) or _is_spared(host, parts.port or _DEFAULT_PORTS.get(parts.scheme)):
+    host, proxies = parts.hostname or "", _proxies()
+    kind = parts.scheme if parts.scheme in proxies else "all"
+    if kind not in proxies or is_loopback(host) or _is_spared(host, parts.port or _DEFAULT_PORTS.get(parts.scheme)):
         return None
     return kind
 
 
 def proxy_variables() -> list[str]:
     """The variables that are set and name a proxy, for the message of what could not be reached."""
-    return [_variable(kind) for kind in ("http", "https", "all") if os.environ.get(_variable(kind))]
+    return [_variable(kind) for kind in ("http", "https", "all") if _is_set(_variable(kind))]
+
+
+def certificates_variable() -> str | None:
+    """The variable that replaces the system's certificates; None without one."""
+    return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+
+
+def _proxies() -> dict[str, str]:
+    """What the environment says of proxies, by the part of the variable's name before `_proxy`."""
+    return {kind: value.strip() for kind, value in getproxies().items() if value.strip()}
 
 
 def _variable(kind: str) -> str:
     lower = f"{kind}_proxy"
-    return lower if os.environ.get(lower) else lower.upper()
+    return lower if _is_set(lower) else lower.upper()
+
+
+def _is_set(name: str) -> bool:
+    return bool(os.environ.get(name, "").strip())
 
 
 def _is_usable_proxy(proxy: str) -> bool:
@@ -110,7 +152,7 @@ def _is_spared(host: str, port: int | None) -> bool:
 
 def _spared_networks() -> list[Network]:
     networks: list[Network] = []
-    for text in getproxies().get("no", "").split(","):
+    for text in _proxies().get("no", "").split(","):
         try:
             networks.append(ip_network(text.strip().strip("[]"), strict=False))
         except ValueError:

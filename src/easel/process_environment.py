@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 _NO_TELEMETRY: Final = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK")
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "127.0.0.0/8", "0.0.0.0", "::1")  # noqa: S104 - asked, not bound
 """As different libraries read NO_PROXY: some know networks, others only what is written out."""
 _LIBPQ: Final = re.compile(r"PG[A-Z_]+")
 
@@ -29,7 +29,11 @@ def send_no_telemetry() -> None:
 
 def keep_loopback_direct() -> None:
     """Keep what goes to this machine away from any proxy that the environment names."""
-    if not any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in os.environ):
+    named = [name for name in os.environ if name.lower() in {"http_proxy", "https_proxy", "all_proxy"}]
+    for name in named:
+        if not os.environ[name].strip():
+            os.environ[name] = ""  # as blank as before, and known to every library for unset
+    if not any(os.environ[name] for name in named):
         return
     spared = ",".join(os.environ.get(name, "") for name in ("NO_PROXY", "no_proxy"))
     hosts = [host.strip() for host in spared.split(",") if host.strip()]

@@ -4,12 +4,14 @@ A closed one is replaced by nothing (`/dev/null`): else the next file or socket 
 a log would be written into it. What was to be told there is lost.
 """
 
+import errno
 import os
 import sys
 from typing import Final
 
 OUTPUT: Final = 1
 _STANDARD: Final = (0, OUTPUT, 2)
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _were_closed: set[int] = set()
 
 
@@ -34,3 +36,16 @@ def open_closed() -> None:
 def was_closed(descriptor: int) -> bool:
     """Whether what is written there is lost, for whoever must not lose it."""
     return descriptor in _were_closed
+
+
+def is_output_fault(error: OSError) -> bool:
+    """Whether an error that a command left to others says that standard output takes no more.
+
+    It names no file, as errors of files do, and commands handle those of what they write themselves.
+    """
+    return error.filename is None and error.errno in _FULL
+
+
+def drop_output() -> None:
+    """Print no more. Otherwise Python would try once more, and complain, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ nobody has. A second interruption leaves at once, and the task goes on.
 """
 
 import contextlib
-import signal
+import re
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +14,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from easel import settings
+from easel import settings, standard_streams
 from easel.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
 from easel.commands.failures import told_plainly
-from easel.commands.output_file import free_name, write
+from easel.commands.option_types import Seconds
+from easel.commands.output_file import free_name, is_taken, try_out, write
 from easel.domain.order import MODELS
+from easel.interruption import EXIT_INTERRUPTED
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 DEFAULT_OUTPUT: Final = Path("picture.webp")
-EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
+API_KEY: Final = re.compile(r"[!-~]{1,4096}")
 
 
 @click.command()
@@ -36,8 +38,8 @@ EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
 @click.option("--model", default=MODELS[0], show_default=True, help="Model to draw with.")
 @click.option("--url", help="Address of the service (EASEL_URL), by default http://127.0.0.1:8000.")
 @click.option("--key", help="API key (EASEL_API_KEY).")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(1, 86_400), default=3600.0, show_default=True,
-              help="Seconds to wait for the picture; then its task is cancelled.")  # fmt: skip
+@click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=3600.0, show_default=True,
+              help="Seconds to wait for the picture, 1 to 86400; then its task is cancelled.")  # fmt: skip
 def generate(
     prompt: str,
     output: Path | None,
@@ -56,15 +58,12 @@ def generate(
     _check_output(output, force=force)
     with told_plainly():
         read = settings.read_client(url=url, api_key=key)
-    if read.api_key is None:
-        raise click.UsageError("No API key: give --key or EASEL_API_KEY; `easel keys create` makes one.")
-    if not read.api_key.isascii():
-        raise click.UsageError("This is no API key: keys of Easel look like sk-easel-…, in plain letters and digits.")
+    api_key = _api_key(read.api_key)
     order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": _format(output or DEFAULT_OUTPUT)}
     order |= {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
     started_s = time.monotonic()
     try:
-        with Client(read.url, read.api_key) as client:
+        with Client(read.url, api_key) as client:
             task = _drawn(client, order, timeout_s)
             file = _fetched(client, task)
     except ClientError as error:
@@ -78,10 +77,24 @@ def _check_output(output: Path | None, *, force: bool) -> None:
     path = (output or DEFAULT_OUTPUT).absolute()
     if path.suffix.lower() not in FORMAT_BY_SUFFIX:
         raise click.UsageError(f"--output must end in one of {', '.join(FORMAT_BY_SUFFIX)}.")
-    if not path.parent.is_dir():
-        raise click.UsageError(f"There is no folder {path.parent} to write into.")
-    if output is not None and output.exists() and not force:
-        raise click.UsageError(f"{output} exists: choose another name, or replace it with --force.")
+    try:
+        if not path.parent.is_dir():
+            raise click.UsageError(f"There is no folder {path.parent} to write into.")
+        if output is not None and is_taken(output) and not force:
+            raise click.UsageError(f"{output} exists: choose another name, or replace it with --force.")
+        try_out(path.resolve())
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written ({error.strerror}): choose another place.") from None
+
+
+def _api_key(text: str | None) -> str:
+    """A key that can be presented, without the blanks and line ends around it."""
+    key = (text or "").strip()
+    if not key:
+        raise click.UsageError("No API key: give --key or EASEL_API_KEY; `easel keys create` makes one.")
+    if not API_KEY.fullmatch(key):
+        raise click.UsageError("This is no API key: keys of Easel look like sk-easel-…, in plain letters and digits.")
+    return key
 
 
 def _format(output: Path) -> str:
@@ -92,6 +105,7 @@ def _drawn(client: Client, order: dict[str, Any], timeout_s: float) -> dict[str,
     """The completed task of an order. Raises ClientError."""
     idempotency_key = new_idempotency_key()
     try:
+        task_id = client.submit(order, idempotency_key)["id"]
         with _progress() as progress:
             bar = progress.add_task("waiting", total=100)
 
@@ -99,11 +113,29 @@ def _drawn(client: Client, order: dict[str, Any], timeout_s: float) -> dict[str,
                 words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
                 progress.update(bar, completed=task["progress"], description=words[task["status"]])
 
-            return client.follow(client.submit(order, idempotency_key)["id"], show, timeout_s)
+            return client.follow(task_id, show, timeout_s)
+    except Refused as refused:
+        raise ClientError(_refusal(client, order["model"], refused)) from None
     except Unfinished as unfinished:
         raise ClientError(f"{unfinished}. {_cancelled(client, order, idempotency_key)}") from None
     except (KeyboardInterrupt, SystemExit, OSError) as left:  # OSError: the terminal that showed the progress is gone
         raise _leave(_cancelled(client, order, idempotency_key), left) from None
+
+
+def _refusal(client: Client, model: str, refused: Refused) -> str:
+    """A refusal in the words of whoever holds the key, where the service's are those of its API."""
+    if refused.status == 401:
+        return (
+            "The service does not accept this API key: it is unknown, expired or revoked. "
+            "Give another with --key or EASEL_API_KEY; `easel keys create` makes one"
+        )
+    if refused.code != "model_access_denied":
+        return str(refused)
+    sentence = f"This API key may not use the model {model}"
+    try:
+        return f"{sentence}; it may use {', '.join(client.models()) or 'none'}"
+    except ClientError:
+        return sentence
 
 
 def _fetched(client: Client, task: dict[str, Any]) -> bytes:
@@ -157,10 +189,16 @@ def _written(file: bytes, output: Path | None, link: str, *, force: bool) -> Pat
 
 def _report(task: dict[str, Any], written: Path, elapsed_s: float) -> None:
     drawn = task["result_data"][0]
-    click.echo(
-        f"{written.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
-        f"{drawn['engine']} in {elapsed_s:.1f} s, {task['usage']['credits_used']} credits"
-    )
+    try:
+        click.echo(
+            f"{written.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
+            f"{drawn['engine']} in {elapsed_s:.1f} s, {task['usage']['credits_used']} credits"
+        )
+    except OSError as error:
+        standard_streams.drop_output()
+        raise click.ClickException(
+            f"The picture is in {written.resolve()}, but standard output cannot be written ({error.strerror})."
+        ) from None
 
 
 def _progress() -> Progress:

@@ -1,5 +1,6 @@
 """What options of the command line mean: amounts of credits, models, moments."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -61,6 +62,25 @@ class Price(Amount):
             return parse_credits(str(value))
         except ValueError:
             self.fail("a price is a number from 0 to 1000000000 with at most six decimals, such as 0.02.", param, ctx)
+
+
+class Seconds(click.ParamType[float]):
+    """A time to wait, in seconds."""
+
+    name = "seconds"
+
+    def __init__(self, least_s: int, most_s: int) -> None:
+        self._least_s, self._most_s = least_s, most_s
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The time that was meant."""
+        try:
+            time_s = float(str(value))
+        except ValueError:
+            time_s = math.nan
+        if not self._least_s <= time_s <= self._most_s:  # which no comparison with NaN is
+            self.fail(f"it takes a number of seconds from {self._least_s} to {self._most_s}.", param, ctx)
+        return time_s
 
 
 class Models(click.ParamType[tuple[str, ...]]):
