@@ -154,7 +154,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(arguments: tuple[str, ...]
 
 
 def test_an_account_that_is_none_joins_no_group(two_webs: Fleet) -> None:
-    assert "has no price of its own" in two_webs.cli("groups", "assign", two_webs.issue().account, "freinds").stderr
+    assert "has no price of its own" in two_webs.cli("groups", "assign", two_webs.issue().account, "nobody-pays").stderr
     told = two_webs.cli("groups", "assign", "nobody-at-all", "friends", check=False)
     assert told.returncode == 1
     assert "There is no account of that name; `easel keys create` makes one." in told.stderr
