@@ -98,12 +98,13 @@ def test_a_receiver_and_an_account_get_as_many_places_as_they_may_and_others_the
         await desk.add(0, "b.com", 50)
         await desk.add(1, "a.com", 50)
         await desk.add(2, "c.com", 1)
-        claimed = await desk.claim()
-        receivers = Counter(each.receiver for each in claimed)
-        assert max(receivers.values()) <= PER_RECEIVER
-        assert max(Counter(each.account_id for each in claimed).values()) <= PER_ACCOUNT
-        assert receivers["c.com"] == 1
-        assert await desk.claim() == [] or receivers["b.com"] < PER_RECEIVER
+        claimed: list[Claimed] = []
+        for _ in range(3):  # what is not claimed at once, since others were looked at, is claimed later
+            claimed += await desk.claim()
+            receivers = Counter(each.receiver for each in claimed)
+            assert max(receivers.values()) <= PER_RECEIVER
+            assert max(Counter(each.account_id for each in claimed).values()) <= PER_ACCOUNT
+            assert receivers["c.com"] == 1
 
     at_desk(act)
 
