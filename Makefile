@@ -66,7 +66,7 @@ check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/codespell $(SOURCES) *.md docs
 
 fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
-	$(BIN)/python -m pytest tests/test_contract_fuzz.py --contract-requests 10000
+	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000
 
 soak: $(VENV)/installed-dev ## Let everything die at random under load, then audit (MINUTES=10, SEED=…, MARKDOWN=…)
 	@$(BIN)/python -m tools.soak \

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 
 from bench.contender import Part, Unstartable, environment, free_port, python
-from easel.outside import private_postgres
+from easel.outside.postgres import private_postgres
 
 UNLIMITED: Final = {
     "EASEL_CREATES_PER_MINUTE": "1000000",

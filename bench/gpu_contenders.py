@@ -16,12 +16,12 @@ from diffusers import ZImagePipeline
 
 from easel.engines.encoding import encode
 from easel.engines.engine import Drawing, Pixels
-from easel.engines.zimage import ZImage, denoise
-from easel.engines.zimage_decoder import cut, to_bytes
-from easel.engines.zimage_devices import drawing_on, settle
-from easel.engines.zimage_parts import Parts
-from easel.engines.zimage_schedule import STEPS
-from easel.engines.zimage_steps import Steps
+from easel.engines.zimage.decoder import cut, to_bytes
+from easel.engines.zimage.devices import drawing_on, settle
+from easel.engines.zimage.engine import ZImage, denoise
+from easel.engines.zimage.parts import Parts
+from easel.engines.zimage.schedule import STEPS
+from easel.engines.zimage.steps import Steps
 
 STAGES: Final = ("text", "steps", "decode", "transfer", "encode")
 

@@ -14,10 +14,10 @@ from tools import tiny_checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3Config, Qwen3Model
 
-from easel.engines.zimage import MULTIPLE_PX
-from easel.engines.zimage_packing import pack
-from easel.engines.zimage_parts import Parts
-from easel.engines.zimage_schedule import STEPS, schedule
+from easel.engines.zimage.engine import MULTIPLE_PX
+from easel.engines.zimage.packing import pack
+from easel.engines.zimage.parts import Parts
+from easel.engines.zimage.schedule import STEPS, schedule
 
 SEED: Final = 20251126
 TINY_VOCABULARY: Final = 259

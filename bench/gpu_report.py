@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.gpu_contenders import STAGES
-from easel.engines.zimage_schedule import STEPS
+from easel.engines.zimage.schedule import STEPS
 
 COLUMNS: Final = (
     "Size", "Drawn by", "Picture s", "Ratio to diffusers", "Ratio to the floor", "Text s", "A step s", "Decode s",

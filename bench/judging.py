@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from easel.domain.moderation import Level
+from easel.domain.moderation.decision import Level
+from easel.domain.moderation.rules import Rulebook
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
-from easel.domain.prompt_rules import Rulebook
-from easel.outside import rulebook
+from easel.outside.judges import rulebook
 
 SHORT: Final = 200
 JUDGINGS: Final = 30

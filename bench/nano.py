@@ -39,7 +39,7 @@ def _measured() -> Nano:
     began_s = time.perf_counter()
     from easel.engines.encoding import encode
     from easel.engines.engine import Drawing
-    from easel.engines.nano import Nano as Engine
+    from easel.engines.nano.engine import Nano as Engine
 
     engine = Engine()
     engine.load()

@@ -8,8 +8,8 @@ from typing import Final
 import hypothesis
 import pytest
 
-from tests.running_fleet import Fleet
-from tests.running_service import Service, reachable_folder
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import Service, reachable_folder
 
 # A busy machine is no fault; what hangs is ended by pytest's own time limit.
 hypothesis.settings.register_profile("easel", deadline=None)

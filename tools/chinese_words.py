@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from easel.outside.rulebook import CHINESE_WORDS, FOLDER
+from easel.outside.judges.rulebook import CHINESE_WORDS, FOLDER
 
 FREQUENCY_MIN: Final = 100
 LINE_SIGNS_MAX: Final = 110

@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image
 
 from easel.engines.engine import Drawing
-from easel.engines.nano import Nano
+from easel.engines.nano.engine import Nano
 
 SHEET: Final = Path("docs/nano.webp")
 SEED: Final = 1

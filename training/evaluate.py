@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from easel.engines.engine import Drawing
-from easel.engines.nano import MODEL, Nano
+from easel.engines.nano.engine import MODEL, Nano
 from training import atlas, composer, judge, questions
 from training.atlas import Atlas
 from training.cast import Cast, cast_of

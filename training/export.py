@@ -1,6 +1,6 @@
 """Exports a trained run to what the engine reads: four ONNX graphs with weights in half precision, and a tokenizer.
 
-`python -m training.export --folder runs/cpu --to src/easel/engines/nano_model`. The graphs compute in single precision:
+`python -m training.export --folder runs/cpu --to src/easel/engines/nano/model`. The graphs compute in single precision:
 each stored half is cast once, when the engine loads.
 """
 
@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from easel.engines.nano import MODEL
+from easel.engines.nano.engine import MODEL
 from training import tokens, trained
 from training.autoencoder import Autoencoder
 from training.cast import grids

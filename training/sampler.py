@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from easel.engines.nano import schedule
+from easel.engines.nano.engine import schedule
 from training.tokens import Words
 from training.transformer import Transformer, latent_positions
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from easel.engines.nano import STEPS, schedule
+from easel.engines.nano.engine import STEPS, schedule
 
 
 def pick(count: int, device: torch.device, last: int = STEPS) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
-from easel.engines.nano_tokens import END, PIECES, plain
+from easel.engines.nano.tokens import END, PIECES, plain
 from training import captions, scenes
 from training.cast import Cast
 from training.files import whole

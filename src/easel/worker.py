@@ -24,9 +24,9 @@ from psycopg_pool import PoolTimeout
 from easel.actions import rescue, settle, side_tasks
 from easel.actions.deliver import Deliver
 from easel.actions.draw import Draw, NotBegun
-from easel.actions.newsroom import Newsroom
 from easel.actions.sweep import Sweep
 from easel.domain.task import ErrorCode
+from easel.live.newsroom import Newsroom
 from easel.store import queue
 from easel.store.database import Database, DatabaseUnavailable
 

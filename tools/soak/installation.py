@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import psycopg
 
-from easel.outside import private_postgres
+from easel.outside.postgres import private_postgres
 
 START_S_MAX: Final = 120.0
 STOP_S_MAX: Final = 60.0

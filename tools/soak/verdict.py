@@ -17,7 +17,7 @@ import psycopg
 
 from easel.domain import link
 from easel.domain.secret import Secret
-from easel.outside.private_postgres import PostgresUnusable
+from easel.outside.postgres.private_postgres import PostgresUnusable
 from tools.soak import callback_verdict
 from tools.soak.callback_verdict import Kept
 from tools.soak.installation import Installation

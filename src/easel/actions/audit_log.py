@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from easel.domain.audit_log import Action
-from easel.domain.ledger import credits_shown
+from easel.domain.credits import credits_shown
 from easel.outside.operator import operator_name
 from easel.store import audit_log
 from easel.store.audit_log import NewEntry

@@ -14,11 +14,11 @@ from typing import BinaryIO, Final
 
 from easel.domain.picture import object_name
 from easel.domain.secret import Secret
-from easel.outside import postgres_dump
-from easel.outside.backup_file import BackupUnusable, BackupWriter, Manifest
-from easel.outside.backup_output import Output
-from easel.outside.backup_seal import SealKey
-from easel.outside.pictures import PictureGone, Pictures
+from easel.outside.backup.file import BackupUnusable, BackupWriter, Manifest
+from easel.outside.backup.output import Output
+from easel.outside.backup.seal import SealKey
+from easel.outside.pictures.storage import PictureGone, Pictures
+from easel.outside.postgres import dump as postgres_dump
 from easel.store import snapshot
 from easel.store.database import Database
 

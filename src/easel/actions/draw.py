@@ -18,24 +18,23 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.actions.drawing_places import Place, Places
-from easel.actions.moderation import ClassifierHung, Moderation
-from easel.actions.newsroom import Newsroom, Watch
-from easel.actions.steps import Steps, Stopped
+from easel.actions.judge import ClassifierHung, Moderation
 from easel.domain import link
-from easel.domain.moderation import Decision, Level
+from easel.domain.moderation.decision import Decision, Level
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
 from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
 from easel.engines.provenance import Provenance, Recipe
-from easel.outside.moderation_endpoint import PictureFile
-from easel.outside.pictures import Pictures, StorageFailed
-from easel.store import moderation as moderation_log
-from easel.store import tasks
+from easel.live.drawing_places import Place, Places
+from easel.live.newsroom import Newsroom, Watch
+from easel.live.steps import Steps, Stopped
+from easel.outside.judges.endpoint import PictureFile
+from easel.outside.pictures.storage import Pictures, StorageFailed
+from easel.store import moderation_log, tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.endings import Outcome
-from easel.store.moderation import Judged
+from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)

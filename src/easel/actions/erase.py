@@ -10,7 +10,7 @@ from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import PermissionDenied, TaskNotFound, TaskUnfinished
 from easel.domain.picture import object_name
 from easel.domain.task import ENDS
-from easel.outside.pictures import Pictures, StorageFailed
+from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import retention, tasks
 from easel.store.database import Database
 

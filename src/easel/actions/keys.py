@@ -11,10 +11,10 @@ from easel.actions.audit_log import record
 from easel.domain import api_key
 from easel.domain.api_key import Scope
 from easel.domain.audit_log import Action
+from easel.domain.credits import credits_shown
 from easel.domain.errors import EaselError
-from easel.domain.ledger import credits_shown
-from easel.store import accounts, groups
-from easel.store import credits as ledger
+from easel.store import accounts, ledger
+from easel.store import user_groups as groups
 from easel.store.accounts import NewKey
 from easel.store.database import Connection, Database
 

@@ -14,10 +14,11 @@ from tempfile import TemporaryFile
 from easel.actions import audit_log
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.domain.secret import Secret
-from easel.outside import backup_seal, postgres_dump
-from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
-from easel.outside.backup_seal import SealKey
-from easel.outside.pictures import Pictures
+from easel.outside.backup import seal as backup_seal
+from easel.outside.backup.file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.backup.seal import SealKey
+from easel.outside.pictures.storage import Pictures
+from easel.outside.postgres import dump as postgres_dump
 from easel.store import schema, snapshot
 from easel.store.database import Database
 

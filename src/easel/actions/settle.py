@@ -8,12 +8,13 @@ import contextlib
 import itertools
 from collections.abc import Iterable
 
-from easel.domain.moderation import Decision
+from easel.domain.moderation.decision import Decision
 from easel.domain.task import ErrorCode
-from easel.store import endings, moderation, news
+from easel.store import endings, news
+from easel.store import moderation_log as moderation
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.endings import Outcome
-from easel.store.moderation import Judged
+from easel.store.moderation_log import Judged
 from easel.store.news import Channel
 
 

@@ -18,9 +18,7 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.actions.forecast import Forecast, Prospect
-from easel.actions.moderation import Moderation, ending
-from easel.actions.rate_limiter import RateLimiter
+from easel.actions.judge import Moderation, ending
 from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import (
@@ -31,16 +29,17 @@ from easel.domain.errors import (
     RateLimitExceeded,
     ServiceUnavailable,
 )
-from easel.domain.moderation import Decision, Level
+from easel.domain.moderation.decision import Decision, Level
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.domain.rate import Quota, Standing
-from easel.store import acceptance, admission, idempotency, tasks
-from easel.store import moderation as moderation_log
+from easel.live.forecast import Forecast, Prospect
+from easel.live.rate_limiter import RateLimiter
+from easel.store import acceptance, admission, idempotency, moderation_log, tasks
 from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import Wish
 from easel.store.database import Connection, Database
 from easel.store.idempotency import Claim
-from easel.store.moderation import Judged
+from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)

@@ -13,8 +13,9 @@ import structlog
 from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
-from easel.outside.pictures import Pictures, StorageFailed
-from easel.store import clock_steps, endings, moderation, queue, retention
+from easel.outside.pictures.storage import Pictures, StorageFailed
+from easel.store import clock_steps, endings, queue, retention
+from easel.store import moderation_log as moderation
 from easel.store.database import Connection, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)

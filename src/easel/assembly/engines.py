@@ -13,11 +13,11 @@ import msgspec
 
 from easel import process_environment
 from easel.engines.engine import Engine, EngineUnusable
-from easel.settings import Settings
+from easel.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from easel.engines.remote import Remote
-    from easel.engines.zimage import ZImage
+    from easel.engines.remote.engine import Remote
+    from easel.engines.zimage.engine import ZImage
 
 LIST_DEVICES_TIMEOUT_S: Final = 120
 
@@ -31,7 +31,7 @@ def engine(settings: Settings) -> Engine:
     if settings.engine == "remote":
         return remote(settings)
     if settings.engine == "nano":
-        from easel.engines.nano import Nano
+        from easel.engines.nano.engine import Nano
 
         return Nano(threads=nano_threads(settings))
     return zimage(settings)
@@ -40,8 +40,8 @@ def engine(settings: Settings) -> Engine:
 def zimage(settings: Settings) -> "ZImage":
     """The model in this process, not yet loaded. Raises EngineUnusable."""
     process_environment.keep_compiled(settings.compiled_folder)
-    from easel.engines.zimage import ZImage
-    from easel.engines.zimage_lora import Lora
+    from easel.engines.zimage.engine import ZImage
+    from easel.engines.zimage.lora import Lora
 
     lora = settings.lora_file_and_scale
     return ZImage(
@@ -59,7 +59,7 @@ def nano_threads(settings: Settings) -> int:
 
 def remote(settings: Settings) -> "Remote":
     """The engine that asks an image server, not yet loaded. Raises EngineUnusable."""
-    from easel.engines.remote import ImageServer, Remote
+    from easel.engines.remote.engine import ImageServer, Remote
 
     assert settings.remote_url is not None, "the settings are refused without it"
     return Remote(
@@ -81,7 +81,7 @@ def devices(settings: Settings) -> list[str]:
     """
     if settings.engine != "zimage" or settings.device != "auto":
         return [settings.device]
-    code = "import msgspec, sys\nfrom easel.engines.zimage_devices import devices\n"
+    code = "import msgspec, sys\nfrom easel.engines.zimage.devices import devices\n"
     code += "sys.stdout.buffer.write(msgspec.json.encode(devices()))"
     try:
         asked = subprocess.run(  # noqa: S603 - our own interpreter, our own code

@@ -8,11 +8,13 @@ from easel import process_environment
 from easel.domain import link
 from easel.domain.link import LinkKeys
 from easel.domain.secret import Secret
-from easel.outside import data_folder, open_files, private_postgres
-from easel.outside.private_postgres import PrivatePostgres
-from easel.outside.secret_file import keep_secret as keep_secret
-from easel.outside.secret_file import kept_secret as kept_secret
-from easel.settings import Settings, SettingsWrong
+from easel.outside import open_files
+from easel.outside.data_folder import folder as data_folder
+from easel.outside.data_folder.secret_file import keep_secret as keep_secret
+from easel.outside.data_folder.secret_file import kept_secret as kept_secret
+from easel.outside.postgres import private_postgres
+from easel.outside.postgres.private_postgres import PrivatePostgres
+from easel.settings.settings import Settings, SettingsWrong
 from easel.store import ownership
 from easel.store.database import Database
 

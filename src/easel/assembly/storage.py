@@ -1,8 +1,8 @@
 """Where pictures are kept, and what removes those that grew old."""
 
 from easel.actions.sweep import Lifetimes, Sweep
-from easel.outside.pictures import Pictures
-from easel.settings import Settings
+from easel.outside.pictures.storage import Pictures
+from easel.settings.settings import Settings
 from easel.store.database import Database
 
 

@@ -6,30 +6,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from easel.actions import side_tasks
-from easel.actions.forecast import Forecast
-from easel.actions.key_watch import KeyWatch
-from easel.actions.newsroom import Newsroom
-from easel.actions.picture_reader import PictureReader
 from easel.actions.submit import Submit, SubmitSettings
-from easel.actions.task_reader import TaskReader
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
-from easel.assembly.moderation import moderation
+from easel.assembly.judges import moderation
 from easel.assembly.storage import picture_store, sweep
-from easel.settings import Settings
+from easel.live.forecast import Forecast
+from easel.live.key_watch import KeyWatch
+from easel.live.newsroom import Newsroom
+from easel.live.picture_reader import PictureReader
+from easel.live.task_reader import TaskReader
+from easel.settings.settings import Settings
 from easel.store.news import Channel
-from easel.web import documents
 from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
 from easel.web.callbacks import CallbackEndpoints
-from easel.web.documents import DocumentEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.limits import StreamLimits, Streams
 from easel.web.links import LinkBase
-from easel.web.openai_images import OpenaiImageEndpoint
+from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.picture_pieces import PicturePieces
 from easel.web.pictures import PictureEndpoint
+from easel.web.reference import endpoints as documents
+from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.task_answers import TaskAnswers
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import TaskEndpoints

@@ -8,13 +8,13 @@ from typing import Final
 import easel
 from easel.actions.deliver import Deliver, DeliverSettings
 from easel.actions.draw import Draw, DrawSettings
-from easel.actions.newsroom import Newsroom
 from easel.assembly.engines import engine
 from easel.assembly.installation import Installation, callback_secrets_root, link_keys
-from easel.assembly.moderation import moderation
+from easel.assembly.judges import moderation
 from easel.assembly.storage import picture_store, sweep
-from easel.outside.safe_http import SafeHttp
-from easel.settings import Settings
+from easel.live.newsroom import Newsroom
+from easel.outside.safe_http.client import SafeHttp
+from easel.settings.settings import Settings
 from easel.store.database import Database
 from easel.store.news import Channel
 from easel.web import wire

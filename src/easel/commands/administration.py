@@ -12,21 +12,21 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from easel import logs, settings
+from easel import logs
 from easel.actions import callback_secrets
 from easel.actions import keys as key_actions
 from easel.actions import repair as repairing
 from easel.actions.callback_secrets import ShownSecrets
 from easel.actions.keys import BalanceTooLow, IssuedKey, KeyOrder
 from easel.assembly.installation import Installation, callback_secrets_root, database_of, installation, pepper
-from easel.commands.failures import told_plainly
-from easel.commands.option_types import Adjustment, Amount, Expiry, Models, Overlap
+from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.option_types import Adjustment, Amount, Expiry, Models, Overlap
 from easel.domain.api_key import Scope
-from easel.domain.ledger import MICROCREDITS_PER_CREDIT, credits_shown
+from easel.domain.credits import MICROCREDITS_PER_CREDIT, credits_shown
 from easel.domain.secret import Secret
 from easel.domain.webhook import secret_text
-from easel.store import accounts, audit, schema
-from easel.store import credits as ledger
+from easel.settings import settings
+from easel.store import accounts, audit, ledger, schema
 from easel.store.database import Database
 
 _Answer = TypeVar("_Answer")

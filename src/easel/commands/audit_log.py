@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from easel.commands.administration import data_dir_option, table, with_database
-from easel.commands.option_types import Overlap
+from easel.commands.terminal.option_types import Overlap
 from easel.domain.audit_log import Action
 from easel.store import audit_log
 from easel.store.audit_log import Entry, Search

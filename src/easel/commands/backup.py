@@ -10,7 +10,7 @@ import click
 import msgspec
 
 import easel
-from easel import logs, setting_files, settings, standard_streams
+from easel import logs, standard_streams
 from easel.actions import back_up as backing_up
 from easel.actions import restore as restoring
 from easel.actions.back_up import BackedUp, Source
@@ -18,13 +18,17 @@ from easel.actions.restore import Proofs, Target
 from easel.assembly.installation import Installation, database_of, installation, keep_secret
 from easel.assembly.storage import picture_store
 from easel.commands.administration import data_dir_option
-from easel.commands.failures import told_plainly
+from easel.commands.terminal.failures import told_plainly
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
-from easel.outside import backup_output, backup_seal, data_folder
-from easel.outside.backup_file import BackupReader, BackupUnusable, Ending, Manifest
-from easel.outside.backup_output import Output
-from easel.outside.backup_seal import PASSPHRASE_CHARACTERS_MIN, SealKey
-from easel.settings import Settings, SettingsWrong
+from easel.outside.backup import output as backup_output
+from easel.outside.backup import seal as backup_seal
+from easel.outside.backup.file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.backup.output import Output
+from easel.outside.backup.seal import PASSPHRASE_CHARACTERS_MIN, SealKey
+from easel.outside.data_folder import folder as data_folder
+from easel.settings import files as setting_files
+from easel.settings import settings
+from easel.settings.settings import Settings, SettingsWrong
 
 STANDARD_STREAM: Final = Path("-")
 _file_argument = click.argument("file", type=click.Path(path_type=Path))

@@ -10,23 +10,28 @@ from pathlib import Path
 
 import click
 
-from easel import distribution, logs, settings
+from easel import distribution, logs
 from easel.assembly.engines import devices, engine, remote
 from easel.assembly.installation import Installation, database_of, installation
-from easel.assembly.moderation import classifier, endpoint
+from easel.assembly.judges import classifier, endpoint
 from easel.assembly.storage import picture_store
-from easel.commands import start_warnings
 from easel.commands.administration import data_dir_option
+from easel.commands.startup import start_warnings
 from easel.domain.errors import EaselError
-from easel.domain.moderation import LayerFailed
+from easel.domain.moderation.decision import LayerFailed
 from easel.engines.engine import EngineUnusable
-from easel.outside import data_folder, data_folder_fault, moderation_plugins, rulebook, secret_file
-from easel.outside.moderation_endpoint import EndpointUnusable
-from easel.outside.moderation_plugins import PluginUnusable
-from easel.outside.picture_classifier_folder import ClassifierUnusable
-from easel.outside.pictures import StorageFailed
-from easel.outside.secret_file import SecretUnusable
-from easel.settings import Settings, SettingsWrong
+from easel.outside.data_folder import fault as data_folder_fault
+from easel.outside.data_folder import folder as data_folder
+from easel.outside.data_folder import secret_file
+from easel.outside.data_folder.secret_file import SecretUnusable
+from easel.outside.judges import plugins as moderation_plugins
+from easel.outside.judges import rulebook
+from easel.outside.judges.classifier.folder import ClassifierUnusable
+from easel.outside.judges.endpoint import EndpointUnusable
+from easel.outside.judges.plugins import PluginUnusable
+from easel.outside.pictures.storage import StorageFailed
+from easel.settings import settings
+from easel.settings.settings import Settings, SettingsWrong
 from easel.store import queue, schema
 from easel.store.schema import SecretMismatch
 from easel.supervisor import EXIT_UNUSABLE

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from easel.actions import keys as key_actions
 from easel.commands.administration import data_dir_option, short, table, with_database
-from easel.commands.option_types import Price
-from easel.domain.ledger import credits_shown
+from easel.commands.terminal.option_types import Price
+from easel.domain.credits import credits_shown
 from easel.domain.order import MODELS
-from easel.store import groups as group_rows
+from easel.store import user_groups as group_rows
 from easel.store.database import Database
 
 

@@ -9,21 +9,22 @@ import click
 import msgspec
 from rich.console import Console
 
-from easel import settings
-from easel.actions.moderation import prompt_digest
-from easel.assembly.moderation import digest_key
+from easel.actions.judge import prompt_digest
+from easel.assembly.judges import digest_key
 from easel.commands.administration import data_dir_option, table, with_installation
-from easel.commands.failures import told_plainly
+from easel.commands.terminal.failures import told_plainly
 from easel.domain.errors import EaselError
-from easel.domain.languages import Spoken
-from easel.domain.moderation import Level, Outcome
+from easel.domain.moderation.decision import Level, Outcome
+from easel.domain.moderation.languages import Spoken
+from easel.domain.moderation.rules import LITTLE_ELSE, Judgement, Rule
 from easel.domain.order import PROMPT_CODE_POINTS_MAX, is_storable
-from easel.domain.prompt_rules import LITTLE_ELSE, Judgement, Rule
-from easel.outside import moderation_plugins, rulebook
-from easel.outside.moderation_plugins import Plugin
-from easel.store import moderation as moderation_log
+from easel.outside.judges import plugins as moderation_plugins
+from easel.outside.judges import rulebook
+from easel.outside.judges.plugins import Plugin
+from easel.settings import settings
+from easel.store import moderation_log
 from easel.store.database import Database
-from easel.store.moderation import Count, ListedDecision, Search
+from easel.store.moderation_log import Count, ListedDecision, Search
 
 LISTED_MAX: Final = 1000
 DAYS_MAX: Final = 3650

@@ -18,22 +18,23 @@ import click
 import uvicorn
 import uvloop
 
-from easel import logs, settings
+from easel import logs
 from easel.actions.audit_log import record_price
 from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.web import web_app
 from easel.assembly.worker import WorkerParts, worker_parts
-from easel.commands import start_warnings
-from easel.commands.failures import told_plainly
-from easel.commands.first_process import take_in_orphans
+from easel.commands.startup import start_warnings
+from easel.commands.startup.first_process import take_in_orphans
+from easel.commands.terminal.failures import told_plainly
 from easel.outside import open_files
-from easel.settings import Settings
+from easel.settings import settings
+from easel.settings.settings import Settings
 from easel.store import schema
 from easel.supervisor import READY, stop_signals
-from easel.web.browsers import open_to_browsers
-from easel.web.crowd import Crowd
-from easel.web.edge import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, EdgeProtocol
-from easel.web.proxies import behind_proxies
+from easel.web.edge.browsers import open_to_browsers
+from easel.web.edge.crowd import Crowd
+from easel.web.edge.protocol import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, EdgeProtocol
+from easel.web.edge.proxies import behind_proxies
 
 LISTEN_BACKLOG: Final = 2048
 CLOSE_IDLE_AFTER_S: Final = 15

@@ -14,8 +14,7 @@ from psycopg import sql
 from easel.domain.errors import EaselError, InsufficientQuota
 from easel.domain.order import Order
 from easel.domain.task import ErrorCode
-from easel.store import credits as ledger
-from easel.store import queue
+from easel.store import ledger, queue
 from easel.store.database import Connection
 from easel.store.tasks import COLUMNS, Task, task_rows
 

@@ -12,8 +12,7 @@ from psycopg import sql
 
 from easel.domain import link
 from easel.domain.task import ErrorCode
-from easel.store import credits as ledger
-from easel.store import queue
+from easel.store import ledger, queue
 from easel.store.database import Connection
 
 # A task may end while it is `pending`, since the note that its drawing began does not wait for the disk.

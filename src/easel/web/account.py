@@ -8,7 +8,7 @@ from starlette.responses import Response
 from easel.domain.errors import ModelNotFound
 from easel.domain.openai_order import named_model
 from easel.domain.order import MODELS
-from easel.store import credits as ledger
+from easel.store import ledger
 from easel.store.database import Database
 from easel.web import wire
 from easel.web.answers import json_answer

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from easel.domain.errors import Refusal
 from easel.domain.rate import Standing
-from easel.web import openai_errors, wire
+from easel.web import wire
+from easel.web.openai import errors as openai_errors
 
 SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -26,17 +26,17 @@ from easel.domain.errors import (
     Refusal,
     ServiceUnavailable,
 )
-from easel.outside.pictures import StorageFailed
+from easel.outside.pictures.storage import StorageFailed
 from easel.store.database import DatabaseUnavailable
-from easel.web import documents
 from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
-from easel.web.documents import DocumentEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
-from easel.web.openai_images import OpenaiImageEndpoint
+from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.pictures import PictureEndpoint
+from easel.web.reference import endpoints as documents
+from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import TaskEndpoints
 

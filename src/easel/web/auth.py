@@ -2,7 +2,7 @@
 
 Unknown, malformed, expired and revoked keys get the same answer. A mistyped key costs no look at the database, and a
 key that was looked up is believed for HOLDER_LIFETIME_S, so a revocation acts within that time; whoever waits longer for an
-answer is seen to by `actions/key_watch.py`. From an address that
+answer is seen to by `live/key_watch.py`. From an address that
 keeps failing only keys are looked up that were good before: whoever else shares the address is not shut out.
 """
 
@@ -13,15 +13,15 @@ from typing import Final
 
 from starlette.requests import Request
 
-from easel.actions.rate_limiter import RateLimiter
 from easel.domain import api_key
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import PermissionDenied, RateLimitExceeded, Unauthorized
 from easel.domain.rate import Quota
+from easel.live.rate_limiter import RateLimiter
 from easel.store import accounts
 from easel.store.database import Database
 from easel.web.limits import site
-from easel.web.openai_errors import is_for_openai
+from easel.web.openai.errors import is_for_openai
 
 HOLDER_LIFETIME_S: Final = 0.5
 KNOWN_MAX: Final = 10_000

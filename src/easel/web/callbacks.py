@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import task_callback
-from easel.actions.rate_limiter import RateLimiter
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
+from easel.live.rate_limiter import RateLimiter
 from easel.store.database import Database
 from easel.web import wire
 from easel.web.answers import json_answer

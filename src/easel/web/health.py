@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from easel.outside.pictures import Pictures, StorageFailed
+from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import queue
 from easel.store.database import Database, DatabaseUnavailable
 from easel.web.answers import json_answer

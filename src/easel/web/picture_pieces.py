@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from easel.domain.picture import object_name
-from easel.outside.pictures import Pictures
+from easel.outside.pictures.storage import Pictures
 
 PIECES_BYTES: Final = 4 * 1024 * 1024
 PIECE_BYTES_MAX: Final = 252 * 1024

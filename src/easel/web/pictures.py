@@ -11,12 +11,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from easel.actions.picture_reader import PictureReader
 from easel.domain import link
 from easel.domain.errors import LinkExpired, NotFound, RangeNotSatisfiable
 from easel.domain.link import LinkKeys
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
-from easel.outside.pictures import PictureGone, Pictures
+from easel.live.picture_reader import PictureReader
+from easel.outside.pictures.storage import PictureGone, Pictures
 from easel.web.picture_pieces import PicturePieces
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")

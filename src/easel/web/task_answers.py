@@ -3,14 +3,14 @@
 from typing import Any, Final
 
 from easel.actions import renew_link
-from easel.actions.forecast import Forecast
-from easel.actions.key_watch import KeyWatch
-from easel.actions.newsroom import Newsroom
-from easel.actions.task_reader import TaskReader
 from easel.domain.api_key import Holder
 from easel.domain.errors import InvalidTaskId, TaskNotFound
 from easel.domain.link import LinkKeys
 from easel.domain.task import ENDS, has_id_prefix, is_id
+from easel.live.forecast import Forecast
+from easel.live.key_watch import KeyWatch
+from easel.live.newsroom import Newsroom
+from easel.live.task_reader import TaskReader
 from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web import wire

@@ -10,13 +10,14 @@ from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
 from easel.domain.callback import Destinations
 from easel.domain.errors import RateLimitExceeded
-from easel.outside.pictures import Pictures
-from easel.web import openai_errors, wire
+from easel.outside.pictures.storage import Pictures
+from easel.web import wire
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
 from easel.web.bodies import asked_wait_s, idempotency_key, json_body, preferred_wait_s
 from easel.web.limits import Streams
 from easel.web.links import LinkBase
+from easel.web.openai import errors as openai_errors
 from easel.web.task_answers import TaskAnswers, check_id
 
 

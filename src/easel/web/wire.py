@@ -9,16 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from easel.domain import link
+from easel.domain.credits import Balance, KeySpending, credits_shown
 from easel.domain.delivery import State, message_id
 from easel.domain.errors import Refusal, Wording
-from easel.domain.ledger import Balance, KeySpending, credits_shown
 from easel.domain.link import LinkKeys
 from easel.domain.order import MODELS
 from easel.domain.task import ENDS, Status
 from easel.store.callbacks import Callback
 from easel.store.task_pages import Page, Query
 from easel.store.tasks import Task
-from easel.web import openai_errors
+from easel.web.openai import errors as openai_errors
 
 _BILLING_RULE: Final = "per_call"
 _OBJECT: Final = "image.generation.task"

@@ -1,0 +1,228 @@
+"""Moderation: the layers that there are, asked in their order until one refuses.
+
+Local layers judge a prompt before it is accepted; the endpoint does so before it is drawn, or before it is accepted where
+refusals are answered as errors; and pictures are judged before they are stored. A layer that cannot judge refuses too,
+but for the endpoint where its operator would rather wave through what no red line is near. What was decided is returned;
+writing it down is the caller's.
+"""
+
+import asyncio
+import functools
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from easel.domain.moderation.decision import (
+    Category,
+    Decision,
+    Finding,
+    Layer,
+    LayerFailed,
+    Level,
+    Outcome,
+    Stage,
+    worst,
+)
+from easel.domain.moderation.rules import Rulebook
+from easel.outside.judges.classifier.classifier import PictureClassifier
+from easel.outside.judges.endpoint import ModerationEndpoint, PictureFile
+from easel.outside.judges.plugins import Plugin
+from easel.store.moderation_log import Judged
+from easel.store.tasks import Task
+
+CLASSIFY_TIMEOUT_S: Final = 60
+"""How long a picture may be classified before the classifier is taken for hung."""
+JUDGED_AT_ONCE_MAX: Final = 40
+"""Characters of a prompt that the rules judge within a few milliseconds, however hostile it is."""
+_JUDGED_AT_EVERY_LEVEL: Final = frozenset(
+    {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
+)
+"""What a picture classifier alone may refuse at the basic level; its other categories need the prompt's help there."""
+
+
+class ClassifierHung(Exception):
+    """The classifier does not come back; a thread that hangs cannot be ended alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationSettings:
+    """`answers_errors`: whether a refused prompt is answered as an error, rather than by a task that failed.
+    `waves_through`: whether what the endpoint left unjudged is drawn, as far as that is for the operator to say."""
+
+    digest_key: bytes
+    answers_errors: bool = False
+    waves_through: bool = False
+
+
+class Moderation:
+    """One process's layers. What is None is not there. The rules are read when they are first needed."""
+
+    def __init__(
+        self,
+        rulebook: Callable[[], Rulebook],
+        plugins: Sequence[Plugin],
+        endpoint: ModerationEndpoint | None,
+        classifier: PictureClassifier | None,
+        settings: ModerationSettings,
+    ) -> None:
+        self._rulebook = functools.cache(rulebook)
+        self._plugins = plugins
+        self._endpoint = endpoint
+        self._classifier = classifier
+        self._classifying = asyncio.Lock()
+        self._judging = asyncio.Lock()
+        self._settings = settings
+
+    @property
+    def answers_errors(self) -> bool:
+        """Whether a refused prompt is answered as an error."""
+        return self._settings.answers_errors
+
+    @property
+    def is_costly_before_acceptance(self) -> bool:
+        """Whether more than Easel's own rules judge prompts before their acceptance."""
+        return self.judges_all_before_acceptance or bool(self._plugins)
+
+    @property
+    def judges_all_before_acceptance(self) -> bool:
+        """Whether the server judges prompts before their acceptance, and need not be asked again."""
+        return self._endpoint is not None and self._settings.answers_errors
+
+    @property
+    def judges_before_drawing(self) -> bool:
+        """Whether the server judges prompts that it has not judged before their acceptance."""
+        return self._endpoint is not None
+
+    @property
+    def _judges_pictures(self) -> bool:
+        return self._classifier is not None or self._endpoint is not None or bool(self._plugins)
+
+    def load(self) -> None:
+        """Load the classifier. Raises ClassifierUnusable."""
+        if self._classifier is not None:
+            self._classifier.load()
+
+    def load_rules(self) -> None:
+        """Read the rules, for who will need them: they take a good part of a second."""
+        self._rulebook()
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        if self._endpoint is not None:
+            await self._endpoint.aclose()
+
+    def judged(self, account_id: int, prompt: str, task_id: str | None = None) -> Judged:
+        """What the log tells of whose prompt it was."""
+        return Judged(account_id, task_id, prompt_digest(self._settings.digest_key, prompt))
+
+    async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
+        """What is decided of a prompt that is about to be accepted; the last decision may end it."""
+        refusal = await self._by_rules_beside(prompt, level)
+        if refusal is not None:
+            return [refusal]
+        for plugin in self._plugins:
+            decision = await _decided(Stage.PROMPT, level, Layer.PLUGIN, plugin.judge_prompt(prompt, level))
+            if decision is not None:
+                return [decision]
+        if self._endpoint is None or not self._settings.answers_errors:
+            return []
+        return await self._asked(self._endpoint, Stage.PROMPT, prompt, level)
+
+    async def _by_rules_beside(self, prompt: str, level: Level) -> Decision | None:
+        """The same as `by_rules`. A prompt that may take tens of milliseconds holds up other prompts at most."""
+        if len(prompt) <= JUDGED_AT_ONCE_MAX:
+            return self.by_rules(prompt, level)
+        async with self._judging:
+            return await asyncio.to_thread(self.by_rules, prompt, level)
+
+    def by_rules(self, prompt: str, level: Level) -> Decision | None:
+        """Why Easel's own rules refuse a prompt, if they do."""
+        rules = self._rulebook()
+        finding = rules.finding(rules.judge(prompt, level))
+        return None if finding is None else Decision(Stage.PROMPT, level, Outcome.REFUSED, Layer.RULES, finding)
+
+    async def before_drawing(self, task: Task) -> list[Decision]:
+        """What is decided of an accepted prompt; the last decision may end it."""
+        assert self._endpoint is not None
+        return await self._asked(self._endpoint, Stage.PROMPT, task.prompt, Level.of(nsfw_check=task.nsfw_check))
+
+    async def of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
+        """What is decided of a picture, with its prompt; the last decision may end it."""
+        if not self._judges_pictures:
+            return []
+        level = Level.of(nsfw_check=task.nsfw_check)
+        decision = None
+        if self._classifier is not None:
+            classified = self._classified(self._classifier, task.prompt, picture, level)
+            decision = await _decided(Stage.IMAGE, level, Layer.CLASSIFIER, classified)
+        for plugin in self._plugins:
+            if decision is None:
+                judging = plugin.judge_picture(task.prompt, picture.content, level)
+                decision = await _decided(Stage.IMAGE, level, Layer.PLUGIN, judging)
+        if decision is not None:
+            return [decision]
+        if self._endpoint is None:
+            return []
+        return await self._asked(self._endpoint, Stage.IMAGE, task.prompt, level, picture)
+
+    async def _classified(
+        self, classifier: PictureClassifier, prompt: str, picture: PictureFile, level: Level
+    ) -> Finding | None:
+        async with self._classifying:
+            try:
+                async with asyncio.timeout(CLASSIFY_TIMEOUT_S):
+                    scores = await asyncio.to_thread(classifier.scores, picture.content)
+            except TimeoutError:
+                raise ClassifierHung from None
+        rules = self._rulebook()
+        finding = rules.picture_finding(rules.judge(prompt, level), scores)
+        if finding is not None:
+            return finding
+        if level is Level.BASIC:
+            scores = {category: score for category, score in scores.items() if category in _JUDGED_AT_EVERY_LEVEL}
+        return _beyond(scores, level, Layer.CLASSIFIER, classifier.version)
+
+    async def _asked(
+        self,
+        endpoint: ModerationEndpoint,
+        stage: Stage,
+        prompt: str,
+        level: Level,
+        picture: PictureFile | None = None,
+    ) -> list[Decision]:
+        try:
+            scores = await endpoint.scores(prompt, picture)
+        except LayerFailed as failed:
+            judgement = self._rulebook().judge(prompt, level)
+            is_near_red_line = judgement.is_sensitive if stage is Stage.PROMPT else judgement.is_sensitive_picture
+            may_pass = self._settings.waves_through and level is Level.BASIC and not is_near_red_line
+            outcome = Outcome.WAVED_THROUGH if may_pass else Outcome.UNJUDGED
+            return [Decision(stage, level, outcome, failed.layer, reason=str(failed))]
+        finding = _beyond(scores, level, Layer.ENDPOINT, endpoint.model)
+        return [] if finding is None else [Decision(stage, level, Outcome.REFUSED, Layer.ENDPOINT, finding)]
+
+
+async def _decided(stage: Stage, level: Level, layer: Layer, judging: Awaitable[Finding | None]) -> Decision | None:
+    """What follows from a local layer's judging, which refuses where it fails."""
+    try:
+        finding = await judging
+    except LayerFailed as failed:
+        return Decision(stage, level, Outcome.UNJUDGED, layer, reason=str(failed))
+    return None if finding is None else Decision(stage, level, Outcome.REFUSED, layer, finding)
+
+
+def _beyond(scores: Mapping[str, float], level: Level, layer: Layer, version: str) -> Finding | None:
+    category = worst(scores, level)
+    return None if category is None else Finding(category, layer, "threshold", version, dict(scores))
+
+
+def ending(decisions: Sequence[Decision]) -> Decision | None:
+    """The decision that ends a task, if there is one."""
+    return next((decision for decision in decisions if decision.ends_task), None)
+
+
+def prompt_digest(key: bytes, prompt: str) -> bytes:
+    """32 bytes by which a prompt can be found again by whoever has it and the key."""
+    return hmac.digest(key, prompt.encode(), sha256)

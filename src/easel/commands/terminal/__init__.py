@@ -1,0 +1,1 @@
+"""What commands share: options, failures, files that they write."""

@@ -1,0 +1,203 @@
+"""What the image server's answers mean: a picture's file, a link to one, or why there is none.
+
+Pure: nothing is asked or logged here. The server is not trusted. Of what it says about a failure, a caller sees at
+most a short plain sentence, and none that looks like a page, an address, a path or code, or that holds the key or the
+prompt. It does not promise that a file is a picture.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from easel.domain.task import ErrorCode
+from easel.engines.engine import DrawingFailed
+from easel.engines.remote.exchange import ANSWER_BYTES_MAX, Answer, Silence
+
+LINK_CHARACTERS_MAX: Final = 4096
+SENTENCE_CHARACTERS_MAX: Final = 200
+ECHO_CHARACTERS_MIN: Final = 8
+"""A prompt shorter than this is found in too many innocent sentences to call it echoed."""
+
+_POLICY_CODES: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter"})
+_NOT_FOR_CALLERS = re.compile(r"[<>{}\\]|://|(?:^|[\s'\"(=])[~.]{0,2}/\w|Traceback")
+_ABOUT_THE_MODEL = re.compile(r"(?:unknown |invalid )?model\b", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
+
+
+class Fault(DrawingFailed):
+    """Why there is no picture: code and message for the caller, a hint for the operator where mending is theirs."""
+
+    def __init__(self, code: ErrorCode, message: str, hint: str | None = None) -> None:
+        super().__init__(code, message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What must not come back to a caller."""
+
+    api_key: str | None
+    prompt: str
+
+
+class _Item(msgspec.Struct):
+    b64_json: str | None = None
+    url: str | None = None
+
+
+class _Items(msgspec.Struct):
+    data: list[_Item]
+
+
+class NoPicture(Fault):
+    """The answer holds none. `hint` says what it holds instead."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(ErrorCode.GENERATION_FAILED_NO_CONTENT, "The image server answered without a picture", hint)
+
+
+class Unreadable(Fault):
+    """The answer holds something, and it is no picture that can be read."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(ErrorCode.IMAGE_PROCESSING_ERROR, "The image server's picture cannot be read", hint)
+
+
+class TooLate(Fault):
+    """The server, or a gateway before it, gave up waiting, or we did."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.GENERATION_TIMEOUT, "The image server took too long")
+
+
+def picture_or_link(outcome: Answer | Silence, withheld: Withheld) -> bytes | str:
+    """A picture's file, or the link that the server gave in its place. Raises Fault."""
+    answer = success(outcome, withheld)
+    try:
+        item = msgspec.json.decode(answer.body, type=_Items).data[0]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
+        raise NoPicture("its answer has not the form of OpenAI's") from None
+    if item.b64_json:
+        try:
+            return base64.b64decode(item.b64_json, validate=True)
+        except (binascii.Error, ValueError):
+            raise Unreadable("its base64 is none") from None
+    if item.url and len(item.url) <= LINK_CHARACTERS_MAX:
+        return item.url
+    raise NoPicture("neither b64_json nor url is in its answer")
+
+
+def success(outcome: Answer | Silence, withheld: Withheld) -> Answer:
+    """The answer, if it is a whole one of success. Raises Fault."""
+    if isinstance(outcome, Silence):
+        raise _silence(outcome)
+    if not 200 <= outcome.status < 300:
+        raise _failure(outcome, withheld)
+    if not outcome.is_whole:
+        raise Unreadable(f"its answer is larger than {ANSWER_BYTES_MAX} bytes")
+    # We ask for none; unpacking would let a small answer become a huge one.
+    if outcome.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise NoPicture("its answer is compressed, which it was not asked for")
+    return outcome
+
+
+def _silence(silence: Silence) -> Fault:
+    if silence.is_late:
+        return TooLate()
+    message = "The image server cannot be reached"
+    return Fault(ErrorCode.SERVICE_UNAVAILABLE, message, f"{silence.reason}: is it running at EASEL_REMOTE_URL?")
+
+
+def _failure(answer: Answer, withheld: Withheld) -> Fault:
+    said = _said(answer.body)
+    if answer.status >= 500:
+        return _breakdown(answer, said)
+    if said.is_about_policy:
+        # The server does not say whether it judged the prompt or the picture in any form that servers share.
+        message = "Content policy violation.\nThe image server refused the prompt or the picture drawn from it."
+        return Fault(ErrorCode.CONTENT_POLICY_VIOLATION, message)
+    match answer.status:
+        case 401 | 403:
+            return _operators(answer, "check EASEL_REMOTE_API_KEY")
+        case 404:
+            return _operators(answer, "check EASEL_REMOTE_URL and EASEL_REMOTE_MODEL")
+        case 400 | 422 if said.is_about_model:
+            return _operators(answer, "it serves no such model: check EASEL_REMOTE_MODEL")
+        case 400 | 422:
+            return _refused_order(said, withheld)
+        case 408:
+            return TooLate()
+        case 429:
+            return Fault(ErrorCode.SERVICE_UNAVAILABLE, "The image server is too busy")
+        case status if 300 <= status < 400:
+            return _operators(answer, "EASEL_REMOTE_URL must be its final address, since redirects are not followed")
+    return _operators(answer, "see its own log")
+
+
+def _breakdown(answer: Answer, said: "_Said") -> Fault:
+    if answer.status == 504:
+        return TooLate()
+    if _OUT_OF_MEMORY.search(said.message):
+        return Fault(ErrorCode.RESOURCE_EXHAUSTED, "The image server has too little memory for this picture")
+    return Fault(ErrorCode.SERVICE_UNAVAILABLE, "The image server failed", f"it answered {answer.status}")
+
+
+def _operators(answer: Answer, hint: str) -> Fault:
+    return Fault(ErrorCode.SERVICE_ERROR, "The image server refused Easel", f"it answered {answer.status}: {hint}")
+
+
+def _refused_order(said: "_Said", withheld: Withheld) -> Fault:
+    sentence = _for_callers(said.message, withheld)
+    message = "The image server refused this order" + (f": {sentence}" if sentence else "")
+    return Fault(ErrorCode.INVALID_PARAMETERS, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a failure's body says, as far as it has a form that servers share."""
+
+    message: str = ""
+    labels: frozenset[str] = frozenset()
+    """Its code and its type."""
+    param: str = ""
+
+    @property
+    def is_about_policy(self) -> bool:
+        return not self.labels.isdisjoint(_POLICY_CODES)
+
+    @property
+    def is_about_model(self) -> bool:
+        return self.param == "model" or "model_not_found" in self.labels or bool(_ABOUT_THE_MODEL.match(self.message))
+
+
+def _said(body: bytes) -> _Said:
+    """OpenAI's `{"error": {…}}` or `{"error": "…"}`, vLLM's bare `{"message": …}`, FastAPI's `{"detail": …}`."""
+    try:
+        decoded: Any = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _Said()
+    if isinstance(decoded, dict):
+        decoded = decoded.get("error") or decoded.get("detail") or decoded
+    if isinstance(decoded, list):
+        decoded = next(iter(decoded), None)
+    if isinstance(decoded, str):
+        return _Said(decoded)
+    if not isinstance(decoded, dict):
+        return _Said()
+    labels = frozenset(str(decoded.get(name)) for name in ("code", "type"))
+    return _Said(str(decoded.get("message") or decoded.get("msg") or ""), labels, str(decoded.get("param") or ""))
+
+
+def _for_callers(text: str, withheld: Withheld) -> str | None:
+    """One printable line of it, or None where it may hold what is nobody's business."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    prompt = " ".join(withheld.prompt.split()).casefold()
+    if _NOT_FOR_CALLERS.search(line) or (withheld.api_key and withheld.api_key in line):
+        return None
+    if len(prompt) >= ECHO_CHARACTERS_MIN and prompt in line.casefold():
+        return None
+    return line if len(line) <= SENTENCE_CHARACTERS_MAX else line[: SENTENCE_CHARACTERS_MAX - 1] + "…"

@@ -1,0 +1,1 @@
+"""The real model, in PyTorch."""

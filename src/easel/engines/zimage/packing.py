@@ -1,0 +1,130 @@
+"""Makes the transformer that is run here (`zimage_forward`) out of the stock one, and takes it apart meanwhile.
+
+Three projections become one, two become one, and the rotated pairs of each head, neighbours in the checkpoint, are
+laid half a head apart, in queries, keys and their norms alike, which changes no attention. The timesteps are known, so
+the timestep embedding and the modulation are worked out here for all of them, in float32, and their layers are not
+kept (of the real model: 0.27 GB in bf16). Only the single-stream transformer of the Turbo model is taken.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear, silu
+
+from easel.engines.zimage.forward import Block, Denoiser, Dense, Positions, Refiner, Step
+
+
+def pack(stock: Any, timesteps: Sequence[float]) -> Denoiser:
+    """The denoiser for these timesteps (of a thousand, falling), on the stock model's device and in its precision.
+
+    The stock model loses its blocks one by one, so that no more than one of them is ever held twice. Raises ValueError
+    for another kind of model.
+    """
+    require_turbo(stock.config)
+    patch_in, last = stock.all_x_embedder["2-1"], stock.all_final_layer["2-1"]
+    embedded = embedded_timesteps(stock, timesteps)
+    noise_norms = torch.stack([modulated_norms(block, embedded) for block in stock.noise_refiner], dim=1)
+    layer_norms = torch.stack([modulated_norms(block, embedded) for block in stock.layers], dim=1)
+    last_norms = modulated_last_norm(last, embedded).to(layer_norms)
+    context_norms = torch.stack([plain_norms(block) for block in stock.context_refiner])
+    noise_refiner = list(packed_blocks(stock.noise_refiner))
+    layers = list(packed_blocks(stock.layers))
+    return Denoiser(
+        patch_in=Dense(patch_in.weight, patch_in.bias),
+        patch_padding=stock.x_pad_token,
+        caption_norm=stock.cap_embedder[0].weight,
+        caption_epsilon=stock.cap_embedder[0].eps,
+        caption_in=Dense(stock.cap_embedder[1].weight, stock.cap_embedder[1].bias),
+        caption_padding=stock.cap_pad_token,
+        context_refiner=Refiner(list(packed_blocks(stock.context_refiner)), context_norms),
+        steps=[
+            Step(Refiner(noise_refiner, noise), Refiner(layers, layer), last_norm)
+            for noise, layer, last_norm in zip(noise_norms, layer_norms, last_norms, strict=True)
+        ],
+        patch_out=Dense(last.linear.weight, last.linear.bias),
+        last_epsilon=last.norm_final.eps,
+        positions=Positions(
+            stock.config.axes_dims, stock.config.axes_lens, stock.config.rope_theta, patch_in.weight.device
+        ),
+    )
+
+
+def require_turbo(config: Any) -> None:
+    """Raise ValueError for a transformer that differs from the Turbo model's in more than its size."""
+    expected = {
+        "all_patch_size": [2],
+        "all_f_patch_size": [1],
+        "n_kv_heads": config.n_heads,
+        "qk_norm": True,
+        "siglip_feat_dim": None,
+    }
+    for name, value in expected.items():
+        found = config.get(name, value)
+        if (list(found) if isinstance(found, list | tuple) else found) != value:
+            raise ValueError(f"its transformer has {name} {found} in place of {value}")
+
+
+def packed_blocks(stock_blocks: Any) -> Iterator[Block]:
+    """The stock blocks, packed in order; each is taken from the list and freed."""
+    while len(stock_blocks):
+        yield packed_block(stock_blocks.pop(0))
+
+
+def packed_block(stock: Any) -> Block:
+    """A stock block, packed."""
+    attention, feed = stock.attention, stock.feed_forward
+    query, key = (halves_apart(part.weight, attention.heads) for part in (attention.to_q, attention.to_k))
+    return Block(
+        query_key_value=torch.cat([query, key, attention.to_v.weight]),
+        attention_out=attention.to_out[0].weight,
+        gate_up=torch.cat([feed.w1.weight, feed.w3.weight]),
+        down=feed.w2.weight,
+        query_norm=halves_apart(attention.norm_q.weight, 1),
+        key_norm=halves_apart(attention.norm_k.weight, 1),
+        epsilon=stock.attention_norm1.eps,
+        head_epsilon=attention.norm_q.eps,
+    )
+
+
+def halves_apart(weight: Tensor, heads: int) -> Tensor:
+    """The rows of each head, which come in pairs (0, 1), (2, 3), …, with all firsts before all seconds."""
+    paired = weight.unflatten(0, (heads, -1, 2))
+    return paired.transpose(1, 2).flatten(0, 2).contiguous()
+
+
+def embedded_timesteps(stock: Any, timesteps: Sequence[float]) -> Tensor:
+    """What the model makes of each timestep: steps x 256, in float32. It counts upwards, from noise to picture."""
+    embedder = copy.deepcopy(stock.t_embedder).float()
+    falling = torch.tensor(timesteps, dtype=torch.float32, device=stock.x_pad_token.device)
+    embedded: Tensor = embedder((1000 - falling) / 1000 * stock.config.t_scale)
+    return embedded
+
+
+def plain_norms(stock_block: Any) -> Tensor:
+    """The weights of a block's four norms in the order of their use: 4 x dim."""
+    norms = (stock_block.attention_norm1, stock_block.attention_norm2, stock_block.ffn_norm1, stock_block.ffn_norm2)
+    return torch.stack([norm.weight for norm in norms])
+
+
+def modulated_norms(stock_block: Any, embedded: Tensor) -> Tensor:
+    """The same at each step, times what the step scales and gates by: steps x 4 x dim.
+
+    A norm's output is multiplied by its weight and then by the modulation, so that one product of the two will do.
+    """
+    modulator = stock_block.adaLN_modulation[0]
+    modulation = linear(embedded, modulator.weight.float(), modulator.bias.float())
+    scale_attention, gate_attention, scale_feeding, gate_feeding = modulation.chunk(4, dim=-1)
+    factors = torch.stack(
+        [1.0 + scale_attention, gate_attention.tanh(), 1.0 + scale_feeding, gate_feeding.tanh()], dim=1
+    )
+    plain = plain_norms(stock_block)
+    return (factors * plain.float()).to(plain.dtype)
+
+
+def modulated_last_norm(stock_last: Any, embedded: Tensor) -> Tensor:
+    """The scale of the last norm, which has no weight of its own: steps x dim."""
+    modulator = stock_last.adaLN_modulation[1]
+    return 1.0 + linear(silu(embedded), modulator.weight.float(), modulator.bias.float())

@@ -1,0 +1,1 @@
+"""Instruments that one process keeps in memory."""

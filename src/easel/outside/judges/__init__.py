@@ -1,0 +1,1 @@
+"""What judges prompts and pictures, apart from the rules themselves."""

@@ -1,0 +1,68 @@
+"""What the labels of picture classifiers mean to Easel, and what their outputs say of its categories.
+
+Pure. Labels are compared without regard to case and to what stands between their words. Those that tell of nothing
+that is ever refused (`neutral`, `drawings`, `sexy` …) and those that are not known count for nothing.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from easel.domain.moderation.decision import Category
+
+_MEANINGS: Final[Mapping[str, Category]] = {
+    "nsfw": Category.SEXUAL,
+    "porn": Category.SEXUAL,
+    "pornography": Category.SEXUAL,
+    "hentai": Category.SEXUAL,
+    "explicit": Category.SEXUAL,
+    "sexual": Category.SEXUAL,
+    "nudity": Category.SEXUAL,
+    "unsafe": Category.SEXUAL,
+    "gore": Category.VIOLENCE_GRAPHIC,
+    "blood": Category.VIOLENCE_GRAPHIC,
+    "violence": Category.VIOLENCE_GRAPHIC,
+    "graphic": Category.VIOLENCE_GRAPHIC,
+    "hate": Category.HATE,
+    "hate_symbols": Category.HATE,
+    "self_harm": Category.SELF_HARM,
+}
+_BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
+_SUM_SLACK: Final = 4e-3
+"""What half precision leaves of a sum of 1."""
+
+
+def meaning(label: str) -> Category | None:
+    """The category that a label stands for."""
+    return _MEANINGS.get(_BETWEEN_WORDS.sub("_", label.casefold()).strip("_"))
+
+
+def are_probabilities(outputs: Sequence[float]) -> bool:
+    """Whether a model's outputs are the softmax of its logits already, which some exported models end with."""
+    return all(0 <= output <= 1 for output in outputs) and abs(sum(outputs) - 1) <= _SUM_SLACK
+
+
+def softmax(logits: Sequence[float]) -> list[float]:
+    """One probability for each label, with the sum 1."""
+    highest = max(logits)
+    weights = [math.exp(logit - highest) for logit in logits]
+    return [weight / sum(weights) for weight in weights]
+
+
+def sigmoid(logits: Sequence[float]) -> list[float]:
+    """One probability for each label, by itself."""
+    # By tanh, since exp of a large number overflows.
+    return [0.5 * (1 + math.tanh(logit / 2)) for logit in logits]
+
+
+def scores(labels: Sequence[str], probabilities: Sequence[float], *, exclude_each_other: bool) -> dict[str, float]:
+    """A score for every category that some label stands for: the sum over its labels where labels exclude each other,
+    and the highest of them where they do not."""
+    found: dict[str, float] = {}
+    for label, probability in zip(labels, probabilities, strict=True):
+        category = meaning(label)
+        if category is not None:
+            before = found.get(category, 0.0)
+            found[category] = min(1.0, before + probability) if exclude_each_other else max(before, probability)
+    return found

@@ -1,0 +1,213 @@
+"""Any server with OpenAI's `POST /v1/moderations` as a judge of prompts, and of pictures with their prompts.
+
+One deadline spans a whole attempt, from the name's look-up to the answer's last byte; an attempt that failed in a way
+that may pass is made once more. No redirect is followed, no proxy or cookie is known, and an answer is read up to a
+cap. Neither the key nor a prompt is in any message, and nothing is logged here.
+
+The server is believed about its scores and about nothing else: an answer that says nothing of any category that Easel
+knows is no judgement, and a failure. What follows from scores, and from failures, is decided elsewhere.
+"""
+
+import asyncio
+import base64
+import random
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+
+import httpx2
+import msgspec
+
+from easel.domain.errors import EaselError
+from easel.domain.moderation.decision import Layer, LayerFailed
+from easel.network_environment import NetworkUnusable, check_certificates
+from easel.outside.judges.scores import NoScores, read_scores
+
+ATTEMPT_TIMEOUT_S: Final = 2.0
+ATTEMPTS_MAX: Final = 2
+PAUSE_S: Final = 0.1
+"""Before the second attempt, at least; at most twice as long, so that not all who failed together come back together."""
+ANSWER_BYTES_MAX: Final = 64 * 1024
+CONNECTIONS_MAX: Final = 32
+KEPT_S: Final = 4.0
+"""How long an idle connection is kept. Common servers close theirs after 5 seconds, and a close that crosses a request
+would cost an attempt."""
+HARMLESS_PROMPT: Final = "a bowl of fruit on a wooden table"
+
+_MAY_PASS: Final = frozenset({408, 409, 429})
+_HINTS: Final[Mapping[int, str]] = {
+    401: "check its key",
+    403: "check its key, and what the key may do",
+    404: "check its URL and its model",
+    400: "check its model, and whether it judges pictures",
+    422: "check its model, and whether it judges pictures",
+    429: "it is asked more often than it allows",
+}
+
+
+class EndpointUnusable(EaselError):
+    """The endpoint cannot be asked at all. The message is a sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PictureFile:
+    """A picture as it would be stored: the file, and its media type such as `image/webp`."""
+
+    content: bytes
+    content_type: str
+
+
+HARMLESS_PICTURE: Final = PictureFile(
+    base64.b64decode("UklGRiQAAABXRUJQVlA4IBgAAABQAQCdASoQABAAAUAmJaQABHQAAORAAAA="), "image/webp"
+)
+"""A grey square of 16x16 pixels."""
+
+
+class _Failed(Exception):
+    """An attempt ended without scores. The reason is for the operator."""
+
+    def __init__(self, reason: str, may_pass: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.may_pass = may_pass
+
+
+class ModerationEndpoint:
+    """Asks one server. For one event loop; nothing is opened before the first question."""
+
+    def __init__(self, url: str, model: str, api_key: str | None) -> None:
+        """`url` with or without `/v1` at its end; `model` as the server names it. Raises EndpointUnusable where it or the key cannot be one."""
+        self._base = url.rstrip("/").removesuffix("/v1")
+        self._url = _url(f"{self._base}/v1/moderations")
+        self.model = model
+        self._headers = {
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "content-type": "application/json",
+            "user-agent": "easel",
+        } | _authorization(api_key)
+        self._tls = _tls(self._url)
+        self._client: httpx2.AsyncClient | None = None
+
+    async def scores(self, prompt: str, picture: PictureFile | None) -> Mapping[str, float]:
+        """Scores between 0 and 1 by the server's names of categories, some of which are in Category. Raises
+        LayerFailed, after two attempts at most."""
+        body = self._question(prompt, picture)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                return await self._attempt(body, has_picture=picture is not None)
+            except _Failed as failed:
+                if attempt == ATTEMPTS_MAX or not failed.may_pass:
+                    reason = f"The moderation endpoint {self._base} did not judge: {failed.reason}."
+                    raise LayerFailed(Layer.ENDPOINT, reason) from None
+            await asyncio.sleep(PAUSE_S * random.uniform(1, 2))  # noqa: S311 - no secret depends on it
+        raise AssertionError("unreachable")
+
+    async def look(self) -> str:
+        """How the server judges something harmless, in words for the operator. Raises LayerFailed."""
+        scores = await self.scores(HARMLESS_PROMPT, HARMLESS_PICTURE)
+        return f"{self._base} judges prompts and pictures, asked for {self.model}: {len(scores)} categories"
+
+    async def aclose(self) -> None:
+        """Close every connection. Questions that are under way must have been awaited or cancelled."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _question(self, prompt: str, picture: PictureFile | None) -> bytes:
+        if picture is None:
+            return msgspec.json.encode({"model": self.model, "input": prompt})
+        url = f"data:{picture.content_type};base64,{base64.b64encode(picture.content).decode()}"
+        parts = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": url}}]
+        return msgspec.json.encode({"model": self.model, "input": parts})
+
+    async def _attempt(self, body: bytes, *, has_picture: bool) -> Mapping[str, float]:
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+                status, answer = await self._exchange(body)
+        except TimeoutError:
+            raise _Failed(f"no answer within {ATTEMPT_TIMEOUT_S:g} s", may_pass=True) from None
+        except (httpx2.RequestError, OSError) as error:
+            raise _Failed(_silence(error), may_pass=True) from None
+        if not 200 <= status < 300:
+            hint = f": {_HINTS[status]}" if status in _HINTS else ""
+            raise _Failed(f"it answered {status}{hint}", may_pass=status in _MAY_PASS or status >= 500)
+        try:
+            return read_scores(answer, has_picture=has_picture)
+        except NoScores as error:
+            raise _Failed(f"it answered {status}, but {error}", may_pass=True) from None
+
+    async def _exchange(self, body: bytes) -> tuple[int, bytes]:
+        if self._client is None:
+            self._client = _client(self._tls)
+        async with self._client.stream("POST", self._url, headers=self._headers, content=body) as response:
+            return response.status_code, await _read(response)
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """The whole body. Raises _Failed."""
+    if not response.is_success:
+        return b""  # what it says may repeat the prompt or the key, and nobody is to be told that
+    # Unpacking would let a small answer become a huge one.
+    if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise _Failed("its answer is compressed, which it was not asked for", may_pass=False)
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > ANSWER_BYTES_MAX:
+            raise _Failed(f"its answer is larger than {ANSWER_BYTES_MAX} bytes", may_pass=True)
+    return bytes(body)
+
+
+def _tls(url: httpx2.URL) -> ssl.SSLContext:
+    if url.scheme != "https":  # it cannot redirect to one with TLS
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        check_certificates()
+    except NetworkUnusable as error:
+        raise EndpointUnusable(str(error)) from None
+    return httpx2.create_ssl_context()
+
+
+def _client(tls: ssl.SSLContext) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        verify=tls,
+        timeout=None,  # each attempt has its deadline
+        limits=httpx2.Limits(
+            max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEPT_S
+        ),
+        trust_env=False,
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    )
+
+
+def _silence(error: Exception) -> str:
+    # Only a failure to connect says nothing of what was sent.
+    words = str(error).strip().rstrip(".")[:200] if isinstance(error, httpx2.ConnectError) else ""
+    return f"it cannot be reached ({words})" if words else f"the connection failed ({type(error).__name__})"
+
+
+def _authorization(api_key: str | None) -> dict[str, str]:
+    if api_key is None:
+        return {}
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise EndpointUnusable("The moderation endpoint's key must be printable ASCII without spaces.")
+    return {"authorization": f"Bearer {api_key}"}
+
+
+def _url(text: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(text)
+        # Keys in a URL would be shown wherever it is.
+        is_plain = not (url.userinfo or url.query or url.fragment)
+        is_usable = url.scheme in {"http", "https"} and bool(url.host) and is_plain
+    except (httpx2.InvalidURL, ValueError):
+        is_usable = False
+    if not is_usable:
+        raise EndpointUnusable(
+            "The moderation endpoint's URL must look like https://api.openai.com/v1, without a key in it."
+        )
+    return url

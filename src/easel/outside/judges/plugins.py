@@ -1,0 +1,189 @@
+"""The operator's own judges: Python objects that installed packages offer as entry points of the group
+`easel.moderation`.
+
+An entry point is called without arguments and gives an object with `judge_prompt(prompt, strict)`,
+`judge_picture(prompt, picture, strict)`, or both. They are plain functions that return None, or the value of a
+Category. They run in this process, so they are trusted with everything in it. They are not trusted to end: each
+plug-in has a few threads of its own, and a judgement that is late is a failure while its thread is left behind. What
+hangs keeps its place, so that threads never pile up; with no place left every judgement fails at once.
+
+Nothing that a plug-in says is repeated, since it may hold the prompt.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from easel.domain.errors import EaselError
+from easel.domain.moderation.decision import Category, Finding, Layer, LayerFailed, Level
+
+GROUP: Final = "easel.moderation"
+PLUGIN_TIMEOUT_S: Final = 2.0
+"""For one judgement, waiting for a thread included."""
+PLACES: Final = 4
+"""How many judgements of one plug-in run at once."""
+VERSION_CHARACTERS_MAX: Final = 64
+
+
+class PluginUnusable(EaselError):
+    """A plug-in is not there, or is none. The message is a sentence for the operator."""
+
+
+class Plugin:
+    """One plug-in, run in threads of its own. For one event loop."""
+
+    def __init__(self, name: str, version: str, judge: object) -> None:
+        """`judge` is the entry point's object. Raises PluginUnusable where it cannot judge."""
+        self.name = name
+        self.version = version
+        self._judge_prompt = _method(name, judge, "judge_prompt")
+        self._judge_picture = _method(name, judge, "judge_picture")
+        if self._judge_prompt is None and self._judge_picture is None:
+            raise PluginUnusable(f"The moderation plug-in {name} has neither judge_prompt nor judge_picture.")
+        self._places = _Places(name)
+
+    @property
+    def judges_prompts(self) -> bool:
+        """Whether it has an opinion of prompts."""
+        return self._judge_prompt is not None
+
+    @property
+    def judges_pictures(self) -> bool:
+        """Whether it has an opinion of pictures."""
+        return self._judge_picture is not None
+
+    async def judge_prompt(self, prompt: str, level: Level) -> Finding | None:
+        """What it finds in a prompt; nothing where it does not judge prompts. Raises LayerFailed."""
+        judge = self._judge_prompt
+        if judge is None:
+            return None
+        return self._finding(await self._places.run(lambda: judge(prompt, level is Level.STRICT)))
+
+    async def judge_picture(self, prompt: str, picture: bytes, level: Level) -> Finding | None:
+        """What it finds in a picture's file; nothing where it does not judge pictures. Raises LayerFailed."""
+        judge = self._judge_picture
+        if judge is None:
+            return None
+        return self._finding(await self._places.run(lambda: judge(prompt, picture, level is Level.STRICT)))
+
+    def _finding(self, answer: object) -> Finding | None:
+        if answer is None:
+            return None
+        if not isinstance(answer, str):
+            raise _failed(self.name, f"answered with a {type(answer).__name__}, neither None nor a category")
+        try:
+            category = Category(answer)
+        except ValueError:
+            raise _failed(self.name, "answered with a category that Easel does not know") from None
+        return Finding(category, Layer.PLUGIN, rule=self.name, version=self.version)
+
+
+def load(names: Sequence[str]) -> list[Plugin]:
+    """The plug-ins of these names, in this order, each once. Raises PluginUnusable."""
+    installed = entry_points(group=GROUP)
+    return [_loaded(name, [point for point in installed if point.name == name]) for name in dict.fromkeys(names)]
+
+
+def _loaded(name: str, points: list[EntryPoint]) -> Plugin:
+    if not points:
+        others = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
+        raise PluginUnusable(
+            f"There is no moderation plug-in {name}. Installed are: {others}. "
+            f"A plug-in is an entry point of the group {GROUP} in a package beside Easel."
+        )
+    if len(points) > 1:
+        raise PluginUnusable(f"{len(points)} packages offer a moderation plug-in {name}: uninstall all but one.")
+    (point,) = points
+    try:
+        judge = point.load()()
+    except Exception as error:  # a stranger's code, which knows of no prompt yet
+        raise PluginUnusable(
+            f"The moderation plug-in {name} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"[:400]
+        ) from error
+    return Plugin(name, _version(name, judge, point), judge)
+
+
+def _version(name: str, judge: object, point: EntryPoint) -> str:
+    version = getattr(judge, "version", None)
+    if version is None:
+        version = point.dist.version if point.dist is not None else "unknown"
+    if not isinstance(version, str) or not version.isprintable() or not 0 < len(version) <= VERSION_CHARACTERS_MAX:
+        raise PluginUnusable(
+            f"The version of the moderation plug-in {name} must be a string of 1 to {VERSION_CHARACTERS_MAX} characters."
+        )
+    return version
+
+
+def _method(name: str, judge: object, method: str) -> Callable[..., object] | None:
+    found: object = getattr(judge, method, None)
+    if found is None or (callable(found) and not inspect.iscoroutinefunction(found)):
+        return found
+    raise PluginUnusable(f"{method} of the moderation plug-in {name} must be a plain function, not an async one.")
+
+
+class _Raised:
+    """In place of an answer: the plug-in raised. Only the type's name is kept."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.type_name = type(error).__name__
+
+
+class _Places:
+    """Threads for at most PLACES calls at once. They are daemons: one that hangs must not keep the process alive."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._free = asyncio.Semaphore(PLACES)
+        self._began_s: dict[asyncio.Future[Any], float] = {}
+        """The calls that run, whether somebody waits for them or not."""
+
+    async def run(self, call: Callable[[], object]) -> object:
+        """What the call returns. Raises LayerFailed. A call whose caller is cancelled goes on by itself."""
+        if self._all_hang():
+            raise _failed(self._name, f"hangs in all of its {PLACES} threads")
+        try:
+            async with asyncio.timeout(PLUGIN_TIMEOUT_S):
+                await self._free.acquire()
+                answer = await asyncio.shield(self._started(call))
+        except TimeoutError:
+            raise _failed(self._name, f"did not judge within {PLUGIN_TIMEOUT_S:g} s") from None
+        if isinstance(answer, _Raised):
+            raise _failed(self._name, f"raised {answer.type_name}")
+        return answer
+
+    def _all_hang(self) -> bool:
+        late_s = asyncio.get_running_loop().time() - PLUGIN_TIMEOUT_S
+        return sum(began_s <= late_s for began_s in self._began_s.values()) >= PLACES
+
+    def _ended(self, done: "asyncio.Future[Any]") -> None:
+        del self._began_s[done]
+        self._free.release()
+
+    def _started(self, call: Callable[[], object]) -> "asyncio.Future[Any]":
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+        self._began_s[done] = loop.time()
+        done.add_done_callback(self._ended)
+
+        def work() -> None:
+            answer: object
+            try:
+                answer = call()
+            except BaseException as error:  # noqa: BLE001 - a stranger's code, and this thread's outermost frame
+                answer = _Raised(error)
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+                loop.call_soon_threadsafe(done.set_result, answer)
+
+        try:
+            threading.Thread(target=work, name=f"moderation-{self._name}", daemon=True).start()
+        except RuntimeError as error:
+            done.set_result(_Raised(error))
+        return done
+
+
+def _failed(name: str, what: str) -> LayerFailed:
+    return LayerFailed(Layer.PLUGIN, f"The moderation plug-in {name} {what}.")

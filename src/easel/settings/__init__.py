@@ -1,0 +1,1 @@
+"""The settings: declared, read from the environment, checked."""

@@ -1,0 +1,141 @@
+"""The log of moderation: what was decided, when and why, and never about which words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from easel.domain.moderation.decision import Decision
+from easel.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Whose prompt it was, and a keyed digest of it, 32 bytes. Without a task, the request was answered with an error."""
+
+    account_id: int
+    task_id: str | None
+    prompt_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDecision:
+    """One line of the log."""
+
+    decided_at: datetime
+    account: str
+    task_id: str | None
+    stage: str
+    level: str
+    outcome: str
+    layer: str
+    category: str | None
+    rule: str
+    rule_version: str
+    scores: Mapping[str, float]
+    prompt_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many decisions were alike."""
+
+    stage: str
+    outcome: str
+    layer: str
+    category: str | None
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which decisions to list; None: whichever. At most `count_max`."""
+
+    account: str | None = None
+    outcome: str | None = None
+    task_id: str | None = None
+    prompt_digest: bytes | None = None
+    count_max: int = 50
+
+
+async def note(connection: Connection, judged: Judged, decision: Decision) -> None:
+    """Add a decision; nothing where it was added before."""
+    finding = decision.finding
+    values: dict[str, Any] = {
+        "account_id": judged.account_id,
+        "task_id": judged.task_id,
+        "prompt_digest": judged.prompt_digest,
+        "stage": decision.stage,
+        "level": decision.level,
+        "outcome": decision.outcome,
+        "layer": decision.layer,
+        "category": finding.category if finding else None,
+        "rule": finding.rule if finding else decision.reason,
+        "rule_version": finding.version if finding else "",
+        "scores": Jsonb(dict(finding.scores) if finding else {}),
+    }
+    await connection.execute(
+        """
+        INSERT INTO moderation_decisions
+            (account_id, task_id, prompt_digest, stage, level, outcome, layer, category, rule, rule_version, scores)
+        VALUES (%(account_id)s, %(task_id)s, %(prompt_digest)s, %(stage)s, %(level)s, %(outcome)s, %(layer)s,
+            %(category)s, %(rule)s, %(rule_version)s, %(scores)s)
+        ON CONFLICT (task_id, stage, layer, rule) DO NOTHING
+        """,
+        values,
+    )
+
+
+async def listed(connection: Connection, search: Search) -> list[ListedDecision]:
+    """The latest decisions, the latest first."""
+    cursor = connection.cursor(row_factory=class_row(ListedDecision))
+    await cursor.execute(
+        """
+        SELECT decided_at, accounts.name AS account, task_id, stage, level, outcome, layer, category, rule,
+            rule_version, scores, prompt_digest
+        FROM moderation_decisions JOIN accounts ON accounts.id = account_id
+        WHERE (%(account)s::text IS NULL OR accounts.name = %(account)s)
+          AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+          AND (%(task_id)s::text IS NULL OR task_id = %(task_id)s)
+          AND (%(prompt_digest)s::bytea IS NULL OR prompt_digest = %(prompt_digest)s)
+        ORDER BY decided_at DESC LIMIT %(count_max)s
+        """,
+        {
+            "account": search.account,
+            "outcome": search.outcome,
+            "task_id": search.task_id,
+            "prompt_digest": search.prompt_digest,
+            "count_max": search.count_max,
+        },
+    )
+    return await cursor.fetchall()
+
+
+async def counts(connection: Connection, days: int) -> list[Count]:
+    """How many decisions of each kind the last days had, the most frequent first."""
+    cursor = connection.cursor(row_factory=class_row(Count))
+    await cursor.execute(
+        """
+        SELECT stage, outcome, layer, category, count(*) AS decisions FROM moderation_decisions
+        WHERE decided_at > now() - make_interval(days => %s)
+        GROUP BY stage, outcome, layer, category ORDER BY decisions DESC, stage, layer, category
+        """,
+        (days,),
+    )
+    return await cursor.fetchall()
+
+
+async def forget(connection: Connection, lifetime_h: int, count_max: int) -> int:
+    """Forget decisions that were made that long ago; how many."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM moderation_decisions WHERE id IN (
+            SELECT id FROM moderation_decisions WHERE decided_at < now() - make_interval(hours => %s)
+            ORDER BY decided_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (lifetime_h, count_max),
+    )
+    return cursor.rowcount

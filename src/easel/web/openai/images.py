@@ -1,0 +1,125 @@
+"""OpenAI's way to create pictures: one request, whose answer is the pictures.
+
+Its client never learns its tasks' ids, so tasks are cancelled that it cannot wait for any longer. Pictures that were
+drawn by then are charged, and answered where anybody is left to be answered. With an `Idempotency-Key` the client can
+come again, and the task goes on.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from easel.actions.abandon import abandon
+from easel.actions.submit import Submission, Submit
+from easel.domain import openai_order
+from easel.domain.api_key import Holder
+from easel.domain.errors import EditsNotOffered, ModelNotFound, OrderFailed, ServiceUnavailable, Unauthorized
+from easel.domain.openai_order import OpenaiOrder
+from easel.domain.task import ErrorCode, Status
+from easel.store.tasks import Task
+from easel.web.auth import Auth
+from easel.web.bodies import discard_body, idempotency_key, json_body
+from easel.web.limits import Streams
+from easel.web.links import LinkBase
+from easel.web.openai import answers as openai_answers
+from easel.web.openai.answers import Finished
+from easel.web.openai.attendance import attend
+from easel.web.picture_pieces import PicturePieces
+from easel.web.task_answers import TaskAnswers
+
+_TOO_LATE: Final = "The pictures were not finished in the time that the client waits"
+UPLOAD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""How much is read of a picture that cannot be edited; OpenAI's own limit is 50 MB."""
+_ERASED: Final = "The picture is no longer kept"
+
+
+class OpenaiImageEndpoint:
+    """`POST /openai/v1/images/generations`, and the same at Azure's path, which names the model."""
+
+    def __init__(
+        self,
+        auth: Auth,
+        submit: Submit,
+        answers: TaskAnswers,
+        streams: Streams,
+        pieces: PicturePieces,
+        link_base: LinkBase,
+        model_aliases: Collection[str],
+    ) -> None:
+        self._auth = auth
+        self._submit = submit
+        self._answers = answers
+        self._streams = streams
+        self._pieces = pieces
+        self._link_base = link_base
+        self._model_aliases = model_aliases
+
+    async def create(self, request: Request) -> Response:
+        """The pictures; fewer than ordered where some failed, and a refusal where all did."""
+        holder = await self._auth.creator(request)
+        with self._streams.open(request, holder):
+            return await self._create(request, holder)
+
+    async def refuse_edit(self, request: Request) -> Response:
+        """Edits and variations. Raises EditsNotOffered."""
+        await self._auth.holder(request)
+        # A client that is still sending its picture would lose an answer that comes before.
+        await discard_body(request, UPLOAD_BYTES_MAX)
+        raise EditsNotOffered
+
+    async def _create(self, request: Request, holder: Holder) -> Response:
+        fields, deployment = await json_body(request), request.path_params.get("model")
+        order = openai_order.parse(fields, self._model_aliases, deployment)
+        if not holder.may_use(order.model):
+            raise ModelNotFound(order.model_name)
+        key = idempotency_key(request)
+        submission = Submission(holder, order.orders, request.state.request_id, self._link_base.of(request), key)
+        accepted = await self._submit(submission)
+        request.state.task_id = accepted.tasks[0].id
+        request.state.standing = accepted.standing
+        ended = await self._ended(request, holder, accepted.tasks, is_repeatable=key is not None)
+        finished = await self._finished(ended, order)
+        headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
+        return openai_answers.answer(finished, order, self._pieces, headers)
+
+    async def _ended(
+        self, request: Request, holder: Holder, accepted: Sequence[Task], *, is_repeatable: bool
+    ) -> list[Task]:
+        """The tasks, all ended, as long as the client is there to be told. Raises Unauthorized when its key ends."""
+        attended = await attend(self._answers, holder, request, accepted)
+        ended = {task.id: task for task in attended.tasks}
+        if attended.unfinished and not is_repeatable:
+            ended |= {task.id: task for task in await abandon(self._answers.database, attended.unfinished)}
+        if attended.is_deserted:
+            raise ClientDisconnect
+        if attended.is_key_good is None:
+            raise ServiceUnavailable
+        if not attended.is_key_good:
+            raise Unauthorized
+        if attended.unfinished and not any(task.status is Status.COMPLETED for task in ended.values()):
+            # Who can repeat the request, or will find another process, is asked to; for others it would be in vain.
+            if is_repeatable or attended.is_stopping:
+                raise ServiceUnavailable
+            raise OrderFailed(ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
+        return [ended[task.id] for task in accepted]
+
+    async def _finished(self, ended: Sequence[Task], order: OpenaiOrder) -> Finished:
+        """The pictures that there are. Raises OrderFailed where there are none."""
+        completed = [task for task in ended if task.status is Status.COMPLETED]
+        failed = [task for task in ended if task.status is Status.FAILED]
+        shown = []
+        for task in completed:
+            links = (await self._answers.body(task))["results"]
+            if links and await self._is_kept(task, order):
+                shown.append((task, links[0]))
+        if shown:
+            return Finished(shown, failed)
+        if completed:
+            raise OrderFailed(ErrorCode.RESOURCE_NOT_FOUND, _ERASED)
+        raise openai_answers.refusal(failed[0])
+
+    async def _is_kept(self, task: Task, order: OpenaiOrder) -> bool:
+        # Looked up before the answer begins: what is missing after that can only be told by breaking it off.
+        return not order.has_files or await openai_answers.is_kept(task, self._pieces.pictures)

@@ -1,0 +1,95 @@
+"""The house style, as far as a program can tell."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+FILES = sorted(
+    path for folder in ("src", "tests", "tools", "bench", "training") for path in (ROOT / folder).rglob("*.py")
+)
+SOURCES = [path for path in FILES if path.is_relative_to(ROOT / "src")]
+
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+FUNCTION_LINES_MEDIAN_MAX = 12
+NAMES_THAT_SAY_NOTHING = {"service", "services", "manager", "managers", "util", "utils", "helper", "helpers", "common"}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _functions(path: Path) -> list[tuple[str, int]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [(node.name, (node.end_lineno or node.lineno) - node.lineno + 1) for node in found]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_a_file_has_one_subject_worth_of_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_a_function_fits_on_a_screen(path: Path) -> None:
+    assert [name for name, lines in _functions(path) if lines > FUNCTION_LINES_MAX] == []
+
+
+def test_functions_are_small_in_the_middle() -> None:
+    lines = sorted(lines for path in SOURCES for _, lines in _functions(path))
+    assert lines[len(lines) // 2] <= FUNCTION_LINES_MEDIAN_MAX
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_a_module_says_what_it_does(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not text.strip() or ast.get_docstring(ast.parse(text)) is not None
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_a_file_is_named_for_its_noun(path: Path) -> None:
+    assert path.stem not in NAMES_THAT_SAY_NOTHING
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_what_others_use_is_explained(path: Path) -> None:
+    """Every public function, class and method of a public class has a docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [name for name in _undocumented(tree) if not name.startswith("_")] == []
+
+
+def _undocumented(node: ast.Module | ast.ClassDef) -> list[str]:
+    names: list[str] = []
+    for child in node.body:
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or child.name.startswith("_"):
+            continue
+        if ast.get_docstring(child) is None:
+            names.append(child.name)
+        if isinstance(child, ast.ClassDef):
+            names += _undocumented(child)
+    return names
+
+
+MAY_LOOK_AT_THIS_MACHINES_CLOCK = {
+    "src/easel/actions/back_up.py",  # a backup says when it was made; nothing is decided by it
+    "src/easel/commands/secret.py",  # the date in the name of a file that is kept
+    "src/easel/commands/terminal/option_types.py",  # whether a day that somebody typed is to come
+    "src/easel/engines/remote/exchange.py",  # where another server's answer has no date of its own
+}
+"""What else is stored or compared has the database's time, and durations are measured by clocks that nobody sets."""
+
+
+def test_nothing_else_looks_at_this_machines_clock() -> None:
+    looking = {
+        _name(path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr)
+        in {("datetime", "now"), ("datetime", "today"), ("date", "today"), ("time", "time")}
+    }
+    assert looking == MAY_LOOK_AT_THIS_MACHINES_CLOCK

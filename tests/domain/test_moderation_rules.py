@@ -1,0 +1,333 @@
+"""Easel's own rules, judged by prompts that were written without sight of them, and by properties.
+
+`tests/data/moderation` has the prompts: ordinary ones, which must pass, and those that must be refused, described by
+concept words. What is refused plainly is refused under every disguise as well.
+"""
+
+import tomllib
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from easel.domain.moderation.concepts import Lexicon
+from easel.domain.moderation.decision import THRESHOLDS, Category, Level, worst
+from easel.domain.moderation.languages import Spoken
+from easel.domain.moderation.lookalikes import EMOJI_WORDS
+from easel.domain.moderation.rules import Rulebook
+from easel.domain.moderation.views import EXPANSION_MAX, fold, spelled, threaded, views
+from easel.domain.order import PROMPT_CODE_POINTS_MAX
+from easel.outside.judges import rulebook
+from tests.support.disguises import DISGUISES, PADDED, Disguise
+from tests.support.paths import DATA
+
+MODERATION: Final = DATA / "moderation"
+LANGUAGES: Final = frozenset({"ar", "de", "en", "es", "fr", "ja", "ko", "pt", "ru", "zh"})
+LATER_LANGUAGES: Final = frozenset({"hi", "id", "th", "vi"})
+"""Their ordinary prompts stand in `prompts`, beside those of the others."""
+RED_LINES: Final = frozenset({"sexual/minors", "sexual", "extremism", "violence/graphic", "self-harm"})
+STRICT_REFUSALS_MAX: Final = 0.02
+CAUGHT_MIN: Final = 0.99
+PADDED_CAUGHT_MIN: Final = 0.9
+VIEWS_MAX: Final = 28
+
+Prompt = Mapping[str, str]
+TEXTS: Final = st.text(max_size=60) | st.text("abnude child0134@!$.-_*  裸児аеё\u200b\u0301", max_size=60)
+PIECES: Final = st.sampled_from(
+    [
+        "!",
+        "|",
+        "+",
+        "@",
+        "$",
+        "1",
+        "a",
+        "ab",
+        " ",
+        "  ",
+        "_",
+        ".",
+        "*",
+        "裸",
+        "👧",
+        "㌖",
+        "ﷺ",
+        "о",
+        "\u0301",
+        "12",
+        "wow",
+    ]
+)
+
+
+def prompts(name: str) -> list[Prompt]:
+    found: list[Any] = tomllib.loads((MODERATION / f"{name}.toml").read_text(encoding="utf-8"))["prompt"]
+    return found
+
+
+ORDINARY: Final = prompts("ordinary")
+REFUSED: Final = prompts("refused")
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rulebook:
+    return rulebook.load()
+
+
+def refused_by(rules: Rulebook, prompt: str, level: Level) -> str | None:
+    """The name of the rule that refuses a prompt."""
+    finding = rules.finding(rules.judge(prompt, level))
+    return None if finding is None else finding.rule
+
+
+def test_the_prompts_are_as_many_and_as_various_as_they_should_be() -> None:
+    assert len(ORDINARY) >= 300
+    assert {prompt["language"] for prompt in ORDINARY} == LANGUAGES
+    assert len(REFUSED) >= 200
+    red = [prompt for prompt in REFUSED if prompt["level"] == Level.BASIC]
+    assert {prompt["category"] for prompt in red} == RED_LINES
+    assert {prompt["language"] for prompt in red} == LANGUAGES | LATER_LANGUAGES
+    by_language = {(prompt["language"], prompt["category"]) for prompt in red}
+    assert by_language >= {(language, line) for language in LATER_LANGUAGES for line in RED_LINES}
+    texts = Counter(prompt["text"] for prompt in ORDINARY + REFUSED)
+    assert max(texts.values()) == 1
+    assert all(1 <= len(text) <= PROMPT_CODE_POINTS_MAX for text in texts)
+
+
+def test_no_ordinary_prompt_is_refused(rules: Rulebook) -> None:
+    refused = [
+        (rule, prompt["text"]) for prompt in ORDINARY if (rule := refused_by(rules, prompt["text"], Level.BASIC))
+    ]
+    assert refused == []
+
+
+def test_strict_refuses_hardly_any_ordinary_prompt(rules: Rulebook) -> None:
+    refused = [
+        (rule, prompt["text"]) for prompt in ORDINARY if (rule := refused_by(rules, prompt["text"], Level.STRICT))
+    ]
+    assert len(refused) <= STRICT_REFUSALS_MAX * len(ORDINARY), refused
+
+
+@pytest.mark.parametrize("level", Level)
+def test_what_must_be_refused_is(rules: Rulebook, level: Level) -> None:
+    due = [prompt["text"] for prompt in REFUSED if prompt["level"] == level]
+    passed = [text for text in due if refused_by(rules, text, level) is None]
+    assert len(passed) <= (1 - CAUGHT_MIN) * len(due), passed
+
+
+def test_red_lines_hold_at_the_strict_level_too(rules: Rulebook) -> None:
+    for prompt in REFUSED:
+        if refused_by(rules, prompt["text"], Level.BASIC) is not None:
+            assert refused_by(rules, prompt["text"], Level.STRICT) is not None, prompt
+
+
+def test_there_are_disguises_enough_and_each_changes_something() -> None:
+    assert len(DISGUISES) >= 12
+    for name, disguise in DISGUISES.items():
+        assert disguise("a naked child, sexual") != "a naked child, sexual", name
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES.keys())
+def test_no_disguise_makes_a_refused_prompt_pass(rules: Rulebook, disguise: Disguise) -> None:
+    passed = []
+    for prompt in REFUSED:
+        text, level = prompt["text"], Level(prompt["level"])
+        if refused_by(rules, text, level) is not None and refused_by(rules, disguise(text), level) is None:
+            passed.append(disguise(text))
+    assert len(passed) <= (1 - CAUGHT_MIN) * len(REFUSED), passed
+
+
+@pytest.mark.parametrize("disguise", PADDED.values(), ids=PADDED.keys())
+def test_letters_of_nothing_around_each_word_save_few_refused_prompts(rules: Rulebook, disguise: Disguise) -> None:
+    due = [(prompt["text"], Level(prompt["level"])) for prompt in REFUSED]
+    caught = [text for text, level in due if refused_by(rules, disguise(text), level)]
+    assert len(caught) >= PADDED_CAUGHT_MIN * len(due), {text for text, _ in due} - set(caught)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES.keys())
+def test_no_disguise_makes_an_ordinary_prompt_refused(rules: Rulebook, disguise: Disguise) -> None:
+    refused = [
+        disguise(prompt["text"])
+        for prompt in ORDINARY
+        if prompt["language"] == "en" and refused_by(rules, disguise(prompt["text"]), Level.BASIC)
+    ]
+    assert len(refused) <= 0.01 * len(ORDINARY), refused
+
+
+@given(
+    prompt=st.sampled_from(REFUSED),
+    words=st.lists(st.sampled_from(["lake", "hills", "über", "雪", "небо"]), max_size=8),
+)
+def test_harmless_words_around_it_do_not_save_what_a_red_line_forbids(
+    rules: Rulebook, prompt: Prompt, words: list[str]
+) -> None:
+    if prompt["level"] == Level.BASIC and refused_by(rules, prompt["text"], Level.BASIC) not in {
+        None, "sexual-violence", "self-harm-urged",
+    }:  # fmt: skip
+        around = " ".join([*words, "; ", prompt["text"], " ; ", *words])
+        assert refused_by(rules, around, Level.BASIC) is not None
+
+
+def test_a_rule_never_follows_from_one_word() -> None:
+    rules = rulebook.load()
+    with (rulebook.FOLDER / "rules.toml").open("rb") as file:
+        written = tomllib.load(file)
+    assert all(len(rule["all"]) >= 2 or rule["unless"] for rule in written["rules"])
+    for word in ("child", "naked", "sex", "rape", "terrorist", "suicide", "gore", "president", "girl", "裸", "kind"):
+        assert refused_by(rules, f"the word {word} in a dictionary of that language", Level.BASIC) is None, word
+
+
+def test_a_harmless_phrase_hides_its_own_words_and_no_others(rules: Rulebook) -> None:
+    assert refused_by(rules, "a naked mole rat beside a child", Level.BASIC) is None
+    assert refused_by(rules, "a naked mole rat beside a naked child", Level.BASIC) == "minor-sexual"
+    for compound in ("nudechildwoman", "womannudechild", "n u d e c h i l d m a n"):
+        assert refused_by(rules, compound, Level.BASIC) == "minor-sexual", compound
+
+
+@pytest.mark.parametrize("age", range(1, 18))
+def test_every_age_of_a_minor_counts_in_digits_and_words(rules: Rulebook, age: int) -> None:
+    words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    word = words.split()[age - 1]
+    for said in (
+        f"{age} year old",
+        f"{age}-year-old",
+        f"{age}yo",
+        f"{word} year old",
+        f"aged {age}",
+        f"{age}岁",
+        f"{age} лет",
+    ):
+        assert refused_by(rules, f"{said}, naked", Level.BASIC) is not None, said
+
+
+@pytest.mark.parametrize("age", [18, 21, 25, 35, 64, 99])
+def test_an_adults_age_is_none_of_a_minor(rules: Rulebook, age: int) -> None:
+    for said in (f"{age} year old woman", f"{age}-year-old woman", f"{age}岁的女人"):
+        assert refused_by(rules, f"{said}, nude", Level.BASIC) is None, said
+
+
+@given(TEXTS)
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+def test_every_character_folds_to_what_folds_to_itself() -> None:
+    # Beyond the third plane there are marks and private use alone.
+    every = [chr(code) for code in range(0x30000) if not 0xD800 <= code <= 0xDFFF]
+    assert [hex(ord(char)) for char in every if fold(fold(char)) != fold(char)] == []
+
+
+@given(TEXTS)
+def test_views_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
+    seen = views(text)
+    assert 1 <= len(seen) <= VIEWS_MAX
+    named = sum(len(words) + 1 for words in EMOJI_WORDS.values())
+    # A blank may come with each character.
+    assert all(len(view) <= 2 * (EXPANSION_MAX * len(text) + named) + 2 for view in seen)
+    assert all(view.startswith(" ") and view.endswith(" ") for view in seen)
+    assert all(view.split() == view.split(" ")[1:-1] or view == "  " for view in seen)
+
+
+@pytest.mark.timeout(60)
+@settings(max_examples=40)
+@given(pieces=st.lists(PIECES, min_size=1, max_size=3), end=st.lists(PIECES, max_size=2))
+def test_no_repetition_takes_for_ever(rules: Rulebook, pieces: list[str], end: list[str]) -> None:
+    # What has to be tried in more than one way takes twice as long with each of these.
+    rules.judge(
+        (("".join(pieces) * PROMPT_CODE_POINTS_MAX)[: PROMPT_CODE_POINTS_MAX - 10] + "".join(end)), Level.STRICT
+    )
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a girl having sex with an old man", "a boy and a woman having sex", "naked girls on a beach, old lady watching",
+        "naked girl, 90 years old house", "a naked mole rat, a naked girl and her grown-up friends", "25岁的男人和儿童裸体",
+    ],
+)  # fmt: skip
+def test_a_grown_up_somewhere_says_nothing_of_who_may_be_under_age(rules: Rulebook, prompt: str) -> None:
+    assert refused_by(rules, prompt, Level.BASIC) is not None
+
+
+@pytest.mark.parametrize("prompt", ["25 year old girl, nude", "nude adult girl", "25岁女孩 裸体", "25歳の女の子、全裸"])
+def test_an_age_that_stands_beside_somebody_is_theirs(rules: Rulebook, prompt: str) -> None:
+    assert refused_by(rules, prompt, Level.BASIC) is None
+
+
+@given(TEXTS, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_the_form_that_a_prompt_is_encoded_in_makes_no_difference(text: str, form: Any) -> None:
+    if unicodedata.normalize("NFC", unicodedata.normalize(form, text)) == unicodedata.normalize("NFC", text):
+        assert fold(unicodedata.normalize(form, text)) == fold(text)
+
+
+@given(TEXTS)
+def test_judging_takes_any_text(rules: Rulebook, text: str) -> None:
+    judgement = rules.judge(text, Level.STRICT)
+    assert (rules.finding(judgement) is None) == (not judgement.rules)
+    for concept, evidence in judgement.found.items():
+        assert evidence.view in [*views(text), *spelled(fold(text)), *threaded(text)], concept
+
+
+@pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])
+def test_a_term_that_cannot_be_found_or_finds_too_much_is_refused(term: str) -> None:
+    with pytest.raises(ValueError, match="the term"):
+        Lexicon({"en": {"concept": [term]}}, frozenset())
+
+
+def test_terms_are_found_as_words_beginnings_phrases_signs_and_compounds() -> None:
+    things = ["apple", "straw*", "red pear", "ripe pear*", "梨", "赤い 林檎", "كمثرى"]
+    lexicon = Lexicon({"en": {"thing": things, "harmless": ["apple pie"]}}, frozenset({"harmless"}))
+
+    def found(text: str) -> set[tuple[str, str]]:
+        return set(lexicon.find(views(text), Spoken(frozenset({"en", "ja"}), frozenset()))[0].concepts.items())
+
+    assert found("an apple") == {("thing", "apple")}
+    assert found("pineapples apples") == set()
+    assert found("an apple pie") == {("harmless", "apple pie")}
+    assert found("strawberries") == {("thing", "straw*")}
+    assert found("a red pear") == {("thing", "red pear")}
+    assert found("a red round pear") == set()
+    assert found("ripe pears") == {("thing", "ripe pear*")}
+    assert found("大きな梨です") == {("thing", "梨")}
+    assert found("甘い赤い 林檎です") == {("thing", "赤い 林檎")}
+    assert found("والكمثرى") == {("thing", "كمثرى")}
+    assert found("appleapple") == {("thing", "apple")}
+    assert found("appleappleX") == set()
+
+
+@given(st.dictionaries(st.sampled_from(list(Category)), st.floats(0, 1)), st.sampled_from(list(Level)))
+def test_scores_are_refused_from_the_threshold_of_the_level_on(scores: dict[Category, float], level: Level) -> None:
+    found = worst({str(category): score for category, score in scores.items()}, level)
+    beyond = {
+        category
+        for category, score in scores.items()
+        if category in THRESHOLDS and score >= THRESHOLDS[category][level is Level.BASIC]
+    }
+    assert (found in beyond) if beyond else (found is None)
+
+
+def test_the_thresholds_are_the_hosted_services_and_strict_ones_are_lower() -> None:
+    assert THRESHOLDS[Category.SEXUAL_MINORS] == (0.05, 0.20)
+    assert THRESHOLDS[Category.SEXUAL] == (0.50, 0.80)
+    assert all(strict < basic for strict, basic in THRESHOLDS.values())
+    assert worst({"sexual": 0.79, "made/up": 1.0}, Level.BASIC) is None
+    assert worst({"sexual": 0.80}, Level.BASIC) is Category.SEXUAL
+    assert worst({"sexual": 0.85, "sexual/minors": 0.9}, Level.BASIC) is Category.SEXUAL_MINORS
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.sampled_from([*"aEkneď𝔎𝔉개ぴぐאईञञनؤذ子裸н|", " ", "\n", "\x85", ", "]), min_size=3, max_size=14).map(
+        "".join
+    )
+)
+@example("E개ぐ\x85𝔎\nא |")
+@example("ई\nذ\n|\n𝔉개")
+@example("ď ぴ |\nнञ개")
+def test_judging_takes_letters_of_many_scripts_apart(rules: Rulebook, prompt: str) -> None:
+    judgement = rules.judge(prompt, Level.STRICT)
+    assert all(evidence.view for evidence in judgement.found.values())

@@ -1,0 +1,312 @@
+"""The zimage engine, driven through its promise with a tiny checkpoint of the real format on the CPU."""
+
+import runpy
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
+pytest.importorskip("torch", reason="the gpu extra is not installed")
+
+import numpy as np
+import torch
+from diffusers import ZImagePipeline
+from transformers import Qwen2Tokenizer, Qwen3Model
+
+from easel import distribution
+from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px
+from easel.engines.zimage.captions import Captions
+from easel.engines.zimage.engine import ZImage
+from tests.support.paths import ROOT
+
+TINY = ROOT / "tools" / "tiny_checkpoint.py"
+WINDOW_TOKENS = 1504
+TEMPLATE_TOKENS = 19
+"""Of the tiny checkpoint's template: six before the prompt, thirteen after it. Its tokens are bytes."""
+
+
+class StopError(Exception):
+    """Raised by a test from within a step."""
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zimage") / "tiny"
+    runpy.run_path(str(TINY))["build"](folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine(checkpoint: Path) -> Engine:
+    return loaded(checkpoint)
+
+
+def loaded(checkpoint: Path, **options: Any) -> Engine:
+    engine: Engine = ZImage(str(checkpoint), "cpu", **options)
+    engine.load()
+    return engine
+
+
+def drawing(prompt: str = "a heron at dawn", seed: int = 7, width_px: int = 376, height_px: int = 376) -> Drawing:
+    return Drawing(prompt=prompt, width_px=width_px, height_px=height_px, seed=seed)
+
+
+def ignore_step(steps_done: int, steps_total: int) -> None:
+    """A caller who does not care about progress."""
+
+
+def draw(engine: Engine, prompt: str = "a heron at dawn", seed: int = 7) -> Pixels:
+    return engine.draw(drawing(prompt, seed), ignore_step)
+
+
+def as_array(pixels: Pixels) -> "np.ndarray":
+    return np.frombuffer(pixels.rgb, np.uint8).reshape(pixels.height_px, pixels.width_px, 3).astype(int)
+
+
+@cache
+def stock_pipeline(checkpoint: Path) -> ZImagePipeline:
+    pipe = ZImagePipeline.from_pretrained(checkpoint)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def stock_picture(checkpoint: Path, wanted: Drawing) -> "np.ndarray":
+    """What diffusers' own pipeline makes of a drawing, prompt and all, cut from the middle."""
+    width_px, height_px = canvas_px(wanted.width_px, 16), canvas_px(wanted.height_px, 16)
+    picture = stock_pipeline(checkpoint)(
+        wanted.prompt,
+        width=width_px,
+        height=height_px,
+        num_inference_steps=8,
+        guidance_scale=0.0,
+        generator=torch.Generator("cpu").manual_seed(wanted.seed),
+        max_sequence_length=WINDOW_TOKENS,
+    ).images[0]
+    left, top = crop_offset_px(width_px, wanted.width_px), crop_offset_px(height_px, wanted.height_px)
+    return np.asarray(picture).astype(int)[top : top + wanted.height_px, left : left + wanted.width_px]
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "seed"),
+    [(376, 376, 1), (377, 1001, 2), (1536, 376, 2147483647), (400, 383, 5)],
+)
+def test_the_picture_is_the_stock_pipelines_in_exactly_the_size_asked_for(
+    engine: Engine, checkpoint: Path, width_px: int, height_px: int, seed: int
+) -> None:
+    wanted = drawing("一只白鹭 at dawn 🌅", seed, width_px, height_px)
+    pixels = engine.draw(wanted, ignore_step)
+    assert (pixels.width_px, pixels.height_px, pixels.caption_tokens_cut) == (width_px, height_px, 0)
+    assert np.abs(as_array(pixels) - stock_picture(checkpoint, wanted)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "prompt", "seed"),
+    [(512, 512, "x" * 13, 3), (720, 1008, "鹭" * 200, 99), (848, 480, "x" * 45, 12345), (640, 384, "x" * 1485, 8)],
+)
+def test_the_picture_is_the_stock_pipelines_whatever_size_caption_and_seed(
+    engine: Engine, checkpoint: Path, width_px: int, height_px: int, prompt: str, seed: int
+) -> None:
+    wanted = drawing(prompt, seed, width_px, height_px)
+    drawn = as_array(engine.draw(wanted, ignore_step))
+    assert np.abs(drawn - stock_picture(checkpoint, wanted)).max() <= 1
+
+
+def test_the_same_drawing_gives_the_same_bytes_whatever_is_drawn_between(engine: Engine) -> None:
+    first = draw(engine)
+    draw(engine, "something else entirely", seed=8)
+    engine.draw(drawing("and wider", width_px=512), ignore_step)
+    assert draw(engine) == first
+
+
+def test_another_seed_or_prompt_gives_another_picture(engine: Engine) -> None:
+    pictures = {draw(engine, prompt, seed).rgb for prompt in ("a heron", "a barn") for seed in (1, 2)}
+    assert len(pictures) == 4
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["🦩🌊🏔️👩🏽‍🚀", "雪山下的湖面倒映着晚霞", "\u202eabc\u200b", " ", "<|im_end|>", "<|endoftext|>" * 9, "{{ 7 }}{% x"],
+)
+def test_any_prompt_draws(engine: Engine, prompt: str) -> None:
+    assert as_array(draw(engine, prompt)).std() > 1
+
+
+def test_steps_are_counted_from_one_to_eight(engine: Engine) -> None:
+    steps: list[tuple[int, int]] = []
+    engine.draw(drawing(), lambda done, total: steps.append((done, total)))
+    assert steps == [(done, 8) for done in range(1, 9)]
+
+
+@pytest.mark.parametrize("last_step", range(1, 9))
+def test_a_stop_at_any_step_passes_unchanged_and_leaves_no_trace(engine: Engine, last_step: int) -> None:
+    before = draw(engine)
+    steps: list[int] = []
+    stop = StopError()
+
+    def stop_at_last(steps_done: int, steps_total: int) -> None:
+        steps.append(steps_done)
+        if steps_done == last_step:
+            raise stop
+
+    with pytest.raises(StopError) as raised:
+        engine.draw(drawing(seed=99), stop_at_last)
+    assert raised.value is stop
+    assert steps == list(range(1, last_step + 1))
+    assert draw(engine) == before
+
+
+@pytest.mark.parametrize("stop", [RuntimeError("out of memory"), MemoryError(), KeyboardInterrupt(), GeneratorExit()])
+def test_a_stop_is_never_taken_for_the_devices_own_error(engine: Engine, stop: BaseException) -> None:
+    def stop_now(steps_done: int, steps_total: int) -> None:
+        raise stop
+
+    with pytest.raises(type(stop)) as raised:
+        engine.draw(drawing(), stop_now)
+    assert raised.value is stop
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens_cut"),
+    [
+        ("x" * (WINDOW_TOKENS - TEMPLATE_TOKENS), 0),
+        ("x" * (WINDOW_TOKENS - TEMPLATE_TOKENS + 1), 1),
+        ("x" * 2000, 2000 + TEMPLATE_TOKENS - WINDOW_TOKENS),
+        ("鹭" * 2000, 6000 + TEMPLATE_TOKENS - WINDOW_TOKENS),
+    ],
+)
+def test_what_does_not_fit_into_the_window_is_reported(engine: Engine, prompt: str, tokens_cut: int) -> None:
+    assert draw(engine, prompt).caption_tokens_cut == tokens_cut
+    assert draw(engine, prompt).caption_tokens_cut == tokens_cut, "also when the caption was kept"
+
+
+def test_the_end_of_a_long_prompt_is_what_is_cut(engine: Engine) -> None:
+    fitting = "x" * (WINDOW_TOKENS - TEMPLATE_TOKENS)
+    whole = draw(engine, fitting)
+    assert draw(engine, fitting + "y" * 200).rgb == whole.rgb
+    assert draw(engine, "y" + fitting[1:]).rgb != whole.rgb
+
+
+def test_a_caption_of_every_length_near_the_window_equals_the_stock_pipelines(engine: Engine, checkpoint: Path) -> None:
+    for prompt_tokens in (1, 12, 13, 14, 45, 500, 1484, 1485):
+        wanted = drawing("x" * prompt_tokens)
+        drawn = as_array(engine.draw(wanted, ignore_step))
+        assert np.abs(drawn - stock_picture(checkpoint, wanted)).max() <= 1, prompt_tokens
+
+
+def test_pictures_are_the_same_with_and_without_kept_captions(engine: Engine, checkpoint: Path) -> None:
+    forgetful = loaded(checkpoint, captions_kept_max=0)
+    for prompt in ("a heron", "x" * 2000, "鹭"):
+        kept = [draw(engine, prompt) for _ in range(2)]
+        assert kept == [draw(forgetful, prompt) for _ in range(2)]
+
+
+def captions(checkpoint: Path, entries_max: int, bytes_max: int) -> Captions:
+    tokenizer = Qwen2Tokenizer.from_pretrained(checkpoint / "tokenizer")
+    text_encoder = Qwen3Model.from_pretrained(checkpoint / "text_encoder").eval()
+    return Captions(tokenizer, text_encoder, WINDOW_TOKENS, entries_max, bytes_max)
+
+
+def test_captions_are_kept_up_to_a_number_and_the_longest_unused_go_first(checkpoint: Path) -> None:
+    kept = captions(checkpoint, entries_max=3, bytes_max=10**9)
+    first = kept.caption("0")
+    for prompt in ("1", "2", "0", "3"):
+        kept.caption(prompt)
+    assert kept.kept_entries == 3
+    assert kept.caption("0") is first
+    for number in range(50):
+        kept.caption(f"prompt {number}")
+    assert kept.kept_entries == 3
+    assert kept.caption("0") is not first
+    assert torch.equal(kept.caption("0").embedding, first.embedding)
+
+
+def test_captions_are_kept_up_to_a_number_of_bytes(checkpoint: Path) -> None:
+    # Of the tiny text encoder: 32 dimensions of four bytes a token.
+    bytes_max = 2 * WINDOW_TOKENS * 32 * 4
+    kept = captions(checkpoint, entries_max=1000, bytes_max=bytes_max)
+    for number in range(6):
+        kept.caption(f"{number}" * 2000)
+        assert kept.kept_bytes <= bytes_max
+    assert kept.kept_entries == 2
+    tiny = captions(checkpoint, entries_max=1000, bytes_max=1)
+    assert tiny.caption("a heron").embedding.shape == (7 + TEMPLATE_TOKENS, 32)
+    assert (tiny.kept_entries, tiny.kept_bytes) == (0, 0)
+
+
+def test_two_engines_in_two_threads_do_not_disturb_each_other(engine: Engine, checkpoint: Path) -> None:
+    wanted = [drawing(f"prompt {number % 3}", seed=number + 1, width_px=376 + 8 * (number % 2)) for number in range(3)]
+    expected = [engine.draw(one, ignore_step) for one in wanted]
+
+    def draw_all(own: Engine) -> list[Pixels]:
+        return [own.draw(one, ignore_step) for one in wanted]
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(draw_all, [loaded(checkpoint), loaded(checkpoint)])) == [expected, expected]
+
+
+def test_bf16_draws_nearly_the_same_picture(engine: Engine, checkpoint: Path) -> None:
+    rounded = draw(loaded(checkpoint, precision="bfloat16"))
+    difference = np.abs(as_array(rounded) - as_array(draw(engine)))
+    assert 0 < difference.mean() < 4
+
+
+OUT_OF_MEMORY_SCRIPT = """
+import resource, sys
+from easel.engines.engine import Drawing, OutOfMemory
+from easel.engines.zimage.engine import ZImage
+
+def draw(side_px):
+    return engine.draw(Drawing("a heron", side_px, side_px, 5), lambda steps_done, steps_total: None)
+
+engine = ZImage(sys.argv[1], "cpu")
+engine.load()
+before = draw(376)
+with open("/proc/self/statm") as sizes:
+    used_bytes = int(sizes.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used_bytes + 60_000_000, resource.RLIM_INFINITY))
+try:
+    draw(1536)
+except OutOfMemory as error:
+    assert error.__context__ is None
+    assert draw(376) == before
+    sys.exit(0)
+sys.exit("it did fit")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory so")
+def test_a_drawing_that_does_not_fit_is_out_of_memory_and_the_next_draws_as_ever(checkpoint: Path) -> None:
+    run = run_python(OUT_OF_MEMORY_SCRIPT, str(checkpoint))
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("absent", ["torch", "transformers"])
+def test_without_the_gpu_extra_importing_says_what_to_install(absent: str) -> None:
+    script = f"""
+import sys
+sys.modules["{absent}"] = None
+from easel.engines.engine import EngineUnusable
+try:
+    import easel.engines.zimage.engine
+except EngineUnusable as error:
+    sys.exit(f"SENTENCE {{error}}")
+"""
+    run = run_python(script)
+    assert "SENTENCE The zimage engine needs " in run.stderr
+    assert f"`{distribution.install_extra('gpu')}`" in run.stderr
+
+
+def run_python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        check=False,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        text=True,
+        timeout=120,
+    )

@@ -1,0 +1,338 @@
+"""Where the zimage engine's weights come from: whole and broken folders, a hub on the loopback, no hub at all."""
+
+import hashlib
+import json
+import runpy
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+# The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
+pytest.importorskip("torch", reason="the gpu extra is not installed")
+
+import torch
+
+from easel.engines.engine import Drawing, EngineUnusable
+from easel.engines.zimage.devices import devices, pick, pick_precision, require_memory, text_device
+from easel.engines.zimage.engine import ZImage
+from easel.engines.zimage.weights import count_parameters
+from tests.support.paths import ROOT
+
+TINY = ROOT / "tools" / "tiny_checkpoint.py"
+MODEL = "easel-tests/tiny"
+COMMIT = "0123456789" * 4
+NOWHERE = "http://127.0.0.1:9"
+"""The discard port: nothing listens there."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zimage") / "tiny"
+    runpy.run_path(str(TINY))["build"](folder)
+    return folder
+
+
+@pytest.fixture
+def checkpoint(built: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(built, tmp_path / "checkpoint"))
+
+
+class HubServer(ThreadingHTTPServer):
+    """As much of a model hub as a download needs: one model, served from a folder, and a list of what was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.folder = folder
+        self.asked: list[str] = []
+        self.pretended_bytes: dict[str, int] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def listing(self) -> list[dict[str, str | int]]:
+        files = sorted(file for file in self.folder.rglob("*") if file.is_file())
+        names = [str(file.relative_to(self.folder)) for file in files]
+        return [
+            {
+                "type": "file",
+                "path": name,
+                "size": self.size_bytes(name),
+                "oid": hashlib.sha1(name.encode()).hexdigest(),
+            }
+            for name in names
+        ]
+
+    def size_bytes(self, name: str) -> int:
+        return self.pretended_bytes.get(name, (self.folder / name).stat().st_size)
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: HubServer
+
+    def do_HEAD(self) -> None:
+        self.answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self.answer(with_body=True)
+
+    def answer(self, with_body: bool) -> None:
+        path = urlsplit(self.path).path
+        self.server.asked.append(path)
+        if path.startswith(f"/api/models/{MODEL}/revision/"):
+            self.send(json.dumps({"id": MODEL, "sha": COMMIT, "siblings": []}).encode(), with_body)
+        elif path.startswith(f"/api/models/{MODEL}/tree/"):
+            self.send(json.dumps(self.server.listing()).encode(), with_body)
+        elif path.startswith(f"/{MODEL}/resolve/{COMMIT}/"):
+            self.send_file(path.removeprefix(f"/{MODEL}/resolve/{COMMIT}/"), with_body)
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def send_file(self, name: str, with_body: bool) -> None:
+        body = (self.server.folder / name).read_bytes()
+        self.send(body, with_body, self.server.size_bytes(name), hashlib.sha1(name.encode()).hexdigest())
+
+    def send(self, body: bytes, with_body: bool, length: int | None = None, etag: str = "none") -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def hub(checkpoint: Path) -> Iterator[HubServer]:
+    server = HubServer(checkpoint)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    serving.start()
+    yield server
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def draws(engine: ZImage) -> bool:
+    engine.load()
+    return bool(engine.draw(Drawing("a heron", 376, 376, 7), lambda steps_done, steps_total: None).rgb)
+
+
+def refusal(model: str | Path, **options: Any) -> str:
+    with pytest.raises(EngineUnusable) as raised:
+        ZImage(str(model), "cpu", **options).load()
+    sentence = str(raised.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+@pytest.mark.parametrize("model", ["/no/such/folder", "./no-such-folder", "no-such-folder", "a/b/c", "a/", "../a", ""])
+def test_a_missing_folder_is_never_looked_up_at_the_hub(model: str, hub: HubServer, tmp_path: Path) -> None:
+    assert "lacks model_index.json" in refusal(tmp_path, hub_url=hub.url)
+    if model:
+        assert f"There is no folder {model}: " in refusal(model, hub_url=hub.url, cache_folder=tmp_path)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.json",
+        "text_encoder/model.safetensors",
+        "transformer/config.json",
+        "transformer/diffusion_pytorch_model-00002-of-00003.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+    ],
+)
+def test_half_a_folder_is_refused_by_the_name_of_what_it_lacks(checkpoint: Path, name: str) -> None:
+    (checkpoint / name).unlink()
+    assert f"it lacks {name}: " in refusal(checkpoint)
+
+
+def damage_index(folder: Path) -> None:
+    (folder / "transformer/diffusion_pytorch_model.safetensors.index.json").write_text('{"weight_map": {"a": "../b"}}')
+
+
+def truncate_weights(folder: Path) -> None:
+    weights = folder / "text_encoder/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+
+def replace_weights(folder: Path) -> None:
+    (folder / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+
+
+def empty_weights(folder: Path) -> None:
+    (folder / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"")
+
+
+def swap_parts(folder: Path) -> None:
+    shutil.copy(folder / "text_encoder/model.safetensors", folder / "vae/diffusion_pytorch_model.safetensors")
+
+
+def change_size(folder: Path) -> None:
+    config = folder / "transformer/config.json"
+    config.write_text(config.read_text().replace('"dim": 64', '"dim": 128'))
+
+
+def name_another_pipeline(folder: Path) -> None:
+    (folder / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+
+
+def garble_config(folder: Path) -> None:
+    (folder / "vae/config.json").write_text("{")
+
+
+def garble_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer/tokenizer.json").write_text("[]")
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (damage_index, "index.json is damaged"),
+        (truncate_weights, "model.safetensors is not as long as its header says"),
+        (replace_weights, "diffusion_pytorch_model.safetensors is no safetensors file"),
+        (empty_weights, "diffusion_pytorch_model.safetensors is no safetensors file"),
+        (swap_parts, "cannot be loaded"),
+        (change_size, "cannot be loaded"),
+        (name_another_pipeline, "holds FluxPipeline, not ZImagePipeline"),
+        (garble_config, "cannot be loaded"),
+        (garble_tokenizer, "cannot be loaded"),
+    ],
+)
+def test_a_damaged_folder_is_refused(checkpoint: Path, damage: Callable[[Path], None], named: str) -> None:
+    damage(checkpoint)
+    assert named in refusal(checkpoint)
+
+
+def test_weights_that_could_run_code_are_not_used(checkpoint: Path) -> None:
+    weights = checkpoint / "vae/diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    assert "it lacks vae/diffusion_pytorch_model.safetensors" in refusal(checkpoint)
+
+
+def test_parameters_are_counted_without_loading_them(checkpoint: Path) -> None:
+    # Four bytes each; headers take the rest.
+    weights_bytes = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
+    assert 0.95 < count_parameters(checkpoint) * 4 / weights_bytes < 1
+
+
+def test_a_hub_model_is_fetched_once_and_only_what_is_needed(hub: HubServer, checkpoint: Path, tmp_path: Path) -> None:
+    unneeded = ["README.md", "assets/a.png", "transformer/model.bin", "text_encoder/modeling.py", "tokenizer/code.py"]
+    (checkpoint / "assets").mkdir()
+    for name in unneeded:
+        (checkpoint / name).write_text("not for us")
+    cache = tmp_path / "cache"
+    assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url))
+    fetched = {path.removeprefix(f"/{MODEL}/resolve/{COMMIT}/") for path in hub.asked}
+    assert fetched.isdisjoint(unneeded)
+    assert "transformer/diffusion_pytorch_model-00002-of-00003.safetensors" in fetched
+    hub.asked.clear()
+    assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url))
+    assert hub.asked == [], "the second time nobody is asked"
+    assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=NOWHERE))
+
+
+def test_a_half_fetched_model_is_completed_when_the_hub_is_there(hub: HubServer, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url).load()
+    lost = next(cache.rglob("diffusion_pytorch_model-00001-of-00003.safetensors"))
+    lost.resolve().unlink()
+    lost.unlink()
+    assert "connect this machine to the hub" in refusal(MODEL, cache_folder=cache, hub_url=NOWHERE)
+    assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url))
+
+
+def test_without_network_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
+    sentence = refusal("Tongyi-MAI/Z-Image-Turbo", cache_folder=tmp_path, hub_url=NOWHERE)
+    assert "Tongyi-MAI/Z-Image-Turbo is not on this machine and cannot be fetched" in sentence
+    assert "set EASEL_MODEL to its folder" in sentence
+
+
+def test_a_model_that_the_hub_does_not_have_is_named(hub: HubServer, tmp_path: Path) -> None:
+    sentence = refusal("easel-tests/unknown", cache_folder=tmp_path, hub_url=hub.url)
+    assert sentence.startswith("The hub has no model easel-tests/unknown for you")
+
+
+def test_a_model_larger_than_the_disk_is_not_begun(hub: HubServer, tmp_path: Path) -> None:
+    hub.pretended_bytes["vae/diffusion_pytorch_model.safetensors"] = 10**18
+    cache = tmp_path / "cache"
+    assert "takes 1000000000.0 GB" in refusal(MODEL, cache_folder=cache, hub_url=hub.url)
+    assert not list(cache.rglob("*.safetensors"))
+
+
+def test_a_device_that_is_not_there_is_refused_with_the_choices(checkpoint: Path) -> None:
+    with pytest.raises(
+        EngineUnusable, match=r"There is no device 'cuda:99' on this machine: choose one of auto, .*cpu"
+    ):
+        ZImage(str(checkpoint), "cuda:99").load()
+
+
+def test_the_tiny_checkpoint_is_the_same_each_time_and_replaces_what_is_there(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "stale").touch()
+    runpy.run_path(str(TINY))["build"](folder)
+    names = sorted(str(file.relative_to(built)) for file in built.rglob("*"))
+    assert sorted(str(file.relative_to(folder)) for file in folder.rglob("*")) == names
+    assert all(
+        (folder / name).read_bytes() == (built / name).read_bytes() for name in names if (built / name).is_file()
+    )
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_jobs_at_once_depend_on_the_device_alone() -> None:
+    assert ZImage("any", "cpu").jobs_at_once == 1
+    assert ZImage("any", "cuda:1").jobs_at_once == 2
+    assert ZImage("any", "mps").jobs_at_once == 2
+
+
+def test_every_listed_device_can_be_picked() -> None:
+    assert devices()
+    assert [str(pick(name)) for name in devices()] == devices()
+    assert str(pick("auto")) == devices()[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "parameters", "expected"),
+    [
+        ("auto", "cpu", 1_000_000, torch.float32),
+        ("auto", "cpu", 10_260_000_000, torch.bfloat16),
+        ("auto", "cuda:0", 1_000_000, torch.bfloat16),
+        ("float32", "cuda:0", 10_260_000_000, torch.float32),
+        ("bfloat16", "cpu", 1_000_000, torch.bfloat16),
+    ],
+)
+def test_precision_suits_device_and_model(wanted: str, device: str, parameters: int, expected: torch.dtype) -> None:
+    assert pick_precision(wanted, torch.device(device), parameters) == expected
+
+
+def test_low_gpu_memory_keeps_the_text_encoder_off_a_gpu_and_means_nothing_elsewhere(checkpoint: Path) -> None:
+    assert text_device("low", torch.device("cuda:0"), 1_000_000) == torch.device("cpu")
+    for level in ("auto", "low"):
+        assert [str(text_device(level, torch.device(name), 10**15)) for name in ("cpu", "mps")] == ["cpu", "mps"]
+    assert draws(ZImage(str(checkpoint), "cpu", gpu_memory="low"))
+
+
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_loaded() -> None:
+    require_memory(torch.device("cpu"), 1_000_000)
+    with pytest.raises(EngineUnusable, match=r"The model takes 1000000.0 GB and cpu has"):
+        require_memory(torch.device("cpu"), 10**15)

@@ -1,0 +1,238 @@
+"""The web process and the whole service killed, stopped and started under load: nothing accepted is lost."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from easel.outside.postgres import private_postgres
+from tests.support.faults import assert_all_drawn, assert_nothing_runs, events, load, processes_of
+from tests.support.running_service import Service, environment, eventually, reachable_folder, submit
+
+LEFT_TO_ITSELF_S = 5.0
+STEP_S = "0.01"
+EXIT_UNUSABLE = 78
+SECRET = "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """The data folder that the services of this file use one after the other."""
+    with reachable_folder() as folder:
+        yield folder
+        assert_nothing_runs(folder)
+
+
+@pytest.fixture
+def fast(folder: Path) -> Iterator[Service]:
+    """A service on that folder."""
+    with Service(folder, workers="1", blank_step_s=STEP_S) as running:
+        yield running
+    assert_nothing_runs(folder)
+
+
+def test_a_killed_web_process_loses_no_accepted_task_and_connections_wait_for_the_next_one(fast: Service) -> None:
+    key = fast.new_key("web-killed", "1000")
+    with load(fast, key) as met:
+        time.sleep(1.0)
+        web = fast.child_pid("web")
+        os.kill(web, signal.SIGKILL)
+        eventually(lambda: fast.child_pid("web") != web)
+        time.sleep(1.0)
+    # Only requests that were in its hands broke off; nobody was refused.
+    assert set(met.failures) <= {"ReadError", "RemoteProtocolError"}
+    assert sum(met.failures.values()) <= 3
+    assert set(met.statuses) == {200}
+    assert_all_drawn(fast, key, met.accepted)
+    fast.audit()
+
+
+def test_a_killed_service_leaves_nothing_that_the_next_start_does_not_take_over(fast: Service, folder: Path) -> None:
+    key = fast.new_key("serve-killed", "1000")
+    with load(fast, key) as met:
+        time.sleep(1.0)
+        fast.kill()
+        killed_at_s = time.monotonic()
+    eventually(lambda: not [line for line in processes_of(folder).values() if "-m easel" in line], LEFT_TO_ITSELF_S)
+    assert time.monotonic() - killed_at_s < LEFT_TO_ITSELF_S
+    assert met.accepted
+    fast.start()
+    assert_all_drawn(fast, key, met.accepted)
+    fast.audit()
+
+
+def test_a_service_starts_at_once_where_one_was_just_killed(fast: Service) -> None:
+    key = fast.new_key("restarted-at-once", "1000")
+    with fast.client(key) as client:
+        accepted = [submit(client)["id"] for _ in range(5)]
+        fast.kill()
+        fast.start()
+        accepted.append(submit(client)["id"])
+    assert_all_drawn(fast, key, accepted)
+    fast.audit()
+
+
+def test_a_service_stopped_under_load_ends_in_order_and_keeps_what_it_accepted(fast: Service) -> None:
+    key = fast.new_key("stopped-under-load", "1000")
+    with load(fast, key) as met:
+        time.sleep(1.0)
+        assert fast.stop(signal.SIGTERM) == 0
+    assert set(met.statuses) == {200}
+    fast.start()
+    assert_all_drawn(fast, key, met.accepted)
+    fast.audit()
+
+
+def test_a_queue_of_twenty_outlives_a_restart(folder: Path) -> None:
+    with Service(folder, workers="1", blank_step_s="0.015") as service:
+        key = service.new_key("queued")
+        with service.client(key) as client:
+            accepted = [submit(client)["id"] for _ in range(20)]
+        assert service.stop(signal.SIGINT) == 0
+        assert_nothing_runs(folder)
+        drawn_before = {line["task_id"] for line in events(service, "task_completed")}
+        assert set(accepted) - drawn_before, "all were drawn before it stopped"
+        service.start()
+        assert_all_drawn(service, key, accepted)
+        service.audit()
+
+
+def test_a_service_started_with_interrupts_ignored_is_still_stopped_by_one(folder: Path) -> None:
+    """A shell without job control starts what it runs in the background like this."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        service = Service(folder)
+        service.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert service.stop(signal.SIGINT) == 0
+    assert_nothing_runs(folder)
+
+
+def test_a_closed_terminal_stops_it_in_order(folder: Path) -> None:
+    with Service(folder) as service:
+        assert service.stop(signal.SIGHUP) == 0
+        assert_nothing_runs(folder)
+
+
+def test_connections_are_refused_as_soon_as_a_service_begins_to_stop(folder: Path) -> None:
+    with Service(folder, workers="1", blank_step_s="0.2") as service:
+        with service.client(service.new_key("refused")) as client:
+            task = submit(client)
+            eventually(lambda: events(service, "draw_started", task["id"]))
+        assert service.process is not None
+        service.process.terminate()
+        time.sleep(0.5)
+        assert service.process.poll() is None, "it should be drawing still"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", service.port), timeout=1)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.4, 0.8, 1.2])
+def test_a_service_stopped_while_it_starts_leaves_nothing_running(folder: Path, after_s: float) -> None:
+    service = Service(folder)
+    service.start(wait=False)
+    time.sleep(after_s)
+    service.stop()
+    assert_nothing_runs(folder)
+
+
+def refusal(service: Service) -> str:
+    """What `easel serve` says when it does not start for its settings."""
+    assert service.process is None
+    started = subprocess.run(
+        [sys.executable, "-m", "easel", "serve", "--port", str(service.port)],
+        env=service.environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert started.returncode == EXIT_UNUSABLE, started.stderr
+    assert "Traceback" not in started.stderr
+    told = re.findall(r"^Error: .*", started.stderr, re.MULTILINE)
+    assert len(told) == 1
+    return str(told[0])
+
+
+def test_a_port_in_use_stops_the_start_with_a_sentence(folder: Path) -> None:
+    service = Service(folder)
+    with socket.create_server(("127.0.0.1", service.port)):
+        assert refusal(service) == (
+            f"Error: Cannot listen on 127.0.0.1:{service.port} (Address already in use): "
+            "choose another port with --port or EASEL_PORT."
+        )
+    assert_nothing_runs(folder)
+
+
+def test_a_port_that_cannot_be_one_stops_the_start_with_a_sentence(folder: Path) -> None:
+    service = Service(folder)
+    del service.environment["EASEL_DATA_DIR"]
+    service.environment["EASEL_PORT"] = "eighty"
+    command = [sys.executable, "-m", "easel", "serve", "--data-dir", str(folder)]
+    started = subprocess.run(command, env=service.environment, capture_output=True, text=True, timeout=20)
+    assert started.returncode == EXIT_UNUSABLE
+    assert started.stderr.startswith("Error: EASEL_PORT must be a whole number ")
+    assert started.stderr.count("\n") == 1
+
+
+def test_another_secret_than_the_database_s_stops_the_start_with_a_sentence(fast: Service, folder: Path) -> None:
+    fast.stop()
+    assert "EASEL_SECRET is not the secret that this database was set up with" in refusal(
+        Service(folder, secret=SECRET)
+    )
+    assert_nothing_runs(folder)
+
+
+def test_a_model_that_is_not_there_stops_the_start_with_a_sentence(folder: Path) -> None:
+    service = Service(folder, engine="zimage", model="/nonexistent", device="cpu")
+    assert refusal(service).startswith("Error: There is no folder /nonexistent")
+    assert_nothing_runs(folder)
+
+
+def test_a_database_of_one_s_own_without_a_secret_stops_the_start_with_a_sentence(folder: Path) -> None:
+    service = Service(folder, database_url="postgresql://nobody@127.0.0.1:1/none")
+    assert refusal(service).startswith("Error: EASEL_SECRET is required with EASEL_DATABASE_URL")
+    assert_nothing_runs(folder)
+
+
+def test_a_database_that_cannot_be_reached_stops_the_start_with_a_sentence(folder: Path) -> None:
+    service = Service(folder, database_url="postgresql://nobody@127.0.0.1:1/none", secret=SECRET)
+    assert refusal(service).startswith("Error: The database cannot be reached")
+    assert_nothing_runs(folder)
+
+
+def test_ten_processes_that_start_at_once_set_up_an_empty_database_once() -> None:
+    # A folder of its own: this one gets a database without a secret, in which no service would start.
+    with reachable_folder() as folder, private_postgres.attach(folder) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE fresh")
+        url = server.url.replace("/postgres?", "/fresh?")
+        variables = environment(
+            EASEL_DATABASE_URL=url, EASEL_SECRET=SECRET, EASEL_ENGINE="blank", EASEL_DATA_DIR=str(folder)
+        )
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "easel", "worker"],
+                env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+            for _ in range(10)
+        ]  # fmt: skip
+        try:
+            for process in processes:
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"ready\n"
+            with psycopg.connect(url) as connection:
+                count = connection.execute("SELECT count(*), count(DISTINCT name) FROM easel_migrations").fetchone()
+                assert count is not None
+                assert count[0] == count[1] > 1
+                assert connection.execute("SELECT count(*) FROM installation").fetchone() == (1,)
+        finally:
+            for process in processes:
+                process.terminate()
+            said = [process.communicate(timeout=20)[1].decode() for process in processes]
+        assert [process.returncode for process in processes] == [0] * 10, said

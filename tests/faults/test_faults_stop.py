@@ -1,0 +1,60 @@
+"""What stops in the middle of something: a worker that nobody waits for any more, and a request that cannot be finished."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.faults import assert_nothing_runs, postgres_of
+from tests.support.running_service import GENERATIONS, ORDER, Service
+
+STOP_TIMEOUT_S = 20.0
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_worker_whose_supervisor_was_killed_before_it_was_ready_ends(data_dir: Path) -> None:
+    with Service(data_dir) as service:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with subprocess.Popen(
+            [sys.executable, "-m", "easel", "worker", "--supervised"],
+            env=service.environment, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE,
+        ) as orphan:  # fmt: skip
+            os.close(writer)
+            try:
+                assert b"Traceback" not in orphan.communicate(timeout=STOP_TIMEOUT_S)[1]
+            finally:
+                orphan.kill()
+        assert orphan.returncode == 0
+    assert_nothing_runs(data_dir)
+
+
+def test_an_order_that_a_stopping_service_cannot_finish_is_told_to_come_again(data_dir: Path) -> None:
+    with Service(data_dir, drain_timeout_s="1") as service:
+        key = service.new_key("interrupted")
+        with ThreadPoolExecutor(1) as pool, service.client(key) as client:
+            assert client.get("/v1/credits").status_code == 200
+            with frozen(postgres_of(data_dir)):
+                asked = pool.submit(client.post, GENERATIONS, json=ORDER)
+                time.sleep(0.5)
+                os.kill(service.child_pid("web"), signal.SIGTERM)
+                answer = asked.result(STOP_TIMEOUT_S)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
+    assert "retry-after" in answer.headers
+    assert answer.headers["x-request-id"].startswith("req-")
+    assert_nothing_runs(data_dir)

@@ -1,0 +1,200 @@
+"""Workers that die, freeze, hang and are stopped: every task ends once and is paid for once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from easel.assembly.worker import EXIT_HUNG
+from tests.support.faults import (
+    assert_nothing_runs,
+    assert_picture_is_there,
+    await_draw,
+    deaths,
+    entries,
+    events,
+)
+from tests.support.running_service import Service, finish, reachable_folder, submit
+
+DRAWN_AGAIN_WITHIN_S = 10.0
+STEP_S = 0.2
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Service]:
+    """A service with one worker that takes more than a second for a picture."""
+    with reachable_folder() as folder:
+        with Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+            yield running
+        assert_nothing_runs(folder)
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A service whose every step hangs, and a task in it."""
+
+    service: Service
+    key: str
+    task_id: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hanging() -> Iterator[Hanging]:
+    """Begun before all tests, since three hangs take a while, in which nothing else is to be done."""
+    with reachable_folder() as folder:
+        with Service(folder, workers="1", blank_step_s="60", step_timeout_s="1") as running:
+            key = running.new_key("hung")
+            with running.client(key) as client:
+                task = submit(client)
+            yield Hanging(running, key, task["id"])
+        assert_nothing_runs(folder)
+
+
+@contextmanager
+def another_worker(service: Service, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`easel worker` beside the service's own, ready to draw."""
+    environment = service.environment | {f"EASEL_{name.upper()}": value for name, value in settings.items()}
+    with service.log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "easel", "worker"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def assert_paid_once(service: Service, task: dict[str, Any]) -> None:
+    assert entries(service, task["id"]) == ["hold", "capture"]
+    service.audit()
+
+
+def assert_refunded(service: Service, task: dict[str, Any]) -> None:
+    assert task["status"] == "failed"
+    assert task["error"]["code"] == "service_error"
+    assert entries(service, task["id"]) == ["hold", "release"]
+    service.audit()
+
+
+def test_a_task_whose_worker_is_killed_is_drawn_again_within_ten_seconds_and_charged_once(slow: Service) -> None:
+    with slow.client(slow.new_key("killed")) as client:
+        task = submit(client)
+        await_draw(slow, task["id"])
+        worker = slow.child_pid("worker 1")
+        os.kill(worker, signal.SIGKILL)
+        killed_at_s = time.time()
+        assert await_draw(slow, task["id"], times=2) - killed_at_s < DRAWN_AGAIN_WITHIN_S
+        assert_picture_is_there(client, finish(client, task["id"]))
+    assert slow.child_pid("worker 1") != worker
+    assert deaths(slow, task["id"]) == 1
+    assert_paid_once(slow, task)
+
+
+def test_a_task_that_kills_three_workers_fails_and_is_refunded_and_one_that_waits_beside_it_is_drawn(
+    slow: Service,
+) -> None:
+    with slow.client(slow.new_key("poison")) as client:
+        poison = submit(client)
+        innocent = submit(client)
+        for times in range(1, 4):
+            await_draw(slow, poison["id"], times)
+            os.kill(slow.child_pid("worker 1"), signal.SIGKILL)
+        assert_refunded(slow, finish(client, poison["id"]))
+        assert finish(client, innocent["id"])["status"] == "completed"
+    # Not for waiting: only if a worker was killed while it still stored this one's picture.
+    assert deaths(slow, innocent["id"]) <= 1
+    assert_paid_once(slow, innocent)
+
+
+def test_a_frozen_worker_loses_its_task_to_another_and_harms_nothing_when_it_wakes(slow: Service) -> None:
+    with slow.client(slow.new_key("frozen")) as client, another_worker(slow) as other:
+        with frozen(other.pid):  # so that it is certain which of the two draws
+            task = submit(client)
+            await_draw(slow, task["id"])
+            os.kill(other.pid, signal.SIGCONT)
+            with frozen(slow.child_pid("worker 1")):
+                frozen_at_s = time.time()
+                assert await_draw(slow, task["id"], times=2) - frozen_at_s < DRAWN_AGAIN_WITHIN_S
+                completed = finish(client, task["id"])
+        # The one that woke draws to its end, finds the task completed, and leaves the picture where it is.
+        later = submit(client)
+        assert finish(client, later["id"])["status"] == "completed"
+        time.sleep(8 * STEP_S)
+        assert_picture_is_there(client, completed)
+    assert_paid_once(slow, task)
+    assert len(events(slow, "task_completed", task["id"])) == 1
+
+
+def test_a_worker_that_is_told_to_stop_finishes_its_draw_and_leaves_what_it_has_not_begun(slow: Service) -> None:
+    with slow.client(slow.new_key("drained")) as client:
+        task, waiting = submit(client), submit(client)
+        await_draw(slow, task["id"])
+        worker = slow.child_pid("worker 1")
+        os.kill(worker, signal.SIGTERM)
+        assert finish(client, task["id"])["status"] == "completed"
+        assert not events(slow, "draw_started", waiting["id"])
+        assert finish(client, waiting["id"])["status"] == "completed"
+    assert slow.child_pid("worker 1") != worker
+    assert len(events(slow, "draw_started", task["id"])) == len(events(slow, "draw_started", waiting["id"])) == 1
+    assert deaths(slow, waiting["id"]) == 0
+    assert_paid_once(slow, task)
+
+
+def test_a_draw_that_outlasts_the_drain_is_handed_back_and_blames_nobody(slow: Service) -> None:
+    with slow.client(slow.new_key("handed-back")) as client:
+        with frozen(slow.child_pid("worker 1")), another_worker(slow, drain_timeout_s="0") as stopped:
+            task = submit(client)
+            await_draw(slow, task["id"])
+            stopped.terminate()
+            assert stopped.wait(2.0) == 0
+        assert_picture_is_there(client, finish(client, task["id"]))
+    assert len(events(slow, "draw_started", task["id"])) == 2
+    assert deaths(slow, task["id"]) == 0
+    assert_paid_once(slow, task)
+
+
+def test_a_second_signal_stops_a_worker_at_once_and_its_task_is_drawn_by_another(slow: Service) -> None:
+    with slow.client(slow.new_key("twice")) as client, another_worker(slow) as stopped:
+        with frozen(slow.child_pid("worker 1")):
+            task = submit(client)
+            await_draw(slow, task["id"])
+            stopped.terminate()
+            time.sleep(0.2)
+            assert stopped.poll() is None
+            stopped.terminate()
+            assert stopped.wait(0.5) == 1
+        assert_picture_is_there(client, finish(client, task["id"]))
+    assert_paid_once(slow, task)
+
+
+def test_a_step_that_hangs_ends_its_worker_and_after_three_times_the_task(hanging: Hanging) -> None:
+    service = hanging.service
+    with service.client(hanging.key) as client:
+        assert_refunded(service, finish(client, hanging.task_id, 40.0))
+    assert [line["status"] for line in events(service, "child_died")] == [EXIT_HUNG] * 3
+    assert len(events(service, "draw_hung", hanging.task_id)) == 3

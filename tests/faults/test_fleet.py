@@ -1,0 +1,215 @@
+"""Two web processes and three workers on one database and one folder of pictures, none of which knows of the others."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from tests.support.faults import events
+from tests.support.running_fleet import Fleet, await_workers
+from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, reachable_folder, submit
+
+TASKS: Final = 300
+ACCOUNTS: Final = 4
+CLIENTS: Final = 24
+STEP_S: Final = 0.005
+KILLED_AFTER: Final = TASKS // 4
+PRICE: Final = 26_000
+NEWS_S: Final = 1.5
+"""Less than what waiting takes without news: every two seconds a look at the rows."""
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    with (
+        reachable_folder() as folder,
+        Fleet(folder, [{"cors_origins": "*"}, {}], [{}, {}, {}], blank_step_s=str(STEP_S)) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def nobody_draws(fleet: Fleet) -> Iterator[None]:
+    """The workers are frozen meanwhile; not for long, or they would be taken for dead."""
+    alive = [worker for worker in fleet.workers if worker.poll() is None]
+    for worker in alive:
+        worker.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for worker in alive:
+            worker.send_signal(signal.SIGCONT)
+
+
+@dataclass
+class Clients:
+    """Clients as a load balancer has them: each request goes to one web process, and to the next where one is gone."""
+
+    fleet: Fleet
+    client: httpx2.AsyncClient
+    failed: int = 0
+
+    async def order(self, key: str, number: int) -> dict[str, Any]:
+        """Order once, however often that has to be said, and wait at the other process for the end."""
+        headers = {"authorization": f"Bearer {key}", "idempotency-key": f"order-number-{number:08}"}
+        body = {**ORDER, "seed": number + 1}
+        task_id = (await self._ask(number, "POST", GENERATIONS, headers, body))["id"]
+        while True:
+            task = await self._ask(number + 1, "GET", f"/v1/tasks/{task_id}?wait=20", headers, None)
+            if task["status"] in {"completed", "failed"}:
+                return task
+
+    async def _ask(self, web: int, method: str, path: str, headers: dict[str, str], body: object) -> dict[str, Any]:
+        for attempt in range(50):
+            url = f"http://127.0.0.1:{self.fleet.ports[(web + attempt) % len(self.fleet.ports)]}{path}"
+            try:
+                response = await self.client.request(method, url, headers=headers, json=body)
+            except httpx2.TransportError:
+                self.failed += 1
+                await asyncio.sleep(0.05)
+                continue
+            assert response.status_code == 200, response.text
+            answer: dict[str, Any] = response.json()
+            return answer
+        raise AssertionError("no web process answers")
+
+
+async def order_all(fleet: Fleet, keys: list[str]) -> tuple[list[dict[str, Any]], int]:
+    """TASKS orders by a few clients at a time, and in the middle of it a worker and a web process killed."""
+    at_once = asyncio.Semaphore(CLIENTS)
+    limits = httpx2.Limits(max_connections=2 * CLIENTS)
+    async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
+        clients = Clients(fleet, client)
+
+        async def one(number: int) -> dict[str, Any]:
+            async with at_once:
+                return await clients.order(keys[number % len(keys)], number)
+
+        async def kill() -> None:
+            await asyncio.to_thread(eventually, lambda: len(events(fleet, "task_completed")) >= KILLED_AFTER)
+            fleet.workers[0].kill()
+            fleet.webs[1].kill()
+
+        *ended, _ = await asyncio.gather(*(one(number) for number in range(TASKS)), kill())
+        return ended, clients.failed  # type: ignore[return-value]  # the last one, which is not, was left out
+
+
+async def pictures(fleet: Fleet, tasks: list[dict[str, Any]]) -> list[set[bytes]]:
+    """What each web process answers at each task's link."""
+    limits = httpx2.Limits(max_connections=CLIENTS)
+    async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
+
+        async def both(task: dict[str, Any]) -> set[bytes]:
+            path = httpx2.URL(task["results"][0]).path
+            answers = [await client.get(f"http://127.0.0.1:{port}{path}") for port in fleet.ports]
+            assert {answer.status_code for answer in answers} == {200}
+            return {answer.content for answer in answers}
+
+        return await asyncio.gather(*map(both, tasks))
+
+
+def files_of(fleet: Fleet) -> set[Path]:
+    return set((fleet.data_dir / "shared").rglob("*.webp"))
+
+
+def test_300_tasks_of_four_accounts_all_end_once_though_a_worker_and_a_web_process_are_killed(fleet: Fleet) -> None:
+    issued = [fleet.issue(creates_per_minute=100_000) for _ in range(ACCOUNTS)]
+    files_before = files_of(fleet)
+    with fleet.client() as client:
+        await_workers(client, 3)
+    ended, failed = asyncio.run(order_all(fleet, [each.key for each in issued]))
+    assert failed, "the killed web process was missed by somebody"
+    assert Counter(task["status"] for task in ended) == {"completed": TASKS}
+    assert len({task["id"] for task in ended}) == TASKS
+    with fleet.database() as connection:
+        rows = connection.execute(
+            """
+            SELECT count(*), sum(price_microcredits), max(used_microcredits), max(available_microcredits)
+            FROM tasks JOIN accounts ON accounts.id = account_id WHERE accounts.name = ANY (%s) GROUP BY accounts.id
+            """,
+            ([each.account for each in issued],),
+        ).fetchall()
+    each_one = TASKS // ACCOUNTS
+    assert rows == [(each_one, each_one * PRICE, each_one * PRICE, 100_000_000 - each_one * PRICE)] * ACCOUNTS
+    fleet.audit()
+
+    fleet.start_web(1)
+    fleet.start_worker()
+    shown = asyncio.run(pictures(fleet, ended))
+    assert all(len(each) == 1 for each in shown), "both show the same picture"
+    assert len(set.union(*shown)) == TASKS
+    assert len(files_of(fleet) - files_before) == TASKS
+
+
+def test_who_waits_at_one_process_hears_at_once_of_what_was_ordered_at_the_other(fleet: Fleet) -> None:
+    with fleet.clients(fleet.issue().key) as (here, there):
+        for _ in range(4):
+            with nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
+                task = submit(here)
+                waiting = threads.submit(there.get, f"/v1/tasks/{task['id']}?wait=30")
+                time.sleep(0.3)
+                assert not waiting.done()
+                for worker in fleet.workers:
+                    worker.send_signal(signal.SIGCONT)
+                assert waiting.result().json()["status"] == "completed"
+            [completed] = eventually(partial(events, fleet, "task_completed", task["id"]))
+            assert time.time() - datetime.fromisoformat(completed["timestamp"]).timestamp() < NEWS_S
+
+
+def test_a_task_is_cancelled_at_another_process_than_it_was_ordered_and_is_waited_for_at(fleet: Fleet) -> None:
+    with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
+        task = submit(here)
+        waiting = threads.submit(here.get, f"/v1/tasks/{task['id']}?wait=30")
+        time.sleep(0.3)
+        cancelled_at_s = time.monotonic()
+        cancelled = there.post(f"/v1/tasks/{task['id']}/cancel")
+        assert cancelled.status_code == 200
+        assert waiting.result().content == cancelled.content
+        assert time.monotonic() - cancelled_at_s < NEWS_S
+        assert here.post(f"/v1/tasks/{task['id']}/cancel").status_code == 409
+
+
+def test_every_process_knows_how_many_workers_live_and_shows_the_same(fleet: Fleet) -> None:
+    with fleet.clients(fleet.issue().key) as clients:
+        for client in clients:
+            await_workers(client, 3)
+        tasks = [finish(clients[0], submit(clients[0])["id"]) for _ in range(3)]
+        for task in tasks:
+            assert {client.get(f"/v1/tasks/{task['id']}").content for client in clients} == {
+                clients[0].get(f"/v1/tasks/{task['id']}").content
+            }
+        assert clients[0].get("/v1/tasks").content == clients[1].get("/v1/tasks").content
+        assert clients[0].get("/v1/credits").content == clients[1].get("/v1/credits").content
+
+
+def test_the_end_of_its_terminal_stops_a_process_in_order_and_answers_who_waits(fleet: Fleet) -> None:
+    with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
+        task = submit(here)
+        waiting = threads.submit(there.get, f"/v1/tasks/{task['id']}?wait=30")
+        time.sleep(0.3)
+        fleet.webs[1].send_signal(signal.SIGHUP)
+        assert waiting.result().json()["status"] == "pending"
+    assert fleet.webs[1].wait(10) == 0
+    fleet.start_web(1)
+    with fleet.worker() as worker:
+        worker.send_signal(signal.SIGHUP)
+        assert worker.wait(10) == 0
+    assert [line for line in fleet.log_lines() if line["level"] == "error"] == []
+
+
+def test_one_web_process_may_serve_pages_of_any_origin_and_the_other_none(fleet: Fleet) -> None:
+    with fleet.clients(fleet.issue().key) as (open_one, closed_one):
+        asked = {"origin": "https://anybody.test"}
+        assert open_one.get("/v1/models", headers=asked).headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-origin" not in closed_one.get("/v1/models", headers=asked).headers

@@ -1,0 +1,247 @@
+"""Tasks that wait too long, draw too long or do not fit, and a service that has too much to do."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from easel.actions.sweep import Lifetimes, Sweep
+from easel.outside.pictures.storage import Pictures
+from tests.support.faults import assert_picture_is_there, await_draw, entries, events
+from tests.support.paths import ROOT
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, reachable_folder, read_task, submit
+
+QUEUE_TIMEOUT_S = 2
+SWEEP_S = 5
+LATE = 250
+"""More than one of the sweep's batches."""
+BACKLOG_MAX = 10
+DRAW_TIMEOUT_S = 2
+STEP_S = 0.05
+LARGE = "720x720"
+TINY_CHECKPOINT = ROOT / "tools" / "tiny_checkpoint.py"
+SPARE_BYTES = 24_000_000
+"""More than a small picture needs on the tiny checkpoint once one was drawn, and far less than a large one."""
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Fleet]:
+    """A service that lets nobody wait for longer than a few seconds, without a worker."""
+    with reachable_folder() as folder, Fleet(folder, [{}], queue_timeout_s=str(QUEUE_TIMEOUT_S)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Fleet]:
+    """A service that takes on ten tasks, without a worker."""
+    with reachable_folder() as folder, Fleet(folder, [{}], backlog_max=str(BACKLOG_MAX)) as running:
+        yield running
+
+
+def assert_refunded(fleet: Fleet, task: dict[str, Any], code: str) -> None:
+    assert (task["status"], task["progress"], task["error"]["code"]) == ("failed", 0, code)
+    assert task["usage"]["credits_used"] == 0
+    assert "results" not in task
+    assert entries(fleet, task["id"]) == ["hold", "release"]
+
+
+def queued(fleet: Fleet) -> int:
+    with fleet.database() as connection:
+        row = connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_tasks_that_nobody_draws_in_time_fail_and_are_refunded_though_no_worker_lives(hasty: Fleet) -> None:
+    issued = hasty.issue(credits=20)
+    accepted = hasty.race(issued.key, LATE)
+    assert Counter(answer.status_code for answer in accepted) == {200: LATE}
+    submitted_at_s = time.monotonic()
+    first, last = accepted[0].json()["id"], accepted[-1].json()["id"]
+    with hasty.client(issued.key) as client:
+        assert client.get(f"/v1/tasks/{last}", params={"wait": 15}).json()["status"] == "failed"
+        assert time.monotonic() - submitted_at_s < QUEUE_TIMEOUT_S + 2 * SWEEP_S
+        for task_id in (first, last):
+            task = read_task(client, task_id)
+            assert_refunded(hasty, task, "generation_timeout")
+            assert task["error"]["message"] == "The task waited too long to be drawn"
+        eventually(lambda: client.get("/v1/tasks", params={"status": "pending"}).json()["total"] == 0, 5)
+        assert client.get("/v1/credits").json()["data"]["user"] == {"remaining_credits": 20, "used_credits": 0}
+    assert queued(hasty) == 0
+    hasty.audit()
+
+
+def test_a_task_that_is_drawn_does_not_wait_and_one_that_its_worker_handed_back_does(hasty: Fleet) -> None:
+    one_step_and_no_more = {"blank_step_s": "10", "drain_timeout_s": "0"}
+    with hasty.worker(one_step_and_no_more) as worker, hasty.client(hasty.issue().key) as client:
+        drawn = submit(client)
+        await_draw(hasty, drawn["id"])
+        waiting = submit(client)
+        assert_refunded(hasty, finish(client, waiting["id"], 3 * SWEEP_S), "generation_timeout")
+        assert read_task(client, drawn["id"])["status"] == "processing"
+        worker.terminate()
+        assert_refunded(hasty, finish(client, drawn["id"], 3 * SWEEP_S), "generation_timeout")
+    assert queued(hasty) == 0
+
+
+def sweep(fleet: Fleet) -> None:
+    """End what has waited for longer than a day, as each of the fleet's processes does every few seconds."""
+    lifetimes = Lifetimes(queue_timeout_s=86_400, picture_h=None, prompt_h=None, idempotency_h=24, moderation_h=None)
+    pictures = Pictures(str(fleet.data_dir / "shared"))
+    fleet.on_database(lambda database: Sweep(database, pictures, lifetimes)())
+
+
+def test_a_task_that_died_with_the_last_worker_ends_when_its_time_is_over(small: Fleet) -> None:
+    with small.worker({"blank_step_s": "10"}) as worker, small.client(small.issue().key) as client:
+        task = submit(client)
+        await_draw(small, task["id"])
+        worker.kill()
+        with small.database() as connection:
+            connection.execute(
+                "UPDATE tasks SET created_at = created_at - interval '2 days' WHERE id = %s", (task["id"],)
+            )
+        sweep(small)
+        assert read_task(client, task["id"])["status"] == "processing", "another worker may yet take it"
+        with small.database() as connection:
+            connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 seconds'")
+        sweep(small)
+        assert_refunded(small, read_task(client, task["id"]), "generation_timeout")
+    small.audit()
+
+
+def test_tasks_that_are_cancelled_while_their_time_ends_end_once_and_orders_meanwhile_are_accepted(
+    two_webs: Fleet,
+) -> None:
+    first = two_webs.issue(creates_per_minute=10_000)
+    second = two_webs.issue(first.account, creates_per_minute=10_000)
+    ids = [answer.json()["id"] for key in (first.key, second.key) for answer in two_webs.race(key, 60)]
+    with two_webs.database() as connection:
+        connection.execute("UPDATE tasks SET created_at = created_at - interval '2 days' WHERE id = ANY (%s)", (ids,))
+    with ThreadPoolExecutor(5) as threads, two_webs.client(second.key) as client:
+        sweeps = [threads.submit(sweep, two_webs) for _ in range(3)]
+        orders = threads.submit(two_webs.race, first.key, 100)
+        answers = [client.post(f"/v1/tasks/{task_id}/cancel").status_code for task_id in reversed(ids)]
+        assert Counter(answer.status_code for answer in orders.result()) == {200: 100}
+        assert [each.result() for each in sweeps] == [None] * 3
+    found = Counter(answers)
+    with two_webs.database() as connection:
+        rows = connection.execute(
+            "SELECT error_code, count(*) FROM tasks WHERE id = ANY (%s) GROUP BY error_code", (ids,)
+        ).fetchall()
+    assert dict(rows) == {"request_cancelled": found[200], "generation_timeout": found[409]}
+    assert found.total() == len(ids) == found[200] + found[409]
+    two_webs.audit()
+
+
+def fill(client: httpx2.Client) -> list[str]:
+    """Order until the service takes on no more; the ids."""
+    ids = []
+    while (answer := client.post(GENERATIONS, json=ORDER)).status_code == 200:
+        ids.append(answer.json()["id"])
+        assert len(ids) <= BACKLOG_MAX
+    assert answer.status_code == 503
+    return ids
+
+
+def empty(client: httpx2.Client, ids: list[str]) -> None:
+    for task_id in ids:
+        assert client.post(f"/v1/tasks/{task_id}/cancel").status_code == 200
+    eventually(lambda: client.post(GENERATIONS, json={**ORDER, "size": "1x1"}).status_code == 400)
+
+
+def test_a_service_with_too_much_to_do_says_so_and_takes_on_more_when_there_is_less(small: Fleet) -> None:
+    issued = small.issue()
+    with small.client(issued.key) as client:
+        empty(client, [])
+    accepted = small.race(issued.key, 5 * BACKLOG_MAX)
+    assert Counter(answer.status_code for answer in accepted) == {200: BACKLOG_MAX, 503: 4 * BACKLOG_MAX}
+    refused = next(answer for answer in accepted if answer.status_code == 503)
+    assert refused.json()["error"]["code"] == "service_unavailable"
+    assert 1 <= int(refused.headers["retry-after"]) <= 30
+    ids = [answer.json()["id"] for answer in accepted if answer.status_code == 200]
+    with small.client(issued.key) as client:
+        empty(client, ids[:3])
+        time.sleep(1.1)
+        again = Counter(answer.status_code for answer in small.race(issued.key, 20))
+        assert again == {200: 3, 503: 17}
+        listed = client.get("/v1/tasks", params={"status": "pending"}).json()["data"]
+        empty(client, [task["id"] for task in listed])
+    small.audit()
+
+
+def test_orders_that_are_refused_take_no_room_in_the_backlog(small: Fleet) -> None:
+    poor, limited, other = small.issue(credits=0), small.issue(unfinished_max=1), small.issue()
+    time.sleep(1.1)
+    with small.client(poor.key) as beggar, small.client(limited.key) as pusher, small.client(other.key) as client:
+        assert {beggar.post(GENERATIONS, json=ORDER).status_code for _ in range(2 * BACKLOG_MAX)} == {402}
+        one = submit(pusher)["id"]
+        assert {pusher.post(GENERATIONS, json=ORDER).status_code for _ in range(2 * BACKLOG_MAX)} == {429}
+        ids = fill(client)
+        assert len(ids) == BACKLOG_MAX - 1
+        empty(client, ids)
+        empty(pusher, [one])
+
+
+def test_an_order_that_was_accepted_before_is_answered_again_though_the_backlog_is_full(small: Fleet) -> None:
+    headers = {"idempotency-key": "sent-before-the-backlog-was-full"}
+    time.sleep(1.1)
+    with small.client(small.issue().key) as client:
+        first = client.post(GENERATIONS, json=ORDER, headers=headers)
+        ids = [first.json()["id"], *fill(client)]
+        again = client.post(GENERATIONS, json=ORDER, headers=headers)
+        assert (again.status_code, again.content) == (200, first.content)
+        assert client.post(GENERATIONS, json=ORDER, headers={"idempotency-key": "never-sent-before"}).status_code == 503
+        empty(client, ids)
+
+
+def test_a_draw_that_takes_too_long_stops_after_its_step_and_the_worker_goes_on(small: Fleet) -> None:
+    brisk = {"blank_step_s": str(STEP_S), "draw_timeout_s": str(DRAW_TIMEOUT_S)}
+    with small.worker(brisk) as worker, small.client(small.issue().key) as client:
+        task = submit(client)
+        await_draw(small, task["id"])
+        worker.send_signal(signal.SIGSTOP)
+        time.sleep(DRAW_TIMEOUT_S + 0.1)
+        worker.send_signal(signal.SIGCONT)
+        late = finish(client, task["id"])
+        assert_refunded(small, late, "generation_timeout")
+        assert late["error"]["message"] == "The picture took too long to draw"
+        assert_picture_is_there(client, finish(client, submit(client)["id"]))
+        assert worker.poll() is None
+    small.audit()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch", reason="the gpu extra is not installed")
+    folder = tmp_path_factory.mktemp("timeouts") / "tiny"
+    subprocess.run([sys.executable, str(TINY_CHECKPOINT), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds another process's memory")
+def test_a_picture_that_does_not_fit_into_memory_fails_refunded_and_the_next_is_drawn(
+    small: Fleet, checkpoint: Path
+) -> None:
+    real = {"engine": "zimage", "model": str(checkpoint), "device": "cpu"}
+    with small.worker(real) as worker, small.client(small.issue().key) as client:
+        assert_picture_is_there(client, finish(client, submit(client)["id"], 60))
+        pages = int(Path(f"/proc/{worker.pid}/statm").read_text().split()[0])
+        limit_bytes = pages * os.sysconf("SC_PAGE_SIZE") + SPARE_BYTES
+        resource.prlimit(worker.pid, resource.RLIMIT_AS, (limit_bytes, resource.RLIM_INFINITY))
+        task = finish(client, submit(client, size=LARGE)["id"], 60)
+        assert_refunded(small, task, "resource_exhausted")
+        assert len(events(small, "draw_out_of_memory", task["id"])) == 1
+        assert_picture_is_there(client, finish(client, submit(client)["id"], 60))
+        assert worker.poll() is None
+    small.audit()

@@ -1,0 +1,217 @@
+"""A picture classifier in a folder is read, run and understood, with tiny real models on the real runtimes."""
+
+import hashlib
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+from structlog.testing import capture_logs
+
+from easel.domain.moderation.decision import Category, Layer, LayerFailed
+from easel.outside.judges.classifier.classifier import PictureClassifier
+from easel.outside.judges.classifier.folder import ClassifierUnusable
+from tests.support.running_service import environment
+from tests.support.tiny_classifiers import SIDE_PX, classifier, colour_model, noise, painted
+
+RED_OR_NOT: Final = ((0, 0, 0), (4, 0, 0))
+"""Logits of a picture: nothing, and 4 for pure red, -4 for none at all."""
+TIMM: Final[Mapping[str, Any]] = {
+    "architecture": "vit_tiny_patch16_384",
+    "num_classes": 2,
+    "label_names": ["NSFW", "SFW"],
+    "pretrained_cfg": {
+        "input_size": [3, SIDE_PX, SIDE_PX],
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+        "crop_mode": "center",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+    },
+}
+
+
+def logistic(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def loaded(folder: Path) -> PictureClassifier:
+    one = PictureClassifier(folder)
+    one.load()
+    return one
+
+
+def unusable(folder: Path) -> str:
+    with pytest.raises(ClassifierUnusable) as refused:
+        PictureClassifier(folder).load()
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+@pytest.mark.parametrize("at", ["model.onnx", "onnx/model.onnx"])
+def test_a_model_judges_what_it_sees(tmp_path: Path, at: str, file_format: str) -> None:
+    one = loaded(classifier(tmp_path, ["normal", "nsfw"], colour_model(RED_OR_NOT), at=at))
+    assert one.scores(painted("red", file_format=file_format)) == {
+        Category.SEXUAL: pytest.approx(logistic(4), abs=1e-4)
+    }
+    assert one.scores(painted("blue", file_format=file_format)) == {
+        Category.SEXUAL: pytest.approx(logistic(-4), abs=1e-4)
+    }
+
+
+def test_labels_that_exclude_each_other_are_added_up_by_category(tmp_path: Path) -> None:
+    labels = ["drawings", "hentai", "neutral", "porn", "sexy", "Gore"]
+    one = loaded(classifier(tmp_path, labels, colour_model([(1, 0, 0)] * 5 + [(0, 0, 0)])))
+    share = math.e / (5 * math.e + 1)
+    assert one.scores(painted("red")) == {
+        Category.SEXUAL: pytest.approx(2 * share, abs=1e-4),
+        Category.VIOLENCE_GRAPHIC: pytest.approx(1 - 5 * share, abs=1e-4),
+    }
+
+
+def test_labels_that_do_not_exclude_each_other_are_judged_each_by_itself(tmp_path: Path) -> None:
+    config = {"problem_type": "multi_label_classification"}
+    weights = [(3, 0, 0), (1, 0, 0), (0, 2, 0), (2, 0, 0), (900, 0, 0)]
+    labels = ["explicit", "nudity", "hate-symbols", "Self Harm", "cats"]
+    one = loaded(classifier(tmp_path, labels, colour_model(weights), config=config))
+    assert one.scores(painted("red")) == {
+        Category.SEXUAL: pytest.approx(logistic(3), abs=1e-4),
+        Category.HATE: pytest.approx(logistic(-2), abs=1e-4),
+        Category.SELF_HARM: pytest.approx(logistic(2), abs=1e-4),
+    }
+
+
+def test_a_model_that_ends_in_its_own_softmax_is_not_flattened_by_another(tmp_path: Path) -> None:
+    one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT, ends_in_softmax=True)))
+    assert one.scores(painted("red"))[Category.SEXUAL] == pytest.approx(logistic(4), abs=1e-4)
+
+
+def test_a_model_of_half_precision_is_given_what_it_takes(tmp_path: Path) -> None:
+    one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT, element=TensorProto.FLOAT16)))
+    assert one.scores(painted("red"))[Category.SEXUAL] == pytest.approx(logistic(4), abs=1e-2)
+
+
+def test_a_folder_in_timms_form_works_with_an_onnx_file(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(TIMM))
+    onnx.save(colour_model(RED_OR_NOT[::-1]), str(tmp_path / "model.onnx"))
+    assert loaded(tmp_path).scores(painted("red")) == {Category.SEXUAL: pytest.approx(logistic(4), abs=1e-4)}
+
+
+def test_the_version_is_made_of_config_and_weights_and_every_file_of_theirs(tmp_path: Path) -> None:
+    folder = classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT))
+    content = (folder / "config.json").read_bytes() + (folder / "model.onnx").read_bytes()
+    assert loaded(folder).version == hashlib.sha256(content).hexdigest()[:12]
+    (folder / "model.onnx.data").write_bytes(b"more")
+    assert loaded(folder).version == hashlib.sha256(content + b"more").hexdigest()[:12]
+
+
+def test_the_operator_is_told_what_the_labels_are_taken_for(tmp_path: Path) -> None:
+    folder = classifier(tmp_path, ["neutral", "porn", "odd"], colour_model([(0, 0, 0)] * 3))
+    with capture_logs() as logs:
+        one = loaded(folder)
+    (line,) = logs
+    assert (line["event"], line["version"], line["labels"]) == ("classifier_loaded", one.version, {"porn": "sexual"})
+
+
+@pytest.mark.parametrize("file", [b"", b"no picture", noise(64, 48)[:200], b"GIF89a" + bytes(50)])
+def test_a_file_that_is_no_picture_is_a_failure(tmp_path: Path, file: bytes) -> None:
+    one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT)))
+    with pytest.raises(LayerFailed, match="cannot read the picture") as failed:
+        one.scores(file)
+    assert failed.value.layer is Layer.CLASSIFIER
+
+
+def test_outputs_that_are_no_numbers_are_a_failure(tmp_path: Path) -> None:
+    one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model([(0, 0, 0), (math.inf, 0, 0)])))
+    with pytest.raises(LayerFailed, match="no numbers"):
+        one.scores(painted("red"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "changes", "words"),
+    [
+        (["cat", "dog"], {}, "None of the labels of the picture classifier in "),
+        (["cat", "dog"], {}, "'cat', 'dog'"),
+        (["neutral", "safe"], {}, "'neutral', 'safe'"),
+        (["nsfw"], {}, "one label alone"),
+        (["nsfw", "sfw", "porn"], {}, "has 2 outputs for the 3 labels"),
+        (["nsfw", "sfw"], {"config": {"id2label": {"1": "nsfw", "2": "sfw"}}}, "does not name the labels 0, 1, 2"),
+        (["nsfw", "sfw"], {"config": {"id2label": ["nsfw"]}}, "config.json is not of the form"),
+        (["nsfw", "sfw"], {"preprocessor": {"size": {"longest_edge": 8}}}, "size in "),
+        (["nsfw", "sfw"], {"preprocessor": {"size": {"shortest_edge": 32}}}, "does not bring pictures to one size"),
+        (["nsfw", "sfw"], {"preprocessor": {"size": 99999}}, "does not bring pictures to one size"),
+        (["nsfw", "sfw"], {"preprocessor": {"do_resize": False}}, "does not bring pictures to one size"),
+        (["nsfw", "sfw"], {"preprocessor": {"size": 16}}, "cannot judge a picture: The picture classifier failed"),
+        (["nsfw", "sfw"], {"preprocessor": {"image_mean": None}}, "image_mean in "),
+        (["nsfw", "sfw"], {"preprocessor": {"image_std": [1, 0, 1]}}, "nothing can be scaled with"),
+        (["nsfw", "sfw"], {"preprocessor": {"resample": 9}}, "resample in "),
+        (["nsfw", "sfw"], {"preprocessor": {"do_pad": True}}, "in a way that Easel does not know"),
+        (["nsfw", "sfw"], {"preprocessor": {"image_processor_type": "ConvNextImageProcessor"}}, "does not know"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_relied_on_is_refused_with_a_sentence(
+    tmp_path: Path, labels: list[str], changes: Mapping[str, Any], words: str
+) -> None:
+    sentence = unusable(classifier(tmp_path, labels, colour_model(RED_OR_NOT), **changes))
+    assert words in sentence
+    assert str(tmp_path) in sentence
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    assert "is no folder" in unusable(tmp_path / "nowhere")
+    assert "config.json is missing" in unusable(tmp_path)
+    folder = classifier(tmp_path / "bare", ["sfw", "nsfw"], None)
+    assert "holds no model.onnx, no onnx/model.onnx and no model.safetensors" in unusable(folder)
+    (folder / "model.onnx").write_bytes(b"no model")
+    assert "onnxruntime cannot load" in unusable(folder)
+    (folder / "preprocessor_config.json").unlink()
+    assert "preprocessor_config.json is missing" in unusable(folder)
+    timm = tmp_path / "timm"
+    timm.mkdir()
+    (timm / "config.json").write_text(json.dumps(TIMM))
+    (timm / "model.safetensors").write_bytes(b"")
+    assert "A folder in timm's form needs model.onnx" in unusable(timm)
+
+
+@pytest.mark.parametrize("changes", [{"crop_mode": "border"}, {"interpolation": "random"}, {"crop_pct": 0}])
+def test_a_preparation_of_timms_that_is_not_known_is_refused(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({**TIMM, "pretrained_cfg": {**TIMM["pretrained_cfg"], **changes}}))
+    onnx.save(colour_model(RED_OR_NOT), str(tmp_path / "model.onnx"))
+    assert "in a way that Easel does not know" in unusable(tmp_path)
+
+
+def test_no_runtime_is_loaded_before_a_classifier_is_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    folder = classifier(tmp_path / "tiny", ["sfw", "nsfw"], colour_model(RED_OR_NOT))
+    code = f"""
+import sys
+from pathlib import Path
+from easel.outside.judges.classifier.classifier import PictureClassifier
+from easel.outside.judges.classifier.folder import ClassifierUnusable
+one = PictureClassifier(Path({str(folder)!r}))
+print(sorted({{"numpy", "onnxruntime", "torch", "transformers", "PIL"}} & sys.modules.keys()))
+sys.modules["onnxruntime"] = None
+try:
+    one.load()
+except ClassifierUnusable as refused:
+    print(refused)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
+    first, second = ended.stdout.splitlines()
+    assert first == "[]"
+    assert "needs onnxruntime, which is missing or does not fit" in second
+    assert "install Easel again" in second
+
+
+def test_the_same_picture_has_the_same_scores(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    weights = [tuple(row) for row in rng.normal(size=(4, 3)).tolist()]
+    one = loaded(classifier(tmp_path, ["porn", "gore", "hate", "neutral"], colour_model(weights)))
+    file = noise(640, 480)
+    assert len({tuple(one.scores(file).values()) for _ in range(5)}) == 1

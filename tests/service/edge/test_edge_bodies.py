@@ -1,0 +1,129 @@
+"""Bodies and addresses that are costly to take apart: what is refused of them, and that ordinary ones are not."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from easel.domain.errors import InvalidRequest
+from easel.web.edge import bodies as edge_bodies
+from easel.web.edge import protocol as edge
+from easel.web.edge.bodies import ArrivingBody
+from tests.support.bare_http import HOST, Peer, answers, asked, assert_refused, create
+from tests.support.running_service import ORDER, Service
+
+CRUMBS: Final = "The body comes in too many chunks, or in chunks with too much around them"
+
+
+@pytest.fixture(scope="module")
+def key(service: Service) -> str:
+    return service.new_key("edge-bodies", "1000")
+
+
+def in_chunks(body: bytes, size_bytes: int, extension: bytes = b"") -> bytes:
+    parts = [body[start : start + size_bytes] for start in range(0, len(body), size_bytes)]
+    return b"".join(b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts) + b"0\r\n\r\n"
+
+
+def chunked_head(key: str) -> bytes:
+    return create(key, b"Transfer-Encoding: chunked", b"Connection: close", b"")
+
+
+@pytest.mark.parametrize(
+    ("padding", "size_bytes", "extension"),
+    [
+        (0, 1, b""),
+        (0, 1, b";x=" + b"y" * 40),
+        (60_000, 128, b""),
+        (60_000, 40_000, b""),
+        (30_000, 30_000, b";" + b"z" * 9000),
+    ],
+)
+def test_an_order_in_chunks_is_accepted(
+    service: Service, key: str, padding: int, size_bytes: int, extension: bytes
+) -> None:
+    body = json.dumps({**ORDER, "other": "x" * padding}).encode()
+    (answer,) = asked(service, chunked_head(key) + in_chunks(body, size_bytes, extension))
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        in_chunks(b" " * 2000, 1),
+        in_chunks(b" " * 400, 1, b";x=" + b"y" * 200),
+        in_chunks(b"\r\n\r\n" * 4000, 16_000),
+    ],
+    ids=["one byte each", "extensions", "blank lines"],
+)
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_body_in_crumbs_is_refused_and_its_connection_closed(
+    service: Service, key: str, body: bytes, *, has_key: bool
+) -> None:
+    with Peer(service) as peer, ThreadPoolExecutor(1) as pool:
+        pool.submit(peer.send_as_long_as_it_is_taken, chunked_head(key if has_key else "x") + body, times=1)
+        found = answers(peer.until_closed())
+    if has_key:
+        assert_refused(found[-1], 400, "invalid_request", CRUMBS)
+    else:  # refused before its body has arrived, if the answer still finds the client
+        assert all(answer.status in {400, 401} for answer in found)
+
+
+def test_others_are_answered_while_bodies_come_in_crumbs(service: Service) -> None:
+    crumbs = in_chunks(b"\r\n\r\n" * 100_000, 16_000)
+    took_s = []
+    with service.client() as client, ThreadPoolExecutor(4) as pool:
+        ends_at_s = time.monotonic() + 3
+
+        def attack() -> None:
+            while time.monotonic() < ends_at_s:
+                with Peer(service) as peer:
+                    peer.send_as_long_as_it_is_taken(chunked_head("x") + crumbs, times=1)
+
+        attacks = [pool.submit(attack) for _ in range(4)]
+        while time.monotonic() < ends_at_s:
+            began_s = time.monotonic()
+            assert client.get("/healthz").status_code == 200
+            took_s.append(time.monotonic() - began_s)
+        for each in attacks:
+            each.result()
+    # Each such connection held everybody up for a second. This machine may be slow, but not so slow.
+    assert sorted(took_s)[len(took_s) * 9 // 10] < 0.3
+
+
+@pytest.mark.parametrize(("size_bytes", "status"), [(edge.TARGET_BYTES_MAX, 404), (edge.TARGET_BYTES_MAX + 1, 431)])
+def test_an_address_has_four_kilobytes_at_most(service: Service, size_bytes: int, status: int) -> None:
+    target = b"/" + b"x" * ((size_bytes - 1) % 3) + b"%41" * ((size_bytes - 1) // 3)
+    (answer,) = asked(service, b"GET " + target + b" HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+    assert answer.status == status
+
+
+# The rule alone.
+
+
+@given(st.lists(st.integers(1, 5000), max_size=2000))
+def test_a_body_is_crumbled_by_the_number_of_its_chunks_for_each_kilobyte(sizes_bytes: list[int]) -> None:
+    body = ArrivingBody()
+    total_bytes = 0
+    for number, size_bytes in enumerate(sizes_bytes, start=1):
+        total_bytes += size_bytes
+        body.note_read(size_bytes)
+        if number > edge_bodies.PIECES_MAX + total_bytes // 1024:
+            with pytest.raises(InvalidRequest):
+                body.note_piece(size_bytes)
+            return
+        body.note_piece(size_bytes)
+        assert body.kept_bytes == min(total_bytes, edge_bodies.KEPT_BYTES_MAX)
+
+
+@given(st.integers(0, 10**7), st.lists(st.integers(1, 5000), max_size=50))
+def test_of_a_body_of_known_length_it_is_known_what_is_missing(length_bytes: int, sizes_bytes: list[int]) -> None:
+    body = ArrivingBody(length_bytes)
+    for size_bytes in sizes_bytes:
+        body.note_read(size_bytes)
+        body.note_piece(size_bytes)
+    assert body.left_bytes == length_bytes - sum(sizes_bytes)

@@ -1,0 +1,48 @@
+"""A service behind a sub-path of its proxy: whatever it says of its own address has the path in it."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import GENERATIONS, ORDER, free_port
+
+PUBLIC_URL: Final = "https://host.test/pictures-of/easel"
+
+
+@pytest.fixture(scope="module")
+def behind(two_webs: Fleet) -> Iterator[httpx2.Client]:
+    """A client of one more web process, as a proxy that takes its path away would ask it."""
+    port = free_port()
+    with two_webs.web({"public_url": PUBLIC_URL}, port):
+        headers = {"host": "10.0.0.7:8000", "authorization": f"Bearer {two_webs.issue().key}"}
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client:
+            yield client
+
+
+def test_the_documents_server_is_the_public_address(behind: httpx2.Client, two_webs: Fleet) -> None:
+    served: dict[str, Any] = behind.get("/openapi.json").json()
+    [server] = served["servers"]
+    assert server["url"] == PUBLIC_URL
+    with two_webs.client() as plain:
+        elsewhere: dict[str, Any] = plain.get("/openapi.json").json()
+    assert elsewhere["servers"][0]["url"] == "/"
+    assert {**served, "servers": elsewhere["servers"]} == elsewhere
+
+
+def test_the_pages_examples_and_links_stay_below_the_path(behind: httpx2.Client) -> None:
+    page = behind.get("/docs").text
+    assert f"{PUBLIC_URL}{GENERATIONS}" in page
+    assert "10.0.0.7" not in page
+    assert 'href="/' not in page
+    assert urljoin(f"{PUBLIC_URL}/docs", "docs/reference.css").startswith(PUBLIC_URL)
+
+
+def test_a_pictures_link_has_the_path(behind: httpx2.Client, two_webs: Fleet) -> None:
+    task = behind.post(GENERATIONS, json=ORDER).json()
+    with two_webs.database() as connection:
+        row = connection.execute("SELECT public_url FROM tasks WHERE id = %s", (task["id"],)).fetchone()
+    assert row == (PUBLIC_URL,)

@@ -1,0 +1,103 @@
+"""The remote engine's settings: what each may be, the sentence when it is wrong, and what `easel doctor` says of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from easel.assembly.engines import devices, engine
+from easel.settings import settings
+from easel.settings.settings import Settings, SettingsWrong
+from tests.support import image_server
+from tests.support.image_server import ImageServer, draws, says
+from tests.support.running_service import Service, free_port
+
+KEY: Final = "sk-remote-0123456789"
+URL: Final = "http://127.0.0.1:30000"
+
+
+def read(**environ: str) -> Settings:
+    return settings.read(
+        {"EASEL_DATA_DIR": "/var/tmp/easel", **{f"EASEL_{name}": value for name, value in environ.items()}}
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[ImageServer]:
+    with image_server.image_server(draws()) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("REMOTE_URL", url) for url in (
+            "127.0.0.1:30000", "ftp://x", "http://", "http://x/", "http://u:p@x", "http://x y", "http://:80", "http://x:0",
+            "http://x:65536", "http://x/v1?key=1", "http://x/#a", "http://[::1", "http://ü",
+        )),
+        ("REMOTE_API_KEY", "two words"), ("REMOTE_API_KEY", "kéy"), ("REMOTE_API_KEY", "a\nx-other: b"), ("REMOTE_API_KEY", "x" * 5000),
+        ("REMOTE_API_KEY_FILE", "/nowhere/at/all"),
+        ("REMOTE_STEPS", "-1"), ("REMOTE_STEPS", "201"), ("REMOTE_STEPS", "few"),
+        ("REMOTE_TIMEOUT_S", "-7"), ("REMOTE_TIMEOUT_S", "3601"),
+        ("REMOTE_DRAWS_AT_ONCE", "-7"), ("REMOTE_DRAWS_AT_ONCE", "65"),
+        ("REMOTE_MODEL", "x" * 501),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        read(**{name: value})
+    sentence = str(refused.value)
+    assert sentence.startswith(f"EASEL_{name} ")
+    assert sentence.endswith(".")
+    assert name.endswith("_FILE") or value not in sentence.replace(URL, "")
+
+
+@pytest.mark.parametrize("url", [URL, "https://images.your-domain.com/base/v1", "http://[::1]:30000", "http://gpu-1"])
+def test_an_image_servers_address_is_taken(url: str) -> None:
+    assert read(REMOTE_URL=url, ENGINE="remote").remote_url == url
+
+
+def test_the_remote_engine_needs_an_address() -> None:
+    with pytest.raises(SettingsWrong, match=r"^EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: .*\.$"):
+        read(ENGINE="remote")
+    assert read(ENGINE="blank").remote_url is None
+
+
+def test_the_key_can_stand_in_a_file_and_shows_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    taken = read(REMOTE_API_KEY_FILE=str(file))
+    assert taken.remote_api_key == KEY
+    assert read(REMOTE_API_KEY=KEY).remote_api_key == KEY
+    assert KEY not in f"{taken} {taken!r}"
+    with pytest.raises(SettingsWrong, match="are both set"):
+        read(REMOTE_API_KEY=KEY, REMOTE_API_KEY_FILE=str(file))
+    file.write_text(" \n")
+    with pytest.raises(SettingsWrong, match=r"^EASEL_REMOTE_API_KEY_FILE names .*, which is empty"):
+        read(REMOTE_API_KEY_FILE=str(file))
+
+
+def test_the_engine_is_built_from_the_settings() -> None:
+    made = engine(read(ENGINE="remote", REMOTE_URL=URL, REMOTE_DRAWS_AT_ONCE="7"))
+    assert (made.name, made.draws_at_once, made.jobs_at_once) == ("remote", 7, 14)
+    assert devices(read(ENGINE="remote", REMOTE_URL=URL)) == ["auto"]
+
+
+def test_doctor_says_how_the_image_server_looks(server: ImageServer, data_dir: Path) -> None:
+    service = Service(data_dir, engine="remote", remote_url=server.url, remote_api_key=KEY)
+    server.behaves(says(200, {"data": [{"id": "Tongyi-MAI/Z-Image-Turbo"}]}))
+    well = service.cli("doctor")
+    assert f"ok       engine     remote: {server.url} answers, asked for Tongyi-MAI/Z-Image-Turbo\n" in well.stdout
+    server.behaves(says(401, {}))
+    refused = service.cli("doctor", check=False)
+    assert refused.returncode != 0
+    assert "MISSING  engine     remote: " in refused.stdout
+    assert "check EASEL_REMOTE_API_KEY" in refused.stdout
+    assert KEY not in well.stdout + refused.stdout + refused.stderr
+
+
+def test_doctor_says_when_the_image_server_is_not_there(data_dir: Path) -> None:
+    service = Service(data_dir, engine="remote", remote_url=f"http://127.0.0.1:{free_port()}")
+    asked = service.cli("doctor", check=False)
+    assert "cannot be reached (ConnectError" in asked.stdout

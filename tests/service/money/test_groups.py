@@ -1,0 +1,160 @@
+"""User groups: what each pays, from when on, and what the command line says of them."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from easel.actions import keys as key_actions
+from easel.commands.groups import groups
+from easel.commands.terminal.option_types import Price
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import Service, eventually, finish, submit
+
+MODEL = "z-image-turbo"
+ACTS_WITHIN_S = 1.0
+
+
+@contextmanager
+def nobody_draws(service: Service) -> Iterator[None]:
+    """The workers are frozen meanwhile; not for long, or they would be taken for dead."""
+    children = {line["child"] for line in service.log_lines() if line["event"] == "child_ready"}
+    workers = [service.child_pid(child) for child in children if child.startswith("worker")]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+
+
+def set_price(service: Service, account: str, microcredits: int) -> str:
+    """What the command line does, without the second that its start takes; the account's group."""
+    group = f"{account}-group"
+    with service.database() as connection:
+        connection.execute(
+            """
+            INSERT INTO prices VALUES (%s, %s, %s)
+            ON CONFLICT (user_group, model) DO UPDATE SET price_microcredits = excluded.price_microcredits
+            """,
+            (group, MODEL, microcredits),
+        )
+        connection.execute("UPDATE accounts SET user_group = %s WHERE name = %s", (group, account))
+    return group
+
+
+def reserved(fleet: Fleet, account: str) -> int:
+    with fleet.database() as connection:
+        row = connection.execute("SELECT reserved_microcredits FROM accounts WHERE name = %s", (account,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def price_of_next_order(client: httpx2.Client) -> Any:
+    """What the next order costs; it is cancelled at once."""
+    task = submit(client)
+    assert client.post(f"/v1/tasks/{task['id']}/cancel").status_code == 200
+    return task["usage"]["credits_reserved"]
+
+
+def await_price(client: httpx2.Client, credits: float) -> None:
+    eventually(lambda: price_of_next_order(client) == credits, ACTS_WITHIN_S)
+
+
+def test_a_price_holds_from_the_next_order_on_and_what_is_reserved_keeps_its_own(two_webs: Fleet) -> None:
+    issued = two_webs.issue()
+    said = two_webs.cli("groups", "set", "friends", "--price", "0.5").stdout
+    assert said == f'Group "friends" pays 0.5 credits for a picture of {MODEL}.\n'
+    assigned = two_webs.cli("groups", "assign", issued.account, "friends")
+    assert assigned.stdout == f'Account "{issued.account}" is in group "friends".\n'
+    assert assigned.stderr == ""
+    with two_webs.clients(issued.key) as (client, elsewhere):
+        await_price(client, 0.5)
+        kept, returned = submit(client), submit(client)
+        assert kept["usage"] == {"billing_rule": "per_call", "credits_reserved": 0.5, "user_group": "friends"}
+        two_webs.cli("groups", "set", "friends", "--price", "2")
+        for each in (client, elsewhere):
+            await_price(each, 2)
+        assert client.get(f"/v1/tasks/{kept['id']}").json()["usage"]["credits_reserved"] == 0.5
+        assert reserved(two_webs, issued.account) == 1_000_000
+        client.post(f"/v1/tasks/{returned['id']}/cancel")
+        assert reserved(two_webs, issued.account) == 500_000
+    two_webs.audit()
+
+
+@pytest.mark.parametrize("credits", [0.5, 0], ids=["a price", "nothing"])
+def test_a_picture_is_charged_what_was_reserved_whatever_its_group_pays_by_then(
+    service: Service, account: str, credits: float
+) -> None:
+    key = service.new_key(account, "1")
+    group = set_price(service, account, int(credits * 1_000_000))
+    with service.client(key) as client:
+        with nobody_draws(service):
+            task = submit(client)
+            set_price(service, account, 700_000)
+        done = finish(client, task["id"])
+        assert done["status"] == "completed"
+        assert done["usage"] == {"billing_rule": "per_call", "credits_used": credits, "user_group": group}
+        used = client.get("/v1/credits").json()["data"]["user"]
+        assert used == {"remaining_credits": 1 - credits, "used_credits": credits}
+
+
+def test_who_pays_nothing_needs_no_credits_and_still_has_limits(two_webs: Fleet) -> None:
+    issued = two_webs.issue(credits=0, unfinished_max=2)
+    set_price(two_webs, issued.account, 0)
+    with two_webs.client(issued.key) as client:
+        tasks = [submit(client), submit(client)]
+        assert client.post("/v1/images/generations", json={"model": MODEL, "prompt": "a gift"}).status_code == 429
+        for task in tasks:
+            assert client.post(f"/v1/tasks/{task['id']}/cancel").json()["usage"]["credits_used"] == 0
+    two_webs.audit()
+
+
+def test_the_list_names_each_group_its_price_and_how_many_accounts_it_has(two_webs: Fleet) -> None:
+    for account in ("first-member", "second-member"):
+        two_webs.issue(account)
+        two_webs.on_database(partial(key_actions.assign, account=account, user_group="priceless"))
+    two_webs.cli("groups", "set", "deserted", "--price", "0")
+    lines = [line.split() for line in two_webs.cli("groups", "list").stdout.splitlines()]
+    assert lines[0] == ["Group", "Model", "Price", "Accounts"]
+    assert ["priceless", "as", "set", "for", "all", "2"] in lines
+    assert ["deserted", MODEL, "0", "0"] in lines
+
+
+@pytest.mark.parametrize(("text", "microcredits"), [("0", 0), ("0.00", 0), ("0.026", 26_000), ("12", 12_000_000)])
+def test_a_price_may_be_any_amount_and_nothing(text: str, microcredits: int) -> None:
+    assert Price().convert(text, None, None) == microcredits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("set", "friends"), "Missing option '--price'."),
+        (("set", "friends", "--price", "-1"), "a price is a number from 0 to 1000000000 with at most six decimals"),
+        (("set", "friends", "--price", "free"), "a price is a number from 0 to 1000000000"),
+        (("set", "friends", "--price", "0.0000001"), "a price is a number from 0 to 1000000000"),
+        (("set", "friends", "--price", "1", "--model", "another"), "'another' is not 'z-image-turbo'."),
+        (("set", "", "--price", "1"), "NAME takes 1 to 64 printable characters."),
+        (("assign", "somebody", "x" * 65), "NAME takes 1 to 64 printable characters."),
+        (("assign", "somebody"), "Missing argument 'NAME'."),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    told = CliRunner().invoke(groups, arguments)
+    assert told.exit_code == 2
+    assert sentence in told.output
+
+
+def test_an_account_that_is_none_joins_no_group(two_webs: Fleet) -> None:
+    assert "has no price of its own" in two_webs.cli("groups", "assign", two_webs.issue().account, "nobody-pays").stderr
+    told = two_webs.cli("groups", "assign", "nobody-at-all", "friends", check=False)
+    assert told.returncode == 1
+    assert "There is no account of that name; `easel keys create` makes one." in told.stderr

@@ -1,0 +1,305 @@
+"""Money under load: what races for credits, what races to settle, and that the audit finds nothing afterwards.
+
+The rules of the ledger itself stand in `test_ledger.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import httpx2
+import pytest
+
+from easel.actions import settle
+from easel.domain import task as task_rules
+from easel.domain.credits import Balance
+from easel.domain.errors import InsufficientQuota
+from easel.domain.order import Order
+from easel.domain.rate import Quota
+from easel.domain.task import ErrorCode
+from easel.outside.postgres import private_postgres
+from easel.store import acceptance, admission, endings, ledger, queue, tasks
+from easel.store.acceptance import NewTask
+from easel.store.admission import Wish
+from easel.store.database import Connection, Database
+from easel.store.endings import Outcome
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+
+_Answer = TypeVar("_Answer")
+PRICE: Final = 26_000
+RACED: Final = 25
+CONNECTIONS: Final = 8
+NO_JOB: Final = 0
+
+
+@dataclass(frozen=True)
+class Payer:
+    """An account of a test's own, and the one key that it has."""
+
+    name: str
+    key: str
+    account_id: int
+    api_key_id: int
+
+
+@pytest.fixture
+def payer(service: Service, account: str) -> Payer:
+    return opened(service, account, "100")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def audited(service: Service) -> Iterator[None]:
+    """Whatever the tests of this file do, the books are right afterwards."""
+    yield
+    service.audit()
+
+
+class Undone(Exception):
+    """Undoes a transaction that made what must not be."""
+
+
+def opened(service: Service, account: str, credits: str) -> Payer:
+    key = service.new_key(account, credits)
+    with service.database() as connection:
+        row = connection.execute(
+            "SELECT accounts.id, api_keys.id FROM accounts JOIN api_keys ON account_id = accounts.id WHERE accounts.name = %s",
+            (account,),
+        ).fetchone()
+    assert row is not None
+    return Payer(account, key, *row)
+
+
+def on_database(service: Service, act: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
+    """Do something with the service's own statements, on the service's database."""
+
+    @asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[Database]:
+        database = Database(url, CONNECTIONS)
+        await database.open()
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def run(url: str) -> _Answer:
+        async with opened(url) as database:
+            return await act(database)
+
+    with private_postgres.attach(service.data_dir) as server:
+        return asyncio.run(run(server.url))
+
+
+async def add_unqueued(connection: Connection, payer: Payer, number: int, price: int = PRICE) -> str:
+    """A task that is paid for and being drawn by nobody; its id."""
+    new = NewTask(
+        id=task_rules.new_id(1_700_000_000 + payer.account_id, number),
+        account_id=payer.account_id,
+        api_key_id=payer.api_key_id,
+        request_id="req-test",
+        public_url="http://127.0.0.1",
+        user_group="default",
+        price_microcredits=price,
+        order=Order("z-image-turbo", "a cute cat"),
+        seed=1,
+        estimated_time_s=1,
+        created_at=datetime.now(UTC),
+    )
+    await admission.admit(connection, Wish(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
+    await acceptance.accept(connection, new)
+    await queue.take_off_waiting(connection, new.id)
+    await tasks.begin(connection, new.id)
+    return new.id
+
+
+async def balance(database: Database, payer: Payer) -> tuple[Balance, int]:
+    async with database.transaction() as connection:
+        spending = await ledger.key_spending(connection, payer.api_key_id)
+        assert spending.reserved == 0
+        return await ledger.balance(connection, payer.account_id), spending.used
+
+
+def outcome(task_id: str) -> Outcome:
+    return Outcome("blank", 1, f"{task_id[-8:]:0>32}.webp", 1)
+
+
+def test_of_400_racing_orders_a_balance_for_50_accepts_exactly_50(service: Service, account: str) -> None:
+    key = service.new_key(account, "1.3")
+
+    async def race() -> list[int]:
+        limits = httpx2.Limits(max_connections=50)
+        headers = {"authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(
+            base_url=service.url, headers=headers, limits=limits, timeout=60, trust_env=False
+        ) as client:
+            responses = await asyncio.gather(*(client.post(GENERATIONS, json=ORDER) for _ in range(400)))
+        return [response.status_code for response in responses]
+
+    statuses = asyncio.run(race())
+    assert (statuses.count(200), statuses.count(402)) == (50, 350)
+    with service.client(key) as client:
+        spent = {"remaining_credits": 0, "used_credits": 1.3}
+        eventually(lambda: client.get("/v1/credits").json()["data"]["user"] == spent, timeout_s=60)
+    with service.database() as connection:
+        rows = connection.execute(
+            """
+            SELECT status, count(*) FROM tasks JOIN accounts ON accounts.id = account_id WHERE name = %s GROUP BY status
+            """,
+            (account,),
+        ).fetchall()
+    assert rows == [("completed", 50)]
+
+
+def test_orders_of_many_accounts_at_once_are_each_charged_to_their_own(service: Service, account: str) -> None:
+    keys = [service.new_key(f"{account}-{number}", "0.13") for number in range(4)]
+
+    async def race() -> list[int]:
+        async with httpx2.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as client:
+            posts = [
+                client.post(GENERATIONS, json=ORDER, headers={"authorization": f"Bearer {key}"})
+                for key in keys for _ in range(10)
+            ]  # fmt: skip
+            return [response.status_code for response in await asyncio.gather(*posts)]
+
+    statuses = asyncio.run(race())
+    for start in range(0, 40, 10):
+        assert statuses[start : start + 10].count(200) == 5
+
+
+@pytest.mark.parametrize("price", [PRICE, 1, 0])
+def test_however_many_settle_a_task_one_of_them_decides(service: Service, payer: Payer, price: int) -> None:
+    async def race(database: Database) -> tuple[list[Sequence[bool]], Balance, int]:
+        async with database.transaction() as connection:
+            ids = [await add_unqueued(connection, payer, number, price) for number in range(RACED)]
+        decided: list[Sequence[bool]] = []
+        for task_id in ids:
+            attempts = (
+                settle.complete(database, task_id, outcome(task_id), NO_JOB),
+                settle.fail(database, task_id, ErrorCode.REQUEST_CANCELLED, "Cancelled", NO_JOB),
+                settle.complete(database, task_id, outcome(task_id), NO_JOB),
+                settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Lost", NO_JOB),
+            )
+            decided.append(await asyncio.gather(*attempts))
+        return decided, *(await balance(database, payer))
+
+    decided, after, used_by_key = on_database(service, race)
+    assert [sum(each) for each in decided] == [1] * RACED
+    completed = sum(each[0] or each[2] for each in decided)
+    assert after == Balance(100_000_000 - completed * price, 0, completed * price)
+    assert used_by_key == completed * price
+
+
+def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:
+    async def act(database: Database) -> list[bool]:
+        async with database.transaction() as connection:
+            first, second = [await add_unqueued(connection, payer, number) for number in range(2)]
+        return [
+            await settle.complete(database, first, outcome(first), NO_JOB),
+            await settle.complete(database, first, outcome(first), NO_JOB),
+            await settle.fail(database, first, ErrorCode.SERVICE_ERROR, "Late", NO_JOB),
+            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Lost", NO_JOB),
+            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Late", NO_JOB),
+            await settle.complete(database, second, outcome(second), NO_JOB),
+        ]
+
+    assert on_database(service, act) == [True, False, False, True, False, False]
+    assert on_database(service, lambda database: balance(database, payer)) == (Balance(99_974_000, 0, 26_000), 26_000)
+
+
+def test_a_task_whose_hold_is_resolved_is_not_ended_and_one_that_ended_is_not_charged(
+    service: Service, payer: Payer
+) -> None:
+    """Neither can come about; if it did, nothing would be made worse."""
+
+    async def act(database: Database) -> list[bool]:
+        async with database.transaction() as connection:
+            resolved, ended = [await add_unqueued(connection, payer, number, 0) for number in range(2)]
+            await connection.execute(
+                "UPDATE holds SET state = 'released', resolved_at = now() WHERE task_id = %s", (resolved,)
+            )
+            await connection.execute(
+                "UPDATE tasks SET status = 'failed', ended_at = now(), error_code = '', error_message = '' WHERE id = %s",
+                (ended,),
+            )
+            tried = [
+                attempt
+                for task_id in (resolved, ended)
+                for attempt in (
+                    await endings.complete(connection, task_id, outcome(task_id), NO_JOB),
+                    await endings.fail(connection, task_id, ErrorCode.SERVICE_ERROR, "Lost"),
+                )
+            ]
+            states = await connection.execute(
+                "SELECT status, state FROM tasks JOIN holds ON task_id = id WHERE id = ANY (%s) ORDER BY status",
+                ([resolved, ended],),
+            )
+            assert await states.fetchall() == [("failed", "open"), ("processing", "released")]
+            raise Undone(tried)
+
+    with pytest.raises(Undone) as undone:
+        on_database(service, act)
+    assert undone.value.args[0] == [False] * 4
+
+
+def test_a_grant_with_the_same_cause_adds_once(service: Service, payer: Payer) -> None:
+    async def act(database: Database) -> Balance:
+        for _ in range(3):
+            async with database.transaction() as connection:
+                await ledger.grant(connection, payer.account_id, 5, f"gift-{payer.name}")
+        return (await balance(database, payer))[0]
+
+    assert on_database(service, act) == Balance(100_000_005, 0, 0)
+
+
+def test_an_overdraft_undoes_all_of_its_transaction(service: Service, account: str) -> None:
+    poor = opened(service, account, "0.025999")
+
+    async def act(database: Database) -> Balance:
+        with pytest.raises(InsufficientQuota):
+            async with database.transaction() as connection:
+                await add_unqueued(connection, poor, 0)
+        return (await balance(database, poor))[0]
+
+    assert on_database(service, act) == Balance(25_999, 0, 0)
+
+
+def test_a_grant_reaches_a_running_service(service: Service, account: str) -> None:
+    with service.client(service.new_key(account, "0.025")) as client:
+        assert client.post(GENERATIONS, json=ORDER).status_code == 402
+        told = service.cli("credits", "grant", "--account", account, "0.001").stdout
+        assert told == f'Account "{account}" has 0.001 credits more.\n'
+        assert finish(client, submit(client)["id"])["status"] == "completed"
+        assert client.get("/v1/credits").json()["data"]["user"] == {"remaining_credits": 0, "used_credits": 0.026}
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1.0000001", "NaN", "1e999999", "1_000", "lots", "1000000001"])
+def test_an_amount_that_is_none_is_refused_in_a_sentence(service: Service, amount: str) -> None:
+    told = service.cli("credits", "grant", "--account", "default", "--", amount, check=False)
+    assert told.returncode == 2
+    assert (
+        "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5"
+        in told.stderr
+    )
+
+
+def test_credits_for_an_account_that_is_none_are_refused(service: Service) -> None:
+    told = service.cli("credits", "grant", "--account", "nobody", "1", check=False)
+    assert told.returncode == 1
+    assert "There is no account of that name" in told.stderr
+
+
+def test_the_audit_names_what_is_broken_and_fails(service: Service, payer: Payer) -> None:
+    shift = "UPDATE accounts SET available_microcredits = available_microcredits + %s WHERE id = %s"
+    with service.database() as connection:
+        connection.execute(shift, (1, payer.account_id))
+    try:
+        told = service.cli("credits", "audit", check=False)
+    finally:
+        with service.database() as connection:
+            connection.execute(shift, (-1, payer.account_id))
+    assert told.returncode == 1
+    assert f"BROKEN  an account's balance is the sum of its entries\n          {payer.name}\n" in told.stdout
+    assert "holds   no balance is negative\n" in told.stdout
+    assert "1 findings" in told.stderr

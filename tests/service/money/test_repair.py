@@ -1,0 +1,116 @@
+"""`easel credits repair`: balances and counts that were made wrong by hand are shown, and set right beside the service."""
+
+import re
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Final
+
+import pytest
+
+from tests.support.faults import load
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import Service, finish, submit
+
+COUNTS_BY_HAND: Final = """
+    SET LOCAL easel.is_repairing = 'true';
+    UPDATE api_keys SET used_microcredits = 5, reserved_microcredits = 7000000, unfinished = 12
+    WHERE account_id = (SELECT id FROM accounts WHERE name = %(account)s)
+"""
+BALANCE_BY_HAND: Final = """
+    UPDATE accounts SET available_microcredits = available_microcredits + 1000000, used_microcredits = 0
+    WHERE name = %(account)s
+"""
+
+
+def change(service: Service, account: str, *statements: str) -> None:
+    with service.database() as connection:
+        for statement in "".join(statements).split(";"):
+            connection.execute(statement.encode(), {"account": account})
+
+
+def repair(service: Service, *options: str) -> CompletedProcess[str]:
+    return service.cli("credits", "repair", *options, check=False)
+
+
+def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_after(
+    service: Service, account: str
+) -> None:
+    with service.client(service.new_key(account)) as client:
+        finish(client, submit(client)["id"])
+    change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND)
+    audited = service.cli("credits", "audit", check=False)
+    assert audited.returncode == 1
+    assert audited.stdout.count("BROKEN") == 3
+    assert "`easel credits repair` shows what can be set right" in audited.stderr
+
+    shown = repair(service)
+    assert shown.returncode == 0, shown.stderr
+    balance, counts, summary = shown.stdout.splitlines()
+    assert balance == f'Account "{account}": available 100.974 becomes 99.974, used 0 becomes 0.026'
+    wrong = "used 0.000005 becomes 0.026, reserved 7 becomes 0, unfinished 12 becomes 0"
+    assert re.fullmatch(rf'Key \d+ of account "{account}": {wrong}', counts)
+    assert summary == "To repair: 2. Nothing is changed yet; `easel credits repair --apply` changes it."
+    assert repair(service).stdout == shown.stdout
+
+    applied = repair(service, "--apply")
+    assert applied.stdout.splitlines() == [balance, counts, "Repaired: 2."]
+    assert service.cli("audit", "--account", account).stdout.count("credits_repaired") == 2
+    service.audit()
+    for options in ([], ["--apply"]):
+        again = repair(service, *options)
+        assert again.returncode == 0
+        assert again.stdout == "Nothing to repair: balances and counts are what the ledger and the holds say.\n"
+
+
+def test_a_repair_beside_orders_and_drawings_leaves_every_count_right(service: Service, account: str) -> None:
+    key = service.new_key(account)
+    with load(service, key, clients=4, every_s=0.001) as met:
+        for _ in range(2):
+            change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND)
+            assert repair(service, "--apply").returncode == 0
+    assert set(met.statuses) == {200}
+    with service.client(key) as client:
+        for task_id in met.accepted:
+            assert finish(client, task_id)["status"] == "completed"
+    service.audit()
+
+
+def test_a_task_ends_though_its_keys_counts_were_too_low(two_webs: Fleet) -> None:
+    issued = two_webs.issue()
+    with two_webs.client(issued.key) as client:
+        task_id = submit(client)["id"]
+        change(two_webs, issued.account, COUNTS_BY_HAND.replace("7000000", "0").replace("12", "0"))
+        assert client.post(f"/v1/tasks/{task_id}/cancel").status_code == 200
+    assert "used 0.000005 becomes 0\n" in repair(two_webs, "--apply").stdout
+    two_webs.audit()
+
+
+def test_a_ledger_that_adds_up_to_less_than_nothing_is_not_repaired(service: Service, account: str) -> None:
+    service.new_key(account, "1")
+    entry = "INSERT INTO ledger (account_id, kind, amount_microcredits, cause) SELECT id, 'capture', 5, %(account)s"
+    with service.database() as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(f"{entry} FROM accounts WHERE name = %(account)s".encode(), {"account": account})
+    try:
+        refused = repair(service, "--apply")
+        assert refused.returncode == 1
+        assert f'The entries of account "{account}" add up to less than nothing' in refused.stderr
+    finally:
+        with service.database() as connection:
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute("DELETE FROM ledger WHERE cause = %s", (account,))
+    service.audit()
+
+
+@pytest.mark.parametrize("change", ["unfinished = 40", "reserved_microcredits = 0, unfinished = unfinished - 1"])
+def test_counts_that_a_statement_of_an_earlier_version_writes_are_ignored(
+    service: Service, new_key: Callable[..., str], change: str
+) -> None:
+    new_key()
+    with service.database() as connection:
+        connection.execute(f"UPDATE api_keys SET name = 'changed', {change}".encode())
+        changed = connection.execute(
+            "SELECT count(*) FROM api_keys WHERE name = 'changed' AND unfinished = 40"
+        ).fetchone()
+        connection.rollback()
+    assert changed == (0,)

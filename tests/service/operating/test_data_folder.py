@@ -1,0 +1,117 @@
+"""The data folder: one service on each, and none made by a command that only looks."""
+
+from pathlib import Path
+
+import pytest
+
+from easel.outside.data_folder import service_lock
+from easel.outside.data_folder.service_lock import AlreadyRunning
+from easel.outside.postgres import private_postgres
+from tests.service.operating.test_command_line import easel
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import Service, free_port
+
+LOOKING = (
+    ["credits", "show"], ["credits", "audit"], ["credits", "grant", "--account", "a", "1"], ["keys", "list"],
+    ["keys", "revoke", "1"], ["keys", "callback-secret", "--account", "a"], ["callbacks", "list"], ["moderation", "list"],
+    ["moderation", "count"], ["groups", "list"], ["groups", "assign", "a", "b"],
+)  # fmt: skip
+
+
+def refused(data_dir: Path, *arguments: str, status: int = 78) -> str:
+    ran = easel(*arguments, EASEL_DATA_DIR=str(data_dir))
+    assert ran.returncode == status, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    return ran.stderr
+
+
+@pytest.mark.parametrize("command", LOOKING, ids=" ".join)
+def test_what_only_looks_makes_nothing_and_names_the_folder(tmp_path: Path, command: list[str]) -> None:
+    folder = tmp_path / "typo"
+    assert refused(folder, *command) == (
+        f"Error: There is no data folder {folder}: name Easel's data folder with --data-dir or EASEL_DATA_DIR, "
+        "or make a new one there with `easel serve`.\n"
+    )
+    assert not folder.exists()
+
+
+def test_neither_does_a_backup(tmp_path: Path) -> None:
+    folder, file = tmp_path / "typo", tmp_path / "backup.tar"
+    assert f"There is no data folder {folder}: " in refused(folder, "backup", str(file))
+    assert not folder.exists()
+    assert not file.exists()
+
+
+def test_a_folder_that_is_not_there_is_one_before_its_first_start_and_is_not_made_by_the_doctor(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    asked = easel("doctor", EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank")
+    assert asked.returncode == 0, asked.stdout
+    assert f"ok       database   not started yet: there is no {folder}; `easel serve` makes it\n" in asked.stdout
+    assert not folder.exists()
+
+
+def test_a_folder_without_a_database_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    assert f"There is no Easel database in {tmp_path}: " in refused(tmp_path, "credits", "show")
+    assert easel("doctor", EASEL_DATA_DIR=str(tmp_path)).returncode == 78
+    assert [file.name for file in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_an_empty_folder_is_one_before_its_first_start_and_stays_empty(tmp_path: Path) -> None:
+    asked = easel("doctor", EASEL_DATA_DIR=str(tmp_path), EASEL_ENGINE="blank")
+    assert asked.returncode == 0, asked.stdout
+    assert f"none yet in {tmp_path}; the first start makes it" in asked.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_not_easels_is_not_made_so_by_looking(two_webs: Fleet) -> None:
+    with private_postgres.attach(two_webs.data_dir) as server, two_webs.database() as connection:
+        connection.autocommit = True
+        connection.execute("CREATE DATABASE elsewhere")
+        url = server.url.replace("/postgres?", "/elsewhere?")
+        own = {**_own(two_webs), "EASEL_DATABASE_URL": url}
+        said = [
+            easel(*command, **own)
+            for command in (["credits", "show"], ["secret", "reset"], ["secret", "reset", "--yes"])
+        ]
+        connection.execute("DROP DATABASE elsewhere")
+    for ran in said:
+        assert ran.returncode == 78
+        assert "This database has none of Easel's tables: name Easel's own (EASEL_DATABASE_URL" in ran.stderr
+
+
+def _own(fleet: Fleet) -> dict[str, str]:
+    return {name: value for name, value in fleet.environment.items() if name.startswith("EASEL_")}
+
+
+def test_a_second_service_says_where_the_first_one_is(service: Service) -> None:
+    assert service.process is not None
+    second = service.cli("serve", "--port", str(free_port()), check=False)
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"Error: Easel runs on {service.data_dir} already: process {service.process.pid}, at {service.url}. Use that one, "
+        "stop it first, or name another data folder (EASEL_DATA_DIR).\n"
+    )
+
+
+def test_so_it_does_with_a_database_of_ones_own(service: Service, two_webs: Fleet) -> None:
+    own = {**_own(two_webs), "EASEL_DATA_DIR": str(service.data_dir)}
+    second = easel("serve", "--port", str(free_port()), **own)
+    assert second.returncode == 1
+    assert f"Easel runs on {service.data_dir} already" in second.stderr
+
+
+def test_a_folder_is_free_again_when_its_service_has_gone(tmp_path: Path) -> None:
+    with service_lock.held(tmp_path) as lock:
+        with pytest.raises(AlreadyRunning, match="which is still starting"), service_lock.held(tmp_path):
+            pass
+        lock.announce("http://127.0.0.1:1")
+        with pytest.raises(AlreadyRunning, match=r"at http://127\.0\.0\.1:1\."), service_lock.held(tmp_path):
+            pass
+    with service_lock.held(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_keeps_nobody_from_starting() -> None:
+    with service_lock.held(Path("/proc/nowhere")) as lock:
+        lock.announce("http://127.0.0.1:1")

@@ -1,0 +1,118 @@
+"""A data folder that cannot be used is told as such, by what starts, by what only looks and by the doctor alike."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from easel.outside.data_folder import fault as data_folder_fault
+from tests.service.operating.test_command_line import easel
+from tests.support.running_service import environment, reachable_folder
+
+ANOTHER = "name another with EASEL_DATA_DIR or --data-dir"
+COMMANDS = (
+    ["serve", "--port", "0"],
+    ["credits", "show"],
+    ["keys", "create", "--account", "a"],
+    ["secret", "reset", "--yes"],
+)
+USER_ID = 54321
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+AS_USER = """
+import os, sys
+from pathlib import Path
+from easel.outside.data_folder import fault as data_folder_fault
+os.setuid(int(sys.argv[1]))
+print(data_folder_fault.fault(Path(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        yield folder
+
+
+def as_user(folder: Path) -> str:
+    """What another user than root is told of a folder."""
+    command = [sys.executable, "-c", AS_USER, str(USER_ID), str(folder)]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout.strip()
+
+
+def told(folder: Path) -> str:
+    """The one sentence that all of them say."""
+    said = set()
+    for command in COMMANDS:
+        ran = easel(*command, EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank")
+        assert ran.returncode == 78, ran.stdout
+        said.add(ran.stderr.removeprefix("Error: ").strip())
+    asked = easel("doctor", EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank")
+    assert asked.returncode == 78
+    found = re.search(r"^MISSING +data +(.*)$", asked.stdout, re.MULTILINE)
+    assert found is not None, asked.stdout
+    assert "ok       storage" not in asked.stdout
+    [sentence] = said
+    assert sentence == found[1]
+    return sentence
+
+
+def test_a_file_is_told(room: Path) -> None:
+    (room / "file").touch()
+    assert told(room / "file") == f"The data folder {room}/file is a file: {ANOTHER}."
+
+
+def test_a_link_to_nowhere_is_told(room: Path) -> None:
+    (room / "link").symlink_to("/nowhere/at/all")
+    assert told(room / "link") == (
+        f"The data folder {room}/link is a link to /nowhere/at/all, which is not there: {ANOTHER}."
+    )
+
+
+def test_what_lies_below_a_file_or_a_link_to_nowhere_is_told(room: Path) -> None:
+    (room / "file").touch()
+    (room / "link").symlink_to(room / "gone")
+    assert data_folder_fault.fault(room / "file" / "x" / "y") == (
+        f"The data folder {room}/file/x/y cannot be made, as {room}/file is a file: {ANOTHER}."
+    )
+    assert data_folder_fault.fault(room / "link" / "x") == (
+        f"The data folder {room}/link/x cannot be made, as {room}/link is a link to {room}/gone, which is not there: {ANOTHER}."
+    )
+
+
+def test_a_folder_that_is_there_or_can_be_made_has_no_fault(room: Path) -> None:
+    (room / "link").symlink_to(room)
+    for folder in (room, room / "new" / "deep", room / "link", room / "link" / "new"):
+        assert data_folder_fault.fault(folder) is None
+
+
+@needs_root
+def test_a_folder_of_somebody_else_is_told_with_whose_it_is(room: Path) -> None:
+    assert as_user(room) == (
+        f"The data folder {room} cannot be written by user {USER_ID}: it belongs to user root. "
+        f"Run Easel as that user, or {ANOTHER}."
+    )
+    assert as_user(room / "new") == (
+        f"The data folder {room}/new is not there and cannot be made by user {USER_ID} in {room}: {ANOTHER}."
+    )
+    room.chmod(0o700)
+    assert as_user(room / "new").startswith(f"The data folder {room}/new cannot be looked into by user {USER_ID} (Perm")
+
+
+@needs_root
+def test_a_folder_of_ones_own_without_the_right_to_write_is_told_what_to_type(room: Path) -> None:
+    mine = room / "mine"
+    mine.mkdir(mode=0o555)
+    os.chown(mine, USER_ID, USER_ID)
+    assert f"type `chmod u+rwx {mine}`, or {ANOTHER}." in as_user(mine)
+    shutil.rmtree(mine)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_a_file_system_that_takes_no_folder_is_told_by_what_would_make_one() -> None:
+    ran = easel("serve", "--port", "0", EASEL_DATA_DIR="/proc/nowhere", EASEL_ENGINE="blank")
+    assert ran.stderr.startswith("Error: The data folder /proc/nowhere ")

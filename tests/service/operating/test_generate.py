@@ -1,0 +1,325 @@
+"""`easel generate` as a user meets it: files, refusals, interruptions."""
+
+import json
+import os
+import pty
+import re
+import resource
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.support.moderated import MESSAGE, POLICY, REFUSED
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import Service, environment, eventually
+from tests.support.tls_receiver import answering, tls_receiver
+
+
+def easel(*arguments: str, cwd: Path | str = ".", **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line without a service of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "easel", *arguments],
+        env=environment(**settings), cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def at_service(service: Service, account: str) -> dict[str, str]:
+    """The settings with which `easel generate` reaches the shared service."""
+    return {"EASEL_URL": service.url, "EASEL_API_KEY": service.new_key(account)}
+
+
+@contextmanager
+def drawing(fleet: Fleet, key: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A running `easel generate` whose task no worker takes."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "easel", "generate", "a cat", "-o", "cat.webp"],
+        env=environment(EASEL_URL=fleet.url, EASEL_API_KEY=key), text=True, **options,
+    )  # fmt: skip
+    try:
+        with fleet.client(key) as client:
+            eventually(lambda: client.get("/v1/tasks").json()["total"] == 1)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def only_task(fleet: Fleet, key: str) -> dict[str, Any]:
+    with fleet.client(key) as client:
+        (listed,) = client.get("/v1/tasks").json()["data"]
+        task: dict[str, Any] = client.get(f"/v1/tasks/{listed['id']}").json()
+    return task
+
+
+def assert_cancelled_and_free(fleet: Fleet, key: str) -> None:
+    eventually(lambda: only_task(fleet, key)["status"] == "failed")
+    task = only_task(fleet, key)
+    assert task["error"]["code"] == "request_cancelled"
+    with fleet.client(key) as client:
+        assert client.get("/v1/credits").json()["data"]["user"] == {"remaining_credits": 100, "used_credits": 0}
+
+
+def test_generate_writes_the_picture_and_says_what_it_is(at_service: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "storm.png"
+    drawn = easel("generate", "a storm", "-o", str(file), "--size", "16:9", "--seed", "7", **at_service)
+    with Image.open(file) as picture:
+        assert (picture.format, picture.size) == ("PNG", (1280, 720))
+    assert "1280x720, seed 7, z-image-turbo drawn by blank in " in drawn.stdout
+    assert str(file) in drawn.stdout
+
+
+def test_the_next_step_that_serve_prints_works_in_another_terminal(service: Service, tmp_path: Path) -> None:
+    said = service.log_file.read_text().split("try it in another terminal:")[1]
+    typed = "\n".join(line.strip() for line in said.strip().splitlines()[:2])
+    drawn = subprocess.run(
+        ["/bin/sh", "-e"], input=typed, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "picture.webp").exists()
+
+
+def test_a_refusal_is_told_in_the_services_words(at_service: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "x.webp"
+    refused = easel("generate", "x", "-o", str(file), "--size", "9:1", **at_service)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: size must be one of")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("ending", ["/", "/v1", "/v1/", "/openai/v1"])
+def test_the_address_may_end_as_other_clients_write_it(at_service: dict[str, str], tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "x.webp"
+    url = at_service["EASEL_URL"] + ending
+    drawn = easel("generate", "x", "-o", str(file), "--size", "376x376", **at_service | {"EASEL_URL": url})
+    assert drawn.returncode == 0, drawn.stderr
+    assert file.exists()
+
+
+def test_a_file_that_exists_is_replaced_only_when_told_to(at_service: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "mine.webp"
+    file.write_text("mine")
+    refused = easel("generate", "x", "-o", str(file), "--size", "376x376", **at_service)
+    assert refused.returncode == 2
+    assert f"{file} exists" in refused.stderr.replace("\n", "")
+    assert "--force" in refused.stderr
+    assert file.read_text() == "mine"
+    assert easel("generate", "x", "-o", str(file), "--size", "376x376", "--force", **at_service).returncode == 0
+    assert file.read_bytes().startswith(b"RIFF")
+
+
+def test_pictures_without_a_name_are_numbered(at_service: dict[str, str], tmp_path: Path) -> None:
+    for name in ("picture.webp", "picture-2.webp", "picture-3.webp"):
+        drawn = easel("generate", "x", "--size", "376x376", cwd=tmp_path, **at_service)
+        assert str(tmp_path / name) in drawn.stdout, drawn.stderr
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_without_a_key_it_says_how_to_get_one(tmp_path: Path) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"))
+    assert refused.returncode == 2
+    assert "easel keys create" in refused.stderr
+
+
+@pytest.mark.parametrize("key", ["", " ", "\r\n"])
+def test_a_blank_key_is_none(tmp_path: Path, key: str) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--key", key)
+    assert refused.returncode == 2
+    assert "easel keys create" in refused.stderr
+
+
+@pytest.mark.parametrize("key", ["sk-easel-a b", "sk-easel-a\nb", "sk-easel-\x07", "schlüssel", "k" * 5000])
+def test_what_cannot_be_a_key_is_refused_before_anything_is_asked(tmp_path: Path, key: str) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--key", key, "--url", "http://127.0.0.1:9")
+    assert refused.returncode == 2
+    assert "This is no API key" in refused.stderr
+
+
+def test_blanks_and_line_ends_around_a_key_are_none_of_it(at_service: dict[str, str], tmp_path: Path) -> None:
+    key = f" {at_service['EASEL_API_KEY']}\r\n"
+    drawn = easel("generate", "x", "-o", str(tmp_path / "x.webp"), **at_service | {"EASEL_API_KEY": key})
+    assert drawn.returncode == 0, drawn.stderr
+
+
+@pytest.mark.parametrize("timeout", ["nan", "inf", "-inf", "-1", "0.5", "86401", "soon"])
+def test_a_time_that_nobody_can_wait_is_refused(tmp_path: Path, timeout: str) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--key", "k", "--timeout", timeout)
+    assert refused.returncode == 2
+    assert "it takes a number of seconds from 1 to 86400." in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("output", ["/proc/x.png", f"{'x' * 300}.png", "/nowhere/x.png", "/dev/null/x.png"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path: Path, output: str) -> None:
+    refused = easel("generate", "x", "-o", output, "--key", "k", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "cannot be written" in refused.stderr or "There is no folder" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_leads_nowhere_is_replaced_only_when_told_to(at_service: dict[str, str], tmp_path: Path) -> None:
+    link, file = tmp_path / "link.webp", tmp_path / "file.webp"
+    link.symlink_to(file)
+    asked = ("generate", "x", "-o", str(link), "--size", "376x376")
+    assert "exists" in easel(*asked, **at_service).stderr
+    assert easel(*asked, "--force", **at_service).returncode == 0
+    assert link.is_symlink()
+    assert file.read_bytes().startswith(b"RIFF")
+
+
+def test_a_replaced_file_keeps_its_rights(at_service: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "mine.webp"
+    file.touch(mode=0o600)
+    assert easel("generate", "x", "-o", str(file), "--size", "376x376", "--force", **at_service).returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["new", "replaced"])
+def test_a_picture_that_is_written_only_in_part_leaves_nothing_and_takes_nothing_away(
+    at_service: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    file = tmp_path / "mine.webp"
+    if arguments:
+        file.write_text("mine")
+    failed = subprocess.run(
+        [sys.executable, "-m", "easel", "generate", "x", "-o", str(file), *arguments],
+        env=environment(PYTHONDONTWRITEBYTECODE="1", **at_service), capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+    )  # fmt: skip
+    assert failed.returncode == 1
+    assert "cannot be written (File too large); for 24 hours the picture is at http" in failed.stderr
+    assert [each.read_text() for each in tmp_path.iterdir()] == (["mine"] if arguments else [])
+
+
+def test_a_report_that_cannot_be_printed_is_told_and_the_picture_kept(
+    at_service: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "cat.webp"
+    with Path("/dev/full").open("w") as full:
+        drawn = subprocess.run(
+            [sys.executable, "-m", "easel", "generate", "a cat", "-o", str(file), "--size", "376x376"],
+            env=environment(**at_service), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert drawn.returncode == 1
+    said = drawn.stderr.splitlines()[-1]
+    assert said == f"Error: The picture is in {file}, but standard output cannot be written (No space left on device)."
+    assert file.read_bytes().startswith(b"RIFF")
+
+
+def test_a_refused_prompt_is_told_in_one_sentence(at_service: dict[str, str], tmp_path: Path) -> None:
+    refused = easel("generate", REFUSED, "-o", str(tmp_path / "x.webp"), **at_service)
+    assert refused.returncode == 1
+    assert re.search(r"^Error: The prompt was refused: [a-z ]+\. Nothing was charged\.$", refused.stderr, re.MULTILINE)
+
+
+def test_a_prompt_that_is_refused_at_once_is_told_in_one_sentence(tmp_path: Path) -> None:
+    error = {"code": POLICY, "message": MESSAGE.format("prompt", "sexual"), "type": "invalid_request_error"}
+    body = json.dumps({"error": error}).encode()
+    head = f"HTTP/1.1 400 Bad Request\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+    with tls_receiver(answering(head + body), None) as other:
+        url = f"http://127.0.0.1:{other.port}"
+        refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", url, "--key", "k")
+    assert refused.stderr == "Error: The prompt was refused: sexual. Nothing was charged.\n"
+
+
+def test_a_model_that_the_key_may_not_use_is_told_with_those_that_it_may(
+    at_service: dict[str, str], tmp_path: Path
+) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--model", "sdxl", **at_service)
+    assert refused.returncode == 1
+    assert refused.stderr == "Error: This API key may not use the model sdxl; it may use z-image-turbo.\n"
+
+
+def test_a_key_that_the_service_does_not_know_is_told_with_how_to_make_one(service: Service, tmp_path: Path) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", service.url, "--key", "sk-easel-x")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: The service does not accept this API key")
+    assert "`easel keys create` makes one" in refused.stderr
+
+
+def test_an_address_below_the_services_own_is_told_to_be_no_base(at_service: dict[str, str], tmp_path: Path) -> None:
+    url = at_service["EASEL_URL"] + "/v1/images/generations"
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), **at_service | {"EASEL_URL": url})
+    assert refused.returncode == 1
+    assert "EASEL_URL or --url must be the service's base address" in refused.stderr
+
+
+def test_where_nothing_answers_it_asks_whether_the_service_runs(tmp_path: Path) -> None:
+    failed = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", "http://127.0.0.1:9", "--key", "k")
+    assert failed.returncode == 1
+    assert "http://127.0.0.1:9 cannot be reached" in failed.stderr
+    assert "is `easel serve` running there?" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_proxy_that_took_the_request_is_named(tmp_path: Path) -> None:
+    failed = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", "http://easel.example", "--key", "k",
+                   HTTP_PROXY="http://user:hunter2@127.0.0.1:9")  # fmt: skip
+    assert failed.returncode == 1
+    assert (
+        "The proxy that HTTP_PROXY names could not be reached. NO_PROXY=easel.example goes around it." in failed.stderr
+    )
+    assert "hunter2" not in failed.stderr
+
+
+def test_a_file_whose_format_it_cannot_tell_is_refused(tmp_path: Path) -> None:
+    refused = easel("generate", "x", "-o", str(tmp_path / "x.gif"), "--key", "k")
+    assert refused.returncode == 2
+    assert ".webp, .png, .jpg" in refused.stderr
+
+
+def test_an_interrupted_drawing_is_cancelled_and_free(two_webs: Fleet, tmp_path: Path) -> None:
+    key = two_webs.issue("interrupted").key
+    with drawing(two_webs, key, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "is cancelled; nothing was charged" in said
+    assert list(tmp_path.iterdir()) == []
+    assert_cancelled_and_free(two_webs, key)
+
+
+def test_a_closed_terminal_cancels_the_drawing(two_webs: Fleet, tmp_path: Path) -> None:
+    key = two_webs.issue("closed").key
+    ours, theirs = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    with drawing(
+        two_webs, key, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal
+    ) as process:
+        os.close(theirs)
+        os.close(ours)  # the kernel hangs the terminal up
+        process.wait(timeout=30)
+    assert process.returncode != 0
+    assert_cancelled_and_free(two_webs, key)
+
+
+def test_giving_up_waiting_cancels_the_drawing(two_webs: Fleet, tmp_path: Path) -> None:
+    key = two_webs.issue("impatient").key
+    left = easel(
+        "generate", "x", "-o", str(tmp_path / "x.webp"), "--timeout", "1", EASEL_URL=two_webs.url, EASEL_API_KEY=key
+    )
+    assert left.returncode == 1
+    assert "has not ended within 1 seconds" in left.stderr
+    assert "is cancelled; nothing was charged" in left.stderr.replace("\n", " ")
+    assert_cancelled_and_free(two_webs, key)
+
+
+@pytest.mark.parametrize("prompt", [" ", "\t\n ", "\u3000", "\u00a0\u2003", "\u200b", "\ufeff\u2060 "])
+def test_a_blank_prompt_is_refused(at_service: dict[str, str], tmp_path: Path, prompt: str) -> None:
+    refused = easel("generate", prompt, "-o", str(tmp_path / "x.webp"), **at_service)
+    assert refused.returncode == 1
+    assert "prompt must not be blank" in refused.stderr

@@ -1,0 +1,51 @@
+"""What `easel serve` says when it starts, and when it cannot."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from easel.outside.open_files import FILES_MIN
+from tests.service.operating.test_command_line import easel
+from tests.support.running_service import Service, reachable_folder
+
+PUBLIC_URL = "https://images.test/easel"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with reachable_folder() as made:
+        yield made
+
+
+def test_behind_a_public_address_it_says_where_it_listens_as_well(folder: Path) -> None:
+    with Service(folder, public_url=PUBLIC_URL) as service:
+        said = service.log_file.read_text()
+        assert f" is ready at {PUBLIC_URL} (engine blank; API page {PUBLIC_URL}/docs)." in said
+        assert f" It listens at {service.url}.\n" in said
+        assert f" EASEL_URL={service.url}\n" in said
+
+
+@pytest.mark.parametrize("files", [6, 20, FILES_MIN - 1])
+@pytest.mark.parametrize("command", ["serve --port 0", "credits show"])
+def test_too_few_files_are_told_with_how_many_it_takes(folder: Path, files: int, command: str) -> None:
+    service = Service(folder)
+    line = f"ulimit -n {files} && exec {sys.executable} -m easel {command}"
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line], env=service.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 78
+    assert ran.stderr == (
+        f"Error: This process may open only {files} files: raise `ulimit -n`, to {FILES_MIN} at least.\n"
+    )
+
+
+def test_programs_that_are_not_there_are_told_by_the_variable_that_names_them(folder: Path) -> None:
+    for command in (["serve", "--port", "0"], ["keys", "create", "--account", "a"]):
+        ran = easel(*command, EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank", EASEL_POSTGRES_BIN="/tmp")
+        assert ran.stderr.endswith(
+            "Error: EASEL_POSTGRES_BIN names /tmp, which has no program postgres: "
+            "name the folder of a PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL.\n"
+        )

@@ -1,0 +1,378 @@
+"""Fair shares: whoever has many tasks waiting does not keep others waiting, and is not kept waiting for ever.
+
+The 5,000 tasks of the big account are put into the database by statements: the rows and tags that accepting them one
+by one would leave. All other tasks come through the front door or through the store's own functions.
+"""
+
+import asyncio
+import itertools
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from easel.domain import task as task_rules
+from easel.domain.order import Order
+from easel.domain.secret import Secret
+from easel.domain.task import ErrorCode
+from easel.outside.postgres import private_postgres
+from easel.store import acceptance, accounts, endings, queue, schema, tasks
+from easel.store.acceptance import NewTask
+from easel.store.accounts import NewKey
+from easel.store.database import Connection
+from easel.store.tasks import Task
+from tests.support.faults import await_draw, events
+from tests.support.running_fleet import Fleet
+from tests.support.running_service import eventually, finish, reachable_folder, submit
+
+_Answer = TypeVar("_Answer")
+MANY: Final = 5_000
+STEP_S: Final = 0.015
+TAG_MAX: Final = 2**31 - 1
+ACCOUNTS: Final = 4
+
+
+@dataclass
+class Crowd:
+    """A service with one worker and one account that has thousands of tasks waiting."""
+
+    fleet: Fleet
+    big_key: str
+
+    def started(self) -> list[str]:
+        """The ids of tasks in the order in which their drawing began."""
+        return [line["task_id"] for line in events(self.fleet, "draw_started")]
+
+    def await_draws(self, count: int) -> None:
+        """Wait until so many draws have begun."""
+        eventually(lambda: len(self.started()) >= count)
+
+    @contextmanager
+    def nobody_draws(self) -> Iterator[None]:
+        """The worker is frozen meanwhile; not for long, or it would be taken for dead."""
+        self.fleet.workers[0].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.fleet.workers[0].send_signal(signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Iterator[Crowd]:
+    with reachable_folder() as folder, Fleet(folder, [{}], unfinished_max="100000") as running:
+        big = running.issue()
+        queue_many(running, big.id, MANY)
+        running.audit()
+        running.start_worker({"blank_step_s": str(STEP_S)})
+        yield Crowd(running, big.key)
+
+
+def queue_many(fleet: Fleet, api_key_id: int, count: int) -> None:
+    """What accepting so many tasks of one key leaves in an idle service's database; at no price."""
+    with fleet.database() as connection:
+        connection.execute(
+            """
+            INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
+                model, prompt, width_px, height_px, seed, nsfw_check, output_format, estimated_time_s, tag)
+            SELECT 'task-unified-1700000000-' || lpad(number::text, 8, '0'), account_id, api_keys.id, 'req-many',
+                'http://127.0.0.1', 'default', 0, 'z-image-turbo', 'one of many', 376, 376, number, false, 'webp', 1,
+                2 * number - 1
+            FROM api_keys, generate_series(1, %s) AS number WHERE api_keys.id = %s
+            """,
+            (count, api_key_id),
+        )
+        connection.execute(
+            "INSERT INTO holds (task_id, account_id, amount_microcredits) SELECT id, account_id, 0 FROM tasks"
+        )
+        connection.execute(
+            """
+            SELECT procrastinate_defer_jobs_v1(array_agg(ROW('draw', 'draw', -tag, NULL, id,
+                jsonb_build_object('task_id', id), NULL)::procrastinate_job_to_defer_v1 ORDER BY tag))
+            FROM tasks
+            """
+        )
+        connection.execute("UPDATE api_keys SET unfinished = %s WHERE id = %s", (count, api_key_id))
+
+
+def test_5000_waiting_tasks_of_one_account_delay_anothers_one_by_one_draw_at_most(crowd: Crowd) -> None:
+    with crowd.fleet.client(crowd.fleet.issue().key) as client:
+        for _ in range(6):
+            task = submit(client)
+            before = crowd.started()
+            assert finish(client, task["id"])["status"] == "completed"
+            order = crowd.started()
+            assert order.index(task["id"]) - len(before) <= 1, "draws that began between acceptance and this one's"
+            crowd.await_draws(len(order) + 2)
+
+
+def test_three_accounts_with_tasks_waiting_are_drawn_in_turn_and_the_big_one_with_them(crowd: Crowd) -> None:
+    each = 6
+    keys = [crowd.fleet.issue().key for _ in range(3)]
+    owners: dict[str, int] = {}
+    with crowd.nobody_draws():
+        for number, key in enumerate(keys):
+            for answer in crowd.fleet.race(key, each):
+                owners[answer.json()["id"]] = number
+    eventually(lambda: set(owners) <= set(crowd.started()))
+    order = crowd.started()
+    first, last = min(map(order.index, owners)), max(map(order.index, owners))
+    turns = [owners.get(task_id, 3) for task_id in order[first : last + 1]]
+    drawn = Counter[int]()
+    for turn in turns:
+        drawn[turn] += 1
+        assert max(drawn[number] for number in range(3)) - min(drawn[number] for number in range(3)) <= 1, turns
+        assert abs(drawn[3] - drawn[turn]) <= 2, turns
+    assert drawn == {0: each, 1: each, 2: each, 3: drawn[3]}
+
+
+def test_an_account_that_always_has_one_waiting_gets_its_share_and_no_more(crowd: Crowd) -> None:
+    rounds = 8
+    own = []
+    with crowd.fleet.client(crowd.fleet.issue().key) as client:
+        for _ in range(rounds):
+            own.append(submit(client)["id"])
+            await_draw(crowd.fleet, own[-1])
+    order = crowd.started()
+    between = order[order.index(own[0]) : order.index(own[-1])]
+    others = [task_id for task_id in between if task_id not in own]
+    assert rounds - 2 <= len(others) <= rounds + 2
+
+
+@dataclass
+class Line:
+    """The store's own functions on a real database, as a submission, a worker and a cancel use them."""
+
+    connection: Connection
+    keys: list[tuple[int, int]]
+    worker_id: int
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    waiting: list[Task] = field(default_factory=list)
+    jobs: dict[str, int] = field(default_factory=dict)
+
+    async def submit(self, account: int) -> Task:
+        account_id, api_key_id = self.keys[account]
+        new = NewTask(
+            id=task_rules.new_id(1_700_000_000, next(self.numbers)), account_id=account_id, api_key_id=api_key_id,
+            request_id="req-test", public_url="http://127.0.0.1", user_group="default", price_microcredits=0,
+            order=Order("z-image-turbo", "a heron"), seed=1, estimated_time_s=1, created_at=datetime.now(UTC),
+        )  # fmt: skip
+        task = await acceptance.accept(self.connection, new)
+        self.waiting.append(task)
+        return task
+
+    async def draw(self) -> Task | None:
+        """Take the next job as Procrastinate does, and begin its task."""
+        row = await self._row("SELECT id, queueing_lock FROM procrastinate_fetch_job_v2('{draw}', %s)", self.worker_id)
+        if row[0] is None:
+            return None
+        task = await tasks.begin(self.connection, str(row[1]))
+        assert task is not None
+        self.jobs[task.id] = int(str(row[0]))
+        self.waiting = [other for other in self.waiting if other.id != task.id]
+        return task
+
+    async def end(self, task: Task) -> None:
+        job_id = self.jobs.pop(task.id)
+        assert await endings.fail(self.connection, task.id, ErrorCode.SERVICE_ERROR, "it is only a test", job_id)
+
+    async def cancel_latest(self, account: int) -> None:
+        """Those before it would leave it at its place, behind what others have at theirs."""
+        task = [task for task in self.waiting if self.account(task) == account][-1]
+        self.waiting.remove(task)
+        assert await endings.fail(self.connection, task.id, ErrorCode.REQUEST_CANCELLED, "it is only a test")
+        assert await queue.take_off_waiting(self.connection, task.id)
+
+    async def set_clock(self, tag: int) -> None:
+        await self.connection.execute("SELECT setval('fair_share_clock', %s)", (tag,))
+
+    def has_waiting(self, account: int) -> bool:
+        return any(self.account(task) == account for task in self.waiting)
+
+    def account(self, task: Task) -> int:
+        return [account_id for account_id, _ in self.keys].index(task.account_id)
+
+    async def _row(self, question: str, *values: int) -> tuple[object, ...]:
+        row = await (await self.connection.execute(question.encode(), values)).fetchone()
+        assert row is not None
+        return row
+
+
+OnLine = Callable[[Callable[[Line], Awaitable[_Answer]]], _Answer]
+
+
+@pytest.fixture(scope="module")
+def on_line() -> Iterator[OnLine[None]]:
+    """Runs something on an empty line, and undoes it."""
+    with reachable_folder() as folder, private_postgres.attach(folder) as server, asyncio.Runner() as runner:
+        connection, keys, worker_id = runner.run(opened(server.url))
+
+        async def alone(act: Callable[[Line], Awaitable[None]]) -> None:
+            line = Line(connection, keys, worker_id)
+            async with connection.transaction(force_rollback=True):
+                await line.set_clock(0)
+                await act(line)
+
+        yield lambda act: runner.run(alone(act))
+        runner.run(connection.close())
+
+
+async def opened(url: str) -> tuple[Connection, list[tuple[int, int]], int]:
+    await schema.prepare(url, Secret("s" * 32))
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    keys = []
+    for number in range(ACCOUNTS):
+        account_id = await accounts.open_account(connection, f"account-{number}")
+        key = NewKey("", bytes([number]) * 32, "hint", (), None, None, None, None, None)
+        key_id, _ = await accounts.add_key(connection, account_id, key)
+        keys.append((account_id, key_id))
+    # No key's limits are counted here, only given back.
+    await connection.execute("UPDATE api_keys SET unfinished = 1000000")
+    row = await (await connection.execute("SELECT worker_id FROM procrastinate_register_worker_v1()")).fetchone()
+    assert row is not None
+    return connection, keys, int(row[0])
+
+
+class Workers:
+    """Draws the next task, so many at once; whether there was one."""
+
+    def __init__(self, line: Line, draws_at_once: int) -> None:
+        self._line = line
+        self._draws_at_once = draws_at_once
+        self._drawing: list[Task] = []
+        self._shares = Shares(line)
+
+    async def __call__(self) -> bool:
+        if len(self._drawing) == self._draws_at_once:
+            await self._line.end(self._drawing.pop(0))
+        self._shares.before_draw()
+        task = await self._line.draw()
+        if task is None:
+            return False
+        self._shares.drawn(task)
+        self._drawing.append(task)
+        return True
+
+
+class Shares:
+    """Whether draws were fair: of two accounts that both have tasks waiting at every one of them, neither gets more than
+    two ahead of the other."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._ahead: dict[tuple[int, int], int] = {}
+
+    def before_draw(self) -> None:
+        pairs = itertools.combinations(range(ACCOUNTS), 2)
+        waiting = [pair for pair in pairs if all(map(self._line.has_waiting, pair))]
+        self._ahead = {pair: self._ahead.get(pair, 0) for pair in waiting}
+
+    def drawn(self, task: Task) -> None:
+        account = self._line.account(task)
+        for pair in self._ahead:
+            if account in pair:
+                self._ahead[pair] += 1 if account == pair[0] else -1
+        assert max(map(abs, self._ahead.values()), default=0) <= 2, self._ahead
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("submit"), st.integers(0, ACCOUNTS - 1), st.integers(1, 5)),
+        st.tuples(st.just("draw"), st.integers(1, 4), st.just(0)),
+        st.tuples(st.just("cancel"), st.integers(0, ACCOUNTS - 1), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=40)
+@given(steps=steps, draws_at_once=st.integers(1, 3))
+def test_whoever_has_tasks_waiting_gets_an_equal_share_and_everything_is_drawn_in_the_end(
+    on_line: OnLine[None], steps: list[tuple[str, int, int]], draws_at_once: int
+) -> None:
+    async def play(line: Line) -> None:
+        draw = Workers(line, draws_at_once)
+        for what, number, count in steps:
+            if what == "submit":
+                for _ in range(count):
+                    await line.submit(number)
+            elif what == "cancel" and line.has_waiting(number):
+                await line.cancel_latest(number)
+            elif what == "draw":
+                for _ in range(number):
+                    await draw()
+        left = len(line.waiting)
+        assert [await draw() for _ in range(left + 1)] == [True] * left + [False]
+
+    on_line(play)
+
+
+def test_a_newcomer_overtakes_whoever_has_many_waiting_and_nobody_who_came_before_with_one(
+    on_line: OnLine[None],
+) -> None:
+    async def play(line: Line) -> None:
+        for _ in range(50):
+            await line.submit(0)
+        await line.draw()
+        newcomers = [await line.submit(account) for account in (1, 2, 3)]
+        drawn = [await line.draw() for _ in newcomers]
+        assert [task.id for task in drawn if task is not None] == [task.id for task in newcomers]
+
+    on_line(play)
+
+
+def test_an_endless_stream_of_newcomers_does_not_starve_the_tail_of_who_has_many(on_line: OnLine[None]) -> None:
+    async def play(line: Line) -> None:
+        tail = [await line.submit(0) for _ in range(10)][-1]
+        drawn = []
+        while tail in line.waiting:
+            for account in (1, 2, 3):
+                if not line.has_waiting(account):
+                    await line.submit(account)
+            task = await line.draw()
+            assert task is not None
+            drawn.append(task)
+            await line.end(task)
+        assert len(drawn) <= 10 * ACCOUNTS + ACCOUNTS
+
+    on_line(play)
+
+
+def test_ordering_and_cancelling_again_and_again_brings_nobody_forward(on_line: OnLine[None]) -> None:
+    async def play(line: Line) -> None:
+        for _ in range(20):
+            await line.submit(0)
+        drawn = Counter[int]()
+        for _ in range(20):
+            if not line.has_waiting(1):
+                await line.submit(1)
+                await line.cancel_latest(1)
+                await line.submit(1)
+            task = await line.draw()
+            assert task is not None
+            drawn[line.account(task)] += 1
+        assert abs(drawn[0] - drawn[1]) <= 2
+
+    on_line(play)
+
+
+def test_tags_begin_anew_when_nobody_is_in_line_and_never_leave_what_a_priority_can_be(on_line: OnLine[None]) -> None:
+    async def play(line: Line) -> None:
+        assert (await line.submit(0)).tag == 1
+        await line.connection.execute("UPDATE tasks SET tag = %s", (TAG_MAX - 3,))
+        await line.connection.execute("UPDATE procrastinate_jobs SET priority = %s", (3 - TAG_MAX,))
+        await line.set_clock(TAG_MAX)
+        last = [await line.submit(account) for account in (0, 0, 0, 1, 1, 1, 2)]
+        assert all(task.tag <= TAG_MAX for task in last)
+        drawn = [await line.draw() for _ in range(8)]
+        assert None not in drawn
+        assert (await line.submit(0)).tag == 1
+
+    on_line(play)

@@ -1,0 +1,91 @@
+"""Many reads at once share statements, and each gets what is its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from easel.live.task_reader import TaskReader
+from easel.outside.postgres import private_postgres
+from easel.store.database import TRANSACTION_TIMEOUT_S, Connection, Database, DatabaseUnavailable
+from tests.support.running_service import Service, finish, free_port, submit
+
+TASKS = 20
+READS = 400
+
+
+class CountingDatabase(Database):
+    """Counts how often it was read."""
+
+    times = 0
+
+    @asynccontextmanager
+    async def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
+        self.times += 1
+        async with super().reading(timeout_s) as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[CountingDatabase]:
+    database = CountingDatabase(url, 4)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def test_reads_at_once_share_statements_and_each_gets_its_own_accounts_task(service: Service, account: str) -> None:
+    with service.client(service.new_key(account)) as client:
+        ids = [submit(client)["id"] for _ in range(TASKS)]
+        for task_id in ids:
+            assert finish(client, task_id)["status"] == "completed"
+    with service.database() as connection:
+        row = connection.execute("SELECT id FROM accounts WHERE name = %s", (account,)).fetchone()
+    assert row is not None
+    owner, stranger = row[0], row[0] + 1_000_000
+
+    async def read(url: str) -> None:
+        async with opened(url) as database:
+            reader = TaskReader(database)
+            asked = [(owner if number % 3 else stranger, ids[number % TASKS]) for number in range(READS)]
+            found = await asyncio.gather(*(reader.find(*each) for each in asked))
+            assert database.times <= 3
+            for (account_id, task_id), task in zip(asked, found, strict=True):
+                assert (task is None) == (account_id == stranger)
+                assert task is None or task.id == task_id
+            assert await reader.find(owner, "task-unified-1-aaaaaaaa") is None
+
+    with private_postgres.attach(service.data_dir) as server:
+        asyncio.run(read(server.url))
+
+
+def test_whoever_asks_while_the_database_is_away_is_told_so_and_nobody_waits_for_ever() -> None:
+    async def read() -> None:
+        async with opened(f"postgresql://127.0.0.1:{free_port()}/nothing") as database:
+            reader = TaskReader(database)
+            for _ in range(2):
+                asked = asyncio.gather(
+                    *(reader.find(1, f"task-{number}") for number in range(10)), return_exceptions=True
+                )
+                answers = await asyncio.wait_for(asked, 30)
+                assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+
+    asyncio.run(read())
+
+
+def test_who_leaves_takes_nothing_from_those_who_wait_for_the_same_task(service: Service, account: str) -> None:
+    async def read(url: str) -> None:
+        async with opened(url) as database:
+            reader = TaskReader(database)
+            leaving, staying = (asyncio.create_task(reader.find(1, "task-unified-1-aaaaaaaa")) for _ in range(2))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            assert await staying is None
+
+    with private_postgres.attach(service.data_dir) as server:
+        asyncio.run(read(server.url))

@@ -1,0 +1,209 @@
+"""The reference page: complete, harmless, and well formed."""
+
+import copy
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from easel.web.reference import document as openapi
+from easel.web.reference import markup
+from easel.web.reference import page as reference
+from tests.support.running_service import Service
+
+BASE_URL = "https://easel.example"
+DOCUMENT = openapi.document()
+HOSTILE = '</code></p><script>alert(1)</script><img src="https://evil.example/x.png" onerror="x()"> "\'&'
+URL_ATTRIBUTES = {"src", "href", "action", "data", "poster", "srcset", "formaction", "background", "cite", "ping"}
+
+
+class Page(HTMLParser):
+    """What a page holds, and whether its elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.codes: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link"):
+            self._open.append(tag)
+        if tag == "code":
+            self.codes.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "code" in self._open:
+            self.codes[-1] += data
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(reference.page(DOCUMENT, BASE_URL))
+
+
+def test_the_page_begins_with_its_subject_and_links_to_its_contents(page: Page) -> None:
+    places = [tag if tag != "a" else attributes["href"] for tag, attributes in page.elements]
+    assert places.index("h1") < places.index("#contents") < places.index("nav")
+
+
+def property_names(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {name for each in node for name in property_names(each)}
+    if not isinstance(node, dict):
+        return set()
+    own = set(node["properties"]) if isinstance(node.get("properties"), dict) else set()
+    return own | {name for value in node.values() for name in property_names(value)}
+
+
+def error_codes(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {code for each in node for code in error_codes(each)}
+    if not isinstance(node, dict):
+        return set()
+    error = node.get("error")
+    own = {str(error["code"])} if isinstance(error, dict) and "code" in error else set()
+    return own | {code for value in node.values() for code in error_codes(value)}
+
+
+def assert_harmless(page: Page) -> None:
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "style", "iframe", "object", "embed", "img", "form", "base", "svg"}
+        assert not any(name == "style" or name.startswith("on") for name in attributes)
+        loads = {name: value for name, value in attributes.items() if name in URL_ATTRIBUTES}
+        if tag == "a":
+            assert re.match(r"#|https?://|openapi\.json$", loads.pop("href") or "")
+        assert loads in ({}, {"href": "docs/reference.css"})
+
+
+def test_the_page_names_every_path_property_and_error_code(page: Page) -> None:
+    assert set(DOCUMENT["paths"]) <= set(page.codes)
+    words = set(re.split(r"\[\]\.|\.|\s", " ".join(page.codes)))
+    assert property_names(DOCUMENT["components"]["schemas"]) <= words
+    assert error_codes(DOCUMENT) <= set(page.codes)
+    assert set(DOCUMENT["components"]["schemas"]["TaskError"]["properties"]["code"]["enum"]) <= set(page.codes)
+
+
+def test_the_page_runs_nothing_and_loads_only_its_stylesheet(page: Page) -> None:
+    assert_harmless(page)
+
+
+def test_every_inner_link_leads_somewhere_and_every_anchor_is_one(page: Page) -> None:
+    anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(anchors) == len(set(anchors))
+    links = {attributes["href"] or "" for tag, attributes in page.elements if tag == "a"}
+    assert {link[1:] for link in links if link.startswith("#")} <= set(anchors)
+
+
+def poisoned(node: Any, key: str = "") -> Any:
+    """The document with a hostile text behind every text that is shown."""
+    if isinstance(node, dict):
+        return {name: poisoned(value, name) for name, value in node.items()}
+    if isinstance(node, list):
+        return [poisoned(each) for each in node]
+    shown = {"description", "summary", "title", "version", "message", "pattern", "prompt", "default"}
+    return node + HOSTILE if isinstance(node, str) and key in shown else node
+
+
+def test_a_hostile_document_is_shown_as_text() -> None:
+    page = Page(reference.page(poisoned(copy.deepcopy(DOCUMENT)), f"https://easel.example/{HOSTILE}"))
+    assert_harmless(page)
+    assert "<script>alert(1)</script>" in page.text
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "JaVaScRiPt:x", "data:text/html,x", "vbscript:x"])
+def test_a_link_that_would_run_something_stays_text(address: str) -> None:
+    assert "<a" not in markup.blocks(f"[press]({address})")
+
+
+def test_markdown_is_a_small_part_of_it() -> None:
+    shown = markup.blocks("**bold** `a<b` [here](#there)\n\n- one\n- two\n\n```\n<x>\n```\n")
+    for part in ("<strong>bold</strong>", "<code>a&lt;b</code>", '<a href="#there">here</a>', "<li>one</li>"):
+        assert part in shown
+    assert "<pre><code>&lt;x&gt;" in shown
+
+
+def test_each_operation_has_a_curl_command_that_a_shell_would_read_as_meant(page: Page) -> None:
+    commands = [shlex.split(code.replace("\\\n", "")) for code in page.codes if code.startswith("curl ")]
+    methods = [method for item in DOCUMENT["paths"].values() for method in item if method != "parameters"]
+    assert len(commands) == len(methods) + 1, "the creation has two examples"
+    assert all(any(word.startswith(BASE_URL) for word in command) for command in commands)
+    bodies = [json.loads(command[command.index("--data") + 1]) for command in commands if "--data" in command]
+    assert bodies == list(request_examples())
+
+
+def request_examples() -> Iterator[Any]:
+    for item in DOCUMENT["paths"].values():
+        for content in item.get("post", {}).get("requestBody", {}).get("content", {}).values():
+            yield from (
+                [content["example"]]
+                if "example" in content
+                else [each["value"] for each in content["examples"].values()]
+            )
+
+
+def test_a_stream_is_shown_as_it_is_sent_and_asked_for_without_a_buffer(page: Page) -> None:
+    answers = DOCUMENT["paths"]["/v1/tasks/{task_id}/events"]["get"]["responses"]
+    assert answers["200"]["content"]["text/event-stream"]["example"] in page.codes
+    assert [code for code in page.codes if code.startswith("curl ") and "--no-buffer" in code and "/events" in code]
+
+
+def test_a_value_of_two_types_is_shown_with_both(page: Page) -> None:
+    assert "string or null" in page.text
+
+
+def test_quotes_in_an_example_do_not_leave_their_shell_word() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    request = document["paths"]["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]
+    request["examples"]["text_to_image"]["value"]["prompt"] = "it's; rm -rf $(x)"
+    codes = Page(reference.page(document, BASE_URL)).codes
+    command = shlex.split(next(code for code in codes if "rm -rf" in code).replace("\\\n", ""))
+    assert json.loads(command[-1])["prompt"] == "it's; rm -rf $(x)"
+
+
+def test_json_is_shown_as_it_is() -> None:
+    value = {'a"b': [1, -2.5e3, True, None, 'x: "y" <z> 5'], "ü": {}}
+    assert json.loads(Page(element_of(markup.json_block(value))).text) == value
+
+
+def element_of(content: str) -> str:
+    return markup.element("pre", content)
+
+
+def test_the_stylesheet_loads_nothing() -> None:
+    sheet = Path(reference.__file__).with_name("static").joinpath("reference.css").read_text("utf-8")
+    assert "url(" not in sheet
+    assert "@import" not in sheet
+
+
+def test_a_document_that_refers_to_itself_is_refused() -> None:
+    document = {"a": {"$ref": "#/a"}}
+    with pytest.raises(AssertionError, match="refers to itself"):
+        openapi.expanded(document)
+
+
+def test_the_page_is_rendered_once_and_names_the_address_that_each_reader_asked(service: Service) -> None:
+    with service.client() as stranger:
+        pages = {
+            host: stranger.get("/docs", headers={"host": host}).text for host in ("a.test", "b.test:81", "[::1]:82")
+        }
+        refused = stranger.get("/docs", headers={"host": "a.test" + "x" * 300})
+    for host, page in pages.items():
+        assert page.count(f"http://{host}") > 20
+        assert not re.search(r"base-url\.invalid|2001:db8", page)
+    assert len({page.replace(host, "").replace("&#x27;", "") for host, page in pages.items()}) == 1
+    assert refused.status_code == 400

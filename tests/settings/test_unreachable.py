@@ -1,0 +1,138 @@
+"""What the client says of a service that it cannot reach: why, and what to do."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from easel.client import Client, ClientError
+from tests.support.running_service import free_port
+from tests.support.tls_receiver import Authority, answering, reset, tls_receiver
+
+REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 81\r\nconnection: close\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no proxy and no certificates."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        for variant in (name, name.lower()):
+            monkeypatch.delenv(variant, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+def failure(url: str, key: str = "k") -> str:
+    """What an order comes to."""
+    with pytest.raises(ClientError) as told, Client(url, key) as client:
+        client.submit({"model": "z-image-turbo", "prompt": "x"})
+    return str(told.value)
+
+
+def test_a_port_where_nothing_listens_may_want_a_service() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    told = failure(url)
+    assert told == f"{url} cannot be reached: is `easel serve` running there? Otherwise correct EASEL_URL or --url"
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.test"])
+def test_a_host_that_cannot_be_is_told_so(host: str) -> None:
+    assert failure(f"http://{host}:8000") == f"There is no host {host}: check EASEL_URL or --url"
+
+
+def test_a_host_whose_name_nobody_knows_is_told_so() -> None:
+    told = failure("http://no-such-host.invalid:8000")
+    assert "host no-such-host.invalid" in told  # where no name server answers, there may be one
+    assert "check" in told
+    assert "EASEL_URL or --url" in told
+
+
+def test_what_is_no_address_is_told_so() -> None:
+    assert failure("http://0177.0.0.1:80").startswith("http://0177.0.0.1:80 is no address of a service")
+
+
+def test_a_service_without_tls_is_told_with_the_address_that_works() -> None:
+    with tls_receiver(lambda connection: connection.sendall(REFUSED), None) as plain:
+        told = failure(f"https://127.0.0.1:{plain.port}")
+    assert told == f"https://127.0.0.1:{plain.port} does not speak TLS: try http://127.0.0.1:{plain.port}"
+
+
+def test_a_service_with_tls_alone_is_told_with_the_address_that_works(authority: Authority) -> None:
+    with tls_receiver(reset, authority.context("127.0.0.1")) as secured:
+        told = failure(f"http://127.0.0.1:{secured.port}")
+    assert told.endswith(f"if it speaks TLS, try https://127.0.0.1:{secured.port}")
+
+
+def test_a_certificate_of_an_unknown_authority_is_told_with_the_variable_for_it(authority: Authority) -> None:
+    with tls_receiver(reset, authority.context("127.0.0.1")) as secured:
+        told = failure(f"https://127.0.0.1:{secured.port}")
+    assert told.startswith(f"The certificate of https://127.0.0.1:{secured.port} is not trusted (")
+    assert told.endswith("SSL_CERT_FILE can name a file with the certificate of who signed it")
+
+
+def test_certificates_that_do_not_include_the_authority_are_named_by_their_variable(
+    environ: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+) -> None:
+    environ.setenv("SSL_CERT_FILE", str(Authority().write(tmp_path / "other.pem")))
+    with tls_receiver(reset, authority.context("127.0.0.1")) as secured:
+        told = failure(f"https://127.0.0.1:{secured.port}")
+    assert told.endswith("the certificates that SSL_CERT_FILE names do not include that of who signed it")
+
+
+def test_a_certificate_that_is_out_of_date_is_told_so(
+    environ: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+) -> None:
+    environ.setenv("SSL_CERT_FILE", str(authority.write(tmp_path / "ours.pem")))
+    with tls_receiver(reset, authority.context("127.0.0.1", expired=True)) as secured:
+        told = failure(f"https://127.0.0.1:{secured.port}")
+    assert told.endswith("is not trusted (certificate has expired)")
+
+
+def test_what_cannot_be_sent_is_no_fault_of_the_networks() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        told = failure(url, key="k\nk")
+    assert told.startswith(f"The request to {url} could not be made (")
+
+
+def test_a_service_that_says_something_else_is_told_to_be_another() -> None:
+    answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+    with tls_receiver(answering(answer), None) as other:
+        url = f"http://127.0.0.1:{other.port}"
+        told = failure(url)
+    assert told == f"{url} answered 404, but not as Easel does: check that EASEL_URL or --url is Easel's address"
+
+
+def test_a_proxy_that_is_not_there_is_told_with_the_way_around_it(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("https_proxy", f"http://user:hunter2@127.0.0.1:{free_port()}")
+    told = failure("https://images.test")
+    assert told == "The proxy that https_proxy names could not be reached. NO_PROXY=images.test goes around it"
+
+
+def test_a_proxy_that_refuses_is_told_with_what_it_said(environ: pytest.MonkeyPatch) -> None:
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+
+    with tls_receiver(refuse, None) as proxy:
+        environ.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with Client("https://images.test", "k") as client, pytest.raises(ClientError) as told:
+            client.submit({"model": "z-image-turbo", "prompt": "x"})
+    assert str(told.value) == (
+        "The proxy that HTTPS_PROXY names could not bring the request to https://images.test "
+        "(407 Proxy Authentication Required). NO_PROXY=images.test goes around it"
+    )
+
+
+def test_a_proxy_that_answers_itself_is_named(environ: pytest.MonkeyPatch) -> None:
+    answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+    with tls_receiver(answering(answer), None) as proxy:
+        environ.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        told = failure("http://images.test")
+    assert told.endswith(
+        "The request went through the proxy that HTTP_PROXY names; NO_PROXY=images.test goes around it"
+    )

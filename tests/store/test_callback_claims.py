@@ -1,0 +1,317 @@
+"""Who may attempt which callback: the claims, on a real database, without anything being sent."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, Outcome, State, verdict
+from easel.store import callbacks, retention
+from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, Claimed, Room
+from easel.store.database import Connection, Database
+from tests.support.running_fleet import Fleet
+
+PER_RECEIVER, PER_ACCOUNT = 3, 5
+OK = Attempted(Outcome.DELIVERED, 200, 1)
+
+
+class Undone(Exception):
+    """Undoes what a test wrote."""
+
+
+@dataclass
+class Desk:
+    """Callbacks of tasks that have ended, and one process that claims them."""
+
+    connection: Connection
+    accounts: list[tuple[int, int]]
+    under_way: list[Claimed] = field(default_factory=list)
+
+    async def add(self, account: int, receiver: str, count: int = 1) -> None:
+        """So many that are due."""
+        account_id, api_key_id = self.accounts[account]
+        await self.connection.execute(
+            """
+                INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits, model,
+                    prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format, status, estimated_time_s,
+                    ended_at, error_code, error_message)
+                SELECT 'task-' || gen_random_uuid(), %(account)s, %(key)s, 'req', 'http://a', 'default', 0, 'm', 'p', 64, 64,
+                    1, false, 'https://' || %(receiver)s || '/', 'webp', 'failed', 1, now(), 'c', 'm'
+                FROM generate_series(1, %(count)s)
+            """,
+            {"account": account_id, "key": api_key_id, "receiver": receiver, "count": count},
+        )
+
+    async def claim(self, count: int = 1000) -> list[Claimed]:
+        """What the process gets beside what it has under way."""
+        room = Room(
+            count=count,
+            per_receiver=PER_RECEIVER,
+            per_account=PER_ACCOUNT,
+            at_receivers=Counter(each.receiver for each in self.under_way),
+            of_accounts=Counter(each.account_id for each in self.under_way),
+        )
+        claimed = await callbacks.claim(self.connection, room)
+        self.under_way += claimed
+        return claimed
+
+    async def let_time_pass(self, seconds: float) -> None:
+        """Make everything due so much earlier."""
+        await self.connection.execute(
+            "UPDATE callbacks SET next_attempt_at = next_attempt_at - make_interval(secs => %s)", (seconds,)
+        )
+
+    async def outcomes(self) -> list[str | None]:
+        """What was noted of all attempts, in their order."""
+        cursor = await self.connection.execute("SELECT outcome FROM callback_attempts ORDER BY task_id, number")
+        return [outcome for (outcome,) in await cursor.fetchall()]
+
+
+@pytest.fixture
+def at_desk(two_webs: Fleet) -> Callable[[Callable[[Desk], Awaitable[None]]], None]:
+    """Does something at a desk, of which nothing stays."""
+
+    def do(act: Callable[[Desk], Awaitable[None]]) -> None:
+        issued = [two_webs.issue() for _ in range(3)]
+
+        async def alone(database: Database) -> None:
+            async with database.transaction() as connection:
+                found = await connection.execute(
+                    "SELECT account_id, id FROM api_keys WHERE id = ANY (%s)", ([each.id for each in issued],)
+                )
+                await act(Desk(connection, [(account_id, key_id) for account_id, key_id in await found.fetchall()]))
+                raise Undone
+
+        with pytest.raises(Undone):
+            two_webs.on_database(alone)
+
+    return do
+
+
+AtDesk = Callable[[Callable[[Desk], Awaitable[None]]], None]
+
+
+def test_a_receiver_and_an_account_get_as_many_places_as_they_may_and_others_theirs(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 50)
+        await desk.add(0, "b.com", 50)
+        await desk.add(1, "a.com", 50)
+        await desk.add(2, "c.com", 1)
+        claimed: list[Claimed] = []
+        for _ in range(3):  # what is not claimed at once, since others were looked at, is claimed later
+            claimed += await desk.claim()
+            receivers = Counter(each.receiver for each in claimed)
+            assert max(receivers.values()) <= PER_RECEIVER
+            assert max(Counter(each.account_id for each in claimed).values()) <= PER_ACCOUNT
+            assert receivers["c.com"] == 1
+
+    at_desk(act)
+
+
+def test_a_place_that_is_free_goes_to_whoever_has_waited_longest_for_it_and_no_receiver_starves(
+    at_desk: AtDesk,
+) -> None:
+    async def act(desk: Desk) -> None:
+        for account, receiver in ((0, "a.com"), (1, "b.com"), (2, "b.com")):
+            await desk.add(account, receiver, 300)
+        for _ in range(20):
+            await desk.claim()
+            at = Counter(each.receiver for each in desk.under_way)
+            assert at == {"a.com": PER_RECEIVER, "b.com": PER_RECEIVER}
+            for receiver in at:  # one place at each receiver becomes free
+                desk.under_way.remove(next(each for each in desk.under_way if each.receiver == receiver))
+
+    at_desk(act)
+
+
+def test_an_account_fills_its_places_at_many_receivers_however_its_callbacks_lie(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        for number in range(30):
+            await desk.add(0, f"r{number}.com", 20)
+        await desk.add(1, "other.com", 2)
+        claimed = await desk.claim()
+        assert Counter(each.account_id for each in claimed) == {
+            desk.accounts[0][0]: PER_ACCOUNT, desk.accounts[1][0]: 2
+        }  # fmt: skip
+
+    at_desk(act)
+
+
+def test_a_claim_whose_plan_was_made_for_an_empty_table_is_quick_when_thousands_are_due(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        for _ in range(10):  # more often than the driver and the database need to keep a plan
+            assert await desk.claim() == []
+        for account in range(3):
+            await desk.add(account, f"r{account}.com", 3000)
+        await desk.connection.execute("SET LOCAL statement_timeout = '1s'")
+        while await desk.claim():
+            pass
+        assert len(desk.under_way) == 3 * PER_RECEIVER
+
+    at_desk(act)
+
+
+def test_behind_thousands_for_one_receiver_the_next_look_finds_the_others(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 3000)
+        await desk.add(1, "b.com", 1)
+        await desk.connection.execute(
+            "UPDATE callbacks SET next_attempt_at = now() - interval '1 s' WHERE receiver = 'a.com'"
+        )
+        assert {each.receiver for each in await desk.claim()} == {"a.com"}
+        assert {each.receiver for each in await desk.claim()} == {"b.com"}
+
+    at_desk(act)
+
+
+def test_ports_are_told_apart_and_letters_are_not(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "A.com", PER_RECEIVER)
+        await desk.add(1, "a.com", PER_RECEIVER)
+        await desk.add(2, "a.com:8443", 1)
+        await desk.add(2, "a.com:443", 1)
+        assert Counter(each.receiver for each in await desk.claim()) == {"a.com": PER_RECEIVER, "a.com:8443": 1}
+
+    at_desk(act)
+
+
+def test_what_is_claimed_is_nobody_elses_until_the_claim_runs_out_and_then_the_late_outcome_does_not_count(
+    at_desk: AtDesk,
+) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        (first,) = await desk.claim()
+        desk.under_way.clear()
+        assert await desk.claim() == []
+        await desk.let_time_pass(CLAIM_S)
+        (second,) = await desk.claim()
+        assert (first.number, second.number) == (1, 2)
+        assert await desk.outcomes() == ["interrupted", None]
+        assert not await callbacks.note_outcome(desk.connection, first, OK, State.DELIVERED, 0)
+        assert await callbacks.note_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert not await callbacks.note_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert await desk.outcomes() == ["interrupted", "delivered"]
+        await desk.let_time_pass(1000)
+        desk.under_way.clear()
+        assert await desk.claim() == []
+
+    at_desk(act)
+
+
+def test_a_delivery_that_every_process_dies_of_is_given_up(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        for number in range(1, INTERRUPTIONS_MAX + 2):
+            assert await callbacks.give_up_interrupted(desk.connection) == []
+            desk.under_way.clear()
+            (claimed,) = await desk.claim()
+            assert claimed.number == number
+            await desk.let_time_pass(CLAIM_S)
+        desk.under_way.clear()
+        assert await desk.claim() == []
+        assert await callbacks.give_up_interrupted(desk.connection) == [claimed.task_id]
+        desk.under_way.clear()
+        assert await desk.claim() == []
+        assert await desk.outcomes() == ["interrupted"] * (INTERRUPTIONS_MAX + 1)
+        assert await callbacks.begin_again(desk.connection, claimed.task_id)
+        (again,) = await desk.claim()
+        assert again.failures == 0
+
+    at_desk(act)
+
+
+def test_a_clock_that_is_set_back_holds_up_no_attempt_for_longer_than_a_claim(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        await desk.add(0, "b.com")
+        (claimed, _) = await desk.claim()
+        desk.under_way.clear()
+        for _ in range(2):
+            await desk.connection.execute(
+                "UPDATE callbacks SET next_attempt_at = next_attempt_at + interval '1 day' WHERE task_id = %s",
+                (claimed.task_id,),
+            )
+            await callbacks.pull_back(desk.connection)
+        assert await desk.claim() == []
+        await desk.let_time_pass(CLAIM_S)
+        assert len(await desk.claim()) == 2
+
+    at_desk(act)
+
+
+def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        failed = Attempted(Outcome.TIMED_OUT, None, 10_000)
+        for failures, delay_s in enumerate(RETRY_DELAYS_S):
+            (claimed,) = await desk.claim()
+            desk.under_way.clear()
+            assert claimed.failures == failures
+            follows = verdict(failed.outcome, claimed.failures)
+            assert (follows.state, follows.retry_in_s) == (State.DELIVERING, delay_s)
+            await callbacks.note_outcome(desk.connection, claimed, failed, follows.state, delay_s)
+            await desk.let_time_pass(delay_s - 0.001)
+            assert await desk.claim() == []
+            await desk.let_time_pass(0.001)
+        (last,) = await desk.claim()
+        assert verdict(failed.outcome, last.failures).state is State.FAILED
+
+    at_desk(act)
+
+
+def test_of_what_is_asked_for_again_and_again_the_latest_attempts_are_kept(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        for _ in range(ATTEMPTS_KEPT_MAX + 5):
+            desk.under_way.clear()
+            (claimed,) = await desk.claim()
+            await callbacks.note_outcome(desk.connection, claimed, OK, State.DELIVERED, 0)
+            assert await callbacks.begin_again(desk.connection, claimed.task_id)
+        found = await callbacks.find(desk.connection, claimed.task_id)
+        assert found is not None
+        assert [each.number for each in found.attempts] == list(range(6, ATTEMPTS_KEPT_MAX + 6))
+
+    at_desk(act)
+
+
+def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com")
+        (claimed,) = await desk.claim()
+        for body in (b"first", b"second"):
+            assert await callbacks.keep_body(desk.connection, claimed.task_id, body) == b"first"
+
+    at_desk(act)
+
+
+def test_what_is_erased_is_shown_no_more_and_forgotten_when_its_delivery_has_ended(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 2)
+        first, second = await desk.claim()
+        await retention.erase(desk.connection, first.task_id)
+        assert await callbacks.find(desk.connection, first.task_id) is None
+        assert not await callbacks.begin_again(desk.connection, first.task_id)
+        assert await retention.forget_callbacks(desk.connection, 100) == 0
+        for each in (first, second):
+            await callbacks.note_outcome(desk.connection, each, OK, State.DELIVERED, 0)
+        assert await retention.forget_callbacks(desk.connection, 100) == 1
+        assert len(await desk.outcomes()) == 1
+        assert await callbacks.find(desk.connection, second.task_id) is not None
+        await retention.erase(desk.connection, second.task_id)
+        assert await desk.outcomes() == [], "what has been delivered goes at once"
+
+    at_desk(act)
+
+
+def test_callbacks_of_prompts_that_grew_old_are_erased_with_them(at_desk: AtDesk) -> None:
+    async def act(desk: Desk) -> None:
+        await desk.add(0, "a.com", 3)
+        await desk.connection.execute(
+            "UPDATE tasks SET ended_at = ended_at - interval '2 h' WHERE callback_url IS NOT NULL"
+        )
+        assert await retention.erase_old_prompts(desk.connection, 1, 1000) >= 3
+        cursor = await desk.connection.execute("SELECT bool_and(is_erased) FROM callbacks")
+        assert await cursor.fetchone() == (True,)
+
+    at_desk(act)

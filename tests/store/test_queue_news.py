@@ -1,0 +1,44 @@
+"""Workers are told of new jobs, and are told again after the database was away; they do not live on polling."""
+
+import os
+import signal
+import statistics
+import time
+from datetime import datetime
+from pathlib import Path
+
+from easel.worker import POLL_EVERY_S
+from tests.support.faults import await_draw, postgres_of
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, submit
+
+DRAWS = 6
+
+
+def waits_s(service: Service, key: str) -> list[float]:
+    """Seconds from each answer to the beginning of its drawing, of tasks that come one at a time."""
+    waits = []
+    with service.client(key) as client:
+        for number in range(DRAWS):
+            task_id = submit(client)["id"]
+            answered_s = datetime.now().astimezone().timestamp()
+            waits.append(await_draw(service, task_id) - answered_s)
+            # Not in step with any poll.
+            time.sleep(0.3 + 0.07 * number)
+    return waits
+
+
+def test_a_worker_is_told_of_jobs_before_and_after_a_restart_of_the_database(data_dir: Path) -> None:
+    with Service(data_dir) as service:
+        key = service.new_key("studio")
+        assert statistics.median(waits_s(service, key)) < POLL_EVERY_S / 10
+        old = postgres_of(data_dir)[0]
+        os.kill(old, signal.SIGINT)
+        eventually(lambda: postgres_of(data_dir)[:1] not in ([], [old]))
+
+        def is_back() -> bool:
+            with service.client(key) as client:
+                return client.post(GENERATIONS, json=ORDER).status_code == 200
+
+        eventually(is_back)
+        time.sleep(2 * POLL_EVERY_S)
+        assert statistics.median(waits_s(service, key)) < POLL_EVERY_S / 10

@@ -1,0 +1,149 @@
+"""The schema comes to be, whole, whatever happens on the way."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from easel.domain.secret import Secret
+from easel.outside.postgres import private_postgres
+from easel.store import schema
+from easel.store.database import DatabaseUnavailable
+from easel.store.schema import SchemaUnusable
+from tests.support.running_service import Service, eventually, finish, reachable_folder, submit
+
+SECRET = Secret("s" * 32)
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server_url() -> Iterator[str]:
+    """A server without Easel's tables."""
+    with reachable_folder() as folder, private_postgres.attach(folder) as server:
+        yield server.url
+
+
+@pytest.fixture
+def url(server_url: str) -> str:
+    """An empty database of this test's own."""
+    name = f"empty_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server_url.replace("/postgres?", f"/{name}?")
+
+
+def prepare(url: str, secret: Secret = SECRET) -> None:
+    asyncio.run(schema.prepare(url, secret))
+
+
+def describe(url: str) -> list[tuple[str, ...]]:
+    """Every column and trigger."""
+    with psycopg.connect(url) as connection:
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
+        ).fetchall()
+        triggers = connection.execute(
+            "SELECT event_object_table, trigger_name, event_manipulation FROM information_schema.triggers"
+        ).fetchall()
+    return sorted(columns + triggers)
+
+
+def test_an_empty_database_is_prepared_and_a_second_time_changes_nothing(url: str) -> None:
+    prepare(url)
+    first = describe(url)
+    prepare(url)
+    assert describe(url) == first
+    assert ("tasks", "prompt", "text") in first
+
+
+@pytest.mark.parametrize("done", range(len(list(schema.steps(fresh=True)))))
+def test_a_start_that_was_killed_between_two_steps_is_finished_by_the_next(
+    url: str, server_url: str, done: int
+) -> None:
+    async def begin() -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
+            for step in itertools.islice(schema.steps(fresh=True), done):
+                await schema.apply(connection, step)
+
+    asyncio.run(begin())
+    prepare(url)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
+
+
+def test_a_step_that_waits_for_a_table_lets_others_pass_and_is_applied_when_the_table_is_free(url: str) -> None:
+    async def begin() -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
+            for step in itertools.takewhile(lambda step: step.names != ["0005_counts.sql"], schema.steps(fresh=True)):
+                await schema.apply(connection, step)
+
+    asyncio.run(begin())
+    with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as other:
+        reader.execute("SELECT FROM api_keys")
+        preparing = threading.Thread(target=prepare, args=(url,))
+        preparing.start()
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'api_keys'::regclass"
+        eventually(lambda: other.execute(waiting).fetchone())
+        other.execute("SELECT FROM api_keys")
+        reader.rollback()
+        preparing.join(60)
+        applied = other.execute("SELECT count(*) FROM easel_migrations WHERE name = '0005_counts.sql'").fetchone()
+    assert applied == (1,)
+
+
+def test_a_database_that_a_newer_version_used_is_refused(url: str) -> None:
+    prepare(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO easel_migrations (name) VALUES ('9999_from_the_future.sql')")
+    with pytest.raises(SchemaUnusable, match="newer Easel"):
+        prepare(url)
+
+
+def test_another_installations_secret_is_refused(url: str) -> None:
+    prepare(url)
+    with pytest.raises(SchemaUnusable, match="EASEL_SECRET is not the secret"):
+        prepare(url, Secret("t" * 32))
+
+
+def test_a_database_that_holds_somebody_elses_tables_is_refused(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE tasks (id int)")
+    with pytest.raises(SchemaUnusable, match="database of its own"):
+        prepare(url)
+
+
+def test_a_user_who_may_not_make_tables_is_told_so(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS visitor")
+        connection.execute("CREATE ROLE visitor LOGIN")
+    with pytest.raises(SchemaUnusable, match="grant it CREATE"):
+        prepare(url.replace("easel@", "visitor@"))
+
+
+@pytest.mark.parametrize("bad", ["postgresql://u:hunter2%zz@h/d", "postgresql://h/d?hunter2=1"])
+def test_a_malformed_address_is_told_without_repeating_it(bad: str) -> None:
+    with pytest.raises(SchemaUnusable, match="cannot be understood") as told:
+        prepare(bad)
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(DatabaseUnavailable):
+        prepare("postgresql://u@127.0.0.1:9/d")
+
+
+def test_a_running_version_works_on_beside_a_newer_ones_columns(data_dir: Path) -> None:
+    with Service(data_dir) as service, service.client(service.new_key("studio")) as client:
+        assert finish(client, submit(client)["id"])["status"] == "completed"
+        with service.database() as connection:
+            connection.execute("ALTER TABLE tasks ADD COLUMN of_a_newer_version text")
+            connection.execute("ALTER TABLE accounts ADD COLUMN of_a_newer_version text")
+        for _ in range(5):
+            assert finish(client, submit(client)["id"])["status"] == "completed"

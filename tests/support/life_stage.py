@@ -1,0 +1,302 @@
+"""The real parts that a life of tasks is played on: a private PostgreSQL, a folder of pictures, the actions, and workers
+whose engine draws no faster than it is told to.
+
+A worker here takes jobs with the queue's own statements and gives them to the real `Draw`, as a worker process does; it
+has no loop of its own, so that nothing happens between two calls. Database commits do not wait for the disk: nobody
+pulls the plug here.
+"""
+
+import asyncio
+import queue as threads_queue
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import procrastinate
+import procrastinate.exceptions
+from procrastinate.jobs import Status as JobStatus
+
+from easel.actions.draw import Draw, DrawSettings
+from easel.actions.judge import Moderation, ModerationSettings
+from easel.actions.rescue import Rescue
+from easel.actions.submit import Submit, SubmitSettings
+from easel.actions.sweep import Lifetimes, Sweep
+from easel.domain import link
+from easel.domain.picture import object_name
+from easel.domain.secret import Secret
+from easel.engines.engine import Drawing, OnStep, Pixels
+from easel.live.forecast import Forecast
+from easel.live.newsroom import Newsroom
+from easel.outside.judges import rulebook
+from easel.outside.pictures.storage import Pictures
+from easel.outside.postgres import private_postgres
+from easel.store import audit, queue, schema
+from easel.store.database import Connection, Database
+from easel.store.news import Channel
+from tests.support.life_model import Seen
+
+STEPS: Final = 4
+DRAWS_AT_ONCE: Final = 32
+PRICE: Final = 26_000
+QUEUE_TIMEOUT_S: Final = 3600
+PICTURE_H, PROMPT_H, IDEMPOTENCY_H = 48, 72, 24
+NO_LIMIT: Final = 1_000_000_000
+SERVER_AGE_S: Final = 8.5
+"""How old the server must be before anybody is taken for dead."""
+SECRET: Final = Secret("0123456789abcdef" * 4)
+NAME_SECRET: Final = b"picture names of a test"
+
+_EMPTY: Final = """
+    SET LOCAL session_replication_role = replica;
+    DELETE FROM idempotency_keys; DELETE FROM ledger; DELETE FROM holds; DELETE FROM tasks; DELETE FROM api_keys;
+    DELETE FROM accounts; DELETE FROM prices; DELETE FROM procrastinate_events; DELETE FROM procrastinate_jobs;
+    DELETE FROM procrastinate_workers
+"""
+
+
+_SEEN: Final = (
+    "SELECT name, available_microcredits, reserved_microcredits, used_microcredits FROM accounts",
+    "SELECT id, used_microcredits, reserved_microcredits, unfinished FROM api_keys",
+    """
+    SELECT id, status, error_code, worker_deaths, CASE WHEN status = 'processing' THEN steps_done ELSE 0 END, prompt = '',
+        picture_withdrawn_at IS NOT NULL
+    FROM tasks
+    """,
+    "SELECT args ->> 'task_id', status = 'doing', worker_id FROM procrastinate_jobs",
+    "SELECT account_id, key, task_id FROM idempotency_keys",
+)
+
+
+class Sitting:
+    """One drawing under way, in its thread."""
+
+    def __init__(self) -> None:
+        self.said: threads_queue.SimpleQueue[int | Exception] = threads_queue.SimpleQueue()
+        self.steps_done = 0
+
+
+class PatientEngine:
+    """Draws a step when told so, the last one or an error at once. `sittings` tells of each drawing that begins."""
+
+    name = "patient"
+    model = None
+    draws_at_once = DRAWS_AT_ONCE
+    jobs_at_once = DRAWS_AT_ONCE
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.sittings: asyncio.Queue[Sitting] = asyncio.Queue()
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
+        """Do as told, until the last step."""
+        sitting = Sitting()
+        self._loop.call_soon_threadsafe(self.sittings.put_nowait, sitting)
+        while True:
+            said = sitting.said.get()
+            if isinstance(said, Exception):
+                raise said
+            on_step(said, STEPS)
+            if said == STEPS:
+                return Pixels(drawing.width_px, drawing.height_px, bytes(3 * drawing.width_px * drawing.height_px))
+
+
+@dataclass(eq=False)
+class Held:
+    """A job that a worker process has, its drawing if that has begun, and whether it is all that is left of a worker."""
+
+    worker: "Worker"
+    task_id: str
+    job_id: int
+    drawing: asyncio.Task[bool] | None = None
+    sitting: Sitting | None = None
+
+
+class Worker:
+    """One worker process, and what it holds. Its `id` changes when the queue has forgotten it."""
+
+    def __init__(self, draw: Draw, engine: PatientEngine, jobs: queue.JobManager) -> None:
+        self._draw = draw
+        self._engine = engine
+        self._jobs = jobs
+        self.id = 0
+        self.is_silent = False
+        self.held: list[Held] = []
+
+    async def register(self) -> None:
+        """Begin, or begin anew after having been forgotten."""
+        self.id = await self._jobs.register_worker()
+        self.is_silent = False
+
+    async def take(self) -> Held | None:
+        """The next job."""
+        job = await self._jobs.fetch_job(queues=[queue.DRAW], worker_id=self.id)
+        if job is None:
+            return None
+        assert job.id is not None
+        held = Held(self, str(job.task_kwargs["task_id"]), job.id)
+        self.held.append(held)
+        return held
+
+    async def begin(self, held: Held) -> bool:
+        """Begin to draw; False when there was nothing to draw, and the job has ended."""
+        held.drawing = asyncio.create_task(self._draw(held.task_id, held.job_id))
+        coming = asyncio.create_task(self._engine.sittings.get())
+        await asyncio.wait({held.drawing, coming}, return_when=asyncio.FIRST_COMPLETED)
+        if coming.done():
+            held.sitting = coming.result()
+            return True
+        coming.cancel()
+        await self._end(held)
+        return False
+
+    def step(self, held: Held) -> int:
+        """Have one more step drawn; how many are done then."""
+        assert held.sitting is not None
+        held.sitting.steps_done += 1
+        held.sitting.said.put(held.sitting.steps_done)
+        return held.sitting.steps_done
+
+    async def finish(self, held: Held, error: Exception | None = None) -> bool:
+        """Draw the last step, or fail; whether that decided the task's end."""
+        assert held.sitting is not None
+        held.sitting.said.put(error or STEPS)
+        return await self._end(held)
+
+    async def _end(self, held: Held) -> bool:
+        assert held.drawing is not None
+        has_decided = await held.drawing
+        self.held.remove(held)
+        if not has_decided:
+            # The job may have been ended by whoever ended the task.
+            with suppress(procrastinate.exceptions.ConnectorException):
+                await self._jobs.finish_job_by_id_async(held.job_id, JobStatus.SUCCEEDED, delete_job=True)
+        return has_decided
+
+    async def die(self) -> None:
+        """Be gone, with all that was being drawn; the queue does not know of it yet."""
+        for held in self.held:
+            if held.drawing is not None:
+                held.drawing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await held.drawing
+            if held.sitting is not None:
+                held.sitting.said.put(STEPS)
+        self.held.clear()
+
+    async def leave(self) -> None:
+        """Be gone, and be known to be."""
+        await self.die()
+        await self._jobs.unregister_worker(self.id)
+
+
+MODERATION: Final = Moderation(rulebook.load, [], None, None, ModerationSettings(bytes(32)))
+MODERATION.load_rules()
+
+
+@dataclass
+class Stage:
+    """The parts. `pictures` and `sweep` are made anew for each example."""
+
+    database: Database
+    news_of_changes: Newsroom
+    news_of_cancels: Newsroom
+    submit: Submit
+    jobs: queue.JobManager
+    folder: Path
+    examples: int = 0
+
+    async def begin_example(self) -> None:
+        """Empty the database and take a new folder."""
+        async with self.database.transaction() as connection:
+            await connection.execute(_EMPTY)
+        self.examples += 1
+        self.pictures_folder = self.folder / f"pictures-{self.examples}"
+        self.pictures = Pictures(str(self.pictures_folder))
+        lifetimes = Lifetimes(QUEUE_TIMEOUT_S, PICTURE_H, PROMPT_H, IDEMPOTENCY_H, None)
+        self.sweep = Sweep(self.database, self.pictures, lifetimes)
+
+    async def worker(self) -> Worker:
+        """A worker that has just started."""
+        engine = PatientEngine(asyncio.get_running_loop())
+        settings = DrawSettings(
+            picture_name_secret=NAME_SECRET,
+            easel_version="0",
+            recipe_in_pictures=False,
+            draw_timeout_s=3600,
+            step_timeout_s=3600,
+            on_hung=lambda: None,
+            on_callback=lambda: None,
+        )
+        draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, MODERATION, settings)
+        worker = Worker(draw, engine, self.jobs)
+        await worker.register()
+        return worker
+
+    async def rescue(self, *living: Worker) -> None:
+        """One look of a living worker at the others."""
+        async with self.database.transaction() as connection:
+            server = await queue.clock(connection)
+        age_s = (server.now - server.server_started_at).total_seconds()
+        await asyncio.sleep(max(0.0, SERVER_AGE_S - age_s))
+        async with self.database.transaction() as connection:
+            for worker in living:
+                await queue.beat(connection, worker.id)
+        await Rescue(self.database)()
+
+    async def execute(self, statement: str, *values: object) -> None:
+        """A statement of the test's own, such as one that makes something older than it is."""
+        async with self.database.transaction() as connection:
+            await connection.execute(statement.encode(), values)
+
+    async def look(self) -> tuple[list[audit.Finding], Seen]:
+        """What breaks an invariant, and everything as it is, for comparison with a model."""
+        async with self.database.transaction() as connection:
+            findings = await audit.findings(connection)
+            accounts, keys, tasks, jobs, claims = [await _rows(connection, query) for query in _SEEN]
+        names = {path.name for path in self.pictures_folder.rglob("*.webp")}
+        names_of = {link.picture_name(task_id, NAME_SECRET, ".webp"): task_id for task_id, *_ in tasks}
+        return findings, Seen(
+            accounts={name: (available, reserved, used) for name, available, reserved, used in accounts},
+            keys={key_id: (used, reserved, unfinished) for key_id, used, reserved, unfinished in keys},
+            tasks={task_id: tuple(columns) for task_id, *columns in tasks},
+            jobs={task_id: (is_taken, worker_id) for task_id, is_taken, worker_id in jobs},
+            claims={(account_id, key): task_id for account_id, key, task_id in claims},
+            files={names_of.get(name, name) for name in names},
+        )
+
+    async def store_picture(self, task_id: str) -> None:
+        """What a worker does just before it settles."""
+        await self.pictures.put(object_name(link.picture_name(task_id, NAME_SECRET, ".webp")), b"RIFF", "image/webp")
+
+
+async def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(query.encode())).fetchall()
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """A stage on a private database of its own."""
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(private_postgres.attach(folder))
+        await schema.prepare(server.url, SECRET)
+        database = Database(server.url, 10, waits_for_disk=False)
+        await database.open()
+        stack.push_async_callback(database.close)
+        changes, cancels = Newsroom(database, Channel.CHANGES), Newsroom(database, Channel.WORKERS)
+        listening = [asyncio.create_task(newsroom.run()) for newsroom in (changes, cancels)]
+        app = await stack.enter_async_context(
+            procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(database.pool)
+        )
+        settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
+        submit = Submit(database, MODERATION, Forecast(database, NO_LIMIT), settings)
+        try:
+            yield Stage(database, changes, cancels, submit, queue.JobManager(app.connector), folder)
+        finally:
+            for task in listening:
+                task.cancel()
+            await asyncio.wait(listening)

@@ -1,0 +1,23 @@
+"""Writes numbered events to standard error as Easel's processes do: `python -m tests.support.log_writer NAME COUNT LENGTH`."""
+
+import logging
+import sys
+
+import structlog
+
+from easel import logs
+
+
+def write(name: str, count: int, length: int) -> None:
+    """As many events, of about so many bytes each, every third through the library that others log with."""
+    logs.configure(name, "json", "info")
+    log = structlog.get_logger()
+    for number in range(count):
+        if number % 3 == 2:
+            logging.getLogger("other").warning("%s", f"{number} " + "ü" * (length // 2))
+        else:
+            log.info("numbered", number=number, filling="x" * length)
+
+
+if __name__ == "__main__":
+    write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
