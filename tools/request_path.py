@@ -1,4 +1,4 @@
-"""Shows which of Easel's files and functions one request passes: `python -m tools.trace`.
+"""Shows which of Easel's files and functions one request passes: `python -m tools.request_path`.
 
 A web process runs in this one, on a data folder of its own that is removed again. A POST of a task and a GET of it are
 each made several times, and only what every one of them called is counted, so that background work is left out. Files
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--functions", action="store_true", help="list the functions of each file")
     parser.add_argument("--cold", action="store_true", help="keep nothing from one request to the next")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="easel-trace-") as name:
+    with tempfile.TemporaryDirectory(prefix="easel-path-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         read = settings.read({"EASEL_DATA_DIR": str(folder / "data"), "EASEL_ENGINE": "blank"})
