@@ -10,7 +10,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo test check fuzz soak siege bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo test check docs fuzz soak siege bench bench-gpu train-nano eval-nano format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -34,6 +34,11 @@ $(VENV)/installed-gpu: $(VENV)/installed
 $(VENV)/installed-dev: $(VENV)/installed-gpu
 	@echo "Installing what the checks need."
 	$(PIP) --group dev
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	@echo "Installing what the documents are built with."
+	$(PIP) --group docs
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed
@@ -65,6 +70,11 @@ check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/deptry src
 	$(BIN)/codespell $(SOURCES) *.md docs
 
+# A link that leads nowhere is a warning, and every warning fails the build.
+docs: $(VENV)/installed-docs ## Build the documents into site/, and check their links
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs site
+	@echo "The documents are in site/index.html."
+
 fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000
 
@@ -93,4 +103,4 @@ format: $(VENV)/installed-dev ## Put the code into its one form
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean: ## Remove what was installed and cached
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,1 +1,1 @@
-"""`make bench`: measures Easel, and a plain FastAPI, Celery and Redis service beside it. docs/performance.md explains."""
+"""`make bench` measures Easel and a plain FastAPI, Celery and Redis service; docs/reference/performance.md explains."""

@@ -160,8 +160,8 @@ def test_a_recipe_refuses_the_signature_of_another_version_or_secret(receiver: R
 
 @pytest.fixture(scope="module")
 def verified() -> Callable[..., Any]:
-    """The function of the recipe that stands in docs/callbacks.md itself."""
-    recipe = re.search(r"```python\n(.*?)```", (DOCS / "callbacks.md").read_text("utf-8"), re.DOTALL)
+    """The function of the recipe that stands in docs/how-to/callbacks.md itself."""
+    recipe = re.search(r"```python\n(.*?)```", (DOCS / "how-to" / "callbacks.md").read_text("utf-8"), re.DOTALL)
     assert recipe is not None
     names: dict[str, Any] = {}
     exec(recipe[1].replace('os.environ["EASEL_CALLBACK_SECRET"]', repr(webhook.secret_text(SECRET))), names)
@@ -180,7 +180,7 @@ def test_the_recipe_with_a_package_takes_what_is_good_and_no_more(verified: Call
 
 
 def test_the_example_in_the_documents_is_signed_as_it_says() -> None:
-    text = (DOCS / "callbacks.md").read_text("utf-8")
+    text = (DOCS / "how-to" / "callbacks.md").read_text("utf-8")
     example = re.search(r"```\nPOST /.*?\n\n(.*?)\n```", text, re.DOTALL)
     secret = re.search(r"`whsec_([A-Za-z0-9+/=]{44})`", text)
     assert example is not None

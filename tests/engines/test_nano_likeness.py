@@ -24,7 +24,7 @@ from easel.engines.engine import Drawing
 from easel.engines.nano.engine import Nano
 from tests.support.paths import ROOT
 
-DOCUMENT: Final = ROOT / "docs" / "nano.md"
+DOCUMENT: Final = ROOT / "docs" / "reference" / "nano.md"
 LEARNED: Final = cast_of(RECIPES["cpu"], ICONS)
 SIDE_PX: Final = LEARNED.square[0] * TOKEN_PX
 RIGHT_MIN: Final = 18

@@ -4,7 +4,7 @@ Forward only, each step in a transaction of its own, all of them under one lock,
 start at once, and a process killed between two steps leaves the rest to the next. A database that a newer Easel has
 touched is refused rather than guessed at. The queue's schema is Procrastinate's own; its steps are recorded beside
 ours. Processes of earlier versions that are running go on beside the new schema, so a step takes away nothing that they
-use, and what they write must stay right (`docs/upgrading.md`). Those that start afterwards are refused.
+use, and what they write must stay right (`docs/how-to/upgrade.md`). Those that start afterwards are refused.
 """
 
 import asyncio
