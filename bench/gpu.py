@@ -19,10 +19,10 @@ from bench import machine
 from bench.gpu_contenders import CompiledDiffusers, Contender, Diffusers, Easel, Stages
 from bench.gpu_models import REAL, SEED, TINY, build, flop
 from bench.gpu_report import ContenderFound, Found, SizeFound
-from easel import process_environment
 from easel.engines.engine import Drawing
 from easel.engines.zimage.devices import free_caches, memory_bytes, pick, settle
 from easel.engines.zimage.parts import Parts
+from easel.runtime import process_environment
 
 REAL_SIZES: Final = ((512, 512), (1024, 1024), (1536, 1536), (1280, 720))
 TINY_SIZES: Final = ((64, 64), (96, 64))

@@ -24,7 +24,7 @@ from easel.actions import keys
 from easel.actions.keys import KeyOrder
 from easel.assembly.installation import Installation, database_of, installation, pepper
 from easel.assembly.web import web_app
-from easel.commands.processes import listen
+from easel.commands.startup.listening import listen
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.settings import settings
 from easel.settings.settings import Settings

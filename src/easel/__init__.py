@@ -1,12 +1,12 @@
 """Easel: a self-hosted text-to-image service for Z-Image-Turbo."""
 
-from easel import interruption
+from easel.runtime import interruption
 
 # First of all, since what follows takes long enough to be interrupted.
 if interruption.is_command():
     interruption.leave_at_once()
 
-from easel import process_environment
+from easel.runtime import process_environment
 
 __version__ = "0.1.0"
 

@@ -8,23 +8,23 @@ from typing import Final
 import click
 
 import easel
-from easel import interruption, process_environment, standard_streams
+from easel.runtime import interruption, process_environment, standard_streams
 
 _COMMANDS: Final = {
     "serve": "easel.commands.serve:serve",
     "generate": "easel.commands.generate:generate",
-    "keys": "easel.commands.administration:keys",
+    "keys": "easel.commands.keys:keys_group",
     "groups": "easel.commands.groups:groups",
-    "credits": "easel.commands.administration:credits_group",
-    "audit": "easel.commands.audit_log:audit_command",
+    "credits": "easel.commands.credits:credits_group",
+    "audit": "easel.commands.audit:audit_command",
     "callbacks": "easel.commands.callbacks:callbacks_group",
     "moderation": "easel.commands.moderation:moderation_group",
     "doctor": "easel.commands.doctor:doctor",
     "backup": "easel.commands.backup:backup",
-    "restore": "easel.commands.backup:restore",
+    "restore": "easel.commands.restore:restore_command",
     "secret": "easel.commands.secret:secret_group",
-    "web": "easel.commands.processes:web",
-    "worker": "easel.commands.processes:worker",
+    "web": "easel.commands.web:web",
+    "worker": "easel.commands.worker:worker",
 }
 
 

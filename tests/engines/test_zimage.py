@@ -18,10 +18,10 @@ import torch
 from diffusers import ZImagePipeline
 from transformers import Qwen2Tokenizer, Qwen3Model
 
-from easel import distribution
 from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px
 from easel.engines.zimage.captions import Captions
 from easel.engines.zimage.engine import ZImage
+from easel.runtime import distribution
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"

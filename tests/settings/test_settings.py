@@ -168,7 +168,7 @@ def test_what_is_compiled_is_kept_where_the_operator_says_or_else_in_the_data_fo
     tmp_path: Path, data_dir: str, given: dict[str, str], kept: str | None
 ) -> None:
     script = """
-from easel import process_environment
+from easel.runtime import process_environment
 from easel.settings import settings
 process_environment.keep_compiled(settings.read().compiled_folder)
 print(process_environment.copy().get("TORCHINDUCTOR_CACHE_DIR"))

@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from easel import logs
+from easel.runtime import logs
 
 
 def write(name: str, count: int, length: int) -> None:

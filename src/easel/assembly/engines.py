@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from easel import process_environment
 from easel.engines.engine import Engine, EngineUnusable
+from easel.runtime import process_environment
 from easel.settings.settings import Settings
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from easel import process_environment
 from easel.domain import link
 from easel.domain.link import LinkKeys
 from easel.domain.secret import Secret
@@ -14,6 +13,7 @@ from easel.outside.data_folder.secret_file import keep_secret as keep_secret
 from easel.outside.data_folder.secret_file import kept_secret as kept_secret
 from easel.outside.postgres import private_postgres
 from easel.outside.postgres.private_postgres import PrivatePostgres
+from easel.runtime import process_environment
 from easel.settings.settings import Settings, SettingsWrong
 from easel.store import ownership
 from easel.store.database import Database

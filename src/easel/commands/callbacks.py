@@ -5,10 +5,11 @@ from typing import Final
 
 import click
 import msgspec
-from rich.console import Console
 
 from easel.actions import task_callback
-from easel.commands.administration import data_dir_option, table, with_database
+from easel.commands.terminal.database_session import with_database
+from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.tables import show, table
 from easel.domain.delivery import State
 from easel.domain.errors import Refusal
 from easel.store import callbacks as callback_rows
@@ -49,13 +50,13 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
         since = f"{row.created_at:%Y-%m-%d %H:%M:%S}"
         listed.add_row(row.task_id, row.account, row.state, str(row.attempts), outcome, since)
     # Ids of tasks are to be copied: a narrow terminal, or a pipe, must not fold them.
-    Console(width=max(Console().width, COLUMNS_MIN)).print(listed)
+    show(listed, COLUMNS_MIN)
 
 
 @callbacks_group.command("show", short_help="Print a task's callback and its attempts.")
 @click.argument("task_id")
 @data_dir_option
-def show(task_id: str, data_dir: Path | None) -> None:
+def show_callback(task_id: str, data_dir: Path | None) -> None:
     """Print a task's callback and every attempt at it, as the API gives it."""
 
     async def act(database: Database, _pepper: bytes) -> dict[str, object]:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import click
 
-from easel import distribution, logs
 from easel.assembly.engines import devices, engine, remote
 from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.judges import classifier, endpoint
 from easel.assembly.storage import picture_store
-from easel.commands.administration import data_dir_option
 from easel.commands.startup import start_warnings
+from easel.commands.terminal.options import data_dir_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation.decision import LayerFailed
 from easel.engines.engine import EngineUnusable
@@ -30,6 +29,7 @@ from easel.outside.judges.classifier.folder import ClassifierUnusable
 from easel.outside.judges.endpoint import EndpointUnusable
 from easel.outside.judges.plugins import PluginUnusable
 from easel.outside.pictures.storage import StorageFailed
+from easel.runtime import distribution, logs
 from easel.settings import settings
 from easel.settings.settings import Settings, SettingsWrong
 from easel.store import queue, schema

@@ -14,13 +14,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from easel import standard_streams
-from easel.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
+from easel.client.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
 from easel.commands.terminal.failures import told_plainly
 from easel.commands.terminal.option_types import Seconds
 from easel.commands.terminal.output_file import free_name, is_taken, try_out, write
 from easel.domain.order import MODELS
-from easel.interruption import EXIT_INTERRUPTED
+from easel.runtime import standard_streams
+from easel.runtime.interruption import EXIT_INTERRUPTED
 from easel.settings import settings
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from easel.actions import keys as key_actions
-from easel.commands.administration import data_dir_option, short, table, with_database
-from easel.commands.terminal.option_types import Price
+from easel.commands.terminal.database_session import with_database
+from easel.commands.terminal.option_types import Price, checked_text
+from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.tables import show, table
 from easel.domain.credits import credits_shown
 from easel.domain.order import MODELS
 from easel.store import user_groups as group_rows
@@ -26,7 +27,7 @@ def groups() -> None:
 @data_dir_option
 def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
     """Set what group NAME pays, from the next order on."""
-    user_group = short(name, "NAME", characters_min=1)
+    user_group = checked_text(name, "NAME", characters_min=1)
     with_database(data_dir, lambda database, _pepper: key_actions.set_price(database, user_group, model, price))
     click.echo(f'Group "{user_group}" pays {credits_shown(price)} credits for a picture of {model}.')
 
@@ -37,7 +38,7 @@ def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
 @data_dir_option
 def assign(account: str, name: str, data_dir: Path | None) -> None:
     """Put ACCOUNT into group NAME."""
-    user_group = short(name, "NAME", characters_min=1)
+    user_group = checked_text(name, "NAME", characters_min=1)
     has_price = with_database(data_dir, lambda database, _pepper: key_actions.assign(database, account, user_group))
     if has_price is None:
         raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
@@ -61,4 +62,4 @@ def list_groups(data_dir: Path | None) -> None:
     for row in with_database(data_dir, act):
         price = "as set for all" if row.price_microcredits is None else str(credits_shown(row.price_microcredits))
         listed.add_row(row.user_group, row.model or "", price, str(row.accounts))
-    Console().print(listed)
+    show(listed)

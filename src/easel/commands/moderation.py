@@ -7,12 +7,13 @@ from typing import Final
 
 import click
 import msgspec
-from rich.console import Console
 
 from easel.actions.judge import prompt_digest
 from easel.assembly.judges import digest_key
-from easel.commands.administration import data_dir_option, table, with_installation
+from easel.commands.terminal.database_session import with_installation
 from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.tables import show, table
 from easel.domain.errors import EaselError
 from easel.domain.moderation.decision import Level, Outcome
 from easel.domain.moderation.languages import Spoken
@@ -77,7 +78,7 @@ def list_decisions(
             each.category or "", each.layer, _because(each), each.task_id or "answered as an error",
             each.prompt_digest.hex()[:DIGEST_CHARACTERS],
         )  # fmt: skip
-    Console(width=max(Console().width, COLUMNS_MIN)).print(listed)
+    show(listed, COLUMNS_MIN)
 
 
 def _because(decision: ListedDecision) -> str:
@@ -105,7 +106,7 @@ def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
     counted = table("Stage", "Outcome", "Layer", "Category", "Decisions")
     for each in counts:
         counted.add_row(each.stage, each.outcome, each.layer, each.category or "", str(each.decisions))
-    Console().print(counted)
+    show(counted)
 
 
 @moderation_group.command("explain", short_help="Show how PROMPT is judged, and why.")

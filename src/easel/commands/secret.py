@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from easel import logs
 from easel.actions import new_secret
 from easel.assembly.installation import Installation, database_of, installation
-from easel.commands.administration import data_dir_option
 from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.options import data_dir_option
 from easel.outside.data_folder import folder as data_folder
 from easel.outside.data_folder import secret_file, service_lock
 from easel.outside.data_folder.folder import DataFolderUnusable
 from easel.outside.postgres import private_postgres
+from easel.runtime import logs
 from easel.settings import settings
 from easel.settings.settings import Settings
 from easel.store import schema

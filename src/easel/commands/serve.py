@@ -13,19 +13,19 @@ from typing import Final
 import click
 
 import easel
-from easel import distribution, logs, process_environment
 from easel.actions import keys
 from easel.actions.audit_log import record_price
 from easel.actions.keys import IssuedKey
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, database_of, installation, pepper
-from easel.commands.processes import listen, takes_ipv4
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import take_in_orphans
+from easel.commands.startup.listening import listen, takes_ipv4
 from easel.commands.terminal.failures import told_plainly
 from easel.domain.credits import credits_shown
 from easel.outside.data_folder import service_lock
 from easel.outside.postgres import private_postgres
+from easel.runtime import distribution, logs, process_environment
 from easel.settings import settings
 from easel.settings.settings import Settings
 from easel.store import schema

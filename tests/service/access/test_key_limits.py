@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 
-from easel.commands.administration import keys
+from easel.commands.keys import keys_group
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
@@ -159,7 +159,7 @@ def test_a_key_may_be_made_to_end_after_days_or_with_a_day(two_webs: Fleet) -> N
 )
 def test_a_wrong_limit_is_refused_in_a_sentence(data_dir: Path, options: tuple[str, ...], sentence: str) -> None:
     # The command line as it is, without the second that its start takes for each value.
-    told = CliRunner().invoke(keys, ["create", "--account", "a", "--data-dir", str(data_dir), *options])
+    told = CliRunner().invoke(keys_group, ["create", "--account", "a", "--data-dir", str(data_dir), *options])
     assert told.exit_code == 2
     said = re.sub(r"\s+", " ", told.output)
     assert f"Invalid value for '{options[0]}': {sentence}" in said

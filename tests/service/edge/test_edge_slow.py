@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from easel.commands.processes import CLOSE_IDLE_AFTER_S, FILES_BESIDE_CONNECTIONS
+from easel.commands.web import CLOSE_IDLE_AFTER_S, FILES_BESIDE_CONNECTIONS
 from easel.web.edge import protocol as edge
 from tests.support.bare_http import (
     ALIVE,

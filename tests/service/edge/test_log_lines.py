@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from easel.log_lines import LOCK_S_MAX, WholeLines
+from easel.runtime.log_lines import LOCK_S_MAX, WholeLines
 from tests.support.running_service import GENERATIONS, ORDER, Service, reachable_folder
 
 WRITERS: Final = 4

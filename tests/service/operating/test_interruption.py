@@ -31,7 +31,7 @@ def started(*arguments: str, options: tuple[str, ...] = (), **more: Any) -> Iter
         process.communicate()
 
 
-@pytest.mark.parametrize("module", ["easel.process_environment", "easel", "click", "rich.progress", "httpx2"])
+@pytest.mark.parametrize("module", ["easel.runtime.process_environment", "easel", "click", "rich.progress", "httpx2"])
 def test_an_interruption_during_the_start_is_quiet(module: str) -> None:
     with started("generate", "x", "--key", "k", "--url", "http://127.0.0.1:9", options=("-X", "importtime")) as process:
         assert process.stderr is not None

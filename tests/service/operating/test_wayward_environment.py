@@ -10,7 +10,7 @@ import httpx2
 import psycopg
 import pytest
 
-from easel.commands.processes import listen
+from easel.commands.startup.listening import listen
 from easel.settings.settings import SettingsWrong
 from tests.service.operating.test_command_line import easel
 from tests.support.image_server import draws, image_server

@@ -2,9 +2,9 @@
 
 import click
 
-from easel import network_environment
-from easel.network_environment import NetworkUnusable
 from easel.outside.data_folder import secret_file
+from easel.runtime import network_environment
+from easel.runtime.network_environment import NetworkUnusable
 from easel.settings import settings
 from easel.settings.settings import Settings
 

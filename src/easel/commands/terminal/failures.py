@@ -6,9 +6,7 @@ from typing import Final
 
 import click
 
-from easel import process_environment
 from easel.engines.engine import EngineUnusable
-from easel.network_environment import NetworkUnusable
 from easel.outside.backup.file import BackupUnusable
 from easel.outside.data_folder.folder import DataFolderUnusable
 from easel.outside.data_folder.secret_file import SecretUnusable
@@ -19,6 +17,8 @@ from easel.outside.judges.plugins import PluginUnusable
 from easel.outside.open_files import TooFewFiles
 from easel.outside.pictures.storage import StorageFailed
 from easel.outside.postgres.private_postgres import PostgresUnusable
+from easel.runtime import process_environment
+from easel.runtime.network_environment import NetworkUnusable
 from easel.settings.settings import SettingsWrong
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable

@@ -1,4 +1,4 @@
-"""What options of the command line mean: amounts of credits, models, moments."""
+"""What options of the command line mean: amounts of credits, models, moments, names."""
 
 import math
 import re
@@ -11,6 +11,7 @@ from easel.domain.credits import parse_adjustment, parse_credits
 from easel.domain.order import MODELS
 
 EXPIRY_DAYS_MAX: Final = 3650
+NAME_CHARACTERS_MAX: Final = 64
 _NOTHING = re.compile(r"0(\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -127,6 +128,15 @@ class Overlap(click.ParamType[timedelta]):
         if (match is None and value != "0") or span > OVERLAP_MAX:
             self.fail(f"it takes 0, or a time such as 30m, 24h or 7d, at most {OVERLAP_MAX.days}d.", param, ctx)
         return span
+
+
+def checked_text(text: str, option: str, characters_min: int = 0, characters_max: int = NAME_CHARACTERS_MAX) -> str:
+    """A text as it was typed, unless it is too long or too odd for a name."""
+    if not characters_min <= len(text) <= characters_max or not text.isprintable():
+        raise click.UsageError(f"{option} takes {characters_min} to {characters_max} printable characters.")
+    if text.isspace():
+        raise click.UsageError(f"{option} must not be blank.")
+    return text
 
 
 def _end_of_day(text: str) -> datetime:

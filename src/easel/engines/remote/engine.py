@@ -20,7 +20,7 @@ from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
 from easel.engines.remote.answers import Fault, NoPicture, Withheld, picture_or_link, success
 from easel.engines.remote.exchange import Answer, Exchange, Question, Silence
 from easel.engines.remote.pictures import canvas, read_picture
-from easel.network_environment import NetworkUnusable
+from easel.runtime.network_environment import NetworkUnusable
 
 log = structlog.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 import httpx2
 import structlog
 
-from easel.network_environment import check_certificates
+from easel.runtime.network_environment import check_certificates
 
 log = structlog.get_logger(__name__)
 

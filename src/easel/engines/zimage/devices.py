@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from easel import distribution
 from easel.engines.engine import EngineUnusable
+from easel.runtime import distribution
 
 try:
     import torch

@@ -12,7 +12,6 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from easel import distribution
 from easel.engines.engine import Drawing, EngineUnusable, OnStep, OutOfMemory, Pixels, canvas_px
 from easel.engines.zimage.devices import (
     devices,
@@ -25,6 +24,7 @@ from easel.engines.zimage.devices import (
     text_device,
 )
 from easel.engines.zimage.schedule import STEPS, Schedule, schedule
+from easel.runtime import distribution
 
 try:
     import torch

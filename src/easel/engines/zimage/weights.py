@@ -24,9 +24,9 @@ from huggingface_hub.errors import HTTPError, RepositoryNotFoundError, RevisionN
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
-from easel import network_environment
 from easel.engines.engine import EngineUnusable
-from easel.network_environment import NetworkUnusable
+from easel.runtime import network_environment
+from easel.runtime.network_environment import NetworkUnusable
 
 log = logging.getLogger(__name__)
 

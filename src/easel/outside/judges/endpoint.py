@@ -22,8 +22,8 @@ import msgspec
 
 from easel.domain.errors import EaselError
 from easel.domain.moderation.decision import Layer, LayerFailed
-from easel.network_environment import NetworkUnusable, check_certificates
 from easel.outside.judges.scores import NoScores, read_scores
+from easel.runtime.network_environment import NetworkUnusable, check_certificates
 
 ATTEMPT_TIMEOUT_S: Final = 2.0
 ATTEMPTS_MAX: Final = 2

@@ -28,9 +28,9 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from easel.domain.errors import EaselError
-from easel.network_environment import NetworkUnusable, check_certificates, proxy_variables
 from easel.outside.pictures import folder as picture_folder
 from easel.outside.pictures.folder import PictureFolder
+from easel.runtime.network_environment import NetworkUnusable, check_certificates, proxy_variables
 
 PICTURE_BYTES_MAX: Final = 32 * 1024 * 1024
 DEADLINE_S: Final = 30.0

@@ -14,10 +14,10 @@ from typing import Final
 
 import structlog
 
-from easel import distribution
 from easel.domain.moderation.decision import Layer, LayerFailed
 from easel.outside.judges.classifier.folder import ClassifierFolder, ClassifierUnusable, read_folder
 from easel.outside.judges.classifier.labels import are_probabilities, meaning, scores, sigmoid, softmax
+from easel.runtime import distribution
 
 log = structlog.get_logger(__name__)
 

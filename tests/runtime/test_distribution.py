@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from easel import distribution
+from easel.runtime import distribution
 
 
 def installed(folder: Path, record: dict[str, object] | None) -> Distribution:

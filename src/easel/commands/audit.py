@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import click
 import msgspec
-from rich.console import Console
 
-from easel.commands.administration import data_dir_option, table, with_database
+from easel.commands.terminal.database_session import with_database
 from easel.commands.terminal.option_types import Overlap
+from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.tables import show, table
 from easel.domain.audit_log import Action
 from easel.store import audit_log
 from easel.store.audit_log import Entry, Search
@@ -53,8 +54,7 @@ def audit_command(
     for entry in entries:
         at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
         listed.add_row(at, entry.operator, entry.action, entry.subject, entry.account or "", _details(entry.details))
-    # Names and reasons are text that somebody typed, and no markup.
-    Console(width=max(Console().width, COLUMNS_MIN), markup=False, emoji=False).print(listed)
+    show(listed, COLUMNS_MIN)
 
 
 def _details(details: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from easel import network_environment
+from easel.runtime import network_environment
 
 _OWN_FAULTS: Final = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 _UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import httpx2
 
-from easel import network_environment, unreachable
-from easel.network_environment import NetworkUnusable
+from easel.client import unreachable
+from easel.runtime import network_environment
+from easel.runtime.network_environment import NetworkUnusable
 
 POLL_EVERY_S: Final = 0.25
 REQUEST_TIMEOUT_S: Final = 30.0

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
-from easel.log_lines import WholeLines
+from easel.runtime.log_lines import WholeLines
 
 STANDARD_ERROR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import pytest
 
-from easel import network_environment, process_environment
-from easel.client import Client, ClientError
+from easel.client.client import Client, ClientError
 from easel.engines.engine import EngineUnusable
 from easel.engines.remote.engine import ImageServer, Remote
-from easel.network_environment import NetworkUnusable
 from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint
 from easel.outside.pictures.storage import Pictures, StorageFailed
+from easel.runtime import network_environment, process_environment
+from easel.runtime.network_environment import NetworkUnusable
 from tests.support.image_server import image_server, says
 
 VARIABLES: Final = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from easel.client import Client, ClientError
+from easel.client.client import Client, ClientError
 from tests.support.running_service import free_port
 from tests.support.tls_receiver import Authority, answering, reset, tls_receiver
 

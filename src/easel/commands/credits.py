@@ -1,0 +1,150 @@
+"""`easel credits …`: grants, balances, and the audit of money and work. They work beside a running service."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import click
+
+from easel.actions import keys, repair
+from easel.actions.keys import BalanceTooLow
+from easel.commands.terminal.database_session import with_database
+from easel.commands.terminal.option_types import Adjustment, Amount, checked_text
+from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.tables import show, table
+from easel.domain.credits import MICROCREDITS_PER_CREDIT, credits_shown
+from easel.store import audit, ledger
+from easel.store.database import Database
+
+REASON_CHARACTERS_MAX: Final = 500
+
+
+@click.group("credits")
+def credits_group() -> None:
+    """Grant, adjust, show, audit and repair credits."""
+
+
+@credits_group.command("grant")
+@click.option("--account", required=True, help="Name of the account.")
+@click.argument("amount", type=Amount())
+@data_dir_option
+def grant(account: str, amount: int, data_dir: Path | None) -> None:
+    """Add AMOUNT credits to an account."""
+    if not with_database(data_dir, lambda database, _pepper: keys.grant(database, account, amount)):
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    click.echo(f'Account "{account}" has {credits_shown(amount)} credits more.')
+
+
+# Otherwise an amount below zero would be taken for an option.
+@credits_group.command(
+    "adjust",
+    short_help="Add credits or take them back, with a reason.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.option("--account", required=True, help="Name of the account.")
+@click.option("--reason", required=True, help="Why; it stands in `easel audit`.")
+@click.argument("amount", type=Adjustment())
+@data_dir_option
+def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> None:
+    """Add AMOUNT credits to an account, or take them back with a minus before them.
+
+    What is reserved or used cannot be taken back.
+    """
+    checked = checked_text(reason, "--reason", characters_min=1, characters_max=REASON_CHARACTERS_MAX)
+    try:
+        available = with_database(data_dir, lambda database, _pepper: keys.adjust(database, account, amount, checked))
+    except BalanceTooLow as error:
+        left = credits_shown(error.available_microcredits)
+        raise click.ClickException(
+            f'Account "{account}" has {left} credits available, so {credits_shown(-amount)} cannot be taken back: '
+            f"take back {left} at most."
+        ) from None
+    if available is None:
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    change = f"{credits_shown(abs(amount))} credits {'more' if amount > 0 else 'less'}"
+    click.echo(f'Account "{account}" has {change}: {credits_shown(available)} are available.')
+
+
+@credits_group.command("show")
+@data_dir_option
+def show_balances(data_dir: Path | None) -> None:
+    """Show every account's credits."""
+
+    async def act(database: Database, _pepper: bytes) -> list[ledger.AccountBalance]:
+        async with database.transaction() as connection:
+            return await ledger.balances(connection)
+
+    listed = table("Account", "Available", "Reserved", "Used")
+    for row in with_database(data_dir, act):
+        amounts = (row.balance.available, row.balance.reserved, row.balance.used)
+        listed.add_row(row.account, *(str(credits_shown(amount)) for amount in amounts))
+    show(listed)
+
+
+@credits_group.command("audit", short_help="Check every invariant of money and work.")
+@data_dir_option
+def audit_credits(data_dir: Path | None) -> None:
+    """Check every invariant of money and work, while the service runs."""
+
+    async def act(database: Database, _pepper: bytes) -> list[audit.Finding]:
+        async with database.transaction(timeout_s=audit.TIMEOUT_S) as connection:
+            return await audit.findings(connection)
+
+    findings = with_database(data_dir, act)
+    for invariant in audit.INVARIANTS:
+        subjects = [finding.subject for finding in findings if finding.invariant == invariant]
+        click.echo(f"{'BROKEN' if subjects else 'holds '}  {invariant}" + "".join(f"\n          {s}" for s in subjects))
+    if findings:
+        raise click.ClickException(_verdict(findings))
+
+
+def _verdict(findings: Sequence[audit.Finding]) -> str:
+    verdict = f"{len(findings)} findings. Please report this: it is a fault of Easel."
+    if any(finding.invariant in audit.REPAIRABLE for finding in findings):
+        verdict += " `easel credits repair` shows what can be set right, and sets it right with --apply."
+    return verdict
+
+
+@credits_group.command("repair", short_help="Show and mend balances and counts.")
+@click.option("--apply", "is_applied", is_flag=True, help="Make the changes, all of them or none.")
+@data_dir_option
+def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
+    """Show which balances and counts differ from the ledger and the holds, and with --apply set them right.
+
+    It works while the service runs, and changes neither the ledger nor any task.
+    """
+
+    async def act(database: Database, _pepper: bytes) -> repair.Wrong:
+        try:
+            return await (repair.repair(database) if is_applied else repair.find(database))
+        except repair.BeyondRepair as error:
+            raise click.ClickException(str(error)) from None
+
+    wrong = with_database(data_dir, act)
+    for line in _changes(wrong):
+        click.echo(line)
+    if not wrong:
+        click.echo("Nothing to repair: balances and counts are what the ledger and the holds say.")
+    elif is_applied:
+        click.echo(f"Repaired: {len(wrong)}.")
+    else:
+        click.echo(f"To repair: {len(wrong)}. Nothing is changed yet; `easel credits repair --apply` changes it.")
+
+
+def _changes(wrong: repair.Wrong) -> Iterator[str]:
+    for balance in wrong.balances:
+        yield f'Account "{balance.account}": {_differences(asdict(balance.stored), asdict(balance.derived))}'
+    for counts in wrong.counts:
+        subject = f'Key {counts.api_key_id} of account "{counts.account}"'
+        yield f"{subject}: {_differences(asdict(counts.stored), asdict(counts.derived))}"
+
+
+def _differences(stored: dict[str, int], derived: dict[str, int]) -> str:
+    def shown(name: str, value: int) -> str:
+        if name == "unfinished":
+            return str(value)
+        return f"{value / MICROCREDITS_PER_CREDIT:.6f}".rstrip("0").rstrip(".")
+
+    changed = (name for name in stored if stored[name] != derived[name])
+    return ", ".join(f"{name} {shown(name, stored[name])} becomes {shown(name, derived[name])}" for name in changed)

@@ -1,0 +1,152 @@
+"""`easel keys …`: what an operator does to API keys and their accounts. They work beside a running service."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from easel.actions import callback_secrets, keys
+from easel.actions.callback_secrets import ShownSecrets
+from easel.actions.keys import IssuedKey, KeyOrder
+from easel.assembly.installation import callback_secrets_root
+from easel.commands.terminal.database_session import with_database, with_installation
+from easel.commands.terminal.option_types import Amount, Expiry, Models, Overlap, checked_text
+from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.tables import show, table
+from easel.domain.api_key import Scope
+from easel.domain.credits import credits_shown
+from easel.domain.webhook import secret_text
+from easel.store import accounts
+from easel.store.database import Database
+
+LIMIT_MAX: Final = 1_000_000_000
+
+
+@click.group("keys", short_help="Make, list and revoke API keys.")
+def keys_group() -> None:
+    """Make, list and revoke API keys, and show and change what callbacks are signed with."""
+
+
+@keys_group.command("create")
+@click.option("--account", required=True, help="Name of the account, made if there is none of that name.")
+@click.option("--credits", "amount", type=Amount(), default=0, help="Credits to grant to the account along with it.")
+@click.option("--name", default="", help="What the key is for, for your own lists.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it may do; by default all.",
+)
+@click.option("--models", type=Models(), help="Models it may use, with commas between; by default all.")
+@click.option("--expires", type=Expiry(), help="When it ends: 30d, or 2027-01-31; by default never.")
+@click.option("--limit", type=Amount(), help="Credits it may spend in all; by default what its account has.")
+@click.option("--rate", type=click.IntRange(1, LIMIT_MAX), help="Tasks it may create per minute.")
+@click.option("--unfinished", type=click.IntRange(1, LIMIT_MAX), help="Unfinished tasks it may have at once.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def create_key(
+    account: str,
+    amount: int,
+    name: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...] | None,
+    expires: datetime | timedelta | None,
+    limit: int | None,
+    rate: int | None,
+    unfinished: int | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a key and print it, once. Before the first start this makes the data folder and its database as well.
+
+    Without --rate and --unfinished the settings EASEL_CREATES_PER_MINUTE and EASEL_UNFINISHED_MAX say how much it may.
+    """
+    order = KeyOrder(
+        account=checked_text(account, "--account", characters_min=1),
+        name=checked_text(name, "--name"),
+        scopes=tuple(Scope(scope) for scope in scopes) or tuple(Scope),
+        models=models,
+        expires=expires,
+        credits_microcredits=amount,
+        credit_limit_microcredits=limit,
+        creates_per_minute=rate,
+        unfinished_max=unfinished,
+    )
+    issued: IssuedKey = with_database(
+        data_dir, lambda database, pepper: keys.issue(database, pepper, order), creates=True
+    )
+    if as_json:
+        click.echo(msgspec.json.encode({"account": issued.account, "id": issued.id, "key": issued.key}))
+    else:
+        click.echo(f'Key {issued.id} of account "{issued.account}". It is shown only now:\n\n    {issued.key}\n')
+
+
+@keys_group.command("list")
+@click.option("--account", help="Only this account's keys.")
+@data_dir_option
+def list_keys(account: str | None, data_dir: Path | None) -> None:
+    """List keys. Their text is not kept; the last four characters are."""
+
+    async def act(database: Database, _pepper: bytes) -> list[accounts.ListedKey]:
+        async with database.transaction() as connection:
+            return await accounts.list_keys(connection, account)
+
+    listed = table("Id", "Account", "Name", "Key", "May", "Used", "Made", "Ends")
+    for key in with_database(data_dir, act):
+        ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
+        may = ", ".join(key.scopes) + (f" ({', '.join(key.models)})" if key.models is not None else "")
+        used = str(credits_shown(key.used_microcredits))
+        if key.credit_limit_microcredits is not None:
+            used += f" of {credits_shown(key.credit_limit_microcredits)}"
+        listed.add_row(str(key.id), key.account, key.name, f"…{key.hint}", may, used, _day(key.created_at), ends)
+    show(listed)
+
+
+@keys_group.command("revoke")
+@click.argument("key_id", type=int)
+@data_dir_option
+def revoke_key(key_id: int, data_dir: Path | None) -> None:
+    """End the key with this id at once."""
+    if not with_database(data_dir, lambda database, _pepper: keys.revoke(database, key_id)):
+        raise click.ClickException(f"There is no key {key_id}; `easel keys list` shows all.")
+    click.echo(f"Key {key_id} is revoked.")
+
+
+@keys_group.command("callback-secret", short_help="Show or change what callbacks are signed with.")
+@click.option("--account", required=True, help="Name of the account.")
+@click.option("--rotate", is_flag=True, help="Make a new secret, which signs from now on.")
+@click.option(
+    "--overlap",
+    type=Overlap(),
+    default="24h",
+    show_default=True,
+    help="With --rotate: how long the secret before signs as well, such as 30m, 24h, 7d or 0.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def callback_secret(account: str, overlap: timedelta, data_dir: Path | None, *, rotate: bool, as_json: bool) -> None:
+    """Show the secret that an account's callbacks are signed with, or change it."""
+
+    async def act(database: Database, root: bytes) -> ShownSecrets | None:
+        if rotate:
+            return await callback_secrets.rotate(database, root, account, overlap)
+        return await callback_secrets.show(database, root, account)
+
+    shown = with_installation(data_dir, callback_secrets_root, act)
+    if shown is None:
+        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+    texts = [secret_text(secret) for secret in shown.secrets]
+    if as_json:
+        click.echo(msgspec.json.encode({"account": account, "secrets": texts, "overlap_until": shown.overlap_until}))
+        return
+    click.echo(f'Callbacks of account "{account}" are signed with:\n\n    {texts[0]}\n')
+    for text in texts[1:]:
+        click.echo(f"and until {shown.overlap_until:%Y-%m-%d %H:%M:%S} UTC also with:\n\n    {text}\n")
+
+
+def _day(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d}"

@@ -1,0 +1,102 @@
+"""`easel restore`: a data folder from a file that `easel backup` made."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+
+import easel
+from easel.actions import restore
+from easel.actions.restore import Proofs, Target
+from easel.assembly.installation import Installation, database_of, installation, keep_secret
+from easel.assembly.storage import picture_store
+from easel.commands.terminal.backup_options import (
+    STANDARD_STREAM,
+    file_argument,
+    passphrase,
+    passphrase_option,
+    private_settings,
+    summary,
+    text_in_file,
+)
+from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.options import data_dir_option
+from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
+from easel.outside.backup import output as backup_output
+from easel.outside.backup.file import BackupReader, Ending, Manifest
+from easel.outside.data_folder import folder as data_folder
+from easel.settings.settings import Settings, SettingsWrong
+
+
+@click.command("restore", short_help="Restore FILE into an empty data folder.")
+@file_argument
+@click.option("--secret-file", type=click.Path(path_type=Path), help="File with the secret that sealed the backup.")
+@passphrase_option
+@click.option("--unverified", is_flag=True, help="Restore without checking who made the backup.")
+@data_dir_option
+def restore_command(
+    file: Path, secret_file: Path | None, passphrase_file: Path | None, data_dir: Path | None, *, unverified: bool
+) -> None:
+    """Fill an empty data folder from FILE, which `easel backup` made. `-` is standard input.
+
+    FILE's seal is checked first, with the secret of its installation (--secret-file, or EASEL_SECRET) or the passphrase
+    that it was sealed with. The secret in FILE itself would prove nothing.
+    """
+    with told_plainly():
+        read = private_settings(data_dir)
+        proofs = Proofs(_secret(secret_file) or read.secret, passphrase(passphrase_file))
+        with _input(file) as source:
+            reader = BackupReader(source)
+            manifest = reader.manifest()
+            restore.check(manifest, easel.__version__, read.postgres_bin, read.secret)
+            key = None if unverified else restore.seal_key(manifest, proofs)
+            secret = reader.secret() if manifest.has_secret else None
+            if manifest.sealed_with is not None:
+                reader.seal(key)
+            with data_folder.prepared(read.data_dir, read.postgres_bin, read.postgres_user) as aside:
+                ending = _fill(msgspec.structs.replace(read, data_dir=aside), reader, manifest, secret)
+    click.echo(summary(manifest, ending.pictures, ending.pictures_gone))
+    if not manifest.has_pictures:
+        click.echo("The pictures are still in their bucket: set EASEL_STORAGE_URL as it was.")
+    click.echo(f"Everything is in {read.data_dir} now: `easel serve --data-dir {read.data_dir}` goes on with it.")
+
+
+def _fill(inside: Settings, reader: BackupReader, manifest: Manifest, secret: str | None) -> Ending:
+    """Fill the installation that the settings describe."""
+    if secret is not None:
+        keep_secret(inside.data_dir, secret)
+    with installation(inside) as installed:
+        return asyncio.run(_restore(inside, installed, reader, manifest))
+
+
+async def _restore(inside: Settings, installed: Installation, reader: BackupReader, manifest: Manifest) -> Ending:
+    database = database_of(inside, installed)
+    target = Target(
+        database=database,
+        postgres_bin=inside.postgres_bin,
+        secret=installed.secret,
+        pictures=picture_store(inside),
+        working_dir=inside.data_dir,
+    )
+    await database.open()
+    try:
+        return await restore.restore(reader, manifest, target)
+    finally:
+        await database.close()
+
+
+def _secret(file: Path | None) -> Secret | None:
+    text = text_in_file(file, "--secret-file")
+    if text is not None and len(text) < SECRET_CHARACTERS_MIN:
+        raise SettingsWrong(
+            f"--secret-file holds no secret of Easel, which has {SECRET_CHARACTERS_MIN} characters or more."
+        )
+    return None if text is None else Secret(text)
+
+
+def _input(file: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    return contextlib.nullcontext(sys.stdin.buffer) if file == STANDARD_STREAM else backup_output.opened(file)

@@ -1,0 +1,59 @@
+"""What `easel backup` and `easel restore` share: arguments, the settings that they refuse, and the summary."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from easel.outside.backup.file import Manifest
+from easel.outside.backup.seal import PASSPHRASE_CHARACTERS_MIN
+from easel.runtime import logs
+from easel.settings import files as setting_files
+from easel.settings import settings
+from easel.settings.settings import Settings, SettingsWrong
+
+STANDARD_STREAM: Final = Path("-")
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+passphrase_option = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), help="File with the passphrase that seals the backup."
+)
+
+
+def private_settings(data_dir: Path | None) -> Settings:
+    """The settings of an installation with a private database. Raises SettingsWrong for any other."""
+    read = settings.read(data_dir=data_dir)
+    logs.configure("command", read.log_format, "warning")
+    if read.database_url is not None:
+        raise SettingsWrong(
+            "EASEL_DATABASE_URL is set, and `easel backup` and `easel restore` are for the private database: back up "
+            "a server of your own with its own tools, such as pg_dump, and keep EASEL_SECRET and the pictures with it."
+        )
+    return read
+
+
+def passphrase(file: Path | None) -> str | None:
+    """The passphrase in the file of --passphrase-file. Raises SettingsWrong."""
+    text = text_in_file(file, "--passphrase-file")
+    if text is not None and len(text) < PASSPHRASE_CHARACTERS_MIN:
+        raise SettingsWrong(
+            f"--passphrase-file holds less than {PASSPHRASE_CHARACTERS_MIN} characters: choose a longer one."
+        )
+    return text
+
+
+def text_in_file(file: Path | None, option: str) -> str | None:
+    """What the file of an option holds. Raises SettingsWrong."""
+    return None if file is None else setting_files.text_in(option, file)
+
+
+def summary(manifest: Manifest, pictures: int, pictures_gone: int) -> str:
+    """What a backup holds, in a sentence."""
+    words = (
+        f"{_count(manifest.accounts, 'account')}, {_count(manifest.tasks, 'task')} ({manifest.unfinished} unfinished) "
+        f"and {_count(pictures, 'picture')}, as of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    return words + (f" Deleted meanwhile: {_count(pictures_gone, 'picture')}." if pictures_gone else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

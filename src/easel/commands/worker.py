@@ -1,0 +1,90 @@
+"""`easel worker`: one worker process alone."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+import uvloop
+
+from easel.assembly.installation import installation
+from easel.assembly.worker import WorkerParts, worker_parts
+from easel.commands.startup import start_warnings
+from easel.commands.startup.first_process import take_in_orphans
+from easel.commands.startup.supervision import say_ready, when_abandoned
+from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.options import data_dir_option
+from easel.runtime import logs
+from easel.settings import settings
+from easel.store import schema
+from easel.supervisor import stop_signals
+
+
+@click.command()
+@data_dir_option
+@click.option("--supervised", is_flag=True, hidden=True, help="Stop when `easel serve` is gone.")
+def worker(data_dir: Path | None, *, supervised: bool) -> None:
+    """Run one worker process alone."""
+    take_in_orphans()
+    with told_plainly():
+        read = settings.read(data_dir=data_dir)
+        logs.configure("worker", read.log_format, read.log_level)
+        if not supervised:
+            start_warnings.show(read)
+        with installation(read) as installed:
+            if not supervised:  # else `easel serve` has done it
+                asyncio.run(schema.prepare(installed.database_url, installed.secret))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_work(worker_parts(read, installed), is_supervised=supervised))
+        # A draw that was handed back may still be in its step, in a thread that nothing can end but this.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:
+    stopping = asyncio.Event()
+    _on_signals(stopping)
+    if is_supervised:
+        when_abandoned(stopping.set)
+    if not await _load(parts, stopping):
+        return
+    try:
+        for database in parts.databases:
+            await database.open()
+        say_ready()
+        working = asyncio.create_task(parts.worker.run())
+        await _first_of(working, stopping)
+        parts.worker.stop()
+        await working
+    finally:
+        # Whatever ended it: the pools' own tasks do not end by being cancelled, and this process not without them.
+        for database in parts.databases:
+            await database.close()
+
+
+async def _load(parts: WorkerParts, stopping: asyncio.Event) -> bool:
+    """Load the engine; False when told to stop meanwhile. Nothing is lost by leaving in the middle of it."""
+    loading = asyncio.create_task(parts.draw.load())
+    await _first_of(loading, stopping)
+    if loading.done():
+        loading.result()
+    return loading.done()
+
+
+async def _first_of(task: asyncio.Task[None], event: asyncio.Event) -> None:
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def _on_signals(stopping: asyncio.Event) -> None:
+    """The first signal to stop is obeyed in order, the second at once."""
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            os._exit(1)
+        stopping.set()
+
+    for number in stop_signals():
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)

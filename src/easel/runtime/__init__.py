@@ -1,0 +1,1 @@
+"""What surrounds a process of Easel: its environment, standard streams, interruption, logs and installation."""
