@@ -90,7 +90,7 @@ class EaselServe:
 
     def parts(self) -> Mapping[str, int]:
         """The children of `easel serve`."""
-        ready = [line for line in self._part().log().splitlines() if '"child_ready"' in line]
+        ready = [line for line in self._part().log().splitlines() if '"child_started"' in line]
         children = {entry["child"]: int(entry["pid"]) for entry in map(json.loads, ready)}
         return {**dict(sorted(children.items())), "postgres": self._postgres_pid()}
 

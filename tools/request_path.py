@@ -20,8 +20,8 @@ import httpx2
 import uvicorn
 
 import easel
-from easel.actions import keys
-from easel.actions.keys import KeyOrder
+from easel.actions import api_keys
+from easel.actions.api_keys import KeyOrder
 from easel.assembly.installation import Installation, database_of, installation, pepper
 from easel.assembly.web import web_app
 from easel.commands.startup.listening import listen
@@ -96,7 +96,7 @@ async def trace(read: Settings, installed: Installation, apart_s: float, *, list
     await schema.prepare(installed.database_url, installed.secret)
     database = database_of(read, installed)
     await database.open()
-    issued = await keys.issue(
+    issued = await api_keys.issue(
         database, pepper(installed.secret), KeyOrder("trace", credits_microcredits=100 * MICROCREDITS_PER_CREDIT)
     )
     await database.close()

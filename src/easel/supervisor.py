@@ -95,7 +95,7 @@ class Supervisor:
 
     def _on_signal(self) -> None:
         if self._stopping.is_set():
-            log.warning("stopping_at_once")
+            log.warning("shutdown_forced")
             self._signal_children(signal.SIGKILL)
         self.stop()
 
@@ -106,7 +106,7 @@ class Supervisor:
             try:
                 status = await self._run_once(child)
             except Exception:  # the outermost loop: no memory to be had, say; it will be tried again
-                log.exception("child_fault", child=child.plan.name)
+                log.exception("child_failed", child=child.plan.name)
                 status = None
             if self._stopping.is_set():
                 return
@@ -116,7 +116,7 @@ class Supervisor:
                 return
             failures = 0 if time.monotonic() - started_s > STEADY_AFTER_S else failures + 1
             pause_s = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)]
-            log.warning("child_died", child=child.plan.name, status=status, restart_in_s=pause_s)
+            log.warning("child_exited", child=child.plan.name, status=status, restart_in_s=pause_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
@@ -137,7 +137,7 @@ class Supervisor:
         while line := await child.process.stdout.readline():
             if line == READY:
                 child.was_ready.set()
-                log.info("child_ready", child=child.plan.name, pid=child.process.pid)
+                log.info("child_started", child=child.plan.name, pid=child.process.pid)
         return await child.process.wait()
 
     async def _announce(self) -> None:
@@ -151,13 +151,13 @@ class Supervisor:
             try:
                 await asyncio.to_thread(self._ensure_database)
             except Exception:  # the outermost loop: whatever it is, the next second tries again
-                log.exception("database_not_running")
+                log.exception("database_check_failed")
 
     async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         self._signal_children(signal.SIGTERM)
         _, late = await asyncio.wait(keepers, timeout=self._drain_timeout_s + STOP_GRACE_S)
         if late:
-            log.warning("stop_took_too_long")
+            log.warning("shutdown_timed_out")
             self._signal_children(signal.SIGKILL)
             await asyncio.wait(late)
         for keeper in keepers:

@@ -21,12 +21,13 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker as QueueLoop
 from psycopg_pool import PoolTimeout
 
-from easel.actions import rescue, settle, side_tasks
+from easel.actions import rescue, settle
 from easel.actions.deliver import Deliver
 from easel.actions.draw import Draw, NotBegun
 from easel.actions.sweep import Sweep
 from easel.domain.task import ErrorCode
-from easel.live.newsroom import Newsroom
+from easel.live import background_tasks
+from easel.live.task_watcher import TaskWatcher
 from easel.store import queue
 from easel.store.database import Database, DatabaseUnavailable
 
@@ -52,7 +53,7 @@ class Worker:
         notes: Database,
         draw: Draw,
         deliver: Deliver,
-        newsroom: Newsroom,
+        task_watcher: TaskWatcher,
         sweep: Sweep,
         drain_timeout_s: float,
     ) -> None:
@@ -60,7 +61,7 @@ class Worker:
         self._notes = notes
         self._draw = draw
         self._deliver = deliver
-        self._newsroom = newsroom
+        self._task_watcher = task_watcher
         self._sweep = sweep
         self._drain_timeout_s = drain_timeout_s
         self._stopping = asyncio.Event()
@@ -77,7 +78,7 @@ class Worker:
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
             app.job_manager = queue.JobManager(app.connector)
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
-            beside = [asyncio.create_task(work) for work in (self._tend(), self._newsroom.run(), self._sweep.run())]
+            beside = [asyncio.create_task(work) for work in (self._tend(), self._task_watcher.run(), self._sweep.run())]
             delivering = asyncio.create_task(self._deliver.run())
             try:
                 await self._take_jobs(app)
@@ -85,7 +86,7 @@ class Worker:
                 self._deliver.stop()
                 await asyncio.wait({delivering}, timeout=min(self._drain_timeout_s, LAST_DELIVERIES_S))
             finally:
-                await side_tasks.end([*beside, delivering, *self._draw.leaving])
+                await background_tasks.cancel_all([*beside, delivering, *self._draw.leaving])
 
     def stop(self) -> None:
         """Take no more jobs, and begin none of those taken."""
@@ -155,7 +156,7 @@ class Worker:
         except (DatabaseUnavailable, NotBegun):
             raise
         except Exception:  # a fault of ours ends this task, refunded, rather than be tried for ever
-            log.exception("job_fault", task_id=task_id)
+            log.exception("job_failed", task_id=task_id)
             message = "The picture could not be finished"
             is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message, job_id)
             self._deliver.wake()
@@ -177,7 +178,7 @@ class Worker:
             except DatabaseUnavailable:
                 continue
             except Exception:  # the outermost loop: without it this worker would be taken for dead
-                log.exception("tending_fault")
+                log.exception("heartbeat_failed")
 
     async def _beat(self, worker_id: int) -> None:
         async with self._notes.noting() as connection:

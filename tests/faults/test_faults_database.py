@@ -65,7 +65,7 @@ def assert_sound(service: Service, key: str, met: Load) -> None:
     assert met.accepted
     assert_all_drawn(service, key, met.accepted)
     assert len(events(service, "engine_loaded")) == 1
-    assert not [line for line in events(service, "child_died") if line["child"] == "worker 1"]
+    assert not [line for line in events(service, "child_exited") if line["child"] == "worker 1"]
     service.audit()
 
 

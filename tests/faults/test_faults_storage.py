@@ -87,7 +87,7 @@ def test_a_folder_that_is_none_fails_the_task_refunded_and_the_service_goes_on_w
         with a_file_in_place_of(pictures_of(stored)):
             task = finish(client, submit(client)["id"])
             assert_refunded(stored, task)
-            assert "not a folder" in events(stored, "picture_unstored", task["id"])[0]["reason"]
+            assert "not a folder" in events(stored, "picture_store_failed", task["id"])[0]["reason"]
             eventually(lambda: client.get("/readyz").json()["storage"] == "unavailable", READY_AGAIN_WITHIN_S)
             unread = client.get(kept["results"][0])
             assert unread.status_code == 503
@@ -102,7 +102,7 @@ def test_a_full_disk_fails_the_task_refunded_and_the_service_goes_on_when_there_
         with a_full_disk_in_place_of(pictures_of(stored)):
             task = finish(client, submit(client)["id"])
             assert_refunded(stored, task)
-            assert "the disk is full" in events(stored, "picture_unstored", task["id"])[0]["reason"]
+            assert "the disk is full" in events(stored, "picture_store_failed", task["id"])[0]["reason"]
         assert_goes_on(stored, client)
 
 

@@ -196,5 +196,5 @@ def test_a_step_that_hangs_ends_its_worker_and_after_three_times_the_task(hangin
     service = hanging.service
     with service.client(hanging.key) as client:
         assert_refunded(service, finish(client, hanging.task_id, 40.0))
-    assert [line["status"] for line in events(service, "child_died")] == [EXIT_HUNG] * 3
+    assert [line["status"] for line in events(service, "child_exited")] == [EXIT_HUNG] * 3
     assert len(events(service, "draw_hung", hanging.task_id)) == 3

@@ -241,7 +241,7 @@ def test_a_picture_that_does_not_fit_into_memory_fails_refunded_and_the_next_is_
         resource.prlimit(worker.pid, resource.RLIMIT_AS, (limit_bytes, resource.RLIM_INFINITY))
         task = finish(client, submit(client, size=LARGE)["id"], 60)
         assert_refunded(small, task, "resource_exhausted")
-        assert len(events(small, "draw_out_of_memory", task["id"])) == 1
+        assert len(events(small, "draw_memory_exhausted", task["id"])) == 1
         assert_picture_is_there(client, finish(client, submit(client)["id"], 60))
         assert worker.poll() is None
     small.audit()

@@ -224,7 +224,7 @@ def test_a_store_that_dies_fails_tasks_refunded_and_links_for_a_while_and_all_go
         task = finish(client, submit(client)["id"])
         assert (task["status"], task["error"]["code"]) == ("failed", "service_error")
         assert entries(service, task["id"]) == ["hold", "release"]
-        reason = events(service, "picture_unstored", task["id"])[0]["reason"]
+        reason = events(service, "picture_store_failed", task["id"])[0]["reason"]
         assert f"s3://{BUCKET}/service: it cannot be reached" in reason
     finally:
         store.start()

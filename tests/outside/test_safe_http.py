@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from easel.domain.callback import Destinations
-from easel.domain.delivery import ATTEMPT_TIMEOUT_S, Attempted, Outcome
+from easel.domain.delivery import ATTEMPT_TIMEOUT_S, Attempted, AttemptOutcome
 from easel.outside.safe_http.client import FAREWELL_TIMEOUT_S, SafeHttp
 from easel.outside.safe_http.connection import RECEIVED_BYTES_MAX
 from tests.support.name_server import FAILURE, SILENCE, NameServer, name_server
@@ -97,7 +97,7 @@ def test_a_post_arrives_as_it_was_given_with_the_names_of_the_url_and_by_no_prox
         url = f"https://Hooks.Receiver.NET:{receiver.port}/a%20b//c?x=1&y"
         given = {"webhook-id": "msg_1", "user-agent": "easel-test"}
         attempted = sender.run(receiver.port, lambda http: http.post(url, BODY, given))
-        assert (attempted.outcome, attempted.status_code) == (Outcome.DELIVERED, 204)
+        assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.DELIVERED, 204)
         assert 0 <= attempted.duration_ms < 2000
         assert receiver.server_names[-1] == HOST
     (head, body), *others = seen
@@ -120,7 +120,7 @@ def test_a_post_arrives_as_it_was_given_with_the_names_of_the_url_and_by_no_prox
 def test_an_allowed_address_needs_no_name_server(sender: Sender, certified: ssl.SSLContext, host: str) -> None:
     asked = len(sender.names.asked)
     with tls_receiver(answering(OK), certified, host.strip("[]")) as receiver:
-        assert sender.post(receiver, host=host).outcome is Outcome.DELIVERED
+        assert sender.post(receiver, host=host).outcome is AttemptOutcome.DELIVERED
     assert len(sender.names.asked) == asked
 
 
@@ -128,7 +128,7 @@ def test_an_allowed_address_needs_no_name_server(sender: Sender, certified: ssl.
 def test_every_2xx_is_delivered(sender: Sender, certified: ssl.SSLContext, status: int) -> None:
     with tls_receiver(answering(b"HTTP/1.1 %d X\r\n\r\n" % status), certified) as receiver:
         attempted = sender.post(receiver)
-    assert (attempted.outcome, attempted.status_code) == (Outcome.DELIVERED, status)
+    assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.DELIVERED, status)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 400, 401, 404, 410, 429, 500, 503, 599])
@@ -142,13 +142,13 @@ def test_any_other_status_is_an_answer_and_no_redirect_is_followed(
             attempted = sender.post(receiver)
             assert receiver.connections == 1
         assert elsewhere.connections == 0
-    assert (attempted.outcome, attempted.status_code) == (Outcome.ANSWERED, status)
+    assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.ANSWERED, status)
 
 
 def test_hints_before_the_answer_are_passed_over(sender: Sender, certified: ssl.SSLContext) -> None:
     hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
     with tls_receiver(answering(hints + OK), certified) as receiver:
-        assert sender.post(receiver).outcome is Outcome.DELIVERED
+        assert sender.post(receiver).outcome is AttemptOutcome.DELIVERED
 
 
 BODIES_THAT_DO_NOT_COUNT: Final = {
@@ -165,7 +165,7 @@ BODIES_THAT_DO_NOT_COUNT: Final = {
 def test_the_status_decides_whatever_the_body_does(sender: Sender, certified: ssl.SSLContext, answer: bytes) -> None:
     with tls_receiver(answering(answer), certified) as receiver:
         attempted = sender.post(receiver)
-    assert (attempted.outcome, attempted.status_code) == (Outcome.DELIVERED, 200)
+    assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.DELIVERED, 200)
 
 
 def _dripping(beginning: bytes) -> Behaviour:
@@ -192,7 +192,7 @@ def test_a_body_that_drips_is_left_after_a_second(sender: Sender, certified: ssl
         began_s = time.monotonic()
         attempted = sender.post(receiver)
         took_s = time.monotonic() - began_s
-    assert attempted.outcome is Outcome.DELIVERED
+    assert attempted.outcome is AttemptOutcome.DELIVERED
     assert attempted.duration_ms < 500
     assert FAREWELL_TIMEOUT_S - 0.05 <= took_s <= FAREWELL_TIMEOUT_S + 0.5
 
@@ -227,28 +227,28 @@ def _end_before_tls(connection: socket.socket) -> None:
     connection.recv(65536)
 
 
-BEHIND_TLS: Final[list[tuple[str, Behaviour, Outcome]]] = [
-    ("reset instead of an answer", _reset_instead_of_answering, Outcome.CONNECTION_FAILED),
-    ("reset after the answer", _reset_after_answering, Outcome.DELIVERED),
-    ("an answer before the request", _answer_without_reading, Outcome.ANSWERED),
-    ("an end instead of an answer", answering(b""), Outcome.CONNECTION_FAILED),
-    ("an end within the head", answering(b"HTTP/1.1 200 OK\r\nx"), Outcome.CONNECTION_FAILED),
-    ("no HTTP", answering(b"220 mail.receiver.net ESMTP\r\n\r\n"), Outcome.CONNECTION_FAILED),
-    ("a change of protocol", answering(b"HTTP/1.1 101 X\r\nupgrade: x\r\n\r\n"), Outcome.CONNECTION_FAILED),
-    ("a head without end", answering(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000), Outcome.CONNECTION_FAILED),
-    ("hints without end", answering(b"HTTP/1.1 103 X\r\n\r\n" * 50_000), Outcome.CONNECTION_FAILED),
-    ("a line without end", answering(b"x" * 1_000_000), Outcome.CONNECTION_FAILED),
+BEHIND_TLS: Final[list[tuple[str, Behaviour, AttemptOutcome]]] = [
+    ("reset instead of an answer", _reset_instead_of_answering, AttemptOutcome.CONNECTION_FAILED),
+    ("reset after the answer", _reset_after_answering, AttemptOutcome.DELIVERED),
+    ("an answer before the request", _answer_without_reading, AttemptOutcome.ANSWERED),
+    ("an end instead of an answer", answering(b""), AttemptOutcome.CONNECTION_FAILED),
+    ("an end within the head", answering(b"HTTP/1.1 200 OK\r\nx"), AttemptOutcome.CONNECTION_FAILED),
+    ("no HTTP", answering(b"220 mail.receiver.net ESMTP\r\n\r\n"), AttemptOutcome.CONNECTION_FAILED),
+    ("a change of protocol", answering(b"HTTP/1.1 101 X\r\nupgrade: x\r\n\r\n"), AttemptOutcome.CONNECTION_FAILED),
+    ("a head without end", answering(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000), AttemptOutcome.CONNECTION_FAILED),
+    ("hints without end", answering(b"HTTP/1.1 103 X\r\n\r\n" * 50_000), AttemptOutcome.CONNECTION_FAILED),
+    ("a line without end", answering(b"x" * 1_000_000), AttemptOutcome.CONNECTION_FAILED),
 ]
-BEFORE_TLS: Final[list[tuple[str, Behaviour, Outcome]]] = [
-    ("reset", _reset_before_tls, Outcome.TLS_FAILED),
-    ("plain HTTP", _speak_plain_http, Outcome.TLS_FAILED),
-    ("an end", _end_before_tls, Outcome.TLS_FAILED),
+BEFORE_TLS: Final[list[tuple[str, Behaviour, AttemptOutcome]]] = [
+    ("reset", _reset_before_tls, AttemptOutcome.TLS_FAILED),
+    ("plain HTTP", _speak_plain_http, AttemptOutcome.TLS_FAILED),
+    ("an end", _end_before_tls, AttemptOutcome.TLS_FAILED),
 ]
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), [case[1:] for case in BEHIND_TLS], ids=[c[0] for c in BEHIND_TLS])
 def test_how_an_exchange_ends_is_told_apart(
-    sender: Sender, certified: ssl.SSLContext, behaviour: Behaviour, outcome: Outcome
+    sender: Sender, certified: ssl.SSLContext, behaviour: Behaviour, outcome: AttemptOutcome
 ) -> None:
     with tls_receiver(behaviour, certified) as receiver:
         assert sender.post(receiver).outcome is outcome
@@ -256,7 +256,7 @@ def test_how_an_exchange_ends_is_told_apart(
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), [case[1:] for case in BEFORE_TLS], ids=[c[0] for c in BEFORE_TLS])
-def test_what_is_no_tls_is_told_apart(sender: Sender, behaviour: Behaviour, outcome: Outcome) -> None:
+def test_what_is_no_tls_is_told_apart(sender: Sender, behaviour: Behaviour, outcome: AttemptOutcome) -> None:
     with tls_receiver(behaviour, None) as receiver:
         assert sender.post(receiver).outcome is outcome
         assert receiver.connections == 1
@@ -273,7 +273,7 @@ def test_no_more_than_the_limit_is_read(sender: Sender, certified: ssl.SSLContex
                 taken.append(connection.send(b"a: b\r\n" * 100 if taken else b"HTTP/1.1 200 OK\r\n"))
 
     with tls_receiver(behave, certified) as receiver:
-        assert sender.post(receiver).outcome is Outcome.CONNECTION_FAILED
+        assert sender.post(receiver).outcome is AttemptOutcome.CONNECTION_FAILED
     # What the system's own buffers took comes on top.
     assert sum(taken) < RECEIVED_BYTES_MAX + 8_000_000
 
@@ -295,7 +295,7 @@ def test_certificates_are_checked(sender: Sender, authority: Authority) -> None:
         with tls_receiver(answering(OK), context) as receiver:
             outcomes[name] = sender.post(receiver).outcome
             assert receiver.connections == 1
-    assert outcomes == dict.fromkeys(contexts, Outcome.TLS_FAILED)
+    assert outcomes == dict.fromkeys(contexts, AttemptOutcome.TLS_FAILED)
 
 
 def test_without_the_file_only_the_systems_authorities_count(sender: Sender, certified: ssl.SSLContext) -> None:
@@ -304,13 +304,13 @@ def test_without_the_file_only_the_systems_authorities_count(sender: Sender, cer
         return await http.post(f"https://127.0.0.1:{port}/", BODY, {})
 
     with tls_receiver(answering(OK), certified) as receiver:
-        assert asyncio.run(post(receiver.port)).outcome is Outcome.TLS_FAILED
+        assert asyncio.run(post(receiver.port)).outcome is AttemptOutcome.TLS_FAILED
 
 
 def test_a_port_where_nobody_listens_is_a_failed_connection(sender: Sender) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert sender.post(port).outcome is Outcome.CONNECTION_FAILED
+    assert sender.post(port).outcome is AttemptOutcome.CONNECTION_FAILED
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -318,17 +318,17 @@ def test_one_address_that_listens_is_enough(sender: Sender, certified: ssl.SSLCo
     sender.names.zone[HOST] = ["127.0.0.1", "::1"]
     try:
         with tls_receiver(answering(OK), certified, address) as receiver:
-            assert sender.post(receiver).outcome is Outcome.DELIVERED
+            assert sender.post(receiver).outcome is AttemptOutcome.DELIVERED
             assert receiver.connections == 1
     finally:
         sender.names.zone[HOST] = ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(("records", "outcome"), [
-    (None, Outcome.DNS_FAILED), ([], Outcome.DNS_FAILED), ([FAILURE], Outcome.DNS_FAILED),
-    (["CNAME hooks.elsewhere.net"], Outcome.DNS_FAILED), ([SILENCE], Outcome.TIMED_OUT),
+    (None, AttemptOutcome.DNS_FAILED), ([], AttemptOutcome.DNS_FAILED), ([FAILURE], AttemptOutcome.DNS_FAILED),
+    (["CNAME hooks.elsewhere.net"], AttemptOutcome.DNS_FAILED), ([SILENCE], AttemptOutcome.TIMED_OUT),
 ])  # fmt: skip
-def test_a_name_without_an_address_is_told_apart(sender: Sender, records: list[str] | None, outcome: Outcome) -> None:
+def test_a_name_without_an_address_is_named(sender: Sender, records: list[str] | None, outcome: AttemptOutcome) -> None:
     if records is not None:
         sender.names.zone["nowhere.receiver.net"] = records
     attempted = sender.post(443, SHORT_S, "nowhere.receiver.net")
@@ -358,7 +358,7 @@ def test_every_stage_ends_at_the_deadline(sender: Sender, certified: ssl.SSLCont
         ends = sender.run(0, lambda _: _all_ends(sender, allowed, urls, timeout_s))
     assert len(ends) == 6
     for attempted, took_s in ends:
-        assert attempted.outcome is Outcome.TIMED_OUT
+        assert attempted.outcome is AttemptOutcome.TIMED_OUT
         assert timeout_s - CLOCKS_APART_S <= took_s <= timeout_s + SLACK_S
         assert attempted.duration_ms == pytest.approx(took_s * 1000, abs=50)
 

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from easel.domain.callback import PUBLIC_ONLY, Destinations, receiver
-from easel.domain.delivery import Attempted, Outcome
+from easel.domain.delivery import Attempted, AttemptOutcome
 from easel.outside.safe_http.client import SafeHttp
 from tests.support.name_server import SILENCE, NameServer, name_server
 
@@ -159,7 +159,7 @@ def test_the_ear_hears(poster: Poster) -> None:
 def test_a_url_to_no_public_address_is_refused(poster: Poster, url: str) -> None:
     asked = len(poster.names.asked)
     attempted = poster.post(url.replace("{port}", str(poster.ear.port)))
-    assert (attempted.outcome, attempted.status_code) == (Outcome.REFUSED, None)
+    assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.REFUSED, None)
     assert len(poster.names.asked) == asked
     assert not poster.ear.has_heard()
 
@@ -169,7 +169,7 @@ def test_a_name_with_one_address_that_is_not_public_is_refused(poster: Poster, r
     name = f"n{next(_numbers)}.receiver.com"
     poster.names.zone[name] = records
     attempted = poster.post(f"https://{name}:{poster.ear.port}/")
-    assert (attempted.outcome, attempted.status_code) == (Outcome.REFUSED, None)
+    assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.REFUSED, None)
     assert poster.names.asked[-2:] == [name, name]
     assert not poster.ear.has_heard()
 
@@ -195,7 +195,7 @@ def test_each_attempt_judges_the_name_anew(poster: Poster) -> None:
         poster.names.zone["flips.receiver.com"] = [PUBLIC_V4]
         assert poster.would_dial(url) == [PUBLIC_V4]
         poster.names.zone["flips.receiver.com"] = ["127.0.0.1"]
-        assert poster.post(url).outcome is Outcome.REFUSED
+        assert poster.post(url).outcome is AttemptOutcome.REFUSED
     assert not poster.ear.has_heard()
 
 
@@ -213,7 +213,7 @@ def test_search_domains_count_for_allowed_hosts_alone(monkeypatch: pytest.Monkey
     with name_server() as names:
         names.zone["hooks.corp.net"] = names.zone["hooks.receiver.com.corp.net"] = ["10.0.0.5"]
         attempted, addresses = asyncio.run(both(names))
-    assert attempted.outcome is Outcome.DNS_FAILED
+    assert attempted.outcome is AttemptOutcome.DNS_FAILED
     assert addresses == ["10.0.0.5"]
     assert "hooks.receiver.com.corp.net" not in names.asked
 
@@ -235,13 +235,13 @@ def test_slow_names_hold_up_no_other() -> None:
         names.zone.update({f"slow{n}.receiver.com": [SILENCE] for n in range(50)})
         took_s, attempts = asyncio.run(among_slow_names(names))
     assert took_s < 0.3
-    assert {attempted.outcome for attempted in attempts} == {Outcome.TIMED_OUT}
+    assert {attempted.outcome for attempted in attempts} == {AttemptOutcome.TIMED_OUT}
     assert max(attempted.duration_ms for attempted in attempts) <= 1200
 
 
 def test_a_name_with_an_absurd_number_of_addresses_is_unknown(poster: Poster) -> None:
     poster.names.zone["many.receiver.com"] = [f"8.8.8.{n}" for n in range(100)]
-    assert poster.post(f"https://many.receiver.com:{poster.ear.port}/").outcome is Outcome.DNS_FAILED
+    assert poster.post(f"https://many.receiver.com:{poster.ear.port}/").outcome is AttemptOutcome.DNS_FAILED
 
 
 @pytest.mark.parametrize("text", ["", "name", "1.1.1.1:x", "1.1.1.1.1", "[::1", "1.1.1.1:123456", "::g", "999.1.1.1"])

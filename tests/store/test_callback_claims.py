@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, Outcome, State, verdict
+from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, AttemptOutcome, State, verdict
 from easel.store import callbacks, retention
 from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, Claimed, Room
 from easel.store.database import Connection, Database
 from tests.support.running_fleet import Fleet
 
 PER_RECEIVER, PER_ACCOUNT = 3, 5
-OK = Attempted(Outcome.DELIVERED, 200, 1)
+OK = Attempted(AttemptOutcome.DELIVERED, 200, 1)
 
 
 class Undone(Exception):
@@ -243,7 +243,7 @@ def test_a_clock_that_is_set_back_holds_up_no_attempt_for_longer_than_a_claim(at
 def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
-        failed = Attempted(Outcome.TIMED_OUT, None, 10_000)
+        failed = Attempted(AttemptOutcome.TIMED_OUT, None, 10_000)
         for failures, delay_s in enumerate(RETRY_DELAYS_S):
             (claimed,) = await desk.claim()
             desk.under_way.clear()

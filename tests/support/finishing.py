@@ -10,7 +10,7 @@ from easel.domain.picture import object_name
 from easel.domain.secret import Secret
 from easel.outside.pictures.storage import Pictures
 from easel.store.database import Database
-from easel.store.endings import Outcome
+from easel.store.endings import Completion
 from tests.support.running_fleet import SECRET, Fleet
 from tests.support.running_service import read_task
 
@@ -28,7 +28,7 @@ def complete(fleet: Fleet, task_id: str) -> None:
 
     async def act(database: Database) -> None:
         await Pictures(str(fleet.data_dir / "shared")).put(object_name(picture_name(task_id)), CONTENT, "image/webp")
-        outcome = Outcome("blank", 1, picture_name(task_id), len(CONTENT))
+        outcome = Completion("blank", 1, picture_name(task_id), len(CONTENT))
         assert await settle.complete(database, task_id, outcome, NO_JOB)
 
     fleet.on_database(act)

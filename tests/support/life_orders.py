@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from easel.actions import keys
-from easel.actions.keys import KeyOrder
+from easel.actions import account_groups, api_keys, credit_grants
+from easel.actions.api_keys import KeyOrder
 from easel.actions.submit import Submission
 from easel.domain import api_key
 from easel.domain.errors import IdempotencyConflict, Refusal
@@ -93,7 +93,7 @@ class LifeOfAccounts(RuleBasedStateMachine):
 
     def issue(self, account: Account, limit: int | None, cap: int) -> None:
         order = KeyOrder(account.name, credit_limit_microcredits=limit, unfinished_max=cap)
-        issued = self.run(keys.issue(self.stage.database, PEPPER, order))
+        issued = self.run(api_keys.issue(self.stage.database, PEPPER, order))
         key = Key(issued.id, api_key.digest(issued.key, PEPPER), account, limit, cap)
         self.model.keys.append(key)
         self.look_up(key)
@@ -122,14 +122,14 @@ class LifeOfAccounts(RuleBasedStateMachine):
         account = pick(self.model.accounts, whom)
         key = pick(self.model.keys[1::2], whom)
         if what == "grant":
-            assert self.run(keys.grant(self.stage.database, account.name, amount))
+            assert self.run(credit_grants.grant(self.stage.database, account.name, amount))
             account.available += amount
         elif what == "price":
             account.price = amount % PRICE
-            self.run(keys.set_price(self.stage.database, account.name, MODEL, account.price))
-            assert self.run(keys.assign(self.stage.database, account.name, account.name))
+            self.run(account_groups.set_price(self.stage.database, account.name, MODEL, account.price))
+            assert self.run(account_groups.assign(self.stage.database, account.name, account.name))
         elif what == "revoke":
-            assert self.run(keys.revoke(self.stage.database, key.id))
+            assert self.run(api_keys.revoke(self.stage.database, key.id))
             key.is_revoked = True
             self.order(key, [0], None, is_remembered=True)
         else:

@@ -19,7 +19,6 @@ import procrastinate.exceptions
 from procrastinate.jobs import Status as JobStatus
 
 from easel.actions.draw import Draw, DrawSettings
-from easel.actions.judge import Moderation, ModerationSettings
 from easel.actions.rescue import Rescue
 from easel.actions.submit import Submit, SubmitSettings
 from easel.actions.sweep import Lifetimes, Sweep
@@ -28,7 +27,8 @@ from easel.domain.picture import object_name
 from easel.domain.secret import Secret
 from easel.engines.engine import Drawing, OnStep, Pixels
 from easel.live.forecast import Forecast
-from easel.live.newsroom import Newsroom
+from easel.live.judge import Judge, JudgeSettings
+from easel.live.task_watcher import TaskWatcher
 from easel.outside.judges import rulebook
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import private_postgres
@@ -194,8 +194,8 @@ class Worker:
         await self._jobs.unregister_worker(self.id)
 
 
-MODERATION: Final = Moderation(rulebook.load, [], None, None, ModerationSettings(bytes(32)))
-MODERATION.load_rules()
+JUDGE: Final = Judge(rulebook.load, [], None, None, JudgeSettings(bytes(32)))
+JUDGE.load_rules()
 
 
 @dataclass
@@ -203,8 +203,8 @@ class Stage:
     """The parts. `pictures` and `sweep` are made anew for each example."""
 
     database: Database
-    news_of_changes: Newsroom
-    news_of_cancels: Newsroom
+    news_of_changes: TaskWatcher
+    news_of_cancels: TaskWatcher
     submit: Submit
     jobs: queue.JobManager
     folder: Path
@@ -232,7 +232,7 @@ class Stage:
             on_hung=lambda: None,
             on_callback=lambda: None,
         )
-        draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, MODERATION, settings)
+        draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, JUDGE, settings)
         worker = Worker(draw, engine, self.jobs)
         await worker.register()
         return worker
@@ -287,13 +287,13 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         database = Database(server.url, 10, waits_for_disk=False)
         await database.open()
         stack.push_async_callback(database.close)
-        changes, cancels = Newsroom(database, Channel.CHANGES), Newsroom(database, Channel.WORKERS)
-        listening = [asyncio.create_task(newsroom.run()) for newsroom in (changes, cancels)]
+        changes, cancels = TaskWatcher(database, Channel.CHANGES), TaskWatcher(database, Channel.WORKERS)
+        listening = [asyncio.create_task(task_watcher.run()) for task_watcher in (changes, cancels)]
         app = await stack.enter_async_context(
             procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(database.pool)
         )
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
-        submit = Submit(database, MODERATION, Forecast(database, NO_LIMIT), settings)
+        submit = Submit(database, JUDGE, Forecast(database, NO_LIMIT), settings)
         try:
             yield Stage(database, changes, cancels, submit, queue.JobManager(app.connector), folder)
         finally:

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
-from easel.actions import keys as key_actions
-from easel.actions.keys import IssuedKey, KeyOrder
+from easel.actions import api_keys
+from easel.actions.api_keys import IssuedKey, KeyOrder
 from easel.assembly.installation import pepper
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import Secret
@@ -164,7 +164,7 @@ class Fleet(Service):
             account or f"fleet-{next(_numbers)}", credits_microcredits=credits * MICROCREDITS_PER_CREDIT, **limits
         )
         keyed = pepper(Secret(SECRET))
-        return self.on_database(lambda database: key_actions.issue(database, keyed, order))
+        return self.on_database(lambda database: api_keys.issue(database, keyed, order))
 
     def race(self, key: str, count: int, body: object = ORDER) -> list[httpx2.Response]:
         """Orders of one key, sent at once and to all web processes in turn; their answers."""

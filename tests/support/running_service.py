@@ -26,8 +26,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from easel.actions import keys
-from easel.actions.keys import KeyOrder
+from easel.actions import api_keys
+from easel.actions.api_keys import KeyOrder
 from easel.assembly.installation import kept_secret, pepper
 from easel.domain.credits import parse_credits
 from easel.domain.secret import Secret
@@ -153,7 +153,7 @@ class Service:
 
     def child_pid(self, child: str) -> int:
         """The process id of `web`, `worker 1`, …, as last announced."""
-        pids = [line["pid"] for line in self.log_lines() if line["event"] == "child_ready" and line["child"] == child]
+        pids = [line["pid"] for line in self.log_lines() if line["event"] == "child_started" and line["child"] == child]
         return int(pids[-1])
 
     def cli(self, *arguments: str, check: bool = True, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
@@ -196,7 +196,7 @@ async def _issued(database_url: str, secret: Secret, account: str, credits: str)
     await database.open()
     try:
         amount = parse_credits(credits) if float(credits) else 0
-        return (await keys.issue(database, pepper(secret), KeyOrder(account, credits_microcredits=amount))).key
+        return (await api_keys.issue(database, pepper(secret), KeyOrder(account, credits_microcredits=amount))).key
     finally:
         await database.close()
 

@@ -238,7 +238,7 @@ def test_bounds_are_those_of_the_domain() -> None:
         assert (picture[side]["minimum"], picture[side]["maximum"]) == (order.SIDE_PX_MIN, order.SIDE_PX_MAX)
     assert schemas["TaskError"]["properties"]["code"]["enum"] == list(task.ErrorCode)
     assert schemas["Callback"]["properties"]["state"]["enum"] == list(delivery.State)
-    assert schemas["CallbackAttempt"]["properties"]["outcome"]["enum"] == [None, *delivery.Outcome]
+    assert schemas["CallbackAttempt"]["properties"]["outcome"]["enum"] == [None, *delivery.AttemptOutcome]
     assert schemas["CallbackId"]["pattern"] == "^" + delivery.message_id(schemas["TaskId"]["pattern"].removeprefix("^"))
     assert schemas["ImageGenerationResponse"]["properties"]["status"]["enum"] == list(task.Status)
 

@@ -33,7 +33,7 @@ async def abandon(database: Database, unheard: Sequence[Task]) -> list[Task]:
             return await _abandon(database, [task.id for task in unheard])
         except DatabaseUnavailable:
             if time.monotonic() > give_up_s:
-                log.warning("tasks_unabandoned", task_ids=[task.id for task in unheard])
+                log.warning("tasks_not_abandoned", task_ids=[task.id for task in unheard])
                 raise
         await asyncio.sleep(BACK_OFF_S)
 

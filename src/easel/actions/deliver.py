@@ -21,10 +21,10 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from easel.actions import side_tasks
 from easel.actions.callback_secrets import signing_secrets
 from easel.domain import webhook
 from easel.domain.delivery import Attempted, State, message_id, verdict
+from easel.live import background_tasks
 from easel.store import callbacks, tasks
 from easel.store.accounts import CallbackSecrets
 from easel.store.callbacks import Claimed, Room
@@ -93,7 +93,7 @@ class Deliver:
         try:
             await self._run()
         finally:
-            await side_tasks.end(list(self._under_way))
+            await background_tasks.cancel_all(list(self._under_way))
 
     async def _run(self) -> None:
         while not self._is_stopping:
@@ -117,7 +117,7 @@ class Deliver:
             await asyncio.sleep(BACK_OFF_S)
             self._look.set()
         except Exception:  # the outermost loop: without it nothing would be delivered any more
-            log.exception("delivering_fault")
+            log.exception("delivery_loop_failed")
             await asyncio.sleep(BACK_OFF_S)
             self._look.set()
 
@@ -158,9 +158,9 @@ class Deliver:
             attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
             await self._note(claimed, attempted, time.monotonic())
         except DatabaseUnavailable:  # the claim runs out, and somebody tries again
-            log.warning("callback_unnoted", task_id=claimed.task_id)
+            log.warning("callback_outcome_not_saved", task_id=claimed.task_id)
         except Exception:  # one callback's fault is nobody else's; it is tried again, and given up in the end
-            log.exception("delivery_fault", task_id=claimed.task_id)
+            log.exception("delivery_failed", task_id=claimed.task_id)
 
     async def _made_body(self, task_id: str) -> bytes:
         """The body, which is stored before anything is sent."""
@@ -197,7 +197,7 @@ class Deliver:
         async with self._database.single_statement() as connection:
             await callbacks.pull_back(connection)
             for task_id in await callbacks.give_up_interrupted(connection):
-                log.warning("callback_given_up", task_id=task_id)
+                log.warning("callback_abandoned", task_id=task_id)
 
 
 async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:

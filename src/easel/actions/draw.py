@@ -18,7 +18,6 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.actions.judge import ClassifierHung, Moderation
 from easel.domain import link
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
@@ -26,14 +25,15 @@ from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
 from easel.engines.provenance import Provenance, Recipe
-from easel.live.drawing_places import Place, Places
-from easel.live.newsroom import Newsroom, Watch
-from easel.live.steps import Steps, Stopped
+from easel.live.draw_progress import Steps, Stopped
+from easel.live.draw_slots import Place, Places
+from easel.live.judge import ClassifierHung, Judge
+from easel.live.task_watcher import TaskWatcher, Watch
 from easel.outside.judges.endpoint import PictureFile
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import moderation_log, tasks
 from easel.store.database import Database, DatabaseUnavailable
-from easel.store.endings import Outcome
+from easel.store.endings import Completion
 from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
 
@@ -69,18 +69,18 @@ class Draw:
         self,
         database: Database,
         notes: Database,
-        newsroom: Newsroom,
+        task_watcher: TaskWatcher,
         pictures: Pictures,
         engine: Engine,
-        moderation: Moderation,
+        judge: Judge,
         settings: DrawSettings,
     ) -> None:
         self._database = database
         self._notes = notes
-        self._newsroom = newsroom
+        self._task_watcher = task_watcher
         self._pictures = pictures
         self._engine = engine
-        self._moderation = moderation
+        self._judge = judge
         self._settings = settings
         self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
         self._places = Places(engine.draws_at_once, engine.jobs_at_once)
@@ -100,7 +100,7 @@ class Draw:
     async def load(self) -> None:
         """Load the engine, and what judges its pictures. Raises EngineUnusable, ClassifierUnusable."""
         started_s = time.monotonic()
-        await asyncio.to_thread(self._moderation.load)
+        await asyncio.to_thread(self._judge.load)
         await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.load)
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
@@ -113,7 +113,7 @@ class Draw:
 
         Raises DatabaseUnavailable, and NotBegun after `stop`; on cancellation stops the draw after its current step.
         """
-        if self._moderation.judges_before_drawing:
+        if self._judge.judges_before_drawing:
             with self._places.counted():
                 refused = await self._refused_prompt(task_id)
             if refused is not None:
@@ -150,7 +150,7 @@ class Draw:
         if task.is_judged_by_rules:
             return None
         level = Level.of(nsfw_check=task.nsfw_check)
-        return await asyncio.to_thread(self._moderation.by_rules, task.prompt, level)
+        return await asyncio.to_thread(self._judge.by_rules, task.prompt, level)
 
     async def _refused_prompt(self, task_id: str) -> tuple[Task, Decision] | None:
         """The task and why its prompt is refused, if it is and the task has not ended meanwhile."""
@@ -160,7 +160,7 @@ class Draw:
             raise NotBegun
         if not found or found[0].status in ENDS or found[0].is_prompt_judged:
             return None
-        decision = await self._ending(found[0], await self._moderation.before_drawing(found[0]))
+        decision = await self._ending(found[0], await self._judge.before_drawing(found[0]))
         return None if decision is None else (found[0], decision)
 
     async def _ending(self, task: Task, decisions: Sequence[Decision]) -> Decision | None:
@@ -174,7 +174,7 @@ class Draw:
         return None
 
     def _judged(self, task: Task) -> Judged:
-        return self._moderation.judged(task.account_id, task.prompt, task.id)
+        return self._judge.judged(task.account_id, task.prompt, task.id)
 
     async def _refuse(self, task: Task, decision: Decision, job_id: int) -> bool:
         has_ended = await settle.refuse(self._database, task.id, self._judged(task), decision, job_id)
@@ -189,7 +189,7 @@ class Draw:
         """The drawn picture, or why it failed; None when the task has ended meanwhile."""
         steps = Steps(asyncio.get_running_loop(), place.nearly_drawn)
         drawing = Drawing(task.prompt, task.width_px, task.height_px, task.seed)
-        with self._newsroom.watch(task.id, task) as watch:
+        with self._task_watcher.watch(task.id, task) as watch:
             watching = [
                 asyncio.create_task(self._report(task, steps)),
                 asyncio.create_task(_stop_when_ended(watch, steps)),
@@ -202,7 +202,7 @@ class Draw:
             except Stopped as stopped:
                 return None if stopped.is_ended else _TOO_LATE
             except OutOfMemory:
-                log.warning("draw_out_of_memory", task_id=task.id, request_id=task.request_id)
+                log.warning("draw_memory_exhausted", task_id=task.id, request_id=task.request_id)
                 return _OUT_OF_MEMORY
             except DrawingFailed as failed:
                 log.warning("draw_refused", task_id=task.id, request_id=task.request_id, code=failed.code)
@@ -214,7 +214,7 @@ class Draw:
                 steps.stop(is_ended=True)
                 self._let_go(watching)
         if drawn.pixels.caption_tokens_cut:
-            log.warning("caption_cut", task_id=task.id, tokens=drawn.pixels.caption_tokens_cut)
+            log.warning("caption_truncated", task_id=task.id, tokens=drawn.pixels.caption_tokens_cut)
         return drawn
 
     def _let_go(self, watching: Sequence[asyncio.Task[None]]) -> None:
@@ -246,22 +246,22 @@ class Draw:
                         steps.stop(is_ended=True)
                 reported = done
             except DatabaseUnavailable:
-                log.warning("progress_unwritten", task_id=task.id)
+                log.warning("progress_not_saved", task_id=task.id)
             except Exception:  # the watch over hung draws must go on, whatever it is
-                log.exception("progress_fault", task_id=task.id)
+                log.exception("progress_report_failed", task_id=task.id)
 
     async def _finish(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         try:
             return await self._store(task, drawn, job_id)
         except StorageFailed as error:
-            log.error("picture_unstored", task_id=task.id, request_id=task.request_id, reason=str(error))
+            log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
             return await self._fail(task, _UNSTORED, job_id)
 
     async def _store(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
         picture = await asyncio.to_thread(self._encode, task, drawn)
         content_type = CONTENT_TYPES[task.output_format]
         try:
-            decisions = await self._moderation.of_picture(task, PictureFile(picture, content_type))
+            decisions = await self._judge.of_picture(task, PictureFile(picture, content_type))
         except ClassifierHung:
             log.critical("classifier_hung", task_id=task.id, request_id=task.request_id)
             self._settings.on_hung()
@@ -271,7 +271,7 @@ class Draw:
             return await self._refuse(task, refusal, job_id)
         name = self._picture_name(task)
         await self._pictures.put(object_name(name), picture, content_type)
-        outcome = Outcome(
+        outcome = Completion(
             engine=self._engine.name,
             draw_ms=drawn.draw_ms,
             picture_name=name,
@@ -299,7 +299,7 @@ class Draw:
             try:
                 await self._discard_unless_shown(task)
             except StorageFailed as error:
-                log.warning("picture_undeleted", task_id=task_id, reason=str(error))
+                log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
 
     def _encode(self, task: Task, drawn: "_Drawn") -> bytes:
         recipe = None

@@ -34,7 +34,7 @@ async def erase(database: Database, pictures: Pictures, holder: Holder, task_id:
     try:
         await pictures.delete(object_name(task.picture_name))
     except StorageFailed as error:
-        log.warning("picture_undeleted", task_id=task_id, reason=str(error))
+        log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
         return
     async with database.transaction() as connection:
         await retention.note_gone(connection, [task_id])

@@ -10,15 +10,14 @@ from collections.abc import Iterable
 
 from easel.domain.moderation.decision import Decision
 from easel.domain.task import ErrorCode
-from easel.store import endings, news
-from easel.store import moderation_log as moderation
+from easel.store import endings, moderation_log, news
 from easel.store.database import Database, DatabaseUnavailable
-from easel.store.endings import Outcome
+from easel.store.endings import Completion
 from easel.store.moderation_log import Judged
 from easel.store.news import Channel
 
 
-async def complete(database: Database, task_id: str, outcome: Outcome, job_id: int) -> bool:
+async def complete(database: Database, task_id: str, outcome: Completion, job_id: int) -> bool:
     """Complete a task, charge it and end its job; False, and nothing, when it had ended otherwise.
 
     The picture must be stored by now.
@@ -44,7 +43,7 @@ async def refuse(database: Database, task_id: str, judged: Judged, decision: Dec
     async with database.transaction() as connection:
         is_ended = await endings.fail(connection, task_id, decision.code, decision.message, job_id)
         if is_ended:
-            await moderation.note(connection, judged, decision)
+            await moderation_log.note(connection, judged, decision)
     if is_ended:
         await tell(database, task_id)
     return is_ended

@@ -18,8 +18,6 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.actions.judge import Moderation, ending
-from easel.domain import task as task_rules
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import (
     ContentPolicyViolation,
@@ -32,7 +30,9 @@ from easel.domain.errors import (
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.domain.rate import Quota, Standing
+from easel.domain.task import ID_SUFFIXES, new_id
 from easel.live.forecast import Forecast, Prospect
+from easel.live.judge import Judge, ending
 from easel.live.rate_limiter import RateLimiter
 from easel.store import acceptance, admission, idempotency, moderation_log, tasks
 from easel.store.acceptance import NewTask, TaskIdTaken
@@ -95,11 +95,9 @@ class Accepted:
 class Submit:
     """Accepts orders."""
 
-    def __init__(
-        self, database: Database, moderation: Moderation, forecast: Forecast, settings: SubmitSettings
-    ) -> None:
+    def __init__(self, database: Database, judge: Judge, forecast: Forecast, settings: SubmitSettings) -> None:
         self._database = database
-        self._moderation = moderation
+        self._judge = judge
         self._forecast = forecast
         self._settings = settings
         self._judgings = RateLimiter(Quota(CREATE, settings.creates_per_minute))
@@ -123,7 +121,7 @@ class Submit:
         await self._limit_judging(submission)
         order = submission.orders[0]
         level = Level.of(nsfw_check=order.nsfw_check)
-        decisions = await self._moderation.before_acceptance(order.prompt, level)
+        decisions = await self._judge.before_acceptance(order.prompt, level)
         refusal = ending(decisions)
         if refusal is not None:
             return await self._refuse(submission, refusal)
@@ -140,7 +138,7 @@ class Submit:
         wish = self._wish(submission)
         count_max = max(JUDGINGS_PER_MINUTE_MIN, JUDGINGS_PER_CREATE * wish.quota.count_max)
         self._judgings.take(wish.api_key_id, Quota(CREATE, count_max))
-        if self._moderation.is_costly_before_acceptance and submission.idempotency_key is None:
+        if self._judge.is_costly_before_acceptance and submission.idempotency_key is None:
             async with self._database.reading() as connection:
                 standing = await admission.standing(connection, wish.api_key_id, wish.quota)
             if standing.taking(wish.count) is None:
@@ -176,7 +174,7 @@ class Submit:
         """Tasks that have failed already. Raises what the caller is answered where that is to be an error."""
         log.info("order_refused", request_id=submission.request_id, stage=decision.stage, outcome=decision.outcome,
                  layer=decision.layer, reason=decision.reason)  # fmt: skip
-        if not self._moderation.answers_errors:
+        if not self._judge.answers_errors:
             prospect = await self._forecast.of_new_tasks(len(submission.orders))
             refused = await _with_new_ids(lambda: self._refuse_once(submission, prospect, decision))
             if any(order.callback_url is not None for order in submission.orders):
@@ -210,7 +208,7 @@ class Submit:
             return Accepted(refused, standing)
 
     def _judged(self, submission: Submission, task_id: str | None = None) -> Judged:
-        return self._moderation.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
+        return self._judge.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
 
     async def _earlier(self, connection: Connection, submission: Submission, ids: Sequence[str]) -> Accepted | None:
         """What the idempotency key was used for before, if it was; otherwise it is claimed for these tasks."""
@@ -275,7 +273,7 @@ class Submit:
             seed=order.seed or SEED_MIN + secrets.randbelow(SEED_MAX - SEED_MIN + 1),
             estimated_time_s=estimated_time_s,
             created_at=created_at,
-            is_prompt_judged=self._moderation.judges_all_before_acceptance,
+            is_prompt_judged=self._judge.judges_all_before_acceptance,
         )
 
 
@@ -290,7 +288,7 @@ async def _with_new_ids(accept: Callable[[], Awaitable[Accepted]]) -> Accepted:
 
 
 def _new_id(created_at: datetime) -> str:
-    return task_rules.new_id(int(created_at.timestamp()), secrets.randbelow(task_rules.ID_SUFFIXES))
+    return new_id(int(created_at.timestamp()), secrets.randbelow(ID_SUFFIXES))
 
 
 def _numbered(idempotency_key: str, number: int) -> str:

@@ -14,8 +14,7 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import clock_steps, endings, queue, retention
-from easel.store import moderation_log as moderation
+from easel.store import clock_steps, endings, moderation_log, queue, retention
 from easel.store.database import Connection, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -80,14 +79,14 @@ class Sweep:
             try:
                 swept = await self()
                 if not swept.is_nothing:
-                    log.info("swept", timed_out=swept.timed_out, pictures=swept.pictures, prompts=swept.prompts,
+                    log.info("sweep_completed", timed_out=swept.timed_out, pictures=swept.pictures, prompts=swept.prompts,
                              idempotency_keys=swept.idempotency_keys)  # fmt: skip
                 if swept.has_full_batch:
                     pause_s = 0.0
             except DatabaseUnavailable:
                 continue
             except Exception:  # the outermost loop: whatever it is, the next sweep tries again
-                log.exception("sweep_fault")
+                log.exception("sweep_failed")
 
     async def __call__(self) -> Swept:
         """One sweep. Raises DatabaseUnavailable."""
@@ -133,7 +132,7 @@ class Sweep:
                 prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
             await retention.forget_callbacks(connection, BATCH_MAX)
             if kept.moderation_h is not None:
-                await moderation.forget(connection, kept.moderation_h, BATCH_MAX)
+                await moderation_log.forget(connection, kept.moderation_h, BATCH_MAX)
             return prompts, await retention.forget_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
 
     async def _delete_withdrawn(self) -> int:
@@ -147,7 +146,7 @@ class Sweep:
                 await self._pictures.delete(object_name(picture.picture_name))
                 gone.append(picture.task_id)
             except StorageFailed as error:
-                log.warning("picture_undeleted", task_id=picture.task_id, reason=str(error))
+                log.warning("picture_delete_failed", task_id=picture.task_id, reason=str(error))
                 failures += 1
                 if failures == STORAGE_FAILURES_MAX:
                     break

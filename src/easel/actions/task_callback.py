@@ -39,7 +39,7 @@ async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[T
             raise CallbackUnderWay
         found = await _of(connection, task)
     await settle.tell_workers(database, task_id)
-    log.info("callback_begun_again", task_id=task_id)
+    log.info("callback_redelivery_started", task_id=task_id)
     return found
 
 

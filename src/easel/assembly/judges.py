@@ -1,25 +1,24 @@
 """The layers of moderation that the settings name. Easel's own rules are always one of them."""
 
-from easel.actions.judge import Moderation, ModerationSettings
 from easel.domain.secret import Secret
-from easel.outside.judges import plugins as moderation_plugins
-from easel.outside.judges import rulebook
+from easel.live.judge import Judge, JudgeSettings
+from easel.outside.judges import plugins, rulebook
 from easel.outside.judges.classifier.classifier import PictureClassifier
 from easel.outside.judges.endpoint import ModerationEndpoint
 from easel.settings.settings import Settings
 
 
-def moderation(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Moderation:
+def judge_of(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Judge:
     """A process's moderation, not yet loaded. Only who `judges_pictures` has the classifier.
 
     Raises EndpointUnusable, PluginUnusable.
     """
-    return Moderation(
+    return Judge(
         rulebook.load,
-        moderation_plugins.load(settings.moderation_plugin_list),
+        plugins.load(settings.moderation_plugin_list),
         endpoint(settings),
         classifier(settings) if judges_pictures else None,
-        ModerationSettings(
+        JudgeSettings(
             digest_key=digest_key(secret),
             answers_errors=settings.moderation_block == "http",
             waves_through=settings.moderation_unanswered == "draw",

@@ -5,16 +5,16 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from easel.actions import side_tasks
 from easel.actions.submit import Submit, SubmitSettings
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
-from easel.assembly.judges import moderation
+from easel.assembly.judges import judge_of
 from easel.assembly.storage import picture_store, sweep
+from easel.live import background_tasks
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
-from easel.live.newsroom import Newsroom
 from easel.live.picture_reader import PictureReader
 from easel.live.task_reader import TaskReader
+from easel.live.task_watcher import TaskWatcher
 from easel.settings.settings import Settings
 from easel.store.news import Channel
 from easel.web.account import AccountEndpoints
@@ -40,7 +40,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     data = database_of(settings, installed)
     kept = picture_store(settings)
     keys = link_keys(installed.secret)
-    newsroom = Newsroom(data, Channel.CHANGES)
+    task_watcher = TaskWatcher(data, Channel.CHANGES)
     forecast = Forecast(data, settings.backlog_max)
     auth = Auth(
         data,
@@ -48,8 +48,8 @@ def web_app(settings: Settings, installed: Installation) -> App:
         AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
     )
     key_watch = KeyWatch(data)
-    answers = TaskAnswers(data, TaskReader(data), newsroom, key_watch, forecast, keys)
-    judge = moderation(settings, installed.secret, judges_pictures=False)
+    answers = TaskAnswers(data, TaskReader(data), task_watcher, key_watch, forecast, keys)
+    judge = judge_of(settings, installed.secret, judges_pictures=False)
     submit = Submit(data, judge, forecast, submit_settings(settings))
     streams = Streams(StreamLimits(settings.streams_per_key, settings.streams_per_address, settings.trusted_networks))
     pieces = PicturePieces(kept)
@@ -66,9 +66,9 @@ def web_app(settings: Settings, installed: Installation) -> App:
         # All this stays: the garbage collector, for which every request waits, need not look through it again.
         gc.collect()
         gc.freeze()
-        beside = [asyncio.create_task(work) for work in (newsroom.run(), key_watch.run(), swept.run())]
+        beside = [asyncio.create_task(work) for work in (task_watcher.run(), key_watch.run(), swept.run())]
         yield
-        await side_tasks.end(beside)
+        await background_tasks.cancel_all(beside)
         await judge.aclose()
         await data.close()
 
@@ -83,7 +83,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
         health=HealthEndpoints(data, kept),
         documents=DocumentEndpoints(link_base),
     )
-    return App(routes(endpoints), lifespan, newsroom.close)
+    return App(routes(endpoints), lifespan, task_watcher.close)
 
 
 def submit_settings(settings: Settings) -> SubmitSettings:

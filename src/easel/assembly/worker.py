@@ -10,9 +10,9 @@ from easel.actions.deliver import Deliver, DeliverSettings
 from easel.actions.draw import Draw, DrawSettings
 from easel.assembly.engines import engine
 from easel.assembly.installation import Installation, callback_secrets_root, link_keys
-from easel.assembly.judges import moderation
+from easel.assembly.judges import judge_of
 from easel.assembly.storage import picture_store, sweep
-from easel.live.newsroom import Newsroom
+from easel.live.task_watcher import TaskWatcher
 from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
 from easel.store.database import Database
@@ -51,14 +51,14 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
         lambda task: wire.encode(wire.task_body(task, 0, keys)),
         DeliverSettings(callback_secrets_root(installed.secret), f"Easel/{easel.__version__}"),
     )
-    newsroom = Newsroom(data, Channel.WORKERS, deliver.wake)
+    task_watcher = TaskWatcher(data, Channel.WORKERS, deliver.wake)
     draw = Draw(
         data,
         notes,
-        newsroom,
+        task_watcher,
         kept,
         engine(settings),
-        moderation(settings, installed.secret, judges_pictures=True),
+        judge_of(settings, installed.secret, judges_pictures=True),
         DrawSettings(
             picture_name_secret=installed.secret.derive("picture names"),
             easel_version=easel.__version__,
@@ -69,5 +69,5 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
             on_callback=deliver.wake,
         ),
     )
-    worker = Worker(data, notes, draw, deliver, newsroom, sweep(settings, data, kept), settings.drain_timeout_s)
+    worker = Worker(data, notes, draw, deliver, task_watcher, sweep(settings, data, kept), settings.drain_timeout_s)
     return WorkerParts([data, notes], draw, worker)

@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from easel.actions import keys, repair
-from easel.actions.keys import BalanceTooLow
+from easel.actions import credit_grants, repair
+from easel.actions.credit_grants import BalanceTooLow
 from easel.commands.terminal.database_session import with_database
 from easel.commands.terminal.option_types import Adjustment, Amount, checked_text
 from easel.commands.terminal.options import data_dir_option
@@ -31,7 +31,7 @@ def credits_group() -> None:
 @data_dir_option
 def grant(account: str, amount: int, data_dir: Path | None) -> None:
     """Add AMOUNT credits to an account."""
-    if not with_database(data_dir, lambda database, _pepper: keys.grant(database, account, amount)):
+    if not with_database(data_dir, lambda database, _pepper: credit_grants.grant(database, account, amount)):
         raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
     click.echo(f'Account "{account}" has {credits_shown(amount)} credits more.')
 
@@ -53,7 +53,9 @@ def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> Non
     """
     checked = checked_text(reason, "--reason", characters_min=1, characters_max=REASON_CHARACTERS_MAX)
     try:
-        available = with_database(data_dir, lambda database, _pepper: keys.adjust(database, account, amount, checked))
+        available = with_database(
+            data_dir, lambda database, _pepper: credit_grants.adjust(database, account, amount, checked)
+        )
     except BalanceTooLow as error:
         left = credits_shown(error.available_microcredits)
         raise click.ClickException(

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from easel.actions import keys as key_actions
+from easel.actions import account_groups
 from easel.commands.terminal.database_session import with_database
 from easel.commands.terminal.option_types import Price, checked_text
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.credits import credits_shown
 from easel.domain.order import MODELS
-from easel.store import user_groups as group_rows
+from easel.store import user_groups
 from easel.store.database import Database
 
 
@@ -28,7 +28,7 @@ def groups() -> None:
 def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
     """Set what group NAME pays, from the next order on."""
     user_group = checked_text(name, "NAME", characters_min=1)
-    with_database(data_dir, lambda database, _pepper: key_actions.set_price(database, user_group, model, price))
+    with_database(data_dir, lambda database, _pepper: account_groups.set_price(database, user_group, model, price))
     click.echo(f'Group "{user_group}" pays {credits_shown(price)} credits for a picture of {model}.')
 
 
@@ -39,7 +39,7 @@ def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
 def assign(account: str, name: str, data_dir: Path | None) -> None:
     """Put ACCOUNT into group NAME."""
     user_group = checked_text(name, "NAME", characters_min=1)
-    has_price = with_database(data_dir, lambda database, _pepper: key_actions.assign(database, account, user_group))
+    has_price = with_database(data_dir, lambda database, _pepper: account_groups.assign(database, account, user_group))
     if has_price is None:
         raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
     click.echo(f'Account "{account}" is in group "{user_group}".')
@@ -54,9 +54,9 @@ def assign(account: str, name: str, data_dir: Path | None) -> None:
 def list_groups(data_dir: Path | None) -> None:
     """List groups, what they pay, and how many accounts are in them."""
 
-    async def act(database: Database, _pepper: bytes) -> list[group_rows.ListedGroup]:
+    async def act(database: Database, _pepper: bytes) -> list[user_groups.ListedGroup]:
         async with database.reading() as connection:
-            return await group_rows.list_groups(connection)
+            return await user_groups.list_groups(connection)
 
     listed = table("Group", "Model", "Price", "Accounts")
     for row in with_database(data_dir, act):

@@ -7,9 +7,9 @@ from typing import Final
 import click
 import msgspec
 
-from easel.actions import callback_secrets, keys
+from easel.actions import api_keys, callback_secrets
+from easel.actions.api_keys import IssuedKey, KeyOrder
 from easel.actions.callback_secrets import ShownSecrets
-from easel.actions.keys import IssuedKey, KeyOrder
 from easel.assembly.installation import callback_secrets_root
 from easel.commands.terminal.database_session import with_database, with_installation
 from easel.commands.terminal.option_types import Amount, Expiry, Models, Overlap, checked_text
@@ -77,7 +77,7 @@ def create_key(
         unfinished_max=unfinished,
     )
     issued: IssuedKey = with_database(
-        data_dir, lambda database, pepper: keys.issue(database, pepper, order), creates=True
+        data_dir, lambda database, pepper: api_keys.issue(database, pepper, order), creates=True
     )
     if as_json:
         click.echo(msgspec.json.encode({"account": issued.account, "id": issued.id, "key": issued.key}))
@@ -111,7 +111,7 @@ def list_keys(account: str | None, data_dir: Path | None) -> None:
 @data_dir_option
 def revoke_key(key_id: int, data_dir: Path | None) -> None:
     """End the key with this id at once."""
-    if not with_database(data_dir, lambda database, _pepper: keys.revoke(database, key_id)):
+    if not with_database(data_dir, lambda database, _pepper: api_keys.revoke(database, key_id)):
         raise click.ClickException(f"There is no key {key_id}; `easel keys list` shows all.")
     click.echo(f"Key {key_id} is revoked.")
 

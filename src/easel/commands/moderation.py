@@ -8,7 +8,6 @@ from typing import Final
 import click
 import msgspec
 
-from easel.actions.judge import prompt_digest
 from easel.assembly.judges import digest_key
 from easel.commands.terminal.database_session import with_installation
 from easel.commands.terminal.failures import told_plainly
@@ -19,6 +18,7 @@ from easel.domain.moderation.decision import Level, Outcome
 from easel.domain.moderation.languages import Spoken
 from easel.domain.moderation.rules import LITTLE_ELSE, Judgement, Rule
 from easel.domain.order import PROMPT_CODE_POINTS_MAX, is_storable
+from easel.live.judge import prompt_digest
 from easel.outside.judges import plugins as moderation_plugins
 from easel.outside.judges import rulebook
 from easel.outside.judges.plugins import Plugin

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from easel.actions import new_secret
+from easel.actions.adopt_secret import adopt_secret
 from easel.assembly.installation import Installation, database_of, installation
 from easel.commands.terminal.failures import told_plainly
 from easel.commands.terminal.options import data_dir_option
@@ -84,6 +84,6 @@ async def _adopt(read: Settings, installed: Installation) -> int:
     database = database_of(read, installed)
     await database.open()
     try:
-        return await new_secret.adopt(database, installed.secret)
+        return await adopt_secret(database, installed.secret)
     finally:
         await database.close()

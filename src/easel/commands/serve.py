@@ -13,9 +13,9 @@ from typing import Final
 import click
 
 import easel
-from easel.actions import keys
+from easel.actions import api_keys
+from easel.actions.api_keys import IssuedKey
 from easel.actions.audit_log import record_price
-from easel.actions.keys import IssuedKey
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, database_of, installation, pepper
 from easel.commands.startup import start_warnings
@@ -108,7 +108,7 @@ async def _prepare(read: Settings, installed: Installation) -> IssuedKey | None:
     await database.open()
     try:
         await record_price(database, read.price_microcredits)
-        return await keys.issue_first(database, pepper(installed.secret), read.first_microcredits)
+        return await api_keys.issue_first(database, pepper(installed.secret), read.first_microcredits)
     finally:
         await database.close()
 

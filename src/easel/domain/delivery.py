@@ -25,7 +25,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """What became of one attempt."""
 
     DELIVERED = "delivered"
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 class Attempted:
     """One attempt's end. `status_code` is None where the receiver gave none."""
 
-    outcome: Outcome
+    outcome: AttemptOutcome
     status_code: int | None
     duration_ms: int
 
@@ -58,9 +58,9 @@ class Verdict:
     retry_in_s: float | None
 
 
-def verdict(outcome: Outcome, failures_before: int) -> Verdict:
+def verdict(outcome: AttemptOutcome, failures_before: int) -> Verdict:
     """What follows an attempt that was not interrupted, where so many had failed before it."""
-    if outcome is Outcome.DELIVERED:
+    if outcome is AttemptOutcome.DELIVERED:
         return Verdict(State.DELIVERED, None)
     if failures_before >= len(RETRY_DELAYS_S):
         return Verdict(State.FAILED, None)

@@ -112,7 +112,7 @@ class KeyWatch:
             except DatabaseUnavailable:
                 await asyncio.sleep(BACK_OFF_S)
             except Exception:  # the outermost loop: without it everybody would wait in vain
-                log.exception("key_watch_fault")
+                log.exception("key_watch_failed")
                 await asyncio.sleep(BACK_OFF_S)
 
     async def _look(self) -> None:

@@ -7,7 +7,7 @@ its file still in storage or not.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from easel.live.reading_together import ReadingTogether
+from easel.live.batched_reader import BatchedReader
 from easel.store import shown_pictures
 from easel.store.database import Connection, Database
 
@@ -24,7 +24,7 @@ class PictureReader:
     """One process's reader."""
 
     def __init__(self, database: Database) -> None:
-        self._together = ReadingTogether(database, _read)
+        self._together = BatchedReader(database, _read)
 
     async def look(self, picture_name: str) -> Looked:
         """Whether it may be shown now. Raises DatabaseUnavailable, DatabaseFault."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from easel.live.reading_together import ReadingTogether
+from easel.live.batched_reader import BatchedReader
 from easel.store import tasks
 from easel.store.database import Connection, Database
 from easel.store.tasks import Task
@@ -12,7 +12,7 @@ class TaskReader:
     """One process's reader."""
 
     def __init__(self, database: Database) -> None:
-        self._together = ReadingTogether(database, _read)
+        self._together = BatchedReader(database, _read)
 
     async def find(self, account_id: int, task_id: str) -> Task | None:
         """An account's task; None also for another account's. Raises DatabaseUnavailable, DatabaseFault."""

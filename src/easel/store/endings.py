@@ -51,7 +51,7 @@ _FAIL: Final = _ending(
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Completion:
     """What a finished drawing adds to its task."""
 
     engine: str
@@ -60,7 +60,7 @@ class Outcome:
     picture_bytes: int
 
 
-async def complete(connection: Connection, task_id: str, outcome: Outcome, job_id: int) -> bool:
+async def complete(connection: Connection, task_id: str, outcome: Completion, job_id: int) -> bool:
     """Complete a task, charge it and take its job off the queue; False, and nothing, when it had ended already."""
     return await _end(connection, _COMPLETE, task_id, job_id, asdict(outcome) | {"link_lifetime_s": link.LIFETIME_S})
 

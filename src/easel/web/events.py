@@ -89,10 +89,10 @@ class EventEndpoint:
         spoke_at_s = time.monotonic()
         closes_at_s = spoke_at_s + STREAM_S_MAX
         with (
-            self._answers.newsroom.watch(task.id, task) as watch,
+            self._answers.task_watcher.watch(task.id, task) as watch,
             self._answers.key_watch.permit(holder.api_key_id, watch.close) as permit,
         ):
-            self._answers.newsroom.look(task.id)
+            self._answers.task_watcher.look(task.id)
             while not watch.is_over and time.monotonic() < closes_at_s:
                 assert watch.task is not None
                 task = watch.task

@@ -9,8 +9,8 @@ from easel.domain.link import LinkKeys
 from easel.domain.task import ENDS, has_id_prefix, is_id
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
-from easel.live.newsroom import Newsroom
 from easel.live.task_reader import TaskReader
+from easel.live.task_watcher import TaskWatcher
 from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web import wire
@@ -26,14 +26,14 @@ class TaskAnswers:
         self,
         database: Database,
         reader: TaskReader,
-        newsroom: Newsroom,
+        task_watcher: TaskWatcher,
         key_watch: KeyWatch,
         forecast: Forecast,
         link_keys: LinkKeys,
     ) -> None:
         self.database = database
         self._reader = reader
-        self.newsroom = newsroom
+        self.task_watcher = task_watcher
         self.key_watch = key_watch
         self.forecast = forecast
         self._link_keys = link_keys
@@ -51,12 +51,12 @@ class TaskAnswers:
         if wait_s <= 0 or task.status in ENDS:
             return task
         with (
-            self.newsroom.watch(task.id, task) as watch,
+            self.task_watcher.watch(task.id, task) as watch,
             self.key_watch.permit(holder.api_key_id, watch.close) as permit,
         ):
-            # It may have ended before it was watched. Read by the newsroom, so that a database which is away at this
+            # It may have ended before it was watched. Read by the task_watcher, so that a database which is away at this
             # moment fails nobody whose order is accepted.
-            self.newsroom.look(task.id)
+            self.task_watcher.look(task.id)
             await watch.end(wait_s)
             assert watch.task is not None
             # What the key saw when it was good it may see again.

@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from easel.actions import keys as key_actions
+from easel.actions import api_keys
 from easel.actions.abandon import MESSAGE
-from easel.actions.keys import IssuedKey
+from easel.actions.api_keys import IssuedKey
 from easel.live.key_watch import BELIEVED_FOR_S, KeyWatch
 from easel.store.database import Database
 from tests.support.event_stream import Event, EventStream
@@ -33,7 +33,7 @@ UNAUTHORIZED: Final = {
 
 
 def revoke(fleet: Fleet, key: IssuedKey) -> None:
-    assert fleet.on_database(lambda database: key_actions.revoke(database, key.id))
+    assert fleet.on_database(lambda database: api_keys.revoke(database, key.id))
 
 
 def by_statement(statement: str) -> Callable[[Fleet, IssuedKey], None]:

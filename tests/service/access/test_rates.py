@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from easel.actions import keys as key_actions
+from easel.actions import api_keys
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
 from easel.live.rate_limiter import REMEMBERED_MAX, RateLimiter
@@ -207,7 +207,7 @@ def test_an_address_that_keeps_failing_is_told_to_wait_and_a_key_known_to_be_goo
 def test_a_known_key_that_is_revoked_does_not_stay_known(two_webs: Fleet, ask: Ask, address: str) -> None:
     issued = two_webs.issue()
     assert ask(address, issued.key).status_code == 200
-    two_webs.on_database(lambda database: key_actions.revoke(database, issued.id))
+    two_webs.on_database(lambda database: api_keys.revoke(database, issued.id))
     eventually(lambda: ask(address, issued.key).status_code == 401, timeout_s=1)
     for _ in range(FAILURES_MAX):
         ask(address)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from easel.actions import keys as key_actions
+from easel.actions import api_keys
 from easel.actions.audit_log import record_price
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.outside.operator import operator_name
@@ -151,7 +151,7 @@ def test_what_fails_leaves_no_entry_and_an_entry_stands_or_falls_with_what_was_d
         connection.execute("ALTER TABLE audit_log ADD CONSTRAINT refuse CHECK (action <> 'key_revoked') NOT VALID")
         try:
             with pytest.raises(Exception, match="CheckViolation"):
-                two_webs.on_database(lambda database: key_actions.revoke(database, key.id))
+                two_webs.on_database(lambda database: api_keys.revoke(database, key.id))
         finally:
             connection.execute("ALTER TABLE audit_log DROP CONSTRAINT refuse")
     assert entries(two_webs) == before

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 
-from easel.actions import keys as key_actions
+from easel.actions import account_groups
 from easel.commands.groups import groups
 from easel.commands.terminal.option_types import Price
 from tests.support.running_fleet import Fleet
@@ -24,7 +24,7 @@ ACTS_WITHIN_S = 1.0
 @contextmanager
 def nobody_draws(service: Service) -> Iterator[None]:
     """The workers are frozen meanwhile; not for long, or they would be taken for dead."""
-    children = {line["child"] for line in service.log_lines() if line["event"] == "child_ready"}
+    children = {line["child"] for line in service.log_lines() if line["event"] == "child_started"}
     workers = [service.child_pid(child) for child in children if child.startswith("worker")]
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
@@ -120,7 +120,7 @@ def test_who_pays_nothing_needs_no_credits_and_still_has_limits(two_webs: Fleet)
 def test_the_list_names_each_group_its_price_and_how_many_accounts_it_has(two_webs: Fleet) -> None:
     for account in ("first-member", "second-member"):
         two_webs.issue(account)
-        two_webs.on_database(partial(key_actions.assign, account=account, user_group="priceless"))
+        two_webs.on_database(partial(account_groups.assign, account=account, user_group="priceless"))
     two_webs.cli("groups", "set", "deserted", "--price", "0")
     lines = [line.split() for line in two_webs.cli("groups", "list").stdout.splitlines()]
     assert lines[0] == ["Group", "Model", "Price", "Accounts"]

@@ -25,7 +25,7 @@ from easel.store import acceptance, admission, endings, ledger, queue, tasks
 from easel.store.acceptance import NewTask
 from easel.store.admission import Wish
 from easel.store.database import Connection, Database
-from easel.store.endings import Outcome
+from easel.store.endings import Completion
 from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 _Answer = TypeVar("_Answer")
@@ -121,8 +121,8 @@ async def balance(database: Database, payer: Payer) -> tuple[Balance, int]:
         return await ledger.balance(connection, payer.account_id), spending.used
 
 
-def outcome(task_id: str) -> Outcome:
-    return Outcome("blank", 1, f"{task_id[-8:]:0>32}.webp", 1)
+def outcome(task_id: str) -> Completion:
+    return Completion("blank", 1, f"{task_id[-8:]:0>32}.webp", 1)
 
 
 def test_of_400_racing_orders_a_balance_for_50_accepts_exactly_50(service: Service, account: str) -> None:

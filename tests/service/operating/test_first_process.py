@@ -77,7 +77,7 @@ def test_orphans_are_taken_in_and_the_services_own_children_are_left_to_it(conta
     worker = contained.child_pid("worker 1")
     contained.within("kill", "-9", str(worker))
     died = eventually(
-        lambda: [line for line in contained.log_lines() if line["event"] == "child_died"], 20, every_s=0.2
+        lambda: [line for line in contained.log_lines() if line["event"] == "child_exited"], 20, every_s=0.2
     )
     assert died[0]["status"] == -signal.SIGKILL
     eventually(lambda: contained.child_pid("worker 1") != worker, START_TIMEOUT_S, every_s=0.2)

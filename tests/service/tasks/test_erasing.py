@@ -189,7 +189,7 @@ def test_while_storage_fails_a_task_is_withdrawn_at_once_and_its_file_goes_when_
             erase(client, task["id"])
         assert read_task(client, task["id"]) == without_results(task)
         assert rows_that_hold(stored, mark) == []
-        assert events(stored, "picture_undeleted", task["id"])
+        assert events(stored, "picture_delete_failed", task["id"])
     eventually(lambda: not file.exists(), SWEPT_WITHIN_S)
     assert client.get(task["results"][0]).status_code == 404
     assert_picture_is_there(client, other)

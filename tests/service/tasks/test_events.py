@@ -299,7 +299,7 @@ def test_streams_that_are_left_are_forgotten(slow: Service, key: str, client: ht
     eventually(lambda: streams_answered(slow, task["id"]) == 200, 5.0)
     assert not events(slow, "answer_broken_off")
     assert not events(slow, "request_fault")
-    assert not events(slow, "newsroom_fault")
+    assert not events(slow, "task_watcher_failed")
 
 
 def streams_answered(service: Service, task_id: str) -> int:

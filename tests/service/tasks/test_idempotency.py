@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from easel.actions import keys
-from easel.actions.keys import KeyOrder
+from easel.actions import api_keys
+from easel.actions.api_keys import KeyOrder
 from easel.assembly.installation import kept_secret, pepper
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
@@ -49,7 +49,7 @@ def issued(service: Service) -> str:
         database = Database(url, 2)
         await database.open()
         try:
-            return (await keys.issue(database, pepper(kept_secret(service.data_dir)), order)).key
+            return (await api_keys.issue(database, pepper(kept_secret(service.data_dir)), order)).key
         finally:
             await database.close()
 

@@ -18,7 +18,7 @@ from typing import Final
 import h11
 
 from easel.domain.callback import Address, Destinations, Receiver, receiver
-from easel.domain.delivery import ATTEMPT_TIMEOUT_S, Attempted, Outcome
+from easel.domain.delivery import ATTEMPT_TIMEOUT_S, Attempted, AttemptOutcome
 from easel.outside.safe_http.connection import RECEIVED_BYTES_MAX, TlsConnection, dialled, tls_context
 from easel.outside.safe_http.names import Names, NameUnknown
 
@@ -38,7 +38,7 @@ _HEADERS: Final = {
 class _Stopped(Exception):
     """An attempt ends before the receiver gave a status."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: AttemptOutcome) -> None:
         super().__init__(outcome)
         self.outcome = outcome
 
@@ -67,7 +67,7 @@ class SafeHttp:
         """
         began_s = time.monotonic()
         ended_s: float | None = None
-        outcome, status = Outcome.TIMED_OUT, None
+        outcome, status = AttemptOutcome.TIMED_OUT, None
         with contextlib.suppress(TimeoutError):
             try:
                 async with asyncio.timeout(timeout_s) as deadline:
@@ -82,7 +82,7 @@ class SafeHttp:
             except _Stopped as stopped:
                 outcome = stopped.outcome
         if status is not None:
-            outcome = Outcome.DELIVERED if 200 <= status < 300 else Outcome.ANSWERED
+            outcome = AttemptOutcome.DELIVERED if 200 <= status < 300 else AttemptOutcome.ANSWERED
         return Attempted(outcome, status, round(1000 * ((ended_s or time.monotonic()) - began_s)))
 
     async def close(self) -> None:
@@ -93,7 +93,7 @@ class SafeHttp:
         """The addresses of a receiver, all of which may be dialled. Nothing is connected here."""
         addresses = [to.address] if to.address is not None else await self._look_up(to)
         if not all(self._destinations.may_dial(to.host, to.port, address) for address in addresses):
-            raise _Stopped(Outcome.REFUSED)
+            raise _Stopped(AttemptOutcome.REFUSED)
         return addresses
 
     async def _look_up(self, to: Receiver) -> list[Address]:
@@ -102,16 +102,16 @@ class SafeHttp:
         try:
             return await self._names.addresses(name)
         except NameUnknown:
-            raise _Stopped(Outcome.DNS_FAILED) from None
+            raise _Stopped(AttemptOutcome.DNS_FAILED) from None
 
     def _permitted(self, url: str) -> Receiver:
         if self._destinations.url_fault(url) is not None:
-            raise _Stopped(Outcome.REFUSED)
+            raise _Stopped(AttemptOutcome.REFUSED)
         return receiver(url)
 
     async def _dialled(self, to: Receiver, until_s: float) -> TlsConnection:
         addresses = await self.judged_addresses(to)
-        with _blaming(Outcome.CONNECTION_FAILED):
+        with _blaming(AttemptOutcome.CONNECTION_FAILED):
             connection = await dialled(addresses[:ADDRESSES_DIALLED_MAX], to.port, until_s)
         return TlsConnection(connection, self._tls_context, to.host)
 
@@ -125,7 +125,7 @@ class _Exchange:
 
     async def status(self, request: h11.Request, body: bytes) -> int:
         """The status that a request is answered with."""
-        with _blaming(Outcome.TLS_FAILED):
+        with _blaming(AttemptOutcome.TLS_FAILED):
             await self._connection.shake_hands()
         try:
             await self._connection.send(self._rendered(request, body))
@@ -133,11 +133,11 @@ class _Exchange:
             while isinstance(event, h11.InformationalResponse):
                 event = await self._next()
         except ssl.SSLError:  # such as an alert over the client certificate that a receiver wants
-            raise _Stopped(Outcome.TLS_FAILED) from None
+            raise _Stopped(AttemptOutcome.TLS_FAILED) from None
         except (OSError, h11.RemoteProtocolError):
-            raise _Stopped(Outcome.CONNECTION_FAILED) from None
+            raise _Stopped(AttemptOutcome.CONNECTION_FAILED) from None
         if not isinstance(event, h11.Response):
-            raise _Stopped(Outcome.CONNECTION_FAILED)
+            raise _Stopped(AttemptOutcome.CONNECTION_FAILED)
         return event.status_code
 
     async def rest(self) -> None:
@@ -170,7 +170,7 @@ def _when(deadline: asyncio.Timeout) -> float:
 
 
 @contextlib.contextmanager
-def _blaming(outcome: Outcome) -> Iterator[None]:
+def _blaming(outcome: AttemptOutcome) -> Iterator[None]:
     """Any failure of the system or of TLS means that outcome."""
     try:
         yield

@@ -18,7 +18,7 @@ from easel.domain.api_key import Holder
 from easel.domain.errors import Unauthorized
 from easel.domain.task import ENDS
 from easel.live.key_watch import Permit
-from easel.live.newsroom import Watch
+from easel.live.task_watcher import Watch
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.tasks import Task
@@ -58,7 +58,7 @@ class Attended:
 async def attend(answers: TaskAnswers, holder: Holder, request: Request, awaited: Sequence[Task]) -> Attended:
     """Wait until all tasks have ended, or for no longer. The request's body must have been read."""
     with ExitStack() as watching:
-        watches = [watching.enter_context(answers.newsroom.watch(task.id, task)) for task in awaited]
+        watches = [watching.enter_context(answers.task_watcher.watch(task.id, task)) for task in awaited]
 
         def let_go() -> None:
             for watch in watches:
@@ -95,7 +95,7 @@ def _patience_s(request: Request) -> float:
 
 
 async def _look(database: Database, watches: Sequence[Watch]) -> None:
-    """Read once more, since a task may have ended before it was watched. Later looks are the newsroom's."""
+    """Read once more, since a task may have ended before it was watched. Later looks are the task_watcher's."""
     by_id = {watch.task.id: watch for watch in watches if watch.task is not None and watch.task.status not in ENDS}
     if by_id:
         with contextlib.suppress(DatabaseUnavailable):

@@ -15,7 +15,7 @@ TOGETHER_MAX: Final = 200
 _Found = TypeVar("_Found")
 
 
-class ReadingTogether(Generic[_Found]):
+class BatchedReader(Generic[_Found]):
     """One process's reader of one kind. `read` is the statement: it gives what it finds, by name."""
 
     def __init__(

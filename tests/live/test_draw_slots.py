@@ -2,7 +2,7 @@
 
 import asyncio
 
-from easel.live.drawing_places import Places
+from easel.live.draw_slots import Places
 
 A_MOMENT_S = 0.02
 

@@ -1,4 +1,4 @@
-"""The newsroom: one listener a process, which tells everybody here who waits for a task that it has changed.
+"""The task_watcher: one listener a process, which tells everybody here who waits for a task that it has changed.
 
 Rows are read once for all who wait, however many do. News may get lost, so all that is waited for is read again every
 few seconds, and whenever the listener has connected anew. It does not promise every state that a task passes through:
@@ -67,7 +67,7 @@ class Watch:
         self._changed.set()
 
 
-class Newsroom:
+class TaskWatcher:
     """All watches of one process. `on_news` is called whenever a task is announced, watched or not."""
 
     def __init__(self, database: Database, channel: Channel, on_news: Callable[[], None] = lambda: None) -> None:
@@ -119,9 +119,9 @@ class Newsroom:
                     if task_id is not None:
                         self._on_news()
             except DatabaseUnavailable as error:
-                log.warning("news_lost", reason=str(error))
+                log.warning("notifications_lost", reason=str(error))
             except Exception:  # the outermost loop: without it everybody would wait in vain
-                log.exception("newsroom_fault")
+                log.exception("task_watcher_failed")
             await asyncio.sleep(BACK_OFF_S)
 
     def _note(self, task_ids: Iterable[str]) -> None:
@@ -146,5 +146,5 @@ class Newsroom:
                 await asyncio.sleep(BACK_OFF_S)
                 self._note(unread)
             except Exception:  # as above
-                log.exception("newsroom_fault")
+                log.exception("task_watcher_failed")
                 await asyncio.sleep(BACK_OFF_S)

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 CANCEL_S_MAX: Final = 5.0
 
 
-async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until they have ended, for CANCEL_S_MAX at most."""
     for task in tasks:
         task.cancel()
@@ -25,6 +25,6 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in ended:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("side_task_failed", exc_info=error)
+            log.error("background_task_failed", exc_info=error)
     if late:
-        log.warning("side_tasks_late", count=len(late))
+        log.warning("background_tasks_abandoned", count=len(late))

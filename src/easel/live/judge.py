@@ -47,7 +47,7 @@ class ClassifierHung(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ModerationSettings:
+class JudgeSettings:
     """`answers_errors`: whether a refused prompt is answered as an error, rather than by a task that failed.
     `waves_through`: whether what the endpoint left unjudged is drawn, as far as that is for the operator to say."""
 
@@ -56,7 +56,7 @@ class ModerationSettings:
     waves_through: bool = False
 
 
-class Moderation:
+class Judge:
     """One process's layers. What is None is not there. The rules are read when they are first needed."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Moderation:
         plugins: Sequence[Plugin],
         endpoint: ModerationEndpoint | None,
         classifier: PictureClassifier | None,
-        settings: ModerationSettings,
+        settings: JudgeSettings,
     ) -> None:
         self._rulebook = functools.cache(rulebook)
         self._plugins = plugins
