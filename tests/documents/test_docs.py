@@ -2,9 +2,13 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from easel.__main__ import main
@@ -13,21 +17,36 @@ from easel.settings.settings import ClientSettings, Settings
 from easel.store import audit
 from tests.support.paths import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-SETTINGS_WITHOUT_A_FIELD = {"EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE", "EASEL_MODERATION_API_KEY_FILE"}
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE: Final = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+SETTINGS_PAGE: Final = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+SETTINGS_WITHOUT_A_FIELD: Final = {
+    "EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE", "EASEL_MODERATION_API_KEY_FILE",
+}  # fmt: skip
+SETTINGS: Final = {
+    *map(settings.variable, [*Settings.__struct_fields__, *ClientSettings.__struct_fields__]),
+    *SETTINGS_WITHOUT_A_FIELD,
+}
+README_LINES_MAX: Final = 150
 
 
-def test_the_readmes_table_lists_every_setting_and_no_other() -> None:
-    listed = re.findall(r"^\| `(EASEL_[A-Z_]+)` \|", README, flags=re.MULTILINE)
-    fields = [*Settings.__struct_fields__, *ClientSettings.__struct_fields__]
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= README_LINES_MAX
+
+
+def test_the_settings_page_lists_every_setting_and_no_other() -> None:
+    listed = re.findall(r"^\| `(EASEL_[A-Z_]+)` \|", SETTINGS_PAGE, flags=re.MULTILINE)
     assert len(listed) == len(set(listed))
-    assert set(listed) == {settings.variable(field) for field in fields} | SETTINGS_WITHOUT_A_FIELD
+    assert set(listed) == SETTINGS
 
 
-def test_the_readmes_defaults_are_the_settings_own() -> None:
-    shown = dict(re.findall(r"^\| `(EASEL_[A-Z_]+)` \| `([^`]+)` \|", README, flags=re.MULTILINE))
+def test_the_defaults_on_the_settings_page_are_the_settings_own() -> None:
+    shown = dict(re.findall(r"^\| `(EASEL_[A-Z_]+)` \| `([^`]+)` \|", SETTINGS_PAGE, flags=re.MULTILINE))
     read = settings.read({"HOME": "/home/you"})
     client = settings.read_client({})
     for name, default in shown.items():
@@ -39,28 +58,89 @@ def test_the_readmes_defaults_are_the_settings_own() -> None:
         assert text == default, name
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    for line in re.findall(r"^(?:\$ )?easel ([a-z].*)$", README, flags=re.MULTILINE):
-        words = line.split("#")[0].split()
-        named = (
-            words[:2] if words[0] in {"keys", "groups", "credits", "callbacks", "moderation", "secret"} else words[:1]
-        )
-        answer = CliRunner().invoke(main, [*named, "--help"])
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_settings_that_a_document_names_exist(document: Path) -> None:
+    named = set(re.findall(r"EASEL_[A-Z0-9_]+[A-Z]", document.read_text(encoding="utf-8")))
+    assert named - SETTINGS <= {"EASEL_CALLBACK_SECRET"}  # a variable of the receivers that callbacks.md shows
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_commands_that_a_document_shows_exist_with_their_options(document: Path) -> None:
+    for line in _shown_commands(document.read_text(encoding="utf-8")):
+        path, command = _command(line)
+        answer = CliRunner().invoke(main, [*path, "--help"])
         assert answer.exit_code == 0, line
-        for option in re.findall(r"--[a-z-]+|(?<= )-o", line):
-            assert option in answer.output, (line, option)
+        offered = {option for each in command.params for option in [*each.opts, *each.secondary_opts]} | {"--help"}
+        named = set(re.findall(r"(?<= )--[a-z-]+|(?<= )-[a-z]\b", line))
+        assert named <= offered, line
 
 
-def test_every_make_target_in_the_readme_exists() -> None:
-    targets = set(re.findall(r"make ([a-z]+)", README))
+def _shown_commands(text: str) -> Iterator[str]:
+    """Every `easel …` in a code block or in backquotes, without a comment behind it."""
+    for block in re.findall(r"^ *```\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            shown = re.match(r"\s*(?:\$ )?(?:EASEL_[A-Z_]+=(?:\"[^\"]*\"|\S*) )*easel ([a-z].*)", line)
+            if shown:
+                yield shown[1].split(" #")[0].split(" | ")[0]
+    for words in re.findall(r"`easel ([a-z][^`]*)`", text):
+        yield words.replace("\n", " ")
+
+
+def _command(line: str) -> tuple[list[str], click.Command]:
+    """The command that a line runs: its names, and what click knows of it. Fails when there is none."""
+    command: click.Command = main
+    path: list[str] = []
+    for word in line.split():
+        if not isinstance(command, click.Group) or not re.fullmatch(r"[a-z-]+", word):
+            break
+        command = _commands(command)[word]
+        path.append(word)
+    return path, command
+
+
+def _commands(group: click.Group) -> dict[str, click.Command]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def test_the_command_line_page_names_every_command() -> None:
+    page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    for name, command in _commands(main).items():
+        (row,) = re.findall(rf"^\|[^|]*`easel {name}\b[^|]*\|", page, flags=re.MULTILINE)
+        for each in _commands(command) if isinstance(command, click.Group) else ():
+            assert f"{each}`" in row, each
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_make_targets_that_a_document_shows_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
+    shown = re.findall(r"^ *make ([a-z-]+)", "".join(blocks), flags=re.MULTILINE) + re.findall(r"`make ([a-z-]+)", text)
+    assert set(shown) <= _make_targets()
+
+
+def _make_targets() -> set[str]:
     offered = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert targets <= {line.split()[0] for line in offered.splitlines() if line.strip()}
-    assert {"demo", "test"} <= targets
+    return {line.split()[0] for line in offered.splitlines() if line.strip()}
 
 
-def test_the_readme_shows_the_audit_as_it_is() -> None:
-    for invariant in audit.INVARIANTS:
-        assert f"holds   {invariant}\n" in README
+def test_the_readme_shows_the_two_commands() -> None:
+    assert {"demo", "test"} <= set(re.findall(r"make ([a-z]+)", README))
+
+
+def test_the_audit_is_shown_as_it_is() -> None:
+    page = (ROOT / "docs/how-to/keys-limits-and-prices.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^holds   (.+)$", page, flags=re.MULTILINE)
+    assert shown == list(audit.INVARIANTS)
+
+
+def test_the_api_page_lists_every_endpoint() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    paths = yaml.safe_load((ROOT / "src/easel/web/reference/openapi.yaml").read_text(encoding="utf-8"))["paths"]
+    methods = {"get", "head", "post", "put", "patch", "delete"}
+    offered = [f"{method.upper()} {path}" for path, each in paths.items() for method in each if method in methods]
+    assert sorted(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", page, flags=re.MULTILINE)) == sorted(offered)
 
 
 def test_every_file_that_the_architecture_names_exists() -> None:
@@ -77,7 +157,7 @@ def test_every_tier_is_in_the_architecture() -> None:
             assert f"`{path.stem}" in table, path.name
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8")):
         assert (document.parent / target).exists(), target
@@ -86,3 +166,10 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
 def test_decisions_are_numbered_without_a_gap() -> None:
     numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs/decisions").glob("[0-9]*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_index_names_every_decision() -> None:
+    index = (ROOT / "docs/decisions/index.md").read_text(encoding="utf-8")
+    for path in (ROOT / "docs/decisions").glob("[0-9]*.md"):
+        title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        assert f"[{title}]({path.name})" in index

@@ -41,7 +41,7 @@ from tests.support.running_service import (
 )
 
 HELLO: Final[Any] = {"role": "user", "content": "hello"}
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/how-to/openai-sdk.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -344,9 +344,8 @@ def test_an_order_is_one_order_to_both_routes(service: Service, own_key: str) ->
     assert len(account_of(service, own_key)["tasks"]) == 1
 
 
-def test_the_readmes_example_runs(service: Service, own_key: str) -> None:
-    section = README.split("## With OpenAI's SDK")[1].split("\n## ")[0]
-    (example,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+def test_the_guides_example_runs(service: Service, own_key: str) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
     with reachable_folder() as folder:
         ran = subprocess.run(
             [sys.executable, "-c", example],
