@@ -19,7 +19,7 @@ from easel.domain.secret import Secret
 from easel.domain.task import ENDS, LEGAL_MOVES, ErrorCode, Status
 from easel.store import endings
 from easel.store import tasks as task_rows
-from easel.web import wire
+from easel.web import answers, requests
 from easel.web.reference import document as openapi
 
 JSON: Final = st.recursive(
@@ -121,16 +121,16 @@ def test_lone_surrogates_and_nul_are_not_storable() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_make_decoding_fail_otherwise_than_with_valueerror(body: bytes) -> None:
-    with contextlib.suppress(ValueError):
-        wire.decode(body)
+def test_bytes_that_are_not_json_are_an_invalid_request(body: bytes) -> None:
+    with contextlib.suppress(InvalidRequest):
+        requests.decode(body)
 
 
 @given(JSON)
 def test_what_is_encoded_is_compact_sorted_and_reads_back(value: object) -> None:
     with contextlib.suppress(UnicodeEncodeError):
-        encoded = wire.encode(value)
-        assert wire.encode(wire.decode(encoded)) == encoded
+        encoded = answers.encode(value)
+        assert answers.encode(requests.decode(encoded)) == encoded
 
 
 @given(SECONDS, st.integers(0, task.ID_SUFFIXES - 1))

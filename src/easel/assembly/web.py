@@ -24,64 +24,70 @@ from easel.web.callbacks import CallbackEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.limits import StreamLimits, Streams
-from easel.web.links import LinkBase
+from easel.web.openai.attendance import Attendance
 from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.picture_pieces import PicturePieces
 from easel.web.pictures import PictureEndpoint
 from easel.web.reference import endpoints as documents
 from easel.web.reference.endpoints import DocumentEndpoints
-from easel.web.task_answers import TaskAnswers
+from easel.web.requests import BaseUrl
 from easel.web.task_lists import TaskListEndpoints
-from easel.web.tasks import TaskEndpoints
+from easel.web.task_view import TaskView
+from easel.web.tasks import CreationEndpoint, TaskEndpoints
+from easel.web.waiting import Waiting
 
 
 def web_app(settings: Settings, installed: Installation) -> App:
     """The web process's application."""
-    data = database_of(settings, installed)
-    kept = picture_store(settings)
+    database = database_of(settings, installed)
+    pictures = picture_store(settings)
     keys = link_keys(installed.secret)
-    task_watcher = TaskWatcher(data, Channel.CHANGES)
-    forecast = Forecast(data, settings.backlog_max)
+    task_watcher = TaskWatcher(database, Channel.CHANGES)
+    key_watch = KeyWatch(database)
+    forecast = Forecast(database, settings.backlog_max)
+    reader = TaskReader(database)
     auth = Auth(
-        data,
+        database,
         pepper(installed.secret),
         AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
     )
-    key_watch = KeyWatch(data)
-    answers = TaskAnswers(data, TaskReader(data), task_watcher, key_watch, forecast, keys)
     judge = judge_of(settings, installed.secret, judges_pictures=False)
-    submit = Submit(data, judge, forecast, submit_settings(settings))
+    submit = Submit(database, judge, forecast, submit_settings(settings))
     streams = Streams(StreamLimits(settings.streams_per_key, settings.streams_per_address, settings.trusted_networks))
-    pieces = PicturePieces(kept)
+    waiting = Waiting(task_watcher, key_watch, streams)
+    attendance = Attendance(database, task_watcher, key_watch)
+    view = TaskView(database, forecast, keys)
+    pieces = PicturePieces(pictures)
     aliases = settings.model_alias_set
-    link_base = LinkBase(settings.public_url)
-    swept = sweep(settings, data, kept)
+    base_url = BaseUrl(settings.public_url)
+    sweeper = sweep(settings, database, pictures)
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        await data.open()
-        # Before the first request rather than in it.
+        await database.open()
+        # Before the first request, which would otherwise wait for it.
         await asyncio.to_thread(judge.load_rules)
         await asyncio.to_thread(documents.rendered_page, documents.PLACEHOLDER)
-        # All this stays: the garbage collector, for which every request waits, need not look through it again.
+        # These objects live as long as the process. Frozen, they cost the garbage collector no time during requests.
         gc.collect()
         gc.freeze()
-        beside = [asyncio.create_task(work) for work in (task_watcher.run(), key_watch.run(), swept.run())]
+        background = [asyncio.create_task(work) for work in (task_watcher.run(), key_watch.run(), sweeper.run())]
         yield
-        await background_tasks.cancel_all(beside)
+        await background_tasks.cancel_all(background)
         await judge.aclose()
-        await data.close()
+        await database.close()
 
     endpoints = Endpoints(
-        tasks=TaskEndpoints(auth, submit, answers, streams, kept, link_base, settings.callback_destinations),
-        callbacks=CallbackEndpoints(auth, data),
-        task_lists=TaskListEndpoints(auth, answers),
-        events=EventEndpoint(auth, answers, streams),
-        account=AccountEndpoints(data, auth, aliases),
-        openai_images=OpenaiImageEndpoint(auth, submit, answers, streams, pieces, link_base, aliases),
-        pictures=PictureEndpoint(kept, pieces, PictureReader(data), keys),
-        health=HealthEndpoints(data, kept),
-        documents=DocumentEndpoints(link_base),
+        creation=CreationEndpoint(auth, submit, view, waiting, base_url, settings.callback_destinations),
+        tasks=TaskEndpoints(auth, database, reader, view, waiting, pictures),
+        callbacks=CallbackEndpoints(auth, database),
+        task_lists=TaskListEndpoints(auth, database, view),
+        events=EventEndpoint(auth, reader, view, task_watcher, key_watch, forecast, streams),
+        account=AccountEndpoints(database, auth, aliases),
+        openai_images=OpenaiImageEndpoint(auth, submit, database, attendance, view, streams, pieces, base_url, aliases),
+        pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),
+        health=HealthEndpoints(database, pictures),
+        documents=DocumentEndpoints(base_url),
     )
     return App(routes(endpoints), lifespan, task_watcher.close)
 

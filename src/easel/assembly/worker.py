@@ -17,7 +17,8 @@ from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
 from easel.store.database import Database
 from easel.store.news import Channel
-from easel.web import wire
+from easel.web.answers import encode
+from easel.web.task_view import ended_task
 from easel.worker import Worker
 
 EXIT_HUNG: Final = 70
@@ -47,8 +48,7 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
         data,
         notes,
         http,
-        # An ended task has no estimate.
-        lambda task: wire.encode(wire.task_body(task, 0, keys)),
+        lambda task: encode(ended_task(task, keys)),
         DeliverSettings(callback_secrets_root(installed.secret), f"Easel/{easel.__version__}"),
     )
     task_watcher = TaskWatcher(data, Channel.WORKERS, deliver.wake)

@@ -15,7 +15,8 @@ from easel.domain.errors import Refusal
 from easel.store import callbacks as callback_rows
 from easel.store.callbacks import ListedCallback
 from easel.store.database import Database
-from easel.web import wire
+from easel.web.answers import encode
+from easel.web.callbacks import callback_body
 
 LISTED_MAX: Final = 1000
 COLUMNS_MIN: Final = 120
@@ -60,13 +61,13 @@ def show_callback(task_id: str, data_dir: Path | None) -> None:
     """Print a task's callback and every attempt at it, as the API gives it."""
 
     async def act(database: Database, _pepper: bytes) -> dict[str, object]:
-        return wire.callback_body(*await task_callback.look_as_operator(database, task_id))
+        return callback_body(*await task_callback.look_as_operator(database, task_id))
 
     try:
         body = with_database(data_dir, act)
     except Refusal as refusal:
         raise click.ClickException(f"{refusal.task.message}.") from None
-    click.echo(msgspec.json.format(wire.encode(body), indent=2))
+    click.echo(msgspec.json.format(encode(body), indent=2))
 
 
 @callbacks_group.command("redeliver")

@@ -1,15 +1,15 @@
-"""The answers that endpoints give, the headers that go with each kind, and those that go with all."""
+"""Builds answers: JSON, errors as the contract words them, and the headers that every answer carries."""
 
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from starlette.responses import Response
 
 from easel.domain.errors import Refusal
 from easel.domain.rate import Standing
-from easel.web import wire
 from easel.web.openai import errors as openai_errors
 
 SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
@@ -17,7 +17,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The client's own id of the request where it has a harmless one, so that it can follow it; else a new one."""
+    """The client's own `X-Request-ID` if it is well formed, otherwise a new id."""
     for name, value in headers:
         if name == b"x-request-id":
             text = value.decode("latin-1")
@@ -27,22 +27,26 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def rate_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
-    """Where a key stands with a quota: as the IETF's draft says it (ratelimit-headers-10), and as it used to be said."""
-    quota = standing.quota
-    told = {
-        "ratelimit-policy": f'"{quota.name}";q={quota.count_max};w={quota.window_s}',
-        "ratelimit": f'"{quota.name}";r={standing.remaining};t={standing.reset_s}',
-        "x-ratelimit-limit": str(quota.count_max),
-        "x-ratelimit-remaining": str(standing.remaining),
-        "x-ratelimit-reset": str(standing.reset_s),
-    }
-    return [(name.encode(), value.encode()) for name, value in told.items()]
+    """A key's rate limit, in the headers of the IETF draft (ratelimit-headers-10) and in the older X-RateLimit ones."""
+    quota, remaining, reset_s = standing.quota, standing.remaining, standing.reset_s
+    return [
+        (b"ratelimit-policy", f'"{quota.name}";q={quota.count_max};w={quota.window_s}'.encode()),
+        (b"ratelimit", f'"{quota.name}";r={remaining};t={reset_s}'.encode()),
+        (b"x-ratelimit-limit", str(quota.count_max).encode()),
+        (b"x-ratelimit-remaining", str(remaining).encode()),
+        (b"x-ratelimit-reset", str(reset_s).encode()),
+    ]
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON with sorted keys."""
+    return msgspec.json.encode(value, order="sorted")
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Compact JSON, not to be kept by any cache."""
+    """An answer in JSON that no cache may store."""
     return Response(
-        wire.encode(body),
+        encode(body),
         status_code=status,
         media_type="application/json",
         headers={"cache-control": "no-store", **(headers or {})},
@@ -60,4 +64,18 @@ def refusal_answer(refusal: Refusal, path: str, headers: Mapping[str, str] | Non
         more["www-authenticate"] = "Bearer"
     if openai_errors.is_for_openai(path):
         more |= openai_errors.error_headers(refusal)
-    return json_answer(wire.error_body(refusal, path), refusal.status, more)
+    return json_answer(error_body(refusal, path), refusal.status, more)
+
+
+def error_body(refusal: Refusal, path: str) -> dict[str, Any]:
+    """The `error` object of a refusal, as the contract words it for this path."""
+    if openai_errors.is_for_openai(path):
+        return openai_errors.error_body(refusal)
+    is_about_tasks = path == "/v1/tasks" or path.startswith("/v1/tasks/")
+    wording = refusal.task if is_about_tasks else refusal.generation
+    error: dict[str, Any] = {"code": wording.code, "message": wording.message, "type": wording.type}
+    if path == "/v1/credits":
+        error["code"] = refusal.status
+    if refusal.param is not None:
+        error["param"] = refusal.param
+    return {"error": error}

@@ -1,7 +1,8 @@
-"""The web application: its routes, and what it does around every request.
+"""The web application: its routes, and what happens around every request.
 
-It turns every refusal and every fault into the contract's error shape, and writes one line to the log, without the
-path, since a path may hold a link. Where the edge below (`edge.py`) took a request back, the line has its answer.
+Every refusal and fault is answered with the contract's JSON error. Each request is logged in one line, without its path,
+because a path may contain a picture link. If the edge (`edge/protocol.py`) refused the request after it was routed, the
+line shows the edge's status.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ from easel.web.pictures import PictureEndpoint
 from easel.web.reference import endpoints as documents
 from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.task_lists import TaskListEndpoints
-from easel.web.tasks import TaskEndpoints
+from easel.web.tasks import CreationEndpoint, TaskEndpoints
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +48,9 @@ Lifespan = Callable[[ASGIApp], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Everything that answers."""
+    """The endpoints that routes lead to."""
 
+    creation: CreationEndpoint
     tasks: TaskEndpoints
     callbacks: CallbackEndpoints
     task_lists: TaskListEndpoints
@@ -61,12 +63,12 @@ class Endpoints:
 
 
 def routes(to: Endpoints) -> list[BaseRoute]:
-    """Every address that the service answers."""
+    """Every address of the service."""
     return [
-        Route("/v1/images/generations", to.tasks.create, methods=["POST"]),
+        Route("/v1/images/generations", to.creation.create, methods=["POST"]),
         Route("/v1/tasks", to.task_lists.page, methods=["GET"]),
         _OwnPath("/v1/tasks/batch", to.task_lists.batch, methods=["POST"]),
-        # One route for both, so that an answer of 405 names both.
+        # One route for both methods, so that the Allow header of a 405 names both.
         Route("/v1/tasks/{task_id}", _by_method(GET=to.tasks.read, DELETE=to.tasks.erase), methods=["GET", "DELETE"]),
         Route("/v1/tasks/{task_id}/cancel", to.tasks.cancel, methods=["POST"]),
         Route("/v1/tasks/{task_id}/events", to.events.stream, methods=["GET"]),
@@ -79,7 +81,7 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/openai/v1/images/variations", to.openai_images.refuse_edit, methods=["POST"]),
         Route("/openai/v1/models", to.account.models, methods=["GET"]),
         Route("/openai/v1/models/{model:path}", to.account.model, methods=["GET"]),
-        # The same at Azure's path, whose deployments are named after their models.
+        # The same at Azure's path. Deployments are named after their models.
         Route("/openai/deployments/{model:path}/images/generations", to.openai_images.create, methods=["POST"]),
         Route("/openai/deployments/{model:path}/images/edits", to.openai_images.refuse_edit, methods=["POST"]),
         Route("/pictures/{grant}/{file}", to.pictures.read, methods=["GET"]),
@@ -92,7 +94,7 @@ def routes(to: Endpoints) -> list[BaseRoute]:
 
 
 class _OwnPath(Route):
-    """A fixed path that later patterns never match, so that a wrong method is 405."""
+    """A fixed path that no later pattern matches, so that a wrong method gets 405."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Called by the router."""
@@ -111,18 +113,18 @@ def _by_method(**handlers: Handler) -> Handler:
 
 
 class App:
-    """The application that a server runs. `on_stop` lets those go who wait for something."""
+    """The application that the server runs. `on_stop` releases all waiting requests."""
 
     def __init__(self, routes: Sequence[BaseRoute], lifespan: Lifespan, on_stop: Callable[[], None]) -> None:
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
         self._on_stop = on_stop
 
     def stop(self) -> None:
-        """The process is about to stop: answer whoever waits with what there is."""
+        """Answer all waiting requests with what there is, because the process is about to stop."""
         self._on_stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection's request, or the server's start and stop."""
+        """Handle a request, or the server's start and stop."""
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
@@ -130,13 +132,13 @@ class App:
         try:
             await self._router(scope, receive, exchange.send)
         except ClientDisconnect:
-            exchange.status = 499  # nobody is left to read an answer; nginx's number for it
+            exchange.status = 499  # nginx's status for a client that disconnected; there is nobody to answer
         except asyncio.CancelledError:
-            # The process stops and has waited long enough. What was asked for may have been done all the same.
+            # The process is stopping and has waited long enough. The request may have been carried out all the same.
             if exchange.status:
                 raise
             await exchange.answer_fault(ServiceUnavailable(), receive)
-        except Exception as error:  # noqa: BLE001 - the outermost loop of a request: whatever it is becomes an answer
+        except Exception as error:  # noqa: BLE001 - the outermost loop of a request: every fault is answered
             await exchange.answer_fault(error, receive)
         finally:
             exchange.end()
@@ -152,7 +154,7 @@ class _Exchange:
         self._started_s = time.monotonic()
         state = scope.get("state", {})
         self._request_id: str = state.get("request_id") or request_id(scope["headers"])
-        # Starlette raises 404 and 405 as exceptions, rather than answer plain text, only when it finds an app here.
+        # Starlette raises 404 and 405 as exceptions, rather than answering in plain text, only if it finds an app here.
         scope["app"] = self
         scope["state"] = {**state, "request_id": self._request_id}
 
@@ -170,7 +172,7 @@ class _Exchange:
 
     async def answer_fault(self, error: Exception, receive: Receive) -> None:
         if self.status:
-            log.error("answer_broken_off", request_id=self._request_id, exc_info=error)
+            log.error("answer_cut_off", request_id=self._request_id, exc_info=error)
             return
         await self._answer(error)(self._scope, receive, self.send)
 
@@ -183,13 +185,13 @@ class _Exchange:
         if isinstance(error, HTTPException):
             return refusal_answer(_routing_refusal(error), path, error.headers)
         if isinstance(error, DatabaseUnavailable | StorageFailed):
-            log.warning("unavailable", request_id=self._request_id, reason=str(error))
+            log.warning("dependency_unavailable", request_id=self._request_id, reason=str(error))
             return refusal_answer(ServiceUnavailable(), path)
         log.error("request_fault", request_id=self._request_id, exc_info=error)
         return refusal_answer(InternalError(), path)
 
     def end(self) -> None:
-        """Write the line of the log, and leave nothing to the garbage collector."""
+        """Write the log line, and break the reference cycle with the scope."""
         self._log()
         self._scope.pop("app", None)
 

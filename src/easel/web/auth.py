@@ -1,9 +1,9 @@
-"""Who asks: a bearer key becomes its holder, or 401. OpenAI's clients may send it as Azure's do, in `api-key`.
+"""Authenticates requests: finds the holder of a bearer key, or answers 401. OpenAI's clients may send the key in `api-key`.
 
-Unknown, malformed, expired and revoked keys get the same answer. A mistyped key costs no look at the database, and a
-key that was looked up is believed for HOLDER_LIFETIME_S, so a revocation acts within that time; whoever waits longer for an
-answer is seen to by `live/key_watch.py`. From an address that
-keeps failing only keys are looked up that were good before: whoever else shares the address is not shut out.
+Unknown, malformed, expired and revoked keys get the same answer. A mistyped key fails its checksum and is not looked up.
+A key that was looked up is trusted for HOLDER_LIFETIME_S, so a revocation takes effect within that time; for requests
+that wait longer, `live/key_watch.py` checks the key again. When a network keeps failing to authenticate, only keys that
+were good before are looked up, so that other clients of the same network are not locked out.
 """
 
 import math
@@ -20,7 +20,7 @@ from easel.domain.rate import Quota
 from easel.live.rate_limiter import RateLimiter
 from easel.store import accounts
 from easel.store.database import Database
-from easel.web.limits import site
+from easel.web.limits import client_network
 from easel.web.openai.errors import is_for_openai
 
 HOLDER_LIFETIME_S: Final = 0.5
@@ -29,7 +29,7 @@ KNOWN_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AuthLimits:
-    """How often a key may ask, beside creating tasks, and how often an address may fail to show one."""
+    """Requests per minute, other than creations, of a key; and failed authentications per minute of a client network."""
 
     reads_per_minute: int
     failures_per_minute: int
@@ -38,11 +38,11 @@ class AuthLimits:
 @dataclass(frozen=True, slots=True)
 class _Known:
     holder: Holder
-    believed_until_s: float
+    trusted_until_s: float
 
 
 class Auth:
-    """Recognises the keys of one installation."""
+    """Authenticates requests to one process."""
 
     def __init__(self, database: Database, pepper: bytes, limits: AuthLimits) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class Auth:
         self._known: dict[bytes, _Known] = {}
 
     async def creator(self, request: Request) -> Holder:
-        """Who presents the request's key, to create tasks. Raises Unauthorized, RateLimitExceeded."""
+        """The key's holder, for a request that creates tasks. Raises Unauthorized, RateLimitExceeded."""
         key = _presented_key(request)
         if not api_key.is_well_formed(key):
             raise self._refusal(request)
@@ -61,7 +61,7 @@ class Auth:
         return holder
 
     async def holder(self, request: Request) -> Holder:
-        """Who presents the request's key, for anything else. Raises Unauthorized, RateLimitExceeded."""
+        """The key's holder, for any other request, which counts as a read. Raises Unauthorized, RateLimitExceeded."""
         holder = await self.creator(request)
         request.state.standing = self._reads.take(holder.api_key_id)
         return holder
@@ -75,27 +75,27 @@ class Auth:
 
     async def _look_up(self, request: Request, digest: bytes) -> Holder:
         known = self._known.get(digest)
-        if known is not None and time.monotonic() < known.believed_until_s:
+        if known is not None and time.monotonic() < known.trusted_until_s:
             return known.holder
-        if known is None and self._failures.standing(site(request)).remaining == 0:
+        if known is None and self._failures.standing(client_network(request)).remaining == 0:
             raise self._refusal(request)
-        # From before the question, so that what changes during it is seen no later.
-        asked_at_s = time.monotonic()
+        # Trusted from before the query, so that a change during the query is not noticed later than others.
+        queried_at_s = time.monotonic()
         async with self._database.reading() as connection:
             holder = await accounts.find_holder(connection, digest)
         self._known.pop(digest, None)
         if holder is None:
             raise self._refusal(request)
         lifetime_s = min(HOLDER_LIFETIME_S, math.inf if holder.expires_in_s is None else holder.expires_in_s)
-        self._known[digest] = _Known(holder, asked_at_s + lifetime_s)
+        self._known[digest] = _Known(holder, queried_at_s + lifetime_s)
         if len(self._known) > KNOWN_MAX:
             self._known.pop(next(iter(self._known)))
         return holder
 
     def _refusal(self, request: Request) -> Unauthorized | RateLimitExceeded:
-        """Count a failure: 401, or 429 when there were too many."""
+        """Count a failure. 401, or 429 after too many failures."""
         try:
-            self._failures.take(site(request))
+            self._failures.take(client_network(request))
         except RateLimitExceeded as error:
             return RateLimitExceeded(error.retry_after_s or 1)
         return Unauthorized()
@@ -105,5 +105,5 @@ def _presented_key(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()
-    # Azure's way, which OpenAI's SDKs have beside their own.
+    # OpenAI's SDKs have a client for Azure, which sends the key in this header.
     return request.headers.get("api-key", "").strip() if is_for_openai(request.scope["path"]) else ""

@@ -1,22 +1,24 @@
-"""A task's callback: reading what became of it, and asking for it once more."""
+"""Shows a task's callback and delivers it again."""
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import task_callback
+from easel.domain.delivery import State, message_id
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
 from easel.live.rate_limiter import RateLimiter
+from easel.store.callbacks import Callback
 from easel.store.database import Database
-from easel.web import wire
+from easel.store.tasks import Task
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.task_answers import check_id
+from easel.web.requests import task_id
 
 REDELIVERIES_PER_MINUTE: Final = 60
-"""Of one key, at each web process."""
+"""Per key and web process. Redeliveries are limited because they may go to a receiver that does not want them."""
 
 
 class CallbackEndpoints:
@@ -28,25 +30,42 @@ class CallbackEndpoints:
         self._redeliveries = RateLimiter(Quota("redeliver", REDELIVERIES_PER_MINUTE))
 
     async def read(self, request: Request) -> Response:
-        """The callback's state and every attempt at it."""
+        """The callback's state and all attempts to deliver it."""
         holder = await self._auth.reader(request)
-        task_id = _task_id(request)
-        return json_answer(wire.callback_body(*await task_callback.look(self._database, holder.account_id, task_id)))
+        found = await task_callback.look(self._database, holder.account_id, task_id(request))
+        return json_answer(callback_body(*found))
 
     async def redeliver(self, request: Request) -> Response:
-        """Have it delivered at once. So many a minute, since each may go to somebody who wants none."""
+        """Start a new delivery at once."""
         holder = await self._auth.holder(request)
-        task_id = _task_id(request)
+        redelivered_id = task_id(request)
         try:
             self._redeliveries.take(holder.api_key_id)
         except RateLimitExceeded as error:
-            # Without its standing: what answers tell is where the key stands with its reads.
+            # Without this limit's standing: the rate headers show the limit on reads.
             raise RateLimitExceeded(error.retry_after_s or 1) from None
-        return json_answer(wire.callback_body(*await task_callback.redeliver(self._database, holder, task_id)))
+        return json_answer(callback_body(*await task_callback.redeliver(self._database, holder, redelivered_id)))
 
 
-def _task_id(request: Request) -> str:
-    task_id: str = request.path_params["task_id"]
-    check_id(task_id)
-    request.state.task_id = task_id
-    return task_id
+def callback_body(task: Task, callback: Callback | None) -> dict[str, Any]:
+    """A task's callback and the attempts to deliver it. `callback` is None before the task has ended."""
+    attempts = [] if callback is None else callback.attempts
+    waits = callback is not None and callback.state == State.DELIVERING and not callback.is_claimed
+    return {
+        "attempts": [
+            {
+                "at": int(attempt.began_at.timestamp()),
+                "duration_ms": attempt.duration_ms,
+                "number": attempt.number,
+                "outcome": attempt.outcome,
+                "status_code": attempt.status_code,
+            }
+            for attempt in attempts
+        ],
+        "id": message_id(task.id),
+        "next_attempt_at": int(callback.next_attempt_at.timestamp()) if callback is not None and waits else None,
+        "object": "callback",
+        "state": State.WAITING if callback is None else callback.state,
+        "task_id": task.id,
+        "url": task.callback_url,
+    }

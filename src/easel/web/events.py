@@ -1,8 +1,9 @@
-"""A task's events, as server-sent events (WHATWG HTML, section 9.2): one for each change, the last one its end.
+"""Streams a task's changes as server-sent events (WHATWG HTML, section 9.2). The last event is the task's end.
 
-A stream tells what is, not what was: after an interruption `Last-Event-ID` leaves out what was seen, and what happened
-meanwhile is told as where it has led. After the last event there is nothing more, which 204 tells a browser. When the key
-that asked is revoked or expires, the stream ends with an event `error`, which holds what a new request would be answered.
+A stream shows the current state, not a history: a client that reconnects with `Last-Event-ID` gets the current state if
+it has changed, and no event for the states in between. A client that reconnects after the last event gets 204, which
+stops a browser from reconnecting. When the key is revoked or expires, the stream ends with an `error` event whose data is
+the error that a new request would get.
 """
 
 import contextlib
@@ -17,19 +18,24 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from easel.domain.api_key import Holder
-from easel.domain.errors import Unauthorized
+from easel.domain.errors import TaskNotFound, Unauthorized
 from easel.domain.task import ENDS, Status
+from easel.live.forecast import Forecast
+from easel.live.key_watch import KeyWatch
+from easel.live.task_reader import TaskReader
+from easel.live.task_watcher import TaskWatcher
 from easel.store.tasks import Task
-from easel.web import wire
+from easel.web.answers import encode, error_body
 from easel.web.auth import Auth
 from easel.web.limits import Streams
-from easel.web.task_answers import TaskAnswers
+from easel.web.requests import task_id
+from easel.web.task_view import TaskView
 
 HEARTBEAT_S: Final = 15.0
 PLACE_EVERY_S: Final = 2.0
-"""How often a waiting task's place in line is looked at; one look serves all streams of the process."""
+"""How often to look up a pending task's place in line. One look serves all streams of the process."""
 STREAM_S_MAX: Final = 3600.0
-"""Longest that a stream stays open; a client that wants more comes again."""
+"""How long a stream may stay open. A client that wants more reconnects."""
 RETRY_MS: Final = 1000
 _MEDIA_TYPE: Final = "text/event-stream"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -42,7 +48,7 @@ class _Event:
 
 
 class _Stream(StreamingResponse):
-    """A stream that keeps its place until it has ended, however that was."""
+    """A stream that gives back its place when it ends, for whatever reason."""
 
     def __init__(self, events: AsyncIterator[bytes], place: ExitStack) -> None:
         super().__init__(events, media_type=_MEDIA_TYPE, headers=_HEADERS)
@@ -57,16 +63,30 @@ class _Stream(StreamingResponse):
 class EventEndpoint:
     """`GET /v1/tasks/{task_id}/events`."""
 
-    def __init__(self, auth: Auth, answers: TaskAnswers, streams: Streams) -> None:
+    def __init__(
+        self,
+        auth: Auth,
+        reader: TaskReader,
+        view: TaskView,
+        task_watcher: TaskWatcher,
+        key_watch: KeyWatch,
+        forecast: Forecast,
+        streams: Streams,
+    ) -> None:
         self._auth = auth
-        self._answers = answers
+        self._reader = reader
+        self._view = view
+        self._task_watcher = task_watcher
+        self._key_watch = key_watch
+        self._forecast = forecast
         self._streams = streams
 
     async def stream(self, request: Request) -> Response:
-        """The stream, or 204 where the client has seen its end."""
+        """The stream, or 204 if the client has seen the last event."""
         holder = await self._auth.reader(request)
-        task = await self._answers.find(holder.account_id, request.path_params["task_id"])
-        request.state.task_id = task.id
+        task = await self._reader.find(holder.account_id, task_id(request))
+        if task is None:
+            raise TaskNotFound
         seen_id = request.headers.get("last-event-id", "")
         if task.status in ENDS and seen_id == task.status:
             return Response(status_code=204, headers=_HEADERS)
@@ -83,21 +103,21 @@ class EventEndpoint:
                 async for event in events:
                     yield event
         except Unauthorized as refusal:
-            yield b"event: error\ndata: " + wire.encode(wire.error_body(refusal, path)) + b"\n\n"
+            yield b"event: error\ndata: " + encode(error_body(refusal, path)) + b"\n\n"
 
     async def _events(self, holder: Holder, task: Task, seen_id: str) -> AsyncGenerator[bytes]:
         spoke_at_s = time.monotonic()
         closes_at_s = spoke_at_s + STREAM_S_MAX
         with (
-            self._answers.task_watcher.watch(task.id, task) as watch,
-            self._answers.key_watch.permit(holder.api_key_id, watch.close) as permit,
+            self._task_watcher.watch(task.id, task) as watch,
+            self._key_watch.permit(holder.api_key_id, watch.close) as permit,
         ):
-            self._answers.task_watcher.look(task.id)
+            self._task_watcher.look(task.id)
             while not watch.is_over and time.monotonic() < closes_at_s:
                 assert watch.task is not None
                 task = watch.task
                 event = await self._event(task)
-                # Nothing of the task for a key that may have ended; while nobody can tell, heartbeats alone.
+                # Show nothing to a key that may have ended. While it cannot be checked, send only heartbeats.
                 if event.id != seen_id and await permit.is_good(PLACE_EVERY_S):
                     yield event.data
                     seen_id, spoke_at_s = event.id, time.monotonic()
@@ -116,12 +136,12 @@ class EventEndpoint:
 
     async def _event(self, task: Task) -> _Event:
         if task.status is Status.PENDING:
-            place = await self._answers.forecast.place(task)
-            event_id, body = f"{task.status}-{place}", await self._answers.body(task, queue_position=place)
+            place = await self._forecast.place(task)
+            event_id, body = f"{task.status}-{place}", await self._view.current(task, queue_position=place)
         elif task.status is Status.PROCESSING:
             event_id = f"{task.status}-{task.steps_done}"
-            body = await self._answers.body(task, steps_done=task.steps_done, steps_total=task.steps_total)
+            body = await self._view.current(task, steps_done=task.steps_done, steps_total=task.steps_total)
         else:
-            event_id, body = str(task.status), await self._answers.body(task)
+            event_id, body = str(task.status), await self._view.current(task)
         head = f"id: {event_id}\nevent: {task.status}\ndata: ".encode()
-        return _Event(event_id, head + wire.encode(body) + b"\n\n")
+        return _Event(event_id, head + encode(body) + b"\n\n")

@@ -1,4 +1,4 @@
-"""How much one client may have open, and who a client is for the limits that go by address."""
+"""Limits on how many connections, streams and waiting requests one client may have open at once."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -13,27 +13,32 @@ from easel.domain.api_key import Holder
 from easel.domain.callback import Network
 from easel.domain.errors import RateLimitExceeded
 
-_IPV6_SITE_BITS: Final = 64
+_IPV6_NETWORK_BITS: Final = 64
+"""The part of an IPv6 address that a provider assigns to one customer."""
 RETRY_AFTER_S: Final = 5
-"""What a client is told that has too much open. When it will have less is up to the client."""
+"""Sent to a client that has too much open. When it will have less is up to the client, so this is a guess."""
 
 
-def site(request: Request) -> str:
-    """Who a client is, as far as its address tells: all of IPv4, and of IPv6 the part that one customer has.
+def client_network(request: Request) -> str:
+    """The network that a client's limits apply to: its IPv4 address, or the first 64 bits of its IPv6 address.
 
-    Whoever has no address, since a proxy hides it or a client makes one up, is one and the same.
+    All clients without a valid address, because a proxy hides it or sends something else, share one network.
     """
-    return site_of(request.client.host if request.client is not None else "")
+    return network_of(_host(request))
 
 
-def site_of(host: str) -> str:
+def network_of(host: str) -> str:
     """The same for an address."""
     address = _address(host)
     if address is None:
         return ""
     if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> _IPV6_SITE_BITS << _IPV6_SITE_BITS))
+        return str(IPv6Address(int(address) >> _IPV6_NETWORK_BITS << _IPV6_NETWORK_BITS))
     return str(address)
+
+
+def _host(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
@@ -45,41 +50,41 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 class Places:
-    """A limit on what each of many has open at once."""
+    """A limit on how much each client has open at once."""
 
     def __init__(self, count_max: int) -> None:
         self._count_max = count_max
         self._taken: Counter[Hashable] = Counter()
 
-    def take(self, who: Hashable) -> bool:
-        """Take a place; False when there is none left."""
-        if self._taken[who] >= self._count_max:
+    def take(self, client: Hashable) -> bool:
+        """Take a place. Returns False if none is left."""
+        if self._taken[client] >= self._count_max:
             return False
-        self._taken[who] += 1
+        self._taken[client] += 1
         return True
 
-    def give_back(self, who: Hashable) -> None:
+    def give_back(self, client: Hashable) -> None:
         """Give a place back."""
-        self._taken[who] -= 1
-        if not self._taken[who]:
-            del self._taken[who]
+        self._taken[client] -= 1
+        if not self._taken[client]:
+            del self._taken[client]
 
 
 class AddressPlaces:
-    """A limit on what each client address has open at once. Trusted proxies have no limit: they speak for many."""
+    """A limit on how much each client network has open at once. Trusted proxies, which stand for many clients, have none."""
 
     def __init__(self, count_max: int, trusted_proxies: Sequence[Network]) -> None:
         self._places = Places(count_max)
         self._trusted_proxies = trusted_proxies
 
     def take(self, host: str) -> bool:
-        """Take a place; False when there is none left."""
-        return self._is_trusted(host) or self._places.take(site_of(host))
+        """Take a place. Returns False if none is left."""
+        return self._is_trusted(host) or self._places.take(network_of(host))
 
     def give_back(self, host: str) -> None:
         """Give a place back."""
         if not self._is_trusted(host):
-            self._places.give_back(site_of(host))
+            self._places.give_back(network_of(host))
 
     def _is_trusted(self, host: str) -> bool:
         address = _address(host)
@@ -88,7 +93,7 @@ class AddressPlaces:
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How many event streams and waiting requests may be open at once, in one process."""
+    """How many event streams and waiting requests may be open at once in one process."""
 
     per_key_max: int
     per_address_max: int
@@ -103,8 +108,8 @@ class Streams:
         self._addresses = AddressPlaces(limits.per_address_max, limits.trusted_proxies)
 
     def open(self, request: Request, holder: Holder) -> ExitStack:
-        """Count one more, until what this returns is closed. Raises RateLimitExceeded."""
-        host = request.client.host if request.client is not None else ""
+        """Take a place until the returned stack is closed. Raises RateLimitExceeded."""
+        host = _host(request)
         with ExitStack() as opened:
             if not self._keys.take(holder.api_key_id):
                 raise RateLimitExceeded(RETRY_AFTER_S)

@@ -1,20 +1,21 @@
-"""Many tasks at once: an account's list, a page at a time, and a batch by id."""
+"""Lists an account's tasks, a page at a time, and reads several tasks by id."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from easel.domain.credits import credits_shown
 from easel.domain.errors import InvalidRequest
 from easel.domain.task import Status, is_id
 from easel.store import task_pages, tasks
-from easel.store.task_pages import Query
-from easel.web import wire
+from easel.store.database import Database
+from easel.store.task_pages import Page, Query
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.bodies import json_body, whole_number
-from easel.web.task_answers import TaskAnswers
+from easel.web.requests import json_body, whole_number
+from easel.web.task_view import TASK_TYPE, TaskView
 
 PAGE_MAX: Final = 10_000
 PAGE_SIZE: Final = 20
@@ -26,12 +27,13 @@ _IDS_SENTENCE: Final = f"task_ids must be a list of 1 to {BATCH_MAX} task ids"
 class TaskListEndpoints:
     """`GET /v1/tasks` and `POST /v1/tasks/batch`."""
 
-    def __init__(self, auth: Auth, answers: TaskAnswers) -> None:
+    def __init__(self, auth: Auth, database: Database, view: TaskView) -> None:
         self._auth = auth
-        self._answers = answers
+        self._database = database
+        self._view = view
 
     async def page(self, request: Request) -> Response:
-        """The account's tasks, newest first."""
+        """A page of the account's tasks, newest first, without links."""
         holder = await self._auth.reader(request)
         query = Query(
             account_id=holder.account_id,
@@ -42,25 +44,43 @@ class TaskListEndpoints:
         )
         if query.model is not None and "\0" in query.model:
             raise InvalidRequest("model must not contain NUL characters", "model")
-        if request.query_params.get("type") not in {None, "", wire.TASK_TYPE}:
-            page = task_pages.Page([], 0)
+        if request.query_params.get("type") not in {None, "", TASK_TYPE}:
+            page = Page([], 0)
         else:
-            async with self._answers.database.reading() as connection:
+            async with self._database.reading() as connection:
                 page = await task_pages.read(connection, query)
-        return json_answer(wire.page_body(page, query))
+        return json_answer(_page_body(page, query))
 
     async def batch(self, request: Request) -> Response:
-        """Those of the tasks asked for that the account has, in the order asked."""
+        """The account's tasks among the requested ids, in the order of the request."""
         holder = await self._auth.reader(request)
         wanted = _task_ids(await json_body(request))
-        async with self._answers.database.reading() as connection:
+        async with self._database.reading() as connection:
             found = {
                 task.id: task
                 for task in await tasks.find_all(connection, wanted)
                 if task.account_id == holder.account_id
             }
-        bodies = [await self._answers.body(found[task_id]) for task_id in wanted if task_id in found]
+        bodies = [await self._view.current(found[task_id]) for task_id in wanted if task_id in found]
         return json_answer({"data": bodies})
+
+
+def _page_body(page: Page, query: Query) -> dict[str, Any]:
+    data = [
+        {
+            "created_at": int(task.created_at.timestamp()),
+            "credits_used": credits_shown(task.price_microcredits if task.status == Status.COMPLETED else 0),
+            "has_error": task.has_error,
+            "has_results": task.has_results,
+            "id": task.id,
+            "model": task.model,
+            "progress": task.progress,
+            "status": task.status,
+            "type": TASK_TYPE,
+        }
+        for task in page.tasks
+    ]
+    return {"data": data, "page": query.page, "page_size": query.page_size, "total": page.total}
 
 
 def _statuses(text: str | None) -> Sequence[Status] | None:
@@ -73,7 +93,7 @@ def _statuses(text: str | None) -> Sequence[Status] | None:
 
 
 def _task_ids(body: object) -> list[str]:
-    """The ids asked for, each once, without those that no task can have. Raises InvalidRequest."""
+    """The requested ids, without duplicates and without those that no task can have. Raises InvalidRequest."""
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object")
     ids = cast("Mapping[str, object]", body).get("task_ids")

@@ -1,6 +1,6 @@
-"""Creating a task, reading it, cancelling it, and erasing it."""
+"""Creates, reads, cancels and erases one task."""
 
-from contextlib import nullcontext
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,47 +9,59 @@ from easel.actions import cancel, erase
 from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
 from easel.domain.callback import Destinations
-from easel.domain.errors import RateLimitExceeded
+from easel.domain.errors import InvalidRequest, RateLimitExceeded, TaskNotFound
+from easel.live.task_reader import TaskReader
 from easel.outside.pictures.storage import Pictures
-from easel.web import wire
+from easel.store.database import Database
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.bodies import asked_wait_s, idempotency_key, json_body, preferred_wait_s
-from easel.web.limits import Streams
-from easel.web.links import LinkBase
-from easel.web.openai import errors as openai_errors
-from easel.web.task_answers import TaskAnswers, check_id
+from easel.web.requests import (
+    WAIT_S_MAX,
+    BaseUrl,
+    idempotency_key,
+    json_body,
+    preferred_wait_s,
+    task_id,
+    whole_number,
+)
+from easel.web.task_view import TASK_OBJECT, TaskView
+from easel.web.waiting import Waiting
+
+_HEADER_OF_OPENAIS_SDKS: Final = "x-stainless-"
+_OPENAIS_FIELD: Final = "response_format"
+_WRONG_BASE_URL: Final = (
+    "This address creates tasks, which OpenAI's clients cannot read. "
+    "Set the client's base URL to this service's address followed by /openai/v1"
+)
 
 
-class TaskEndpoints:
-    """`POST /v1/images/generations`, `GET` and `DELETE /v1/tasks/{task_id}`, `POST /v1/tasks/{task_id}/cancel`."""
+class CreationEndpoint:
+    """`POST /v1/images/generations`."""
 
     def __init__(
         self,
         auth: Auth,
         submit: Submit,
-        answers: TaskAnswers,
-        streams: Streams,
-        pictures: Pictures,
-        link_base: LinkBase,
+        view: TaskView,
+        waiting: Waiting,
+        base_url: BaseUrl,
         destinations: Destinations,
     ) -> None:
         self._auth = auth
         self._submit = submit
-        self._answers = answers
-        self._streams = streams
-        self._pictures = pictures
-        self._link_base = link_base
+        self._view = view
+        self._waiting = waiting
+        self._base_url = base_url
         self._destinations = destinations
 
     async def create(self, request: Request) -> Response:
-        """Accept an order; the answer is its pending task, or with `Prefer: wait` what has become of it."""
+        """Accept an order, and answer with its pending task. With `Prefer: wait`, wait for the task first."""
         holder = await self._auth.creator(request)
         fields = await json_body(request)
-        openai_errors.refuse_openai_clients(request, fields)
+        _refuse_openai_clients(request, fields)
         order = order_rules.parse(fields, self._destinations)
         submission = Submission(
-            holder, [order], request.state.request_id, self._link_base.of(request), idempotency_key(request)
+            holder, [order], request.state.request_id, self._base_url.of(request), idempotency_key(request)
         )
         accepted = await self._submit(submission)
         task = accepted.tasks[0]
@@ -58,40 +70,66 @@ class TaskEndpoints:
         headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
         wait_s = preferred_wait_s(request)
         if wait_s is None:
-            return json_answer(self._answers.creation_body(task), headers=headers)
+            return json_answer(self._view.as_accepted(task), headers=headers)
         try:
-            place = self._streams.open(request, holder)
-        except RateLimitExceeded:  # the order is accepted, and a preference is no more than that
-            return json_answer(self._answers.creation_body(task), headers=headers)
+            task = await self._waiting.until_ended(request, holder, task, wait_s)
+        except RateLimitExceeded:  # the order is accepted, and waiting is only a preference
+            return json_answer(self._view.as_accepted(task), headers=headers)
         headers["preference-applied"] = f"wait={wait_s}"
-        with place:
-            task = await self._answers.when_ended(holder, task, wait_s)
-        return json_answer(await self._answers.body(task), headers=headers)
+        return json_answer(await self._view.current(task), headers=headers)
+
+
+class TaskEndpoints:
+    """`GET` and `DELETE /v1/tasks/{task_id}`, and `POST /v1/tasks/{task_id}/cancel`."""
+
+    def __init__(
+        self,
+        auth: Auth,
+        database: Database,
+        reader: TaskReader,
+        view: TaskView,
+        waiting: Waiting,
+        pictures: Pictures,
+    ) -> None:
+        self._auth = auth
+        self._database = database
+        self._reader = reader
+        self._view = view
+        self._waiting = waiting
+        self._pictures = pictures
 
     async def read(self, request: Request) -> Response:
-        """A task as it is now, or with `?wait` when it has ended."""
+        """The task as it is, or with `?wait` once it has ended."""
         holder = await self._auth.reader(request)
-        wait_s = asked_wait_s(request)
-        task = await self._answers.find(holder.account_id, request.path_params["task_id"])
-        request.state.task_id = task.id
-        with self._streams.open(request, holder) if wait_s else nullcontext():
-            task = await self._answers.when_ended(holder, task, wait_s)
-        return json_answer(await self._answers.body(task))
+        wait_s = whole_number(request, "wait", 0, 0, WAIT_S_MAX)
+        task = await self._reader.find(holder.account_id, task_id(request))
+        if task is None:
+            raise TaskNotFound
+        if wait_s:
+            task = await self._waiting.until_ended(request, holder, task, wait_s)
+        return json_answer(await self._view.current(task))
 
     async def cancel(self, request: Request) -> Response:
-        """End an unfinished task, free."""
+        """End an unfinished task without charging for it."""
         holder = await self._auth.holder(request)
-        task_id = request.path_params["task_id"]
-        check_id(task_id)
-        request.state.task_id = task_id
-        task = await cancel.cancel(self._answers.database, holder, task_id)
-        return json_answer(await self._answers.body(task))
+        task = await cancel.cancel(self._database, holder, task_id(request))
+        return json_answer(await self._view.current(task))
 
     async def erase(self, request: Request) -> Response:
-        """Remove a finished task's picture and prompt."""
+        """Remove the picture and the prompt of a task that has ended."""
         holder = await self._auth.holder(request)
-        task_id = request.path_params["task_id"]
-        check_id(task_id)
-        request.state.task_id = task_id
-        await erase.erase(self._answers.database, self._pictures, holder, task_id)
-        return json_answer(wire.deleted_body(task_id))
+        erased_id = task_id(request)
+        await erase.erase(self._database, self._pictures, holder, erased_id)
+        return json_answer({"deleted": True, "id": erased_id, "object": TASK_OBJECT})
+
+
+def _refuse_openai_clients(request: Request, fields: object) -> None:
+    """Tell OpenAI's clients which base URL they need, before anything is charged. They cannot read a task.
+
+    Raises InvalidRequest for a header of their SDKs, and for `response_format`, which only they send.
+    """
+    for name in request.headers:
+        if name.startswith(_HEADER_OF_OPENAIS_SDKS):
+            raise InvalidRequest(_WRONG_BASE_URL)
+    if isinstance(fields, dict) and _OPENAIS_FIELD in fields:
+        raise InvalidRequest(f"{_WRONG_BASE_URL}. To create a task, leave out {_OPENAIS_FIELD}", _OPENAIS_FIELD)

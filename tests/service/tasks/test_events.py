@@ -297,7 +297,7 @@ def test_streams_that_are_left_are_forgotten(slow: Service, key: str, client: ht
     eventually(lambda: open_files(web) <= before + 10, 5.0)
     assert client.get("/healthz").status_code == 200
     eventually(lambda: streams_answered(slow, task["id"]) == 200, 5.0)
-    assert not events(slow, "answer_broken_off")
+    assert not events(slow, "answer_cut_off")
     assert not events(slow, "request_fault")
     assert not events(slow, "task_watcher_failed")
 

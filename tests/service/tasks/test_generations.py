@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from easel.domain.order import RATIOS_PX
-from easel.web.bodies import BODY_BYTES_MAX
+from easel.web.requests import BODY_BYTES_MAX
 from tests.support.paths import DATA
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 

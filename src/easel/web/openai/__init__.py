@@ -1,1 +1,1 @@
-"""The route that speaks OpenAI's dialect."""
+"""OpenAI's images API, served by Easel."""

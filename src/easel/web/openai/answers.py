@@ -1,8 +1,8 @@
-"""Finished pictures in OpenAI's shape: as links, in the answer itself in base64, or both; in one body, or as events.
+"""Answers with finished pictures as OpenAI does: as links, in base64, or both; in one JSON body, or as events.
 
-In base64 an answer can be large: ten pictures of several megabytes. It is read from storage and sent in pieces, so that
-an answer under way holds no more than a piece in memory, however slowly it is read. Its length is told beforehand, so a
-client notices when storage fails in the middle.
+An answer in base64 can be large: ten pictures of several megabytes. The pictures are read from storage and sent in
+pieces, so that an answer holds only one piece in memory, however slowly the client reads it. The answer states its
+length, so that a client notices if storage fails halfway.
 """
 
 import base64
@@ -18,8 +18,7 @@ from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures.storage import Pictures
 from easel.store.tasks import Task
-from easel.web import wire
-from easel.web.answers import json_answer
+from easel.web.answers import encode, json_answer
 from easel.web.openai.errors import wording
 from easel.web.picture_pieces import PicturePieces
 
@@ -31,28 +30,28 @@ _UNCHOSEN: Final[Mapping[str, Any]] = {
     "quality": "auto",
     "usage": {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0},
 }
-"""Fields that OpenAI's event requires and Easel does not vary. Nothing is counted in tokens."""
+"""Fields that OpenAI's event requires and that Easel does not vary. Easel does not count tokens."""
 
 _BEFORE: Final = b'"b64_json":"'
-# Where a picture belongs. No text in an answer can hold this, since JSON escapes its quotation marks.
-_PLACE: Final = _BEFORE + b'"'
+# Marks where a picture goes. No text in the answer can contain it, because JSON escapes quotation marks.
+_EMPTY_PICTURE: Final = _BEFORE + b'"'
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of an order: the completed tasks, each with the link to its picture, and those that failed."""
+    """An order's tasks: those completed, each with the link to its picture, and those that failed."""
 
     completed: Sequence[tuple[Task, str]]
     failed: Sequence[Task]
 
 
 def answer(finished: Finished, order: OpenaiOrder, pieces: PicturePieces, headers: Mapping[str, str]) -> Response:
-    """The pictures in the way that the order asks for."""
+    """The pictures in the form that the order asks for."""
     if order.is_streamed:
         return _with_files(_events(finished), _EVENTS, finished, pieces, headers)
     body = _body(finished, order)
     if order.has_files:
-        return _with_files(wire.encode(body), "application/json", finished, pieces, headers)
+        return _with_files(encode(body), "application/json", finished, pieces, headers)
     return json_answer(body, headers=headers)
 
 
@@ -69,16 +68,14 @@ def _body(finished: Finished, order: OpenaiOrder) -> dict[str, Any]:
 
 
 def _events(finished: Finished) -> bytes:
-    """One event for each picture. The last one lists the failures."""
+    """One event per picture. The last one lists the failed tasks."""
     tasks = [task for task, _ in finished.completed]
     events = [
         {"b64_json": "", "seed": task.seed, "type": COMPLETED_EVENT, **_common(task, "created_at"), **_UNCHOSEN}
         for task in tasks
     ]
     events[-1] |= _errors(finished)
-    return b"".join(
-        b"event: " + COMPLETED_EVENT.encode() + b"\ndata: " + wire.encode(each) + b"\n\n" for each in events
-    )
+    return b"".join(b"event: " + COMPLETED_EVENT.encode() + b"\ndata: " + encode(each) + b"\n\n" for each in events)
 
 
 def _common(task: Task, created: str) -> dict[str, Any]:
@@ -106,14 +103,14 @@ def _with_files(
 ) -> Response:
     length = len(body) + sum(_base64_length(_size_bytes(task)) for task, _ in finished.completed)
     return StreamingResponse(
-        _spelt_out(body, finished, pieces),
+        _with_pictures(body, finished, pieces),
         media_type=media_type,
         headers={"cache-control": "no-store", "content-length": str(length), **headers},
     )
 
 
-async def _spelt_out(body: bytes, finished: Finished, pieces: PicturePieces) -> AsyncIterator[bytes]:
-    first, *rest = body.split(_PLACE)
+async def _with_pictures(body: bytes, finished: Finished, pieces: PicturePieces) -> AsyncIterator[bytes]:
+    first, *rest = body.split(_EMPTY_PICTURE)
     yield first
     for (task, _), after in zip(finished.completed, rest, strict=True):
         yield _BEFORE

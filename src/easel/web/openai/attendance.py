@@ -1,7 +1,7 @@
-"""Waiting with a client for all its tasks, for as long as both are there.
+"""Waits for all tasks of an order while its client waits for the answer.
 
-It ends when the tasks have, when the client's time is over, when the client leaves, when its key ends, or when this process
-stops. It holds no connection to the database, and outlasts one that goes away.
+It stops waiting when all tasks have ended, the client's timeout is near, the client disconnects, its key is revoked or
+expires, or this process stops. It holds no database connection, and survives a database outage.
 """
 
 import asyncio
@@ -17,70 +17,86 @@ from starlette.requests import Request
 from easel.domain.api_key import Holder
 from easel.domain.errors import Unauthorized
 from easel.domain.task import ENDS
-from easel.live.key_watch import Permit
-from easel.live.task_watcher import Watch
+from easel.live.key_watch import KeyWatch, Permit
+from easel.live.task_watcher import TaskWatcher, Watch
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.tasks import Task
-from easel.web.task_answers import PERMIT_TIMEOUT_S, TaskAnswers
+from easel.web.waiting import PERMIT_TIMEOUT_S
 
 DEFAULT_PATIENCE_S: Final = 600.0
-"""Time-out assumed for a client that states none: the default of OpenAI's SDKs."""
+"""Assumed timeout of a client that states none: the default of OpenAI's SDKs."""
 NODE_PATIENCE_S: Final = 300.0
-"""The same on Node.js, whose `fetch` waits no longer for an answer's headers (undici's headersTimeout)."""
+"""The same on Node.js, whose `fetch` waits this long for an answer's headers (undici's headersTimeout)."""
 WAIT_S_MAX: Final = 3600.0
 ANSWERING_S: Final = 10.0
-"""How long before that it is answered, though never more than a fifth of its patience: an answer that comes just after
-it left would be lost."""
+"""How long before its timeout a client is answered, at most a fifth of the timeout. A later answer could be lost."""
 _PATIENCE_HEADERS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")
-"""Where OpenAI's SDKs state their time-out in seconds: the one for Python always, the one for JavaScript only if the request
-sets a time-out."""
+"""Headers in which OpenAI's SDKs state their timeout in seconds: the Python SDK always, the JavaScript SDK only if the
+request sets a timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attended:
-    """The tasks as last seen, in their order, and why no more of them was awaited."""
+    """The tasks as last seen, in their order, and why the waiting ended."""
 
     tasks: Sequence[Task]
     is_deserted: bool
-    """Whether the client has left."""
+    """Whether the client has disconnected."""
     is_stopping: bool
-    """Whether this process is about to stop."""
+    """Whether this process is stopping."""
     is_key_good: bool | None
-    """Whether the client's key is neither revoked nor expired; None where nobody could look in time."""
+    """Whether the client's key is neither revoked nor expired. None if it could not be checked in time."""
 
     @property
     def unfinished(self) -> list[Task]:
-        """Those that have not ended."""
+        """The tasks that have not ended."""
         return [task for task in self.tasks if task.status not in ENDS]
 
 
-async def attend(answers: TaskAnswers, holder: Holder, request: Request, awaited: Sequence[Task]) -> Attended:
-    """Wait until all tasks have ended, or for no longer. The request's body must have been read."""
-    with ExitStack() as watching:
-        watches = [watching.enter_context(answers.task_watcher.watch(task.id, task)) for task in awaited]
+class Attendance:
+    """The waiting clients of one process."""
 
-        def let_go() -> None:
-            for watch in watches:
-                watch.close()
+    def __init__(self, database: Database, task_watcher: TaskWatcher, key_watch: KeyWatch) -> None:
+        self._database = database
+        self._task_watcher = task_watcher
+        self._key_watch = key_watch
 
-        permit = watching.enter_context(answers.key_watch.permit(holder.api_key_id, let_go))
-        await _look(answers.database, watches)
-        leaving = asyncio.create_task(_left(request))
-        ending = asyncio.create_task(_all_ended(watches))
-        try:
-            await asyncio.wait({leaving, ending}, timeout=wait_s(request), return_when=asyncio.FIRST_COMPLETED)
-            is_deserted = leaving.done()
-        finally:
-            leaving.cancel()
-            ending.cancel()
-        is_key_good = None if is_deserted else await _is_good(permit)
-        is_stopping = is_key_good is not False and any(watch.is_over for watch in watches)
-        return Attended(_seen(watches), is_deserted, is_stopping, is_key_good)
+    async def attend(self, holder: Holder, request: Request, awaited: Sequence[Task]) -> Attended:
+        """Wait until all tasks have ended or the waiting must stop. The request's body must have been read."""
+        with ExitStack() as watching:
+            watches = [watching.enter_context(self._task_watcher.watch(task.id, task)) for task in awaited]
+
+            def stop_waiting() -> None:
+                for watch in watches:
+                    watch.close()
+
+            permit = watching.enter_context(self._key_watch.permit(holder.api_key_id, stop_waiting))
+            await self._read_again(watches)
+            leaving = asyncio.create_task(_disconnected(request))
+            ending = asyncio.create_task(_all_ended(watches))
+            try:
+                await asyncio.wait({leaving, ending}, timeout=wait_s(request), return_when=asyncio.FIRST_COMPLETED)
+                is_deserted = leaving.done()
+            finally:
+                leaving.cancel()
+                ending.cancel()
+            is_key_good = None if is_deserted else await _is_good(permit)
+            is_stopping = is_key_good is not False and any(watch.is_over for watch in watches)
+            return Attended(_seen(watches), is_deserted, is_stopping, is_key_good)
+
+    async def _read_again(self, watches: Sequence[Watch]) -> None:
+        """Read unfinished tasks once, because they may have ended before they were watched."""
+        by_id = {watch.task.id: watch for watch in watches if watch.task is not None and watch.task.status not in ENDS}
+        if by_id:
+            with contextlib.suppress(DatabaseUnavailable):  # the task watcher will read them
+                async with self._database.reading() as connection:
+                    for task in await tasks.find_all(connection, list(by_id)):
+                        by_id[task.id].show(task)
 
 
 def wait_s(request: Request) -> float:
-    """How long a client can be kept waiting, as far as it tells."""
+    """How long the client can be kept waiting, judging by the timeout that it states."""
     patience_s = _patience_s(request)
     return min(WAIT_S_MAX, patience_s - min(ANSWERING_S, patience_s / 5))
 
@@ -94,16 +110,6 @@ def _patience_s(request: Request) -> float:
     return NODE_PATIENCE_S if request.headers.get("x-stainless-runtime") == "node" else DEFAULT_PATIENCE_S
 
 
-async def _look(database: Database, watches: Sequence[Watch]) -> None:
-    """Read once more, since a task may have ended before it was watched. Later looks are the task_watcher's."""
-    by_id = {watch.task.id: watch for watch in watches if watch.task is not None and watch.task.status not in ENDS}
-    if by_id:
-        with contextlib.suppress(DatabaseUnavailable):
-            async with database.reading() as connection:
-                for task in await tasks.find_all(connection, list(by_id)):
-                    by_id[task.id].show(task)
-
-
 async def _is_good(permit: Permit) -> bool | None:
     try:
         return await permit.is_good(PERMIT_TIMEOUT_S) or None
@@ -111,7 +117,7 @@ async def _is_good(permit: Permit) -> bool | None:
         return False
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -1,8 +1,8 @@
-"""OpenAI's way to create pictures: one request, whose answer is the pictures.
+"""Creates pictures as OpenAI does: the answer to the request is the pictures.
 
-Its client never learns its tasks' ids, so tasks are cancelled that it cannot wait for any longer. Pictures that were
-drawn by then are charged, and answered where anybody is left to be answered. With an `Idempotency-Key` the client can
-come again, and the task goes on.
+The client does not learn its tasks' ids, so tasks that it can no longer wait for are cancelled. Pictures drawn by then
+are charged, and sent if the client is still connected. A client that sends an `Idempotency-Key` can repeat its request,
+so its tasks are not cancelled.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,54 +18,58 @@ from easel.domain.api_key import Holder
 from easel.domain.errors import EditsNotOffered, ModelNotFound, OrderFailed, ServiceUnavailable, Unauthorized
 from easel.domain.openai_order import OpenaiOrder
 from easel.domain.task import ErrorCode, Status
+from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web.auth import Auth
-from easel.web.bodies import discard_body, idempotency_key, json_body
 from easel.web.limits import Streams
-from easel.web.links import LinkBase
 from easel.web.openai import answers as openai_answers
 from easel.web.openai.answers import Finished
-from easel.web.openai.attendance import attend
+from easel.web.openai.attendance import Attendance
 from easel.web.picture_pieces import PicturePieces
-from easel.web.task_answers import TaskAnswers
+from easel.web.requests import BaseUrl, discard_body, idempotency_key, json_body
+from easel.web.task_view import TaskView
 
 _TOO_LATE: Final = "The pictures were not finished in the time that the client waits"
 UPLOAD_BYTES_MAX: Final = 64 * 1024 * 1024
-"""How much is read of a picture that cannot be edited; OpenAI's own limit is 50 MB."""
+"""How much of an uploaded picture is read before edits are refused. OpenAI's own limit is 50 MB."""
 _ERASED: Final = "The picture is no longer kept"
 
 
 class OpenaiImageEndpoint:
-    """`POST /openai/v1/images/generations`, and the same at Azure's path, which names the model."""
+    """`POST /openai/v1/images/generations`, and the same at Azure's path, which contains the model."""
 
     def __init__(
         self,
         auth: Auth,
         submit: Submit,
-        answers: TaskAnswers,
+        database: Database,
+        attendance: Attendance,
+        view: TaskView,
         streams: Streams,
         pieces: PicturePieces,
-        link_base: LinkBase,
+        base_url: BaseUrl,
         model_aliases: Collection[str],
     ) -> None:
         self._auth = auth
         self._submit = submit
-        self._answers = answers
+        self._database = database
+        self._attendance = attendance
+        self._view = view
         self._streams = streams
         self._pieces = pieces
-        self._link_base = link_base
+        self._base_url = base_url
         self._model_aliases = model_aliases
 
     async def create(self, request: Request) -> Response:
-        """The pictures; fewer than ordered where some failed, and a refusal where all did."""
+        """The pictures: fewer than ordered if some failed, and a refusal if all did."""
         holder = await self._auth.creator(request)
         with self._streams.open(request, holder):
             return await self._create(request, holder)
 
     async def refuse_edit(self, request: Request) -> Response:
-        """Edits and variations. Raises EditsNotOffered."""
+        """Refuse edits and variations. Raises EditsNotOffered."""
         await self._auth.holder(request)
-        # A client that is still sending its picture would lose an answer that comes before.
+        # A client that is still sending its picture might not read an answer sent before it is done.
         await discard_body(request, UPLOAD_BYTES_MAX)
         raise EditsNotOffered
 
@@ -75,7 +79,7 @@ class OpenaiImageEndpoint:
         if not holder.may_use(order.model):
             raise ModelNotFound(order.model_name)
         key = idempotency_key(request)
-        submission = Submission(holder, order.orders, request.state.request_id, self._link_base.of(request), key)
+        submission = Submission(holder, order.orders, request.state.request_id, self._base_url.of(request), key)
         accepted = await self._submit(submission)
         request.state.task_id = accepted.tasks[0].id
         request.state.standing = accepted.standing
@@ -87,11 +91,11 @@ class OpenaiImageEndpoint:
     async def _ended(
         self, request: Request, holder: Holder, accepted: Sequence[Task], *, is_repeatable: bool
     ) -> list[Task]:
-        """The tasks, all ended, as long as the client is there to be told. Raises Unauthorized when its key ends."""
-        attended = await attend(self._answers, holder, request, accepted)
+        """The tasks once all have ended. Raises ClientDisconnect, ServiceUnavailable, Unauthorized or OrderFailed."""
+        attended = await self._attendance.attend(holder, request, accepted)
         ended = {task.id: task for task in attended.tasks}
         if attended.unfinished and not is_repeatable:
-            ended |= {task.id: task for task in await abandon(self._answers.database, attended.unfinished)}
+            ended |= {task.id: task for task in await abandon(self._database, attended.unfinished)}
         if attended.is_deserted:
             raise ClientDisconnect
         if attended.is_key_good is None:
@@ -99,19 +103,19 @@ class OpenaiImageEndpoint:
         if not attended.is_key_good:
             raise Unauthorized
         if attended.unfinished and not any(task.status is Status.COMPLETED for task in ended.values()):
-            # Who can repeat the request, or will find another process, is asked to; for others it would be in vain.
+            # 503 asks the client to repeat the request, which helps if it has an idempotency key or this process is stopping.
             if is_repeatable or attended.is_stopping:
                 raise ServiceUnavailable
             raise OrderFailed(ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
         return [ended[task.id] for task in accepted]
 
     async def _finished(self, ended: Sequence[Task], order: OpenaiOrder) -> Finished:
-        """The pictures that there are. Raises OrderFailed where there are none."""
+        """The pictures that there are. Raises OrderFailed if there are none."""
         completed = [task for task in ended if task.status is Status.COMPLETED]
         failed = [task for task in ended if task.status is Status.FAILED]
         shown = []
         for task in completed:
-            links = (await self._answers.body(task))["results"]
+            links = (await self._view.current(task))["results"]
             if links and await self._is_kept(task, order):
                 shown.append((task, links[0]))
         if shown:
@@ -121,5 +125,5 @@ class OpenaiImageEndpoint:
         raise openai_answers.refusal(failed[0])
 
     async def _is_kept(self, task: Task, order: OpenaiOrder) -> bool:
-        # Looked up before the answer begins: what is missing after that can only be told by breaking it off.
+        # Checked before the answer begins: once it has begun, a missing file can only be reported by cutting it off.
         return not order.has_files or await openai_answers.is_kept(task, self._pieces.pictures)

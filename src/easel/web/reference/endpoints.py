@@ -8,9 +8,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from easel.web.links import LinkBase
 from easel.web.reference import document as openapi
 from easel.web.reference import page as reference
+from easel.web.requests import BaseUrl
 
 _PAGE_HEADERS: Final = {
     "content-security-policy": (
@@ -29,9 +29,9 @@ PLACEHOLDER_IN_BRACKETS: Final = "https://[2001:db8::]"
 class DocumentEndpoints:
     """Whose examples and servers are at the base of the links."""
 
-    def __init__(self, link_base: LinkBase) -> None:
-        self._link_base = link_base
-        public_url = link_base.public_url
+    def __init__(self, base_url: BaseUrl) -> None:
+        self._base_url = base_url
+        public_url = base_url.public_url
         self._openapi_json = openapi.document_json() if public_url is None else openapi.document_json_at(public_url)
 
     async def openapi_json(self, _request: Request) -> Response:
@@ -42,7 +42,7 @@ class DocumentEndpoints:
 
     async def reference_page(self, request: Request) -> Response:
         """The readable API page, with examples for the public address, or the one that it was asked at."""
-        base_url = self._link_base.of(request)
+        base_url = self._base_url.of(request)
         placeholder = PLACEHOLDER_IN_BRACKETS if "[" in base_url else PLACEHOLDER
         page = rendered_page(placeholder).replace(placeholder, escape(base_url))
         return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
