@@ -8,8 +8,9 @@ from typing import Final
 import hypothesis
 import pytest
 
+from tests.support.data_folders import prepared_folder
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, reachable_folder
+from tests.support.running_service import Service
 
 # A busy machine is no fault; what hangs is ended by pytest's own time limit.
 hypothesis.settings.register_profile("easel", deadline=None)
@@ -43,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def service() -> Iterator[Service]:
     """One running service for all tests that leave it running. Each test opens accounts of its own."""
     # All tests fail to show a key from one address.
-    with reachable_folder() as folder, Service(folder, auth_failures_per_minute="1000000") as running:
+    with prepared_folder() as folder, Service(folder, auth_failures_per_minute="1000000") as running:
         yield running
 
 
@@ -61,14 +62,14 @@ def two_webs() -> Iterator[Fleet]:
         "trusted_proxies": "127.0.0.1, 10.0.0.0/8, ::1",
         "cors_origins": "https://app.test, http://localhost:5173",
     }
-    with reachable_folder() as folder, Fleet(folder, webs=[{}, strict | behind]) as running:
+    with prepared_folder() as folder, Fleet(folder, webs=[{}, strict | behind]) as running:
         yield running
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """A data folder of this test's own."""
-    with reachable_folder() as folder:
+    """A data folder of this test's own, with an empty database."""
+    with prepared_folder() as folder:
         yield folder
 
 

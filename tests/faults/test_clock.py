@@ -18,19 +18,11 @@ from easel.assembly.installation import link_keys
 from easel.domain import link
 from easel.domain.rate import MINUTE_S
 from easel.domain.secret import Secret
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_picture_is_there, await_draw, events
 from tests.support.finishing import picture_name
 from tests.support.running_fleet import SECRET, Fleet, Settings
-from tests.support.running_service import (
-    GENERATIONS,
-    ORDER,
-    Service,
-    eventually,
-    finish,
-    reachable_folder,
-    read_task,
-    submit,
-)
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
 
 FAKETIME: Final = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="libfaketime (Debian's package faketime) is not installed")
@@ -57,7 +49,7 @@ class SkewedFleet(Fleet):
 def skewed() -> Iterator[Fleet]:
     """A web process and a worker a day ahead of their database, and a web process a day behind it."""
     settings = {"queue_timeout_s": "3600", "blank_step_s": "0.1"}
-    with reachable_folder() as folder, SkewedFleet(folder, [AHEAD, BEHIND], [AHEAD], **settings) as running:
+    with prepared_folder() as folder, SkewedFleet(folder, [AHEAD, BEHIND], [AHEAD], **settings) as running:
         yield running
 
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 RECOVERED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 22.0
@@ -21,7 +22,7 @@ ANSWERED_WITHIN_S = 22.0
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Service]:
     """A service whose worker must outlive all of this."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="0.01") as running:
             yield running
         assert_nothing_runs(folder)
@@ -112,7 +113,7 @@ def test_without_a_database_requests_are_told_so_and_the_service_comes_back_by_i
 
 
 def test_an_outage_longer_than_a_worker_s_silence_is_held_against_no_task() -> None:
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="1.2") as slow:
             with slow.client(slow.new_key("slow")) as client:
                 task = submit(client)

@@ -14,8 +14,9 @@ import psycopg
 import pytest
 
 from easel.outside.postgres import private_postgres
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_all_drawn, assert_nothing_runs, events, load, processes_of
-from tests.support.running_service import Service, environment, eventually, reachable_folder, submit
+from tests.support.running_service import Service, environment, eventually, submit
 
 LEFT_TO_ITSELF_S = 5.0
 STEP_S = "0.01"
@@ -26,7 +27,7 @@ SECRET = "0123456789abcdef" * 4
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """The data folder that the services of this file use one after the other."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         yield folder
         assert_nothing_runs(folder)
 
@@ -208,7 +209,7 @@ def test_a_database_that_cannot_be_reached_stops_the_start_with_a_sentence(folde
 
 def test_ten_processes_that_start_at_once_set_up_an_empty_database_once() -> None:
     # A folder of its own: this one gets a database without a secret, in which no service would start.
-    with reachable_folder() as folder, private_postgres.attach(folder) as server:
+    with prepared_folder() as folder, private_postgres.attach(folder) as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE fresh")
         url = server.url.replace("/postgres?", "/fresh?")

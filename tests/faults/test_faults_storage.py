@@ -15,6 +15,7 @@ from easel.actions import settle
 from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
+from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.faults import (
     a_file_in_place_of,
     assert_nothing_runs,
@@ -23,7 +24,7 @@ from tests.support.faults import (
     entries,
     events,
 )
-from tests.support.running_service import Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import Service, eventually, finish, submit
 
 READY_AGAIN_WITHIN_S = 8.0
 
@@ -31,7 +32,7 @@ READY_AGAIN_WITHIN_S = 8.0
 @pytest.fixture(scope="module")
 def stored() -> Iterator[Service]:
     """A service that takes most of a second for a picture."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="0.1") as running:
             yield running
         assert_nothing_runs(folder)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from easel.assembly.worker import EXIT_HUNG
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import (
     assert_nothing_runs,
     assert_picture_is_there,
@@ -21,7 +22,7 @@ from tests.support.faults import (
     entries,
     events,
 )
-from tests.support.running_service import Service, finish, reachable_folder, submit
+from tests.support.running_service import Service, finish, submit
 
 DRAWN_AGAIN_WITHIN_S = 10.0
 STEP_S = 0.2
@@ -30,7 +31,7 @@ STEP_S = 0.2
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service with one worker that takes more than a second for a picture."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
             yield running
         assert_nothing_runs(folder)
@@ -48,7 +49,7 @@ class Hanging:
 @pytest.fixture(scope="module", autouse=True)
 def hanging() -> Iterator[Hanging]:
     """Begun before all tests, since three hangs take a while, in which nothing else is to be done."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="60", step_timeout_s="1") as running:
             key = running.new_key("hung")
             with running.client(key) as client:

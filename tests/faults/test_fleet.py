@@ -16,9 +16,10 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import events
 from tests.support.running_fleet import Fleet, await_workers
-from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, reachable_folder, submit
+from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, submit
 
 TASKS: Final = 300
 ACCOUNTS: Final = 4
@@ -33,7 +34,7 @@ NEWS_S: Final = 1.5
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     with (
-        reachable_folder() as folder,
+        prepared_folder() as folder,
         Fleet(folder, [{"cors_origins": "*"}, {}], [{}, {}, {}], blank_step_s=str(STEP_S)) as running,
     ):
         yield running

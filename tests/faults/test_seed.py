@@ -9,9 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs
 from tests.support.paths import ROOT
-from tests.support.running_service import Service, finish, reachable_folder, submit
+from tests.support.running_service import Service, finish, submit
 
 WORKERS = 3
 SEED = 20251126
@@ -21,7 +22,7 @@ BURN = "while True: sum(range(10_000))"
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Service]:
     """Several workers that draw plain pictures."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers=str(WORKERS), blank_step_s="0.01") as running:
             yield running
         assert_nothing_runs(folder)
@@ -30,7 +31,7 @@ def plain() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def noise() -> Iterator[Service]:
     """The real engine, with a model of random weights."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         model = folder / "model"
         subprocess.run([sys.executable, "-m", "tools.tiny_checkpoint", str(model)], cwd=ROOT, check=True, timeout=60)
         with Service(folder, engine="zimage", model=str(model), device="cpu", workers="2") as running:

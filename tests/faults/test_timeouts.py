@@ -17,10 +17,11 @@ import pytest
 
 from easel.actions.sweep import Lifetimes, Sweep
 from easel.outside.pictures.storage import Pictures
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_picture_is_there, await_draw, entries, events
 from tests.support.paths import ROOT
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, reachable_folder, read_task, submit
+from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, read_task, submit
 
 QUEUE_TIMEOUT_S = 2
 SWEEP_S = 5
@@ -38,14 +39,14 @@ SPARE_BYTES = 24_000_000
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Fleet]:
     """A service that lets nobody wait for longer than a few seconds, without a worker."""
-    with reachable_folder() as folder, Fleet(folder, [{}], queue_timeout_s=str(QUEUE_TIMEOUT_S)) as running:
+    with prepared_folder() as folder, Fleet(folder, [{}], queue_timeout_s=str(QUEUE_TIMEOUT_S)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[Fleet]:
     """A service that takes on ten tasks, without a worker."""
-    with reachable_folder() as folder, Fleet(folder, [{}], backlog_max=str(BACKLOG_MAX)) as running:
+    with prepared_folder() as folder, Fleet(folder, [{}], backlog_max=str(BACKLOG_MAX)) as running:
         yield running
 
 

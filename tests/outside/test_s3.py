@@ -13,9 +13,10 @@ from easel.assembly.installation import kept_secret, link_keys
 from easel.domain import link
 from easel.outside.pictures.storage import PICTURE_BYTES_MAX, PictureGone, Pictures, StorageFailed
 from tests.outside.test_pictures import Bucket, serving
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs, assert_picture_is_there, entries, events
 from tests.support.object_store import BUCKET, OWNER, READER, ObjectStore, is_to_be_had
-from tests.support.running_service import Service, environment, eventually, finish, reachable_folder, read_task, submit
+from tests.support.running_service import Service, environment, eventually, finish, read_task, submit
 
 pytestmark = is_to_be_had
 
@@ -37,7 +38,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 @pytest.fixture(scope="module")
 def service(store: ObjectStore) -> Iterator[Service]:
     """A service that keeps its pictures in the bucket, and knows it by its environment alone."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         running = Service(folder, workers="1", storage_url=f"s3://{BUCKET}/service")
         running.environment |= store.environment()
         with running:

@@ -9,7 +9,7 @@ import pytest
 
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database, DatabaseFault, DatabaseUnavailable
-from tests.support.running_service import reachable_folder
+from tests.support.data_folders import prepared_folder
 
 CANCELLATIONS = 400
 CANCEL_WITHIN_S = 0.004
@@ -22,7 +22,7 @@ class Broken(Exception):
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A server with one table."""
-    with reachable_folder() as folder, private_postgres.attach(folder) as server:
+    with prepared_folder() as folder, private_postgres.attach(folder) as server:
         with psycopg.connect(server.url) as connection:
             connection.execute(
                 "CREATE TABLE written (number int PRIMARY KEY, prompt text NOT NULL CHECK (prompt <> ''))"

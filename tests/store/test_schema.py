@@ -14,7 +14,8 @@ from easel.outside.postgres import private_postgres
 from easel.store import schema
 from easel.store.database import DatabaseUnavailable
 from easel.store.schema import SchemaUnusable
-from tests.support.running_service import Service, eventually, finish, reachable_folder, submit
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import Service, eventually, finish, submit
 
 SECRET = Secret("s" * 32)
 _numbers = itertools.count(1)
@@ -23,7 +24,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def server_url() -> Iterator[str]:
     """A server without Easel's tables."""
-    with reachable_folder() as folder, private_postgres.attach(folder) as server:
+    with prepared_folder() as folder, private_postgres.attach(folder) as server:
         yield server.url
 
 

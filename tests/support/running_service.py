@@ -8,12 +8,10 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,17 +41,6 @@ GENERATIONS = "/v1/images/generations"
 NO_NAMESERVER = "127.0.0.1:9"
 """Nothing answers there: a callback to a name that a test made up must not leave the machine."""
 ORDER: dict[str, Any] = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376"}
-
-
-@contextmanager
-def reachable_folder() -> Iterator[Path]:
-    """A folder that the private database's system user can reach, which pytest's own are not when root runs them."""
-    folder = Path(tempfile.mkdtemp(prefix="easel-test-"))
-    folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def eventually(ask: Callable[[], _Answer], timeout_s: float = 30.0, every_s: float = 0.05) -> _Answer:

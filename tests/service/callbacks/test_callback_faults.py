@@ -14,9 +14,10 @@ import pytest
 
 from easel.actions.deliver import LOOK_EVERY_S
 from tests.support.callback_receiver import CallbackReceiver, Received, receiving
+from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.name_server import NameServer, name_server
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import Service, eventually, finish, submit
 
 CLAIM_RUNS_OUT_S = 30
 """A claim's 13 seconds, the look that comes after it, and a busy machine."""
@@ -30,7 +31,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    with reachable_folder() as folder, Service(folder, **receiver.settings()) as running:
+    with prepared_folder() as folder, Service(folder, **receiver.settings()) as running:
         yield running
         running.audit()
 
@@ -98,7 +99,7 @@ def test_a_worker_that_dies_right_after_an_attempt_repeats_it_at_most(
 
 
 def test_what_ended_while_no_worker_lived_is_told_when_one_does(receiver: CallbackReceiver) -> None:
-    with reachable_folder() as folder, Fleet(folder, webs=[receiver.settings()]) as fleet:
+    with prepared_folder() as folder, Fleet(folder, webs=[receiver.settings()]) as fleet:
         with fleet.client(fleet.issue().key) as client:
             tasks = [submit(client, callback_url=receiver.url("/before")) for _ in range(20)]
             for task in tasks:
@@ -115,7 +116,7 @@ def test_what_ended_while_no_worker_lived_is_told_when_one_does(receiver: Callba
 
 def test_three_workers_deliver_each_callback_once(receiver: CallbackReceiver) -> None:
     settings = receiver.settings()
-    with reachable_folder() as folder, Fleet(folder, webs=[settings], workers=[settings] * 3) as fleet:
+    with prepared_folder() as folder, Fleet(folder, webs=[settings], workers=[settings] * 3) as fleet:
         key = fleet.issue().key
         body = {"model": "z-image-turbo", "prompt": "a cat", "size": "376x376", "callback_url": receiver.url("/three")}
         answers = fleet.race(key, 60, body)
@@ -140,7 +141,7 @@ def names() -> Iterator[NameServer]:
 @pytest.fixture(scope="module")
 def misled(names: NameServer) -> Iterator[Service]:
     """A service that may call nothing internal, and believes a name server that says otherwise."""
-    with reachable_folder() as folder, Service(folder, callback_nameservers=names.address) as running:
+    with prepared_folder() as folder, Service(folder, callback_nameservers=names.address) as running:
         yield running
 
 

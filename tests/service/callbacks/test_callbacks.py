@@ -13,7 +13,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.support.callback_receiver import CallbackReceiver, Received, receiving
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
+from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 RETRY_TOLERANCE_S = 0.1
 
@@ -27,7 +28,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
     """A service that may call the receiver."""
-    with reachable_folder() as folder, Service(folder, **receiver.settings()) as running:
+    with prepared_folder() as folder, Service(folder, **receiver.settings()) as running:
         yield running
         running.audit()
 
@@ -99,7 +100,7 @@ def test_the_money_is_settled_before_anybody_is_told(client: httpx2.Client, rece
 
 def test_failed_and_cancelled_tasks_are_told_too(receiver: CallbackReceiver, account: str) -> None:
     settings = {"blank_step_s": "1.2", "draw_timeout_s": "2", **receiver.settings()}
-    with reachable_folder() as folder, Service(folder, **settings) as slow:
+    with prepared_folder() as folder, Service(folder, **settings) as slow:
         with slow.client(slow.new_key(account)) as client:
             failing = submit(client, callback_url=receiver.url("/failed"))
             waiting = submit(client, callback_url=receiver.url("/cancelled"))
@@ -200,7 +201,7 @@ def test_a_receiver_that_hangs_holds_up_neither_drawing_nor_the_callbacks_of_oth
         }
         (calling.data_dir / "both.pem").write_text(hanging.ca_file.read_text() + receiver.ca_file.read_text())
         with (
-            reachable_folder() as folder,
+            prepared_folder() as folder,
             Service(folder, **settings) as service,
             service.client(service.new_key(account)) as many,
             service.client(service.new_key("other")) as other,

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from easel.web.reference import document as openapi
 from tests.support.callback_receiver import CallbackReceiver, receiving
 from tests.support.contract import Contract
-from tests.support.running_service import Service, eventually, finish, reachable_folder, submit
+from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.running_service import Service, eventually, finish, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d/callback"
 
@@ -25,7 +26,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
     """A service that may call the receiver, and takes most of a second for a picture."""
-    with reachable_folder() as folder, Service(folder, blank_step_s="0.1", **receiver.settings()) as running:
+    with prepared_folder() as folder, Service(folder, blank_step_s="0.1", **receiver.settings()) as running:
         yield running
 
 

@@ -17,7 +17,8 @@ from tools.soak.callback_verdict import Kept
 from tools.soak.receiver import Received, Receiver
 from tools.soak.tally import Account, Order, Tally
 
-from tests.support.running_service import GENERATIONS, Service, eventually, reachable_folder
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import GENERATIONS, Service, eventually
 
 ORDERS = 12
 REFUSED_SEED = ORDERS
@@ -36,7 +37,7 @@ class Told:
 @pytest.fixture(scope="module")
 def told() -> Iterator[Told]:
     """Tasks of a real service, told to the soak's receiver; the last one's callback is never taken."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         receiver = Receiver(folder, random.Random(1))
         with Service(folder, **settings_of(receiver)) as service:
             yield asyncio.run(told_of(service, receiver))

@@ -16,7 +16,8 @@ import httpx2
 import pytest
 
 from easel.runtime.log_lines import LOCK_S_MAX, WholeLines
-from tests.support.running_service import GENERATIONS, ORDER, Service, reachable_folder
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service
 
 WRITERS: Final = 4
 COUNT: Final = 60
@@ -144,7 +145,7 @@ class Crowd:
 @contextmanager
 def busy_service(drain_s: int) -> Iterator[Service]:
     limits = {"creates_per_minute": "100000", "reads_per_minute": "1000000", "unfinished_max": "100000"}
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         yield Service(folder, blank_step_s="0.02", drain_timeout_s=str(drain_s), **limits)
 
 

@@ -14,7 +14,8 @@ from easel.domain.order import RATIOS_PX, SIDE_PX_MAX, SIDE_PX_MIN
 from easel.engines.engine import Drawing, EngineUnusable, Pixels
 from easel.engines.nano.engine import MODEL, STEPS, Nano, best_grid, doubled, doublings, fit, load, schedule
 from easel.engines.nano.tokens import Tokenizer
-from tests.support.running_service import Service, finish, reachable_folder, submit
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import Service, finish, submit
 
 CORNERS_PX = (
     (SIDE_PX_MIN, SIDE_PX_MIN),
@@ -150,7 +151,7 @@ def test_a_picture_is_doubled_until_it_need_not_be_enlarged() -> None:
 
 
 def test_a_service_draws_with_it_and_says_so() -> None:
-    with reachable_folder() as folder, Service(folder, engine="nano") as service:
+    with prepared_folder() as folder, Service(folder, engine="nano") as service:
         assert "nano: the small built-in model" in service.cli("doctor").stdout
         with service.client(service.new_key("painter")) as client:
             task = finish(

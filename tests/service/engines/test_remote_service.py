@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.support import image_server
+from tests.support.data_folders import prepared_folder
 from tests.support.image_server import ImageServer, draws, hangs, hangs_up, says
-from tests.support.running_service import Service, eventually, finish, free_port, reachable_folder, read_task, submit
+from tests.support.running_service import Service, eventually, finish, free_port, read_task, submit
 
 KEY: Final = "sk-remote-0123456789"
 PAGE: Final = "<html>nginx at 10.0.0.7</html>"
@@ -27,7 +28,7 @@ def running() -> Iterator[ImageServer]:
 
 @pytest.fixture(scope="module")
 def remote_service(running: ImageServer) -> Iterator[Service]:
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         service = Service(folder, engine="remote", remote_url=running.url, remote_api_key=KEY, remote_timeout_s="5")
         # A proxy that is not there: whoever would use it could not draw.
         service.environment |= dict.fromkeys(

@@ -9,17 +9,9 @@ import pytest
 
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from tests.support.callback_receiver import CallbackReceiver, receiving
+from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.moderated import MESSAGE, POLICY, REFUSED, REFUSED_WHEN_STRICT, credits_of, decisions, order
-from tests.support.running_service import (
-    GENERATIONS,
-    ORDER,
-    Service,
-    eventually,
-    finish,
-    reachable_folder,
-    read_task,
-    submit,
-)
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
 
 DISGUISED = "a n4k3d ch\u200bild"
 
@@ -33,7 +25,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 @pytest.fixture(scope="module")
 def judging(receiver: CallbackReceiver) -> Iterator[Service]:
     """A service that may call the receiver, and whose keys may create five tasks a minute."""
-    with reachable_folder() as folder, Service(folder, creates_per_minute="5", **receiver.settings()) as running:
+    with prepared_folder() as folder, Service(folder, creates_per_minute="5", **receiver.settings()) as running:
         yield running
         running.audit()
 

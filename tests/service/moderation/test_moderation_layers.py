@@ -16,6 +16,7 @@ from easel.engines.blank import colour
 from easel.engines.engine import Drawing
 from tests.outside.test_moderation_plugins import install
 from tests.support.callback_receiver import CallbackReceiver, receiving
+from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.image_server import ImageServer, image_server
 from tests.support.moderated import (
     MESSAGE,
@@ -29,7 +30,7 @@ from tests.support.moderated import (
     order,
     scored,
 )
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 from tests.support.tiny_classifiers import classifier, colour_model
 
 KEY: Final = "sk-moderation-secret"
@@ -53,7 +54,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 @pytest.fixture(scope="module")
 def watched(server: ImageServer, receiver: CallbackReceiver) -> Iterator[Service]:
     """A service with every layer, which draws what the server leaves unjudged, as far as it may."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         settings = {
             "moderation_url": server.url,
             "moderation_api_key": KEY,
@@ -286,7 +287,7 @@ def test_a_layer_that_cannot_be_there_stops_the_start_with_a_sentence(
 def refusing(server: ImageServer) -> Iterator[Service]:
     """A service that answers refusals as errors, and refuses what the server leaves unjudged."""
     settings = {"moderation_url": server.url, "moderation_block": "http", "creates_per_minute": "6"}
-    with reachable_folder() as folder, Service(folder, **settings) as running:
+    with prepared_folder() as folder, Service(folder, **settings) as running:
         yield running
         running.audit()
 

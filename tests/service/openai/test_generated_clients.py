@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.running_service import ORDER, Service, environment, reachable_folder
+from tests.support.data_folders import reachable_folder
+from tests.support.running_service import ORDER, Service, environment
 
 UNREADABLE: Final = "GET /pictures/{grant}/{file}"
 """Its answers are no JSON, of which openapi-python-client makes nothing."""

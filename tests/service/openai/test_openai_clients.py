@@ -17,9 +17,10 @@ from easel.domain import openai_order
 from easel.domain.errors import ModelNotFound
 from easel.settings import settings
 from easel.settings.settings import DEFAULT_MODEL_ALIASES
+from tests.support.data_folders import prepared_folder
 from tests.support.moderated import MESSAGE, REFUSED
 from tests.support.openai_client import DRAWN, OPENAI_GENERATIONS, PRICE, account_of, async_sdk, sdk
-from tests.support.running_service import GENERATIONS, ORDER, Service, reachable_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service
 
 ALIASES: Final = DEFAULT_MODEL_ALIASES.split(", ")
 AZURE_VERSION: Final = "2025-04-01-preview"
@@ -29,7 +30,7 @@ AZURE_VERSION: Final = "2025-04-01-preview"
 def renamed() -> Iterator[Service]:
     """A service that knows the model by one other name, and answers refused prompts at once."""
     named = {"model_aliases": "my-painter, art/painter-2", "moderation_block": "http"}
-    with reachable_folder() as folder, Service(folder, **named) as running:
+    with prepared_folder() as folder, Service(folder, **named) as running:
         yield running
 
 

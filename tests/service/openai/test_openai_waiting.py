@@ -23,6 +23,7 @@ from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import entries, postgres_of
 from tests.support.openai_client import (
     DRAWN,
@@ -36,7 +37,7 @@ from tests.support.openai_client import (
     sdk,
     seeds,
 )
-from tests.support.running_service import Service, eventually, reachable_folder, submit
+from tests.support.running_service import Service, eventually, submit
 
 STEP_S: Final = 0.15
 DRAW_S: Final = 8 * STEP_S
@@ -45,7 +46,7 @@ DRAW_S: Final = 8 * STEP_S
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service that draws one picture at a time, and takes its time."""
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
         yield running
         running.audit()
 

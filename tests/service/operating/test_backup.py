@@ -10,7 +10,6 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,10 @@ from easel.assembly.installation import kept_secret
 from easel.outside.backup.file import BackupReader, BackupWriter
 from easel.outside.postgres import private_postgres
 from easel.store import schema
+from tests.support import data_folders
+from tests.support.data_folders import reachable_folder
 from tests.support.faults import assert_nothing_runs, load
-from tests.support.running_service import Service, eventually, finish, reachable_folder, read_task, submit
+from tests.support.running_service import Service, eventually, finish, read_task, submit
 
 BUSY_S = 1.5
 
@@ -80,17 +81,23 @@ def room() -> Iterator[Path]:
         assert_nothing_runs(folder)
 
 
-@contextmanager
-def new_service(room: Path, name: str, **settings: str) -> Iterator[Service]:
+def empty_folder(room: Path, name: str) -> Path:
     (room / name).mkdir(mode=0o711)
-    yield Service(room / name, **settings)
+    return room / name
+
+
+def new_service(room: Path, name: str, **settings: str) -> Service:
+    """A service that does not run, on a data folder with an empty database."""
+    folder = empty_folder(room, name)
+    data_folders.prepare(folder)
+    return Service(folder, **settings)
 
 
 @pytest.fixture(scope="module")
 def busy(room: Path) -> Iterator[BusyBackup]:
     """Taken in the middle of the load, while the worker is frozen: some tasks are done, one is being drawn, others
     wait."""
-    with new_service(room, "busy", workers="1", blank_step_s="0.01") as service, service:
+    with new_service(room, "busy", workers="1", blank_step_s="0.01") as service:
         key = service.new_key("busy", "50")
         with load(service, key, every_s=0.3) as met:
             time.sleep(BUSY_S)
@@ -120,9 +127,9 @@ def again(room: Path, busy: BusyBackup) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def quiet(room: Path) -> Path:
     """A backup of a service that never ran, with one account and its key."""
-    with new_service(room, "quiet") as service:
-        service.new_key("quiet")
-        backed_up(service, room / "quiet.tar")
+    service = new_service(room, "quiet")
+    service.new_key("quiet")
+    backed_up(service, room / "quiet.tar")
     return room / "quiet.tar"
 
 
@@ -233,9 +240,9 @@ def test_a_backup_never_replaces_a_file(quiet: Path, busy: BusyBackup) -> None:
 
 
 def test_a_folder_without_a_database_is_not_backed_up_and_none_is_made(room: Path) -> None:
-    with new_service(room, "nothing") as service:
-        assert "There is no Easel database in" in backed_up(service, room / "nothing.tar", check=False)
-        assert left_in(service.data_dir) == []
+    service = Service(empty_folder(room, "nothing"))
+    assert "There is no Easel database in" in backed_up(service, room / "nothing.tar", check=False)
+    assert left_in(service.data_dir) == []
     assert not (room / "nothing.tar").exists()
 
 
@@ -262,9 +269,9 @@ def test_what_is_no_backup_is_refused_with_a_sentence(room: Path, kind: str) -> 
 
 def test_a_given_secret_stays_out_of_the_backup_and_is_asked_for_at_restore(room: Path) -> None:
     secret = "g" * 40
-    with new_service(room, "given", secret=secret) as service:
-        service.new_key("given")
-        backed_up(service, room / "given.tar")
+    service = new_service(room, "given", secret=secret)
+    service.new_key("given")
+    backed_up(service, room / "given.tar")
     assert "holds no secret" in refusal(room / "given.tar", room / "given-again")
     assert "Set the right one" in refusal(room / "given.tar", room / "given-again", secret="h" * 40)
     answer = restored(room / "given.tar", room / "given-again", secret=secret)
@@ -277,11 +284,11 @@ def test_another_secret_than_the_backups_is_refused_before_anything_is_made(room
 
 
 def test_a_database_of_ones_own_is_left_to_its_own_tools(room: Path, quiet: Path) -> None:
-    with new_service(room, "own", database_url="postgresql://easel@127.0.0.1:1/easel", secret="o" * 40) as service:
-        for command in ("backup", "restore"):
-            answer = service.cli(command, str(quiet), check=False)
-            assert answer.returncode == 78
-            assert "with its own tools, such as pg_dump" in answer.stderr
+    service = new_service(room, "own", database_url="postgresql://easel@127.0.0.1:1/easel", secret="o" * 40)
+    for command in ("backup", "restore"):
+        answer = service.cli(command, str(quiet), check=False)
+        assert answer.returncode == 78
+        assert "with its own tools, such as pg_dump" in answer.stderr
 
 
 def test_pictures_in_a_bucket_stay_there(room: Path, quiet: Path) -> None:
@@ -329,11 +336,11 @@ def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
             await connection.execute("INSERT INTO installation (secret_fingerprint) VALUES (%s)", (fingerprint,))
             await connection.execute("INSERT INTO accounts (name) VALUES ('of old')")
 
-    with new_service(room, "old") as service:
-        fingerprint = kept_secret(service.data_dir).fingerprint
-        with private_postgres.attach(service.data_dir) as server:
-            asyncio.run(prepare_as_of_old(server.url, fingerprint))
-        backed_up(service, room / "old.tar")
+    service = Service(empty_folder(room, "old"))
+    fingerprint = kept_secret(service.data_dir).fingerprint
+    with private_postgres.attach(service.data_dir) as server:
+        asyncio.run(prepare_as_of_old(server.url, fingerprint))
+    backed_up(service, room / "old.tar")
     assert restored(room / "old.tar", room / "old-again").returncode == 0
     with Service(room / "old-again").database() as connection:
         assert connection.execute("SELECT name FROM accounts").fetchall() == [("of old",)]

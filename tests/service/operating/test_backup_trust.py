@@ -18,9 +18,10 @@ from easel.domain.secret import Secret
 from easel.outside.backup import seal as backup_seal
 from easel.outside.backup.file import BackupReader, BackupWriter
 from easel.outside.backup.seal import SealKey
+from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
 from tests.support.faults import assert_nothing_runs
-from tests.support.running_service import Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import Service, eventually, finish, submit
 
 BEFORE_SEALS: Final = "c62cec2"
 INSUFFICIENT_PRIVILEGE: Final = "42501"

@@ -13,7 +13,8 @@ from bench.contender import ROOT
 from bench.load.plans import Answer, CallbacksFound, CallbacksPlan, Plan, SlowFound, SlowPlan, Target
 from bench.receiver import CallbackReceiver
 
-from tests.support.running_service import Service, reachable_folder
+from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.running_service import Service
 
 HOST = "127.0.0.1"
 TASKS = 30
@@ -32,7 +33,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
     """A service that may call the receiver."""
     settings = {name.removeprefix("EASEL_").lower(): value for name, value in receiver.settings().items()}
-    with reachable_folder() as folder, Service(folder, **settings) as running:
+    with prepared_folder() as folder, Service(folder, **settings) as running:
         yield running
 
 

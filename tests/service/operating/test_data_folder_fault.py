@@ -12,7 +12,8 @@ import pytest
 
 from easel.outside.data_folder import fault as data_folder_fault
 from tests.service.operating.test_command_line import easel
-from tests.support.running_service import environment, reachable_folder
+from tests.support.data_folders import reachable_folder
+from tests.support.running_service import environment
 
 ANOTHER = "name another with EASEL_DATA_DIR or --data-dir"
 COMMANDS = (

@@ -11,15 +11,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.running_service import (
-    START_TIMEOUT_S,
-    STOP_TIMEOUT_S,
-    Service,
-    eventually,
-    finish,
-    reachable_folder,
-    submit,
-)
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import START_TIMEOUT_S, STOP_TIMEOUT_S, Service, eventually, finish, submit
 
 FIRST: Final = 1
 
@@ -64,7 +57,7 @@ def contained() -> Iterator[Contained]:
     permitted = shutil.which("unshare") and shutil.which("nsenter") and shutil.which("ps")
     if not permitted or subprocess.run(["unshare", "-fp", "--mount-proc", "true"], capture_output=True).returncode != 0:
         pytest.skip("this system lets nobody have a PID namespace of its own (unshare)")
-    with reachable_folder() as folder, Contained(folder) as service:
+    with prepared_folder() as folder, Contained(folder) as service:
         yield service
 
 

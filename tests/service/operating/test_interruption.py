@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.running_service import Service, environment, eventually, reachable_folder
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import Service, environment, eventually
 
 INTERRUPTED = 130
 
@@ -61,7 +62,7 @@ def test_an_interruption_of_a_command_at_work_is_quiet(command: tuple[str, ...],
 @pytest.fixture(scope="module")
 def installed() -> Iterator[dict[str, str]]:
     """The environment of commands for a data folder that has an installation."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         service = Service(folder)
         service.cli("keys", "create", "--account", "first")
         yield service.environment

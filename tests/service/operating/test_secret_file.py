@@ -10,7 +10,8 @@ import pytest
 from easel.outside.data_folder import secret_file
 from easel.outside.data_folder.secret_file import SecretUnusable
 from easel.outside.postgres import private_postgres
-from tests.support.running_service import Service, reachable_folder
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import Service
 
 LOOKERS = (["credits", "show"], ["keys", "create", "--account", "new"], ["serve", "--port", "0"])
 
@@ -18,7 +19,7 @@ LOOKERS = (["credits", "show"], ["keys", "create", "--account", "new"], ["serve"
 @pytest.fixture(scope="module")
 def idle() -> Iterator[Service]:
     """An installation that was once used and whose service does not run."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         service = Service(folder)
         service.cli("keys", "create", "--account", "first")
         yield service

@@ -8,13 +8,14 @@ import httpx2
 import pytest
 
 from easel.outside.postgres import private_postgres
-from tests.support.running_service import Service, eventually, reachable_folder
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import Service, eventually
 
 
 @pytest.fixture(scope="module")
 def idle() -> Iterator[Service]:
     """An installation whose database runs, and whose service does not."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         service = Service(folder)
         service.cli("keys", "create", "--account", "first")
         with private_postgres.attach(folder):
@@ -55,7 +56,7 @@ def test_output_that_cannot_be_written_is_told_in_a_sentence(idle: Service, comm
 
 
 def test_a_service_runs_with_no_stream_at_all_and_writes_no_log_elsewhere() -> None:
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         service = Service(folder)
         line = f"exec {sys.executable} -m easel serve --port {service.port} <&- >&- 2>&-"
         running = subprocess.Popen(["/bin/sh", "-c", line], env=service.environment)

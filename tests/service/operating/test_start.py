@@ -9,7 +9,8 @@ import pytest
 
 from easel.outside.open_files import FILES_MIN
 from tests.service.operating.test_command_line import easel
-from tests.support.running_service import Service, reachable_folder
+from tests.support.data_folders import reachable_folder
+from tests.support.running_service import Service
 
 PUBLIC_URL = "https://images.test/easel"
 

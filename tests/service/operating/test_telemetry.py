@@ -9,9 +9,10 @@ from typing import Final
 
 import pytest
 
+from tests.support.data_folders import reachable_folder
 from tests.support.look_ups import await_look_up, namespaces, recorded
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import finish, reachable_folder, submit
+from tests.support.running_service import finish, submit
 from tests.support.tiny_classifiers import classifier, colour_model
 
 TELLS_WITHIN_S: Final = 40.0

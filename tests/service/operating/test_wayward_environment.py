@@ -13,8 +13,9 @@ import pytest
 from easel.commands.startup.listening import listen
 from easel.settings.settings import SettingsWrong
 from tests.service.operating.test_command_line import easel
+from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.image_server import draws, image_server
-from tests.support.running_service import GENERATIONS, ORDER, Service, finish, free_port, reachable_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, free_port
 
 NOT_THERE: Final = "/nowhere/certificates.pem"
 POSTGRES: Final = {
@@ -35,7 +36,7 @@ NETWORK: Final = {
 @pytest.fixture(scope="module")
 def wayward() -> Iterator[Service]:
     """A service on all addresses, whose image server is on this machine."""
-    with image_server(draws()) as server, reachable_folder() as folder:
+    with image_server(draws()) as server, prepared_folder() as folder:
         host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
         service = Service(folder, engine="remote", remote_url=server.url, host=host, trusted_proxies="127.0.0.1")
         service.environment |= POSTGRES | NETWORK

@@ -15,8 +15,9 @@ import pytest
 from easel.assembly.installation import kept_secret
 from easel.domain import link
 from easel.domain.picture import object_name
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs, assert_picture_is_there, await_draw, deaths, entries, events
-from tests.support.running_service import Service, eventually, finish, reachable_folder, read_task, submit
+from tests.support.running_service import Service, eventually, finish, read_task, submit
 
 STEP_S: Final = 0.2
 PRICE_CREDITS: Final = 0.026
@@ -29,7 +30,7 @@ CANCELLED: Final = {"code": "request_cancelled", "message": "The task was cancel
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service with one worker that takes more than a second for a picture."""
-    with reachable_folder() as folder:
+    with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
             yield running
         assert_nothing_runs(folder)
@@ -215,7 +216,7 @@ class Races:
 
 
 def test_cancelling_and_completing_may_race_and_each_task_has_one_end() -> None:
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s="0.02") as quick:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s="0.02") as quick:
         with quick.client(quick.new_key("racer")) as client:
             races = Races(client)
             with ThreadPoolExecutor(2) as at_once:

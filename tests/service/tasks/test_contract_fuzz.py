@@ -26,8 +26,9 @@ from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData
 
 from easel.web.reference import document as openapi
 from tests.support.contract import EVENTS, Contract
+from tests.support.data_folders import prepared_folder
 from tests.support.request_rules import RequestRules
-from tests.support.running_service import GENERATIONS, ORDER, Service, reachable_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -173,7 +174,7 @@ def tried() -> Iterator[Service]:
     """A service of its own, whose limits bite nobody, and which draws just slowly enough to be cancelled sometimes."""
     limits = ("creates_per_minute", "reads_per_minute", "unfinished_max", "backlog_max", "auth_failures_per_minute")
     settings = {"blank_step_s": "0.004", **dict.fromkeys(limits, LIMIT)}
-    with reachable_folder() as folder, Service(folder, **settings) as running:
+    with prepared_folder() as folder, Service(folder, **settings) as running:
         yield running
 
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import all_events
 from tests.support.faults import a_file_in_place_of, assert_picture_is_there, await_draw, entries, events
-from tests.support.running_service import Service, eventually, finish, reachable_folder, read_task, submit
+from tests.support.running_service import Service, eventually, finish, read_task, submit
 
 SWEPT_WITHIN_S: Final = 20.0
 NOT_FOUND: Final = {
@@ -24,7 +25,7 @@ NOT_FOUND: Final = {
 @pytest.fixture(scope="module")
 def stored() -> Iterator[Service]:
     """A service that takes half a second for a picture."""
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s="0.05") as running:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s="0.05") as running:
         yield running
 
 

@@ -19,15 +19,8 @@ from easel.domain import api_key, errors
 from easel.domain.errors import Refusal
 from easel.outside.postgres import private_postgres
 from easel.web.answers import refusal_answer
-from tests.support.running_service import (
-    GENERATIONS,
-    ORDER,
-    Service,
-    environment,
-    eventually,
-    free_port,
-    reachable_folder,
-)
+from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service, environment, eventually, free_port
 
 UNKNOWN_TASK = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 TOP_UP = "Insufficient quota. Please top up your account."
@@ -264,7 +257,7 @@ def test_without_its_database_the_service_is_503_in_every_wording_and_says_when_
         "/v1/models": ("GET", "service_unavailable"),
         "/v1/credits": ("GET", 503),
     }
-    with reachable_folder() as data_dir, ExitStack() as running:
+    with prepared_folder() as data_dir, ExitStack() as running:
         database = ExitStack()
         server = database.enter_context(private_postgres.attach(data_dir))
         client = running.enter_context(web_alone(server.url))

@@ -16,9 +16,10 @@ import pytest
 
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
 from tests.support.bare_http import Peer
+from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import Event, EventStream, all_events, parse
 from tests.support.faults import await_draw, deaths, events, postgres_of
-from tests.support.running_service import Service, eventually, finish, reachable_folder, read_task, submit
+from tests.support.running_service import Service, eventually, finish, read_task, submit
 
 STEP_S: Final = 0.2
 STEPS: Final = 8
@@ -27,7 +28,7 @@ STEPS: Final = 8
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service with one worker that takes more than a second for a picture."""
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
         yield running
 
 

@@ -29,9 +29,10 @@ from easel.store.acceptance import NewTask
 from easel.store.accounts import NewKey
 from easel.store.database import Connection
 from easel.store.tasks import Task
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import eventually, finish, reachable_folder, submit
+from tests.support.running_service import eventually, finish, submit
 
 _Answer = TypeVar("_Answer")
 MANY: Final = 5_000
@@ -67,7 +68,7 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[Crowd]:
-    with reachable_folder() as folder, Fleet(folder, [{}], unfinished_max="100000") as running:
+    with prepared_folder() as folder, Fleet(folder, [{}], unfinished_max="100000") as running:
         big = running.issue()
         queue_many(running, big.id, MANY)
         running.audit()
@@ -211,7 +212,7 @@ OnLine = Callable[[Callable[[Line], Awaitable[_Answer]]], _Answer]
 @pytest.fixture(scope="module")
 def on_line() -> Iterator[OnLine[None]]:
     """Runs something on an empty line, and undoes it."""
-    with reachable_folder() as folder, private_postgres.attach(folder) as server, asyncio.Runner() as runner:
+    with prepared_folder() as folder, private_postgres.attach(folder) as server, asyncio.Runner() as runner:
         connection, keys, worker_id = runner.run(opened(server.url))
 
         async def alone(act: Callable[[Line], Awaitable[None]]) -> None:

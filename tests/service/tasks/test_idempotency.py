@@ -20,8 +20,9 @@ from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import entries
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 KEY = "order-0123456789"
 PRICE = "0.026"
@@ -30,7 +31,7 @@ PRICE = "0.026"
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service that takes most of a second for a picture, and takes on no more than three tasks."""
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s="0.1", backlog_max="3") as running:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s="0.1", backlog_max="3") as running:
         yield running
 
 
@@ -330,7 +331,7 @@ def test_a_key_past_its_day_orders_anew(service: Service, client: httpx2.Client)
 
 def test_an_order_that_is_repeated_until_it_is_answered_is_one_task_however_often_the_web_process_dies() -> None:
     clients, orders = 4, 14
-    with reachable_folder() as folder, Service(folder, workers="1") as mortal:
+    with prepared_folder() as folder, Service(folder, workers="1") as mortal:
         key = mortal.new_key("repeated")
         count: Counter[int] = Counter()
 

@@ -22,10 +22,10 @@ from easel.domain.errors import AlreadyCompleted, TaskNotFound, TaskUnfinished
 from easel.domain.task import ErrorCode, Status
 from easel.engines.engine import DrawingFailed, OutOfMemory
 from easel.store import retention, tasks
+from tests.support.data_folders import prepared_folder
 from tests.support.life_model import Task
 from tests.support.life_orders import PICKS, LifeOfAccounts, pick
 from tests.support.life_stage import STEPS, Held, Stage, Worker, stage
-from tests.support.running_service import reachable_folder
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -353,7 +353,7 @@ class Life(LifeOfAccounts):
 @pytest.fixture(scope="module")
 def played() -> Iterator[tuple[asyncio.Runner, Stage]]:
     """One event loop and one stage for all lives."""
-    with reachable_folder() as folder, asyncio.Runner() as runner:
+    with prepared_folder() as folder, asyncio.Runner() as runner:
         opened = stage(folder)
         try:
             yield runner, runner.run(opened.__aenter__())

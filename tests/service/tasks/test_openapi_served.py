@@ -13,7 +13,8 @@ from easel.assembly.installation import kept_secret, link_keys
 from easel.domain import link
 from easel.web.app import Endpoints, routes
 from tests.support.contract import EVENTS, Contract, events
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 BATCH: Final = "/v1/tasks/batch"
@@ -35,21 +36,21 @@ def client(service: Service) -> Iterator[httpx2.Client]:
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service whose tasks stay unfinished for a while."""
-    with reachable_folder() as folder, Service(folder, blank_step_s="0.2") as running:
+    with prepared_folder() as folder, Service(folder, blank_step_s="0.2") as running:
         yield running
 
 
 @pytest.fixture
 def full() -> Iterator[Service]:
     """A slow service with little room for unfinished tasks."""
-    with reachable_folder() as folder, Service(folder, blank_step_s="0.2", backlog_max="8") as running:
+    with prepared_folder() as folder, Service(folder, blank_step_s="0.2", backlog_max="8") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Service]:
     """A service with little patience with wrong keys."""
-    with reachable_folder() as folder, Service(folder, auth_failures_per_minute="5") as running:
+    with prepared_folder() as folder, Service(folder, auth_failures_per_minute="5") as running:
         yield running
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw
-from tests.support.running_service import Service, finish, reachable_folder, read_task, submit
+from tests.support.running_service import Service, finish, read_task, submit
 
 UNKNOWN: Final = "task-unified-1763632800-0a1b2c3d"
 ODD: Final = (
@@ -40,7 +41,7 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Kept]:
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s="0.05") as running:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s="0.05") as running:
         key, stranger = running.new_key("lists"), running.new_key("stranger")
         with running.client(key) as client, running.client(stranger) as other:
             completed = [finish(client, submit(client)["id"])["id"] for _ in range(3)]

@@ -15,16 +15,8 @@ from easel.actions import settle
 from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
-from tests.support.running_service import (
-    GENERATIONS,
-    ORDER,
-    Service,
-    eventually,
-    finish,
-    reachable_folder,
-    read_task,
-    submit,
-)
+from tests.support.data_folders import prepared_folder
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
 
 STEP_S: Final = 0.2
 DRAW_S: Final = 8 * STEP_S
@@ -42,7 +34,7 @@ def client(service: Service) -> Iterator[httpx2.Client]:
 @pytest.fixture(scope="module")
 def slow_service() -> Iterator[Service]:
     """A service that takes its time over every step, so that unfinished tasks can be looked at."""
-    with reachable_folder() as folder, Service(folder, blank_step_s=str(STEP_S)) as running:
+    with prepared_folder() as folder, Service(folder, blank_step_s=str(STEP_S)) as running:
         yield running
 
 

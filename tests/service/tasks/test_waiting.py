@@ -19,8 +19,9 @@ from easel.outside.postgres import private_postgres
 from easel.store import endings, queue
 from easel.store.database import Database
 from tests.support.bare_http import Peer, answers
+from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events, postgres_of
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, reachable_folder, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 STEP_S: Final = 0.2
 DRAW_S: Final = 8 * STEP_S
@@ -30,7 +31,7 @@ PROMPT_S: Final = 0.3
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     """A service with one worker that takes more than a second for a picture."""
-    with reachable_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
         yield running
 
 
@@ -308,7 +309,7 @@ def transactions(service: Service, over_s: float) -> int:
 
 def test_a_service_that_stops_answers_who_waits_at_once_with_what_stands() -> None:
     with (
-        reachable_folder() as folder,
+        prepared_folder() as folder,
         Service(folder, workers="1", blank_step_s="0.8", drain_timeout_s="20") as stopping,
     ):
         key = stopping.new_key("stopped")
