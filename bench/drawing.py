@@ -4,7 +4,7 @@ import statistics
 import time
 from typing import Final
 
-from easel.engines.blank import Blank
+from easel.engines.blank.engine import Blank
 from easel.engines.engine import Drawing
 
 SIDE_PX: Final = 376

@@ -22,11 +22,11 @@ import uvicorn
 import easel
 from easel.actions import api_keys
 from easel.actions.api_keys import KeyOrder
+from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation, pepper
 from easel.assembly.web import web_app
 from easel.commands.startup.listening import listen
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
-from easel.settings import settings
 from easel.settings.settings import Settings
 from easel.store import schema
 from easel.web.edge.browsers import open_to_browsers
@@ -131,7 +131,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="easel-path-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        read = settings.read({"EASEL_DATA_DIR": str(folder / "data"), "EASEL_ENGINE": "blank"})
+        read = read_settings({"EASEL_DATA_DIR": str(folder / "data"), "EASEL_ENGINE": "blank"})
         started_s = time.monotonic()
         with installation(read) as installed:
             asyncio.run(trace(read, installed, APART_S if options.cold else 0, lists_functions=options.functions))

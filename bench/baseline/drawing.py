@@ -13,7 +13,7 @@ import celery
 from bench.baseline.record import task_record
 from bench.baseline.store import PICTURES, REDIS_URL, store
 from easel.engines import encoding
-from easel.engines.blank import Blank
+from easel.engines.blank.engine import Blank
 from easel.engines.engine import Drawing
 
 app = celery.Celery("baseline", broker=REDIS_URL)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from easel.engines.blank import Blank
+from easel.engines.blank.engine import Blank
 from easel.engines.engine import Drawing, Engine
 
 
@@ -77,7 +77,7 @@ def test_each_step_takes_the_time_asked_for() -> None:
 
 
 def test_importing_the_blank_engine_does_not_import_torch() -> None:
-    code = "import sys, easel.engines.blank; sys.exit('torch' in sys.modules)"
+    code = "import sys, easel.engines.blank.engine; sys.exit('torch' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": ":".join(sys.path)}).returncode
         == 0

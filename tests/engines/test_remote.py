@@ -12,8 +12,7 @@ from structlog.testing import capture_logs
 
 from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, EngineUnusable, Pixels
-from easel.engines.remote.engine import ImageServer as Address
-from easel.engines.remote.engine import Remote
+from easel.engines.remote.engine import Remote, RemoteServer
 from tests.support import image_server
 from tests.support.image_server import ImageServer, draws, gives, hangs, picture, says
 from tests.support.running_service import eventually, free_port
@@ -40,7 +39,7 @@ def server(running: ImageServer) -> ImageServer:
 
 def remote(url: str, **changes: Any) -> Engine:
     address = {"model": MODEL, "api_key": KEY, "timeout_s": 20.0, "draws_at_once": 4, "steps": 9, **changes}
-    return Remote(Address(url=url, **address))
+    return Remote(RemoteServer(url=url, **address))
 
 
 def drawing(prompt: str = "a heron", seed: int = 7, width_px: int = 500, height_px: int = 376) -> Drawing:
@@ -208,7 +207,7 @@ def test_a_url_that_can_never_work_is_refused(url: str) -> None:
 
 
 def test_nothing_secret_shows_in_what_the_engine_looks_like(server: ImageServer) -> None:
-    address = Address(server.url, MODEL, KEY, 20.0, 4, 9)
+    address = RemoteServer(server.url, MODEL, KEY, 20.0, 4, 9)
     engine = Remote(address)
     assert KEY not in f"{address} {address!r} {engine} {engine!r}"
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from easel.domain.moderation.decision import Category, Finding, Layer, LayerFailed, Level
-from easel.outside.judges.plugins import PLACES, Plugin, PluginUnusable, load
+from easel.outside.judges.plugins import PLACES, Plugin, PluginUnusable, load_plugins
 from tests.support.running_service import environment, eventually
 
 PROMPT: Final = "a heron in the reeds at dawn"
@@ -83,7 +83,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def one(name: str) -> Plugin:
-    (plugin,) = load([name])
+    (plugin,) = load_plugins([name])
     return plugin
 
 
@@ -131,12 +131,12 @@ def test_a_picture_is_judged_with_its_prompt_and_the_packages_version_stands_in(
 
 @pytest.mark.usefixtures("installed")
 def test_plugins_are_loaded_in_the_order_of_their_names_and_each_once() -> None:
-    plugins = load(["redness", "both", "redness"])
+    plugins = load_plugins(["redness", "both", "redness"])
     assert [(plugin.name, plugin.judges_prompts, plugin.judges_pictures) for plugin in plugins] == [
         ("redness", False, True),
         ("both", True, True),
     ]
-    assert load([]) == []
+    assert load_plugins([]) == []
 
 
 @pytest.mark.usefixtures("installed")
@@ -153,7 +153,7 @@ def test_plugins_are_loaded_in_the_order_of_their_names_and_each_once() -> None:
 )
 def test_what_is_no_plugin_is_refused_with_a_sentence(name: str, words: str) -> None:
     with pytest.raises(PluginUnusable) as refused:
-        load(["words", name])
+        load_plugins(["words", name])
     assert words in str(refused.value)
 
 
@@ -161,7 +161,7 @@ def test_what_is_no_plugin_is_refused_with_a_sentence(name: str, words: str) -> 
 def test_a_name_that_two_packages_offer_is_refused(tmp_path: Path) -> None:
     install(tmp_path, "others_judges", {"words": "Words"})
     with pytest.raises(PluginUnusable, match="2 packages offer a moderation plug-in words"):
-        load(["words"])
+        load_plugins(["words"])
 
 
 @pytest.mark.usefixtures("installed")
@@ -194,7 +194,7 @@ def test_more_judgements_than_threads_wait_for_each_other() -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_late_plugin_is_a_failure_and_one_that_hangs_everywhere_fails_at_once_until_it_recovers() -> None:
     async def use() -> None:
-        plugin, other = load(["words", "both"])
+        plugin, other = load_plugins(["words", "both"])
         before = threading.active_count()
         began_s = time.monotonic()
         calls = [plugin.judge_prompt("hang", Level.BASIC) for _ in range(PLACES + 3)]
@@ -239,7 +239,7 @@ def test_a_hanging_plugin_does_not_keep_its_process_alive(tmp_path: Path) -> Non
 import asyncio
 from easel.domain.moderation.decision import LayerFailed, Level
 from easel.outside.judges.plugins import load
-(plugin,) = load(["words"])
+(plugin,) = load_plugins(["words"])
 try:
     asyncio.run(plugin.judge_prompt("hang", Level.BASIC))
 except LayerFailed as failed:

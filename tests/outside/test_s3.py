@@ -9,8 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from easel.assembly.installation import kept_secret, link_keys
+from easel.assembly.installation import link_keys
 from easel.domain import link
+from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.pictures.storage import PICTURE_BYTES_MAX, PictureGone, Pictures, StorageFailed
 from tests.outside.test_pictures import Bucket, serving
 from tests.support.data_folders import prepared_folder
@@ -198,7 +199,7 @@ def test_an_expired_link_into_the_bucket_is_gone_and_a_read_gives_a_fresh_one(
             (task["id"],),
         ).fetchone()
     assert row is not None
-    keys = link_keys(kept_secret(service.data_dir))
+    keys = link_keys(ensure_secret(service.data_dir))
     assert client.get(link.path(picture_name(task), int(row[0]), keys)).status_code == 410
     assert client.get(read_task(client, task["id"])["results"][0]).status_code == 200
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from easel.assembly.configuration import read_settings
 from easel.settings import settings
 from easel.settings import types as setting_types
 from easel.settings.settings import Settings, SettingsWrong
@@ -57,7 +58,7 @@ WRONG: Final = {
 
 
 def read(**environ: str) -> Settings:
-    return settings.read({**DATA, **{f"EASEL_{name}": value for name, value in environ.items()}})
+    return read_settings({**DATA, **{f"EASEL_{name}": value for name, value in environ.items()}})
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
@@ -255,5 +256,5 @@ def test_the_built_in_model_draws_unless_another_engine_is_named() -> None:
 
 @pytest.mark.parametrize("engine", [{}, {"ENGINE": "blank"}, {"ENGINE": "remote", "REMOTE_URL": "http://10.0.0.1"}])
 def test_weights_are_not_ignored_for_want_of_their_engine(engine: dict[str, str]) -> None:
-    with pytest.raises(SettingsWrong, match=r"^EASEL_MODEL .* EASEL_ENGINE=zimage as well\.$"):
+    with pytest.raises(SettingsWrong, match=r"^EASEL_MODEL .* EASEL_ENGINE=zimage as well, or unset it\.$"):
         read(MODEL="/models/Z-Image-Turbo", **engine)

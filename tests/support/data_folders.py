@@ -21,8 +21,8 @@ from typing import Final
 
 import psycopg
 
-from easel.assembly.installation import keep_secret
 from easel.domain.secret import Secret
+from easel.outside.data_folder.secret_file import write_secret
 from easel.outside.postgres import private_postgres, server
 from easel.store import ownership, schema
 
@@ -51,7 +51,7 @@ def prepared_folder() -> Iterator[Path]:
 
 def prepare(folder: Path) -> None:
     """Put a secret and an empty, up-to-date database into an empty folder."""
-    keep_secret(folder, secrets.token_hex(32))
+    write_secret(folder, secrets.token_hex(32))
     parts = [part for part in (_template() / name for name in _PARTS) if part.exists()]
     subprocess.run(["cp", "-a", *parts, folder], check=True)
 

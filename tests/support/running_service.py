@@ -26,9 +26,10 @@ from psycopg.rows import TupleRow
 
 from easel.actions import api_keys
 from easel.actions.api_keys import KeyOrder
-from easel.assembly.installation import kept_secret, pepper
+from easel.assembly.installation import pepper
 from easel.domain.credits import parse_credits
 from easel.domain.secret import Secret
+from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.postgres import private_postgres
 from easel.store import schema
 from easel.store.database import Database
@@ -154,7 +155,7 @@ class Service:
         """A key of an account: made by the command line where there are options, and otherwise as that makes it, without the
         second that its start takes."""
         if not options and not {"EASEL_DATABASE_URL", "EASEL_SECRET"} & self.environment.keys():
-            secret = kept_secret(self.data_dir)
+            secret = ensure_secret(self.data_dir)
             with private_postgres.attach(self.data_dir) as server:
                 return asyncio.run(_issued(server.url, secret, account, credits))
         made = self.cli("keys", "create", "--account", account, "--credits", credits, "--json", *options)

@@ -14,8 +14,8 @@ from typing import BinaryIO, Final
 
 from easel.domain.picture import object_name
 from easel.domain.secret import Secret
-from easel.outside.backup.file import BackupUnusable, BackupWriter, Manifest
-from easel.outside.backup.output import Output
+from easel.outside.backup.archive import BackupUnusable, BackupWriter, Manifest
+from easel.outside.backup.backup_file import Output
 from easel.outside.backup.seal import SealKey
 from easel.outside.pictures.storage import PictureGone, Pictures
 from easel.outside.postgres import dump as postgres_dump

@@ -14,8 +14,7 @@ from tempfile import TemporaryFile
 from easel.actions import audit_log
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.domain.secret import Secret
-from easel.outside.backup import seal as backup_seal
-from easel.outside.backup.file import BackupReader, BackupUnusable, Ending, Manifest
+from easel.outside.backup.archive import BackupReader, BackupUnusable, Ending, Manifest
 from easel.outside.backup.seal import SealKey
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import dump as postgres_dump
@@ -78,9 +77,9 @@ def seal_key(manifest: Manifest, proofs: Proofs) -> SealKey:
                 "if you know where it comes from, restore it with --unverified."
             )
         case "secret" if proofs.secret is not None:
-            return backup_seal.of_secret(proofs.secret)
+            return SealKey.from_secret(proofs.secret)
         case "passphrase" if proofs.passphrase is not None and manifest.salt is not None:
-            return backup_seal.of_passphrase(proofs.passphrase, bytes.fromhex(manifest.salt))
+            return SealKey.from_passphrase(proofs.passphrase, bytes.fromhex(manifest.salt))
         case "secret":
             how = "name a file with the secret of its installation with --secret-file, or set EASEL_SECRET to it"
         case _:

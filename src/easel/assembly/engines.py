@@ -1,98 +1,184 @@
-"""The engine that the settings name, and the devices that it draws on.
+"""The table of engines: what each is called, how it is made from the settings, and what `easel doctor` says about it.
 
-Engines are imported by name, inside a function, so that neither the web process nor the command line loads PyTorch or
-onnxruntime.
+A new engine is a folder in `engines/`, its own settings, and one entry here. An engine's modules are imported inside
+the functions that need them, so that neither the web process nor the command line loads PyTorch or onnxruntime.
 """
 
 import os
-import subprocess
-import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from easel.engines.engine import Engine, EngineUnusable
+from easel.engines.engine import Engine, EngineUnusable, Observation
 from easel.runtime import process_environment
-from easel.settings.settings import Settings
+from easel.settings import settings
+from easel.settings.settings import Settings, SettingsWrong
 
 if TYPE_CHECKING:
     from easel.engines.remote.engine import Remote
-    from easel.engines.zimage.engine import ZImage
-
-LIST_DEVICES_TIMEOUT_S: Final = 120
 
 
-def engine(settings: Settings) -> Engine:
+def _one_worker(config: Settings) -> list[str]:
+    return [config.device]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """One engine. Setting names are those of the fields of Settings, such as `remote_url`."""
+
+    description: str
+    """What it draws, in a few words that follow its name in help and documents."""
+    make: Callable[[Settings], Engine]
+    """Creates the engine, not yet loaded. Raises EngineUnusable where it is not installed."""
+    look: Callable[[Settings], Iterator[Observation]]
+    """What an operator should know about it, found out without loading large weights. Raises EngineUnusable."""
+    devices: Callable[[Settings], list[str]] = _one_worker
+    """The devices that `easel serve` starts a worker on, one each. Raises EngineUnusable."""
+    required: Mapping[str, str] = field(default_factory=dict)
+    """Settings that it cannot do without, each with a description for the error."""
+    only_here: tuple[str, ...] = ()
+    """Settings that are refused with any other engine, because ignoring them would hide a mistake."""
+
+
+def engine(config: Settings) -> Engine:
     """The engine that the settings name, not yet loaded. Raises EngineUnusable where it is not installed."""
-    if settings.engine == "blank":
-        from easel.engines.blank import Blank
-
-        return Blank(step_s=settings.blank_step_s)
-    if settings.engine == "remote":
-        return remote(settings)
-    if settings.engine == "nano":
-        from easel.engines.nano.engine import Nano
-
-        return Nano(threads=nano_threads(settings))
-    return zimage(settings)
+    return ENGINES[config.engine].make(config)
 
 
-def zimage(settings: Settings) -> "ZImage":
-    """The model in this process, not yet loaded. Raises EngineUnusable."""
-    process_environment.keep_compiled(settings.compiled_folder)
+def devices(config: Settings) -> list[str]:
+    """The devices that `easel serve` starts a worker on, one each. Raises EngineUnusable."""
+    return ENGINES[config.engine].devices(config)
+
+
+def look(config: Settings) -> Iterator[Observation]:
+    """What an operator should know about the engine; a failure is the last observation."""
+    try:
+        yield from ENGINES[config.engine].look(config)
+    except EngineUnusable as error:
+        yield Observation(f"{config.engine}: {error}", is_usable=False)
+
+
+def check(config: Settings) -> None:
+    """Check the engine's name and the settings that belong to engines. Raises SettingsWrong."""
+    if config.engine not in ENGINES:
+        raise SettingsWrong(f"EASEL_ENGINE must be one of {', '.join(sorted(ENGINES))}.")
+    for name, what in ENGINES[config.engine].required.items():
+        if getattr(config, name) is None:
+            raise SettingsWrong(f"{settings.variable(name)} is required with EASEL_ENGINE={config.engine}: {what}.")
+    for owner, entry in ENGINES.items():
+        for name in entry.only_here:
+            if owner != config.engine and getattr(config, name) != settings.default(name):
+                raise SettingsWrong(
+                    f"{settings.variable(name)} is for the {owner} engine: set EASEL_ENGINE={owner} as well, "
+                    "or unset it."
+                )
+
+
+def nano_threads(config: Settings) -> int:
+    """Each worker's share of this machine's cores; 0, which means all of them, where EASEL_WORKERS is not set."""
+    return max(1, (os.cpu_count() or 1) // config.workers) if config.workers else 0
+
+
+def _nano(config: Settings) -> Engine:
+    from easel.engines.nano.engine import Nano
+
+    return Nano(threads=nano_threads(config))
+
+
+def _look_at_nano(config: Settings) -> Iterator[Observation]:
+    _nano(config).load()  # it is small
+    yield Observation("nano: the small built-in model; EASEL_ENGINE=zimage draws with Z-Image-Turbo")
+
+
+def _zimage(config: Settings) -> Engine:
+    process_environment.keep_compiled(config.compiled_folder)
     from easel.engines.zimage.engine import ZImage
     from easel.engines.zimage.lora import Lora
 
-    lora = settings.lora_file_and_scale
+    lora = config.lora_file_and_scale
     return ZImage(
-        settings.model,
-        settings.device,
-        gpu_memory=settings.gpu_memory,
+        config.model,
+        config.device,
+        gpu_memory=config.gpu_memory,
         lora=None if lora is None else Lora(*lora),
     )
 
 
-def nano_threads(settings: Settings) -> int:
-    """The cores' share of each worker of this machine; 0, where the settings leave the workers open, takes them all."""
-    return max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers else 0
+def _zimage_devices(config: Settings) -> list[str]:
+    from easel.engines.zimage.device_list import list_devices
+
+    return list_devices() if config.device == "auto" else [config.device]
 
 
-def remote(settings: Settings) -> "Remote":
-    """The engine that asks an image server, not yet loaded. Raises EngineUnusable."""
-    from easel.engines.remote.engine import ImageServer, Remote
+def _look_at_zimage(config: Settings) -> Iterator[Observation]:
+    from easel.engines.zimage.look import look_at_files
 
-    assert settings.remote_url is not None, "the settings are refused without it"
+    yield from look_at_files(config.model, config.lora_file_and_scale)
+    try:
+        yield Observation(", ".join(_zimage_devices(config)), subject="device")
+    except EngineUnusable as error:
+        yield Observation(str(error), is_usable=False, subject="device")
+
+
+def _remote(config: Settings) -> "Remote":
+    from easel.engines.remote.engine import Remote, RemoteServer
+
+    assert config.remote_url is not None, "`check` refuses settings without it"
     return Remote(
-        ImageServer(
-            url=settings.remote_url,
-            model=settings.remote_model,
-            api_key=settings.remote_api_key,
-            timeout_s=settings.remote_timeout_s,
-            draws_at_once=settings.remote_draws_at_once,
-            steps=settings.remote_steps,
+        RemoteServer(
+            url=config.remote_url,
+            model=config.remote_model,
+            api_key=config.remote_api_key,
+            timeout_s=config.remote_timeout_s,
+            draws_at_once=config.remote_draws_at_once,
+            steps=config.remote_steps,
         )
     )
 
 
-def devices(settings: Settings) -> list[str]:
-    """The devices to put one worker on each; one for an engine to which it does not matter. Raises EngineUnusable.
+def _look_at_remote(config: Settings) -> Iterator[Observation]:
+    found = _remote(config).look()
+    yield Observation(f"remote: {found.words}", is_usable=found.state != "bad")
 
-    PyTorch is asked in a process of its own, so that this one stays small and keeps its hands off the GPU.
-    """
-    if settings.engine != "zimage" or settings.device != "auto":
-        return [settings.device]
-    code = "import msgspec, sys\nfrom easel.engines.zimage.devices import devices\n"
-    code += "sys.stdout.buffer.write(msgspec.json.encode(devices()))"
-    try:
-        asked = subprocess.run(  # noqa: S603 - our own interpreter, our own code
-            [sys.executable, "-c", code], capture_output=True, timeout=LIST_DEVICES_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise EngineUnusable(
-            f"PyTorch did not list its devices within {LIST_DEVICES_TIMEOUT_S} seconds: name one in EASEL_DEVICE."
-        ) from None
-    if asked.returncode != 0:
-        lines = asked.stderr.decode(errors="replace").strip().splitlines()
-        reason = lines[-1].rpartition("EngineUnusable: ")[2] if lines else "PyTorch failed."
-        raise EngineUnusable(reason)
-    return msgspec.json.decode(asked.stdout, type=list[str])
+
+def _blank(config: Settings) -> Engine:
+    from easel.engines.blank.engine import Blank
+
+    return Blank(step_s=config.blank_step_s)
+
+
+def _look_at_blank(_config: Settings) -> Iterator[Observation]:
+    yield Observation("blank: draws plain colour, for benchmarks and tests")
+
+
+ENGINES: Final[dict[str, EngineEntry]] = {
+    "nano": EngineEntry(
+        description="the small built-in model, on any CPU",
+        make=_nano,
+        look=_look_at_nano,
+    ),
+    "zimage": EngineEntry(
+        description="Z-Image-Turbo, on CUDA, MPS or a CPU",
+        make=_zimage,
+        look=_look_at_zimage,
+        devices=_zimage_devices,
+        only_here=("model", "lora"),
+    ),
+    "remote": EngineEntry(
+        description="an image server with OpenAI's API",
+        make=_remote,
+        look=_look_at_remote,
+        required={"remote_url": "the address of an image server, such as http://127.0.0.1:30000"},
+    ),
+    "blank": EngineEntry(
+        description="plain colour, for benchmarks and tests",
+        make=_blank,
+        look=_look_at_blank,
+    ),
+}
+"""Every engine by the name that EASEL_ENGINE selects it with."""
+
+
+def choices() -> str:
+    """The engines and their descriptions in one line, for help and documents."""
+    return "; ".join(f"`{name}`: {entry.description}" for name, entry in ENGINES.items())

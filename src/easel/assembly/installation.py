@@ -8,9 +8,8 @@ from easel.domain import link
 from easel.domain.link import LinkKeys
 from easel.domain.secret import Secret
 from easel.outside import open_files
-from easel.outside.data_folder import folder as data_folder
-from easel.outside.data_folder.secret_file import keep_secret as keep_secret
-from easel.outside.data_folder.secret_file import kept_secret as kept_secret
+from easel.outside.data_folder.folder import make_data_folder, require_database
+from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.postgres import private_postgres
 from easel.outside.postgres.private_postgres import PrivatePostgres
 from easel.runtime import process_environment
@@ -46,10 +45,10 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
         yield Installation(settings.database_url, settings.secret, None)
         return
     if creates:
-        data_folder.make(settings.data_dir)
+        make_data_folder(settings.data_dir)
     else:
-        data_folder.require_database(settings.data_dir)
-    secret = settings.secret or kept_secret(settings.data_dir)
+        require_database(settings.data_dir)
+    secret = settings.secret or ensure_secret(settings.data_dir)
     process_environment.forget_libpq_variables()
     with private_postgres.attach(settings.data_dir, settings.postgres_bin, settings.postgres_user) as private:
         ownership.hand_over(private.url, private_postgres.ROLE)

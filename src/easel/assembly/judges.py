@@ -2,9 +2,10 @@
 
 from easel.domain.secret import Secret
 from easel.live.judge import Judge, JudgeSettings
-from easel.outside.judges import plugins, rulebook
+from easel.outside.judges import rulebook
 from easel.outside.judges.classifier.classifier import PictureClassifier
 from easel.outside.judges.endpoint import ModerationEndpoint
+from easel.outside.judges.plugins import load_plugins
 from easel.settings.settings import Settings
 
 
@@ -15,7 +16,7 @@ def judge_of(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Ju
     """
     return Judge(
         rulebook.load,
-        plugins.load(settings.moderation_plugin_list),
+        load_plugins(settings.moderation_plugin_list),
         endpoint(settings),
         classifier(settings) if judges_pictures else None,
         JudgeSettings(

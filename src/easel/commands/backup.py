@@ -20,14 +20,13 @@ from easel.commands.terminal.backup_options import (
     private_settings,
     summary,
 )
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
-from easel.outside.backup import output as backup_output
-from easel.outside.backup import seal as backup_seal
-from easel.outside.backup.file import BackupUnusable
-from easel.outside.backup.output import Output
+from easel.outside.backup import backup_file
+from easel.outside.backup.archive import BackupUnusable
+from easel.outside.backup.backup_file import Output
 from easel.outside.backup.seal import SealKey
-from easel.outside.data_folder import folder as data_folder
+from easel.outside.data_folder.folder import require_database
 from easel.runtime import standard_streams
 from easel.settings.settings import Settings
 
@@ -42,16 +41,12 @@ def backup(file: Path, passphrase_file: Path | None, data_dir: Path | None) -> N
     Whoever has FILE has the installation's secret, so only its owner may read it. `-` is standard output, for a
     program that encrypts. FILE is sealed, with the secret or with a passphrase; restoring it asks for the same.
     """
-    with told_plainly():
+    with explain_failures():
         read = private_settings(data_dir)
         sealed_with = passphrase(passphrase_file)
-        data_folder.require_database(read.data_dir)
+        require_database(read.data_dir)
         with _output(file) as output, installation(read, creates=False) as installed:
-            key = (
-                backup_seal.of_secret(installed.secret)
-                if sealed_with is None
-                else backup_seal.of_passphrase(sealed_with)
-            )
+            key = SealKey.from_secret(installed.secret) if sealed_with is None else SealKey.from_passphrase(sealed_with)
             made = asyncio.run(_back_up(read, installed, output, key, _beside(file)))
     click.echo(summary(made.manifest, made.pictures, made.pictures_gone), err=True)
     if not made.manifest.has_pictures:
@@ -82,7 +77,7 @@ async def _back_up(
 def _output(file: Path) -> contextlib.AbstractContextManager[Output]:
     if file == STANDARD_STREAM and standard_streams.was_closed(standard_streams.OUTPUT):
         raise BackupUnusable("Standard output is closed: name a file, or send it to a program.")
-    return backup_output.streamed(sys.stdout.buffer) if file == STANDARD_STREAM else backup_output.written(file)
+    return backup_file.streamed(sys.stdout.buffer) if file == STANDARD_STREAM else backup_file.created(file)
 
 
 def _beside(file: Path) -> Path | None:

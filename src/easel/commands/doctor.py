@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from easel.assembly.engines import devices, engine, remote
+from easel.assembly import engines
+from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.judges import classifier, endpoint
 from easel.assembly.storage import picture_store
@@ -18,19 +18,16 @@ from easel.commands.startup import start_warnings
 from easel.commands.terminal.options import data_dir_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation.decision import LayerFailed
-from easel.engines.engine import EngineUnusable
-from easel.outside.data_folder import fault as data_folder_fault
-from easel.outside.data_folder import folder as data_folder
 from easel.outside.data_folder import secret_file
+from easel.outside.data_folder.access import access_problem
+from easel.outside.data_folder.folder import is_empty
 from easel.outside.data_folder.secret_file import SecretUnusable
-from easel.outside.judges import plugins as moderation_plugins
 from easel.outside.judges import rulebook
 from easel.outside.judges.classifier.folder import ClassifierUnusable
 from easel.outside.judges.endpoint import EndpointUnusable
-from easel.outside.judges.plugins import PluginUnusable
+from easel.outside.judges.plugins import PluginUnusable, load_plugins
 from easel.outside.pictures.storage import StorageFailed
-from easel.runtime import distribution, logs
-from easel.settings import settings
+from easel.runtime import logs
 from easel.settings.settings import Settings, SettingsWrong
 from easel.store import queue, schema
 from easel.store.schema import SecretMismatch
@@ -64,7 +61,7 @@ def doctor(data_dir: Path | None) -> None:
 
 def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     try:
-        read = settings.read(data_dir=data_dir)
+        read = read_settings(data_dir=data_dir)
     except SettingsWrong as error:
         yield Diagnosis("settings", is_well=False, words=str(error))
         return
@@ -72,7 +69,7 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     yield Diagnosis("settings", is_well=True, words=f"data in {read.data_dir}, links at {_links_at(read)}")
     for sentence in start_warnings.of_environment():
         yield Diagnosis("settings", is_well=False, words=sentence)
-    fault = data_folder_fault.fault(read.data_dir)
+    fault = access_problem(read.data_dir)
     if fault is None or read.database_url is not None:
         yield from _secret_and_database(read)
     else:
@@ -100,7 +97,7 @@ def _secret(read: Settings) -> Diagnosis:
         return Diagnosis("secret", is_well=False, words="EASEL_SECRET is required with EASEL_DATABASE_URL")
     where = secret_file.secret_file(read.data_dir)
     try:
-        is_there = secret_file.found_secret(read.data_dir) is not None
+        is_there = secret_file.find_secret(read.data_dir) is not None
     except EaselError as error:
         return Diagnosis("secret", is_well=False, words=str(error))
     if not is_there:
@@ -116,7 +113,7 @@ def _database(read: Settings) -> Iterator[Diagnosis]:
         words = f"not started yet: there is no {read.data_dir}; `easel serve` makes it"
         yield Diagnosis("database", is_well=True, words=words)
         return
-    if read.database_url is None and data_folder.is_blank(read.data_dir):
+    if read.database_url is None and is_empty(read.data_dir):
         yield Diagnosis("database", is_well=True, words=f"none yet in {read.data_dir}; the first start makes it")
         return
     try:
@@ -129,7 +126,7 @@ def _database(read: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("secret", is_well=False, words=str(error))
         yield Diagnosis("database", is_well=True, words=f"{kind}, reachable")
         return
-    except (SettingsWrong, EaselError) as error:
+    except EaselError as error:
         yield Diagnosis("database", is_well=False, words=f"{kind}: {error}")
         return
     yield Diagnosis("database", is_well=True, words=f"{kind}, reachable, its schema is this version's")
@@ -171,46 +168,8 @@ def _look_at_storage(read: Settings) -> Diagnosis:
 
 
 def _engine(read: Settings) -> Iterator[Diagnosis]:
-    if read.engine == "blank":
-        yield Diagnosis("engine", is_well=True, words="blank: draws plain colour, for benchmarks and tests")
-        return
-    if read.engine == "remote":
-        yield _remote(read)
-        return
-    if read.engine == "nano":
-        yield _nano(read)
-        return
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("diffusers") is None:
-        words = f"zimage needs PyTorch and diffusers, which are not installed: {distribution.install_extra('gpu')}"
-        yield Diagnosis("engine", is_well=False, words=words)
-        return
-    yield _weights(read)
-    lora = read.lora_file_and_scale
-    if lora is not None:
-        file, scale = lora
-        words = f"LoRA {file}, {scale:g} of it" if file.is_file() else f"there is no file {file} (EASEL_LORA)"
-        yield Diagnosis("engine", is_well=file.is_file(), words=words)
-    try:
-        yield Diagnosis("device", is_well=True, words=", ".join(devices(read)))
-    except EngineUnusable as error:
-        yield Diagnosis("device", is_well=False, words=str(error))
-
-
-def _nano(read: Settings) -> Diagnosis:
-    try:
-        engine(read).load()
-    except EngineUnusable as error:
-        return Diagnosis("engine", is_well=False, words=f"nano: {error}")
-    words = "nano: the small built-in model; EASEL_ENGINE=zimage draws with Z-Image-Turbo"
-    return Diagnosis("engine", is_well=True, words=words)
-
-
-def _remote(read: Settings) -> Diagnosis:
-    try:
-        look = remote(read).look()
-    except EngineUnusable as error:
-        return Diagnosis("engine", is_well=False, words=f"remote: {error}")
-    return Diagnosis("engine", is_well=look.state != "bad", words=f"remote: {look.words}")
+    for observation in engines.look(read):
+        yield Diagnosis(observation.subject, observation.is_usable, observation.words)
 
 
 def _moderation(read: Settings) -> Iterator[Diagnosis]:
@@ -219,7 +178,7 @@ def _moderation(read: Settings) -> Iterator[Diagnosis]:
     words = f"Easel's own rules, version {rules.version}, for {', '.join(rulebook.languages())}"
     yield Diagnosis("moderation", is_well=True, words=words)
     try:
-        for plugin in moderation_plugins.load(read.moderation_plugin_list):
+        for plugin in load_plugins(read.moderation_plugin_list):
             judged = " and ".join(
                 what
                 for what, is_judged in (("prompts", plugin.judges_prompts), ("pictures", plugin.judges_pictures))
@@ -249,13 +208,3 @@ async def _look_at_endpoint(read: Settings) -> Diagnosis:
     except (EndpointUnusable, LayerFailed) as error:
         return Diagnosis("moderation", is_well=False, words=str(error))
     return Diagnosis("moderation", is_well=True, words=words)
-
-
-def _weights(read: Settings) -> Diagnosis:
-    if Path(read.model).is_dir():
-        return Diagnosis("engine", is_well=True, words=f"zimage with the weights in {read.model}")
-    if Path(read.model).is_absolute():
-        return Diagnosis("engine", is_well=False, words=f"zimage: there is no folder {read.model} (EASEL_MODEL)")
-    return Diagnosis(
-        "engine", is_well=True, words=f"zimage with {read.model} from the hub, 32.8 GB to fetch at first use"
-    )

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from easel.client.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.option_types import Seconds
 from easel.commands.terminal.output_file import free_name, is_taken, try_out, write
 from easel.domain.order import MODELS
@@ -57,7 +57,7 @@ def generate(
     Ctrl-C cancels the drawing; nothing is charged.
     """
     _check_output(output, force=force)
-    with told_plainly():
+    with explain_failures():
         read = settings.read_client(url=url, api_key=key)
     api_key = _api_key(read.api_key)
     order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": _format(output or DEFAULT_OUTPUT)}

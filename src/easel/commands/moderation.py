@@ -8,9 +8,10 @@ from typing import Final
 import click
 import msgspec
 
+from easel.assembly.configuration import read_settings
 from easel.assembly.judges import digest_key
 from easel.commands.terminal.database_session import with_installation
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.errors import EaselError
@@ -19,10 +20,8 @@ from easel.domain.moderation.languages import Spoken
 from easel.domain.moderation.rules import LITTLE_ELSE, Judgement, Rule
 from easel.domain.order import PROMPT_CODE_POINTS_MAX, is_storable
 from easel.live.judge import prompt_digest
-from easel.outside.judges import plugins as moderation_plugins
 from easel.outside.judges import rulebook
-from easel.outside.judges.plugins import Plugin
-from easel.settings import settings
+from easel.outside.judges.plugins import Plugin, load_plugins
 from easel.store import moderation_log
 from easel.store.database import Database
 from easel.store.moderation_log import Count, ListedDecision, Search
@@ -117,8 +116,8 @@ def explain(prompt: str) -> None:
     Nothing is written down, and the moderation server, if one is configured, is not asked.
     """
     text = _text(prompt)
-    with told_plainly():
-        plugins = moderation_plugins.load(settings.read().moderation_plugin_list)
+    with explain_failures():
+        plugins = load_plugins(read_settings().moderation_plugin_list)
     rules = rulebook.load()
     click.echo(f"languages: {_languages(rules.judge(text, Level.BASIC).languages)}")
     for level in Level:

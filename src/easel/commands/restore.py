@@ -12,7 +12,7 @@ import msgspec
 import easel
 from easel.actions import restore
 from easel.actions.restore import Proofs, Target
-from easel.assembly.installation import Installation, database_of, installation, keep_secret
+from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.storage import picture_store
 from easel.commands.terminal.backup_options import (
     STANDARD_STREAM,
@@ -23,12 +23,13 @@ from easel.commands.terminal.backup_options import (
     summary,
     text_in_file,
 )
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
-from easel.outside.backup import output as backup_output
-from easel.outside.backup.file import BackupReader, Ending, Manifest
-from easel.outside.data_folder import folder as data_folder
+from easel.outside.backup import backup_file
+from easel.outside.backup.archive import BackupReader, Ending, Manifest
+from easel.outside.data_folder.folder import install_into
+from easel.outside.data_folder.secret_file import write_secret
 from easel.settings.settings import Settings, SettingsWrong
 
 
@@ -46,7 +47,7 @@ def restore_command(
     FILE's seal is checked first, with the secret of its installation (--secret-file, or EASEL_SECRET) or the passphrase
     that it was sealed with. The secret in FILE itself would prove nothing.
     """
-    with told_plainly():
+    with explain_failures():
         read = private_settings(data_dir)
         proofs = Proofs(_secret(secret_file) or read.secret, passphrase(passphrase_file))
         with _input(file) as source:
@@ -57,7 +58,7 @@ def restore_command(
             secret = reader.secret() if manifest.has_secret else None
             if manifest.sealed_with is not None:
                 reader.seal(key)
-            with data_folder.prepared(read.data_dir, read.postgres_bin, read.postgres_user) as aside:
+            with install_into(read.data_dir, read.postgres_bin, read.postgres_user) as aside:
                 ending = _fill(msgspec.structs.replace(read, data_dir=aside), reader, manifest, secret)
     click.echo(summary(manifest, ending.pictures, ending.pictures_gone))
     if not manifest.has_pictures:
@@ -68,7 +69,7 @@ def restore_command(
 def _fill(inside: Settings, reader: BackupReader, manifest: Manifest, secret: str | None) -> Ending:
     """Fill the installation that the settings describe."""
     if secret is not None:
-        keep_secret(inside.data_dir, secret)
+        write_secret(inside.data_dir, secret)
     with installation(inside) as installed:
         return asyncio.run(_restore(inside, installed, reader, manifest))
 
@@ -99,4 +100,4 @@ def _secret(file: Path | None) -> Secret | None:
 
 
 def _input(file: Path) -> contextlib.AbstractContextManager[BinaryIO]:
-    return contextlib.nullcontext(sys.stdin.buffer) if file == STANDARD_STREAM else backup_output.opened(file)
+    return contextlib.nullcontext(sys.stdin.buffer) if file == STANDARD_STREAM else backup_file.opened(file)

@@ -10,15 +10,14 @@ import click
 import msgspec
 
 from easel.actions.adopt_secret import adopt_secret
+from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
-from easel.outside.data_folder import folder as data_folder
 from easel.outside.data_folder import secret_file, service_lock
-from easel.outside.data_folder.folder import DataFolderUnusable
+from easel.outside.data_folder.folder import DataFolderUnusable, require_database
 from easel.outside.postgres import private_postgres
 from easel.runtime import logs
-from easel.settings import settings
 from easel.settings.settings import Settings
 from easel.store import schema
 
@@ -38,8 +37,8 @@ def reset(data_dir: Path | None, *, is_sure: bool) -> None:
     secrets. Accounts, credits, tasks and pictures stay. With EASEL_SECRET or EASEL_SECRET_FILE that secret becomes the
     installation's, and otherwise a new one is made in the data folder. Easel must not run meanwhile.
     """
-    with told_plainly():
-        read = settings.read(data_dir=data_dir)
+    with explain_failures():
+        read = read_settings(data_dir=data_dir)
         logs.configure("command", read.log_format, "warning")
         with _stopped(read):
             if read.database_url is not None:
@@ -62,7 +61,7 @@ def reset(data_dir: Path | None, *, is_sure: bool) -> None:
 def _stopped(read: Settings) -> Iterator[None]:
     """Keep a service from starting meanwhile. Raises AlreadyRunning, DataFolderUnusable."""
     if read.database_url is None:
-        data_folder.require_database(read.data_dir)
+        require_database(read.data_dir)
         if private_postgres.is_in_use(read.data_dir):
             raise DataFolderUnusable(f"Easel runs on {read.data_dir}: stop it first.")
     with service_lock.held(read.data_dir):

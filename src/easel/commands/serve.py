@@ -16,12 +16,13 @@ import easel
 from easel.actions import api_keys
 from easel.actions.api_keys import IssuedKey
 from easel.actions.audit_log import record_price
+from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, database_of, installation, pepper
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import take_in_orphans
 from easel.commands.startup.listening import listen, takes_ipv4
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.domain.credits import credits_shown
 from easel.outside.data_folder import service_lock
 from easel.outside.postgres import private_postgres
@@ -45,8 +46,8 @@ CONNECTIONS_OF_COMMANDS: Final = 10
 def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the whole service: web, workers and, unless EASEL_DATABASE_URL is set, the database."""
     take_in_orphans()
-    with told_plainly():
-        read = settings.read(host=host, port=port, data_dir=data_dir)
+    with explain_failures():
+        read = read_settings(host=host, port=port, data_dir=data_dir)
         logs.configure("serve", read.log_format, read.log_level)
         start_warnings.show(read)
         devices = _devices_of_workers(read)

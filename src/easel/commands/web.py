@@ -13,6 +13,7 @@ import click
 import uvicorn
 
 from easel.actions.audit_log import record_price
+from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation
 from easel.assembly.web import web_app
 from easel.commands.startup import start_warnings
@@ -20,11 +21,10 @@ from easel.commands.startup.first_process import take_in_orphans
 from easel.commands.startup.listening import listen
 from easel.commands.startup.supervision import say_ready, when_abandoned
 from easel.commands.startup.web_tuning import favour_the_loop, release_free_memory
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.outside import open_files
 from easel.runtime import logs
-from easel.settings import settings
 from easel.settings.settings import Settings
 from easel.store import schema
 from easel.supervisor import stop_signals
@@ -45,8 +45,8 @@ FILES_BESIDE_CONNECTIONS: Final = 1024
 def web(host: str | None, port: int | None, data_dir: Path | None, supervised_socket: int | None) -> None:
     """Run the web process alone."""
     take_in_orphans()
-    with told_plainly():
-        read = settings.read(host=host, port=port, data_dir=data_dir)
+    with explain_failures():
+        read = read_settings(host=host, port=port, data_dir=data_dir)
         logs.configure("web", read.log_format, read.log_level)
         if supervised_socket is None:
             start_warnings.show(read)

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 import uvloop
 
+from easel.assembly.configuration import read_settings
 from easel.assembly.installation import installation
 from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import take_in_orphans
 from easel.commands.startup.supervision import say_ready, when_abandoned
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.runtime import logs
-from easel.settings import settings
 from easel.store import schema
 from easel.supervisor import stop_signals
 
@@ -27,8 +27,8 @@ from easel.supervisor import stop_signals
 def worker(data_dir: Path | None, *, supervised: bool) -> None:
     """Run one worker process alone."""
     take_in_orphans()
-    with told_plainly():
-        read = settings.read(data_dir=data_dir)
+    with explain_failures():
+        read = read_settings(data_dir=data_dir)
         logs.configure("worker", read.log_format, read.log_level)
         if not supervised:
             start_warnings.show(read)

@@ -27,6 +27,10 @@ class EaselError(Exception):
     """Anything that Easel itself refuses or fails at."""
 
 
+class Unusable(EaselError):
+    """Easel cannot work as it is set up. The message is a sentence for the operator: what is wrong and what to do."""
+
+
 class Refusal(EaselError):
     """A request that is answered with an error. Subclasses set the status and the two wordings."""
 

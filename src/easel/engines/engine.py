@@ -6,8 +6,9 @@ promises to be safe for as many threads at once as it says in `draws_at_once`, a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
+from easel.domain.errors import Unusable
 from easel.domain.task import ErrorCode
 
 OnStep = Callable[[int, int], None]
@@ -78,7 +79,16 @@ class Engine(Protocol):
         """
 
 
-class EngineUnusable(Exception):
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One thing that an operator is told about an engine. `is_usable` is False where it prevents drawing."""
+
+    words: str
+    is_usable: bool = True
+    subject: Literal["engine", "device"] = "engine"
+
+
+class EngineUnusable(Unusable):
     """The engine cannot be loaded; the message tells the operator why and how to mend it."""
 
 

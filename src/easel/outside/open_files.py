@@ -3,13 +3,13 @@
 import resource
 from typing import Final
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 
 FILES_MIN: Final = 256
 """What one process of an installation must be able to open. PostgreSQL refuses to start with 48."""
 
 
-class TooFewFiles(EaselError):
+class TooFewFiles(Unusable):
     """This process may open too few files; the message is a sentence for the operator."""
 
 

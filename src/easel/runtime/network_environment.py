@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from easel.domain.callback import Network
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 
 _PROXY_SCHEMES: Final = ("http", "https")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-class NetworkUnusable(EaselError):
+class NetworkUnusable(Unusable):
     """A variable names a proxy or certificates that cannot be used; the message is a sentence that names it."""
 
 

@@ -32,7 +32,6 @@ DEFAULT_MODEL_ALIASES: Final = (
     "Tongyi-MAI/Z-Image-Turbo"
 )
 """The names that clients send when nobody can choose, and the name of the model's weights."""
-EngineName = Literal["nano", "zimage", "remote", "blank"]
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
 LINK_LIFETIME_H: Final = 24
@@ -68,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the links in answers, such as https://images.your-domain.com; by default the address a client used."""
     secret: Secret | None = None
     """The installation's secret, the same for all its processes; made in the data folder with the private database."""
-    engine: EngineName = "nano"
+    engine: str = "nano"
     """What draws: `nano` (the small built-in model, on any CPU), `zimage` (Z-Image-Turbo on CUDA, MPS or CPU), `remote`
     (an image server with OpenAI's API) or `blank` (plain colour, for benchmarks)."""
     model: str = HUB_MODEL
@@ -247,7 +246,8 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
 def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """The settings of the service; `overrides` (from the command line) win over the environment, unless None.
 
-    Raises SettingsWrong.
+    Which engines there are, and what they need, is not checked here: see `assembly/configuration.py`. Raises
+    SettingsWrong.
     """
     environ = os.environ if environ is None else environ
     called, values = _given(Settings, environ, overrides)
@@ -261,6 +261,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         remote_api_key=setting_files.given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
         moderation_api_key=setting_files.given_or_in_file(environ, "EASEL_MODERATION_API_KEY"),
         data_dir=settings.data_dir.absolute(),
+        engine=settings.engine.lower(),
     )
     setting_addresses.listening_host(called["host"], settings.host)
     return _checked(settings)
@@ -271,6 +272,11 @@ def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -
     called, values = _given(ClientSettings, os.environ if environ is None else environ, overrides)
     settings = _convert(ClientSettings, values, called)
     return msgspec.structs.replace(settings, url=setting_addresses.client_url(called["url"], settings.url))
+
+
+def default(name: str) -> object:
+    """The value that a setting of the service has where it is not given."""
+    return next(field.default for field in msgspec.structs.fields(Settings) if field.name == name)
 
 
 def misspelt(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -302,7 +308,9 @@ def _checked(settings: Settings) -> Settings:
             addresses[name] = setting_addresses.http_url(variable(name), address, example)
     if settings.database_url is not None:
         setting_addresses.postgres_url("EASEL_DATABASE_URL", settings.database_url)
-    _check_engine(settings)
+    _ = settings.lora_file_and_scale
+    if settings.remote_api_key is not None:
+        setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
     if settings.moderation_api_key is not None:
         setting_checks.header_value("EASEL_MODERATION_API_KEY", settings.moderation_api_key)
     if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
@@ -318,21 +326,6 @@ def _checked(settings: Settings) -> Settings:
     setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
     setting_checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
     return msgspec.structs.replace(settings, **addresses)
-
-
-def _check_engine(settings: Settings) -> None:
-    """What belongs to one engine would be ignored in silence by another. Raises SettingsWrong."""
-    if settings.model != HUB_MODEL and settings.engine != "zimage":
-        raise SettingsWrong("EASEL_MODEL names weights of the zimage engine: set EASEL_ENGINE=zimage as well.")
-    if settings.lora_file_and_scale is not None and settings.engine != "zimage":
-        raise SettingsWrong("EASEL_LORA is for the zimage engine: set EASEL_ENGINE=zimage as well, or unset it.")
-    if settings.remote_url is None and settings.engine == "remote":
-        raise SettingsWrong(
-            "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote: "
-            "the address of an image server, such as http://127.0.0.1:30000."
-        )
-    if settings.remote_api_key is not None:
-        setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
 
 
 def _given(

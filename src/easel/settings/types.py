@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import inspect
 
+from easel.domain.errors import Unusable
 
-class SettingsWrong(Exception):
+
+class SettingsWrong(Unusable):
     """A setting that cannot be used; the message names the variable or option and how to mend it."""
 
 

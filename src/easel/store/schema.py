@@ -18,7 +18,7 @@ import procrastinate.schema
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 from easel.domain.secret import Secret
 from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavailable
 
@@ -31,7 +31,7 @@ _STEP_ATTEMPTS_MAX: Final = 20
 _SERVER_VERSION_MIN: Final = 14
 
 
-class SchemaUnusable(EaselError):
+class SchemaUnusable(Unusable):
     """The database cannot serve this version; the message tells the operator why."""
 
 

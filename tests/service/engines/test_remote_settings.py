@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
+from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices, engine
-from easel.settings import settings
 from easel.settings.settings import Settings, SettingsWrong
 from tests.support import image_server
 from tests.support.image_server import ImageServer, draws, says
@@ -18,7 +18,7 @@ URL: Final = "http://127.0.0.1:30000"
 
 
 def read(**environ: str) -> Settings:
-    return settings.read(
+    return read_settings(
         {"EASEL_DATA_DIR": "/var/tmp/easel", **{f"EASEL_{name}": value for name, value in environ.items()}}
     )
 

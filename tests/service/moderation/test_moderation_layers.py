@@ -12,7 +12,7 @@ from typing import Final
 import httpx2
 import pytest
 
-from easel.engines.blank import colour
+from easel.engines.blank.engine import colour
 from easel.engines.engine import Drawing
 from tests.outside.test_moderation_plugins import install
 from tests.support.callback_receiver import CallbackReceiver, receiving

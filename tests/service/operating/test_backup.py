@@ -19,8 +19,8 @@ import msgspec
 import psycopg
 import pytest
 
-from easel.assembly.installation import kept_secret
-from easel.outside.backup.file import BackupReader, BackupWriter
+from easel.outside.backup.archive import BackupReader, BackupWriter
+from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.postgres import private_postgres
 from easel.store import schema
 from tests.support import data_folders
@@ -235,7 +235,7 @@ def test_a_folder_with_a_part_of_an_installation_is_refused(room: Path, quiet: P
 
 def test_a_backup_never_replaces_a_file(quiet: Path, busy: BusyBackup) -> None:
     before = quiet.read_bytes()
-    assert "There is a file" in backed_up(busy.service, quiet, check=False)
+    assert "exists already" in backed_up(busy.service, quiet, check=False)
     assert quiet.read_bytes() == before
 
 
@@ -337,7 +337,7 @@ def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
             await connection.execute("INSERT INTO accounts (name) VALUES ('of old')")
 
     service = Service(empty_folder(room, "old"))
-    fingerprint = kept_secret(service.data_dir).fingerprint
+    fingerprint = ensure_secret(service.data_dir).fingerprint
     with private_postgres.attach(service.data_dir) as server:
         asyncio.run(prepare_as_of_old(server.url, fingerprint))
     backed_up(service, room / "old.tar")

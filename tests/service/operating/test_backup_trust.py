@@ -15,8 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from easel.domain.secret import Secret
-from easel.outside.backup import seal as backup_seal
-from easel.outside.backup.file import BackupReader, BackupWriter
+from easel.outside.backup.archive import BackupReader, BackupWriter
 from easel.outside.backup.seal import SealKey
 from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
@@ -162,7 +161,7 @@ def test_a_backup_that_cannot_be_checked_is_restored_only_when_told_so(room: Pat
 @pytest.mark.parametrize("change", ["another's seal", "other content", "no seal"])
 def test_a_forged_backup_is_refused_before_anything_of_it_is_run(room: Path, quiet: Service, change: str) -> None:
     forged = room / "forged.tar"
-    theirs = backup_seal.of_secret(Secret("x" * 64))
+    theirs = SealKey.from_secret(Secret("x" * 64))
     if change == "another's seal":
         rewritten(room / "quiet.tar", forged, theirs)
     elif change == "no seal":
@@ -267,11 +266,11 @@ def test_where_every_file_has_a_name_a_killed_backup_leaves_no_secret_and_the_ne
 
 KILLED_WRITER: Final = """
 import datetime, pathlib, sys
-from easel.outside.backup import output as backup_output
-from easel.outside.backup.file import BackupReader, BackupWriter
+from easel.outside.backup import backup_file
+from easel.outside.backup.archive import BackupReader, BackupWriter
 whole, target, secret, may_be_nameless = sys.argv[1:]
 manifest = BackupReader(open(whole, "rb")).manifest()
-with backup_output.written(pathlib.Path(target), may_be_nameless=may_be_nameless == "True") as output:
+with backup_file.created(pathlib.Path(target), may_be_nameless=may_be_nameless == "True") as output:
     writer = BackupWriter(output.file, is_secret_last=output.is_secret_last)
     writer.manifest(manifest)
     writer.secret(secret)

@@ -119,11 +119,11 @@ def test_a_secret_in_a_file_of_the_operators_own_is_told_as_theirs(idle: Service
 
 
 def test_a_new_folder_has_its_secret_before_its_database(tmp_path: Path) -> None:
-    made = secret_file.kept_secret(tmp_path / "new" / "folder")
-    assert secret_file.kept_secret(tmp_path / "new" / "folder") == made
+    made = secret_file.ensure_secret(tmp_path / "new" / "folder")
+    assert secret_file.ensure_secret(tmp_path / "new" / "folder") == made
     (tmp_path / "old" / "postgres" / "data").mkdir(parents=True)
     with pytest.raises(SecretUnusable, match="is gone"):
-        secret_file.kept_secret(tmp_path / "old")
+        secret_file.ensure_secret(tmp_path / "old")
     assert not (tmp_path / "old" / "secret").exists()
 
 

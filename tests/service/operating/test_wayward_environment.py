@@ -141,7 +141,7 @@ def test_with_a_database_of_ones_own_they_mean_what_libpq_says_and_are_named_whe
 ) -> None:
     failed = easel("credits", "show", **_own_database(two_webs), **{name: value})
     assert failed.returncode == 78
-    assert f"check EASEL_DATABASE_URL (and {name}, set as well) and that it runs." in failed.stderr
+    assert f"check EASEL_DATABASE_URL (and {name}, which are set too) and that the server is running." in failed.stderr
     assert "Traceback" not in failed.stderr
 
 

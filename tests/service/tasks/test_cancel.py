@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from easel.assembly.installation import kept_secret
 from easel.domain import link
 from easel.domain.picture import object_name
+from easel.outside.data_folder.secret_file import ensure_secret
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs, assert_picture_is_there, await_draw, deaths, entries, events
 from tests.support.running_service import Service, eventually, finish, read_task, submit
@@ -187,7 +187,7 @@ def test_a_picture_that_a_worker_stored_before_it_died_does_not_outlive_the_canc
     await_draw(slow, task_id)
     os.kill(slow.child_pid("worker 1"), signal.SIGKILL)
     assert_cancelled(cancel(client, task_id), client, slow)
-    name = link.picture_name(task_id, kept_secret(slow.data_dir).derive("picture names"), ".webp")
+    name = link.picture_name(task_id, ensure_secret(slow.data_dir).derive("picture names"), ".webp")
     left = slow.data_dir / "pictures" / object_name(name)
     left.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     left.write_bytes(b"as the dead worker would have left it")

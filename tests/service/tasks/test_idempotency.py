@@ -15,9 +15,10 @@ import pytest
 
 from easel.actions import api_keys
 from easel.actions.api_keys import KeyOrder
-from easel.assembly.installation import kept_secret, pepper
+from easel.assembly.installation import pepper
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
+from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
 from tests.support.data_folders import prepared_folder
@@ -50,7 +51,7 @@ def issued(service: Service) -> str:
         database = Database(url, 2)
         await database.open()
         try:
-            return (await api_keys.issue(database, pepper(kept_secret(service.data_dir)), order)).key
+            return (await api_keys.issue(database, pepper(ensure_secret(service.data_dir)), order)).key
         finally:
             await database.close()
 

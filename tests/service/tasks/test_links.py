@@ -10,9 +10,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from easel.assembly.installation import kept_secret, link_keys
+from easel.assembly.installation import link_keys
 from easel.domain import link
 from easel.domain.link import LinkKeys
+from easel.outside.data_folder.secret_file import ensure_secret
 from tests.support.running_service import Service, finish, read_task, submit
 
 EXPIRED = (
@@ -70,7 +71,7 @@ def picture(client: httpx2.Client, stranger: httpx2.Client) -> Picture:
 @pytest.fixture(scope="module")
 def keys(service: Service) -> LinkKeys:
     """What the service signs its links with."""
-    return link_keys(kept_secret(service.data_dir))
+    return link_keys(ensure_secret(service.data_dir))
 
 
 def drawn(client: httpx2.Client, stranger: httpx2.Client, **order: Any) -> Picture:
@@ -88,7 +89,7 @@ def expire(service: Service, picture: Picture) -> str:
             (picture.task["id"],),
         ).fetchone()
     assert row is not None
-    return link.path(picture.name, int(row[0]), link_keys(kept_secret(service.data_dir)))
+    return link.path(picture.name, int(row[0]), link_keys(ensure_secret(service.data_dir)))
 
 
 @pytest.mark.parametrize(("output_format", "type_"), [("webp", "webp"), ("png", "png"), ("jpeg", "jpeg")])

@@ -9,8 +9,9 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from easel.assembly.installation import kept_secret, link_keys
+from easel.assembly.installation import link_keys
 from easel.domain import link
+from easel.outside.data_folder.secret_file import ensure_secret
 from easel.web.app import Endpoints, routes
 from tests.support.contract import EVENTS, Contract, events
 from tests.support.data_folders import prepared_folder
@@ -286,7 +287,7 @@ def test_a_picture_is_answered_as_the_document_says(
 ) -> None:
     url = finish(client, submit(client, output_format=output_format)["id"])["results"][0]
     name = url.rpartition("/")[2]
-    expired = link.path(name, 1, link_keys(kept_secret(service.data_dir)))
+    expired = link.path(name, 1, link_keys(ensure_secret(service.data_dir)))
     asked = [
         (url, {}, 200),
         (url, {"range": "bytes=0-9"}, 206),

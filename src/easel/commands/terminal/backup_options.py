@@ -5,11 +5,11 @@ from typing import Final
 
 import click
 
-from easel.outside.backup.file import Manifest
+from easel.assembly.configuration import read_settings
+from easel.outside.backup.archive import Manifest
 from easel.outside.backup.seal import PASSPHRASE_CHARACTERS_MIN
 from easel.runtime import logs
 from easel.settings import files as setting_files
-from easel.settings import settings
 from easel.settings.settings import Settings, SettingsWrong
 
 STANDARD_STREAM: Final = Path("-")
@@ -21,7 +21,7 @@ passphrase_option = click.option(
 
 def private_settings(data_dir: Path | None) -> Settings:
     """The settings of an installation with a private database. Raises SettingsWrong for any other."""
-    read = settings.read(data_dir=data_dir)
+    read = read_settings(data_dir=data_dir)
     logs.configure("command", read.log_format, "warning")
     if read.database_url is not None:
         raise SettingsWrong(

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation, pepper
-from easel.commands.terminal.failures import told_plainly
+from easel.commands.terminal.failures import explain_failures
 from easel.domain.secret import Secret
 from easel.runtime import logs
 from easel.settings import settings
@@ -44,8 +45,8 @@ def with_installation(
         finally:
             await database.close()
 
-    with told_plainly():
-        read = settings.read(data_dir=data_dir)
+    with explain_failures():
+        read = read_settings(data_dir=data_dir)
         logs.configure("command", read.log_format, "warning")
         with installation(read, creates=creates) as installed:
             return asyncio.run(run(read, installed))

@@ -31,7 +31,7 @@ MODELS_SHOWN_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ImageServer:
+class RemoteServer:
     """Where the server is, with or without `/v1` at the URL's end, and how to ask it.
 
     `steps` and no guidance are asked of it, or neither where `steps` is 0. `timeout_s` is for one attempt.
@@ -67,7 +67,7 @@ class Remote:
     name = "remote"
     model = None
 
-    def __init__(self, server: ImageServer) -> None:
+    def __init__(self, server: RemoteServer) -> None:
         """Raises EngineUnusable where the URL cannot be one, or the environment names certificates that cannot be used."""
         self._server = server
         self._base = server.url.rstrip("/").removesuffix("/v1")

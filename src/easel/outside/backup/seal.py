@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from easel.domain.secret import Secret
 
@@ -29,6 +29,17 @@ class SealKey:
     key: bytes
     salt: bytes | None = None
 
+    @classmethod
+    def from_secret(cls, secret: Secret) -> Self:
+        """The key of an installation, derived from its secret."""
+        return cls("secret", secret.derive("backups"))
+
+    @classmethod
+    def from_passphrase(cls, passphrase: str, salt: bytes | None = None) -> Self:
+        """The key of a passphrase, with a new salt unless one is given."""
+        salt = salt or secrets.token_bytes(SALT_BYTES)
+        return cls("passphrase", hashlib.scrypt(passphrase.encode(), salt=salt, dklen=_KEY_BYTES, **_SCRYPT), salt)
+
     def seal(self, part: str, digest: bytes) -> str:
         """The seal of one part of a backup, by the digest of all that comes before it."""
         return hmac.digest(self.key, b"easel backup\0" + part.encode() + b"\0" + digest, hashlib.sha256).hex()
@@ -36,14 +47,3 @@ class SealKey:
     def is_seal(self, part: str, digest: bytes, seal: str) -> bool:
         """Whether that is this part's seal."""
         return hmac.compare_digest(self.seal(part, digest).encode(), seal.encode(errors="replace"))
-
-
-def of_secret(secret: Secret) -> SealKey:
-    """The key of an installation, from its secret."""
-    return SealKey("secret", secret.derive("backups"))
-
-
-def of_passphrase(passphrase: str, salt: bytes | None = None) -> SealKey:
-    """The key of a passphrase, with a new salt unless one is given."""
-    salt = salt or secrets.token_bytes(SALT_BYTES)
-    return SealKey("passphrase", hashlib.scrypt(passphrase.encode(), salt=salt, dklen=_KEY_BYTES, **_SCRYPT), salt)

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from easel.domain.errors import EaselError
-from easel.outside.data_folder import fault as data_folder_fault
+from easel.domain.errors import Unusable
+from easel.outside import durable_file
+from easel.outside.data_folder.access import NAME_ANOTHER, access_problem
 from easel.outside.postgres import private_postgres
 
 PREPARING: Final = "restoring"
@@ -22,7 +23,7 @@ PARTS: Final = ("pictures", "postgres-bin", "postgres", "secret")
 """What an installation is made of, in the order of the moves."""
 
 
-class DataFolderUnusable(EaselError):
+class DataFolderUnusable(Unusable):
     """The data folder holds an installation, or cannot; the message is a sentence for the operator."""
 
 
@@ -34,7 +35,7 @@ def holds_database(data_dir: Path) -> bool:
         raise DataFolderUnusable(f"{data_dir} cannot be looked into: {error.strerror}.") from None
 
 
-def is_blank(data_dir: Path) -> bool:
+def is_empty(data_dir: Path) -> bool:
     """Whether there is such a folder and nothing in it yet."""
     try:
         return data_dir.is_dir() and not any(data_dir.iterdir())
@@ -44,19 +45,19 @@ def is_blank(data_dir: Path) -> bool:
 
 def require_usable(data_dir: Path) -> None:
     """Raise DataFolderUnusable where the folder can neither be used nor made."""
-    fault = data_folder_fault.fault(data_dir)
+    fault = access_problem(data_dir)
     if fault is not None:
         raise DataFolderUnusable(fault)
 
 
-def make(data_dir: Path) -> None:
+def make_data_folder(data_dir: Path) -> None:
     """Make the folder where it is not there. Raises DataFolderUnusable."""
     require_usable(data_dir)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DataFolderUnusable(
-            f"The data folder {data_dir} cannot be made ({error.strerror}): {data_folder_fault.ANOTHER}."
+            f"The data folder {data_dir} cannot be made ({error.strerror}): {NAME_ANOTHER}."
         ) from None
 
 
@@ -72,13 +73,13 @@ def require_database(data_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def prepared(data_dir: Path, postgres_bin: Path | None, postgres_user: str | None) -> Iterator[Path]:
+def install_into(data_dir: Path, postgres_bin: Path | None, postgres_user: str | None) -> Iterator[Path]:
     """An empty folder to prepare an installation in. At the end of the block it becomes the content of `data_dir`; if
     the block raises, it goes. Meanwhile every other Easel process waits that wants a database in `data_dir`.
 
     Nothing may run in it any more at the end. Raises DataFolderUnusable, PostgresUnusable.
     """
-    make(data_dir)
+    make_data_folder(data_dir)
     try:
         with private_postgres.nobody_else_starts(data_dir):
             _refuse_installation(data_dir)
@@ -118,13 +119,4 @@ def _refuse_installation(data_dir: Path) -> None:
 def _move_up(aside: Path, data_dir: Path) -> None:
     for part in PARTS:
         if (aside / part).exists():
-            (aside / part).rename(data_dir / part)
-            _flush_folder(data_dir)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            durable_file.move(aside / part, data_dir / part)

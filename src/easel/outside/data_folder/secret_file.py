@@ -4,7 +4,6 @@ It is made once, before the folder's database, and never again: a database whose
 secret would end every key and link in silence. Replacing it is a command of its own (`easel secret reset`).
 """
 
-import contextlib
 import os
 import secrets
 import stat
@@ -12,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
-from easel.outside.data_folder import folder as data_folder
+from easel.outside import durable_file
+from easel.outside.data_folder.folder import holds_database, make_data_folder
 
 _OTHERS: Final = 0o077
 _LOSS: Final = (
@@ -22,7 +22,7 @@ _LOSS: Final = (
 )
 
 
-class SecretUnusable(EaselError):
+class SecretUnusable(Unusable):
     """The secret is lost or damaged; the message is a sentence for the operator."""
 
 
@@ -31,18 +31,18 @@ def secret_file(data_dir: Path) -> Path:
     return data_dir / "secret"
 
 
-def kept_secret(data_dir: Path) -> Secret:
+def ensure_secret(data_dir: Path) -> Secret:
     """The data folder's own secret, made where the folder holds no database yet.
 
     Raises SecretUnusable, DataFolderUnusable.
     """
-    found = found_secret(data_dir)
+    found = find_secret(data_dir)
     if found is not None:
         return found
     file = secret_file(data_dir)
-    data_folder.make(data_dir)
+    make_data_folder(data_dir)
     try:
-        keep_secret(data_dir, secrets.token_hex(32))
+        write_secret(data_dir, secrets.token_hex(32))
     except OSError as error:
         raise SecretUnusable(f"The secret {file} cannot be made ({error.strerror}).") from None
     made = read_secret(data_dir)
@@ -50,10 +50,10 @@ def kept_secret(data_dir: Path) -> Secret:
     return made
 
 
-def found_secret(data_dir: Path) -> Secret | None:
+def find_secret(data_dir: Path) -> Secret | None:
     """The data folder's own secret; None where it has none and holds no database. Raises SecretUnusable."""
     # Asked first: a database that another process makes meanwhile has its secret already.
-    had_database = data_folder.holds_database(data_dir)
+    had_database = holds_database(data_dir)
     found = read_secret(data_dir)
     if found is None and had_database:
         raise SecretUnusable(
@@ -85,26 +85,10 @@ def read_secret(data_dir: Path) -> Secret | None:
     return Secret(text, source=f"The secret {file}", is_kept=True)
 
 
-def keep_secret(data_dir: Path, text: str) -> None:
+def write_secret(data_dir: Path, text: str) -> None:
     """Write a secret aside and link it into place: of two processes one wins, and no reader ever sees half of it."""
-    file = secret_file(data_dir)
-    aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        with contextlib.suppress(FileExistsError):
-            file.hardlink_to(aside)
-    finally:
-        aside.unlink()
-    # The database will hold this secret's fingerprint: the file must not be the one of the two that a crash loses.
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # The database will hold this secret's fingerprint, so the file must survive any crash that the database survives.
+    durable_file.create(secret_file(data_dir), text.encode())
 
 
 def replace_secret(data_dir: Path, now: datetime) -> tuple[Secret, Path | None]:
@@ -121,7 +105,7 @@ def replace_secret(data_dir: Path, now: datetime) -> tuple[Secret, Path | None]:
             aside.chmod(0o600)
         except FileNotFoundError:
             aside = None
-        keep_secret(data_dir, secrets.token_hex(32))
+        write_secret(data_dir, secrets.token_hex(32))
     except OSError as error:
         raise SecretUnusable(f"The secret {file} cannot be replaced ({error.strerror}).") from None
     made = read_secret(data_dir)

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 
 _FILE: Final = "serve.lock"
 _CONTENT_BYTES_MAX: Final = 4096
 
 
-class AlreadyRunning(EaselError):
+class AlreadyRunning(Unusable):
     """Another `easel serve` runs on the data folder; the message is a sentence for the operator."""
 
 

@@ -20,7 +20,7 @@ from typing import Final
 import httpx2
 import msgspec
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 from easel.domain.moderation.decision import Layer, LayerFailed
 from easel.outside.judges.scores import NoScores, read_scores
 from easel.runtime.network_environment import NetworkUnusable, check_certificates
@@ -47,7 +47,7 @@ _HINTS: Final[Mapping[int, str]] = {
 }
 
 
-class EndpointUnusable(EaselError):
+class EndpointUnusable(Unusable):
     """The endpoint cannot be asked at all. The message is a sentence for the operator."""
 
 

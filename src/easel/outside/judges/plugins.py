@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 from easel.domain.moderation.decision import Category, Finding, Layer, LayerFailed, Level
 
 GROUP: Final = "easel.moderation"
@@ -29,7 +29,7 @@ PLACES: Final = 4
 VERSION_CHARACTERS_MAX: Final = 64
 
 
-class PluginUnusable(EaselError):
+class PluginUnusable(Unusable):
     """A plug-in is not there, or is none. The message is a sentence for the operator."""
 
 
@@ -82,7 +82,7 @@ class Plugin:
         return Finding(category, Layer.PLUGIN, rule=self.name, version=self.version)
 
 
-def load(names: Sequence[str]) -> list[Plugin]:
+def load_plugins(names: Sequence[str]) -> list[Plugin]:
     """The plug-ins of these names, in this order, each once. Raises PluginUnusable."""
     installed = entry_points(group=GROUP)
     return [_loaded(name, [point for point in installed if point.name == name]) for name in dict.fromkeys(names)]

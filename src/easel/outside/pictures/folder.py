@@ -15,6 +15,8 @@ from typing import Final
 from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import LocalStore
 
+from easel.outside import durable_file
+
 _STAGING: Final = ".staging"
 _STAGED_LIFETIME_S: Final = 3600
 """A staged file this old belongs to a writer that was killed: a put ends, or is given up, long before."""
@@ -45,7 +47,7 @@ class PictureFolder:
 
     def open(self) -> LocalStore:
         """The reading half, with the folder made where it is missing. Raises OSError, and obstore's BaseError."""
-        _make_folder(self.path)
+        durable_file.make_folder(self.path)
         return LocalStore(self.path)
 
     def assure(self) -> None:
@@ -57,55 +59,25 @@ class PictureFolder:
         target = self.path / name
         staging = self._ready(self.path / _STAGING)
         self._ready(target.parent)
-        descriptor, staged = tempfile.mkstemp(dir=staging)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            Path(staged).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(staged).unlink()
-            raise
-        _flush_folder(target.parent)
+        durable_file.replace(target, data, staging=staging)
 
     def remove(self, name: str) -> None:
         """Delete and flush, so that no crash brings the picture back."""
         target = self.path / name
         try:
-            target.unlink()
+            durable_file.remove(target)
         except FileNotFoundError:
             self.assure()
-        else:
-            _flush_folder(target.parent)
 
     def _ready(self, folder: Path) -> Path:
         # Remembered per process, not taken from the disk: another process may have made it and not flushed it yet.
         if folder not in self._flushed or not folder.is_dir():
             folder.mkdir(mode=0o700, exist_ok=True)
-            _flush_folder(self.path)
+            durable_file.flush_folder(self.path)
             if folder.name == _STAGING:
                 _clear_staging(folder)
             self._flushed.add(folder)
         return folder
-
-
-def _make_folder(folder: Path) -> None:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        _flush_folder(path.parent)
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _clear_staging(staging: Path) -> None:
@@ -118,7 +90,7 @@ def _clear_staging(staging: Path) -> None:
                     path.unlink()
 
 
-def diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
+def folder_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
     """Why it failed, in words for the operator, and whether trying again is of no use."""
     if isinstance(error, PermissionDeniedError | PermissionError):
         return _FAULTS[errno.EACCES], True

@@ -27,9 +27,8 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
-from easel.domain.errors import EaselError
-from easel.outside.pictures import folder as picture_folder
-from easel.outside.pictures.folder import PictureFolder
+from easel.domain.errors import Unusable
+from easel.outside.pictures.folder import PictureFolder, folder_diagnosis
 from easel.runtime.network_environment import NetworkUnusable, check_certificates, proxy_variables
 
 PICTURE_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -63,7 +62,7 @@ _UNUSABLE: Final = (BaseError, ValueError, TypeError, OSError)
 _T = TypeVar("_T")
 
 
-class StorageFailed(EaselError):
+class StorageFailed(Unusable):
     """The store refused, failed or did not answer; the message tells the operator what and where, and no secret."""
 
 
@@ -202,7 +201,7 @@ class Pictures:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, act)
             except (OSError, BaseError) as error:
-                reason, lasting = picture_folder.diagnosis(error) if self.is_folder else _bucket_diagnosis(error)
+                reason, lasting = folder_diagnosis(error) if self.is_folder else _bucket_diagnosis(error)
             if lasting or attempt == _ATTEMPTS_MAX:
                 break
             chance = random.random() / 2  # noqa: S311 (keeps many workers from knocking at once; no secret)
@@ -237,7 +236,7 @@ def _opened(folder: PictureFolder) -> ObjectStore:
     try:
         return folder.open()
     except (OSError, BaseError) as error:
-        reason, _ = picture_folder.diagnosis(error)
+        reason, _ = folder_diagnosis(error)
         raise StorageFailed(f"The folder {folder.path} cannot be used for pictures: {reason}") from None
 
 

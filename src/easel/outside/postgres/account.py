@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 
 NO_PASSFILE = "/dev/null/none"
 """A file of passwords that there cannot be. Without one named, libpq looks at ~/.pgpass, and warns of what is wrong there."""
@@ -27,7 +27,7 @@ ACCOUNTS_FOR_ROOT = ("easel", "nobody")
 COMMAND_S_MAX = 30.0
 
 
-class PostgresUnusable(EaselError):
+class PostgresUnusable(Unusable):
     """The private PostgreSQL cannot be had. The message is one sentence, and where it can says what to do."""
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from easel.outside import durable_file
 from easel.outside.postgres.account import (
     ENVIRONMENT,
     NO_PASSFILE,
@@ -280,7 +281,7 @@ class PostgresServer:
             raise PostgresUnusable(f"PostgreSQL could not make its data folder: {self.log.cause(log_start_bytes)}")
         unfinished.rename(self._data)
         for folder in (self._home, self._data_dir):
-            _flush_folder(folder)
+            durable_file.flush_folder(folder)
 
     def _clear_stale_locks(self) -> None:
         """Remove the files that name a process id, because PostgreSQL believes any process of its account by that id
@@ -310,14 +311,6 @@ def socket_dir_of(home: Path) -> Path:
     if len(address) <= SOCKET_PATH_BYTES_MAX and b"," not in address:
         return home
     return SHORT_SOCKET_ROOT / f"easel-{hashlib.sha256(os.fsencode(home)).hexdigest()[:24]}"
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def runs_postgres_on(pid: int, data: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 from easel.outside.judges.classifier.labels import meaning
 
 CONFIG_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -30,7 +30,7 @@ _WITH_RULES_OF_THEIR_OWN: Final = ("ConvNext", "EfficientNet", "Levit", "MobileV
 _ONE_NUMBER_IS_SHORTEST_EDGE: Final = ("CLIP", "ChineseCLIP", "Bit", "MobileNetV1", "MobileNetV2")
 
 
-class ClassifierUnusable(EaselError):
+class ClassifierUnusable(Unusable):
     """The picture classifier cannot be used. The message is a sentence for the operator."""
 
 

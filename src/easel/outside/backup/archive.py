@@ -29,9 +29,10 @@ import msgspec
 from msgspec import Meta
 
 from easel.domain import link
-from easel.domain.errors import EaselError
+from easel.domain.errors import Unusable
 from easel.domain.picture import object_name
 from easel.domain.secret import SECRET_CHARACTERS_MIN
+from easel.outside import durable_file
 from easel.outside.backup.seal import SealedWith, SealKey
 from easel.outside.pictures.storage import PICTURE_BYTES_MAX
 
@@ -52,7 +53,7 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOT_NEGATIVE: Final = Meta(ge=0)
 
 
-class BackupUnusable(EaselError):
+class BackupUnusable(Unusable):
     """The backup cannot be made, or not be restored; the message is a sentence for the operator."""
 
 
@@ -167,8 +168,7 @@ class BackupWriter:
             self._fill_in(*self._left_out)
 
     def _fill_in(self, position: int, data: bytes) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        durable_file.flush(self._file)
         self._file.seek(position)
         self._file.write(data)
         self._file.seek(0, os.SEEK_END)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from easel.outside.data_folder import fault as data_folder_fault
+from easel.outside.data_folder.access import access_problem
 from tests.service.operating.test_command_line import easel
 from tests.support.data_folders import reachable_folder
 from tests.support.running_service import environment
@@ -27,9 +27,9 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 AS_USER = """
 import os, sys
 from pathlib import Path
-from easel.outside.data_folder import fault as data_folder_fault
+from easel.outside.data_folder.access import access_problem
 os.setuid(int(sys.argv[1]))
-print(data_folder_fault.fault(Path(sys.argv[2])))
+print(access_problem(Path(sys.argv[2])))
 """
 
 
@@ -77,10 +77,10 @@ def test_a_link_to_nowhere_is_told(room: Path) -> None:
 def test_what_lies_below_a_file_or_a_link_to_nowhere_is_told(room: Path) -> None:
     (room / "file").touch()
     (room / "link").symlink_to(room / "gone")
-    assert data_folder_fault.fault(room / "file" / "x" / "y") == (
+    assert access_problem(room / "file" / "x" / "y") == (
         f"The data folder {room}/file/x/y cannot be made, as {room}/file is a file: {ANOTHER}."
     )
-    assert data_folder_fault.fault(room / "link" / "x") == (
+    assert access_problem(room / "link" / "x") == (
         f"The data folder {room}/link/x cannot be made, as {room}/link is a link to {room}/gone, which is not there: {ANOTHER}."
     )
 
@@ -88,7 +88,7 @@ def test_what_lies_below_a_file_or_a_link_to_nowhere_is_told(room: Path) -> None
 def test_a_folder_that_is_there_or_can_be_made_has_no_fault(room: Path) -> None:
     (room / "link").symlink_to(room)
     for folder in (room, room / "new" / "deep", room / "link", room / "link" / "new"):
-        assert data_folder_fault.fault(folder) is None
+        assert access_problem(folder) is None
 
 
 @needs_root

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from easel.domain.secret import Secret
-from easel.outside.backup import seal as backup_seal
-from easel.outside.backup.file import BackupReader, BackupUnusable, BackupWriter, Manifest
+from easel.outside.backup.archive import BackupReader, BackupUnusable, BackupWriter, Manifest
 from easel.outside.backup.seal import SealKey
 
 SECRET = "s" * 64
@@ -78,7 +77,7 @@ def read(data: bytes, key: SealKey | None = None) -> tuple[Manifest, str, bytes,
 
 WHOLE = (MANIFEST, SECRET, DUMP, PICTURES)
 BACKUP = written()
-KEY = backup_seal.of_secret(Secret("t" * 32))
+KEY = SealKey.from_secret(Secret("t" * 32))
 SEALED_MANIFEST = msgspec.structs.replace(MANIFEST, format=2, sealed_with="secret")
 SEALED = written(SEALED_MANIFEST, key=KEY)
 
@@ -242,7 +241,7 @@ def test_a_backup_sealed_with_another_key_is_refused_before_its_database_is_read
     reader.manifest()
     reader.secret()
     with pytest.raises(BackupUnusable, match="seal is not one of this secret"):
-        reader.seal(backup_seal.of_secret(Secret("u" * 32)))
+        reader.seal(SealKey.from_secret(Secret("u" * 32)))
 
 
 def test_a_secret_that_is_written_last_makes_the_same_backup(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Plain colour, for benchmarks and tests."""

@@ -1,0 +1,27 @@
+"""What can be said about the zimage engine before anything large is loaded: its libraries, weights and LoRA."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from easel.engines.engine import EngineUnusable, Observation
+from easel.runtime import distribution
+
+
+def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Observation]:
+    """The weights and the LoRA (a file and its scale). Raises EngineUnusable where PyTorch or diffusers is missing."""
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("diffusers") is None:
+        raise EngineUnusable(f"PyTorch and diffusers are not installed. Run `{distribution.install_extra('gpu')}`.")
+    yield _weights(model)
+    if lora is not None:
+        file, scale = lora
+        words = f"LoRA {file}, scale {scale:g}" if file.is_file() else f"there is no file {file} (EASEL_LORA)"
+        yield Observation(words, is_usable=file.is_file())
+
+
+def _weights(model: str) -> Observation:
+    if Path(model).is_dir():
+        return Observation(f"zimage with the weights in {model}")
+    if Path(model).is_absolute():
+        return Observation(f"zimage: there is no folder {model} (EASEL_MODEL)", is_usable=False)
+    return Observation(f"zimage with {model} from the hub; the first use downloads 32.8 GB")
