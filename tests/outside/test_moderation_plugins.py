@@ -238,7 +238,7 @@ def test_a_hanging_plugin_does_not_keep_its_process_alive(tmp_path: Path) -> Non
     code = """
 import asyncio
 from easel.domain.moderation.decision import LayerFailed, Level
-from easel.outside.judges.plugins import load
+from easel.outside.judges.plugins import load_plugins
 (plugin,) = load_plugins(["words"])
 try:
     asyncio.run(plugin.judge_prompt("hang", Level.BASIC))
