@@ -29,7 +29,7 @@ from easel.domain.task import ErrorCode
 from easel.live import background_tasks
 from easel.live.task_watcher import TaskWatcher
 from easel.store import queue
-from easel.store.database import Database, DatabaseUnavailable
+from easel.store.database import Database, DatabaseUnavailable, Notes
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Worker:
     def __init__(
         self,
         database: Database,
-        notes: Database,
+        notes: Notes,
         draw: Draw,
         deliver: Deliver,
         task_watcher: TaskWatcher,

@@ -9,7 +9,7 @@ import pytest
 from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, AttemptOutcome, State, verdict
 from easel.store import callbacks, retention
 from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, Claimed, Room
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 from tests.support.running_fleet import Fleet
 
 PER_RECEIVER, PER_ACCOUNT = 3, 5
@@ -24,7 +24,7 @@ class Undone(Exception):
 class Desk:
     """Callbacks of tasks that have ended, and one process that claims them."""
 
-    connection: Connection
+    connection: Writer
     accounts: list[tuple[int, int]]
     under_way: list[Claimed] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ import pytest
 from easel.domain.secret import Secret
 from easel.outside.postgres import private_postgres
 from easel.store import schema
-from easel.store.database import DatabaseUnavailable
+from easel.store.database import DatabaseUnavailable, Writer
 from easel.store.schema import SchemaUnusable
 from tests.support.data_folders import prepared_folder
 from tests.support.running_service import Service, eventually, finish, submit
@@ -66,7 +66,7 @@ def test_a_start_that_was_killed_between_two_steps_is_finished_by_the_next(
     url: str, server_url: str, done: int
 ) -> None:
     async def begin() -> None:
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
             for step in itertools.islice(schema.steps(fresh=True), done):
                 await schema.apply(connection, step)
@@ -80,7 +80,7 @@ def test_a_start_that_was_killed_between_two_steps_is_finished_by_the_next(
 
 def test_a_step_that_waits_for_a_table_lets_others_pass_and_is_applied_when_the_table_is_free(url: str) -> None:
     async def begin() -> None:
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
             for step in itertools.takewhile(lambda step: step.names != ["0005_counts.sql"], schema.steps(fresh=True)):
                 await schema.apply(connection, step)

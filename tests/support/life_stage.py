@@ -17,6 +17,7 @@ from typing import Any, Final
 import procrastinate
 import procrastinate.exceptions
 from procrastinate.jobs import Status as JobStatus
+from psycopg.conninfo import make_conninfo
 
 from easel.actions.draw import Draw, DrawSettings
 from easel.actions.rescue import Rescue
@@ -33,7 +34,7 @@ from easel.outside.judges import rulebook
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import private_postgres
 from easel.store import audit, queue, schema
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Notes, Reader
 from easel.store.news import Channel
 from tests.support.life_model import Seen
 
@@ -203,6 +204,7 @@ class Stage:
     """The parts. `pictures` and `sweep` are made anew for each example."""
 
     database: Database
+    notes: Notes
     news_of_changes: TaskWatcher
     news_of_cancels: TaskWatcher
     submit: Submit
@@ -232,14 +234,14 @@ class Stage:
             on_hung=lambda: None,
             on_callback=lambda: None,
         )
-        draw = Draw(self.database, self.database, self.news_of_cancels, self.pictures, engine, JUDGE, settings)
+        draw = Draw(self.database, self.notes, self.news_of_cancels, self.pictures, engine, JUDGE, settings)
         worker = Worker(draw, engine, self.jobs)
         await worker.register()
         return worker
 
     async def rescue(self, *living: Worker) -> None:
         """One look of a living worker at the others."""
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             server = await queue.clock(connection)
         age_s = (server.now - server.server_started_at).total_seconds()
         await asyncio.sleep(max(0.0, SERVER_AGE_S - age_s))
@@ -255,7 +257,7 @@ class Stage:
 
     async def look(self) -> tuple[list[audit.Finding], Seen]:
         """What breaks an invariant, and everything as it is, for comparison with a model."""
-        async with self.database.transaction() as connection:
+        async with self.database.snapshot() as connection:
             findings = await audit.findings(connection)
             accounts, keys, tasks, jobs, claims = [await _rows(connection, query) for query in _SEEN]
         names = {path.name for path in self.pictures_folder.rglob("*.webp")}
@@ -274,7 +276,7 @@ class Stage:
         await self.pictures.put(object_name(link.picture_name(task_id, NAME_SECRET, ".webp")), b"RIFF", "image/webp")
 
 
-async def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+async def _rows(connection: Reader, query: str) -> list[tuple[Any, ...]]:
     return await (await connection.execute(query.encode())).fetchall()
 
 
@@ -284,18 +286,20 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         server = stack.enter_context(private_postgres.attach(folder))
         await schema.prepare(server.url, SECRET)
-        database = Database(server.url, 10, waits_for_disk=False)
-        await database.open()
-        stack.push_async_callback(database.close)
+        database = Database(make_conninfo(server.url, options="-c synchronous_commit=off"), 10)
+        notes = Notes(server.url, 10)
+        for opened in (database, notes):
+            await opened.open()
+            stack.push_async_callback(opened.close)
         changes, cancels = TaskWatcher(database, Channel.CHANGES), TaskWatcher(database, Channel.WORKERS)
         listening = [asyncio.create_task(task_watcher.run()) for task_watcher in (changes, cancels)]
         app = await stack.enter_async_context(
-            procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(database.pool)
+            procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(notes.pool)
         )
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
         submit = Submit(database, JUDGE, Forecast(database, NO_LIMIT), settings)
         try:
-            yield Stage(database, changes, cancels, submit, queue.JobManager(app.connector), folder)
+            yield Stage(database, notes, changes, cancels, submit, queue.JobManager(app.connector), folder)
         finally:
             for task in listening:
                 task.cancel()

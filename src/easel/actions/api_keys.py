@@ -15,7 +15,7 @@ from easel.domain.audit_log import Action
 from easel.domain.credits import credits_shown
 from easel.store import accounts
 from easel.store.accounts import NewKey
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 
 FIRST_ACCOUNT = "default"
 
@@ -71,7 +71,7 @@ async def revoke(database: Database, api_key_id: int) -> bool:
         return True
 
 
-async def _issue_within(connection: Connection, pepper: bytes, order: KeyOrder) -> IssuedKey:
+async def _issue_within(connection: Writer, pepper: bytes, order: KeyOrder) -> IssuedKey:
     text = api_key.from_random(secrets.token_bytes(api_key.RANDOM_BYTES))
     account_id = await accounts.open_account(connection, order.account)
     new = NewKey(

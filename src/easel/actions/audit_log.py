@@ -12,12 +12,12 @@ from easel.domain.credits import credits_shown
 from easel.outside.operator import operator_name
 from easel.store import audit_log
 from easel.store.audit_log import NewEntry
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 from easel.store.derived import Books, Counts
 
 
 async def record(
-    connection: Connection, action: Action, subject: str, account_id: int | None = None, **details: object
+    connection: Writer, action: Action, subject: str, account_id: int | None = None, **details: object
 ) -> None:
     """Note what this process's user does to `subject`. Details that are None are left out; none may be a secret."""
     shown = {name: _shown(value) for name, value in details.items() if value is not None}
@@ -35,7 +35,7 @@ async def record_price(database: Database, price_microcredits: int) -> None:
             await record(connection, Action.PRICE_SET, "price", price=price, before=before)
 
 
-async def record_restore(connection: Connection, backup_made_at: datetime, easel_version: str) -> None:
+async def record_restore(connection: Writer, backup_made_at: datetime, easel_version: str) -> None:
     """Note that the installation was filled from a backup. Belongs to the last transaction of filling it."""
     await record(
         connection, Action.INSTALLATION_RESTORED, "installation",
@@ -44,7 +44,7 @@ async def record_restore(connection: Connection, backup_made_at: datetime, easel
 
 
 async def record_repair(
-    connection: Connection, subject: str, account_id: int, before: Books | Counts, after: Books | Counts
+    connection: Writer, subject: str, account_id: int, before: Books | Counts, after: Books | Counts
 ) -> None:
     """Note that the balance of an account, or the counts of a key, were set to what the ledger and the holds say.
 
@@ -55,7 +55,7 @@ async def record_repair(
     await record(connection, Action.CREDITS_REPAIRED, subject, account_id, **changes)
 
 
-async def record_new_secret(connection: Connection, keys_ended: int) -> None:
+async def record_new_secret(connection: Writer, keys_ended: int) -> None:
     """Note that the installation was given another secret."""
     await record(connection, Action.SECRET_RESET, "installation", keys_ended=keys_ended)
 

@@ -83,7 +83,7 @@ async def back_up(source: Source, output: Output, working_dir: Path | None) -> B
 async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manifest:
     """Put the database and the names of its pictures into the two files, both of one moment."""
     created_at = datetime.now(UTC)
-    async with source.database.transaction(SNAPSHOT_S_MAX) as connection:
+    async with source.database.snapshot(SNAPSHOT_S_MAX) as connection:
         taken = await snapshot.take(connection)
         if taken is None or taken.secret_fingerprint != source.secret.fingerprint:
             raise BackupUnusable(

@@ -7,7 +7,7 @@ from easel.domain.audit_log import Action
 from easel.domain.credits import credits_shown
 from easel.domain.errors import EaselError
 from easel.store import accounts, ledger
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 
 
 class BalanceTooLow(EaselError):
@@ -28,7 +28,7 @@ async def grant(database: Database, account: str, amount_microcredits: int) -> b
         return True
 
 
-async def grant_within(connection: Connection, account_id: int, account: str, amount_microcredits: int) -> None:
+async def grant_within(connection: Writer, account_id: int, account: str, amount_microcredits: int) -> None:
     """Add credits to an account, as part of the caller's transaction."""
     await ledger.grant(connection, account_id, amount_microcredits, _new_cause("grant"))
     amount = credits_shown(amount_microcredits)

@@ -28,7 +28,7 @@ from easel.live import background_tasks
 from easel.store import callbacks, tasks
 from easel.store.accounts import CallbackSecrets
 from easel.store.callbacks import Claimed, Room
-from easel.store.database import Database, DatabaseUnavailable
+from easel.store.database import Database, DatabaseUnavailable, Notes
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Deliver:
     def __init__(
         self,
         database: Database,
-        notes: Database,
+        notes: Notes,
         http: Post,
         render: Callable[[Task], bytes],
         settings: DeliverSettings,

@@ -32,7 +32,7 @@ from easel.live.task_watcher import TaskWatcher, Watch
 from easel.outside.judges.endpoint import PictureFile
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import moderation_log, tasks
-from easel.store.database import Database, DatabaseUnavailable
+from easel.store.database import Database, DatabaseUnavailable, Notes
 from easel.store.endings import Completion
 from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
@@ -68,7 +68,7 @@ class Draw:
     def __init__(
         self,
         database: Database,
-        notes: Database,
+        notes: Notes,
         task_watcher: TaskWatcher,
         pictures: Pictures,
         engine: Engine,

@@ -9,7 +9,7 @@ from typing import Final
 from easel.actions.audit_log import record_repair
 from easel.domain.errors import EaselError
 from easel.store import audit, derived
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 from easel.store.derived import WrongBalance, WrongCounts
 
 TIMEOUT_S: Final = audit.TIMEOUT_S
@@ -32,8 +32,8 @@ class Wrong:
 
 async def find(database: Database) -> Wrong:
     """What a repair would change, as of one moment."""
-    async with database.transaction(TIMEOUT_S) as connection:
-        await audit.look_at_one_moment(connection)
+    async with database.snapshot(TIMEOUT_S) as connection:
+        await audit.take_time(connection)
         return Wrong(await derived.wrong_balances(connection), await derived.wrong_counts(connection))
 
 
@@ -50,7 +50,7 @@ async def repair(database: Database) -> Wrong:
         return await _repair_within(connection, found)
 
 
-async def _repair_within(connection: Connection, found: Wrong) -> Wrong:
+async def _repair_within(connection: Writer, found: Wrong) -> Wrong:
     """Look again at what was found, now that nobody else can change it, and set it right."""
     account_ids = [balance.account_id for balance in found.balances]
     api_key_ids = [counts.api_key_id for counts in found.counts]

@@ -17,7 +17,7 @@ import structlog
 from easel.actions import settle
 from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode
 from easel.store import endings, queue, tasks
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 from easel.store.queue import Clock, TakenJob
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Rescue:
         await settle.tell_all(self._database, *ended)
 
 
-async def _rescue(connection: Connection, job: TakenJob) -> bool:
+async def _rescue(connection: Writer, job: TakenJob) -> bool:
     """Hand a job back, or end its task; True when it ended."""
     deaths = 0
     if job.worker_id is not None:
@@ -89,7 +89,7 @@ async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) 
 
 async def hand_back_all(database: Database, worker_id: int) -> None:
     """Return whatever a worker held when its queue loop ended without it dying."""
-    async with database.transaction() as connection:
+    async with database.reading() as connection:
         held = await queue.held_by(connection, worker_id)
     if held:
         await hand_back(database, worker_id, held)

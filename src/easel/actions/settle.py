@@ -66,6 +66,6 @@ async def tell_workers(database: Database, task_id: str) -> None:
 
 async def _tell(database: Database, task_ids: Iterable[str], channels: Iterable[Channel]) -> None:
     with contextlib.suppress(DatabaseUnavailable):
-        async with database.reading() as connection:
+        async with database.single_statement() as connection:
             for channel, task_id in itertools.product(channels, task_ids):
                 await news.tell(connection, task_id, channel)

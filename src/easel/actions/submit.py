@@ -37,7 +37,7 @@ from easel.live.rate_limiter import RateLimiter
 from easel.store import acceptance, admission, idempotency, moderation_log, tasks
 from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import Wish
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 from easel.store.idempotency import Claim
 from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
@@ -210,7 +210,7 @@ class Submit:
     def _judged(self, submission: Submission, task_id: str | None = None) -> Judged:
         return self._judge.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
 
-    async def _earlier(self, connection: Connection, submission: Submission, ids: Sequence[str]) -> Accepted | None:
+    async def _earlier(self, connection: Writer, submission: Submission, ids: Sequence[str]) -> Accepted | None:
         """What the idempotency key was used for before, if it was; otherwise it is claimed for these tasks."""
         earlier = await self._claim(connection, submission, ids)
         if not earlier:
@@ -218,7 +218,7 @@ class Submit:
         wish = self._wish(submission)
         return Accepted(earlier, await admission.standing(connection, wish.api_key_id, wish.quota), is_replay=True)
 
-    async def _claim(self, connection: Connection, submission: Submission, task_ids: Sequence[str]) -> list[Task]:
+    async def _claim(self, connection: Writer, submission: Submission, task_ids: Sequence[str]) -> list[Task]:
         """The tasks that the idempotency key was used for before; none when it is new, or there is no key."""
         if submission.idempotency_key is None:
             return []

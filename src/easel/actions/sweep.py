@@ -15,7 +15,7 @@ from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import clock_steps, endings, moderation_log, queue, retention
-from easel.store.database import Connection, Database, DatabaseUnavailable
+from easel.store.database import Database, DatabaseUnavailable, Writer
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +112,7 @@ class Sweep:
         await settle.tell_all(self._database, *ended)
         return len(ended)
 
-    async def _end_one(self, connection: Connection, task_id: str) -> bool:
+    async def _end_one(self, connection: Writer, task_id: str) -> bool:
         if not await endings.fail(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
             return False
         if not await queue.take_off_unheld(connection, task_id):

@@ -10,7 +10,7 @@ from easel.domain.errors import CallbackNotFound, CallbackUnderWay, PermissionDe
 from easel.domain.task import ENDS
 from easel.store import callbacks, tasks
 from easel.store.callbacks import Callback
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Reader
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ async def redeliver_as_operator(database: Database, task_id: str) -> None:
     await settle.tell_workers(database, task_id)
 
 
-async def _of(connection: Connection, task: Task | None) -> tuple[Task, Callback | None]:
+async def _of(connection: Reader, task: Task | None) -> tuple[Task, Callback | None]:
     if task is None:
         raise TaskNotFound
     if task.callback_url is None:

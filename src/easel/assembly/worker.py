@@ -15,7 +15,7 @@ from easel.assembly.storage import picture_store, sweep
 from easel.live.task_watcher import TaskWatcher
 from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
-from easel.store.database import Database
+from easel.store.database import Database, Notes
 from easel.store.news import Channel
 from easel.web.answers import encode
 from easel.web.task_view import ended_task
@@ -28,7 +28,7 @@ EXIT_HUNG: Final = 70
 class WorkerParts:
     """A worker process: its connections, what draws, and what takes the jobs."""
 
-    databases: Sequence[Database]
+    databases: Sequence[Database | Notes]
     draw: Draw
     worker: Worker
 
@@ -36,7 +36,7 @@ class WorkerParts:
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     """The worker process's objects. Raises EngineUnusable, PluginUnusable, EndpointUnusable."""
     data = Database(installed.database_url, settings.database_connections // 2)
-    notes = Database(installed.database_url, -(-settings.database_connections // 2), waits_for_disk=False)
+    notes = Notes(installed.database_url, -(-settings.database_connections // 2))
     kept = picture_store(settings)
     http = SafeHttp(
         settings.callback_destinations,

@@ -74,7 +74,7 @@ def show_balances(data_dir: Path | None) -> None:
     """Show every account's credits."""
 
     async def act(database: Database, _pepper: bytes) -> list[ledger.AccountBalance]:
-        async with database.transaction() as connection:
+        async with database.reading() as connection:
             return await ledger.balances(connection)
 
     listed = table("Account", "Available", "Reserved", "Used")
@@ -90,7 +90,7 @@ def audit_credits(data_dir: Path | None) -> None:
     """Check every invariant of money and work, while the service runs."""
 
     async def act(database: Database, _pepper: bytes) -> list[audit.Finding]:
-        async with database.transaction(timeout_s=audit.TIMEOUT_S) as connection:
+        async with database.snapshot(audit.TIMEOUT_S) as connection:
             return await audit.findings(connection)
 
     findings = with_database(data_dir, act)

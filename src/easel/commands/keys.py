@@ -92,7 +92,7 @@ def list_keys(account: str | None, data_dir: Path | None) -> None:
     """List keys. Their text is not kept; the last four characters are."""
 
     async def act(database: Database, _pepper: bytes) -> list[accounts.ListedKey]:
-        async with database.transaction() as connection:
+        async with database.reading() as connection:
             return await accounts.list_keys(connection, account)
 
     listed = table("Id", "Account", "Name", "Key", "May", "Used", "Made", "Ends")

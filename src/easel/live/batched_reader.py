@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
-from easel.store.database import Connection, Database, DatabaseFault, DatabaseUnavailable
+from easel.store.database import Database, DatabaseFault, DatabaseUnavailable, Reader
 
 TOGETHER_MAX: Final = 200
 """Names that one statement looks up."""
@@ -19,7 +19,7 @@ class BatchedReader(Generic[_Found]):
     """One process's reader of one kind. `read` is the statement: it gives what it finds, by name."""
 
     def __init__(
-        self, database: Database, read: Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, _Found]]]
+        self, database: Database, read: Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, _Found]]]
     ) -> None:
         self._database = database
         self._read_all = read

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from easel.live.batched_reader import BatchedReader
 from easel.store import shown_pictures
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,6 @@ class PictureReader:
         return looked
 
 
-async def _read(connection: Connection, picture_names: Sequence[str]) -> Mapping[str, Looked]:
+async def _read(connection: Reader, picture_names: Sequence[str]) -> Mapping[str, Looked]:
     shown = await shown_pictures.look(connection, picture_names)
     return {name: Looked(name in shown.names, shown.at_s) for name in picture_names}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from easel.live.batched_reader import BatchedReader
 from easel.store import tasks
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Reader
 from easel.store.tasks import Task
 
 
@@ -20,5 +20,5 @@ class TaskReader:
         return task if task is not None and task.account_id == account_id else None
 
 
-async def _read(connection: Connection, task_ids: Sequence[str]) -> Mapping[str, Task]:
+async def _read(connection: Reader, task_ids: Sequence[str]) -> Mapping[str, Task]:
     return {task.id: task for task in await tasks.find_all(connection, task_ids)}

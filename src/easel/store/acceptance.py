@@ -15,7 +15,7 @@ from easel.domain.errors import EaselError, InsufficientQuota
 from easel.domain.order import Order
 from easel.domain.task import ErrorCode
 from easel.store import ledger, queue
-from easel.store.database import Connection
+from easel.store.database import Writer
 from easel.store.tasks import COLUMNS, Task, task_rows
 
 
@@ -100,7 +100,7 @@ _REFUSE: Final = (
 )
 
 
-async def accept(connection: Connection, new: NewTask) -> Task:
+async def accept(connection: Writer, new: NewTask) -> Task:
     """The pending task, queued and paid for.
 
     Raises TaskIdTaken, InsufficientQuota; after either the transaction can only be undone.
@@ -113,7 +113,7 @@ async def accept(connection: Connection, new: NewTask) -> Task:
         raise InsufficientQuota from None
 
 
-async def refuse(connection: Connection, new: NewTask, code: ErrorCode, message: str) -> Task:
+async def refuse(connection: Writer, new: NewTask, code: ErrorCode, message: str) -> Task:
     """The task as failed from the beginning, free, and without its prompt.
 
     Raises TaskIdTaken; then the transaction can only be undone.
@@ -121,7 +121,7 @@ async def refuse(connection: Connection, new: NewTask, code: ErrorCode, message:
     return await _insert(connection, _REFUSE, new, {"code": code, "message": message})
 
 
-async def _insert(connection: Connection, statement: bytes, new: NewTask, more: dict[str, str]) -> Task:
+async def _insert(connection: Writer, statement: bytes, new: NewTask, more: dict[str, str]) -> Task:
     cursor = connection.cursor(row_factory=task_rows)
     values = {field.name: getattr(new, field.name) for field in fields(NewTask)}
     order = {field.name: getattr(new.order, field.name) for field in fields(Order)}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from psycopg.rows import class_row
 
 from easel.domain.api_key import Holder, Scope
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class CallbackSecrets:
     overlap_until: datetime | None
 
 
-async def open_account(connection: Connection, name: str) -> int:
+async def open_account(connection: Writer, name: str) -> int:
     """The id of the account of that name, which is made if there is none."""
     await connection.execute("INSERT INTO accounts (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
     account_id = await find_account(connection, name)
@@ -61,13 +61,13 @@ async def open_account(connection: Connection, name: str) -> int:
     return account_id
 
 
-async def find_account(connection: Connection, name: str) -> int | None:
+async def find_account(connection: Reader, name: str) -> int | None:
     """The id of the account of that name."""
     row = await (await connection.execute("SELECT id FROM accounts WHERE name = %s", (name,))).fetchone()
     return int(row[0]) if row else None
 
 
-async def has_accounts(connection: Connection) -> bool:
+async def has_accounts(connection: Writer) -> bool:
     """Whether there is any account yet. If there is none, others who ask wait until this transaction ends."""
     any_account = "SELECT 1 FROM accounts LIMIT 1"
     if await (await connection.execute(any_account)).fetchone() is not None:
@@ -76,7 +76,7 @@ async def has_accounts(connection: Connection) -> bool:
     return await (await connection.execute(any_account)).fetchone() is not None
 
 
-async def add_key(connection: Connection, account_id: int, key: NewKey) -> tuple[int, datetime | None]:
+async def add_key(connection: Writer, account_id: int, key: NewKey) -> tuple[int, datetime | None]:
     """Store a key; its id, and when it expires."""
     cursor = await connection.execute(
         """
@@ -96,7 +96,7 @@ async def add_key(connection: Connection, account_id: int, key: NewKey) -> tuple
     return row[0], row[1]
 
 
-async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
+async def find_holder(connection: Reader, digest: bytes) -> Holder | None:
     """Who holds the key of that digest; None when it is unknown, expired or revoked."""
     cursor = await connection.execute(
         """
@@ -128,7 +128,7 @@ async def find_holder(connection: Connection, digest: bytes) -> Holder | None:
     )
 
 
-async def ended_keys(connection: Connection, api_key_ids: Sequence[int]) -> set[int]:
+async def ended_keys(connection: Reader, api_key_ids: Sequence[int]) -> set[int]:
     """Those of the keys that are revoked or expired."""
     cursor = await connection.execute(
         """
@@ -140,7 +140,7 @@ async def ended_keys(connection: Connection, api_key_ids: Sequence[int]) -> set[
     return {api_key_id for (api_key_id,) in await cursor.fetchall()}
 
 
-async def list_keys(connection: Connection, account: str | None) -> list[ListedKey]:
+async def list_keys(connection: Reader, account: str | None) -> list[ListedKey]:
     """All keys, or those of one account, in the order of their making."""
     cursor = connection.cursor(row_factory=class_row(ListedKey))
     await cursor.execute(
@@ -167,7 +167,7 @@ class KeyOwner:
     was_revoked: bool
 
 
-async def key_owner(connection: Connection, api_key_id: int) -> KeyOwner | None:
+async def key_owner(connection: Writer, api_key_id: int) -> KeyOwner | None:
     """Whose a key is; None when there is no such key. Nobody else can revoke it until the transaction ends."""
     cursor = connection.cursor(row_factory=class_row(KeyOwner))
     await cursor.execute(
@@ -182,20 +182,20 @@ async def key_owner(connection: Connection, api_key_id: int) -> KeyOwner | None:
     return await cursor.fetchone()
 
 
-async def revoke_key(connection: Connection, api_key_id: int) -> None:
+async def revoke_key(connection: Writer, api_key_id: int) -> None:
     """End a key now. Ending it twice changes nothing."""
     await connection.execute(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (api_key_id,)
     )
 
 
-async def revoke_all_keys(connection: Connection) -> int:
+async def revoke_all_keys(connection: Writer) -> int:
     """End every key now; how many there were."""
     cursor = await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE revoked_at IS NULL")
     return cursor.rowcount
 
 
-async def callback_secrets(connection: Connection, account_id: int) -> CallbackSecrets:
+async def callback_secrets(connection: Reader, account_id: int) -> CallbackSecrets:
     """What an account's callbacks are signed with."""
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
     await cursor.execute(
@@ -211,7 +211,7 @@ async def callback_secrets(connection: Connection, account_id: int) -> CallbackS
     return row
 
 
-async def rotate_callback_secret(connection: Connection, account_id: int, overlap: timedelta) -> CallbackSecrets:
+async def rotate_callback_secret(connection: Writer, account_id: int, overlap: timedelta) -> CallbackSecrets:
     """Let the next generation sign; the one before does so too until the overlap is over."""
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
     await cursor.execute(

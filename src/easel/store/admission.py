@@ -9,7 +9,7 @@ from typing import Any
 
 from easel.domain.errors import InsufficientQuota, RateLimitExceeded, Refusal, Unauthorized
 from easel.domain.rate import Quota, Standing
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 RETRY_AFTER_UNFINISHED_S = 5
 """When to ask again where too many tasks are unfinished: nobody knows when one of them will end."""
@@ -30,7 +30,7 @@ class Wish:
     are_held: bool = True
 
 
-async def admit(connection: Connection, wish: Wish) -> Standing:
+async def admit(connection: Writer, wish: Wish) -> Standing:
     """Hold the tasks against the key's limits, and count them against its rate; where it stands with that now.
 
     Raises Unauthorized (it was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing was counted.
@@ -70,7 +70,7 @@ async def admit(connection: Connection, wish: Wish) -> Standing:
     return Standing(wish.quota, row[0])
 
 
-async def standing(connection: Connection, api_key_id: int, quota: Quota) -> Standing:
+async def standing(connection: Reader, api_key_id: int, quota: Quota) -> Standing:
     """Where a key stands with its rate, without counting anything."""
     cursor = await connection.execute(
         """
@@ -84,7 +84,7 @@ async def standing(connection: Connection, api_key_id: int, quota: Quota) -> Sta
     return Standing.measured(quota, row[0])
 
 
-async def pull_back(connection: Connection, api_key_id: int, quota: Quota) -> None:
+async def pull_back(connection: Writer, api_key_id: int, quota: Quota) -> None:
     """Let a key's rate be used up for no longer than a window from now. It can only be so since the clock was set back."""
     await connection.execute(
         """
@@ -95,7 +95,7 @@ async def pull_back(connection: Connection, api_key_id: int, quota: Quota) -> No
     )
 
 
-async def _refusal(connection: Connection, wish: Wish, values: dict[str, Any]) -> Refusal:
+async def _refusal(connection: Reader, wish: Wish, values: dict[str, Any]) -> Refusal:
     cursor = await connection.execute(
         """
         SELECT

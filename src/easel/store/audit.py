@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from easel.store import derived
-from easel.store.database import Connection
+from easel.store.database import Reader
 
 TIMEOUT_S: Final = 600
 """Longest that an audit may take."""
@@ -95,9 +95,9 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
 }
 
 
-async def findings(connection: Connection) -> list[Finding]:
-    """All that breaks an invariant, at most FINDINGS_MAX for each. Must be the first of its transaction."""
-    await look_at_one_moment(connection)
+async def findings(connection: Reader) -> list[Finding]:
+    """All that breaks an invariant, at most FINDINGS_MAX for each. Takes a `Database.snapshot`."""
+    await take_time(connection)
     found: list[Finding] = []
     for invariant, query in INVARIANTS.items():
         cursor = await connection.execute(query)
@@ -105,13 +105,7 @@ async def findings(connection: Connection) -> list[Finding]:
     return found
 
 
-async def look_at_one_moment(connection: Connection) -> None:
-    """Have the transaction, of which this must be the first, read one snapshot, and take its time."""
-    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    await take_time(connection)
-
-
-async def take_time(connection: Connection) -> None:
+async def take_time(connection: Reader) -> None:
     """Let the transaction read whole tables, which no other statement does, for up to TIMEOUT_S."""
     await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
     for reading in ("seqscan", "sort"):

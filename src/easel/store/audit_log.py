@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from easel.domain.audit_log import Action
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 _PRICE_LOCK = 0x6561_7365_6C + 3
 
@@ -50,7 +50,7 @@ class Search:
     count_max: int
 
 
-async def add(connection: Connection, new: NewEntry) -> None:
+async def add(connection: Writer, new: NewEntry) -> None:
     """Write an entry, with the time of the transaction that it belongs to."""
     await connection.execute(
         "INSERT INTO audit_log (operator, action, subject, account_id, details) VALUES (%s, %s, %s, %s, %s)",
@@ -58,7 +58,7 @@ async def add(connection: Connection, new: NewEntry) -> None:
     )
 
 
-async def listed(connection: Connection, search: Search) -> list[Entry]:
+async def listed(connection: Reader, search: Search) -> list[Entry]:
     """The latest entries, the newest first."""
     cursor = connection.cursor(row_factory=class_row(Entry))
     values = {name: getattr(search, name) for name in Search.__slots__}
@@ -78,12 +78,12 @@ async def listed(connection: Connection, search: Search) -> list[Entry]:
     return await cursor.fetchall()
 
 
-async def lock_price(connection: Connection) -> None:
+async def lock_price(connection: Writer) -> None:
     """Let no other transaction note the price until this one ends."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PRICE_LOCK,))
 
 
-async def latest_details(connection: Connection, action: Action) -> dict[str, Any] | None:
+async def latest_details(connection: Reader, action: Action) -> dict[str, Any] | None:
     """The details of the latest entry of an action; None when there is none."""
     cursor = await connection.execute(
         "SELECT details FROM audit_log WHERE action = %s ORDER BY id DESC LIMIT 1", (action,)

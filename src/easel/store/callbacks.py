@@ -12,7 +12,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, State
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
 """How long a process has for an attempt and for writing down its outcome."""
@@ -137,7 +137,7 @@ _CLAIM: Final = """
 """
 
 
-async def claim(connection: Connection, room: Room) -> list[Claimed]:
+async def claim(connection: Writer, room: Room) -> list[Claimed]:
     """Callbacks that are due, claimed for one attempt each, as far as there is room."""
     cursor = connection.cursor(row_factory=class_row(Claimed))
     await cursor.execute(
@@ -161,7 +161,7 @@ async def claim(connection: Connection, room: Room) -> list[Claimed]:
     return await cursor.fetchall()
 
 
-async def keep_body(connection: Connection, task_id: str, body: bytes) -> bytes:
+async def keep_body(connection: Writer, task_id: str, body: bytes) -> bytes:
     """Store a body, unless there is one already; the stored one."""
     cursor = await connection.execute(
         "UPDATE callbacks SET body = coalesce(body, %s) WHERE task_id = %s RETURNING body", (body, task_id)
@@ -172,7 +172,7 @@ async def keep_body(connection: Connection, task_id: str, body: bytes) -> bytes:
 
 
 async def note_outcome(
-    connection: Connection, claimed: Claimed, attempted: Attempted, state: State, due_in_s: float
+    connection: Writer, claimed: Claimed, attempted: Attempted, state: State, due_in_s: float
 ) -> bool:
     """Write down what became of an attempt, the state that follows, and in how many seconds the next attempt is due, should
     there be one. False, and nothing, when the claim had run out."""
@@ -202,7 +202,7 @@ async def note_outcome(
     return cursor.rowcount == 1
 
 
-async def pull_back(connection: Connection) -> None:
+async def pull_back(connection: Writer) -> None:
     """Let no attempt be further away than the longest pause, or claim, is. One that seems to be was set down before the
     clock was set back."""
     await connection.execute(
@@ -214,7 +214,7 @@ async def pull_back(connection: Connection) -> None:
     )
 
 
-async def give_up_interrupted(connection: Connection) -> list[str]:
+async def give_up_interrupted(connection: Writer) -> list[str]:
     """End the deliveries during which process after process has died; their task ids."""
     cursor = await connection.execute(
         """
@@ -233,7 +233,7 @@ async def give_up_interrupted(connection: Connection) -> list[str]:
     return [task_id for (task_id,) in await cursor.fetchall()]
 
 
-async def find(connection: Connection, task_id: str) -> Callback | None:
+async def find(connection: Reader, task_id: str) -> Callback | None:
     """A task's callback; None when it has none, or has not ended."""
     cursor = await connection.execute(
         "SELECT url, state, is_claimed, next_attempt_at FROM callbacks WHERE task_id = %s AND NOT is_erased",
@@ -254,7 +254,7 @@ async def find(connection: Connection, task_id: str) -> Callback | None:
     return Callback(task_id, url, state, is_claimed, next_attempt_at, await attempts.fetchall())
 
 
-async def begin_again(connection: Connection, task_id: str) -> bool:
+async def begin_again(connection: Writer, task_id: str) -> bool:
     """Have a callback delivered once more, at once; False, and nothing, when it is being delivered."""
     cursor = await connection.execute(
         """
@@ -266,9 +266,7 @@ async def begin_again(connection: Connection, task_id: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def listed(
-    connection: Connection, account: str | None, state: str | None, count_max: int
-) -> list[ListedCallback]:
+async def listed(connection: Reader, account: str | None, state: str | None, count_max: int) -> list[ListedCallback]:
     """The latest callbacks, of one account and in one state where these are given."""
     cursor = connection.cursor(row_factory=class_row(ListedCallback))
     values: dict[str, Any] = {"account": account, "state": state, "count_max": count_max}

@@ -7,7 +7,7 @@ long as the clock was set back in addition. Moments that are meant to lie in the
 from typing import Final
 
 from easel.domain import link
-from easel.store.database import Connection
+from easel.store.database import Writer
 from easel.store.queue import DRAW
 
 MARGIN_S: Final = 60
@@ -41,7 +41,7 @@ _PULL_BACK: Final = """
 """
 
 
-async def pull_back(connection: Connection, count_max: int) -> None:
+async def pull_back(connection: Writer, count_max: int) -> None:
     """Mend a bounded number of rows; more are left to the next call."""
     await connection.execute(
         _PULL_BACK,

@@ -1,9 +1,9 @@
-"""Connections to PostgreSQL: bounded, self-healing, and in transactions only.
+"""Connections to PostgreSQL: bounded in number, replaced when they break, and read-only unless writing was asked for.
 
-A process holds at most `connections_max` of them. While the database is away every attempt fails within seconds with
-`DatabaseUnavailable`, and within twenty where it accepts connections and then says nothing; when it is back, attempts
-succeed again. What was under way when it went is undone, save that a commit cut off in the middle may have happened:
-everything that the service writes bears being written twice.
+A process holds at most `connections_max` of them. While the database is away, every attempt fails with
+`DatabaseUnavailable`: within seconds where it refuses connections, within twenty where it accepts them and then stays
+silent. When it is back, attempts succeed again. A transaction that was open when it went away is rolled back, except
+that a COMMIT which was cut off may have taken effect: everything that the service writes is safe to write twice.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -23,37 +23,35 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from easel.domain.errors import EaselError
 from easel.store.database_clock import DatabaseClock
 
-Connection: TypeAlias = AsyncConnection[TupleRow]
-
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 3.0
 ALIVE_FOR_S: Final = 0.5
-"""How long a connection that was seen alive is believed to be."""
+"""How long a connection that answered counts as alive without another check."""
 STATEMENT_TIMEOUT_S: Final = 10
 TRANSACTION_TIMEOUT_S: Final = 10.0
-"""Longest that a transaction may take, its connection included. Giving up on a server that is silent takes as long
-again: psycopg asks it to cancel first."""
+"""Longest that a transaction may take, waiting for its connection included. Giving up on a silent server takes as long
+again, because psycopg asks it to cancel first."""
 CONNECTION_SETTINGS: Final[dict[str, Any]] = {
     "application_name": "easel",
     "connect_timeout": CONNECT_TIMEOUT_S,
-    # What Easel writes and reads is in these forms, whatever PGCLIENTENCODING and PGDATESTYLE want for others.
+    # Easel reads and writes these forms, whatever PGCLIENTENCODING and PGDATESTYLE say.
     "client_encoding": "UTF8",
-    # A server that vanishes without a word is noticed after about ten seconds.
+    # A server that vanishes silently is noticed after about ten seconds.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
 
-
 _FAULTS: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
-    # A server that has become a standby: its successor will write.
-    psycopg.errors.ReadOnlySqlTransaction,
     PoolTimeout,
 )
+_READ_ONLY: Final = "SET default_transaction_read_only = on"
+# Not `off`: an operator, or a server whose disk is full, may have made the database read-only.
+_AS_CONFIGURED: Final = "RESET default_transaction_read_only"
 
 
 class DatabaseUnavailable(EaselError):
@@ -61,25 +59,31 @@ class DatabaseUnavailable(EaselError):
 
 
 class DatabaseFault(EaselError):
-    """The database refused a statement, which is a fault of ours.
+    """The database rejected a statement, which is a bug in Easel.
 
-    Holds the refusal's code and its first line only: the driver's own error repeats the row, and with it the prompt.
+    Holds only the error's code and first line: the driver's own error repeats the row, and with it the prompt.
     """
 
 
-class Database:
-    """A pool of one process.
+class Reader(AsyncConnection[TupleRow]):
+    """A connection for reading. Where it comes from `Database`, PostgreSQL rejects every statement on it that writes."""
 
-    Where it `waits_for_disk`, what was committed survives whatever happens. Where it does not, the last moments before
-    a crash of the database's machine may be lost, though never a part of a transaction: good for what is written again
-    by itself, such as progress, and many times faster.
-    """
+    is_read_only: bool | None = False
+    """Whether the session rejects writes; None while that is unknown."""
 
-    def __init__(self, url: str, connections_max: int, *, waits_for_disk: bool = True) -> None:
+
+class Writer(Reader):
+    """A connection that may write. Functions that only read accept it too."""
+
+
+class _Connections:
+    """One process's pool of connections. Each can be switched between reading and writing."""
+
+    def __init__(self, url: str, connections_max: int) -> None:
         self.url = url
-        self._waits_for_disk = waits_for_disk
-        self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool[Writer] = AsyncConnectionPool(
             url,
+            connection_class=Writer,
             kwargs=CONNECTION_SETTINGS,
             min_size=1,
             max_size=connections_max,
@@ -89,118 +93,174 @@ class Database:
             configure=self._configure,
             open=False,
         )
-        self._clock = DatabaseClock(self._read_clock)
         self._sweeping: asyncio.Task[None] | None = None
-        self._seen_alive_at_s: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
-
-    async def now(self) -> datetime:
-        """What the database takes the time to be, to a few milliseconds. Whatever is stored or shown has its time from
-        here or from the database itself, so that this machine's clock does not matter.
-
-        Raises DatabaseUnavailable where it was never asked and cannot be asked now.
-        """
-        now = await self._clock.now()
-        if now is None:
-            raise DatabaseUnavailable("its clock was never read")
-        return now
+        self._seen_alive_at_s: WeakKeyDictionary[Writer, float] = WeakKeyDictionary()
 
     async def open(self) -> None:
         """Begin to connect. Does not wait: a database that is away now may be back for the first request."""
-        await self.pool.open(wait=False)
+        await self._pool.open(wait=False)
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         if self._sweeping is not None:
             await asyncio.wait({self._sweeping}, timeout=WAIT_FOR_CONNECTION_S)
-        await self.pool.close()
+        await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
-        """A connection inside one transaction, committed at the end of the block, undone if the block raises.
-
-        Raises DatabaseUnavailable, DatabaseFault.
-        """
-        async with self.reading(timeout_s) as connection, connection.transaction():
-            yield connection
-
-    @asynccontextmanager
-    async def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
-        """A connection for statements that each stand alone and only read; nothing holds them together.
-
-        Raises DatabaseUnavailable, DatabaseFault.
-        """
+    async def _lend(self, timeout_s: float, *, is_read_only: bool) -> AsyncIterator[Writer]:
         limit = asyncio.timeout(timeout_s)
         try:
-            async with limit, self.pool.connection() as connection:
+            async with limit, self._pool.connection() as connection:
+                await _switch(connection, is_read_only=is_read_only)
                 yield connection
+                connection.is_read_only = is_read_only
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            if is_read_only:
+                raise _fault(error) from None
+            # The server has become a standby, or was made read-only.
+            raise DatabaseUnavailable(type(error).__name__) from error
         except _FAULTS as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         except psycopg.Error as error:
-            raise DatabaseFault(f"{type(error).__name__} {error.sqlstate}: {error.diag.message_primary}") from None
+            raise _fault(error) from None
         except TimeoutError as error:
             if not limit.expired():
                 raise
             raise DatabaseUnavailable(f"no end within {timeout_s:g} seconds") from error
 
-    def single_statement(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for one statement, which is a transaction by itself.
-
-        Raises DatabaseUnavailable, DatabaseFault.
-        """
-        return self.reading()
-
-    def noting(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for single statements that write what is written again by itself, should it get lost.
-
-        Raises DatabaseUnavailable, DatabaseFault.
-        """
-        assert not self._waits_for_disk, "notes need not wait for the disk"
-        return self.reading()
-
-    async def _read_clock(self) -> datetime | None:
-        try:
-            async with self.reading() as connection:
-                row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
-        except DatabaseUnavailable:
-            return None
-        assert row is not None
-        now: datetime = row[0]
-        return now
-
-    async def _check(self, connection: Connection) -> None:
-        """Whether a connection still lives, unless that was seen a moment ago: asking costs as much as a statement."""
+    async def _check(self, connection: Writer) -> None:
+        """Check that a connection is alive, unless it was a moment ago: a check costs as much as a statement."""
         now_s = time.monotonic()
         if now_s - self._seen_alive_at_s.get(connection, 0.0) < ALIVE_FOR_S:
             return
         try:
             await AsyncConnectionPool.check_connection(connection)
         except psycopg.Error:
-            # Where one connection was cut, others were. The pool would find them one by one, with ever longer pauses.
+            # Where one connection was cut, others were too. The pool would find them one by one, with growing pauses.
             self._seen_alive_at_s.clear()
             if self._sweeping is None or self._sweeping.done():
-                # A task of its own, because the pool loses connections whose check is cancelled.
+                # A task of its own, because the pool loses a connection whose check is cancelled.
                 self._sweeping = asyncio.create_task(self._sweep())
             raise
         self._seen_alive_at_s[connection] = now_s
 
     async def _sweep(self) -> None:
-        """Look at every connection now. One that is dead is the pool's to replace, and a closed pool has none."""
+        """Check every connection now. The pool replaces dead ones, and a closed pool has none."""
         with contextlib.suppress(psycopg.Error):
-            await self.pool.check()
+            await self._pool.check()
 
-    async def _configure(self, connection: Connection) -> None:
-        # Transactions begin by an explicit BEGIN, never by the driver's own. Outside autocommit the pool's check switches
-        # it on and off, and a check that is broken off can leave it on; what looked like a transaction then is none.
+    async def _configure(self, connection: Writer) -> None:
+        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. Without autocommit the pool's
+        # check switches it on and off, and a cancelled check can leave it on: a transaction would then be none.
         await connection.set_autocommit(True)
         await connection.execute("SET datestyle = 'ISO, MDY'")
         await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-        # A process that is frozen in the middle of a transaction must not keep its locks from the others.
+        # A process that freezes in the middle of a transaction must not keep its locks.
         await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
-        # What is asked here stands in an index, and plans are kept: one that was made while the queue was empty would
-        # go on looking through all of it when thousands wait.
+        # Every query has an index, and plans are cached: one that was made while the queue was empty would otherwise
+        # scan the whole queue when thousands wait.
         await connection.execute("SET enable_seqscan = off")
         await connection.execute("SET enable_sort = off")
-        # Compiling a plan takes longer than any of ours runs, and a plan that must sort after all looks costly.
+        # Compiling a plan takes longer than running any of ours, and a plan that has to sort looks expensive.
         await connection.execute("SET jit = off")
-        if not self._waits_for_disk:
-            await connection.execute("SET synchronous_commit = off")
+
+
+async def _switch(connection: Writer, *, is_read_only: bool) -> None:
+    """Make the session read-only, or not. Costs a round trip only where it was the other."""
+    was_read_only = connection.is_read_only
+    # Unknown until the connection is returned: an error, or a rollback, may undo the statement below.
+    connection.is_read_only = None
+    if was_read_only is not is_read_only:
+        # Without autocommit the driver would begin a transaction first, which the statement would not affect.
+        await connection.set_autocommit(True)
+        await connection.execute(_READ_ONLY if is_read_only else _AS_CONFIGURED)
+
+
+def _fault(error: psycopg.Error) -> DatabaseFault:
+    return DatabaseFault(f"{type(error).__name__} {error.sqlstate}: {error.diag.message_primary}")
+
+
+class Database(_Connections):
+    """Connections whose commits survive a crash of the database's machine."""
+
+    def __init__(self, url: str, connections_max: int) -> None:
+        super().__init__(url, connections_max)
+        self._clock = DatabaseClock(self._read_clock)
+
+    async def now(self) -> datetime:
+        """The database's time, to a few milliseconds.
+
+        Every time that is stored or shown comes from here or from the database itself, so that this machine's clock does
+        not matter. Raises DatabaseUnavailable where the time was never read and cannot be read now.
+        """
+        now = await self._clock.now()
+        if now is None:
+            raise DatabaseUnavailable("its clock was never read")
+        return now
+
+    def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AbstractAsyncContextManager[Reader]:
+        """A connection for queries. Each is a transaction by itself, so two may see different data.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        return self._lend(timeout_s, is_read_only=True)
+
+    @asynccontextmanager
+    async def snapshot(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Reader]:
+        """A connection inside one read-only transaction, whose queries all see the database as of one moment.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        async with self.reading(timeout_s) as reader, reader.transaction():
+            await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield reader
+
+    @asynccontextmanager
+    async def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Writer]:
+        """A connection inside one transaction, committed at the end of the block, rolled back if the block raises.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        async with self._lend(timeout_s, is_read_only=False) as writer, writer.transaction():
+            yield writer
+
+    def single_statement(self) -> AbstractAsyncContextManager[Writer]:
+        """A connection for one statement, which is a transaction by itself.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
+
+    async def _read_clock(self) -> datetime | None:
+        try:
+            async with self.reading() as reader:
+                row = await (await reader.execute("SELECT clock_timestamp()")).fetchone()
+        except DatabaseUnavailable:
+            return None
+        assert row is not None
+        now: datetime = row[0]
+        return now
+
+
+class Notes(_Connections):
+    """Connections whose commits do not wait for the disk, which makes them many times faster.
+
+    A crash of the database's machine may lose the last moments, but never part of a transaction. Good for what is
+    written again anyway, such as progress.
+    """
+
+    @property
+    def pool(self) -> AsyncConnectionPool[Writer]:
+        """The pool itself, for the queue's library."""
+        return self._pool
+
+    def noting(self) -> AbstractAsyncContextManager[Writer]:
+        """A connection for statements that are each a transaction of their own.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
+
+    async def _configure(self, connection: Writer) -> None:
+        await super()._configure(connection)
+        await connection.execute("SET synchronous_commit = off")

@@ -10,7 +10,7 @@ from typing import Final, LiteralString
 
 from psycopg import sql
 
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 BALANCES: Final[LiteralString] = """
     SELECT account.id, account.name, available_microcredits, reserved_microcredits, used_microcredits,
@@ -82,14 +82,14 @@ class WrongCounts:
     account_id: int
 
 
-async def wrong_balances(connection: Connection, only: Collection[int] | None = None) -> list[WrongBalance]:
+async def wrong_balances(connection: Reader, only: Collection[int] | None = None) -> list[WrongBalance]:
     """Accounts with a wrong balance, of all or of those with these ids."""
     cursor = await connection.execute(_of(BALANCES, "account"), {"only": None if only is None else list(only)})
     found = (WrongBalance(row[0], row[1], Books(*row[2:5]), Books(*row[5:8])) for row in await cursor.fetchall())
     return [balance for balance in found if balance.stored != balance.derived]
 
 
-async def wrong_counts(connection: Connection, only: Collection[int] | None = None) -> list[WrongCounts]:
+async def wrong_counts(connection: Reader, only: Collection[int] | None = None) -> list[WrongCounts]:
     """Keys with wrong counts, of all or of those with these ids."""
     cursor = await connection.execute(_of(COUNTS, "api_key"), {"only": None if only is None else list(only)})
     found = (
@@ -103,7 +103,7 @@ def _of(query: LiteralString, table: str) -> sql.Composed:
     return sql.SQL("{} {}").format(sql.SQL(query), only.format(id=sql.Identifier(table, "id")))
 
 
-async def lock(connection: Connection, api_key_ids: Collection[int], account_ids: Collection[int]) -> None:
+async def lock(connection: Writer, api_key_ids: Collection[int], account_ids: Collection[int]) -> None:
     """Keep everybody from changing these keys and accounts until the transaction ends; keys first, as all do."""
     await connection.execute(
         "SELECT FROM api_keys WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", (list(api_key_ids),)
@@ -113,7 +113,7 @@ async def lock(connection: Connection, api_key_ids: Collection[int], account_ids
     )
 
 
-async def set_balance(connection: Connection, wrong: WrongBalance) -> None:
+async def set_balance(connection: Writer, wrong: WrongBalance) -> None:
     """Give an account the balance that its entries add up to."""
     await connection.execute(
         """
@@ -123,7 +123,7 @@ async def set_balance(connection: Connection, wrong: WrongBalance) -> None:
     )
 
 
-async def set_counts(connection: Connection, wrong: WrongCounts) -> None:
+async def set_counts(connection: Writer, wrong: WrongCounts) -> None:
     """Give a key the counts that its holds add up to."""
     # Without this the database ignores whoever sets counts.
     await connection.execute("SET LOCAL easel.is_repairing = 'true'")

@@ -13,7 +13,7 @@ from psycopg import sql
 from easel.domain import link
 from easel.domain.task import ErrorCode
 from easel.store import ledger, queue
-from easel.store.database import Connection
+from easel.store.database import Writer
 
 # A task may end while it is `pending`, since the note that its drawing began does not wait for the disk.
 _END: Final = sql.SQL("""
@@ -60,19 +60,17 @@ class Completion:
     picture_bytes: int
 
 
-async def complete(connection: Connection, task_id: str, outcome: Completion, job_id: int) -> bool:
+async def complete(connection: Writer, task_id: str, outcome: Completion, job_id: int) -> bool:
     """Complete a task, charge it and take its job off the queue; False, and nothing, when it had ended already."""
     return await _end(connection, _COMPLETE, task_id, job_id, asdict(outcome) | {"link_lifetime_s": link.LIFETIME_S})
 
 
-async def fail(connection: Connection, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:
+async def fail(connection: Writer, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:
     """Fail a task, return its reservation and take its job, if one is named, off the queue; False, and nothing, when it
     had ended already."""
     return await _end(connection, _FAIL, task_id, job_id, {"code": code, "message": message})
 
 
-async def _end(
-    connection: Connection, statement: bytes, task_id: str, job_id: int | None, values: dict[str, Any]
-) -> bool:
+async def _end(connection: Writer, statement: bytes, task_id: str, job_id: int | None, values: dict[str, Any]) -> bool:
     cursor = await connection.execute(statement, {**values, "task_id": task_id, "job_id": job_id})
     return await cursor.fetchone() is not None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from easel.store.database import Connection
+from easel.store.database import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Claimed:
     task_id: str
 
 
-async def claim(connection: Connection, claim: Claim, task_id: str, lifetime_h: int) -> Claimed | None:
+async def claim(connection: Writer, claim: Claim, task_id: str, lifetime_h: int) -> Claimed | None:
     """Claim the key for a task. When it is claimed already, by whom; nothing is written then.
 
     Waits for a transaction that is claiming the same key.

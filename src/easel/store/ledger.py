@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from easel.domain.credits import Balance, KeySpending
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class AccountBalance:
     balance: Balance
 
 
-async def grant(connection: Connection, account_id: int, amount_microcredits: int, cause: str) -> None:
+async def grant(connection: Writer, account_id: int, amount_microcredits: int, cause: str) -> None:
     """Add credits to an account, or take them back where the amount is below zero. The same cause does so once.
 
     Taking back more than is available breaks accounts_available_not_negative.
@@ -75,7 +75,7 @@ def _resolve(ending: str, state: str, kind: str) -> sql.Composed:
     """).format(ending=sql.Identifier(ending), state=sql.Literal(state), kind=sql.Literal(kind))
 
 
-async def available_to_take_back(connection: Connection, account_id: int) -> int:
+async def available_to_take_back(connection: Writer, account_id: int) -> int:
     """What an account has available, which nobody else can change until the transaction ends."""
     cursor = await connection.execute(
         "SELECT available_microcredits FROM accounts WHERE id = %s FOR NO KEY UPDATE", (account_id,)
@@ -85,7 +85,7 @@ async def available_to_take_back(connection: Connection, account_id: int) -> int
     return int(row[0])
 
 
-async def balance(connection: Connection, account_id: int) -> Balance:
+async def balance(connection: Reader, account_id: int) -> Balance:
     """An account's balance."""
     cursor = connection.cursor(row_factory=class_row(Balance))
     await cursor.execute(
@@ -100,7 +100,7 @@ async def balance(connection: Connection, account_id: int) -> Balance:
     return row
 
 
-async def key_spending(connection: Connection, api_key_id: int) -> KeySpending:
+async def key_spending(connection: Reader, api_key_id: int) -> KeySpending:
     """What one key has spent and may spend."""
     cursor = connection.cursor(row_factory=class_row(KeySpending))
     await cursor.execute(
@@ -115,7 +115,7 @@ async def key_spending(connection: Connection, api_key_id: int) -> KeySpending:
     return row
 
 
-async def balances(connection: Connection) -> list[AccountBalance]:
+async def balances(connection: Reader) -> list[AccountBalance]:
     """Every account's balance, by name."""
     cursor = await connection.execute(
         "SELECT name, available_microcredits, reserved_microcredits, used_microcredits FROM accounts ORDER BY name"

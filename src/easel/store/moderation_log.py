@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from easel.domain.moderation.decision import Decision
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Search:
     count_max: int = 50
 
 
-async def note(connection: Connection, judged: Judged, decision: Decision) -> None:
+async def note(connection: Writer, judged: Judged, decision: Decision) -> None:
     """Add a decision; nothing where it was added before."""
     finding = decision.finding
     values: dict[str, Any] = {
@@ -89,7 +89,7 @@ async def note(connection: Connection, judged: Judged, decision: Decision) -> No
     )
 
 
-async def listed(connection: Connection, search: Search) -> list[ListedDecision]:
+async def listed(connection: Reader, search: Search) -> list[ListedDecision]:
     """The latest decisions, the latest first."""
     cursor = connection.cursor(row_factory=class_row(ListedDecision))
     await cursor.execute(
@@ -114,7 +114,7 @@ async def listed(connection: Connection, search: Search) -> list[ListedDecision]
     return await cursor.fetchall()
 
 
-async def counts(connection: Connection, days: int) -> list[Count]:
+async def counts(connection: Reader, days: int) -> list[Count]:
     """How many decisions of each kind the last days had, the most frequent first."""
     cursor = connection.cursor(row_factory=class_row(Count))
     await cursor.execute(
@@ -128,7 +128,7 @@ async def counts(connection: Connection, days: int) -> list[Count]:
     return await cursor.fetchall()
 
 
-async def forget(connection: Connection, lifetime_h: int, count_max: int) -> int:
+async def forget(connection: Writer, lifetime_h: int, count_max: int) -> int:
     """Forget decisions that were made that long ago; how many."""
     cursor = await connection.execute(
         """

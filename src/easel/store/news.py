@@ -13,7 +13,7 @@ from enum import StrEnum
 import psycopg
 from psycopg import sql
 
-from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavailable
+from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Writer
 
 
 class Channel(StrEnum):
@@ -28,7 +28,7 @@ def announce(column: str) -> sql.Composed:
     return sql.SQL("pg_notify({}, {})::text").format(sql.Literal(Channel.CHANGES.value), sql.Identifier(column))
 
 
-async def tell(connection: Connection, task_id: str, channel: Channel = Channel.CHANGES) -> None:
+async def tell(connection: Writer, task_id: str, channel: Channel = Channel.CHANGES) -> None:
     """Announce a task. Outside of the transaction that changed it, since announcing within makes others wait: the
     database takes such commits one by one, flush included."""
     await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
@@ -41,7 +41,7 @@ async def listen(url: str, channel: Channel, look_every_s: float) -> AsyncIterat
     Raises DatabaseUnavailable when the connection is lost or cannot be had.
     """
     try:
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
+        async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             yield None
             while True:

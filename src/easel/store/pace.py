@@ -6,7 +6,7 @@ from typing import Final
 
 from psycopg.rows import class_row
 
-from easel.store.database import Connection
+from easel.store.database import Reader
 from easel.store.queue import DRAW, STALLED_AFTER_S
 
 LINE_MAX: Final = 10_000
@@ -22,7 +22,7 @@ class Pace:
     unfinished: int
 
 
-async def measure(connection: Connection) -> Pace:
+async def measure(connection: Reader) -> Pace:
     """The pace of the latest 50 pictures, and how much is left to draw."""
     cursor = connection.cursor(row_factory=class_row(Pace))
     await cursor.execute(
@@ -53,7 +53,7 @@ class Line:
     last_position: int
 
 
-async def line(connection: Connection) -> Line:
+async def line(connection: Reader) -> Line:
     """The line as it is now. Tasks that are accepted while it is read may be missing, whatever their position."""
     row = await (await connection.execute("SELECT coalesce(max(position), 0) FROM tasks")).fetchone()
     assert row is not None

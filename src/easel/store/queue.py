@@ -16,7 +16,7 @@ from procrastinate.jobs import Job
 from psycopg import sql
 from psycopg.rows import class_row
 
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 DRAW: Final = "draw"
 """Both the queue's name and its only job's."""
@@ -129,7 +129,7 @@ def take_off(job_id: str) -> sql.Composed:
     return sql.SQL("DELETE FROM procrastinate_jobs WHERE procrastinate_jobs.id = {}").format(sql.Placeholder(job_id))
 
 
-async def take_off_waiting(connection: Connection, task_id: str) -> bool:
+async def take_off_waiting(connection: Writer, task_id: str) -> bool:
     """Take a task's job off the queue; False when a worker has it: that one finds out when it begins.
 
     A job that a worker had before is left for the next to take it: that one finds out too, and whether the first, before
@@ -141,7 +141,7 @@ async def take_off_waiting(connection: Connection, task_id: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def take_off_unheld(connection: Connection, task_id: str) -> bool:
+async def take_off_unheld(connection: Writer, task_id: str) -> bool:
     """Take a task's job off the queue; False when a living worker has it."""
     cursor = await connection.execute(
         """
@@ -154,13 +154,13 @@ async def take_off_unheld(connection: Connection, task_id: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def lock_rescue(connection: Connection) -> bool:
+async def lock_rescue(connection: Writer) -> bool:
     """Whether this transaction, and no other one now, is to look for stalled jobs."""
     row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RESCUE_LOCK,))).fetchone()
     return row is not None and bool(row[0])
 
 
-async def clock(connection: Connection) -> Clock:
+async def clock(connection: Reader) -> Clock:
     """What the database takes the time to be."""
     cursor = connection.cursor(row_factory=class_row(Clock))
     await cursor.execute("SELECT clock_timestamp() AS now, pg_postmaster_start_time() AS server_started_at")
@@ -169,7 +169,7 @@ async def clock(connection: Connection) -> Clock:
     return row
 
 
-async def stalled(connection: Connection) -> list[TakenJob]:
+async def stalled(connection: Writer) -> list[TakenJob]:
     """Jobs whose worker is gone or silent for longer than STALLED_AFTER_S."""
     # A job whose row is locked is being ended at this moment; if it is not, the next look finds it.
     cursor = connection.cursor(row_factory=class_row(TakenJob))
@@ -187,7 +187,7 @@ async def stalled(connection: Connection) -> list[TakenJob]:
     return await cursor.fetchall()
 
 
-async def forget_silent_workers(connection: Connection) -> None:
+async def forget_silent_workers(connection: Writer) -> None:
     """Remove workers silent for longer than STALLED_AFTER_S. One that lives after all is told so when it next asks."""
     await connection.execute(
         """
@@ -198,7 +198,7 @@ async def forget_silent_workers(connection: Connection) -> None:
     )
 
 
-async def held_by(connection: Connection, worker_id: int) -> list[int]:
+async def held_by(connection: Reader, worker_id: int) -> list[int]:
     """Ids of the jobs that one worker has taken and not ended."""
     cursor = await connection.execute(
         "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s", (worker_id,)
@@ -206,7 +206,7 @@ async def held_by(connection: Connection, worker_id: int) -> list[int]:
     return [job_id for (job_id,) in await cursor.fetchall()]
 
 
-async def lock_held(connection: Connection, worker_id: int, job_ids: Sequence[int]) -> list[int]:
+async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) -> list[int]:
     """Those of the jobs that the worker still has, which nobody else can end before this transaction does."""
     cursor = await connection.execute(
         """
@@ -218,7 +218,7 @@ async def lock_held(connection: Connection, worker_id: int, job_ids: Sequence[in
     return [job_id for (job_id,) in await cursor.fetchall()]
 
 
-async def hand_back(connection: Connection, job_id: int) -> None:
+async def hand_back(connection: Writer, job_id: int) -> None:
     """Let another worker take a job, at once."""
     await connection.execute(
         procrastinate.sql.queries["retry_job"],
@@ -231,7 +231,7 @@ async def hand_back(connection: Connection, job_id: int) -> None:
     )
 
 
-async def live_workers(connection: Connection) -> int:
+async def live_workers(connection: Reader) -> int:
     """How many workers have been heard of lately. Each draws one picture at a time."""
     cursor = await connection.execute(
         """
@@ -245,6 +245,6 @@ async def live_workers(connection: Connection) -> int:
     return int(row[0])
 
 
-async def beat(connection: Connection, worker_id: int) -> None:
+async def beat(connection: Writer, worker_id: int) -> None:
     """Say that a worker lives."""
     await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %s", (worker_id,))

@@ -10,7 +10,7 @@ from typing import Final
 
 from psycopg.rows import class_row
 
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 from easel.store.queue import ABANDONED_AFTER_S, DRAW
 
 _SWEEP_LOCK: Final = 0x6561_7365_6C + 2
@@ -24,13 +24,13 @@ class Withdrawn:
     picture_name: str
 
 
-async def lock_sweep(connection: Connection) -> bool:
+async def lock_sweep(connection: Writer) -> bool:
     """Whether this transaction, and no other one now, is to sweep."""
     row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_SWEEP_LOCK,))).fetchone()
     return row is not None and bool(row[0])
 
 
-async def waited_too_long(connection: Connection, timeout_s: int, count_max: int) -> list[str]:
+async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) -> list[str]:
     """Ids of tasks that were accepted that long ago and that no worker has, the oldest first.
 
     Also of those that a worker had and gave back, or that died with it: nobody draws them either.
@@ -56,7 +56,7 @@ async def waited_too_long(connection: Connection, timeout_s: int, count_max: int
     return [task_id for (task_id,) in await cursor.fetchall()]
 
 
-async def withdraw_old_pictures(connection: Connection, lifetime_h: int, count_max: int) -> int:
+async def withdraw_old_pictures(connection: Writer, lifetime_h: int, count_max: int) -> int:
     """Withdraw pictures of tasks that ended that long ago; how many. No link to any of them may live."""
     cursor = await connection.execute(
         """
@@ -71,7 +71,7 @@ async def withdraw_old_pictures(connection: Connection, lifetime_h: int, count_m
     return cursor.rowcount
 
 
-async def withdrawn(connection: Connection, count_max: int) -> list[Withdrawn]:
+async def withdrawn(connection: Reader, count_max: int) -> list[Withdrawn]:
     """Pictures that were withdrawn and may still be in storage."""
     cursor = connection.cursor(row_factory=class_row(Withdrawn))
     await cursor.execute(
@@ -85,14 +85,14 @@ async def withdrawn(connection: Connection, count_max: int) -> list[Withdrawn]:
     return await cursor.fetchall()
 
 
-async def note_gone(connection: Connection, task_ids: Sequence[str]) -> None:
+async def note_gone(connection: Writer, task_ids: Sequence[str]) -> None:
     """Note that storage holds these tasks' pictures no more."""
     await connection.execute(
         "UPDATE tasks SET picture_gone_at = now() WHERE id = ANY (%s) AND picture_gone_at IS NULL", (list(task_ids),)
     )
 
 
-async def erase(connection: Connection, task_id: str) -> None:
+async def erase(connection: Writer, task_id: str) -> None:
     """Erase an ended task's prompt and addresses, and withdraw its picture. Twice changes nothing.
 
     A trigger marks its callback as erased.
@@ -107,7 +107,7 @@ async def erase(connection: Connection, task_id: str) -> None:
     )
 
 
-async def erase_old_prompts(connection: Connection, lifetime_h: int, count_max: int) -> int:
+async def erase_old_prompts(connection: Writer, lifetime_h: int, count_max: int) -> int:
     """Erase prompts of tasks that ended that long ago; how many."""
     cursor = await connection.execute(
         """
@@ -120,7 +120,7 @@ async def erase_old_prompts(connection: Connection, lifetime_h: int, count_max: 
     return cursor.rowcount
 
 
-async def forget_callbacks(connection: Connection, count_max: int) -> int:
+async def forget_callbacks(connection: Writer, count_max: int) -> int:
     """Remove callbacks of erased tasks, once their delivery has ended; how many."""
     cursor = await connection.execute(
         """
@@ -132,7 +132,7 @@ async def forget_callbacks(connection: Connection, count_max: int) -> int:
     return cursor.rowcount
 
 
-async def forget_idempotency_keys(connection: Connection, lifetime_h: int, count_max: int) -> int:
+async def forget_idempotency_keys(connection: Writer, lifetime_h: int, count_max: int) -> int:
     """Forget keys that were claimed that long ago; how many."""
     cursor = await connection.execute(
         """

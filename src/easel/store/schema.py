@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from easel.domain.errors import Unusable
 from easel.domain.secret import Secret
-from easel.store.database import CONNECTION_SETTINGS, Connection, DatabaseUnavailable
+from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Reader, Writer
 
 _LOCK: Final = 0x6561_7365_6C  # "easel"
 _QUEUE_BASELINE: Final = "queue/schema.sql"
@@ -56,7 +56,7 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
     """
     _check_url(url)
     try:
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
+        async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
             await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
             _refuse_old_server(connection)
@@ -115,12 +115,12 @@ def _check_url(url: str) -> None:
         ) from None
 
 
-def _refuse_old_server(connection: Connection) -> None:
+def _refuse_old_server(connection: Reader) -> None:
     if connection.info.server_version < _SERVER_VERSION_MIN * 10_000:
         raise SchemaUnusable(f"Easel needs PostgreSQL {_SERVER_VERSION_MIN} or newer.")
 
 
-async def refuse_strange(connection: Connection) -> None:
+async def refuse_strange(connection: Reader) -> None:
     """Raise SchemaUnusable where the database is not Easel's."""
     row = await (await connection.execute("SELECT to_regclass('easel_migrations') IS NULL")).fetchone()
     if row == (True,):
@@ -130,7 +130,7 @@ async def refuse_strange(connection: Connection) -> None:
         )
 
 
-async def _migrate(connection: Connection) -> None:
+async def _migrate(connection: Writer) -> None:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS easel_migrations ("
         "name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -147,7 +147,7 @@ async def _migrate(connection: Connection) -> None:
             await _apply_patiently(connection, step)
 
 
-async def _apply_patiently(connection: Connection, step: Step) -> None:
+async def _apply_patiently(connection: Writer, step: Step) -> None:
     """Apply a step beside processes that work on, or read for long. Whoever waits for a table keeps all others waiting
     behind, so it waits briefly, steps back, and tries again."""
     for _ in range(_STEP_ATTEMPTS_MAX - 1):
@@ -157,7 +157,7 @@ async def _apply_patiently(connection: Connection, step: Step) -> None:
     return await apply(connection, step)
 
 
-async def apply(connection: Connection, step: Step) -> None:
+async def apply(connection: Writer, step: Step) -> None:
     """Apply one step and record it, both or neither."""
     async with connection.transaction():
         await connection.execute(step.statements)
@@ -165,7 +165,7 @@ async def apply(connection: Connection, step: Step) -> None:
             await connection.execute("INSERT INTO easel_migrations (name) VALUES (%s)", (name,))
 
 
-async def _check_secret(connection: Connection, secret: Secret) -> None:
+async def _check_secret(connection: Writer, secret: Secret) -> None:
     await connection.execute(
         "INSERT INTO installation (secret_fingerprint) VALUES (%s) ON CONFLICT DO NOTHING", (secret.fingerprint,)
     )
@@ -181,7 +181,7 @@ async def _check_secret(connection: Connection, secret: Secret) -> None:
         )
 
 
-async def set_fingerprint(connection: Connection, secret: Secret) -> None:
+async def set_fingerprint(connection: Writer, secret: Secret) -> None:
     """Have the database recognise another secret than before. Raises SchemaUnusable where it is not Easel's."""
     await refuse_strange(connection)
     await connection.execute("UPDATE installation SET secret_fingerprint = %s", (secret.fingerprint,))

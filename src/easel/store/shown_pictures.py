@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from easel.store.database import Connection
+from easel.store.database import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Shown:
     at_s: float
 
 
-async def look(connection: Connection, picture_names: Sequence[str]) -> Shown:
+async def look(connection: Reader, picture_names: Sequence[str]) -> Shown:
     """Those of the pictures that are shown."""
     cursor = await connection.execute(
         """

@@ -9,7 +9,7 @@ from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 _NAMES_AT_ONCE: Final = 1000
 
@@ -30,12 +30,8 @@ class Snapshot:
     unfinished: int
 
 
-async def take(connection: Connection) -> Snapshot | None:
-    """Take a snapshot, which lasts as long as the transaction; None where there is no Easel in the database.
-
-    Must be the first of its transaction, which then may take long and be idle.
-    """
-    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+async def take(connection: Reader) -> Snapshot | None:
+    """Export a `Database.snapshot`, which may then take long and be idle; None where the database has no Easel tables."""
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     if not await _holds(connection, "SELECT FROM pg_class WHERE oid = to_regclass('installation')"):
@@ -54,7 +50,7 @@ async def take(connection: Connection) -> Snapshot | None:
     return await cursor.fetchone()
 
 
-async def picture_names(connection: Connection) -> AsyncIterator[str]:
+async def picture_names(connection: Reader) -> AsyncIterator[str]:
     """The names of all pictures that tasks show, as the transaction's snapshot has them."""
     async with connection.cursor(name="picture_names") as cursor:
         cursor.itersize = _NAMES_AT_ONCE
@@ -63,15 +59,15 @@ async def picture_names(connection: Connection) -> AsyncIterator[str]:
             yield name
 
 
-async def forget_workers(connection: Connection) -> None:
+async def forget_workers(connection: Writer) -> None:
     """Remove all workers: of those in a restored database none lives, and none died. Their jobs go to others."""
     await connection.execute("DELETE FROM procrastinate_workers")
 
 
-async def _names(connection: Connection) -> LiteralString:
+async def _names(connection: Reader) -> LiteralString:
     column = "SELECT FROM pg_attribute WHERE attrelid = 'tasks'::regclass AND attname = 'picture_withdrawn_at'"
     return _NAMES + (_NOT_WITHDRAWN if await _holds(connection, column) else "")
 
 
-async def _holds(connection: Connection, query: LiteralString) -> bool:
+async def _holds(connection: Reader, query: LiteralString) -> bool:
     return await (await connection.execute(query)).fetchone() is not None

@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from easel.domain.task import Status
-from easel.store.database import Connection
+from easel.store.database import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Page:
     total: int
 
 
-async def read(connection: Connection, query: Query) -> Page:
+async def read(connection: Reader, query: Query) -> Page:
     """The page asked for; empty past the last."""
     values = {
         "account_id": query.account_id,

@@ -14,7 +14,7 @@ from psycopg import sql
 from easel.domain.order import OutputFormat
 from easel.domain.task import Status, progress_percent
 from easel.store import news
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +110,21 @@ _REPORT_PROGRESS: Final = (
 )
 
 
-async def find(connection: Connection, account_id: int, task_id: str) -> Task | None:
+async def find(connection: Reader, account_id: int, task_id: str) -> Task | None:
     """An account's task; None also for another account's."""
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()
 
 
-async def find_all(connection: Connection, task_ids: Sequence[str]) -> list[Task]:
+async def find_all(connection: Reader, task_ids: Sequence[str]) -> list[Task]:
     """Tasks of whatever account, in no order; unknown ones are left out."""
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND_ALL, (list(task_ids),))
     return await cursor.fetchall()
 
 
-async def begin(connection: Connection, task_id: str) -> Task | None:
+async def begin(connection: Writer, task_id: str) -> Task | None:
     """Move a task to `processing`, from the beginning; None when it has ended.
 
     A task that is `processing` already lost its worker, or is drawn twice, which harms nothing.
@@ -134,7 +134,7 @@ async def begin(connection: Connection, task_id: str) -> Task | None:
     return await cursor.fetchone()
 
 
-async def report_steps(connection: Connection, task_id: str, steps_done: int, steps_total: int) -> bool:
+async def report_steps(connection: Writer, task_id: str, steps_done: int, steps_total: int) -> bool:
     """Note how far the drawing is; False when the task has ended meanwhile.
 
     It also begins the task again, should a crash of the database have lost that.
@@ -143,7 +143,7 @@ async def report_steps(connection: Connection, task_id: str, steps_done: int, st
     return await (await connection.execute(_REPORT_PROGRESS, values)).fetchone() is not None
 
 
-async def count_worker_death(connection: Connection, task_id: str, taken_at: datetime) -> int:
+async def count_worker_death(connection: Writer, task_id: str, taken_at: datetime) -> int:
     """Note that a worker died which took the task at `taken_at`; how many died drawing it by now.
 
     A task that only waited in that worker for its turn is not to blame, and is not counted.
@@ -160,7 +160,7 @@ async def count_worker_death(connection: Connection, task_id: str, taken_at: dat
     return int(row[0]) if row else 0
 
 
-async def renew_link(connection: Connection, task_id: str, now: datetime, expires_at: datetime) -> None:
+async def renew_link(connection: Writer, task_id: str, now: datetime, expires_at: datetime) -> None:
     """Give a completed task's picture a fresh link, unless the one it has still lives."""
     await connection.execute(
         """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
-from easel.store.database import Connection
+from easel.store.database import Reader, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class ListedGroup:
     accounts: int
 
 
-async def set_price(connection: Connection, user_group: str, model: str, price_microcredits: int) -> None:
+async def set_price(connection: Writer, user_group: str, model: str, price_microcredits: int) -> None:
     """Set what a group pays for a picture of a model, from the next order on."""
     await connection.execute(
         """
@@ -28,19 +28,19 @@ async def set_price(connection: Connection, user_group: str, model: str, price_m
     )
 
 
-async def assign(connection: Connection, account_id: int, user_group: str) -> None:
+async def assign(connection: Writer, account_id: int, user_group: str) -> None:
     """Put an account into a group."""
     await connection.execute("UPDATE accounts SET user_group = %s WHERE id = %s", (user_group, account_id))
 
 
-async def has_price(connection: Connection, user_group: str) -> bool:
+async def has_price(connection: Reader, user_group: str) -> bool:
     """Whether a group pays a price of its own for any model."""
     cursor = await connection.execute("SELECT EXISTS (SELECT FROM prices WHERE user_group = %s)", (user_group,))
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
 
 
-async def list_groups(connection: Connection) -> list[ListedGroup]:
+async def list_groups(connection: Reader) -> list[ListedGroup]:
     """All groups that have a price or an account, by name."""
     cursor = connection.cursor(row_factory=class_row(ListedGroup))
     await cursor.execute(

@@ -24,7 +24,7 @@ from easel.outside.postgres import private_postgres
 from easel.store import acceptance, admission, endings, ledger, queue, tasks
 from easel.store.acceptance import NewTask
 from easel.store.admission import Wish
-from easel.store.database import Connection, Database
+from easel.store.database import Database, Writer
 from easel.store.endings import Completion
 from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
@@ -92,7 +92,7 @@ def on_database(service: Service, act: Callable[[Database], Awaitable[_Answer]])
         return asyncio.run(run(server.url))
 
 
-async def add_unqueued(connection: Connection, payer: Payer, number: int, price: int = PRICE) -> str:
+async def add_unqueued(connection: Writer, payer: Payer, number: int, price: int = PRICE) -> str:
     """A task that is paid for and being drawn by nobody; its id."""
     new = NewTask(
         id=task_rules.new_id(1_700_000_000 + payer.account_id, number),
@@ -115,7 +115,7 @@ async def add_unqueued(connection: Connection, payer: Payer, number: int, price:
 
 
 async def balance(database: Database, payer: Payer) -> tuple[Balance, int]:
-    async with database.transaction() as connection:
+    async with database.reading() as connection:
         spending = await ledger.key_spending(connection, payer.api_key_id)
         assert spending.reserved == 0
         return await ledger.balance(connection, payer.account_id), spending.used

@@ -16,13 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import psycopg
 import pytest
 
 from easel.outside.backup.archive import BackupReader, BackupWriter
 from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.postgres import private_postgres
 from easel.store import schema
+from easel.store.database import Writer
 from tests.support import data_folders
 from tests.support.data_folders import reachable_folder
 from tests.support.faults import assert_nothing_runs, load
@@ -328,7 +328,7 @@ def test_a_backup_of_a_newer_postgresql_is_refused(room: Path, quiet: Path) -> N
 
 def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
     async def prepare_as_of_old(url: str, fingerprint: bytes) -> None:
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
             for step in schema.steps(fresh=True):
                 if not step.names[0][:4].isdigit() or step.names[0] == "0001_spine.sql":

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +26,7 @@ from easel.outside.postgres import private_postgres
 from easel.store import acceptance, accounts, endings, queue, schema, tasks
 from easel.store.acceptance import NewTask
 from easel.store.accounts import NewKey
-from easel.store.database import Connection
+from easel.store.database import Writer
 from easel.store.tasks import Task
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events
@@ -151,7 +150,7 @@ def test_an_account_that_always_has_one_waiting_gets_its_share_and_no_more(crowd
 class Line:
     """The store's own functions on a real database, as a submission, a worker and a cancel use them."""
 
-    connection: Connection
+    connection: Writer
     keys: list[tuple[int, int]]
     worker_id: int
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -225,9 +224,9 @@ def on_line() -> Iterator[OnLine[None]]:
         runner.run(connection.close())
 
 
-async def opened(url: str) -> tuple[Connection, list[tuple[int, int]], int]:
+async def opened(url: str) -> tuple[Writer, list[tuple[int, int]], int]:
     await schema.prepare(url, Secret("s" * 32))
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    connection = await Writer.connect(url, autocommit=True)
     keys = []
     for number in range(ACCOUNTS):
         account_id = await accounts.open_account(connection, f"account-{number}")

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
 from easel.live.task_reader import TaskReader
 from easel.outside.postgres import private_postgres
-from easel.store.database import TRANSACTION_TIMEOUT_S, Connection, Database, DatabaseUnavailable
+from easel.store.database import TRANSACTION_TIMEOUT_S, Database, DatabaseUnavailable, Reader
 from tests.support.running_service import Service, finish, free_port, submit
 
 TASKS = 20
@@ -20,11 +20,9 @@ class CountingDatabase(Database):
 
     times = 0
 
-    @asynccontextmanager
-    async def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Connection]:
+    def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AbstractAsyncContextManager[Reader]:
         self.times += 1
-        async with super().reading(timeout_s) as connection:
-            yield connection
+        return super().reading(timeout_s)
 
 
 @asynccontextmanager
