@@ -14,12 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from easel.domain.moderation.concepts import Lexicon
 from easel.domain.moderation.decision import THRESHOLDS, Category, Level, worst
-from easel.domain.moderation.languages import Spoken
+from easel.domain.moderation.disguises import EXPANSION_MAX, fold, invisibly_spelled_rows, spelled_rows, variants
+from easel.domain.moderation.languages import DetectedLanguages
+from easel.domain.moderation.lexicon import Lexicon
 from easel.domain.moderation.lookalikes import EMOJI_WORDS
 from easel.domain.moderation.rules import Rulebook
-from easel.domain.moderation.views import EXPANSION_MAX, fold, spelled, threaded, views
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from easel.outside.judges import rulebook
 from tests.support.disguises import DISGUISES, PADDED, Disguise
@@ -33,7 +33,7 @@ RED_LINES: Final = frozenset({"sexual/minors", "sexual", "extremism", "violence/
 STRICT_REFUSALS_MAX: Final = 0.02
 CAUGHT_MIN: Final = 0.99
 PADDED_CAUGHT_MIN: Final = 0.9
-VIEWS_MAX: Final = 28
+VARIANTS_MAX: Final = 28
 
 Prompt = Mapping[str, str]
 TEXTS: Final = st.text(max_size=60) | st.text("abnude child0134@!$.-_*  裸児аеё\u200b\u0301", max_size=60)
@@ -223,13 +223,13 @@ def test_every_character_folds_to_what_folds_to_itself() -> None:
 
 @given(TEXTS)
 def test_views_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
-    seen = views(text)
-    assert 1 <= len(seen) <= VIEWS_MAX
+    seen = variants(text)
+    assert 1 <= len(seen) <= VARIANTS_MAX
     named = sum(len(words) + 1 for words in EMOJI_WORDS.values())
     # A blank may come with each character.
-    assert all(len(view) <= 2 * (EXPANSION_MAX * len(text) + named) + 2 for view in seen)
-    assert all(view.startswith(" ") and view.endswith(" ") for view in seen)
-    assert all(view.split() == view.split(" ")[1:-1] or view == "  " for view in seen)
+    assert all(len(each) <= 2 * (EXPANSION_MAX * len(text) + named) + 2 for each in seen)
+    assert all(each.startswith(" ") and each.endswith(" ") for each in seen)
+    assert all(each.split() == each.split(" ")[1:-1] or each == "  " for each in seen)
 
 
 @pytest.mark.timeout(60)
@@ -269,7 +269,7 @@ def test_judging_takes_any_text(rules: Rulebook, text: str) -> None:
     judgement = rules.judge(text, Level.STRICT)
     assert (rules.finding(judgement) is None) == (not judgement.rules)
     for concept, evidence in judgement.found.items():
-        assert evidence.view in [*views(text), *spelled(fold(text)), *threaded(text)], concept
+        assert evidence.variant in [*variants(text), *spelled_rows(fold(text)), *invisibly_spelled_rows(text)], concept
 
 
 @pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])
@@ -281,9 +281,10 @@ def test_a_term_that_cannot_be_found_or_finds_too_much_is_refused(term: str) -> 
 def test_terms_are_found_as_words_beginnings_phrases_signs_and_compounds() -> None:
     things = ["apple", "straw*", "red pear", "ripe pear*", "梨", "赤い 林檎", "كمثرى"]
     lexicon = Lexicon({"en": {"thing": things, "harmless": ["apple pie"]}}, frozenset({"harmless"}))
+    languages = DetectedLanguages(frozenset({"en", "ja"}), frozenset())
 
     def found(text: str) -> set[tuple[str, str]]:
-        return set(lexicon.find(views(text), Spoken(frozenset({"en", "ja"}), frozenset()))[0].concepts.items())
+        return set(lexicon.find(variants(text), languages)[0].concepts.items())
 
     assert found("an apple") == {("thing", "apple")}
     assert found("pineapples apples") == set()
@@ -330,4 +331,4 @@ def test_the_thresholds_are_the_hosted_services_and_strict_ones_are_lower() -> N
 @example("ď ぴ |\nнञ개")
 def test_judging_takes_letters_of_many_scripts_apart(rules: Rulebook, prompt: str) -> None:
     judgement = rules.judge(prompt, Level.STRICT)
-    assert all(evidence.view for evidence in judgement.found.values())
+    assert all(evidence.variant for evidence in judgement.found.values())

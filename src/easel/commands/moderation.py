@@ -15,9 +15,10 @@ from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.errors import EaselError
-from easel.domain.moderation.decision import Level, Outcome
-from easel.domain.moderation.languages import Spoken
-from easel.domain.moderation.rules import LITTLE_ELSE, Judgement, Rule
+from easel.domain.moderation.concepts import LITTLE_ELSE
+from easel.domain.moderation.decision import Level, ModerationOutcome
+from easel.domain.moderation.languages import DetectedLanguages
+from easel.domain.moderation.rules import Judgement, Rule
 from easel.domain.order import PROMPT_CODE_POINTS_MAX, is_storable
 from easel.live.judge import prompt_digest
 from easel.outside.judges import rulebook
@@ -39,7 +40,7 @@ def moderation_group() -> None:
 
 @moderation_group.command("list", short_help="List the latest decisions.")
 @click.option("--account", help="Only this account's.")
-@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="Only these.")
+@click.option("--outcome", type=click.Choice([outcome.value for outcome in ModerationOutcome]), help="Only these.")
 @click.option("--task", "task_id", help="Only this task's.")
 @click.option("--prompt", help="Only what was decided about exactly this prompt; - reads it from standard input.")
 @click.option("--count", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
@@ -111,7 +112,7 @@ def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
 @moderation_group.command("explain", short_help="Show how PROMPT is judged, and why.")
 @click.argument("prompt")
 def explain(prompt: str) -> None:
-    """Judge PROMPT with the local layers, and show which rule, term and view decided; - reads standard input.
+    """Judge PROMPT with the local layers, and show which rule, term and variant decided; - reads standard input.
 
     Nothing is written down, and the moderation server, if one is configured, is not asked.
     """
@@ -134,10 +135,10 @@ def explain(prompt: str) -> None:
             click.echo(f"  found, and not refused together: {found}")
 
 
-def _languages(spoken: Spoken) -> str:
+def _languages(detected: DetectedLanguages) -> str:
     """The languages whose terms count in any case, and those that a function word speaks for."""
-    also = spoken.heard - spoken.evident
-    return (", ".join(sorted(spoken.evident)) or "none known") + (
+    also = detected.hinted - detected.evident
+    return (", ".join(sorted(detected.evident)) or "none known") + (
         f"; perhaps {', '.join(sorted(also))}" if also else ""
     )
 
@@ -151,7 +152,7 @@ def _evidence(rule: Rule, judgement: Judgement) -> list[str]:
     for concept in sorted(frozenset().union(*rule.groups) & judgement.found.keys()):
         found = judgement.found[concept]
         what = "next to no other words" if concept == LITTLE_ELSE else f"the term {found.term!r}"
-        lines.append(f"{concept}: {what}, in the view {found.view.strip()!r}")
+        lines.append(f"{concept}: {what}, in the variant {found.variant.strip()!r}")
     return lines
 
 

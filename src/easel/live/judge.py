@@ -21,7 +21,7 @@ from easel.domain.moderation.decision import (
     Layer,
     LayerFailed,
     Level,
-    Outcome,
+    ModerationOutcome,
     Stage,
     worst,
 )
@@ -141,7 +141,9 @@ class Judge:
         """Why Easel's own rules refuse a prompt, if they do."""
         rules = self._rulebook()
         finding = rules.finding(rules.judge(prompt, level))
-        return None if finding is None else Decision(Stage.PROMPT, level, Outcome.REFUSED, Layer.RULES, finding)
+        return (
+            None if finding is None else Decision(Stage.PROMPT, level, ModerationOutcome.REFUSED, Layer.RULES, finding)
+        )
 
     async def before_drawing(self, task: Task) -> list[Decision]:
         """What is decided of an accepted prompt; the last decision may end it."""
@@ -198,10 +200,10 @@ class Judge:
             judgement = self._rulebook().judge(prompt, level)
             is_near_red_line = judgement.is_sensitive if stage is Stage.PROMPT else judgement.is_sensitive_picture
             may_pass = self._settings.waves_through and level is Level.BASIC and not is_near_red_line
-            outcome = Outcome.WAVED_THROUGH if may_pass else Outcome.UNJUDGED
+            outcome = ModerationOutcome.WAVED_THROUGH if may_pass else ModerationOutcome.UNJUDGED
             return [Decision(stage, level, outcome, failed.layer, reason=str(failed))]
         finding = _beyond(scores, level, Layer.ENDPOINT, endpoint.model)
-        return [] if finding is None else [Decision(stage, level, Outcome.REFUSED, Layer.ENDPOINT, finding)]
+        return [] if finding is None else [Decision(stage, level, ModerationOutcome.REFUSED, Layer.ENDPOINT, finding)]
 
 
 async def _decided(stage: Stage, level: Level, layer: Layer, judging: Awaitable[Finding | None]) -> Decision | None:
@@ -209,8 +211,8 @@ async def _decided(stage: Stage, level: Level, layer: Layer, judging: Awaitable[
     try:
         finding = await judging
     except LayerFailed as failed:
-        return Decision(stage, level, Outcome.UNJUDGED, layer, reason=str(failed))
-    return None if finding is None else Decision(stage, level, Outcome.REFUSED, layer, finding)
+        return Decision(stage, level, ModerationOutcome.UNJUDGED, layer, reason=str(failed))
+    return None if finding is None else Decision(stage, level, ModerationOutcome.REFUSED, layer, finding)
 
 
 def _beyond(scores: Mapping[str, float], level: Level, layer: Layer, version: str) -> Finding | None:

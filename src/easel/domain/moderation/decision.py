@@ -94,7 +94,7 @@ class Finding:
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
-class Outcome(StrEnum):
+class ModerationOutcome(StrEnum):
     """What was decided."""
 
     REFUSED = "refused"
@@ -110,18 +110,18 @@ class Decision:
 
     stage: Stage
     level: Level
-    outcome: Outcome
+    outcome: ModerationOutcome
     layer: Layer
     finding: Finding | None = None
     reason: str = ""
 
     def __post_init__(self) -> None:
-        assert (self.outcome is Outcome.REFUSED) == (self.finding is not None)
+        assert (self.outcome is ModerationOutcome.REFUSED) == (self.finding is not None)
 
     @property
     def ends_task(self) -> bool:
         """Whether nothing is drawn, or shown."""
-        return self.outcome is not Outcome.WAVED_THROUGH
+        return self.outcome is not ModerationOutcome.WAVED_THROUGH
 
     @property
     def code(self) -> ErrorCode:

@@ -1,26 +1,30 @@
-"""Languages: which ones a prompt is in, as far as it matters to which terms are meant.
+"""Languages: which ones a prompt is in, and whether a term is meant in its own or is an ordinary word of another.
 
-Scripts say most. Languages in Latin letters are told apart by their function words, and Chinese from Japanese by kana and
-by signs that only one of them uses. It errs towards more languages, and promises nothing about languages that Easel
-has no terms of.
+French `bites` is English in `a kid bites into an apple`, and Japanese `性的` occurs between two Chinese words. Such a term
+counts only with evidence of its language: a function word, a term that is no word elsewhere, or two doubtful terms of a
+spaced script. Scripts and function words tell languages apart. In doubt a prompt is in more languages, and languages
+without terms or function words in the rules are not recognised.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from easel.domain.moderation.concepts import NEUTRAL, YOUNG
+from easel.domain.moderation.scripts import is_unspaced
+from easel.domain.moderation.terms import Term
 from easel.domain.moderation.vietnamese import is_syllable
 
 _VIETNAMESE: Final = "vi"
 _NONE: Final[frozenset[str]] = frozenset()
-_COMPARED_TO_MOST: Final = 0.5
-"""A language is evident whose function words are at least so many of those of the most frequent language."""
-_CHINESE_FUNCTION_SIGNS: Final = frozenset(
+_EVIDENT_SHARE_MIN: Final = 0.5
+"""A language is evident if it has at least this share of the function words of the most frequent one."""
+_CHINESE_FUNCTION_CHARACTERS: Final = frozenset(
     "在是了这個个她們们你妳我您與与着著把被裡里很都也就吧呢吗嗎从從让讓给給這那哪"
 )
-_SIGNS_OF_CHINESE_MIN: Final = 2
-_KANA_OF_JAPANESE_MIN: Final = 0.3
+_CHINESE_SCORE_MIN: Final = 2
+_JAPANESE_KANA_SHARE_MIN: Final = 0.3
 _KANA: Final = re.compile("[ぁ-ヺー]")
 _HAN: Final = re.compile("[\u3400-\u9fff]")
 _SCRIPTS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -32,84 +36,133 @@ _SCRIPTS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 _LATIN: Final = re.compile("[a-z]")
 _FIRST_RARE_IN_JAPANESE: Final = 0xD0
+"""The first byte in EUC-JP from which characters belong to the second level of JIS X 0208, which is rarely used."""
+_IN_HAN: Final = frozenset({"ja", "zh"})
+_CONFIRMING_TERMS_MIN: Final = 2
+ORDINARY_STEM_CHARACTERS: Final = 5
+"""Length of the beginnings by which all forms of a word are known as ordinary."""
 
 
-class Spoken(NamedTuple):
-    """The languages that a prompt evidently is in, and those that it may have a few words of."""
+class DetectedLanguages(NamedTuple):
+    """The languages that a prompt evidently is in, and those of which it has a function word that no other has."""
 
     evident: frozenset[str]
-    heard: frozenset[str]
+    hinted: frozenset[str]
 
 
-class Languages:
-    """Tells what a prompt is in."""
+class LanguageDetector:
+    """Detects the languages of prompts."""
 
     def __init__(self, function_words: Mapping[str, Sequence[str]]) -> None:
         """`function_words` are those of each language in Latin letters."""
         self._known = tuple(function_words)
-        self._heard = {
+        self._languages_of = {
             word: frozenset(language for language, own in function_words.items() if word in own)
             for words in function_words.values()
             for word in words
         }
 
-    def spoken(self, folded: str, words: Sequence[str]) -> Spoken:
-        """The languages of a folded prompt with these words, in lower case."""
-        evident = {language for language, letters in _SCRIPTS.items() if letters.search(folded)}
-        evident.update(_of_signs(folded))
-        heard: set[str] = set()
+    def detect(self, folded: str, words: Sequence[str]) -> DetectedLanguages:
+        """The languages of a folded prompt, which has these words."""
+        evident: set[str] = set()
+        if not folded.isascii():
+            evident.update(language for language, letters in _SCRIPTS.items() if letters.search(folded))
+            evident.update(_chinese_and_japanese(folded))
+        hinted: set[str] = set()
         if _LATIN.search(folded):
-            in_latin, heard = self._by_function_words(Counter(words))
+            in_latin, hinted = self._by_function_words(Counter(words))
             evident.update(in_latin)
-        return Spoken(frozenset(evident), frozenset(heard))
+        return DetectedLanguages(frozenset(evident), frozenset(hinted))
 
     def _by_function_words(self, words: Mapping[str, int]) -> tuple[set[str], set[str]]:
-        """The languages in Latin letters that are evident by words and how often they occur, and those that are heard."""
+        """The evident and the hinted languages in Latin letters, by words and how often they occur."""
         counts = dict.fromkeys(self._known, 0.0)
-        heard: set[str] = set()
+        hinted: set[str] = set()
         for word, times in words.items():
-            languages = self._heard.get(word, _NONE)
+            languages = self._languages_of.get(word, _NONE)
             for language in languages:
                 counts[language] += times / len(languages)
             if len(languages) == 1:
-                heard.update(languages)
+                hinted.update(languages)
             if not word.isascii() and is_syllable(word):
                 counts[_VIETNAMESE] += times
         most = max(counts.values())
         if not most:
-            # Prompts are full of English, whatever else they are in.
-            return {"en"}, heard
-        return {language for language, count in counts.items() if count and count >= _COMPARED_TO_MOST * most}, heard
+            # Prompts in any language are full of English words.
+            return {"en"}, hinted
+        return {language for language, count in counts.items() if count and count >= _EVIDENT_SHARE_MIN * most}, hinted
 
 
-def _of_signs(folded: str) -> Iterator[str]:
-    """Chinese, Japanese, or both, by what signs there are. Chinese may have a kana or two for decoration."""
-    if folded.isascii():
-        return
+class LanguageEvidence:
+    """The evidence in one prompt that its terms are meant in their own languages."""
+
+    def __init__(self, detected: DetectedLanguages, ordinary: Mapping[str, frozenset[str]]) -> None:
+        """`ordinary` has the languages in which a word means something harmless."""
+        self._detected = detected
+        self._ordinary = ordinary
+        self._certain: set[str] = set()
+        self._words: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        self._concepts: dict[str, set[str]] = defaultdict(set)
+
+    def is_doubtful(self, term: Term, words: Sequence[str]) -> bool:
+        """Whether a term that was found as these words may be another language's. Adds the term to the evidence."""
+        languages = term.languages
+        if term.hides or not languages.isdisjoint(self._detected.evident):
+            return False
+        is_charged = not NEUTRAL.issuperset(term.concepts)
+        if self._may_be_foreign(term, words):
+            if is_charged and not is_unspaced(term.first):
+                for language in languages:
+                    self._words[language].add(tuple(words))
+                    self._concepts[language].update(term.concepts)
+            return languages.isdisjoint(self._detected.hinted)
+        if is_charged:
+            self._certain.update(languages)
+        return False
+
+    def confirms(self, term: Term) -> bool:
+        """Whether a doubtful term is meant after all. Call it when all terms have been found."""
+        return any(language in self._certain or self._has_several(language) for language in term.languages)
+
+    def _has_several(self, language: str) -> bool:
+        return min(len(self._words[language]), len(self._concepts[language])) >= _CONFIRMING_TERMS_MIN
+
+    def _may_be_foreign(self, term: Term, words: Sequence[str]) -> bool:
+        if is_unspaced(term.first):
+            return term.languages <= _IN_HAN and YOUNG.isdisjoint(term.concepts)
+        return all(not self._where_ordinary(word).isdisjoint(self._detected.evident) for word in words)
+
+    def _where_ordinary(self, word: str) -> frozenset[str]:
+        whole = self._ordinary.get(word)
+        return self._ordinary.get(f"{word[:ORDINARY_STEM_CHARACTERS]}*", _NONE) if whole is None else whole
+
+
+def _chinese_and_japanese(folded: str) -> Iterator[str]:
+    """Chinese, Japanese, both or none, by the characters. Some write kana into Chinese for decoration."""
     han, kana = _HAN.findall(folded), _KANA.findall(folded)
-    rare = int(not kana)
-    if kana or (han and not _is_chinese(han, rare)):
+    rare_score = int(not kana)
+    if kana or (han and not _is_chinese(han, rare_score)):
         yield "ja"
-    if han and (len(kana) < _KANA_OF_JAPANESE_MIN * (len(kana) + len(han)) or _is_chinese(han, rare)):
+    if han and (len(kana) < _JAPANESE_KANA_SHARE_MIN * (len(kana) + len(han)) or _is_chinese(han, rare_score)):
         yield "zh"
 
 
-def _is_chinese(han: Sequence[str], rare: int) -> bool:
-    """Whether signs are Chinese for certain. One that is rare in Japanese counts as much as said."""
-    seen = 0
-    for sign in dict.fromkeys(han):
-        seen += _counts_for_chinese(sign, rare)
-        if seen >= _SIGNS_OF_CHINESE_MIN:
+def _is_chinese(han: Sequence[str], rare_score: int) -> bool:
+    """Whether characters are certainly Chinese. One that is rare in Japanese scores `rare_score`."""
+    score = 0
+    for character in dict.fromkeys(han):
+        score += _chinese_score(character, rare_score)
+        if score >= _CHINESE_SCORE_MIN:
             return True
     return False
 
 
-def _counts_for_chinese(sign: str, rare: int) -> int:
-    """How much a sign says that a text is no Japanese: 2 for what Japanese has no character for, or writes in kana."""
-    if sign in _CHINESE_FUNCTION_SIGNS:
+def _chinese_score(character: str, rare_score: int) -> int:
+    """How strongly a character suggests Chinese: 2 if Japanese does not have it, or writes the word in kana."""
+    if character in _CHINESE_FUNCTION_CHARACTERS:
         return 2
     try:
-        encoded = sign.encode("euc_jp")
+        encoded = character.encode("euc_jp")
     except UnicodeEncodeError:
         return 2
-    return rare if encoded[0] >= _FIRST_RARE_IN_JAPANESE or len(encoded) > 2 else 0
+    return rare_score if encoded[0] >= _FIRST_RARE_IN_JAPANESE or len(encoded) > 2 else 0

@@ -18,7 +18,7 @@ def _rows(letters: str, *starts: int) -> dict[str, str]:
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
 
-LATIN_VARIANTS: Final[Mapping[str, str]] = {
+LATIN_FORMS: Final[Mapping[str, str]] = {
     # Regional indicators, and letters in brackets, dark circles and squares.
     **_rows(_ALPHABET, 0x1F1E6, 0x249C, 0x1F110, 0x1F150, 0x1F170),
     # Small capitals, letters upside down, and letters of one language's own.
@@ -51,8 +51,8 @@ CYRILLIC_LOOKALIKES: Final[Mapping[str, str]] = {
 
 LEET: Final[Mapping[str, str]] = _pairs("0o 3e 4a 5s 6g 7t 8b 9g 2z @a $s €e £l ¥y +t ¢c §s ¡i")
 """Digits and signs in place of letters; `1`, `!` and `|` stand for two."""
-LEET_OF_TWO: Final = "1!|"
-LEET_SIGNS: Final = "".join(sorted({*LEET, *LEET_OF_TWO} - set("0123456789")))
+AMBIGUOUS_LEET: Final = "1!|"
+LEET_SIGNS: Final = "".join(sorted({*LEET, *AMBIGUOUS_LEET} - set("0123456789")))
 
 EMOJI_WORDS: Final[Mapping[str, str]] = {
     "👶": "baby", "🧒": "child", "👧": "little girl", "👦": "little boy", "🚼": "baby", "🔞": "nsfw",

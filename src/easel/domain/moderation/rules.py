@@ -1,29 +1,24 @@
-"""Prompt rules: which concepts together are refused, and the judging of a prompt by them.
+"""Rules: which combinations of concepts are refused, and the judging of a prompt by them.
 
-A rule names groups of concepts, and is met when each group has one that was found; never a single word. What is found in
-different views of a prompt counts together, since a disguise may cover only a part of it. It reads no files, and
-promises nothing about what nobody wrote a term for.
+A rule names groups of concepts. A prompt meets it with a concept of each group, so one word is never enough. Concepts of
+different variants count together, since a disguise may cover only a part of a prompt. Rules read no files, and let pass
+what has no term in the lexicon.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from easel.domain.moderation.concepts import Lexicon
+from easel.domain.moderation.concepts import LITTLE_ELSE, OTHER_WORDS_MAX
 from easel.domain.moderation.decision import THRESHOLDS, Category, Finding, Layer, Level
-from easel.domain.moderation.languages import Languages, Spoken
-from easel.domain.moderation.views import WORDS, breaks, fold, spelled, threaded, views_of
-
-LITTLE_ELSE: Final = "little_else"
-"""A concept that is found where a prompt says next to nothing besides terms of the lexicon."""
-OTHER_WORDS_MAX: Final = 2
-HIDING: Final = frozenset({"innocent", "adult", "cherub"})
-"""The concepts of phrases that hide the words in them: `naked mole rat`, `grown-up girl`."""
+from easel.domain.moderation.disguises import WORDS, breaks, fold, invisibly_spelled_rows, spelled_rows, variants_of
+from easel.domain.moderation.languages import DetectedLanguages, LanguageDetector
+from easel.domain.moderation.lexicon import Lexicon
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Refuses a prompt that has a concept of each of `groups` and none of `unless`."""
+    """Refuses a prompt with a concept of each of the `groups` and none of `unless`."""
 
     name: str
     category: Category
@@ -32,16 +27,16 @@ class Rule:
     unless: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        assert len(self.groups) >= 2 or self.unless, "a rule is a conjunction"
+        assert len(self.groups) >= 2 or self.unless, "a rule needs more than one concept"
 
     def is_met(self, found: Mapping[str, "Evidence"]) -> bool:
-        """Whether what was found in a prompt is what the rule refuses."""
+        """Whether the rule refuses a prompt with these concepts."""
         return all(not group.isdisjoint(found) for group in self.groups) and self.unless.isdisjoint(found)
 
 
 @dataclass(frozen=True, slots=True)
 class PictureRule:
-    """Refuses a picture that is `shown`, whatever the level, where its prompt has one of `concepts`."""
+    """Refuses at every level a picture of the category `shown` if its prompt has one of `concepts`."""
 
     name: str
     shown: Category
@@ -50,27 +45,27 @@ class PictureRule:
 
 
 class Evidence(NamedTuple):
-    """Where a concept was found: the view, and the term."""
+    """Where a concept was found: the variant and the term."""
 
-    view: str
+    variant: str
     term: str
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found in a prompt, the rules that it meets, red lines first, and the languages that it is in."""
+    """What was found in a prompt, and the rules that it meets, those of the basic level first."""
 
     found: Mapping[str, Evidence]
     rules: Sequence[Rule]
-    languages: Spoken
+    languages: DetectedLanguages
     is_sensitive: bool
-    """Whether it has a concept that a red line is drawn around."""
+    """Whether the prompt has a concept of a red line."""
     is_sensitive_picture: bool
-    """Whether its picture may show what a red line is drawn around."""
+    """Whether its picture may show something of a red line."""
 
 
 class Rulebook:
-    """The lexicon and its rules, in one version."""
+    """The lexicon and the rules, in one version."""
 
     def __init__(
         self,
@@ -79,9 +74,9 @@ class Rulebook:
         rules: Sequence[Rule],
         picture_rules: Sequence[PictureRule],
         sensitive: frozenset[str],
-        languages: Languages,
+        languages: LanguageDetector,
     ) -> None:
-        """`sensitive` are the concepts that a red line is drawn around."""
+        """`sensitive` are the concepts of red lines."""
         self.version = version
         self._picture_rules = picture_rules
         self._lexicon = lexicon
@@ -90,30 +85,30 @@ class Rulebook:
         self._languages = languages
 
     def judge(self, prompt: str, level: Level) -> Judgement:
-        """Every concept in the prompt, and every rule of the level, or of a lower one, that it meets."""
+        """Find every concept in the prompt, and every rule of the level or a lower one that it meets."""
         folded = fold(prompt)
-        rows = [*spelled(folded), *threaded(prompt)]
-        in_languages = self._languages.spoken(folded, WORDS.findall(folded))
-        seen = views_of(folded)
-        in_views = self._lexicon.find(seen, in_languages, rows, breaks(folded))
+        rows = [*spelled_rows(folded), *invisibly_spelled_rows(prompt)]
+        languages = self._languages.detect(folded, WORDS.findall(folded))
+        variants = variants_of(folded)
+        in_each = self._lexicon.find(variants, languages, rows, breaks(folded))
         found: dict[str, Evidence] = {}
-        for view, in_view in zip([*seen, *rows], in_views, strict=True):
-            for concept, term in in_view.concepts.items():
-                found.setdefault(concept, Evidence(view, term))
+        for variant, in_variant in zip([*variants, *rows], in_each, strict=True):
+            for concept, term in in_variant.concepts.items():
+                found.setdefault(concept, Evidence(variant, term))
         if found:
-            # What single letters spell is a part of the prompt, and says nothing of the rest.
-            others, number = min((in_views[number].other_words, number) for number in range(len(seen)))
+            # Rows of single letters are left out, since each is only a part of the prompt.
+            others, number = min((in_each[number].other_words, number) for number in range(len(variants)))
             if others <= OTHER_WORDS_MAX:
-                found[LITTLE_ELSE] = Evidence(seen[number], "")
+                found[LITTLE_ELSE] = Evidence(variants[number], "")
         met = [
             rule for rule in self._rules if (rule.level is Level.BASIC or rule.level is level) and rule.is_met(found)
         ]
         is_sensitive = not self._sensitive.isdisjoint(found)
         is_shown = any(not rule.concepts.isdisjoint(found) for rule in self._picture_rules)
-        return Judgement(found, met, in_languages, is_sensitive, is_sensitive or is_shown)
+        return Judgement(found, met, languages, is_sensitive, is_sensitive or is_shown)
 
     def picture_finding(self, judgement: Judgement, scores: Mapping[str, float]) -> Finding | None:
-        """Why a picture of the judged prompt is refused at every level, if it is. `scores` are by category."""
+        """Why a picture of the judged prompt is refused at every level, if it is. `scores` are those of the categories."""
         for rule in self._picture_rules:
             is_shown = scores.get(rule.shown, 0.0) >= THRESHOLDS[rule.shown][0]
             if is_shown and not rule.concepts.isdisjoint(judgement.found):

@@ -1,70 +1,111 @@
-"""A term of the lexicon: what words it has, which concepts it names, and what stands for ages in it.
+"""Terms: the words and phrases that name concepts, as written in the lexicon and as searched for.
 
-How terms are found stands in `concepts`.
+A term is a word (`nude`), the beginning of a word (`nak*`), a phrase (`under age`), or characters of a script without
+blanks (`裸体`). Where terms are found in a prompt is the business of `lexicon`.
 """
 
-import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from easel.domain.moderation.views import UNSPACED
+from easel.domain.moderation.concepts import CANCELLABLE, CUT_APART, URGED
+from easel.domain.moderation.disguises import words_of_each
+from easel.domain.moderation.scripts import is_unspaced, to_hiragana
 
 ADULT_AGE: Final = 18
 AGE_MAX: Final = 99
 AGE_OF_MINOR: Final = "ageofminor"
 AGE_OF_ADULT: Final = "ageofadult"
-"""Words that stand in terms for every number that is such an age."""
-_STAND_FOR_AGES: Final = frozenset({AGE_OF_MINOR, AGE_OF_ADULT})
+"""Placeholders in terms for every number that is such an age."""
+_AGE_PLACEHOLDERS: Final = frozenset({AGE_OF_MINOR, AGE_OF_ADULT})
 AGES: Final = {
     number: AGE_OF_MINOR if age < ADULT_AGE else AGE_OF_ADULT
     for age in range(AGE_MAX + 1)
     for number in (str(age), f"{age:02}", f"{age:03}")
 }
-"""What stands for each number, which may be written with zeros before it."""
-_UNSPACED_SIGN: Final = re.compile(f"[{UNSPACED}]")
-_FIRST_UNSPACED: Final = "\u0e01"
+"""The placeholder of each number, which may have leading zeros."""
+STEM_CHARACTERS_MIN: Final = 3
 
-
-def is_unspaced(word: str) -> bool:
-    """Whether a view's word is of a script without blanks."""
-    return word[0] >= _FIRST_UNSPACED and _UNSPACED_SIGN.match(word) is not None
-
-
-def is_hangul(sign: str) -> bool:
-    """Whether it is a Korean syllable."""
-    return "\uac00" <= sign <= "\ud7a3"
+Lexemes = Mapping[str, Mapping[str, Sequence[str]]]
+"""Terms as they are written, by language and concept."""
 
 
 class Term(NamedTuple):
-    """A term's first word and the others, the concepts that it names, whether it hides what it covers, and the languages
-    that it is a term of.
-
-    Where it `is_open` its last word may go on.
-    """
+    """A term as it is searched for: its first word, and the `rest` of a phrase."""
 
     text: str
     first: str
     rest: tuple[str, ...]
     is_open: bool
+    """Whether the last word may continue, as in `straw*`."""
     concepts: tuple[str, ...]
     hides: bool
+    """Whether the words that it covers are no terms of their own, as in `naked mole rat`."""
     languages: frozenset[str]
-    looks_around: bool
-    """Whether the words beside it may take its meaning away."""
+    depends_on_context: bool
+    """Whether the words beside it may cancel it."""
 
     @property
-    def is_aged(self) -> bool:
-        """Whether a word that stands for ages is in the rest."""
-        return not _STAND_FOR_AGES.isdisjoint(self.rest)
+    def has_age(self) -> bool:
+        """Whether the rest has a placeholder for ages."""
+        return not _AGE_PLACEHOLDERS.isdisjoint(self.rest)
 
     def follows(self, words: Sequence[str], at: int) -> bool:
-        """Whether the rest stands in `words` from `at` on; in it a word may stand for ages."""
+        """Whether `words` continue with the rest of the phrase at this index."""
         rest = self.rest
         if not rest:
             return True
         end = at + len(rest)
-        if self.is_aged:
+        if self.has_age:
             words, at, end = [AGES.get(word, word) for word in words[at:end]], 0, len(rest)
         if end > len(words) or any(words[at + number] != word for number, word in enumerate(rest[:-1])):
             return False
         return words[end - 1].startswith(rest[-1]) if self.is_open else words[end - 1] == rest[-1]
+
+
+class WordTerms(NamedTuple):
+    """What a lexicon knows about one word by itself."""
+
+    terms: Sequence[Term]
+    other_words: float
+    """Number of words in it besides terms. In scripts without blanks, two characters count as a word."""
+    may_begin_phrase: bool
+
+
+def parse(written: Lexemes, hiding: frozenset[str]) -> Iterator[Term]:
+    """Make terms of what is written. Those of the `hiding` concepts hide the words that they cover.
+
+    Raises ValueError for a term that has no letters or matches too many words.
+    """
+    shared: dict[frozenset[str], frozenset[str]] = {}
+    for text, words, concepts, languages in _merged(written):
+        if not words:
+            raise ValueError(f"the term {text!r} has no letters")
+        first, *rest = words
+        is_open = text.endswith("*") or is_unspaced(words[-1])
+        if is_open and not rest and not is_unspaced(first) and len(first) < STEM_CHARACTERS_MIN:
+            raise ValueError(f"the term {text!r} begins too many words")
+        hides = not hiding.isdisjoint(concepts)
+        depends = CUT_APART in concepts or _is_cancellable(concepts, hides=hides)
+        # Ten thousand terms share a few hundred sets of languages.
+        shared_languages = shared.setdefault(languages, languages)
+        yield Term(text, first, tuple(rest), is_open, concepts, hides, shared_languages, depends)
+
+
+def _is_cancellable(concepts: Sequence[str], *, hides: bool) -> bool:
+    return not hides and not CANCELLABLE.isdisjoint(concepts) and URGED not in concepts
+
+
+def _merged(written: Lexemes) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...], frozenset[str]]]:
+    """Each text with its words and concepts, and all languages in which it names exactly these."""
+    languages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for language, of_language in written.items():
+        concepts: dict[str, dict[str, None]] = defaultdict(dict)
+        for concept, texts in of_language.items():
+            for text in texts:
+                concepts[text][concept] = None
+        words = words_of_each([to_hiragana(text.removesuffix("*")) for text in concepts])
+        for (text, names), own_words in zip(concepts.items(), words, strict=True):
+            languages[text, tuple(own_words), tuple(names)].append(language)
+    for (text, text_words, text_names), own in languages.items():
+        yield text, text_words, text_names, frozenset(own)

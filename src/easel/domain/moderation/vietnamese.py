@@ -1,7 +1,7 @@
-"""Vietnamese syllables: words whose marks make other letters, and must not be taken for decoration.
+"""Vietnamese: words whose marks make other letters, and so must not be taken for decoration.
 
-It knows which syllables the script allows, not which of them are words. The same letters under marks in another
-language, or as a disguise, are none of these.
+`nụ` (a bud) is not `nu`. Only the form of a syllable is known, not whether it is a word. Marked letters of another
+language, or of a disguise, rarely form such syllables.
 """
 
 import re
@@ -10,9 +10,9 @@ from typing import Final
 
 _LETTERS: Final = "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ"
 MARKED: Final = frozenset(_LETTERS)
-"""The letters of Vietnamese that have marks, in lower case."""
+"""The marked letters of Vietnamese, in lower case."""
 _OWN: Final = frozenset("ảạăằắẳẵặầấẩẫậđẻẽẹềếểễệỉĩịỏọồốổỗộơờớởỡợủũụưừứửữựỷỹỵ")
-"""Those that next to no other language writes."""
+"""Those that hardly any other language uses."""
 _VOWELS: Final = f"aeiouy{_LETTERS.replace('đ', '')}"
 _ONSETS: Final = "ngh|ng|nh|gh|gi|ch|kh|ph|th|tr|qu|[bcdđghklmnprstvx]"
 _CODAS: Final = "ng|nh|ch|[cmnpt]"
@@ -28,17 +28,17 @@ _SYLLABLES_MIN: Final = 2
 
 
 def may_be_vietnamese(composed: str) -> bool:
-    """Whether a composed text has some letters that next to no other language writes: too few are a disguise, or noise."""
-    return not composed.isascii() and OWN_LETTERS_ONE_IN * len(_SOME_OWN.findall(composed.lower())) >= len(composed)
+    """Whether enough characters of an NFC text are letters of Vietnamese alone. A few may be a disguise or noise."""
+    return OWN_LETTERS_ONE_IN * len(_SOME_OWN.findall(composed.lower())) >= len(composed)
 
 
 def is_syllable(word: str) -> bool:
-    """Whether a word in lower case, composed, is a syllable that has marks, however its vowels are stretched."""
+    """Whether an NFC word in lower case is a marked syllable, however its vowels are stretched."""
     return _SOME_MARKED.search(word) is not None and _SYLLABLE.fullmatch(_STRETCHED.sub(r"\1", word)) is not None
 
 
 def syllables(text: str) -> frozenset[str]:
-    """The marked syllables of a composed text in lower case, where it evidently has Vietnamese in it: none elsewhere."""
+    """The marked syllables of an NFC text in lower case, if it evidently has Vietnamese in it; otherwise none."""
     marked = {word for word in _WORDS.findall(text) if _LATIN_MARKED.search(word)}
     found = frozenset(filter(is_syllable, marked))
     own = sum(not _OWN.isdisjoint(word) for word in found)
@@ -47,6 +47,6 @@ def syllables(text: str) -> frozenset[str]:
 
 
 def without_marks(text: str) -> str:
-    """As it is typed in haste: with the letters alone."""
+    """The text in plain letters, as many type it."""
     apart = unicodedata.normalize("NFD", text.replace("đ", "d"))
     return "".join(char for char in apart if unicodedata.category(char) != "Mn")

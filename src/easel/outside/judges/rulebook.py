@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from easel.domain.moderation.concepts import Lexicon
+from easel.domain.moderation.concepts import HIDING, LITTLE_ELSE
+from easel.domain.moderation.context import Context
 from easel.domain.moderation.decision import Category, Level
-from easel.domain.moderation.languages import Languages
-from easel.domain.moderation.rules import HIDING, LITTLE_ELSE, PictureRule, Rule, Rulebook
-from easel.domain.moderation.segments import Segments
-from easel.domain.moderation.surroundings import Surroundings
-from easel.domain.moderation.terms import AGE_OF_ADULT, AGE_OF_MINOR, is_unspaced
+from easel.domain.moderation.disguises import words_of_each
+from easel.domain.moderation.languages import LanguageDetector
+from easel.domain.moderation.lexicon import Lexicon
+from easel.domain.moderation.rules import PictureRule, Rule, Rulebook
+from easel.domain.moderation.scripts import is_unspaced
+from easel.domain.moderation.terms import AGE_OF_ADULT, AGE_OF_MINOR
 from easel.domain.moderation.vietnamese import without_marks
-from easel.domain.moderation.views import words_of_each
+from easel.domain.moderation.word_boundaries import ChineseWords
 
 FOLDER: Final = Path(__file__).parent / "rules"
 _RULES: Final = "rules.toml"
@@ -33,15 +35,15 @@ def load() -> Rulebook:
     by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
     terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
     assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
-    surroundings = Surroundings(_words(by_language, "against"), _words(by_language, "support"))
-    segments = Segments(frozenset((FOLDER / CHINESE_WORDS).read_text(encoding="utf-8").split()))
-    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), surroundings, _words(by_language, "parts"), segments)
+    context = Context(_words(by_language, "against"), _words(by_language, "support"))
+    chinese_words = ChineseWords(frozenset((FOLDER / CHINESE_WORDS).read_text(encoding="utf-8").split()))
+    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), context, _words(by_language, "parts"), chinese_words)
     rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
     sensitive = frozenset(written["sensitive"])
     assert sensitive <= concepts
     picture_rules = [_picture_rule(each, concepts) for each in written["picture_rules"]]
-    spoken = Languages({language: _listed(words) for language, words in written["function_words"].items()})
-    return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive, spoken)
+    detector = LanguageDetector({language: _listed(words) for language, words in written["function_words"].items()})
+    return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive, detector)
 
 
 def languages() -> list[str]:

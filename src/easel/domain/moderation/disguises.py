@@ -1,11 +1,12 @@
-"""Views of a prompt: the same words without the disguises that they may come in.
+"""Undoes disguises: rewrites a prompt as the words that a reader sees in it.
 
-`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters. The other views
-undo what might (blanks between letters, digits for letters, foreign alphabets), and stand beside it, so that nothing
-that was plain gets lost. Only judging looks at views; what is drawn is the prompt.
+`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters, such as `Ｎáｋéｄ` for
+`naked`. `variants` also undo what might change one, each in a text of its own beside the plain one: blanks between
+letters (`n a k e d`), digits for letters (`n4k3d`), letters of other alphabets. Only judging uses them; the original
+prompt is drawn.
 
-Time is linear in the prompt's length. Not undone: words broken by a blank into parts of several letters, words written
-backwards or enciphered, and words that stand for others.
+Time is linear in the prompt's length. Not undone: words cut by a blank into parts of several letters, words written
+backwards or encoded, and code words.
 """
 
 import functools
@@ -16,14 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from easel.domain.moderation.lookalikes import (
+    AMBIGUOUS_LEET,
     CYRILLIC_LOOKALIKES,
     EMOJI_WORDS,
+    LATIN_FORMS,
     LATIN_LOOKALIKES,
-    LATIN_VARIANTS,
     LEET,
-    LEET_OF_TWO,
     LEET_SIGNS,
 )
+from easel.domain.moderation.scripts import DEVANAGARI, HAN_OR_KANA, LETTER_MARKS, THAI, UNSPACED
 from easel.domain.moderation.vietnamese import MARKED, may_be_vietnamese, syllables
 
 _FOLDED_CHARACTERS_MAX: Final = 65_536
@@ -31,69 +33,60 @@ _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
 _VOICING_MARKS: Final = "\u3099\u309a"
 _LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
-"""What is a letter or a sign by its category, and shows nothing: fillers, a blank in Braille, a lengthening dash."""
+"""Letters and signs by category that show nothing: fillers, the blank of Braille, the Arabic lengthening dash."""
 EXPANSION_MAX: Final = 3
 _NO_CHARACTERS: Final = frozenset({"Cn", "Co", "Cs"})
-_THAI: Final = "\u0e01-\u0e3a\u0e40-\u0e4e"
-_DEVANAGARI: Final = "\u0900-\u0963"
-_LETTER_MARKS: Final = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
-"""Marks of Thai and Devanagari, which are letters there: vowels, tones, and what joins consonants."""
 _AS_IT_IS: Final = re.compile(
-    f"[{_VOICING_MARKS}{_THAI}{_DEVANAGARI}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
+    f"[{_VOICING_MARKS}{THAI}{DEVANAGARI}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
 )
 _KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
-
-_HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-UNSPACED: Final = f"{_HAN_OR_KANA}{_THAI}\uac00-\ud7a3"
-"""Signs whose scripts put no blanks between words, or write endings in one with them; for a character class."""
 _ONE_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _LETTER: Final = r"[^\W_]"
-_SIGNS: Final = re.escape(LEET_SIGNS + LEET_OF_TWO[1:])
-_SINGLE: Final = rf"(?:{_LETTER}[{_LETTER_MARKS}]*|[{_SIGNS}])"
+_SIGNS: Final = re.escape(LEET_SIGNS + AMBIGUOUS_LEET[1:])
+_ROW_LETTER: Final = rf"(?:{_LETTER}[{LETTER_MARKS}]*|[{_SIGNS}])"
 
-_STRAY_MARKS: Final = re.compile(
-    rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+|(?<![{_THAI}{_DEVANAGARI}])[{_LETTER_MARKS}]+"
-)
-_BEFORE_MARK: Final = re.compile(rf"(?<=[{_THAI}{_DEVANAGARI}])\s+(?=[{_LETTER_MARKS}])")
-WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{_DEVANAGARI}]+|[^\W_{UNSPACED}{_DEVANAGARI}]+")
-"""Numbers that a word begins with stand by themselves: `12yo`."""
+_STRAY_MARKS: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+|(?<![{THAI}{DEVANAGARI}])[{LETTER_MARKS}]+")
+_BEFORE_MARK: Final = re.compile(rf"(?<=[{THAI}{DEVANAGARI}])\s+(?=[{LETTER_MARKS}])")
+WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{DEVANAGARI}]+|[^\W_{UNSPACED}{DEVANAGARI}]+")
+"""A word, a number, or a number that a word begins with, as in `12yo`."""
 _INNER_SIGNS: Final = re.compile(
-    rf"(?<=[^\W\d_])(?:[-\u2010-\u2015][ \t]{{0,2}}\n[ \t\n]{{0,3}}|(?:[^\w\s{_LETTER_MARKS}]|_){{1,3}})(?={_LETTER})"
+    rf"(?<=[^\W\d_])(?:[-\u2010-\u2015][ \t]{{0,2}}\n[ \t\n]{{0,3}}|(?:[^\w\s{LETTER_MARKS}]|_){{1,3}})(?={_LETTER})"
 )
-"""Signs within a word, and the hyphen of one that goes on in the next line."""
+"""Signs within a word, and the hyphen of a word that continues in the next line."""
 _NO_AGE: Final = "".join(f"(?<!{word})" for word in ("age", "aged", "alter", "edad", "idade", "umur", "usia", "раст"))
 _WEIGHTS: Final = re.compile(
     rf"(?<=[^\W\d]|[)\]}}\"' ]){_NO_AGE}:[ \t]{{0,2}}(?:\d{{0,2}}\.\d{{1,4}}|[0-3])(?=[)\]}}>])"
 )
-"""How much a word counts, as Stable Diffusion's users write it: `(word:1.3)`. Larger whole numbers may be ages."""
-_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{_LETTER_MARKS}]|_)"
-# What may stand for a letter is no separator, so that there is one way only to take a text apart.
-_SINGLES: Final = re.compile(
-    rf"(?<![\w{_SIGNS}{_LETTER_MARKS}])(?:{_SINGLE}{_SEPARATOR}{{1,8}}){{2,}}{_SINGLE}(?![\w{_SIGNS}{_LETTER_MARKS}])"
+"""The weight of a word in the syntax of Stable Diffusion: `(word:1.3)`. Larger whole numbers may be ages."""
+_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{LETTER_MARKS}]|_)"
+# A sign that may stand for a letter is no separator, so a text can be divided in one way only.
+_ROWS: Final = re.compile(
+    rf"(?<![\w{_SIGNS}{LETTER_MARKS}])(?:{_ROW_LETTER}{_SEPARATOR}{{1,8}}){{2,}}{_ROW_LETTER}(?![\w{_SIGNS}{LETTER_MARKS}])"
 )
-_TAKEN_ALONG: Final = (1, 2, -1, -2)
-"""Where a row of single letters is taken apart, since it may have taken a neighbour along: `a` of `a n a k e d`."""
+_SPLITS: Final = (1, 2, -1, -2)
+"""Where a row of single letters is split, since its ends may be other words, like the first `a` of `a n a k e d`."""
 _ROW_CHARACTERS_MAX: Final = 120
-_BETWEEN_HAN: Final = re.compile(rf"(?<=[{_HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{_HAN_OR_KANA}])")
+_BETWEEN_HAN: Final = re.compile(rf"(?<=[{HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{HAN_OR_KANA}])")
 _BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
-"""What ends a clause between words of scripts without blanks, which nobody puts together across it."""
+"""Punctuation between clauses in scripts without blanks, which separates words that would otherwise be joined."""
 _THREADED: Final = re.compile(
     r"(?<![^\W_])(?:[^\W_][\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]{1,8}){3,}[^\W_]"
 )
 """Letters with invisible characters between all of them."""
 _BETWEEN_ROWS: Final = 9 * "\n"
-"""More than may stand between the letters of one row."""
+"""More blanks than a row may have between two letters."""
 SPELLED_MARK: Final = "\ue010"
+"""Stands before each word that single letters spell, where the rest of the prompt is around it."""
 _MARKED_WORDS: Final = re.compile(rf"{SPELLED_MARK}\S+|{WORDS.pattern}")
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
 _SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
-_SIGNS_OF_TWO: Final = re.compile(rf"[{LEET_OF_TWO}](?=\w{{0,12}}[{LEET_OF_TWO}])")
+_REPEATED_AMBIGUOUS: Final = re.compile(rf"[{AMBIGUOUS_LEET}](?=\w{{0,12}}[{AMBIGUOUS_LEET}])")
 _NUMBERS: Final = re.compile(rf"(?<![^\W{UNSPACED}])(?<![{_SIGNS}])\d+(?![^\W{UNSPACED}])(?![{_SIGNS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
-_CYRILLIC_ALONE: Final = re.compile(r"(?<!\w)(?=[а-я]*[бжзилфцчшщъыьэюя])[а-я]+(?!\w)")
-"""Words that have a letter that no Latin one looks like."""
-_NOT_CYRILLIC_ALONE: Final = re.compile(r"(?<!\w)(?![а-я]+(?!\w))\w+")
+_CYRILLIC_WORD: Final = re.compile(r"(?<!\w)(?=[а-я]*[бжзилфцчшщъыьэюя])[а-я]+(?!\w)")
+"""Words with a letter that looks like no Latin one."""
+_OTHER_WORD: Final = re.compile(r"(?<!\w)(?![а-я]+(?!\w))\w+")
 _CYRILLIC_WORDS_MIN: Final = 3
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
@@ -103,7 +96,7 @@ ODD_MARKS_ONE_IN: Final = 10
 _ODD_MARKS: Final = re.compile(
     f"(?![{''.join(sorted(MARKED | {char.upper() for char in MARKED}))}])[\u0300-\u036f\u00c0-\u024f\u1e00-\u1eff]"
 )
-"""Marks that Vietnamese has none of, such as those of consonants: where they are many, they are a disguise."""
+"""Marks that Vietnamese does not use, such as those on consonants. Many of them are a disguise."""
 _LETTER_ALONE: Final = re.compile(_LETTER)
 _LETTERS: Final = re.compile(r"([^\W\d_]+)")
 _BETWEEN_TEXTS: Final = "|"
@@ -111,25 +104,32 @@ _VOWELS: Final = "aeiou"
 
 _TO_LATIN: Final = str.maketrans(dict(LATIN_LOOKALIKES))
 _TO_CYRILLIC: Final = str.maketrans(dict(CYRILLIC_LOOKALIKES))
-_ASIDE: Final = {ord("0") + digit: 0xE000 + digit for digit in range(10)}
+_SET_ASIDE: Final = {ord("0") + digit: 0xE000 + digit for digit in range(10)}
 _LEET: Final = tuple(
     str.maketrans(
-        {**LEET, **dict.fromkeys(LEET_OF_TWO, letter), **{chr(aside): chr(digit) for digit, aside in _ASIDE.items()}}
+        {
+            **LEET,
+            **dict.fromkeys(AMBIGUOUS_LEET, letter),
+            **{chr(aside): chr(digit) for digit, aside in _SET_ASIDE.items()},
+        }
     )
     for letter in "il"
 )
-"""Letters for digits and signs, with either letter for those that stand for two, and numbers as they were."""
+"""Turn digits and signs into letters, ambiguous ones into `i` or `l`, and restore the numbers set aside."""
 
 
 def fold(prompt: str) -> str:
-    """The prompt without what makes no difference to its words, at most EXPANSION_MAX times as long and a few words more,
-    which are those of its emoji. Folding twice is folding once."""
+    """Undo what makes no difference to the words: width, case, accents, invisible and decorated characters.
+
+    The result has at most EXPANSION_MAX times as many characters, and the names of emoji after them. Folding twice is
+    folding once.
+    """
+    if prompt.isascii():
+        return _without_weights(prompt.translate(_FOLDED))
     composed = unicodedata.normalize("NFC", prompt)
     text = _folded_vietnamese(composed) if may_be_vietnamese(composed) else None
     if text is None:
         text = composed.translate(_FOLDED)
-    if text.isascii() and prompt.isascii():
-        return _without_weights(text)
     named = [words for emoji, words in EMOJI_WORDS.items() if emoji in prompt]
     text = _BEFORE_MARK.sub("", " ".join([text, *named]))
     return _without_weights(unicodedata.normalize("NFC", _STRAY_MARKS.sub("", text)))
@@ -140,7 +140,7 @@ def _without_weights(text: str) -> str:
 
 
 def _folded_vietnamese(composed: str) -> str | None:
-    """Folded, but for the words of Vietnamese whose marks make other letters; None where it evidently is no Vietnamese."""
+    """Folded, except for the marks of Vietnamese syllables; None if there are none."""
     if len(_ODD_MARKS.findall(composed)) > len(composed) // ODD_MARKS_ONE_IN:
         return None
     marked = unicodedata.normalize("NFC", composed.translate(_FOLDED_BUT_MARKED)).translate(_TO_LATIN)
@@ -150,36 +150,40 @@ def _folded_vietnamese(composed: str) -> str | None:
     return "".join(piece if piece in kept else piece.translate(_FOLDED) for piece in _LETTERS.split(marked))
 
 
-def views(prompt: str) -> list[str]:
-    """The prompt's words, with a blank before, between and after them: plainly first, then without each disguise.
+def variants(prompt: str) -> list[str]:
+    """The words of a prompt as they are, and then without each disguise, with one blank before and after every word.
 
-    Views that show nothing new are left out.
+    Variants that show nothing new are left out.
     """
-    return views_of(fold(prompt))
+    return variants_of(fold(prompt))
 
 
-def views_of(folded: str) -> list[str]:
-    """The views of a prompt that is folded already."""
+def variants_of(folded: str) -> list[str]:
+    """The variants of a prompt that is folded already."""
     return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(folded))))
 
 
-def spelled(folded: str) -> list[str]:
-    """What letters that stand alone spell, whatever separates them: each row of them as one word, with the letters that
-    its digits and signs may stand for. Then the prompt with the rows in it, taken apart where they are wider, each word
-    of theirs after a mark."""
-    together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _SINGLES.finditer(folded))
+def spelled_rows(folded: str) -> list[str]:
+    """What rows of single letters spell, such as `n a k e d`, whatever separates the letters.
+
+    Each row is one word, also with letters for its digits and signs. After the rows comes the whole prompt with each
+    spelled word marked, and rows with wider gaps divided at these.
+    """
+    together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _ROWS.finditer(folded))
     rows = [row for row in together if not _ONE_UNSPACED.match(row)]
     if rows:
-        rows.append(" ".join(_MARKED_WORDS.findall(_SINGLES.sub(_marked, folded))))
+        rows.append(" ".join(_MARKED_WORDS.findall(_ROWS.sub(_marked, folded))))
     return list(dict.fromkeys(reading for row in rows for reading in (row, *_without_leet(row, _latin_of(row)))))
 
 
-def threaded(prompt: str) -> list[str]:
-    """What letters spell that have invisible characters between them, which folding leaves out: a word with letters of no
-    meaning before and after looks like any other then."""
+def invisibly_spelled_rows(prompt: str) -> list[str]:
+    """The same for letters with invisible characters between them.
+
+    Folding leaves these characters out, so it shows nothing unusual about a word with meaningless letters at its ends.
+    """
     if prompt.isascii() or _THREADED.search(prompt) is None:
         return []
-    return spelled(fold(_THREADED.sub(_unthreaded, prompt)))
+    return spelled_rows(fold(_THREADED.sub(_unthreaded, prompt)))
 
 
 def _unthreaded(found: re.Match[str]) -> str:
@@ -187,7 +191,7 @@ def _unthreaded(found: re.Match[str]) -> str:
 
 
 def breaks(folded: str) -> frozenset[tuple[str, str]]:
-    """The words that have a comma or the like between them, wherever they are neighbours."""
+    """Pairs of words that have a comma or the like between them wherever they are neighbours."""
     if _BREAK.search(folded) is None:
         return frozenset()
     broken: set[tuple[str, str]] = set()
@@ -202,15 +206,15 @@ def breaks(folded: str) -> frozenset[tuple[str, str]]:
 
 
 def words_of_each(texts: Sequence[str]) -> list[list[str]]:
-    """The words of texts of ours, such as the terms of a language, as the plain view shows them."""
+    """The words of each of Easel's own texts, such as the terms of a language, as in the plain variant."""
     assert not any(_BETWEEN_TEXTS in text for text in texts)
-    # Folded together: one by one, ten thousands of them would take long at every start.
+    # Folding thousands of texts one by one would make every start slow.
     return [WORDS.findall(text) for text in fold(_BETWEEN_TEXTS.join(texts)).split(_BETWEEN_TEXTS)]
 
 
 def _texts(folded: str) -> Iterator[str]:
     to_latin = _latin_of(folded)
-    whole = _SINGLES.sub(_together, folded)
+    whole = _ROWS.sub(_joined, folded)
     joined = _INNER_SIGNS.sub("", whole if whole.isascii() else _BETWEEN_CLAUSES.sub(" ", whole))
     if not joined.isascii():
         joined = _BETWEEN_HAN.sub("", joined)
@@ -222,10 +226,10 @@ def _texts(folded: str) -> Iterator[str]:
             yield to_latin(text)
         yield from _without_leet(text, to_latin)
     if whole != folded:
-        yield from (_SINGLES.sub(functools.partial(_apart, taken), folded) for taken in _TAKEN_ALONG)
+        yield from (_ROWS.sub(functools.partial(_split, taken), folded) for taken in _SPLITS)
     plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
-        # Nobody can tell whether `goood` is `god` or `good`, so all are tried, with English's favourites.
+        # `goood` may be `god` or `good`, so both are tried, and so are the double letters of English: `o`, `e`.
         yield _STRETCHED.sub(_twice, plain)
         yield from (_STRETCHED.sub(_once, doubled.sub(_twice, plain)) for doubled in _DOUBLED)
     if _MASKED.search(plain):
@@ -241,47 +245,47 @@ def _twice(stretched: re.Match[str]) -> str:
 
 
 def _latin_of(folded: str) -> Callable[[str], str]:
-    """What reads letters as the Latin ones that they look like. Where Cyrillic evidently is written, its words are words."""
-    if len(_CYRILLIC_ALONE.findall(folded)) >= _CYRILLIC_WORDS_MIN:
-        return lambda text: _NOT_CYRILLIC_ALONE.sub(lambda word: word[0].translate(_TO_LATIN), text)
+    """The function that replaces letters by the Latin ones that they look like; not in Cyrillic words, if there are many."""
+    if len(_CYRILLIC_WORD.findall(folded)) >= _CYRILLIC_WORDS_MIN:
+        return lambda text: _OTHER_WORD.sub(lambda word: word[0].translate(_TO_LATIN), text)
     return lambda text: text.translate(_TO_LATIN)
 
 
 def _without_leet(text: str, to_latin: Callable[[str], str]) -> Iterator[str]:
-    """In Latin letters where these are meant, with either letter for signs that stand for two."""
+    """The text in Latin letters, without digits and signs for letters; twice if ambiguous ones may occur."""
     latin = _CLOSING_SIGNS.sub("", text)
     if not latin.isascii():
         latin = to_latin(latin)
     if _SIGN_IN_WORD.search(latin):
-        latin = _NUMBERS.sub(_aside, latin)
+        latin = _NUMBERS.sub(_set_aside, latin)
         yield from (latin.translate(leet) for leet in _LEET)
-        if _SIGNS_OF_TWO.search(latin):
-            # `g1r1`: now the one letter, now the other.
-            yield _SIGNS_OF_TWO.sub("i", latin).translate(_LEET[1])
+        if _REPEATED_AMBIGUOUS.search(latin):
+            # `g1r1`: `i` first and `l` last.
+            yield _REPEATED_AMBIGUOUS.sub("i", latin).translate(_LEET[1])
     else:
         yield latin
 
 
-def _aside(number: re.Match[str]) -> str:
-    """A number by itself, whose digits stand for none of the letters around it."""
-    return number[0].translate(_ASIDE)
+def _set_aside(number: re.Match[str]) -> str:
+    """Set a number aside whose digits do not stand for letters."""
+    return number[0].translate(_SET_ASIDE)
 
 
 def _blanked(text: str) -> str:
     return f" {' '.join(WORDS.findall(text))} "
 
 
-def _together(found: re.Match[str]) -> str:
-    """Words again, from single letters: what separates most of them stands within words, and what else there is between."""
+def _joined(found: re.Match[str]) -> str:
+    """The words that a row spells. The most frequent separator stands within words, and the others between them."""
     separators = _SEPARATORS.findall(found[0])
-    inner = _inner(separators)
-    if inner is None:
+    frequent = _frequent_separator(separators)
+    if frequent is None:
         return _SEPARATORS.sub(_any_blank, found[0])
-    return _SEPARATORS.sub(lambda separator: "" if separator[0] == inner else " ", found[0])
+    return _SEPARATORS.sub(lambda separator: "" if separator[0] == frequent else " ", found[0])
 
 
-def _inner(separators: Sequence[str]) -> str | None:
-    """What separates most of the letters, if it does."""
+def _frequent_separator(separators: Sequence[str]) -> str | None:
+    """The separator of at least half of the letters, if there is one."""
     usual, times = Counter(separators).most_common(1)[0]
     if len(usual) > 1 and 2 * times >= len(separators):
         return usual
@@ -291,19 +295,19 @@ def _inner(separators: Sequence[str]) -> str | None:
 
 
 def _marked(found: re.Match[str]) -> str:
-    """The words that single letters spell, marked; one word where what separates them changes all the time."""
+    """The words that a row spells, marked; one word if no separator is frequent."""
     separators = _SEPARATORS.findall(found[0])
     is_mixed = 2 * Counter(separators).most_common(1)[0][1] < len(separators)
-    words = _SEPARATORS.sub("", found[0]) if is_mixed else _together(found)
+    words = _SEPARATORS.sub("", found[0]) if is_mixed else _joined(found)
     return f" {SPELLED_MARK}{f' {SPELLED_MARK}'.join(words.split())} "
 
 
-def _apart(at: int, found: re.Match[str]) -> str:
-    """The same without the letters before or after a place, which are a word of their own or part of a neighbour."""
+def _split(at: int, found: re.Match[str]) -> str:
+    """The words that a row spells, split at an index, since letters at its ends may be words of their own."""
     if len(found[0]) > _ROW_CHARACTERS_MAX:
-        # No word; another view has it in one.
+        # Too long for a word at its end. Another variant has all of it.
         return found[0]
-    words = _together(found)
+    words = _joined(found)
     return f"{words[:at]} {words[at:]}"
 
 
@@ -312,10 +316,10 @@ def _any_blank(separator: re.Match[str]) -> str:
 
 
 class _Folded(dict[int, str]):
-    """What each code point folds to, found when it is first seen. As large as a plane of Unicode at most."""
+    """A cache of what each code point folds to. It never has more entries than a plane of Unicode."""
 
     def __init__(self, kept: frozenset[str] = frozenset()) -> None:
-        """`kept` stay as they are, in lower case."""
+        """The `kept` characters are only made lower case."""
         super().__init__()
         self._kept = kept
 
@@ -339,16 +343,16 @@ def _fold_character(char: str) -> str:
         return "\n" if char in _LINE_ENDS else char
     if char in EMOJI_WORDS or char.isspace() or unicodedata.category(char) in _NO_CHARACTERS:
         return " "
-    if char in LATIN_VARIANTS:
-        return LATIN_VARIANTS[char]
+    if char in LATIN_FORMS:
+        return LATIN_FORMS[char]
     if _KANA.match(char):
-        # Taken apart they would lose the marks by which they are other sounds.
+        # Decomposed kana would lose the marks that make them other sounds.
         parts = unicodedata.normalize("NFKC", char)
     else:
         parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
     folded = "".join(_fold_part(part) for part in parts)
     if len(folded) > EXPANSION_MAX:
-        # Words in one character, such as units and greetings, would make a prompt many times as long.
+        # Characters that stand for whole words, such as units, would make a prompt many times as long.
         return " "
     return folded if folded == char else "".join(_FOLDED[ord(part)] for part in folded)
 
@@ -359,4 +363,4 @@ def _fold_part(char: str) -> str:
     if char in _INVISIBLE or unicodedata.category(char) in _MARKS_AND_FORMATS:
         return " " if char.isspace() else ""
     digit = unicodedata.decimal(char, None)
-    return LATIN_VARIANTS.get(char, char) if digit is None else str(digit)
+    return LATIN_FORMS.get(char, char) if digit is None else str(digit)

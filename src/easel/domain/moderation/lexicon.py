@@ -1,0 +1,276 @@
+"""The lexicon: finds terms, and so concepts, in the variants of a prompt.
+
+A term counts once, where it is found first. A phrase that means something harmless hides the words in it: `naked mole
+rat`. In variants other than the plain one only what is new is searched, since the plain one shows the rest unchanged. A
+term that may be a word of another language waits until all evidence of the languages is found.
+
+Time is linear in a variant's length, times the number of terms that begin alike.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Final
+
+from easel.domain.moderation.concepts import CUT_APART, LIVING
+from easel.domain.moderation.context import Breaks, Context, after, before, has_break
+from easel.domain.moderation.disguises import SPELLED_MARK
+from easel.domain.moderation.languages import DetectedLanguages, LanguageEvidence
+from easel.domain.moderation.scripts import has_kana, is_unspaced, to_hiragana
+from easel.domain.moderation.spelled_out import terms_across, terms_within
+from easel.domain.moderation.terms import Lexemes, Term, WordTerms, parse
+from easel.domain.moderation.unspaced import UnspacedIndex
+from easel.domain.moderation.word_boundaries import ChineseWords
+from easel.domain.moderation.word_index import WordIndex
+
+SHORT_VARIANT_WORDS_MAX: Final = 40
+"""A longer variant is searched only around what is new. A shorter one may say little else than its terms."""
+NEAR_WORDS: Final = 4
+_NO_CONTEXT: Final = Context(frozenset(), frozenset())
+_NO_CHINESE_WORDS: Final = ChineseWords()
+
+
+class Lexicon:
+    """Terms by concept."""
+
+    def __init__(
+        self,
+        written: Lexemes,
+        hiding: frozenset[str],
+        ordinary: Mapping[str, frozenset[str]] | None = None,
+        context: Context = _NO_CONTEXT,
+        parts: Iterable[str] = (),
+        chinese_words: ChineseWords = _NO_CHINESE_WORDS,
+    ) -> None:
+        """Terms of the `hiding` concepts hide the words that they cover. `ordinary` has the languages in which a word means
+        something harmless, and `parts` are words that form compounds in scripts without blanks.
+
+        Raises ValueError for a term that has no letters or matches too many words.
+        """
+        terms = list(parse(written, hiding))
+        unspaced = [not term.rest and is_unspaced(term.first) for term in terms]
+        self._count = len(terms)
+        self.ordinary = ordinary or {}
+        self.context = context
+        self.words = WordIndex(itertools.compress(terms, (not each for each in unspaced)))
+        self.unspaced = UnspacedIndex(
+            itertools.compress(terms, unspaced), parts, context, chinese_words, self.words.beginnings
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    def find(
+        self,
+        variants: Sequence[str],
+        languages: DetectedLanguages,
+        spelled_out: Sequence[str] = (),
+        breaks: Breaks = frozenset(),
+    ) -> list["Found"]:
+        """What is found in each variant of a prompt, the plain one first, and then in what single letters spell."""
+        search = _Search(self, languages, breaks)
+        found = [search.in_variant(variant) for variant in variants]
+        shown = {word for variant in variants for word in variant.split()} if spelled_out else set()
+        found += [search.in_spelled_out(text, variants, shown) for text in spelled_out]
+        for each in found:
+            for term in each.doubtful:
+                if search.evidence.confirms(term):
+                    each.note(term)
+        return found
+
+
+@dataclass(slots=True)
+class Found:
+    """What is found in a variant: the first term of each concept, and the number of words besides terms.
+
+    In scripts without blanks, two characters count as a word.
+    """
+
+    concepts: dict[str, str] = field(default_factory=dict)
+    other_words: float = 0
+    doubtful: list[Term] = field(default_factory=list)
+
+    def note(self, term: Term) -> None:
+        """Add a term."""
+        for concept in term.concepts:
+            self.concepts.setdefault(concept, term.text)
+
+
+class _Variant:
+    """One variant: its words as written and as searched, and where the phrases end that were found in it."""
+
+    __slots__ = ("covered_before", "found", "hidden_before", "hidden_characters", "hidden_in", "raw", "words")
+
+    def __init__(self, text: str) -> None:
+        self.raw = text.split()
+        self.words = to_hiragana(text).split() if not text.isascii() and has_kana(text) else self.raw
+        self.found = Found()
+        self.covered_before = self.hidden_before = 0
+        self.hidden_in, self.hidden_characters = -1, 0
+        """The word within which the last hiding phrase ends, and how much of it that hides."""
+
+    def cover(self, term: Term, end: int) -> None:
+        """Note that a phrase ends before the word `end`."""
+        self.covered_before = max(self.covered_before, end)
+        if term.hides:
+            self.hidden_before = end
+            if is_unspaced(self.raw[end - 1]):
+                self.hidden_before = self.hidden_in = end - 1
+                self.hidden_characters = len(term.rest[-1])
+
+
+class _Search:
+    """The search through one prompt, and what is known of its words so far."""
+
+    def __init__(self, lexicon: Lexicon, languages: DetectedLanguages, breaks: Breaks) -> None:
+        self.evidence = LanguageEvidence(languages, lexicon.ordinary)
+        self._lexicon = lexicon
+        self._breaks = breaks
+        self._known: dict[str, WordTerms] = {}
+        self._dull: dict[str, float] = {}
+        """The words that neither are terms nor begin phrases, with the number of words that each counts as."""
+        self._phrases: dict[tuple[str, str], list[Term]] = {}
+        self._plain: set[str] = set()
+        """The words of the plain variant, once it is searched, and what neighbours among hidden ones make together."""
+        self._hidden: set[str] = set()
+
+    def in_variant(self, text: str) -> Found:
+        """Search a variant, the plain one first."""
+        variant = _Variant(text)
+        found, raw = variant.found, variant.raw
+        places = self._places(raw)
+        if len(places) < len(raw):
+            found.other_words = len(raw)
+        for at in places:
+            word = raw[at]
+            count = self._dull.get(word)
+            if count is not None:
+                if at >= variant.covered_before:
+                    found.other_words += count
+                continue
+            known = self._known.get(word) or self._look_up(word)
+            if at >= variant.hidden_before:
+                self._note_all(known, variant, at)
+            if at >= variant.covered_before:
+                found.other_words += known.other_words
+        if not self._plain:
+            self._plain.update(raw, self._hidden)
+        return found
+
+    def _note_all(self, known: WordTerms, variant: _Variant, at: int) -> None:
+        """Note the phrases that begin at a word, and the word's own terms unless a phrase hides them."""
+        if known.may_begin_phrase:
+            self._note_phrases(variant, at)
+        if at < variant.hidden_before:
+            return
+        if at == variant.hidden_in:
+            known = self._lexicon.unspaced.look_up(variant.raw[at], variant.hidden_characters)
+        for term in known.terms:
+            self._note(term, variant, at, at + 1)
+
+    def _places(self, raw: Sequence[str]) -> Sequence[int]:
+        """The indexes at which terms may begin that the variant shows anew: all in a short variant."""
+        if not self._plain or len(raw) <= SHORT_VARIANT_WORDS_MAX:
+            return range(len(raw))
+        places: list[int] = []
+        for at, word in enumerate(raw):
+            if word not in self._plain:
+                first = max(at - self._lexicon.words.phrase_words_max, places[-1] + 1 if places else 0)
+                places.extend(range(first, min(at + NEAR_WORDS, len(raw) - 1) + 1))
+        return places
+
+    def _look_up(self, word: str) -> WordTerms:
+        if word.isascii() or not is_unspaced(word):
+            known = self._lexicon.words.look_up(word)
+        else:
+            known = self._lexicon.unspaced.look_up(word)
+        self._known[word] = known
+        if not known.terms and not known.may_begin_phrase:
+            self._dull[word] = known.other_words
+        return known
+
+    def _note(self, term: Term, variant: _Variant, at: int, end: int) -> None:
+        """Note a term that stands at `at` to `end`, if the variant shows it anew and its context does not cancel it."""
+        if self._is_new(term, variant.raw, at, end) and not (
+            term.depends_on_context and self._is_cancelled(term, variant.words, at, end)
+        ):
+            self._weigh(term, variant.raw[at:end], variant.found)
+
+    def _weigh(self, term: Term, words: Sequence[str], found: Found) -> None:
+        if self.evidence.is_doubtful(term, words):
+            found.doubtful.append(term)
+        else:
+            found.note(term)
+
+    def _is_new(self, term: Term, raw: Sequence[str], at: int, end: int) -> bool:
+        if CUT_APART in term.concepts:
+            # A living being beside it may be what is new.
+            at, end = max(0, at - NEAR_WORDS), end + NEAR_WORDS
+        return not self._plain.issuperset(raw[at:end])
+
+    def _is_cancelled(self, term: Term, words: Sequence[str], at: int, end: int) -> bool:
+        if CUT_APART not in term.concepts:
+            return self._lexicon.context.cancels(words, at, end, self._breaks)
+        around = itertools.chain(
+            words[at:end] if is_unspaced(words[at]) else (),
+            before(words, at, NEAR_WORDS, self._breaks),
+            after(words, end, NEAR_WORDS, self._breaks),
+        )
+        return not any(self._is_living(word) for word in around)
+
+    def _is_living(self, word: str) -> bool:
+        known = self._known.get(word) or self._look_up(word)
+        return any(not LIVING.isdisjoint(term.concepts) for term in known.terms)
+
+    def _note_phrases(self, variant: _Variant, at: int) -> None:
+        """Note the phrases that begin at a word, up to the first that hides its words."""
+        words = variant.words
+        for term in self._phrases_at(words, at):
+            end = at + 1 + len(term.rest)
+            if self._is_overlapped(term, words, end):
+                continue
+            if term.hides and has_break(words[at:end], self._breaks):
+                continue
+            self._note(term, variant, at, end)
+            variant.cover(term, end)
+            if term.hides:
+                # With hyphens the same words are one in other variants.
+                self._hidden.update(_joined(variant.raw[at:end]))
+                return
+
+    def _phrases_at(self, words: Sequence[str], at: int) -> list[Term]:
+        """The phrases that stand at an index, of those that begin alike the longest first."""
+        if at + 1 == len(words):
+            return []
+        pair = words[at], words[at + 1]
+        begun = self._phrases.get(pair)
+        if begun is None:
+            begun = self._phrases[pair] = list(self._lexicon.words.phrases_beginning(*pair))
+        return [term for term in begun if term.follows(words, at + 1)] if begun else []
+
+    def _is_overlapped(self, term: Term, words: Sequence[str], end: int) -> bool:
+        """Whether a phrase's last word begins a phrase that hides it: `homme nu` in `homme nu-pieds`."""
+        if term.hides or words[end - 1] not in self._lexicon.words.beginnings or self._plain:
+            # Commas are known in the plain variant only.
+            return False
+        following = self._phrases_at(words, end - 1)
+        return any(
+            other.hides and not has_break(words[end - 1 : end + len(other.rest)], self._breaks) for other in following
+        )
+
+    def in_spelled_out(self, text: str, variants: Sequence[str], shown: Set[str]) -> Found:
+        """Search what single letters spell for terms that no variant has shown."""
+        found = Found(other_words=len(text))
+        words = self._lexicon.words
+        for term in terms_across(text, words) if SPELLED_MARK in text else terms_within(text, words):
+            phrase = f" {' '.join((term.first, *term.rest))}"
+            is_shown = any(phrase in variant for variant in variants) if term.rest else term.first in shown
+            if not is_shown:
+                self._weigh(term, (term.first, *term.rest), found)
+        return found
+
+
+def _joined(words: Sequence[str]) -> Iterator[str]:
+    """What neighbours among these words make together."""
+    for start, end in itertools.combinations(range(len(words) + 1), 2):
+        yield "".join(words[start:end])

@@ -1,0 +1,101 @@
+"""Word boundaries in Chinese and Japanese, which put no blanks between words.
+
+They tell a term from the same characters within or across other words: `色情` in `特色情况` (`特色`, `情况`), `グロ` in
+`グローバル`. Only listed words are known. Where a text can be divided in more than one way, the term counts.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from easel.domain.moderation.scripts import is_katakana, to_hiragana
+
+_CHINESE_WORD_CHARACTERS_MAX: Final = 4
+_CHINESE_WORDS_OF_ONE: Final = frozenset("中人她他入头頭")
+"""Single characters that are words."""
+
+_PARTICLES: Final = frozenset("のなでとがをにはもやいさ")
+_LONG_TERM_CHARACTERS_MIN: Final = 4
+"""A term of this length counts at either end of a row of Katakana, whatever the rest is."""
+_SHORT_TERM_CHARACTERS_MAX: Final = 3
+_ENDS_A_WORD: Final = re.compile(f"[\u3041-\u3096\u3400-\u9fff](?<![{''.join(sorted(_PARTICLES))}])[\u3041-\u3096]+$")
+"""Hiragana after a character that is no particle: the end of a verb, as `えろ` of `考えろ`."""
+_ROW_CHARACTERS_MAX: Final = 40
+_PART_CHARACTERS_MAX: Final = 8
+
+
+class ChineseWords:
+    """Common Chinese words that a term may lie across."""
+
+    def __init__(self, words: frozenset[str] = frozenset()) -> None:
+        self._words = words
+
+    def cross(self, text: str, start: int, end: int, *, is_minor: bool, since: int, until: int) -> bool:
+        """Whether `text[start:end]` is the end of one word and the beginning of the next.
+
+        One of the two must extend beyond it; both must for a term that means somebody under age. Words do not count
+        that begin before `since` or end before `until`, because other terms are there.
+        """
+        return bool(self._words) and any(
+            self._are_two_words(text, start, at, end, is_minor=is_minor, since=since, until=until)
+            for at in range(start + 1, end)
+        )
+
+    def _are_two_words(
+        self, text: str, start: int, at: int, end: int, *, is_minor: bool, since: int, until: int
+    ) -> bool:
+        extends_before = self._extends_before(text, start, at, since)
+        extends_after = self._extends_after(text, at, until)
+        if is_minor or (extends_before and extends_after):
+            return extends_before and extends_after
+        first, second = text[start:at], text[at:end]
+        if extends_before:
+            return second in self._words or second in _CHINESE_WORDS_OF_ONE
+        return extends_after and first in self._words
+
+    def _extends_before(self, text: str, start: int, at: int, since: int) -> bool:
+        firsts = range(max(since, at - _CHINESE_WORD_CHARACTERS_MAX), start)
+        return any(text[first:at] in self._words for first in firsts)
+
+    def _extends_after(self, text: str, at: int, end: int) -> bool:
+        lasts = range(end + 1, min(len(text), at + _CHINESE_WORD_CHARACTERS_MAX) + 1)
+        return any(text[at:last] in self._words for last in lasts)
+
+
+def is_part_of_kana_word(text: str, start: int, end: int, is_word: Callable[[str], bool]) -> bool:
+    """Whether `text[start:end]` is only a part of a longer word in kana.
+
+    Short terms occur in many foreign words, which are written in Katakana: `エロ` in `イエロー`. A row of Katakana may be a
+    compound, if `is_word` knows the rest of it, in Hiragana. Rows too long to be words may be cut anywhere.
+    """
+    if not (is_katakana(text, start) or is_katakana(text, end - 1)):
+        is_short = end - start <= _SHORT_TERM_CHARACTERS_MAX
+        return is_short and start > 0 and _ENDS_A_WORD.match(text[start - 1 : end]) is not None
+    first, last = start, end
+    while is_katakana(text, start) and is_katakana(text, first - 1) and start - first < _ROW_CHARACTERS_MAX:
+        first -= 1
+    while is_katakana(text, end - 1) and is_katakana(text, last) and last - end < _ROW_CHARACTERS_MAX:
+        last += 1
+    if last - first >= _ROW_CHARACTERS_MAX or (first == start and last == end):
+        return False
+    if end - start >= _LONG_TERM_CHARACTERS_MIN and (first == start or last == end):
+        return False
+    before, after = to_hiragana(text[first:start]), to_hiragana(text[end:last])
+    return not (_is_compound(before, is_word) and _is_compound(after, is_word))
+
+
+def is_particle_and_word(term: str, text: str, start: int) -> bool:
+    """Whether a term in Katakana only sounds like the text there: a particle in Hiragana and a word in Katakana, such as
+    `のエロ` for `ノエロ`, the end of a name."""
+    return is_katakana(term, 0) and not is_katakana(text, start) and is_katakana(text, start + 1)
+
+
+def _is_compound(hiragana: str, is_word: Callable[[str], bool]) -> bool:
+    reached = {0}
+    for end in range(1, len(hiragana) + 1):
+        for start in range(max(0, end - _PART_CHARACTERS_MAX), end):
+            part = hiragana[start:end]
+            if start in reached and (part in _PARTICLES or (len(part) > 1 and is_word(part))):
+                reached.add(end)
+                break
+    return len(hiragana) in reached
