@@ -148,7 +148,7 @@ DISGUISES: Final[Mapping[str, Disguise]] = {
     "accents and homoglyphs": lambda text: _after_letters("\u0301")(_pairs("aа eе oо")(text)),
     "leet and zero-width": lambda text: _after_letters("\u200b")(_pairs("a4 e3 i1 o0")(text)),
 }
-"""By name. Each is one that `prompt_views` says it undoes."""
+"""By name. `moderation.disguises` undoes all of them."""
 
 PADDED: Final[Mapping[str, Disguise]] = {
     "padded and zero-width": _in_long_words(_padded("\u200b")),

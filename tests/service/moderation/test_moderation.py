@@ -199,12 +199,12 @@ def test_openai_s_route_says_400_for_a_refused_prompt(client: httpx2.Client) -> 
     assert answer.json()["error"]["message"] == MESSAGE.format("prompt", "sexual")
 
 
-def test_explain_shows_view_and_rule_and_needs_no_service(judging: Service) -> None:
+def test_explain_shows_rule_term_and_variant_without_a_service(judging: Service) -> None:
     said = judging.cli("moderation", "explain", DISGUISED).stdout
     assert "basic: refused as sexual/minors" in said
     assert "minor-sexual" in said
-    assert re.search(r"minor: the term 'child', in the view '.* child'", said)
-    assert re.search(r"nudity: the term 'n.*', in the view '.*'", said)
+    assert re.search(r"minor: the term 'child', in the variant '.* child'", said)
+    assert re.search(r"nudity: the term 'n.*', in the variant '.*'", said)
     assert "strict: refused" in said
     passes = judging.cli("moderation", "explain", "children at the beach").stdout
     assert passes.startswith("languages: en\n")

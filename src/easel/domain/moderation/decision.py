@@ -1,6 +1,6 @@
 """Moderation: what is refused at which level, what a finding is, and how a list of scores is judged.
 
-It does not read prompts (`prompt_rules` does) or pictures, and knows nothing of who asked.
+It reads neither prompts (`rules` does) nor pictures, and does not know who sent them.
 """
 
 from collections.abc import Mapping
