@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from easel.domain.audit_log import Action
 from easel.domain.credits import credits_shown
 from easel.outside.operator import operator_name
-from easel.store import audit_log
+from easel.store import audit_log, locks
 from easel.store.audit_log import NewEntry
 from easel.store.database import Database, Writer
 from easel.store.derived import Books, Counts
+from easel.store.locks import Lock
 
 
 async def record(
@@ -28,7 +29,7 @@ async def record_price(database: Database, price_microcredits: int) -> None:
     """Note the price that the settings say all pay, unless it is the one that was noted last."""
     price = credits_shown(price_microcredits)
     async with database.transaction() as connection:
-        await audit_log.lock_price(connection)
+        await locks.take_in_transaction(connection, Lock.PRICE)
         latest = await audit_log.latest_details(connection, Action.PRICE_SET)
         before = None if latest is None else latest["price"]
         if price != before:

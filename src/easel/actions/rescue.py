@@ -16,8 +16,9 @@ import structlog
 
 from easel.actions import settle
 from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode
-from easel.store import endings, queue, tasks
+from easel.store import endings, locks, queue, tasks
 from easel.store.database import Database, Writer
+from easel.store.locks import Lock
 from easel.store.queue import Clock, TakenJob
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,8 @@ class Rescue:
     async def __call__(self) -> None:
         """Hand back, or end, every job whose worker is gone."""
         async with self._database.transaction() as connection:
-            if not self._touch.may_judge(await queue.clock(connection)) or not await queue.lock_rescue(connection):
+            may_judge = self._touch.may_judge(await queue.clock(connection))
+            if not may_judge or not await locks.try_in_transaction(connection, Lock.RESCUE):
                 return
             ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
             await queue.forget_silent_workers(connection)

@@ -14,8 +14,11 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import clock_steps, endings, moderation_log, queue, retention
+from easel.store import clock_steps, endings, locks, moderation_log, queue, retention
 from easel.store.database import Database, DatabaseUnavailable, Writer
+from easel.store.locks import Lock
+from easel.store.database import Database, DatabaseUnavailable, Writer
+from easel.store.locks import Lock
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +106,7 @@ class Sweep:
             # stands in the way of those who lock a key and then its account.
             try:
                 async with self._database.transaction() as connection:
-                    if not await retention.lock_sweep(connection):
+                    if not await locks.try_in_transaction(connection, Lock.SWEEP):
                         break
                     if await self._end_one(connection, task_id):
                         ended.append(task_id)
@@ -123,7 +126,7 @@ class Sweep:
         kept = self._lifetimes
         prompts = 0
         async with self._database.transaction() as connection:
-            if not await retention.lock_sweep(connection):
+            if not await locks.try_in_transaction(connection, Lock.SWEEP):
                 return 0, 0
             await clock_steps.pull_back(connection, BATCH_MAX)
             if kept.picture_h is not None:

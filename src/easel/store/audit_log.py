@@ -11,8 +11,6 @@ from psycopg.types.json import Jsonb
 from easel.domain.audit_log import Action
 from easel.store.database import Reader, Writer
 
-_PRICE_LOCK = 0x6561_7365_6C + 3
-
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
@@ -76,11 +74,6 @@ async def listed(connection: Reader, search: Search) -> list[Entry]:
         values,
     )
     return await cursor.fetchall()
-
-
-async def lock_price(connection: Writer) -> None:
-    """Let no other transaction note the price until this one ends."""
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PRICE_LOCK,))
 
 
 async def latest_details(connection: Reader, action: Action) -> dict[str, Any] | None:

@@ -13,10 +13,11 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from easel.store import locks
 from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable
+from easel.store.locks import Lock
 from easel.store.schema import SchemaUnusable
 
-_LOCK: Final = 0x6561_7365_6C + 2
 _LOCK_TIMEOUT_S: Final = 2
 _PAUSE_S: Final = 1.0
 _ATTEMPTS_MAX: Final = 20
@@ -89,7 +90,7 @@ def _hand_over_patiently(connection: Connection[TupleRow], role: str) -> None:
 def _hand_over(connection: Connection[TupleRow], role: str) -> None:
     """One object at a time, so that it never holds one table and waits for another."""
     owner = sql.Identifier(role)
-    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    locks.take_blocking(connection, Lock.OWNERSHIP)
     _make_ordinary(connection, role)
     if connection.execute(_OWNER).fetchone() != (role,):
         database = sql.Identifier(connection.info.dbname)

@@ -31,8 +31,6 @@ ABANDONED_AFTER_S: Final = 60.0
 RETRY_PAUSE_S_MAX: Final = 5.0
 """Longest that a job which is handed back waits before it is taken again."""
 
-_RESCUE_LOCK: Final = 0x6561_7365_6C + 1
-
 
 @dataclass(frozen=True, slots=True)
 class TakenJob:
@@ -152,12 +150,6 @@ async def take_off_unheld(connection: Writer, task_id: str) -> bool:
         {"task_id": task_id, "after_s": ABANDONED_AFTER_S},
     )
     return cursor.rowcount == 1
-
-
-async def lock_rescue(connection: Writer) -> bool:
-    """Whether this transaction, and no other one now, is to look for stalled jobs."""
-    row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RESCUE_LOCK,))).fetchone()
-    return row is not None and bool(row[0])
 
 
 async def clock(connection: Reader) -> Clock:

@@ -6,14 +6,11 @@ and gone when storage has deleted it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from psycopg.rows import class_row
 
 from easel.store.database import Reader, Writer
 from easel.store.queue import ABANDONED_AFTER_S, DRAW
-
-_SWEEP_LOCK: Final = 0x6561_7365_6C + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +19,6 @@ class Withdrawn:
 
     task_id: str
     picture_name: str
-
-
-async def lock_sweep(connection: Writer) -> bool:
-    """Whether this transaction, and no other one now, is to sweep."""
-    row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_SWEEP_LOCK,))).fetchone()
-    return row is not None and bool(row[0])
 
 
 async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) -> list[str]:

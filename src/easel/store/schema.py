@@ -20,9 +20,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from easel.domain.errors import Unusable
 from easel.domain.secret import Secret
+from easel.store import locks
 from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Reader, Writer
+from easel.store.locks import Lock
 
-_LOCK: Final = 0x6561_7365_6C  # "easel"
 _QUEUE_BASELINE: Final = "queue/schema.sql"
 _LOCK_TIMEOUT_S: Final = 60
 _STEP_LOCK_TIMEOUT_S: Final = 2
@@ -58,7 +59,7 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
     try:
         async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
-            await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+            await locks.take(connection, Lock.SCHEMA)
             _refuse_old_server(connection)
             await connection.execute(f"SET lock_timeout = '{_STEP_LOCK_TIMEOUT_S}s'")
             if not creates:
