@@ -68,4 +68,4 @@ async def _tell(database: Database, task_ids: Iterable[str], channels: Iterable[
     with contextlib.suppress(DatabaseUnavailable):
         async with database.single_statement() as connection:
             for channel, task_id in itertools.product(channels, task_ids):
-                await news.tell(connection, task_id, channel)
+                await news.notify(connection, task_id, channel)

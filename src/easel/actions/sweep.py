@@ -17,8 +17,6 @@ from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import clock_steps, endings, locks, moderation_log, queue, retention
 from easel.store.database import Database, DatabaseUnavailable, Writer
 from easel.store.locks import Lock
-from easel.store.database import Database, DatabaseUnavailable, Writer
-from easel.store.locks import Lock
 
 log = structlog.get_logger(__name__)
 

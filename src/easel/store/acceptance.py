@@ -1,7 +1,7 @@
-"""Acceptance: the one statement that makes a task, its place in the queue and its hold.
+"""Acceptance: the one statement that creates a task, its job in the queue, and its hold.
 
-All three or none come to be. It does not judge whether the key may create a task; `admission` does, before it and in
-the same transaction. A task that moderation refuses comes to be as failed, with neither place nor hold.
+It creates all three or none. `admission` decides beforehand, in the same transaction, whether the key may create a
+task. A task that moderation refuses is created as failed, without a job and without a hold.
 """
 
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ from easel.store.tasks import COLUMNS, Task, task_rows
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """What is known of a task when it is accepted. `public_url` is the base of its links."""
+    """What is known about a task when it is accepted. `public_url` is the base of its links."""
 
     id: str
     account_id: int
@@ -38,17 +38,17 @@ class NewTask:
 
 
 class TaskIdTaken(EaselError):
-    """Two tasks of one second drew the same id; the transaction can only be undone."""
+    """Two tasks of the same second got the same id. The transaction has to be rolled back."""
 
 
 _TAG_MAX: Final = 2**31 - 1
-"""Its negative is the priority in the queue, and both are stored in four bytes."""
+"""A job's priority is the negative of its tag, and both are stored in four bytes."""
 
-# Fair shares by virtual time (start-time fair queueing). The time is the tag of the task that was begun last, and never
-# past the first in line; with nobody in line it starts anew. An account's own tasks are two apart, and who comes anew
-# enters one after the time: before the next task of whoever has many waiting, after all who came before. Whose last
-# task has that time had its turn just now, and enters two after. Should it ever reach the end of what a priority can be,
-# all enter there, in the order of their coming, until nobody is in line.
+# Fair shares by virtual time (start-time fair queueing). The virtual time is the tag of the task that was begun last,
+# but never later than the first job in line; with no job in line it starts over. Tasks of one account are 2 apart. An
+# account with nothing waiting enters 1 after the virtual time: ahead of the next task of an account with many waiting,
+# and behind everyone who came before. An account whose latest task has that very tag just had its turn, and enters 2
+# after. If tags ever reach the limit of a priority, all tasks enter there, in order of arrival, until the line is empty.
 _ACCEPT: Final = (
     sql.SQL("""
     WITH accepted AS (
@@ -101,9 +101,9 @@ _REFUSE: Final = (
 
 
 async def accept(connection: Writer, new: NewTask) -> Task:
-    """The pending task, queued and paid for.
+    """The pending task, queued and with its price held.
 
-    Raises TaskIdTaken, InsufficientQuota; after either the transaction can only be undone.
+    Raises TaskIdTaken, InsufficientQuota; then the transaction has to be rolled back.
     """
     try:
         return await _insert(connection, _ACCEPT, new, {})
@@ -114,9 +114,9 @@ async def accept(connection: Writer, new: NewTask) -> Task:
 
 
 async def refuse(connection: Writer, new: NewTask, code: ErrorCode, message: str) -> Task:
-    """The task as failed from the beginning, free, and without its prompt.
+    """The task as failed from the start, free, and without its prompt.
 
-    Raises TaskIdTaken; then the transaction can only be undone.
+    Raises TaskIdTaken; then the transaction has to be rolled back.
     """
     return await _insert(connection, _REFUSE, new, {"code": code, "message": message})
 
@@ -126,7 +126,7 @@ async def _insert(connection: Writer, statement: bytes, new: NewTask, more: dict
     values = {field.name: getattr(new, field.name) for field in fields(NewTask)}
     order = {field.name: getattr(new.order, field.name) for field in fields(Order)}
     try:
-        # The order's seed is the caller's wish; the task's is what will be drawn with.
+        # The order's seed is the one that the caller asked for; the task's is the one that is drawn with.
         await cursor.execute(statement, {**order, **values, **more})
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != "tasks_pkey":

@@ -1,4 +1,4 @@
-"""Accounts and their keys. A key is stored as its digest alone."""
+"""Accounts and their keys. Of a key, only a digest is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from easel.store.database import Reader, Writer
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key about to be stored. `expires` is a moment, or a time from now by the database's clock."""
+    """A key to store. `expires` is a time, or a duration from now by the database's clock."""
 
     name: str
     digest: bytes
@@ -27,7 +27,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """What a list shows of a key."""
+    """A key as it is listed."""
 
     id: int
     account: str
@@ -46,7 +46,7 @@ class ListedKey:
 
 @dataclass(frozen=True, slots=True)
 class CallbackSecrets:
-    """Which generation of an account's callback secret signs, and whether the one before does so too, and until when."""
+    """Which generation of an account's callback secret signs, whether the previous one signs too, and until when."""
 
     generation: int
     is_overlapping: bool
@@ -54,7 +54,7 @@ class CallbackSecrets:
 
 
 async def open_account(connection: Writer, name: str) -> int:
-    """The id of the account of that name, which is made if there is none."""
+    """The id of the account with that name, which is created if needed."""
     await connection.execute("INSERT INTO accounts (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
     account_id = await find_account(connection, name)
     assert account_id is not None
@@ -62,13 +62,13 @@ async def open_account(connection: Writer, name: str) -> int:
 
 
 async def find_account(connection: Reader, name: str) -> int | None:
-    """The id of the account of that name."""
+    """The id of the account with that name; None if there is none."""
     row = await (await connection.execute("SELECT id FROM accounts WHERE name = %s", (name,))).fetchone()
     return int(row[0]) if row else None
 
 
 async def has_accounts(connection: Writer) -> bool:
-    """Whether there is any account yet. If there is none, others who ask wait until this transaction ends."""
+    """Whether there is any account. If there is none, other callers wait until this transaction ends."""
     any_account = "SELECT 1 FROM accounts LIMIT 1"
     if await (await connection.execute(any_account)).fetchone() is not None:
         return True
@@ -77,7 +77,7 @@ async def has_accounts(connection: Writer) -> bool:
 
 
 async def add_key(connection: Writer, account_id: int, key: NewKey) -> tuple[int, datetime | None]:
-    """Store a key; its id, and when it expires."""
+    """Store a key. Returns its id and when it expires."""
     cursor = await connection.execute(
         """
         INSERT INTO api_keys (account_id, name, digest, hint, scopes, models, expires_at,
@@ -97,7 +97,7 @@ async def add_key(connection: Writer, account_id: int, key: NewKey) -> tuple[int
 
 
 async def find_holder(connection: Reader, digest: bytes) -> Holder | None:
-    """Who holds the key of that digest; None when it is unknown, expired or revoked."""
+    """The holder of the key with that digest; None if the key is unknown, expired or revoked."""
     cursor = await connection.execute(
         """
         SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
@@ -141,7 +141,7 @@ async def ended_keys(connection: Reader, api_key_ids: Sequence[int]) -> set[int]
 
 
 async def list_keys(connection: Reader, account: str | None) -> list[ListedKey]:
-    """All keys, or those of one account, in the order of their making."""
+    """All keys, or those of one account, oldest first."""
     cursor = connection.cursor(row_factory=class_row(ListedKey))
     await cursor.execute(
         """
@@ -159,7 +159,7 @@ async def list_keys(connection: Reader, account: str | None) -> list[ListedKey]:
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """Whose a key is, what it is called, and whether it was revoked before."""
+    """The account that a key belongs to, the key's name, and whether it is revoked already."""
 
     account_id: int
     account: str
@@ -168,7 +168,7 @@ class KeyOwner:
 
 
 async def key_owner(connection: Writer, api_key_id: int) -> KeyOwner | None:
-    """Whose a key is; None when there is no such key. Nobody else can revoke it until the transaction ends."""
+    """The owner of a key; None if there is no such key. Nobody else can revoke the key until the transaction ends."""
     cursor = connection.cursor(row_factory=class_row(KeyOwner))
     await cursor.execute(
         """
@@ -183,20 +183,20 @@ async def key_owner(connection: Writer, api_key_id: int) -> KeyOwner | None:
 
 
 async def revoke_key(connection: Writer, api_key_id: int) -> None:
-    """End a key now. Ending it twice changes nothing."""
+    """Revoke a key now. Revoking it again changes nothing."""
     await connection.execute(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (api_key_id,)
     )
 
 
 async def revoke_all_keys(connection: Writer) -> int:
-    """End every key now; how many there were."""
+    """Revoke every key that is not revoked yet. Returns how many."""
     cursor = await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE revoked_at IS NULL")
     return cursor.rowcount
 
 
 async def callback_secrets(connection: Reader, account_id: int) -> CallbackSecrets:
-    """What an account's callbacks are signed with."""
+    """The secrets that an account's callbacks are signed with."""
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
     await cursor.execute(
         """
@@ -212,7 +212,7 @@ async def callback_secrets(connection: Reader, account_id: int) -> CallbackSecre
 
 
 async def rotate_callback_secret(connection: Writer, account_id: int, overlap: timedelta) -> CallbackSecrets:
-    """Let the next generation sign; the one before does so too until the overlap is over."""
+    """Sign with the next generation of the secret. The previous one signs too until the overlap ends."""
     cursor = connection.cursor(row_factory=class_row(CallbackSecrets))
     await cursor.execute(
         """

@@ -1,7 +1,7 @@
-"""What a key may still create: one row, one statement, so that the limits are exact whatever races.
+"""Admission: whether a key may create a task, decided by one statement on one row, so that no race exceeds a limit.
 
-The key's row, and then its account's, stay locked until the transaction ends. Every transaction that locks both takes
-them in this order. What the tasks hold is counted when they are accepted, in the same transaction, by a trigger.
+The key's row, and then its account's, stay locked until the transaction ends. Every transaction that locks both locks
+them in this order. A trigger counts the tasks' holds when the tasks are accepted, in the same transaction.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from easel.domain.rate import Quota, Standing
 from easel.store.database import Reader, Writer
 
 RETRY_AFTER_UNFINISHED_S = 5
-"""When to ask again where too many tasks are unfinished: nobody knows when one of them will end."""
+"""`Retry-After` where too many tasks are unfinished: nobody knows when one of them will end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`count` tasks of one price that a key wants to create, and the limits that it is held to.
+    """The tasks that a key wants to create, `count` of them at one price, and the limits that apply.
 
-    Those that moderation refuses count against the rate alone: they `are_held` by nothing.
+    Tasks that moderation refuses count only against the rate: no credits are held for them, so `are_held` is False.
     """
 
     api_key_id: int
@@ -31,9 +31,9 @@ class Wish:
 
 
 async def admit(connection: Writer, wish: Wish) -> Standing:
-    """Hold the tasks against the key's limits, and count them against its rate; where it stands with that now.
+    """Check the tasks against the key's limits and count them against its rate. Returns the rate's standing afterwards.
 
-    Raises Unauthorized (it was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing was counted.
+    Raises Unauthorized (the key was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing is counted.
     """
     held_count = wish.count if wish.are_held else 0
     values = {
@@ -71,7 +71,7 @@ async def admit(connection: Writer, wish: Wish) -> Standing:
 
 
 async def standing(connection: Reader, api_key_id: int, quota: Quota) -> Standing:
-    """Where a key stands with its rate, without counting anything."""
+    """Where a key stands with its rate. Counts nothing."""
     cursor = await connection.execute(
         """
         SELECT extract(epoch FROM greatest(creates_used_until, clock_timestamp()) - clock_timestamp())::float
@@ -85,7 +85,7 @@ async def standing(connection: Reader, api_key_id: int, quota: Quota) -> Standin
 
 
 async def pull_back(connection: Writer, api_key_id: int, quota: Quota) -> None:
-    """Let a key's rate be used up for no longer than a window from now. It can only be so since the clock was set back."""
+    """Cap the used part of a key's rate at one window from now. It reaches further only after the clock was set back."""
     await connection.execute(
         """
         UPDATE api_keys SET creates_used_until = clock_timestamp() + make_interval(secs => %(window_s)s)

@@ -1,6 +1,6 @@
-"""The audit: every invariant of money and work, as a query that finds what breaks it.
+"""The audit: every invariant of credits and work, as a query that finds violations.
 
-It reads one snapshot, so it may run while the service works. A sound database yields no findings.
+It reads one snapshot, so it can run while the service works. A sound database has no findings.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from easel.store.database import Reader
 TIMEOUT_S: Final = 600
 """Longest that an audit may take."""
 FINDINGS_MAX: Final = 20
-"""Findings listed for each invariant; more would say nothing more."""
+"""Most findings listed for each invariant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that breaks an invariant: the invariant as a sentence, and the account, task or key concerned."""
+    """One violation: the invariant as a sentence, and the account, task or key that violates it."""
 
     invariant: str
     subject: str
@@ -27,7 +27,7 @@ BALANCE: Final = "an account's balance is the sum of its entries"
 USED: Final = "a key has used what its tasks were charged"
 UNFINISHED: Final = "a key has reserved what its open holds hold, and has as many tasks unfinished"
 REPAIRABLE: Final = frozenset({BALANCE, USED, UNFINISHED})
-"""What `easel credits repair` sets right when it is broken, since it follows from the ledger and the holds."""
+"""What `easel credits repair` can set right, because it follows from the ledger and the holds."""
 
 INVARIANTS: Final[dict[str, LiteralString]] = {
     BALANCE: f"""
@@ -96,7 +96,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
 
 
 async def findings(connection: Reader) -> list[Finding]:
-    """All that breaks an invariant, at most FINDINGS_MAX for each. Takes a `Database.snapshot`."""
+    """All violations, at most FINDINGS_MAX for each invariant. The connection comes from `Database.snapshot`."""
     await take_time(connection)
     found: list[Finding] = []
     for invariant, query in INVARIANTS.items():
@@ -106,7 +106,7 @@ async def findings(connection: Reader) -> list[Finding]:
 
 
 async def take_time(connection: Reader) -> None:
-    """Let the transaction read whole tables, which no other statement does, for up to TIMEOUT_S."""
+    """Let the transaction read and sort whole tables, as no other query does, for up to TIMEOUT_S."""
     await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
     for reading in ("seqscan", "sort"):
         await connection.execute(f"SET LOCAL enable_{reading} = on")

@@ -1,4 +1,4 @@
-"""The audit log: what operators did. Entries are only ever added, which a trigger of the database sees to."""
+"""The audit log: what operators did. A trigger of the database allows adding entries and nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from easel.store.database import Reader, Writer
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry about to be written. `account_id` is None where it concerns no single account."""
+    """An entry to add. `account_id` is None where it concerns no single account."""
 
     operator: str
     action: Action
@@ -25,7 +25,7 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as it is listed. `api_key_id` is the key with which it was asked for over HTTP."""
+    """An entry as it is listed. `api_key_id` is the key that was used, where the action came over HTTP."""
 
     id: int
     at: datetime
@@ -39,7 +39,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which entries; None for all."""
+    """Which entries to list. None matches all."""
 
     account: str | None
     action: str | None
@@ -49,7 +49,7 @@ class Search:
 
 
 async def add(connection: Writer, new: NewEntry) -> None:
-    """Write an entry, with the time of the transaction that it belongs to."""
+    """Add an entry, with the time of the transaction."""
     await connection.execute(
         "INSERT INTO audit_log (operator, action, subject, account_id, details) VALUES (%s, %s, %s, %s, %s)",
         (new.operator, new.action, new.subject, new.account_id, Jsonb(dict(new.details))),
@@ -57,7 +57,7 @@ async def add(connection: Writer, new: NewEntry) -> None:
 
 
 async def listed(connection: Reader, search: Search) -> list[Entry]:
-    """The latest entries, the newest first."""
+    """The latest entries, newest first."""
     cursor = connection.cursor(row_factory=class_row(Entry))
     values = {name: getattr(search, name) for name in Search.__slots__}
     await cursor.execute(

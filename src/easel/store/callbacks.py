@@ -1,7 +1,7 @@
-"""Callbacks: who is to be told that a task has ended, and what became of every attempt.
+"""Callbacks: which receivers are to be told that a task has ended, and the outcome of every attempt.
 
-A callback comes to be with the end of its task, in `endings`. A process claims it for one attempt; should the process
-die, the claim runs out and somebody else makes the next attempt. Only the claim that is the latest may note an outcome.
+A trigger adds a callback when its task ends. A process claims it for one attempt. If the process dies, the claim
+expires and another process makes the next attempt. Only the latest claim can record an outcome.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,19 @@ from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, RETRY_DE
 from easel.store.database import Reader, Writer
 
 CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
-"""How long a process has for an attempt and for writing down its outcome."""
+"""How long a process has to make an attempt and record its outcome."""
 LOOKED_THROUGH_MAX: Final = 1000
-"""Of the due callbacks, how many are looked at to find some that may be attempted now."""
+"""How many due callbacks are looked at to find some that can be attempted now."""
 
 ATTEMPTS_KEPT_MAX: Final = 100
-"""Of a callback that is asked for again and again, the attempts before these are forgotten."""
+"""Attempts kept for a callback that is delivered again and again. Older ones are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A callback that this process is to attempt, once. `body` is None before the first attempt.
+    """A callback that this process is to attempt once. `body` is None before the first attempt.
 
-    `claimed_at` is the database's time; `secret_overlaps` says that the secret before signs as well.
+    `claimed_at` is the database's time. `secret_overlaps` says that the previous secret signs too.
     """
 
     task_id: str
@@ -44,8 +44,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many more may be attempted: in all, at each receiver and for each account. Those that have attempts under way
-    stand in the maps, with the number of these."""
+    """How many more callbacks can be attempted: in all, per receiver, and per account. The maps hold the number of
+    attempts under way at each receiver and for each account."""
 
     count: int
     per_receiver: int
@@ -56,7 +56,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt; what is None is not known, or not yet."""
+    """One attempt. None stands for what is not known, or not known yet."""
 
     number: int
     began_at: datetime
@@ -67,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A task's callback and all attempts at it, the first one first."""
+    """A task's callback and all attempts at it, oldest first."""
 
     task_id: str
     url: str
@@ -79,7 +79,7 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class ListedCallback:
-    """What a list shows of a callback; what is None stands for an attempt that was not made or is under way."""
+    """A callback as it is listed. `last_outcome` is None before the first attempt and while one is under way."""
 
     task_id: str
     account: str
@@ -90,7 +90,7 @@ class ListedCallback:
     created_at: datetime
 
 
-# Each part is worked out once and in this order: a planner that knows an empty table would nest them.
+# MATERIALIZED has each part evaluated once and in this order. A planner that saw empty tables would nest them.
 _CLAIM: Final = """
     WITH due AS MATERIALIZED (
         SELECT task_id, receiver, account_id, next_attempt_at FROM callbacks
@@ -138,7 +138,7 @@ _CLAIM: Final = """
 
 
 async def claim(connection: Writer, room: Room) -> list[Claimed]:
-    """Callbacks that are due, claimed for one attempt each, as far as there is room."""
+    """Claim due callbacks for one attempt each, as many as there is room for."""
     cursor = connection.cursor(row_factory=class_row(Claimed))
     await cursor.execute(
         _CLAIM,
@@ -162,20 +162,23 @@ async def claim(connection: Writer, room: Room) -> list[Claimed]:
 
 
 async def keep_body(connection: Writer, task_id: str, body: bytes) -> bytes:
-    """Store a body, unless there is one already; the stored one."""
+    """Store a body, unless there is one already. Returns the stored one."""
     cursor = await connection.execute(
         "UPDATE callbacks SET body = coalesce(body, %s) WHERE task_id = %s RETURNING body", (body, task_id)
     )
     row = await cursor.fetchone()
-    assert row is not None, "a callback that is claimed is not forgotten"
+    assert row is not None, "a claimed callback is never deleted"
     return bytes(row[0])
 
 
 async def note_outcome(
     connection: Writer, claimed: Claimed, attempted: Attempted, state: State, due_in_s: float
 ) -> bool:
-    """Write down what became of an attempt, the state that follows, and in how many seconds the next attempt is due, should
-    there be one. False, and nothing, when the claim had run out."""
+    """Record the outcome of an attempt, the state that follows, and in how many seconds the next attempt, if any, is
+    due.
+
+    Returns False, and records nothing, where the claim had expired.
+    """
     values = {
         "task_id": claimed.task_id,
         "number": claimed.number,
@@ -203,8 +206,10 @@ async def note_outcome(
 
 
 async def pull_back(connection: Writer) -> None:
-    """Let no attempt be further away than the longest pause, or claim, is. One that seems to be was set down before the
-    clock was set back."""
+    """Bring the next attempts within the longest delay, or the length of a claim.
+
+    One that is further away was scheduled before the clock was set back.
+    """
     await connection.execute(
         """
         UPDATE callbacks SET next_attempt_at = now() + make_interval(secs => %(wait_s)s)
@@ -215,7 +220,7 @@ async def pull_back(connection: Writer) -> None:
 
 
 async def give_up_interrupted(connection: Writer) -> list[str]:
-    """End the deliveries during which process after process has died; their task ids."""
+    """End the deliveries during which too many processes have died. Returns their task ids."""
     cursor = await connection.execute(
         """
         WITH given_up AS (
@@ -255,7 +260,7 @@ async def find(connection: Reader, task_id: str) -> Callback | None:
 
 
 async def begin_again(connection: Writer, task_id: str) -> bool:
-    """Have a callback delivered once more, at once; False, and nothing, when it is being delivered."""
+    """Deliver a callback once more, at once. Returns False, and changes nothing, while it is being delivered."""
     cursor = await connection.execute(
         """
         UPDATE callbacks SET state = 'delivering', failures = 0, interruptions = 0, next_attempt_at = now()
@@ -267,7 +272,7 @@ async def begin_again(connection: Writer, task_id: str) -> bool:
 
 
 async def listed(connection: Reader, account: str | None, state: str | None, count_max: int) -> list[ListedCallback]:
-    """The latest callbacks, of one account and in one state where these are given."""
+    """The latest callbacks, newest first; only those of one account, or in one state, where these are given."""
     cursor = connection.cursor(row_factory=class_row(ListedCallback))
     values: dict[str, Any] = {"account": account, "state": state, "count_max": count_max}
     await cursor.execute(

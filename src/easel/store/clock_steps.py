@@ -1,7 +1,7 @@
-"""What the database's clock leaves behind when it is set back: moments that it stored and that have not come yet.
+"""Times that lie in the future because the database's clock was set back.
 
-They are made moments of now, so that what counts from them begins again and lasts for one lifetime more, and not for as
-long as the clock was set back in addition. Moments that are meant to lie in the future are no concern of this.
+They are set to now. Whatever is counted from them then lasts for one more lifetime, instead of one lifetime plus the
+time by which the clock was set back. Times that are meant to lie in the future are left alone.
 """
 
 from typing import Final
@@ -11,9 +11,9 @@ from easel.store.database import Writer
 from easel.store.queue import DRAW
 
 MARGIN_S: Final = 60
-"""Moments this close are left as they are: two servers that follow one another differ by as much."""
+"""Times this close to now are left alone: the clocks of two servers that succeed each other may differ by as much."""
 
-# Each finds its rows by an index, and there are none nearly always.
+# Each part uses an index, and almost always finds no rows.
 _PULL_BACK: Final = """
     WITH moment AS (
         SELECT now() AS now, now() + make_interval(secs => %(margin_s)s) AS latest
@@ -42,7 +42,7 @@ _PULL_BACK: Final = """
 
 
 async def pull_back(connection: Writer, count_max: int) -> None:
-    """Mend a bounded number of rows; more are left to the next call."""
+    """Correct a limited number of rows. The next call corrects more."""
     await connection.execute(
         _PULL_BACK,
         {"margin_s": MARGIN_S, "count_max": count_max, "draw": DRAW, "link_lifetime_s": link.LIFETIME_S},

@@ -1,7 +1,7 @@
-"""What follows from something else: each account's balance from its entries, each key's counts from its holds.
+"""Values that follow from others: each account's balance from its entries, each key's counts from its holds.
 
-Triggers of the database keep these right as entries and holds change. Here is what they should be, for whoever checks
-them (`audit`) and whoever sets them right (`actions/repair.py`).
+Triggers of the database keep them right as entries and holds change. This module computes what they should be, for
+`audit`, which checks them, and for `actions/repair.py`, which corrects them.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ BALANCES: Final[LiteralString] = """
         FROM ledger WHERE ledger.account_id = account.id
     ) AS summed
     """
-"""Each account, its balance as it stands, and as its entries add up."""
+"""Each account with its stored balance and the sums of its entries."""
 
 COUNTS: Final[LiteralString] = """
     SELECT api_key.id, account.name, api_key.used_microcredits, api_key.reserved_microcredits, api_key.unfinished,
@@ -40,12 +40,12 @@ COUNTS: Final[LiteralString] = """
         FROM holds JOIN tasks ON tasks.id = holds.task_id GROUP BY tasks.api_key_id
     ) AS held ON held.api_key_id = api_key.id
     """
-"""Each key, its counts as they stand and as its holds add up, and its account."""
+"""Each key with its stored counts, the sums of its holds, and its account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What an account has, in micro-credits."""
+    """An account's balance, in micro-credits."""
 
     available: int
     reserved: int
@@ -73,7 +73,7 @@ class WrongBalance:
 
 @dataclass(frozen=True, slots=True)
 class WrongCounts:
-    """A key whose counts are not those of its holds."""
+    """A key whose counts do not follow from its holds."""
 
     api_key_id: int
     account: str
@@ -83,14 +83,14 @@ class WrongCounts:
 
 
 async def wrong_balances(connection: Reader, only: Collection[int] | None = None) -> list[WrongBalance]:
-    """Accounts with a wrong balance, of all or of those with these ids."""
+    """Accounts whose balance is wrong, among all or among those with these ids."""
     cursor = await connection.execute(_of(BALANCES, "account"), {"only": None if only is None else list(only)})
     found = (WrongBalance(row[0], row[1], Books(*row[2:5]), Books(*row[5:8])) for row in await cursor.fetchall())
     return [balance for balance in found if balance.stored != balance.derived]
 
 
 async def wrong_counts(connection: Reader, only: Collection[int] | None = None) -> list[WrongCounts]:
-    """Keys with wrong counts, of all or of those with these ids."""
+    """Keys whose counts are wrong, among all or among those with these ids."""
     cursor = await connection.execute(_of(COUNTS, "api_key"), {"only": None if only is None else list(only)})
     found = (
         WrongCounts(row[0], row[1], Counts(*row[2:5]), Counts(*row[5:8]), row[8]) for row in await cursor.fetchall()
@@ -104,7 +104,7 @@ def _of(query: LiteralString, table: str) -> sql.Composed:
 
 
 async def lock(connection: Writer, api_key_ids: Collection[int], account_ids: Collection[int]) -> None:
-    """Keep everybody from changing these keys and accounts until the transaction ends; keys first, as all do."""
+    """Lock these keys and accounts until the transaction ends; the keys first, as everywhere."""
     await connection.execute(
         "SELECT FROM api_keys WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", (list(api_key_ids),)
     )
@@ -114,7 +114,7 @@ async def lock(connection: Writer, api_key_ids: Collection[int], account_ids: Co
 
 
 async def set_balance(connection: Writer, wrong: WrongBalance) -> None:
-    """Give an account the balance that its entries add up to."""
+    """Set an account's balance to the sum of its entries."""
     await connection.execute(
         """
         UPDATE accounts SET available_microcredits = %s, reserved_microcredits = %s, used_microcredits = %s WHERE id = %s
@@ -124,8 +124,8 @@ async def set_balance(connection: Writer, wrong: WrongBalance) -> None:
 
 
 async def set_counts(connection: Writer, wrong: WrongCounts) -> None:
-    """Give a key the counts that its holds add up to."""
-    # Without this the database ignores whoever sets counts.
+    """Set a key's counts to the sums of its holds."""
+    # Without this setting a trigger ignores changes to the counts.
     await connection.execute("SET LOCAL easel.is_repairing = 'true'")
     await connection.execute(
         "UPDATE api_keys SET used_microcredits = %s, reserved_microcredits = %s, unfinished = %s WHERE id = %s",

@@ -1,8 +1,8 @@
-"""Endings: the one statement by which a task ends.
+"""Endings: the one statement that ends a task.
 
-Its row, its hold, the ledger and its job change together or not at all, and so do its key's counts and its callback,
-which triggers of the database see to. The hold decides: the first
-ending finds it open, and a later one changes nothing and says so. So no task ends without its money being settled.
+It changes the task's row, its hold, the ledger and its job together or not at all. Triggers update its key's counts and
+add its callback. The hold decides: the first ending finds it open, and a later one changes nothing and says so. So no
+task ends without its credits being settled.
 """
 
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from easel.domain.task import ErrorCode
 from easel.store import ledger, queue
 from easel.store.database import Writer
 
-# A task may end while it is `pending`, since the note that its drawing began does not wait for the disk.
+# A task may end while it is `pending`, because the write that begins it does not wait for the disk.
 _END: Final = sql.SQL("""
     WITH ending AS (
         SELECT id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
@@ -60,13 +60,13 @@ class Completion:
     picture_bytes: int
 
 
-async def complete(connection: Writer, task_id: str, outcome: Completion, job_id: int) -> bool:
-    """Complete a task, charge it and take its job off the queue; False, and nothing, when it had ended already."""
-    return await _end(connection, _COMPLETE, task_id, job_id, asdict(outcome) | {"link_lifetime_s": link.LIFETIME_S})
+async def complete(connection: Writer, task_id: str, completion: Completion, job_id: int) -> bool:
+    """Complete a task, charge it and remove its job. Returns False, and changes nothing, where it had ended already."""
+    return await _end(connection, _COMPLETE, task_id, job_id, asdict(completion) | {"link_lifetime_s": link.LIFETIME_S})
 
 
 async def fail(connection: Writer, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:
-    """Fail a task, return its reservation and take its job, if one is named, off the queue; False, and nothing, when it
+    """Fail a task, release its hold and remove its job, if one is named. Returns False, and changes nothing, where it
     had ended already."""
     return await _end(connection, _FAIL, task_id, job_id, {"code": code, "message": message})
 

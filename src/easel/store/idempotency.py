@@ -1,4 +1,4 @@
-"""Keys that clients give their orders, so that an order that is sent again is not ordered twice."""
+"""Idempotency keys, which clients send with their orders so that an order that is sent again creates no second task."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from easel.store.database import Writer
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An idempotency key, of one account, with the digest of the order that came with it."""
+    """An account's idempotency key, and the digest of the order that came with it."""
 
     account_id: int
     key: str
@@ -16,14 +16,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The order that claimed the key before."""
+    """The earlier order that claimed the key, by its digest and its task."""
 
     order_digest: bytes
     task_id: str
 
 
 async def claim(connection: Writer, claim: Claim, task_id: str, lifetime_h: int) -> Claimed | None:
-    """Claim the key for a task. When it is claimed already, by whom; nothing is written then.
+    """Claim the key for a task. If it is claimed already, returns that claim and writes nothing.
 
     Waits for a transaction that is claiming the same key.
     """
@@ -43,6 +43,6 @@ async def claim(connection: Writer, claim: Claim, task_id: str, lifetime_h: int)
         (claim.account_id, claim.key),
     )
     row = await cursor.fetchone()
-    # A sweep cannot have taken it meanwhile: the INSERT found it young.
+    # No sweep can have deleted it meanwhile: the INSERT found that it is not expired.
     assert row is not None
     return Claimed(*row)

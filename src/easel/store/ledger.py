@@ -1,8 +1,8 @@
 """The ledger and the holds: all SQL that moves credits.
 
-Holding, capturing and releasing are parts of the statements in `acceptance` and `endings`, so that no task is accepted
-or ended without them. Each entry names its cause, so that repeating one adds nothing. Balances follow entries, and a
-key's counts follow holds, by triggers of the database, which also refuse an overdraft.
+Holding, capturing and releasing are parts of the statements in `acceptance` and `endings`, so no task is accepted or
+ended without them. Each entry names its cause, so repeating one adds nothing. Triggers of the database update balances
+from entries and a key's counts from holds, and reject an overdraft.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from easel.store.database import Reader, Writer
 
 @dataclass(frozen=True, slots=True)
 class AccountBalance:
-    """An account's balance, by name."""
+    """An account's name and balance."""
 
     account: str
     balance: Balance
 
 
 async def grant(connection: Writer, account_id: int, amount_microcredits: int, cause: str) -> None:
-    """Add credits to an account, or take them back where the amount is below zero. The same cause does so once.
+    """Add credits to an account, or take them back where the amount is negative. The same cause takes effect once.
 
-    Taking back more than is available breaks accounts_available_not_negative.
+    Taking back more than is available violates accounts_available_not_negative.
     """
     await connection.execute(
         """
@@ -37,8 +37,8 @@ async def grant(connection: Writer, account_id: int, amount_microcredits: int, c
 
 
 def hold(accepted: str) -> sql.Composed:
-    """Parts of a statement that reserve the prices of the tasks in its part `accepted`. Where an account has too little,
-    the statement breaks accounts_available_not_negative."""
+    """Parts of a statement that hold the prices of the tasks in its part `accepted`. Where an account has too little,
+    the statement violates accounts_available_not_negative."""
     return sql.SQL("""
         held AS (
             INSERT INTO holds (task_id, account_id, amount_microcredits)
@@ -52,13 +52,13 @@ def hold(accepted: str) -> sql.Composed:
 
 
 def capture(ending: str) -> sql.Composed:
-    """Parts of a statement that charge what the tasks in its part `ending` have reserved. Its part `resolved` has the
-    tasks whose holds were open, and no others."""
+    """Parts of a statement that charge the holds of the tasks in its part `ending`. Its part `resolved` has exactly
+    those tasks whose holds were open."""
     return _resolve(ending, "captured", "capture")
 
 
 def release(ending: str) -> sql.Composed:
-    """Parts of a statement that return what the tasks in its part `ending` have reserved; otherwise as `capture`."""
+    """Parts of a statement that release the holds of the tasks in its part `ending`; otherwise like `capture`."""
     return _resolve(ending, "released", "release")
 
 
@@ -76,7 +76,7 @@ def _resolve(ending: str, state: str, kind: str) -> sql.Composed:
 
 
 async def available_to_take_back(connection: Writer, account_id: int) -> int:
-    """What an account has available, which nobody else can change until the transaction ends."""
+    """An account's available credits. Nobody else can change them until the transaction ends."""
     cursor = await connection.execute(
         "SELECT available_microcredits FROM accounts WHERE id = %s FOR NO KEY UPDATE", (account_id,)
     )
@@ -101,7 +101,7 @@ async def balance(connection: Reader, account_id: int) -> Balance:
 
 
 async def key_spending(connection: Reader, api_key_id: int) -> KeySpending:
-    """What one key has spent and may spend."""
+    """What a key has spent, has reserved and may spend."""
     cursor = connection.cursor(row_factory=class_row(KeySpending))
     await cursor.execute(
         """
@@ -116,7 +116,7 @@ async def key_spending(connection: Reader, api_key_id: int) -> KeySpending:
 
 
 async def balances(connection: Reader) -> list[AccountBalance]:
-    """Every account's balance, by name."""
+    """Every account's balance, ordered by name."""
     cursor = await connection.execute(
         "SELECT name, available_microcredits, reserved_microcredits, used_microcredits FROM accounts ORDER BY name"
     )

@@ -1,4 +1,4 @@
-"""The log of moderation: what was decided, when and why, and never about which words."""
+"""The moderation log: what was decided, when and why, but never about which words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from easel.store.database import Reader, Writer
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Whose prompt it was, and a keyed digest of it, 32 bytes. Without a task, the request was answered with an error."""
+    """Whose prompt was judged, and a keyed digest of it, 32 bytes. Without a task, the request was answered with an
+    error."""
 
     account_id: int
     task_id: str | None
@@ -23,7 +24,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class ListedDecision:
-    """One line of the log."""
+    """A decision as it is listed."""
 
     decided_at: datetime
     account: str
@@ -52,7 +53,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which decisions to list; None: whichever. At most `count_max`."""
+    """Which decisions to list, at most `count_max`. None matches all."""
 
     account: str | None = None
     outcome: str | None = None
@@ -62,7 +63,7 @@ class Search:
 
 
 async def note(connection: Writer, judged: Judged, decision: Decision) -> None:
-    """Add a decision; nothing where it was added before."""
+    """Add a decision, unless it is there already."""
     finding = decision.finding
     values: dict[str, Any] = {
         "account_id": judged.account_id,
@@ -90,7 +91,7 @@ async def note(connection: Writer, judged: Judged, decision: Decision) -> None:
 
 
 async def listed(connection: Reader, search: Search) -> list[ListedDecision]:
-    """The latest decisions, the latest first."""
+    """The latest decisions, newest first."""
     cursor = connection.cursor(row_factory=class_row(ListedDecision))
     await cursor.execute(
         """
@@ -115,7 +116,7 @@ async def listed(connection: Reader, search: Search) -> list[ListedDecision]:
 
 
 async def counts(connection: Reader, days: int) -> list[Count]:
-    """How many decisions of each kind the last days had, the most frequent first."""
+    """How many decisions of each kind were made in the last days, most frequent first."""
     cursor = connection.cursor(row_factory=class_row(Count))
     await cursor.execute(
         """
@@ -129,7 +130,7 @@ async def counts(connection: Reader, days: int) -> list[Count]:
 
 
 async def forget(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Forget decisions that were made that long ago; how many."""
+    """Delete decisions that were made that long ago. Returns how many."""
     cursor = await connection.execute(
         """
         DELETE FROM moderation_decisions WHERE id IN (

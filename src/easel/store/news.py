@@ -1,10 +1,10 @@
-"""News of tasks: who changes a task's row announces its id, and one listener a process hears of it.
+"""Notifications about tasks: whoever changes a task's row announces its id, and one listener per process receives it.
 
-Web processes hear of every change, workers only of tasks that others than the worker which drew them have ended, or
-have work with: among hundreds of workers, each hearing what all others do would cost more than the drawing.
+Web processes listen for every change. Workers listen only for tasks that someone other than their own worker ended, and
+for callbacks to deliver: with hundreds of workers, telling each what all others do would cost more than drawing.
 
-News are a hint and no record: what is announced while a listener is not connected is lost to it, so whoever waits for
-news also looks at the rows from time to time.
+Notifications are a hint, not a record. A listener misses what is announced while it is not connected, so whoever waits
+for a notification also reads the rows from time to time.
 """
 
 from collections.abc import AsyncIterator
@@ -17,28 +17,30 @@ from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Write
 
 
 class Channel(StrEnum):
-    """What there is to listen to."""
+    """What a listener can listen to."""
 
     CHANGES = "easel_tasks"
-    WORKERS = "easel_cancels"  # what the first version told them of; processes of two versions may work side by side
+    WORKERS = "easel_cancels"  # named for its first use; processes of two versions may run side by side
 
 
 def announce(column: str) -> sql.Composed:
-    """An expression that announces the task whose id stands in a column; it takes effect with the commit."""
+    """An expression that announces the task whose id a column holds. It takes effect at commit."""
     return sql.SQL("pg_notify({}, {})::text").format(sql.Literal(Channel.CHANGES.value), sql.Identifier(column))
 
 
-async def tell(connection: Writer, task_id: str, channel: Channel = Channel.CHANGES) -> None:
-    """Announce a task. Outside of the transaction that changed it, since announcing within makes others wait: the
-    database takes such commits one by one, flush included."""
+async def notify(connection: Writer, task_id: str, channel: Channel = Channel.CHANGES) -> None:
+    """Announce a task. Call this outside the transaction that changed the task.
+
+    Inside it would make others wait: the database commits such transactions one at a time, disk flush included.
+    """
     await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
 
 
 async def listen(url: str, channel: Channel, look_every_s: float) -> AsyncIterator[str | None]:
-    """The ids of announced tasks; None first, when listening has begun, and then every `look_every_s`, however many are
-    announced meanwhile.
+    """Ids of announced tasks, and None from time to time.
 
-    Raises DatabaseUnavailable when the connection is lost or cannot be had.
+    The first None says that listening has begun; more follow every `look_every_s`, however many tasks are announced.
+    Raises DatabaseUnavailable when the connection fails.
     """
     try:
         async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
@@ -48,7 +50,7 @@ async def listen(url: str, channel: Channel, look_every_s: float) -> AsyncIterat
                 async for notice in connection.notifies(timeout=look_every_s):
                     yield notice.payload
                 yield None
-                # A connection that was cut without a word is noticed here.
+                # This notices a connection that was cut silently.
                 await connection.execute("SELECT 1")
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(type(error).__name__) from error

@@ -1,8 +1,8 @@
-"""Who owns the private database: an ordinary role that the service works as, rather than the server's superuser.
+"""Gives the private database to an ordinary role, which the service works as, instead of the server's superuser.
 
-The superuser makes the role, gives it the database, and hands over what an earlier version made in its own name. It runs
-no statement of the database's own: a restored database may hold functions that an enemy wrote, and they must find
-nobody with more rights than the role's.
+The superuser creates the role, gives it the database, and hands over what an earlier version created in its own name.
+It runs no code that is stored in the database: a restored database may hold an attacker's functions, and these must
+never run with more rights than the role has.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from easel.store.schema import SchemaUnusable
 _LOCK_TIMEOUT_S: Final = 2
 _PAUSE_S: Final = 1.0
 _ATTEMPTS_MAX: Final = 20
-# Nothing but PostgreSQL's own functions and operators is found, whatever the database's owner has made or set.
+# Only PostgreSQL's own functions and operators are found, whatever the database's owner created or set.
 _SETTINGS: Final[dict[str, Any]] = {
     "autocommit": True,
     "options": f"-c search_path=pg_catalog -c lock_timeout={_LOCK_TIMEOUT_S}s",
@@ -34,7 +34,7 @@ _IS_ORDINARY: Final[LiteralString] = """
 """
 _OWNER: Final[LiteralString] = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
 
-# A sequence that belongs to a column, an index and an array's type go with their table or type.
+# An index, an array type, and a sequence that belongs to a column follow their table or type.
 _NOT_OWNED: Final[LiteralString] = """
     WITH here AS (SELECT oid FROM pg_namespace WHERE nspname = 'public'), role AS (
         SELECT oid FROM pg_roles WHERE rolname = %s
@@ -61,25 +61,26 @@ _NOT_OWNED: Final[LiteralString] = """
 
 
 def hand_over(superuser_url: str, role: str) -> None:
-    """Make the database that the superuser's URL names the role's own, with all that is in it; the role is made if need
-    be. Does nothing where that is so already, and may run beside a service.
+    """Make a role the owner of the database that the superuser's URL names, and of everything in it.
 
-    Raises SchemaUnusable with a sentence, DatabaseUnavailable.
+    Creates the role if needed. Does nothing where all this is so already, and can run beside a service. Raises
+    SchemaUnusable with a sentence, DatabaseUnavailable.
     """
     try:
         with psycopg.connect(superuser_url, **(CONNECTION_SETTINGS | _SETTINGS)) as connection:
             _hand_over_patiently(connection, role)
     except psycopg.errors.LockNotAvailable:
         raise SchemaUnusable(
-            "The private database cannot be given to an ordinary role while another Easel process reads all of it: "
-            "try again when its backup or audit has ended."
+            "The private database cannot be given to an ordinary role while a backup or an audit reads it: "
+            "try again when that has finished."
         ) from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def _hand_over_patiently(connection: Connection[TupleRow], role: str) -> None:
-    """Whoever waits for a table keeps all others waiting behind, so it waits briefly, steps back, and tries again."""
+    """A session that waits for a table makes all others wait behind it, so this one waits briefly, steps back and
+    retries."""
     for _ in range(_ATTEMPTS_MAX - 1):
         with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             return _hand_over(connection, role)
@@ -88,7 +89,7 @@ def _hand_over_patiently(connection: Connection[TupleRow], role: str) -> None:
 
 
 def _hand_over(connection: Connection[TupleRow], role: str) -> None:
-    """One object at a time, so that it never holds one table and waits for another."""
+    """One object at a time, so that it never holds one table while it waits for another."""
     owner = sql.Identifier(role)
     locks.take_blocking(connection, Lock.OWNERSHIP)
     _make_ordinary(connection, role)
@@ -96,7 +97,7 @@ def _hand_over(connection: Connection[TupleRow], role: str) -> None:
         database = sql.Identifier(connection.info.dbname)
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, owner))
     for kind, name in connection.execute(_NOT_OWNED, (role,)).fetchall():
-        # Both come from the catalogue, which quotes the name.
+        # Kind and name come from the catalogue, which quotes the name.
         connection.execute(sql.SQL(f"ALTER {kind} {name} OWNER TO {{}}").format(owner))
 
 

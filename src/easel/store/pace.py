@@ -1,4 +1,4 @@
-"""How fast pictures are drawn now, and who is next in line."""
+"""How fast pictures are being drawn, and which tasks are next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from easel.store.database import Reader
 from easel.store.queue import DRAW, STALLED_AFTER_S
 
 LINE_MAX: Final = 10_000
-"""Places that are told apart; whoever stands further back is told that many."""
+"""Places that are counted exactly. A task further back is reported to be at this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What an estimate is made from: seconds a draw lately took (None: none yet), workers drawing, tasks unfinished."""
+    """What an estimate is made from: seconds of a recent draw (None before the first), live workers, unfinished tasks."""
 
     draw_s: float | None
     workers: int
@@ -46,8 +46,8 @@ async def measure(connection: Reader) -> Pace:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The ids of the tasks whose drawing has not begun, in the order of their drawing: those that a worker has taken, and
-    then those that wait, at most LINE_MAX. `last_position` is that of the task that was accepted last."""
+    """Ids of the tasks whose drawing has not begun, in drawing order: first those that a worker has taken, then those
+    that wait, at most LINE_MAX. `last_position` is the position of the task that was accepted last."""
 
     task_ids: Sequence[str]
     last_position: int

@@ -1,7 +1,7 @@
 """The queue: Procrastinate's tables, written in our own transactions.
 
-A job names a task and nothing more. It may run twice; the task's row decides what that means.
-A job is deleted when it ends, since the task's row is the record.
+A job names a task and nothing else. It may run twice; the task's row decides what that means. A job is deleted when it
+ends, because the task's row is the record.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,24 +19,24 @@ from psycopg.rows import class_row
 from easel.store.database import Reader, Writer
 
 DRAW: Final = "draw"
-"""Both the queue's name and its only job's."""
+"""The name of the queue, and of its only kind of job."""
 
 HEARTBEAT_S: Final = 1.0
 STALLED_AFTER_S: Final = 4.0
-"""A worker silent for this long is taken for dead and its jobs go to others."""
-# A heartbeat that lies in the future by as much was written before the clock was set back, and none has come since.
+"""A worker that is silent for this long counts as dead, and its jobs go to others."""
+# A heartbeat this far in the future was written before the clock was set back, and none has come since.
 ABANDONED_AFTER_S: Final = 60.0
-"""A job whose worker has been silent for this long is held by nobody, and no other worker is there to rescue it."""
+"""A job whose worker is silent for this long is held by nobody: no other worker is there to rescue it."""
 
 RETRY_PAUSE_S_MAX: Final = 5.0
-"""Longest that a job which is handed back waits before it is taken again."""
+"""Longest pause before a job that was handed back is taken again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakenJob:
-    """A job that a worker has taken, when it did, and the task that it would draw.
+    """A job that a worker has taken, when the worker took it, and the task to draw.
 
-    `worker_id` is None when that worker has left in order, or was forgotten.
+    `worker_id` is None when that worker has stopped, or was deleted.
     """
 
     job_id: int
@@ -54,10 +54,10 @@ class Clock:
 
 
 def add_draw(task_id: str, priority: str) -> sql.Composed:
-    """An expression that queues the drawing of a task; the columns or expressions named hold its id and an int4, of which
-    a higher one is drawn earlier."""
-    # In the queue's own function rather than through the library, which takes longer to say it than the database to do.
-    # The task's id as the lock lets a waiting job be found by it.
+    """An expression that queues the drawing of a task. `task_id` names the column that holds its id. `priority` is an
+    expression for an int4; higher ones are drawn earlier."""
+    # Calls the queue's own SQL function: going through the library takes longer than the statement itself.
+    # The task's id is the queueing lock, so that a waiting job can be found by it.
     return sql.SQL("""
         procrastinate_defer_jobs_v1(ARRAY[
             ROW({queue}, {queue}, {priority}, NULL, {task_id}, jsonb_build_object('task_id', {task_id}), NULL)
@@ -67,14 +67,15 @@ def add_draw(task_id: str, priority: str) -> sql.Composed:
 
 
 class JobManager(procrastinate.manager.JobManager):
-    """Procrastinate's, but for the statements that take a job and hand it back.
+    """Procrastinate's, except for the statements that take a job and hand it back.
 
-    Its own way to take one looks through the whole queue for jobs with the same lock, which ours never have: with thousands waiting, a
-    quarter of a second for each job. Its own way to hand one back compares two machines' clocks.
+    Procrastinate's statement for taking one searches the whole queue for jobs with the same lock, which ours never
+    have: with thousands waiting, that takes a quarter of a second per job. Its way to hand one back compares the clocks
+    of two machines.
     """
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """The first job in line, which is this worker's from now on; None when nothing waits."""
+        """Take the first job in line for this worker. Returns None when nothing waits."""
         row = await self.connector.execute_query_one_async(
             query=_TAKE, queue=DRAW, worker_id=worker_id, pause_s_max=RETRY_PAUSE_S_MAX
         )
@@ -88,7 +89,7 @@ class JobManager(procrastinate.manager.JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Hand a job back. `retry_at` is a moment of this machine's clock, and becomes one of the database's."""
+        """Hand a job back. `retry_at` is a time by this machine's clock, and is converted to the database's."""
         pause_s = (retry_at - procrastinate.utils.utcnow()).total_seconds()
         await self.connector.execute_query_async(
             query=_RETRY,
@@ -112,7 +113,7 @@ _TAKE: Final = """
         WHERE id = (
             SELECT id FROM procrastinate_jobs
             WHERE status = 'todo' AND queue_name = %(queue)s AND (scheduled_at IS NULL OR scheduled_at <= now()
-                -- Nothing waits for so long: the clock was set back.
+                -- No pause is that long: the clock was set back.
                 OR scheduled_at > now() + make_interval(secs => %(pause_s_max)s))
             ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
@@ -122,16 +123,16 @@ _TAKE: Final = """
 
 
 def take_off(job_id: str) -> sql.Composed:
-    """A statement, to which a further condition may be added, that takes a job off the queue, whoever holds it.
-    `job_id` names the parameter that holds its id."""
+    """A statement that removes a job from the queue, whoever holds it. Conditions can be added to it. `job_id` names
+    the parameter that holds the job's id."""
     return sql.SQL("DELETE FROM procrastinate_jobs WHERE procrastinate_jobs.id = {}").format(sql.Placeholder(job_id))
 
 
 async def take_off_waiting(connection: Writer, task_id: str) -> bool:
-    """Take a task's job off the queue; False when a worker has it: that one finds out when it begins.
+    """Remove a task's job from the queue. Returns False when a worker has it: that one finds out when it begins.
 
-    A job that a worker had before is left for the next to take it: that one finds out too, and whether the first, before
-    it died, had stored a picture that nobody will be shown.
+    A job that an earlier worker had stays for the next one to take. That one finds out too, and deletes a picture that
+    the earlier worker may have stored before it died.
     """
     cursor = await connection.execute(
         "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo' AND attempts = 0", (task_id,)
@@ -140,7 +141,7 @@ async def take_off_waiting(connection: Writer, task_id: str) -> bool:
 
 
 async def take_off_unheld(connection: Writer, task_id: str) -> bool:
-    """Take a task's job off the queue; False when a living worker has it."""
+    """Remove a task's job from the queue. Returns False when a live worker has it."""
     cursor = await connection.execute(
         """
         DELETE FROM procrastinate_jobs AS job WHERE queueing_lock = %(task_id)s AND (status = 'todo' OR NOT EXISTS (
@@ -153,7 +154,7 @@ async def take_off_unheld(connection: Writer, task_id: str) -> bool:
 
 
 async def clock(connection: Reader) -> Clock:
-    """What the database takes the time to be."""
+    """The database's time, and its server's start."""
     cursor = connection.cursor(row_factory=class_row(Clock))
     await cursor.execute("SELECT clock_timestamp() AS now, pg_postmaster_start_time() AS server_started_at")
     row = await cursor.fetchone()
@@ -162,8 +163,8 @@ async def clock(connection: Reader) -> Clock:
 
 
 async def stalled(connection: Writer) -> list[TakenJob]:
-    """Jobs whose worker is gone or silent for longer than STALLED_AFTER_S."""
-    # A job whose row is locked is being ended at this moment; if it is not, the next look finds it.
+    """Jobs whose worker is gone, or has been silent for longer than STALLED_AFTER_S."""
+    # A job whose row is locked is ending at this moment. If it is not, the next call finds it.
     cursor = connection.cursor(row_factory=class_row(TakenJob))
     await cursor.execute(
         """
@@ -180,7 +181,8 @@ async def stalled(connection: Writer) -> list[TakenJob]:
 
 
 async def forget_silent_workers(connection: Writer) -> None:
-    """Remove workers silent for longer than STALLED_AFTER_S. One that lives after all is told so when it next asks."""
+    """Delete workers that were silent for longer than STALLED_AFTER_S. One that is alive after all finds out when it
+    next asks."""
     await connection.execute(
         """
         DELETE FROM procrastinate_workers WHERE last_heartbeat
@@ -199,7 +201,7 @@ async def held_by(connection: Reader, worker_id: int) -> list[int]:
 
 
 async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) -> list[int]:
-    """Those of the jobs that the worker still has, which nobody else can end before this transaction does."""
+    """Those of the jobs that the worker still has. Nobody else can end them before this transaction does."""
     cursor = await connection.execute(
         """
         SELECT id FROM procrastinate_jobs
@@ -216,7 +218,7 @@ async def hand_back(connection: Writer, job_id: int) -> None:
         procrastinate.sql.queries["retry_job"],
         {"job_id": job_id, "retry_at": None, "new_priority": None, "new_queue_name": None, "new_lock": None},
     )
-    # Procrastinate's triggers announce new jobs only; without this, idle workers would find the job at their next poll.
+    # Procrastinate's triggers announce only new jobs. Without this, idle workers would find the job at their next poll.
     await connection.execute(
         "SELECT pg_notify(%s, json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
         (f"procrastinate_queue_v1#{DRAW}", job_id),
@@ -224,7 +226,7 @@ async def hand_back(connection: Writer, job_id: int) -> None:
 
 
 async def live_workers(connection: Reader) -> int:
-    """How many workers have been heard of lately. Each draws one picture at a time."""
+    """How many workers gave a sign of life lately. Each draws one picture at a time."""
     cursor = await connection.execute(
         """
         SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat
@@ -238,5 +240,5 @@ async def live_workers(connection: Reader) -> int:
 
 
 async def beat(connection: Writer, worker_id: int) -> None:
-    """Say that a worker lives."""
+    """Record that a worker is alive."""
     await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %s", (worker_id,))

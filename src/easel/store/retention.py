@@ -1,7 +1,7 @@
-"""What has grown old: pictures, prompts, idempotency keys, and tasks that waited too long.
+"""What has expired: pictures, prompts, idempotency keys, and tasks that waited too long.
 
-A picture goes in two steps, so that a crash between them loses nothing: withdrawn first, when it is no longer shown,
-and gone when storage has deleted it.
+A picture is removed in two steps, so that a crash between them loses nothing. First it is withdrawn, and is not shown
+from then on. It is gone when storage has deleted it.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from easel.store.queue import ABANDONED_AFTER_S, DRAW
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """A picture that is to be deleted from storage."""
+    """A picture to delete from storage."""
 
     task_id: str
     picture_name: str
 
 
 async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) -> list[str]:
-    """Ids of tasks that were accepted that long ago and that no worker has, the oldest first.
+    """Ids of tasks that were accepted that long ago and that no live worker has, oldest first.
 
-    Also of those that a worker had and gave back, or that died with it: nobody draws them either.
+    They include tasks that a worker handed back, or that it had when it died: nobody draws these either.
     """
-    # The queue holds in the order of its ids what waits, so that only its head is to be looked at.
+    # Jobs wait in the order of their ids, so only the head of the queue has to be read.
     cursor = await connection.execute(
         """
         SELECT tasks.id FROM (
@@ -48,7 +48,7 @@ async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) ->
 
 
 async def withdraw_old_pictures(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Withdraw pictures of tasks that ended that long ago; how many. No link to any of them may live."""
+    """Withdraw pictures of tasks that ended that long ago, once their links have expired. Returns how many."""
     cursor = await connection.execute(
         """
         UPDATE tasks SET picture_withdrawn_at = now() WHERE id IN (
@@ -63,7 +63,7 @@ async def withdraw_old_pictures(connection: Writer, lifetime_h: int, count_max: 
 
 
 async def withdrawn(connection: Reader, count_max: int) -> list[Withdrawn]:
-    """Pictures that were withdrawn and may still be in storage."""
+    """Pictures that are withdrawn and may still be in storage."""
     cursor = connection.cursor(row_factory=class_row(Withdrawn))
     await cursor.execute(
         """
@@ -77,14 +77,14 @@ async def withdrawn(connection: Reader, count_max: int) -> list[Withdrawn]:
 
 
 async def note_gone(connection: Writer, task_ids: Sequence[str]) -> None:
-    """Note that storage holds these tasks' pictures no more."""
+    """Record that storage has deleted these tasks' pictures."""
     await connection.execute(
         "UPDATE tasks SET picture_gone_at = now() WHERE id = ANY (%s) AND picture_gone_at IS NULL", (list(task_ids),)
     )
 
 
 async def erase(connection: Writer, task_id: str) -> None:
-    """Erase an ended task's prompt and addresses, and withdraw its picture. Twice changes nothing.
+    """Erase an ended task's prompt and callback URL, and withdraw its picture. Doing so twice changes nothing.
 
     A trigger marks its callback as erased.
     """
@@ -99,7 +99,7 @@ async def erase(connection: Writer, task_id: str) -> None:
 
 
 async def erase_old_prompts(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Erase prompts of tasks that ended that long ago; how many."""
+    """Erase the prompts of tasks that ended that long ago. Returns how many."""
     cursor = await connection.execute(
         """
         UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = now() WHERE id IN (
@@ -112,7 +112,7 @@ async def erase_old_prompts(connection: Writer, lifetime_h: int, count_max: int)
 
 
 async def forget_callbacks(connection: Writer, count_max: int) -> int:
-    """Remove callbacks of erased tasks, once their delivery has ended; how many."""
+    """Delete the callbacks of erased tasks whose delivery has ended. Returns how many."""
     cursor = await connection.execute(
         """
         DELETE FROM callbacks WHERE task_id IN (
@@ -124,7 +124,7 @@ async def forget_callbacks(connection: Writer, count_max: int) -> int:
 
 
 async def forget_idempotency_keys(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Forget keys that were claimed that long ago; how many."""
+    """Delete keys that were claimed that long ago. Returns how many."""
     cursor = await connection.execute(
         """
         DELETE FROM idempotency_keys WHERE (account_id, key) IN (

@@ -1,10 +1,11 @@
 """Brings a database to the schema that this version of Easel needs.
 
-Forward only, each step in a transaction of its own, all of them under one lock, so that any number of processes may
-start at once, and a process killed between two steps leaves the rest to the next. A database that a newer Easel has
-touched is refused rather than guessed at. The queue's schema is Procrastinate's own; its steps are recorded beside
-ours. Processes of earlier versions that are running go on beside the new schema, so a step takes away nothing that they
-use, and what they write must stay right (`docs/how-to/upgrade.md`). Those that start afterwards are refused.
+Migrations go forward only. Each step is a transaction of its own, and all of them run under one lock, so any number of
+processes can start at once, and the next one finishes what a killed process left undone. A database that a newer Easel
+has used is refused. The queue's schema is Procrastinate's own; its steps are recorded beside ours.
+
+Processes of earlier versions that are running continue on the new schema, so a step removes nothing that they use, and
+what they write must stay valid (`docs/how-to/upgrade.md`). Earlier versions that start afterwards are refused.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ _SERVER_VERSION_MIN: Final = 14
 
 
 class SchemaUnusable(Unusable):
-    """The database cannot serve this version; the message tells the operator why."""
+    """This version cannot use the database; the message tells the operator why."""
 
 
 class SecretMismatch(SchemaUnusable):
@@ -42,18 +43,17 @@ class SecretMismatch(SchemaUnusable):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Statements that are applied together, and the names under which that is recorded."""
+    """Statements that are applied together, and the names under which they are recorded."""
 
     names: Sequence[str]
     statements: LiteralString
 
 
 async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
-    """Apply what is missing, and check that the database belongs to this installation's secret.
+    """Apply missing steps, and check that the database was set up with this installation's secret.
 
-    A database without Easel's tables gets them, unless told not to: then it is refused.
-
-    Raises SchemaUnusable with a sentence, DatabaseUnavailable when the database cannot be reached.
+    A database without Easel's tables gets them, or is refused where `creates` is False. Raises SchemaUnusable with a
+    sentence, DatabaseUnavailable when the database cannot be reached.
     """
     _check_url(url)
     try:
@@ -68,8 +68,8 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
             await _check_secret(connection, secret)
     except psycopg.errors.LockNotAvailable:
         raise SchemaUnusable(
-            "The database cannot be brought up to date while another process holds its tables, as a backup, an audit or "
-            "another start does: try again when that has ended."
+            "Easel cannot update the database's tables while another process holds them, such as a backup, an audit or "
+            "another start: try again when that has finished."
         ) from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
@@ -80,12 +80,12 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
         ) from error
     except psycopg.Error as error:
         raise SchemaUnusable(
-            f"Easel's tables cannot be made ({error.diag.message_primary}): give Easel a database of its own."
+            f"Easel's tables cannot be created ({error.diag.message_primary}): give Easel a database of its own."
         ) from error
 
 
 def steps(*, fresh: bool) -> Iterator[Step]:
-    """All steps in order. On a fresh database the queue's whole schema stands for all of the queue's steps so far."""
+    """All steps in order. On a fresh database, the queue's complete schema stands for all of its steps."""
     if fresh:
         names = [_QUEUE_BASELINE, *(step.names[0] for step in _queue_steps())]
         yield Step(names, procrastinate.schema.SchemaManager.get_schema())
@@ -111,7 +111,7 @@ def _check_url(url: str) -> None:
     except psycopg.ProgrammingError:
         # Its own message would show a part of the password.
         raise SchemaUnusable(
-            "EASEL_DATABASE_URL cannot be understood: write it as postgresql://user:password@host:5432/database, "
+            "EASEL_DATABASE_URL is not a valid URL: write it as postgresql://user:password@host:5432/database, "
             "with %, @, / and : in the password as %25, %40, %2F and %3A."
         ) from None
 
@@ -126,8 +126,8 @@ async def refuse_strange(connection: Reader) -> None:
     row = await (await connection.execute("SELECT to_regclass('easel_migrations') IS NULL")).fetchone()
     if row == (True,):
         raise SchemaUnusable(
-            "This database has none of Easel's tables: name Easel's own (EASEL_DATABASE_URL, or EASEL_DATA_DIR for a private "
-            "one), or set this one up with `easel serve`."
+            "This database has no Easel tables: set EASEL_DATABASE_URL to Easel's database, or EASEL_DATA_DIR to the folder "
+            "of a private one, or set this database up with `easel serve`."
         )
 
 
@@ -149,8 +149,8 @@ async def _migrate(connection: Writer) -> None:
 
 
 async def _apply_patiently(connection: Writer, step: Step) -> None:
-    """Apply a step beside processes that work on, or read for long. Whoever waits for a table keeps all others waiting
-    behind, so it waits briefly, steps back, and tries again."""
+    """Apply a step while other processes work, or run long queries. A session that waits for a table makes all others
+    wait behind it, so this one waits briefly, steps back and retries."""
     for _ in range(_STEP_ATTEMPTS_MAX - 1):
         with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             return await apply(connection, step)
@@ -178,11 +178,11 @@ async def _check_secret(connection: Writer, secret: Secret) -> None:
         )
         raise SecretMismatch(
             f"{secret.source} is not the secret that this database was set up with: its keys and links would not work. "
-            f"{way_out}; if that is lost for good, run `easel secret reset`."
+            f"{way_out}; if it is lost for good, run `easel secret reset`."
         )
 
 
 async def set_fingerprint(connection: Writer, secret: Secret) -> None:
-    """Have the database recognise another secret than before. Raises SchemaUnusable where it is not Easel's."""
+    """Make the database accept another secret. Raises SchemaUnusable where it is not Easel's."""
     await refuse_strange(connection)
     await connection.execute("UPDATE installation SET secret_fingerprint = %s", (secret.fingerprint,))

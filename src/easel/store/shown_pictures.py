@@ -1,4 +1,4 @@
-"""Which pictures are shown: those of completed tasks that were neither deleted nor kept for their whole time."""
+"""Which pictures are shown: those of completed tasks, until they are deleted or expire."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from easel.store.database import Reader
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Names of pictures, and the Unix time when they were looked up."""
+    """Names of pictures that are shown, and the Unix time when they were looked up."""
 
     names: frozenset[str]
     at_s: float
 
 
 async def look(connection: Reader, picture_names: Sequence[str]) -> Shown:
-    """Those of the pictures that are shown."""
+    """Look up which of these pictures are shown."""
     cursor = await connection.execute(
         """
         SELECT extract(epoch FROM clock_timestamp())::float, ARRAY(

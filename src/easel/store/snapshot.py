@@ -1,6 +1,7 @@
-"""One moment of the whole database, which other connections can look at too, and what a backup tells of it.
+"""What a backup needs from a snapshot of the database: its id, which lets other connections read it too, and its
+contents.
 
-It also reads databases that an older version of Easel has left behind, before they are brought up to date.
+It also reads databases that an older version of Easel has left behind, before they are migrated.
 """
 
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ _NOT_WITHDRAWN: Final[LiteralString] = " AND picture_withdrawn_at IS NULL"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The moment's id, and what there was. `unfinished` tasks have not ended."""
+    """A snapshot's id, and what it contains. `unfinished` counts the tasks that have not ended."""
 
     id: str
     postgres_major: int
@@ -51,7 +52,7 @@ async def take(connection: Reader) -> Snapshot | None:
 
 
 async def picture_names(connection: Reader) -> AsyncIterator[str]:
-    """The names of all pictures that tasks show, as the transaction's snapshot has them."""
+    """The names of all pictures that tasks show, as of the snapshot."""
     async with connection.cursor(name="picture_names") as cursor:
         cursor.itersize = _NAMES_AT_ONCE
         await cursor.execute(await _names(connection))
@@ -60,7 +61,7 @@ async def picture_names(connection: Reader) -> AsyncIterator[str]:
 
 
 async def forget_workers(connection: Writer) -> None:
-    """Remove all workers: of those in a restored database none lives, and none died. Their jobs go to others."""
+    """Delete all workers. Of those in a restored database none is alive, and none died. Their jobs go to others."""
     await connection.execute("DELETE FROM procrastinate_workers")
 
 

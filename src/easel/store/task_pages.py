@@ -1,4 +1,4 @@
-"""An account's tasks, a page at a time, newest first."""
+"""An account's tasks, one page at a time, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from easel.store.database import Reader
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which tasks: None for any status or model."""
+    """Which tasks to list. None matches any status or model."""
 
     account_id: int
     statuses: Sequence[Status] | None
@@ -23,7 +23,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a list tells of a task."""
+    """A task as it is listed."""
 
     id: str
     status: str
@@ -37,14 +37,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page, and how many tasks there are on all."""
+    """One page, and the number of tasks on all pages."""
 
     tasks: Sequence[Listed]
     total: int
 
 
 async def read(connection: Reader, query: Query) -> Page:
-    """The page asked for; empty past the last."""
+    """The requested page; empty past the last one."""
     values = {
         "account_id": query.account_id,
         "statuses": None if query.statuses is None else list(query.statuses),

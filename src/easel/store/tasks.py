@@ -1,7 +1,7 @@
-"""The rows of tasks: reading them, and what changes in them while they are drawn.
+"""Tasks: reading their rows, and what changes in them while they are drawn.
 
-Every change names the states that it starts from, so that one which comes too late changes nothing and says so.
-How a task comes to be stands in `acceptance`, how it ends in `endings`.
+Every change names the states that it may start from, so one that comes too late changes nothing and says so.
+`acceptance` creates tasks, and `endings` ends them.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from easel.store.database import Reader, Writer
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One row. Times are aware; sizes in pixels; `progress` in per cent."""
+    """One row. Times have a time zone; sizes are in pixels; `progress` is in per cent."""
 
     position: int
     id: str
@@ -59,7 +59,7 @@ class Task:
     is_judged_by_rules: bool
 
 
-# Named rather than `*`, so that a column which a newer version adds breaks nothing here.
+# Named instead of `*`, so that a column that a newer version adds breaks nothing here.
 # Statements are composed once: composing one takes longer than sending it.
 COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
 
@@ -68,14 +68,14 @@ _STATUS_AT: Final = [field.name for field in fields(Task)].index("status")
 
 
 def _task(columns: Sequence[Any]) -> Task:
-    """The database gives text for a status, which equals its Status but is not it."""
+    """The database returns a status as text, which equals its Status but is none."""
     values = list(columns)
     values[_STATUS_AT] = Status(values[_STATUS_AT])
     return Task(*values)
 
 
 def task_rows(_cursor: object) -> Callable[[Sequence[Any]], Task]:
-    """Makes a cursor give tasks, where it selects COLUMNS."""
+    """Makes a cursor return tasks, where it selects COLUMNS."""
     return _task
 
 
@@ -111,23 +111,23 @@ _REPORT_PROGRESS: Final = (
 
 
 async def find(connection: Reader, account_id: int, task_id: str) -> Task | None:
-    """An account's task; None also for another account's."""
+    """An account's task; None if there is none, and for another account's."""
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()
 
 
 async def find_all(connection: Reader, task_ids: Sequence[str]) -> list[Task]:
-    """Tasks of whatever account, in no order; unknown ones are left out."""
+    """Tasks of any account, in no order. Unknown ids are left out."""
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND_ALL, (list(task_ids),))
     return await cursor.fetchall()
 
 
 async def begin(connection: Writer, task_id: str) -> Task | None:
-    """Move a task to `processing`, from the beginning; None when it has ended.
+    """Move a task to `processing`, from its first step; None when it has ended.
 
-    A task that is `processing` already lost its worker, or is drawn twice, which harms nothing.
+    A task that is `processing` already lost its worker, or is drawn twice, which is harmless.
     """
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_BEGIN, (task_id,))
@@ -135,18 +135,18 @@ async def begin(connection: Writer, task_id: str) -> Task | None:
 
 
 async def report_steps(connection: Writer, task_id: str, steps_done: int, steps_total: int) -> bool:
-    """Note how far the drawing is; False when the task has ended meanwhile.
+    """Record how far the drawing is. Returns False when the task has ended.
 
-    It also begins the task again, should a crash of the database have lost that.
+    Also begins the task again, where a crash of the database lost that.
     """
     values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
     return await (await connection.execute(_REPORT_PROGRESS, values)).fetchone() is not None
 
 
 async def count_worker_death(connection: Writer, task_id: str, taken_at: datetime) -> int:
-    """Note that a worker died which took the task at `taken_at`; how many died drawing it by now.
+    """Record that a worker died after it took the task at `taken_at`. Returns how many workers have died drawing it.
 
-    A task that only waited in that worker for its turn is not to blame, and is not counted.
+    A task that only waited for its turn in that worker is not to blame, and is not counted.
     """
     cursor = await connection.execute(
         """
@@ -161,7 +161,7 @@ async def count_worker_death(connection: Writer, task_id: str, taken_at: datetim
 
 
 async def renew_link(connection: Writer, task_id: str, now: datetime, expires_at: datetime) -> None:
-    """Give a completed task's picture a fresh link, unless the one it has still lives."""
+    """Give a completed task's picture a new link, unless its current one is still valid."""
     await connection.execute(
         """
         UPDATE tasks SET link_expires_at = %s

@@ -1,4 +1,4 @@
-"""User groups and what each pays. A group is a name that accounts carry; without a price it pays what all pay."""
+"""User groups and their prices. A group is a name that accounts have. A group without a price pays the general one."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from easel.store.database import Reader, Writer
 
 @dataclass(frozen=True, slots=True)
 class ListedGroup:
-    """A group, what it pays for one model (None: what all pay), and how many accounts are in it."""
+    """A group, its price for one model (None: the general one), and how many accounts are in it."""
 
     user_group: str
     model: str | None
@@ -34,7 +34,7 @@ async def assign(connection: Writer, account_id: int, user_group: str) -> None:
 
 
 async def has_price(connection: Reader, user_group: str) -> bool:
-    """Whether a group pays a price of its own for any model."""
+    """Whether a group has a price of its own for any model."""
     cursor = await connection.execute("SELECT EXISTS (SELECT FROM prices WHERE user_group = %s)", (user_group,))
     row = await cursor.fetchone()
     return row is not None and bool(row[0])

@@ -77,7 +77,7 @@ def test_a_database_that_is_not_easels_is_not_made_so_by_looking(two_webs: Fleet
         connection.execute("DROP DATABASE elsewhere")
     for ran in said:
         assert ran.returncode == 78
-        assert "This database has none of Easel's tables: name Easel's own (EASEL_DATABASE_URL" in ran.stderr
+        assert "This database has no Easel tables: set EASEL_DATABASE_URL" in ran.stderr
 
 
 def _own(fleet: Fleet) -> dict[str, str]:
