@@ -24,8 +24,8 @@ class Finding:
 
 
 BALANCE: Final = "an account's balance is the sum of its entries"
-USED: Final = "a key has used what its tasks were charged"
-UNFINISHED: Final = "a key has reserved what its open holds hold, and has as many tasks unfinished"
+USED: Final = "a key's used credits are what its tasks were charged"
+UNFINISHED: Final = "a key's reserved credits and unfinished tasks are those of its open holds"
 REPAIRABLE: Final = frozenset({BALANCE, USED, UNFINISHED})
 """What `easel credits repair` can set right, because it follows from the ledger and the holds."""
 
@@ -35,7 +35,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         WHERE (available_microcredits, reserved_microcredits, used_microcredits)
             IS DISTINCT FROM (available, reserved, used)
         """,  # noqa: S608 - a constant of ours
-    "what is reserved is the sum of the open holds": """
+    "an account's reserved credits are the sum of its open holds": """
         SELECT account.name FROM accounts AS account
         WHERE reserved_microcredits <> (
             SELECT coalesce(sum(amount_microcredits), 0) FROM holds
@@ -45,25 +45,25 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         SELECT name FROM accounts
         WHERE least(available_microcredits, reserved_microcredits, used_microcredits) < 0
         """,
-    "a task has ended exactly when its hold is resolved": """
+    "a task has ended if and only if its hold is resolved": """
         SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
         WHERE (tasks.status IN ('completed', 'failed')) IS DISTINCT FROM (coalesce(holds.state, 'none') <> 'open')
         """,
-    "a task has no hold exactly when moderation refused it at once": """
+    "a task has no hold if and only if moderation refused it at once": """
         SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
         WHERE tasks.is_refused IS DISTINCT FROM (holds.task_id IS NULL)
         """,
-    "a completed task is charged, and no other": """
+    "a task is charged if and only if it is completed": """
         SELECT tasks.id FROM tasks LEFT JOIN holds ON holds.task_id = tasks.id
         WHERE (tasks.status = 'completed') IS DISTINCT FROM (coalesce(holds.state, 'none') = 'captured')
         """,
-    "a task that has ended and wanted a callback has one, and no other": """
+    "a task has a callback if and only if it has ended and asked for one": """
         SELECT tasks.id FROM tasks LEFT JOIN callbacks ON callbacks.task_id = tasks.id
         WHERE (tasks.ended_at IS NOT NULL AND tasks.callback_url IS NOT NULL AND callbacks.task_id IS NULL)
             OR (callbacks.task_id IS NOT NULL AND (tasks.ended_at IS NULL
                 OR tasks.callback_url IS DISTINCT FROM callbacks.url AND NOT callbacks.is_erased))
         """,
-    "every hold was entered once and resolved at most once, with its own amount": """
+    "every hold has one entry, and at most one that resolves it, both of its amount": """
         SELECT holds.task_id FROM holds LEFT JOIN ledger
             ON ledger.cause = holds.task_id AND ledger.account_id = holds.account_id
             AND ledger.amount_microcredits = holds.amount_microcredits
@@ -73,7 +73,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
             OR count(*) FILTER (WHERE kind = 'capture') <> (CASE holds.state WHEN 'captured' THEN 1 ELSE 0 END)
             OR count(*) FILTER (WHERE kind = 'release') <> (CASE holds.state WHEN 'released' THEN 1 ELSE 0 END)
         """,
-    "every entry but a grant belongs to a hold": """
+    "every entry that is not a grant belongs to a hold": """
         SELECT ledger.cause FROM ledger LEFT JOIN holds ON holds.task_id = ledger.cause
         WHERE ledger.kind <> 'grant' AND holds.task_id IS NULL
         """,

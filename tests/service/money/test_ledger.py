@@ -256,7 +256,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         )
     ),
     *(
-        ("what is reserved is the sum of the open holds", "account", [statement])
+        ("an account's reserved credits are the sum of its open holds", "account", [statement])
         for statement in (
             "UPDATE accounts SET reserved_microcredits = reserved_microcredits + 1 WHERE id = %(account)s",
             REOPENED,
@@ -270,7 +270,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         for book in ("available", "reserved", "used")
     ),
     *(
-        ("a task has ended exactly when its hold is resolved", "task", [statement])
+        ("a task has ended if and only if its hold is resolved", "task", [statement])
         for statement in (
             REOPENED,
             f"UPDATE tasks SET status = 'processing', {UNENDED}",
@@ -278,7 +278,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         )
     ),
     *(
-        ("a task has no hold exactly when moderation refused it at once", "task", statements)
+        ("a task has no hold if and only if moderation refused it at once", "task", statements)
         for statements in (
             ["DELETE FROM holds WHERE task_id = %(task)s"],
             [
@@ -288,7 +288,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         )
     ),
     *(
-        ("a completed task is charged, and no other", "task", [statement])
+        ("a task is charged if and only if it is completed", "task", [statement])
         for statement in (
             "UPDATE holds SET state = 'released' WHERE task_id = %(task)s",
             "DELETE FROM holds WHERE task_id = %(task)s",
@@ -296,7 +296,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         )
     ),
     *(
-        ("every hold was entered once and resolved at most once, with its own amount", "task", [statement])
+        ("every hold has one entry, and at most one that resolves it, both of its amount", "task", [statement])
         for statement in (
             f"{MISSING}'hold'",
             f"{MISSING}'capture'",
@@ -308,19 +308,19 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         )
     ),
     *(
-        ("every entry but a grant belongs to a hold", "cause", [f"{EXTRA}'{kind}', 5, 'nothing')"])
+        ("every entry that is not a grant belongs to a hold", "cause", [f"{EXTRA}'{kind}', 5, 'nothing')"])
         for kind in ("hold", "capture", "release")
     ),
     *(
-        ("a key has used what its tasks were charged", "key", [f"UPDATE api_keys SET {change} WHERE account_id = %(account)s"])
+        ("a key's used credits are what its tasks were charged", "key", [f"UPDATE api_keys SET {change} WHERE account_id = %(account)s"])
         for change in ("used_microcredits = used_microcredits + 1", "used_microcredits = 0")
     ),
     *(
-        ("a key has reserved what its open holds hold, and has as many tasks unfinished", "key",
+        ("a key's reserved credits and unfinished tasks are those of its open holds", "key",
          [f"UPDATE api_keys SET {change} WHERE account_id = %(account)s"])
         for change in ("reserved_microcredits = 1", "unfinished = 1")
     ),
-    ("a key has reserved what its open holds hold, and has as many tasks unfinished", "key", [REOPENED]),
+    ("a key's reserved credits and unfinished tasks are those of its open holds", "key", [REOPENED]),
     ("no key has spent more than its limit", "key", [
         "UPDATE api_keys SET credit_limit_microcredits = 25999 WHERE account_id = %(account)s",
     ]),
@@ -329,7 +329,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         for status in ("pending", "processing")
     ),
     *(
-        ("a task that has ended and wanted a callback has one, and no other", "task", statements)
+        ("a task has a callback if and only if it has ended and asked for one", "task", statements)
         for statements in (
             ["UPDATE tasks SET callback_url = 'https://a.com/' WHERE id = %(task)s"],
             [CALLED_BACK],
