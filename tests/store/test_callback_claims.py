@@ -29,7 +29,7 @@ class Desk:
     under_way: list[Claimed] = field(default_factory=list)
 
     async def add(self, account: int, receiver: str, count: int = 1) -> None:
-        """So many that are due."""
+        """Add `count` callbacks that are due."""
         account_id, api_key_id = self.accounts[account]
         await self.connection.execute(
             """
@@ -44,7 +44,7 @@ class Desk:
         )
 
     async def claim(self, count: int = 1000) -> list[Claimed]:
-        """What the process gets beside what it has under way."""
+        """Claim more, beside the attempts under way."""
         room = Room(
             count=count,
             per_receiver=PER_RECEIVER,
@@ -57,20 +57,20 @@ class Desk:
         return claimed
 
     async def let_time_pass(self, seconds: float) -> None:
-        """Make everything due so much earlier."""
+        """Move every due time back."""
         await self.connection.execute(
             "UPDATE callbacks SET next_attempt_at = next_attempt_at - make_interval(secs => %s)", (seconds,)
         )
 
     async def outcomes(self) -> list[str | None]:
-        """What was noted of all attempts, in their order."""
+        """The outcomes of all attempts, in order."""
         cursor = await self.connection.execute("SELECT outcome FROM callback_attempts ORDER BY task_id, number")
         return [outcome for (outcome,) in await cursor.fetchall()]
 
 
 @pytest.fixture
 def at_desk(two_webs: Fleet) -> Callable[[Callable[[Desk], Awaitable[None]]], None]:
-    """Does something at a desk, of which nothing stays."""
+    """Runs a test at a desk, and rolls everything back."""
 
     def do(act: Callable[[Desk], Awaitable[None]]) -> None:
         issued = [two_webs.issue() for _ in range(3)]
@@ -92,14 +92,14 @@ def at_desk(two_webs: Fleet) -> Callable[[Callable[[Desk], Awaitable[None]]], No
 AtDesk = Callable[[Callable[[Desk], Awaitable[None]]], None]
 
 
-def test_a_receiver_and_an_account_get_as_many_places_as_they_may_and_others_theirs(at_desk: AtDesk) -> None:
+def test_a_receiver_and_an_account_fill_only_their_own_places(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com", 50)
         await desk.add(0, "b.com", 50)
         await desk.add(1, "a.com", 50)
         await desk.add(2, "c.com", 1)
         claimed: list[Claimed] = []
-        for _ in range(3):  # what is not claimed at once, since others were looked at, is claimed later
+        for _ in range(3):  # what one claim passes over, the next one takes
             claimed += await desk.claim()
             receivers = Counter(each.receiver for each in claimed)
             assert max(receivers.values()) <= PER_RECEIVER
@@ -109,7 +109,7 @@ def test_a_receiver_and_an_account_get_as_many_places_as_they_may_and_others_the
     at_desk(act)
 
 
-def test_a_place_that_is_free_goes_to_whoever_has_waited_longest_for_it_and_no_receiver_starves(
+def test_a_free_place_goes_to_the_longest_waiting_callback_and_no_receiver_starves(
     at_desk: AtDesk,
 ) -> None:
     async def act(desk: Desk) -> None:
@@ -119,13 +119,13 @@ def test_a_place_that_is_free_goes_to_whoever_has_waited_longest_for_it_and_no_r
             await desk.claim()
             at = Counter(each.receiver for each in desk.under_way)
             assert at == {"a.com": PER_RECEIVER, "b.com": PER_RECEIVER}
-            for receiver in at:  # one place at each receiver becomes free
+            for receiver in at:  # free one place at each receiver
                 desk.under_way.remove(next(each for each in desk.under_way if each.receiver == receiver))
 
     at_desk(act)
 
 
-def test_an_account_fills_its_places_at_many_receivers_however_its_callbacks_lie(at_desk: AtDesk) -> None:
+def test_an_account_fills_its_places_at_many_receivers_whatever_the_order_of_its_callbacks(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         for number in range(30):
             await desk.add(0, f"r{number}.com", 20)
@@ -138,9 +138,9 @@ def test_an_account_fills_its_places_at_many_receivers_however_its_callbacks_lie
     at_desk(act)
 
 
-def test_a_claim_whose_plan_was_made_for_an_empty_table_is_quick_when_thousands_are_due(at_desk: AtDesk) -> None:
+def test_a_claim_planned_for_an_empty_table_is_fast_when_thousands_are_due(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
-        for _ in range(10):  # more often than the driver and the database need to keep a plan
+        for _ in range(10):  # more often than the driver and the database need to cache a plan
             assert await desk.claim() == []
         for account in range(3):
             await desk.add(account, f"r{account}.com", 3000)
@@ -152,7 +152,7 @@ def test_a_claim_whose_plan_was_made_for_an_empty_table_is_quick_when_thousands_
     at_desk(act)
 
 
-def test_behind_thousands_for_one_receiver_the_next_look_finds_the_others(at_desk: AtDesk) -> None:
+def test_the_second_claim_finds_callbacks_behind_thousands_for_one_receiver(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com", 3000)
         await desk.add(1, "b.com", 1)
@@ -165,7 +165,7 @@ def test_behind_thousands_for_one_receiver_the_next_look_finds_the_others(at_des
     at_desk(act)
 
 
-def test_ports_are_told_apart_and_letters_are_not(at_desk: AtDesk) -> None:
+def test_receivers_differ_by_port_and_not_by_letter_case(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "A.com", PER_RECEIVER)
         await desk.add(1, "a.com", PER_RECEIVER)
@@ -176,7 +176,7 @@ def test_ports_are_told_apart_and_letters_are_not(at_desk: AtDesk) -> None:
     at_desk(act)
 
 
-def test_what_is_claimed_is_nobody_elses_until_the_claim_runs_out_and_then_the_late_outcome_does_not_count(
+def test_a_claim_is_exclusive_until_it_expires_and_a_late_outcome_does_not_count(
     at_desk: AtDesk,
 ) -> None:
     async def act(desk: Desk) -> None:
@@ -199,7 +199,7 @@ def test_what_is_claimed_is_nobody_elses_until_the_claim_runs_out_and_then_the_l
     at_desk(act)
 
 
-def test_a_delivery_that_every_process_dies_of_is_given_up(at_desk: AtDesk) -> None:
+def test_a_delivery_that_kills_every_process_is_given_up(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
         for number in range(1, INTERRUPTIONS_MAX + 2):
@@ -221,7 +221,7 @@ def test_a_delivery_that_every_process_dies_of_is_given_up(at_desk: AtDesk) -> N
     at_desk(act)
 
 
-def test_a_clock_that_is_set_back_holds_up_no_attempt_for_longer_than_a_claim(at_desk: AtDesk) -> None:
+def test_setting_the_clock_back_delays_no_attempt_for_longer_than_a_claim(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
         await desk.add(0, "b.com")
@@ -240,7 +240,7 @@ def test_a_clock_that_is_set_back_holds_up_no_attempt_for_longer_than_a_claim(at
     at_desk(act)
 
 
-def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_desk: AtDesk) -> None:
+def test_failures_are_counted_and_the_next_attempt_is_due_after_its_delay(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
         failed = Attempted(AttemptOutcome.TIMED_OUT, None, 10_000)
@@ -260,7 +260,7 @@ def test_failures_are_counted_and_the_next_attempt_is_due_when_it_should_be(at_d
     at_desk(act)
 
 
-def test_of_what_is_asked_for_again_and_again_the_latest_attempts_are_kept(at_desk: AtDesk) -> None:
+def test_only_the_latest_attempts_of_a_repeated_callback_are_kept(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
         for _ in range(ATTEMPTS_KEPT_MAX + 5):
@@ -285,7 +285,7 @@ def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
     at_desk(act)
 
 
-def test_what_is_erased_is_shown_no_more_and_forgotten_when_its_delivery_has_ended(at_desk: AtDesk) -> None:
+def test_an_erased_callback_is_hidden_at_once_and_deleted_when_its_delivery_ends(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com", 2)
         first, second = await desk.claim()
@@ -299,12 +299,12 @@ def test_what_is_erased_is_shown_no_more_and_forgotten_when_its_delivery_has_end
         assert len(await desk.outcomes()) == 1
         assert await callbacks.find(desk.connection, second.task_id) is not None
         await retention.erase(desk.connection, second.task_id)
-        assert await desk.outcomes() == [], "what has been delivered goes at once"
+        assert await desk.outcomes() == [], "a delivered callback is deleted at once"
 
     at_desk(act)
 
 
-def test_callbacks_of_prompts_that_grew_old_are_erased_with_them(at_desk: AtDesk) -> None:
+def test_callbacks_are_erased_with_expired_prompts(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com", 3)
         await desk.connection.execute(

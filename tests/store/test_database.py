@@ -1,4 +1,4 @@
-"""A transaction is all or nothing, whatever was cancelled on its connection before; and what reads cannot write."""
+"""Transactions are all or nothing, whatever was cancelled on their connections before, and readers cannot write."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ CANCEL_WITHIN_S = 0.004
 
 
 class Broken(Exception):
-    """What breaks a transaction off here."""
+    """Aborts a transaction."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ async def use(database: Database) -> None:
         await connection.execute("SELECT 1")
 
 
-def test_what_a_cancelled_request_leaves_of_its_connection_harms_no_later_transaction(url: str) -> None:
+def test_a_cancelled_request_harms_no_later_transaction_on_its_connection(url: str) -> None:
     async def run() -> None:
         database = Database(url, connections_max=2)
         await database.open()
@@ -66,8 +66,8 @@ def test_what_a_cancelled_request_leaves_of_its_connection_harms_no_later_transa
 
 
 @pytest.mark.parametrize("autocommit", [True, False])
-def test_a_broken_transaction_leaves_nothing_however_its_connection_was_left(url: str, *, autocommit: bool) -> None:
-    """The pool's own check switches autocommit on, and when it is broken off may leave it so."""
+def test_an_aborted_transaction_leaves_nothing_in_either_mode_of_its_connection(url: str, *, autocommit: bool) -> None:
+    """A cancelled check of the pool may leave a connection in the other mode."""
 
     async def run() -> None:
         database = Database(url, connections_max=2)
@@ -82,7 +82,7 @@ def test_a_broken_transaction_leaves_nothing_however_its_connection_was_left(url
     assert written(url) == []
 
 
-def test_a_transaction_that_ends_well_is_kept(url: str) -> None:
+def test_a_completed_transaction_is_committed(url: str) -> None:
     async def run() -> None:
         database = Database(url, connections_max=2)
         await database.open()
@@ -95,7 +95,7 @@ def test_a_transaction_that_ends_well_is_kept(url: str) -> None:
     asyncio.run(run())
 
 
-def test_a_statement_that_the_database_refuses_is_told_without_the_row(url: str) -> None:
+def test_the_error_for_a_rejected_statement_does_not_repeat_the_row(url: str) -> None:
     async def run() -> None:
         database = Database(url, connections_max=2)
         await database.open()
@@ -112,7 +112,7 @@ def test_a_statement_that_the_database_refuses_is_told_without_the_row(url: str)
     assert told.value.__suppress_context__, "the driver's own error must not be shown with it"
 
 
-def test_a_database_that_is_not_there_is_unavailable_within_seconds() -> None:
+def test_a_missing_database_is_unavailable_within_seconds() -> None:
     async def run() -> None:
         database = Database("postgresql://u@127.0.0.1:9/d", connections_max=2)
         await database.open()
@@ -165,7 +165,7 @@ def test_postgresql_rejects_what_writes_through_reading(url: str, statement: str
     assert written(url) == []
 
 
-def test_one_connection_serves_readers_and_writers_in_turn_whatever_happened_to_it(url: str) -> None:
+def test_one_connection_serves_readers_and_writers_in_turn_whatever_was_cancelled_on_it(url: str) -> None:
     async def is_read_only(connection: Reader) -> bool:
         row = await (await connection.execute("SHOW transaction_read_only")).fetchone()
         return row == ("on",)
@@ -230,7 +230,7 @@ def test_a_snapshot_shows_one_moment(url: str) -> None:
     asyncio.run(run())
 
 
-def test_a_database_that_its_operator_made_read_only_is_read_and_is_unavailable_for_writing(url: str) -> None:
+def test_a_database_that_its_operator_made_read_only_can_be_read_and_is_unavailable_for_writing(url: str) -> None:
     async def run() -> None:
         async with opened(make_conninfo(url, options="-c default_transaction_read_only=on")) as database:
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""Workers are told of new jobs, and are told again after the database was away; they do not live on polling."""
+"""Workers are notified of new jobs, also after a restart of the database, instead of finding them by polling."""
 
 import os
 import signal
@@ -15,19 +15,19 @@ DRAWS = 6
 
 
 def waits_s(service: Service, key: str) -> list[float]:
-    """Seconds from each answer to the beginning of its drawing, of tasks that come one at a time."""
+    """Seconds from each response to the start of its drawing, for tasks sent one at a time."""
     waits = []
     with service.client(key) as client:
         for number in range(DRAWS):
             task_id = submit(client)["id"]
             answered_s = datetime.now().astimezone().timestamp()
             waits.append(await_draw(service, task_id) - answered_s)
-            # Not in step with any poll.
+            # Out of step with the polls.
             time.sleep(0.3 + 0.07 * number)
     return waits
 
 
-def test_a_worker_is_told_of_jobs_before_and_after_a_restart_of_the_database(data_dir: Path) -> None:
+def test_a_worker_is_notified_of_jobs_before_and_after_a_restart_of_the_database(data_dir: Path) -> None:
     with Service(data_dir) as service:
         key = service.new_key("studio")
         assert statistics.median(waits_s(service, key)) < POLL_EVERY_S / 10

@@ -1,4 +1,4 @@
-"""The schema comes to be, whole, whatever happens on the way."""
+"""The schema is complete in the end, whatever happens on the way."""
 
 import asyncio
 import itertools
@@ -53,7 +53,7 @@ def describe(url: str) -> list[tuple[str, ...]]:
     return sorted(columns + triggers)
 
 
-def test_an_empty_database_is_prepared_and_a_second_time_changes_nothing(url: str) -> None:
+def test_an_empty_database_is_prepared_and_preparing_it_again_changes_nothing(url: str) -> None:
     prepare(url)
     first = describe(url)
     prepare(url)
@@ -62,7 +62,7 @@ def test_an_empty_database_is_prepared_and_a_second_time_changes_nothing(url: st
 
 
 @pytest.mark.parametrize("done", range(len(list(schema.steps(fresh=True)))))
-def test_a_start_that_was_killed_between_two_steps_is_finished_by_the_next(
+def test_a_migration_killed_between_two_steps_is_finished_by_the_next_start(
     url: str, server_url: str, done: int
 ) -> None:
     async def begin() -> None:
@@ -78,7 +78,7 @@ def test_a_start_that_was_killed_between_two_steps_is_finished_by_the_next(
         assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
 
 
-def test_a_step_that_waits_for_a_table_lets_others_pass_and_is_applied_when_the_table_is_free(url: str) -> None:
+def test_a_step_that_waits_for_a_table_does_not_block_others_and_is_applied_when_the_table_is_free(url: str) -> None:
     async def begin() -> None:
         async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
@@ -107,20 +107,20 @@ def test_a_database_that_a_newer_version_used_is_refused(url: str) -> None:
         prepare(url)
 
 
-def test_another_installations_secret_is_refused(url: str) -> None:
+def test_the_secret_of_another_installation_is_refused(url: str) -> None:
     prepare(url)
     with pytest.raises(SchemaUnusable, match="EASEL_SECRET is not the secret"):
         prepare(url, Secret("t" * 32))
 
 
-def test_a_database_that_holds_somebody_elses_tables_is_refused(url: str) -> None:
+def test_a_database_with_foreign_tables_is_refused(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE tasks (id int)")
     with pytest.raises(SchemaUnusable, match="database of its own"):
         prepare(url)
 
 
-def test_a_user_who_may_not_make_tables_is_told_so(url: str) -> None:
+def test_the_error_names_the_missing_right_to_create_tables(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS visitor")
         connection.execute("CREATE ROLE visitor LOGIN")
@@ -129,18 +129,18 @@ def test_a_user_who_may_not_make_tables_is_told_so(url: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["postgresql://u:hunter2%zz@h/d", "postgresql://h/d?hunter2=1"])
-def test_a_malformed_address_is_told_without_repeating_it(bad: str) -> None:
+def test_the_error_for_a_malformed_url_does_not_repeat_it(bad: str) -> None:
     with pytest.raises(SchemaUnusable, match="is not a valid URL") as told:
         prepare(bad)
     assert "hunter2" not in str(told.value)
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
+def test_a_missing_server_is_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable):
         prepare("postgresql://u@127.0.0.1:9/d")
 
 
-def test_a_running_version_works_on_beside_a_newer_ones_columns(data_dir: Path) -> None:
+def test_a_running_version_keeps_working_with_a_newer_versions_columns(data_dir: Path) -> None:
     with Service(data_dir) as service, service.client(service.new_key("studio")) as client:
         assert finish(client, submit(client)["id"])["status"] == "completed"
         with service.database() as connection:

@@ -47,6 +47,6 @@ def test_programs_that_are_not_there_are_told_by_the_variable_that_names_them(fo
     for command in (["serve", "--port", "0"], ["keys", "create", "--account", "a"]):
         ran = easel(*command, EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank", EASEL_POSTGRES_BIN="/tmp")
         assert ran.stderr.endswith(
-            "Error: EASEL_POSTGRES_BIN names /tmp, which has no program postgres: "
-            "name the folder of a PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL.\n"
+            "Error: EASEL_POSTGRES_BIN is /tmp, which has no program postgres: "
+            "set it to a folder with PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL.\n"
         )

