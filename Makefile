@@ -10,7 +10,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo test check docs fuzz soak siege bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo test check docs reference fuzz soak siege bench bench-gpu train-nano eval-nano format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -74,6 +74,9 @@ check: $(VENV)/installed-dev ## Run every check but the tests
 docs: $(VENV)/installed-docs ## Build the documents into site/, and check their links
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs site
 	@echo "The documents are in site/index.html."
+
+reference: $(VENV)/installed ## Write docs/reference/settings.md from the settings themselves
+	@$(BIN)/python -m tools.settings_reference
 
 fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000

@@ -16,18 +16,13 @@ from easel.settings import settings
 from easel.settings.settings import ClientSettings, Settings
 from easel.store import audit
 from tests.support.paths import ROOT
+from tools import settings_reference
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE: Final = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS_PAGE: Final = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
-SETTINGS_WITHOUT_A_FIELD: Final = {
-    "EASEL_SECRET_FILE", "EASEL_REMOTE_API_KEY_FILE", "EASEL_MODERATION_API_KEY_FILE",
-}  # fmt: skip
-SETTINGS: Final = {
-    *map(settings.variable, [*Settings.__struct_fields__, *ClientSettings.__struct_fields__]),
-    *SETTINGS_WITHOUT_A_FIELD,
-}
+SETTINGS: Final = settings.variables(Settings) | settings.variables(ClientSettings)
 README_LINES_MAX: Final = 150
 
 
@@ -37,6 +32,10 @@ def _name(path: Path) -> str:
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= README_LINES_MAX
+
+
+def test_the_settings_page_is_what_make_reference_writes() -> None:
+    assert settings_reference.page() == SETTINGS_PAGE
 
 
 def test_the_settings_page_lists_every_setting_and_no_other() -> None:

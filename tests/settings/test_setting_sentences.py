@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from easel.settings import settings
-from easel.settings.names import misspelt
+from easel.settings.names import unknown
 from easel.settings.settings import SettingsWrong
 from tests.service.operating.test_command_line import easel
 from tests.support.running_service import environment
@@ -39,19 +39,19 @@ def told_client(url: str) -> str:
 def test_the_home_of_nobody_is_told_for_every_path(name: str) -> None:
     engine = {"ENGINE": "zimage"} if name == "MODEL" else {}
     assert told(**{name: f"{NOBODY}/x"}, **engine) == (
-        f"EASEL_{name} names {NOBODY}/x, and there is no such user: write the whole path."
+        f"EASEL_{name} names {NOBODY}/x, but there is no such user: write the full path."
     )
     assert told(ENGINE="zimage", LORA=f"{NOBODY}/x.safetensors:0.5") == (
-        f"EASEL_LORA names {NOBODY}/x.safetensors, and there is no such user: write the whole path."
+        f"EASEL_LORA names {NOBODY}/x.safetensors, but there is no such user: write the full path."
     )
 
 
 def test_an_option_is_named_as_the_operator_wrote_it() -> None:
     ran = easel("doctor", "--data-dir", f"{NOBODY}/x")
-    assert f"--data-dir names {NOBODY}/x, and there is no such user" in ran.stdout
+    assert f"--data-dir names {NOBODY}/x, but there is no such user" in ran.stdout
     with pytest.raises(SettingsWrong, match=r"^--url must look like http://127\.0\.0\.1:8000: its port is no number"):
         settings.read_client({"EASEL_URL": "http://a"}, url="http://127.0.0.1:99999")
-    with pytest.raises(SettingsWrong, match=r"^--host must be an address or a name"):
+    with pytest.raises(SettingsWrong, match=r"^--host must be a host name or an address"):
         settings.read({"EASEL_DATA_DIR": "/x"}, host="http://127.0.0.1")
 
 
@@ -63,19 +63,19 @@ def test_a_file_in_a_home_is_read(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     assert told(SECRET_FILE="/nowhere/at/all") == (
-        "EASEL_SECRET_FILE names /nowhere/at/all, which cannot be read (No such file or directory): check its path."
+        "EASEL_SECRET_FILE names /nowhere/at/all, which cannot be read (No such file or directory): check the path."
     )
     assert f"names {tmp_path}, which cannot be read (Is a directory)" in told(SECRET_FILE=str(tmp_path))
     (tmp_path / "binary").write_bytes(b"\xff" * 40)
     assert told(SECRET_FILE=f"{tmp_path}/binary") == (
-        f"EASEL_SECRET_FILE names {tmp_path}/binary, which holds no text: check its path."
+        f"EASEL_SECRET_FILE names {tmp_path}/binary, which is not a text file: check the path."
     )
     (tmp_path / "empty").touch()
     assert f"names {tmp_path}/empty, which is empty" in told(REMOTE_API_KEY_FILE=f"{tmp_path}/empty")
     for option in ("--secret-file", "--passphrase-file"):
         ran = easel("restore", option, "/nowhere/at/all", "-", EASEL_DATA_DIR=str(tmp_path / "data"))
         assert ran.stderr == (
-            f"Error: {option} names /nowhere/at/all, which cannot be read (No such file or directory): check its path.\n"
+            f"Error: {option} names /nowhere/at/all, which cannot be read (No such file or directory): check the path.\n"
         )
 
 
@@ -83,14 +83,14 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> 
     ("url", "fault"),
     [
         ("127.0.0.1:8000", "it does not begin with http:// or https://"),
-        ("http://127.0.0.1:99999", "its port is no number from 1 to 65535"),
-        ("http://127.0.0.1:0", "its port is no number from 1 to 65535"),
-        ("http://me:pw@127.0.0.1", "it holds a user or a password"),
+        ("http://127.0.0.1:99999", "its port is not a number from 1 to 65535"),
+        ("http://127.0.0.1:0", "its port is not a number from 1 to 65535"),
+        ("http://me:pw@127.0.0.1", "it contains a user name or a password"),
         ("http://127.0.0.1/?x=1", "it has a query (?)"),
         ("http://127.0.0.1/#x", "it has a fragment (#)"),
-        ("http://:80", "it names no host"),
-        ("http://[::1", "its host is neither a name nor an address"),
-        ("http://a b", "it holds a blank or another character that is not printable ASCII"),
+        ("http://:80", "it has no host"),
+        ("http://[::1", "its host is not a valid name or address"),
+        ("http://a b", "it contains a space or another character that is not printable ASCII"),
     ],
 )
 def test_the_wrong_part_of_an_address_is_named(url: str, fault: str) -> None:
@@ -119,7 +119,7 @@ def test_every_way_to_write_a_database_is_taken(url: str) -> None:
 
 
 def test_a_database_s_port_is_looked_at_before_anything_is_asked() -> None:
-    assert "its port is no number from 1 to 65535" in told(DATABASE_URL="postgresql://u@h:notaport/db")
+    assert "its port is not a number from 1 to 65535" in told(DATABASE_URL="postgresql://u@h:notaport/db")
 
 
 @pytest.mark.parametrize("host", ["localhost", "0.0.0.0", "::", "[::1]", "fe80::1%eth0", "gpu-1.corp_x", "0"])
@@ -128,35 +128,35 @@ def test_a_host_is_an_address_or_a_name(host: str) -> None:
 
 
 def test_bits_beyond_a_network_and_slashes_after_an_origin_are_named() -> None:
-    assert told(TRUSTED_PROXIES="10.0.0.1/8").endswith(": the network of 10.0.0.1/8 is written 10.0.0.0/8.")
-    assert told(CORS_ORIGINS="https://a.com/").endswith("without a slash at its end.")
+    assert told(TRUSTED_PROXIES="10.0.0.1/8").endswith(": write 10.0.0.0/8 instead of 10.0.0.1/8.")
+    assert told(CORS_ORIGINS="https://a.com/").endswith("without a slash at the end.")
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("EASEL_GPU", "EASEL_GPU is no setting of Easel."),
-        ("EASEL_FOO_BAR_BAZ", "EASEL_FOO_BAR_BAZ is no setting of Easel."),
-        ("EASEL_PROT", "EASEL_PROT is no setting of Easel; did you mean EASEL_PORT?"),
-        ("EASEL_port", "EASEL_port is no setting of Easel; did you mean EASEL_PORT?"),
-        ("EASEL_SECRETFILE", "EASEL_SECRETFILE is no setting of Easel; did you mean EASEL_SECRET_FILE?"),
-        ("EASLE_PORT", "EASLE_PORT is no setting of Easel; did you mean EASEL_PORT?"),
-        ("easel_port", "easel_port is no setting of Easel; did you mean EASEL_PORT?"),
+        ("EASEL_GPU", "EASEL_GPU is not a setting of Easel."),
+        ("EASEL_FOO_BAR_BAZ", "EASEL_FOO_BAR_BAZ is not a setting of Easel."),
+        ("EASEL_PROT", "EASEL_PROT is not a setting of Easel. Did you mean EASEL_PORT?"),
+        ("EASEL_port", "EASEL_port is not a setting of Easel. Did you mean EASEL_PORT?"),
+        ("EASEL_SECRETFILE", "EASEL_SECRETFILE is not a setting of Easel. Did you mean EASEL_SECRET_FILE?"),
+        ("EASLE_PORT", "EASLE_PORT is not a setting of Easel. Did you mean EASEL_PORT?"),
+        ("easel_port", "easel_port is not a setting of Easel. Did you mean EASEL_PORT?"),
     ],
 )
 def test_a_slip_is_told_with_what_was_meant(name: str, sentence: str) -> None:
-    assert settings.misspelt({name: "1", "HOME": "/"}) == [sentence]
+    assert settings.unknown_variables({name: "1", "HOME": "/"}) == [sentence]
 
 
 @pytest.mark.parametrize(
     "name", ["EASEL_PORT", "LEASE_PORT", "EASE_URL", "MY_EASEL_PORT", "easel_theirs", "EASLE_X", "PORT", ""]
 )
 def test_what_is_not_ours_is_no_slip(name: str) -> None:
-    assert settings.misspelt({name: "1"}) == []
+    assert settings.unknown_variables({name: "1"}) == []
 
 
 def test_names_are_compared_without_what_all_begin_with() -> None:
-    assert misspelt(["EASEL_A"], ["EASEL_PORT"]) == ["EASEL_A is no setting of Easel."]
+    assert unknown(["EASEL_A"], ["EASEL_PORT"]) == ["EASEL_A is not a setting of Easel."]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a user id that no user has")
@@ -174,4 +174,4 @@ except settings.SettingsWrong as wrong:
     print(wrong)
 """
     ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
-    assert ran.stdout == ("EASEL_DATA_DIR is required, as this user (id 54321) has no home folder to keep data in.\n")
+    assert ran.stdout == ("EASEL_DATA_DIR is required, because this user (id 54321) has no home folder.\n")

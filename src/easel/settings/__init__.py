@@ -1,1 +1,1 @@
-"""The settings: declared, read from the environment, checked."""
+"""The settings: their declaration, how they are read from the environment, and how they are checked."""

@@ -1,7 +1,7 @@
-"""What a setting that holds an address must be, and the sentence for where it is not.
+"""Checks settings that hold an address, and explains what is wrong with one.
 
-`name` is always what the operator wrote the setting as, for the sentence. An address is never repeated in a sentence, as
-it may hold a password. Nothing is looked up or connected.
+`name` is how the operator wrote the setting: its variable or its option. No error repeats an address, because it may
+contain a password. Nothing is resolved or connected.
 """
 
 import re
@@ -20,7 +20,7 @@ _POSTGRES_AUTHORITY: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::(.*))?")
 
 
 def http_url(name: str, url: str, example: str) -> str:
-    """An address without query and without a slash at its end, its scheme in lower case. Raises SettingsWrong."""
+    """The URL with its scheme in lower case; it may have no query and no trailing slash. Raises SettingsWrong."""
     fault = _fault(url) or ("it ends in a slash" if url.endswith("/") else None)
     if fault is not None:
         raise SettingsWrong(f"{name} must look like {example}: {fault}.")
@@ -28,7 +28,7 @@ def http_url(name: str, url: str, example: str) -> str:
 
 
 def client_url(name: str, url: str) -> str:
-    """The address of a service of ours, without what other clients' base URLs end in: `/`, `/v1`, `/openai/v1`.
+    """The base URL of a service of Easel. A `/`, `/v1` or `/openai/v1` at its end, as other clients need, is dropped.
 
     Raises SettingsWrong.
     """
@@ -40,7 +40,7 @@ def client_url(name: str, url: str) -> str:
 
 
 def postgres_url(name: str, url: str) -> None:
-    """The address of a database. Raises SettingsWrong."""
+    """Check a PostgreSQL URL. Raises SettingsWrong."""
     try:
         parts = urlsplit(url)
         ports = list(_postgres_ports(parts.netloc, parts.query))
@@ -50,30 +50,32 @@ def postgres_url(name: str, url: str) -> None:
         raise SettingsWrong(f"{name} must look like postgresql://user:password@host:5432/database.")
     if not all(_is_port(port) for port in ports):
         raise SettingsWrong(
-            f"{name} must look like postgresql://user:password@host:5432/database: its port is no number from 1 to "
+            f"{name} must look like postgresql://user:password@host:5432/database: its port is not a number from 1 to "
             f"{PORT_MAX}. In a password, write %, @, / and : as %25, %40, %2F and %3A."
         )
 
 
 def listening_host(name: str, host: str) -> None:
-    """What the web process may listen on: an address of either kind, or a name. Raises SettingsWrong."""
+    """Check what the web process listens on: an IPv4 or IPv6 address, or a host name. Raises SettingsWrong."""
     inner = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     is_name = re.fullmatch(r"[A-Za-z0-9._-]{1,253}", host) is not None and all(
         len(label) <= LABEL_CHARACTERS_MAX for label in host.split(".")
     )
     if not is_name and not _is_ipv6(inner):
-        raise SettingsWrong(f"{name} must be an address or a name, such as 127.0.0.1 or ::, without scheme and port.")
+        raise SettingsWrong(
+            f"{name} must be a host name or an address, such as 127.0.0.1 or ::, without a scheme or port."
+        )
 
 
 def _fault(url: str) -> str | None:
-    """What is wrong with an address, to follow a colon; None where nothing is."""
+    """What is wrong with a URL, worded to follow a colon; None if nothing is."""
     if not _SCHEME.match(url):
         return "it does not begin with http:// or https://"
     if not re.fullmatch(r"[!-~]*", url):
-        return "it holds a blank or another character that is not printable ASCII"
+        return "it contains a space or another character that is not printable ASCII"
     authority = re.split(r"[/?#]", _SCHEME.sub("", url, count=1), maxsplit=1)[0]
     if "@" in authority:
-        return "it holds a user or a password"
+        return "it contains a user name or a password"
     for sign, what in (("#", "fragment"), ("?", "query")):
         if sign in url:
             return f"it has a {what} ({sign})"
@@ -83,16 +85,16 @@ def _fault(url: str) -> str | None:
 def _authority_fault(authority: str) -> str | None:
     found = _AUTHORITY.fullmatch(authority)
     if found is None or (found[1].startswith("[") and not _is_ipv6(found[1][1:-1])):
-        return "its host is neither a name nor an address"
+        return "its host is not a valid name or address"
     if not found[1]:
-        return "it names no host"
+        return "it has no host"
     if found[2] is not None and not _is_port(found[2]):
-        return f"its port is no number from 1 to {PORT_MAX}"
+        return f"its port is not a number from 1 to {PORT_MAX}"
     return None
 
 
 def _postgres_ports(authority: str, query: str) -> Iterator[str]:
-    """The ports that are written out, of one host or of several with commas between."""
+    """The explicit ports of one host, or of several comma-separated ones."""
     for host in authority.rpartition("@")[2].split(","):
         found = _POSTGRES_AUTHORITY.fullmatch(host)
         port = host if found is None else found[1]

@@ -1,6 +1,6 @@
-"""What a setting must be beyond its type, and the sentence for where it is not.
+"""Checks what the type of a setting cannot express, and explains what is wrong.
 
-`name` is always the environment variable, for the sentence. Nothing is looked up or connected; a file is read once.
+`name` is always the environment variable. Nothing is resolved or connected. A file is read once.
 """
 
 import re
@@ -23,58 +23,60 @@ _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
 def header_value(name: str, text: str) -> None:
-    """What can stand in a header. Raises SettingsWrong."""
+    """Check that a text can be sent in an HTTP header. Raises SettingsWrong."""
     if not re.fullmatch(r"[!-~]{1,4096}", text):
-        raise SettingsWrong(f"{name} must be printable ASCII without blanks, as it goes into a header.")
+        raise SettingsWrong(f"{name} must be printable ASCII without spaces, because it is sent in an HTTP header.")
 
 
 def networks(name: str, texts: Sequence[str]) -> tuple[Network, ...]:
-    """Addresses or networks. Raises SettingsWrong."""
-    wanted = f"{name} must be addresses or networks with commas between, such as 10.0.0.0/8,::1"
+    """The networks that these texts name. Raises SettingsWrong."""
+    wanted = f"{name} must be comma-separated addresses or networks, such as 10.0.0.0/8,::1"
     for text in texts:
         try:
             network = ip_network(text, strict=False)
         except ValueError:
             raise SettingsWrong(f"{wanted}.") from None
         if not _is_network(text):
-            raise SettingsWrong(f"{wanted}: the network of {text} is written {network}.")
+            raise SettingsWrong(f"{wanted}: write {network} instead of {text}.")
     return tuple(ip_network(text) for text in texts)
 
 
 def origins(name: str, texts: Sequence[str]) -> None:
-    """Origins of web pages, or all. Raises SettingsWrong."""
+    """Check origins of web pages; `*` means all. Raises SettingsWrong."""
     for origin in texts:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
-            without = ", without a slash at its end" if _ORIGIN.fullmatch(origin.removesuffix("/")) else ""
+            without = ", without a slash at the end" if _ORIGIN.fullmatch(origin.removesuffix("/")) else ""
             raise SettingsWrong(
-                f"{name} must be * or origins with commas between, such as https://app.your-domain.com{without}."
+                f"{name} must be * or comma-separated origins, such as https://app.your-domain.com{without}."
             )
 
 
 def destinations(allowed_hosts: Sequence[str], denied_networks: Sequence[str]) -> Destinations:
-    """Where callbacks may go. Raises SettingsWrong."""
+    """The destinations that callbacks may go to. Raises SettingsWrong."""
     try:
         allowed = frozenset(allowed_host(text) for text in allowed_hosts)
     except ValueError as error:
         raise SettingsWrong(f"EASEL_CALLBACK_ALLOW_HOSTS cannot be used: {error}.") from None
     denied = networks("EASEL_CALLBACK_DENY_NETWORKS", denied_networks)
     if any(network.version == 6 and network.network_address.ipv4_mapped is not None for network in denied):
-        raise SettingsWrong("EASEL_CALLBACK_DENY_NETWORKS must name IPv4 networks as such, not as ::ffff:….")
+        raise SettingsWrong(
+            "EASEL_CALLBACK_DENY_NETWORKS must contain IPv4 networks in IPv4 notation, not as ::ffff:…."
+        )
     return Destinations(allowed, denied)
 
 
 def certificates(name: str, file: Path | None) -> None:
-    """A file of certificates. Raises SettingsWrong."""
+    """Check a file of certificates. Raises SettingsWrong."""
     if file is None:
         return
     try:
         ssl.create_default_context(cafile=file)
     except (OSError, ValueError):  # ssl.SSLError is the first, a NUL in the path the second
-        raise SettingsWrong(f"{name} must name a readable file of PEM certificates.") from None
+        raise SettingsWrong(f"{name} must name a readable file with PEM certificates.") from None
 
 
 def name_servers(name: str, texts: Sequence[str]) -> None:
-    """Addresses of name servers. Raises SettingsWrong."""
+    """Check addresses of name servers. Raises SettingsWrong."""
     for text in texts:
         try:
             name_server(text)
@@ -83,26 +85,26 @@ def name_servers(name: str, texts: Sequence[str]) -> None:
 
 
 def amount(name: str, value: Decimal) -> None:
-    """An amount of credits. Raises SettingsWrong."""
+    """Check an amount of credits. Raises SettingsWrong."""
     try:
         is_exact = value.is_finite() and value == value.quantize(Decimal("0.000001"))
     except InvalidOperation:
         is_exact = False
     if not is_exact or not 0 <= value <= AMOUNT_CREDITS_MAX:
-        raise SettingsWrong(f"{name} must be a number from 0 to {AMOUNT_CREDITS_MAX} with at most six decimals.")
+        raise SettingsWrong(f"{name} must be a number from 0 to {AMOUNT_CREDITS_MAX} with at most six decimal places.")
 
 
 def model_names(name: str, texts: Collection[str]) -> None:
-    """Names of models. Raises SettingsWrong."""
+    """Check model names. Raises SettingsWrong."""
     if not all(is_model_name(text) for text in texts):
         raise SettingsWrong(
-            f"{name} must be comma-separated names of models, such as gpt-image-1, dall-e-3. A name has at most "
+            f"{name} must be comma-separated model names, such as gpt-image-1, dall-e-3. A name has at most "
             f"{LENGTH_MAX} letters, digits, dots, hyphens, underscores and slashes, and begins with a letter or digit."
         )
 
 
 def lora(name: str, text: str) -> tuple[Path, float]:
-    """A file, and a scale that may follow it. Raises SettingsWrong."""
+    """A LoRA file and its scale, which is 1 unless it follows a colon. Raises SettingsWrong."""
     path, is_lora, scale = text.rpartition(".safetensors")
     number = scale.removeprefix(":") if scale else "1"
     if not is_lora or not path or not re.fullmatch(r"(:-?[0-9]+(\.[0-9]+)?)?", scale):
@@ -113,7 +115,7 @@ def lora(name: str, text: str) -> tuple[Path, float]:
 
 
 def _is_network(text: str) -> bool:
-    """Whether no bits are set beyond the network's."""
+    """Whether no host bits are set."""
     try:
         ip_network(text)
     except ValueError:

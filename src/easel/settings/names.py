@@ -1,4 +1,4 @@
-"""Variables of the environment that look like settings and are none, and what they may have been meant as. Pure."""
+"""Finds environment variables that look like settings but are not, and what was probably meant. Pure."""
 
 import difflib
 from collections.abc import Collection
@@ -6,7 +6,7 @@ from typing import Final
 
 PREFIX: Final = "EASEL_"
 _SLIPS: Final = {"AESEL_", "ESAEL_", "EAESL_", "EASLE_"}
-"""The prefix with two neighbouring letters changed round."""
+"""The prefix with two neighbouring letters swapped."""
 
 
 def variable(name: str) -> str:
@@ -15,26 +15,26 @@ def variable(name: str) -> str:
 
 
 def option(name: str) -> str:
-    """The command line's option of a setting."""
+    """The command-line option of a setting."""
     return f"--{name.replace('_', '-')}"
 
 
-def misspelt(names: Collection[str], known: Collection[str]) -> list[str]:
-    """A sentence for each of the names that is no known variable and looks as though it was meant as one."""
+def unknown(names: Collection[str], known: Collection[str]) -> list[str]:
+    """A sentence for each name that looks like a setting but is not a known one."""
     sentences = []
     for name in sorted(names):
         meant = _meant(name, known)
         if meant is not None and name not in known:
-            sentences.append(f"{name} is no setting of Easel{f'; did you mean {meant}?' if meant else '.'}")
+            sentences.append(f"{name} is not a setting of Easel{f'. Did you mean {meant}?' if meant else '.'}")
     return sentences
 
 
 def _meant(name: str, known: Collection[str]) -> str | None:
-    """The known variable that was meant; empty where none is near, None where the name is none of ours."""
+    """The known variable that was meant; empty if none is similar, None if the name is not meant for Easel."""
     upper = name.upper()
     prefix, rest = upper[: len(PREFIX)], upper[len(PREFIX) :]
     if name.startswith(PREFIX):
-        # What all names begin with would make any two of them alike.
+        # The common prefix would make any two names similar.
         tails = [each.removeprefix(PREFIX) for each in known]
         nearest = [rest] if rest in tails else difflib.get_close_matches(rest, tails, n=1)
         return PREFIX + nearest[0] if nearest else ""

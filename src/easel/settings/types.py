@@ -1,6 +1,6 @@
-"""What a setting's type admits, in words, and names of choices written in any case.
+"""Describes in words what the type of a setting allows, and accepts choices in any case.
 
-Pure: it knows types, not values of this process. What types cannot say is checked in `setting_checks`.
+Pure. `checks` covers what types cannot express.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,15 +12,15 @@ from easel.domain.errors import Unusable
 
 
 class SettingsWrong(Unusable):
-    """A setting that cannot be used; the message names the variable or option and how to mend it."""
+    """A setting cannot be used. The message names the variable or option and says how to correct it."""
 
 
 _PATTERNS = {r"^(auto|cpu|mps|cuda(:\d{1,2})?)$": "auto, cpu, mps, cuda, or one GPU such as cuda:0"}
-"""Patterns in words. A test fails when a setting has a pattern that is missing here."""
+"""Patterns in words. A test fails if the pattern of a setting is missing here."""
 
 
 def folded(kind: type[msgspec.Struct], values: Mapping[str, object]) -> dict[str, object]:
-    """The values with those of enumerated settings in lower case, so that `INFO` means `info`."""
+    """The values, with choices in lower case, so that `INFO` means `info`."""
     enumerated = {field.name for field in _fields(kind) if _choices(field.type) or _pattern(field.type)}
     return {
         name: value.lower() if name in enumerated and isinstance(value, str) else value
@@ -29,8 +29,18 @@ def folded(kind: type[msgspec.Struct], values: Mapping[str, object]) -> dict[str
 
 
 def admitted(kind: type[msgspec.Struct], name: str) -> str:
-    """What a setting may be, to follow "must be": "a whole number from 0 to 65535", "one of json, text"."""
+    """What a setting may be, worded to follow "must be": "a whole number from 0 to 65535", "one of json, text"."""
     return _words(next(field.type for field in _fields(kind) if field.name == name))
+
+
+def bounds(kind: type[msgspec.Struct], name: str) -> tuple[float, float] | None:
+    """The smallest and the largest number that a setting may be; None if it is not a number with bounds."""
+    type_ = _without_none(next(field.type for field in _fields(kind) if field.name == name))
+    if not isinstance(type_, inspect.IntType | inspect.FloatType):
+        return None
+    assert type_.ge is not None
+    assert type_.le is not None
+    return type_.ge, type_.le
 
 
 def _fields(kind: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
@@ -54,8 +64,8 @@ def _words(type_: inspect.Type) -> str:
         case inspect.StrType(pattern=str(pattern)):
             return _PATTERNS[pattern]
         case inspect.StrType(max_length=int(most)):
-            return f"a text of at most {most} characters"
-    return "a text"
+            return f"text of at most {most} characters"
+    return "text"
 
 
 def _bounds(least: float | None, most: float | None) -> str:

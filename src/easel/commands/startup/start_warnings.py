@@ -11,7 +11,7 @@ from easel.settings.settings import Settings
 
 def of_environment() -> list[str]:
     """A sentence for each variable that looks meant and has no effect, or a bad one."""
-    found = settings.misspelt()
+    found = settings.unknown_variables()
     try:
         network_environment.check_certificates()
     except NetworkUnusable as error:

@@ -1,0 +1,58 @@
+"""How a setting describes itself to people, for `--help` and for the reference page.
+
+The description stands in the annotation of the setting's field, next to its type, and nowhere else.
+"""
+
+import typing
+from dataclasses import dataclass
+from enum import Enum
+
+import msgspec
+
+
+class Group(Enum):
+    """The sections of the reference page, in their order."""
+
+    NETWORK = "Network and API"
+    DATA = "Data"
+    DATABASE = "Database"
+    ENGINE = "Engine"
+    ZIMAGE = "The zimage engine"
+    REMOTE = "The remote engine"
+    TIMES = "Time limits"
+    ACCOUNTS = "Prices and request limits"
+    RETENTION = "Retention"
+    CALLBACKS = "Callbacks"
+    MODERATION = "Moderation"
+    LOGS = "Logs"
+    CLIENT = "Client"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a setting is, in one or more sentences; the first one must be enough for `--help`."""
+
+    group: Group
+    text: str
+    default: str = ""
+    """The default in words, where the field's own default does not say it."""
+    has_file_variant: bool = False
+    """Whether the variable with `_FILE` at its end may name a file that holds the value."""
+
+    @property
+    def summary(self) -> str:
+        """The first sentence, without its full stop."""
+        return self.text.partition(". ")[0].rstrip(".")
+
+
+def descriptions(kind: type[msgspec.Struct]) -> dict[str, Description]:
+    """The description of each setting, by the field's name."""
+    return {
+        name: next(part for part in hint.__metadata__ if isinstance(part, Description))
+        for name, hint in typing.get_type_hints(kind, include_extras=True).items()
+    }
+
+
+def described(kind: type[msgspec.Struct], name: str) -> Description:
+    """The description of one setting."""
+    return descriptions(kind)[name]

@@ -1,0 +1,135 @@
+"""The settings of what draws: engines, devices and time limits."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from easel.settings.description import Description, Group
+from easel.settings.fields.installation import InstallationFields
+
+HUB_MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
+
+
+class DrawingFields(InstallationFields, frozen=True, kw_only=True):
+    """Engines, devices and time limits."""
+
+    engine: Annotated[
+        str,
+        Description(Group.ENGINE, "Engine that draws the pictures."),
+    ] = "nano"
+    device: Annotated[
+        str,
+        Meta(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$"),
+        Description(
+            Group.ENGINE,
+            "Device that workers draw on: `auto`, `cpu`, `mps`, `cuda`, or one GPU such as `cuda:0`. With `auto`, "
+            "the zimage engine uses every GPU of the machine.",
+        ),
+    ] = "auto"
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Description(Group.ENGINE, "Worker processes that `easel serve` starts.", default="one per device"),
+    ] = None
+    provenance: Annotated[
+        bool,
+        Description(
+            Group.ENGINE,
+            "Whether the metadata of pictures include the prompt, the seed and the size. The mark that a picture "
+            "was made by AI is always included.",
+        ),
+    ] = True
+    blank_step_s: Annotated[
+        float,
+        Meta(ge=0, le=60),
+        Description(Group.ENGINE, "Time that each step of the blank engine takes, to imitate a slow engine."),
+    ] = 0.0
+    model: Annotated[
+        str,
+        Description(
+            Group.ZIMAGE,
+            "Weights of the zimage engine: a folder, or a name on the Hugging Face hub, which is downloaded on "
+            "first use.",
+        ),
+    ] = HUB_MODEL
+    lora: Annotated[
+        str | None,
+        Description(
+            Group.ZIMAGE,
+            "LoRA that the zimage engine adds to its weights: a `.safetensors` file, and optionally a scale after a "
+            "colon, such as `/loras/ink.safetensors:0.8`.",
+        ),
+    ] = None
+    gpu_memory: Annotated[
+        Literal["auto", "low"],
+        Description(
+            Group.ZIMAGE,
+            "`low` keeps the text encoder of the zimage engine off the GPU. `auto` does so only if it does not fit.",
+        ),
+    ] = "auto"
+    remote_url: Annotated[
+        str | None,
+        Description(
+            Group.REMOTE,
+            "Address of the image server, such as `http://127.0.0.1:30000`, with or without `/v1` at the end. "
+            "Required with `EASEL_ENGINE=remote`.",
+        ),
+    ] = None
+    remote_api_key: Annotated[
+        str | None,
+        Description(Group.REMOTE, "API key for the image server, if it asks for one.", has_file_variant=True),
+    ] = None
+    remote_model: Annotated[
+        str,
+        Meta(min_length=1, max_length=500),
+        Description(Group.REMOTE, "Name of the model on the image server."),
+    ] = "Tongyi-MAI/Z-Image-Turbo"
+    remote_steps: Annotated[
+        int,
+        Meta(ge=0, le=200),
+        Description(
+            Group.REMOTE,
+            "Denoising steps to ask the image server for, without guidance. With 0, the server decides about both.",
+        ),
+    ] = 9
+    remote_timeout_s: Annotated[
+        int,
+        Meta(ge=1, le=3600),
+        Description(Group.REMOTE, "Longest time that the image server may take for one attempt at a picture."),
+    ] = 300
+    remote_draws_at_once: Annotated[
+        int,
+        Meta(ge=1, le=64),
+        Description(Group.REMOTE, "Pictures that one worker requests at the same time."),
+    ] = 4
+    queue_timeout_s: Annotated[
+        int,
+        Meta(ge=1, le=2_592_000),
+        Description(Group.TIMES, "Longest time that a task may wait to be drawn. After that it fails and is refunded."),
+    ] = 86_400
+    draw_timeout_s: Annotated[
+        int,
+        Meta(ge=1, le=86_400),
+        Description(
+            Group.TIMES,
+            "Longest time that one drawing may take. After that it is stopped at the end of its step, and the task "
+            "fails and is refunded.",
+        ),
+    ] = 3600
+    step_timeout_s: Annotated[
+        int,
+        Meta(ge=1, le=86_400),
+        Description(
+            Group.TIMES,
+            "Longest time that one denoising step may take. A worker that takes longer is considered hung and is "
+            "restarted.",
+        ),
+    ] = 900
+    drain_timeout_s: Annotated[
+        int,
+        Meta(ge=0, le=86_400),
+        Description(
+            Group.TIMES,
+            "How long a process that is stopping may go on with its work. A worker then returns what it has not "
+            "finished to the queue.",
+        ),
+    ] = 30

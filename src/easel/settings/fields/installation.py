@@ -1,0 +1,120 @@
+"""The settings of an installation: where it listens, where its data is, and its logs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from easel.domain.secret import Secret
+from easel.settings.description import Description, Group
+
+
+class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Network, data, database and logs."""
+
+    host: Annotated[
+        str,
+        Description(
+            Group.NETWORK,
+            "Address that the web process listens on. `0.0.0.0` means all IPv4 addresses, `::` all IPv6 and IPv4 "
+            "addresses.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Meta(ge=0, le=65535),
+        Description(Group.NETWORK, "Port that the web process listens on. 0 picks a free port."),
+    ] = 8000
+    public_url: Annotated[
+        str | None,
+        Description(
+            Group.NETWORK,
+            "Base URL of the links in answers, such as `https://images.your-domain.com`. Set it behind a proxy that "
+            "terminates TLS, with the path if there is one.",
+            default="the address that the client used",
+        ),
+    ] = None
+    trusted_proxies: Annotated[
+        str | None,
+        Description(
+            Group.NETWORK,
+            "Comma-separated addresses or networks of proxies that Easel trusts. It takes the client's address and "
+            "scheme from their `X-Forwarded-For` and `X-Forwarded-Proto` headers.",
+        ),
+    ] = None
+    cors_origins: Annotated[
+        str | None,
+        Description(
+            Group.NETWORK, "Comma-separated origins of web pages that may call the API from a browser, or `*` for all."
+        ),
+    ] = None
+    data_dir: Annotated[
+        Path,
+        Description(
+            Group.DATA,
+            "Folder for the private database, the pictures and the secret.",
+            default="`/var/lib/easel` for root, otherwise `easel` in `$XDG_DATA_HOME` or `~/.local/share`",
+        ),
+    ]
+    secret: Annotated[
+        Secret | None,
+        Description(
+            Group.DATA,
+            "Secret that protects API keys and signs links and callbacks, at least 32 characters long. Every "
+            "process needs the same one. Required with `EASEL_DATABASE_URL`.",
+            default="generated in the data folder",
+            has_file_variant=True,
+        ),
+    ] = None
+    storage_url: Annotated[
+        str | None,
+        Description(
+            Group.DATA,
+            "Where pictures are stored: a folder, or a bucket such as `s3://bucket/prefix`, `gs://…` or `az://…`. "
+            "Credentials for a bucket come from the variables and files that the cloud's own tools use.",
+            default="`pictures` in the data folder",
+        ),
+    ] = None
+    database_url: Annotated[
+        str | None,
+        Description(
+            Group.DATABASE,
+            "Your own PostgreSQL server, 14 or newer, such as `postgresql://user:password@host:5432/database`. The "
+            "database must be Easel's alone.",
+            default="a private PostgreSQL in the data folder",
+        ),
+    ] = None
+    database_connections: Annotated[
+        int,
+        Meta(ge=2, le=100),
+        Description(
+            Group.DATABASE,
+            "Most database connections that one process opens. A web process opens one more to listen for "
+            "notifications, a worker two.",
+        ),
+    ] = 8
+    postgres_bin: Annotated[
+        Path | None,
+        Description(
+            Group.DATABASE,
+            "Folder with PostgreSQL's programs for the private database.",
+            default="the programs that come with Easel",
+        ),
+    ] = None
+    postgres_user: Annotated[
+        str | None,
+        Description(
+            Group.DATABASE,
+            "System user that runs the private database when root starts Easel.",
+            default="`easel` if that user exists, otherwise `nobody`",
+        ),
+    ] = None
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Description(Group.LOGS, "`json`, `text`, or `auto`, which means text on a terminal and JSON elsewhere."),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Description(Group.LOGS, "Lowest level that is logged: `debug`, `info`, `warning` or `error`."),
+    ] = "info"
