@@ -10,7 +10,7 @@ import msgspec
 
 from easel.assembly.engines import ENGINES
 from easel.settings import types as setting_types
-from easel.settings.description import Description, Group, descriptions
+from easel.settings.description import Description, Group, default_value, descriptions
 from easel.settings.fields.usage import LIMIT_MAX
 from easel.settings.names import variable
 from easel.settings.settings import ClientSettings, Settings
@@ -69,15 +69,9 @@ def rows(kind: type[msgspec.Struct], name: str, description: Description) -> lis
 
 
 def default(kind: type[msgspec.Struct], name: str, description: Description) -> str:
-    """The default as people write it; empty without one."""
-    if description.default:
-        return description.default
-    value = next(field.default for field in msgspec.structs.fields(kind) if field.name == name)
-    if value is None or value is msgspec.NODEFAULT:
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    """The cell of the default."""
+    value = default_value(kind, name)
+    return description.default or (f"`{value}`" if value else "")
 
 
 def limits(kind: type[msgspec.Struct], name: str) -> str:

@@ -10,13 +10,13 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from tools import settings_reference
 
 from easel.__main__ import main
 from easel.settings import settings
 from easel.settings.settings import ClientSettings, Settings
 from easel.store import audit
 from tests.support.paths import ROOT
-from tools import settings_reference
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE: Final = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

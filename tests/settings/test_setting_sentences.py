@@ -49,7 +49,9 @@ def test_the_home_of_nobody_is_told_for_every_path(name: str) -> None:
 def test_an_option_is_named_as_the_operator_wrote_it() -> None:
     ran = easel("doctor", "--data-dir", f"{NOBODY}/x")
     assert f"--data-dir names {NOBODY}/x, but there is no such user" in ran.stdout
-    with pytest.raises(SettingsWrong, match=r"^--url must look like http://127\.0\.0\.1:8000: its port is no number"):
+    with pytest.raises(
+        SettingsWrong, match=r"^--url must look like http://127\.0\.0\.1:8000: its port is not a number"
+    ):
         settings.read_client({"EASEL_URL": "http://a"}, url="http://127.0.0.1:99999")
     with pytest.raises(SettingsWrong, match=r"^--host must be a host name or an address"):
         settings.read({"EASEL_DATA_DIR": "/x"}, host="http://127.0.0.1")

@@ -53,6 +53,16 @@ def descriptions(kind: type[msgspec.Struct]) -> dict[str, Description]:
     }
 
 
+def default_value(kind: type[msgspec.Struct], name: str) -> str:
+    """The default of a setting as an operator would write it; empty if there is none."""
+    value = next(field.default for field in msgspec.structs.fields(kind) if field.name == name)
+    if value is None or value is msgspec.NODEFAULT:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def described(kind: type[msgspec.Struct], name: str) -> Description:
     """The description of one setting."""
     return descriptions(kind)[name]

@@ -16,7 +16,7 @@ from PIL import Image
 from easel.domain import openai_order
 from easel.domain.errors import ModelNotFound
 from easel.settings import settings
-from easel.settings.settings import DEFAULT_MODEL_ALIASES
+from easel.settings.fields.usage import DEFAULT_MODEL_ALIASES
 from tests.support.data_folders import prepared_folder
 from tests.support.moderated import MESSAGE, REFUSED
 from tests.support.openai_client import DRAWN, OPENAI_GENERATIONS, PRICE, account_of, async_sdk, sdk

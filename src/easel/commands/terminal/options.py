@@ -1,9 +1,31 @@
-"""Options that several commands have."""
+"""Options that several commands have. Those that override a setting are described by the setting itself."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR)."
-)
+from easel.settings.description import default_value, described
+from easel.settings.names import option, variable
+from easel.settings.settings import ClientSettings, Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def setting_option(
+    name: str,
+    kind: type[Settings] | type[ClientSettings] = Settings,
+    *,
+    flag: str = "",
+    type_: click.ParamType[Any] | type | None = None,
+) -> Callable[[_Command], _Command]:
+    """The option that takes precedence over a setting."""
+    default = default_value(kind, name)
+    note = f"{variable(name)}; default: {default}" if default else variable(name)
+    text = described(kind, name).summary.replace("`", "")
+    return click.option(flag or option(name), name, type=type_, help=f"{text}.  [{note}]")
+
+
+data_dir_option = setting_option("data_dir", type_=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

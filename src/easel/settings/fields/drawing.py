@@ -34,8 +34,8 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         bool,
         Description(
             Group.ENGINE,
-            "Whether the metadata of pictures include the prompt, the seed and the size. The mark that a picture "
-            "was made by AI is always included.",
+            "Whether pictures carry their prompt, seed and size in their metadata. The mark that AI made them is "
+            "always included.",
         ),
     ] = True
     blank_step_s: Annotated[
