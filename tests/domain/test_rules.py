@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tools.api_page import document as openapi
 
 from easel.domain import api_key, link, order, picture, task
 from easel.domain.api_key import Holder, Scope
@@ -20,7 +21,6 @@ from easel.domain.task import ENDS, LEGAL_MOVES, ErrorCode, Status
 from easel.store import endings
 from easel.store import tasks as task_rows
 from easel.web import answers, requests
-from easel.web.reference import document as openapi
 
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -16,11 +16,11 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+from tools.api_page import document as openapi
 
 from easel.domain import delivery, errors, order, task
-from easel.web.edge import heads as edge_heads
-from easel.web.edge import protocol as edge
-from easel.web.reference import document as openapi
+from easel.web.edge import limits as edge_limits
+from easel.web.edge import refusing
 from tests.support.paths import DATA, ROOT
 
 VENDOR: dict[str, Any] = yaml.safe_load(DATA.joinpath("z-image-turbo.openapi.yaml").read_bytes())
@@ -300,8 +300,8 @@ def test_errors_beyond_the_two_tables_are_worded_as_the_service_words_them() -> 
     shown |= error_examples(OURS["x-any-address"])
     refusals = (
         errors.NotFound, errors.NoSuchAddress, errors.MethodNotAllowed, errors.LinkExpired, errors.RangeNotSatisfiable,
-        errors.InternalError, errors.ServiceUnavailable, errors.InvalidRequest(edge_heads.MALFORMED), errors.RequestTimeout,
-        errors.HeadersTooLarge(edge.HEAD_BYTES_MAX, edge.HEADERS_MAX, edge.TARGET_BYTES_MAX),
+        errors.InternalError, errors.ServiceUnavailable, errors.InvalidRequest(refusing.MALFORMED), errors.RequestTimeout,
+        errors.HeadersTooLarge(edge_limits.HEAD_BYTES_MAX, edge_limits.HEADERS_MAX, edge_limits.TARGET_BYTES_MAX),
     )  # fmt: skip
     assert shown == {worded(refusal, "generation") for refusal in refusals}
 

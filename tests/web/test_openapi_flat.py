@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from tools.api_page import document as openapi
+from tools.api_page import flat as openapi_flat
 
-from easel.web.reference import document as openapi
-from easel.web.reference import flat as openapi_flat
 from tests.web.test_openapi_document import nodes, validator
 
 SERVED = openapi.served()

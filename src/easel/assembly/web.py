@@ -21,14 +21,13 @@ from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
 from easel.web.callbacks import CallbackEndpoints
+from easel.web.client_limits import StreamLimits, Streams
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
-from easel.web.limits import StreamLimits, Streams
 from easel.web.openai.attendance import Attendance
 from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.picture_pieces import PicturePieces
 from easel.web.pictures import PictureEndpoint
-from easel.web.reference import endpoints as documents
 from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.requests import BaseUrl
 from easel.web.task_lists import TaskListEndpoints
@@ -67,7 +66,6 @@ def web_app(settings: Settings, installed: Installation) -> App:
         await database.open()
         # Before the first request, which would otherwise wait for it.
         await asyncio.to_thread(judge.load_rules)
-        await asyncio.to_thread(documents.rendered_page, documents.PLACEHOLDER)
         # These objects live as long as the process. Frozen, they cost the garbage collector no time during requests.
         gc.collect()
         gc.freeze()

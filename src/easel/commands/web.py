@@ -30,7 +30,8 @@ from easel.store import schema
 from easel.supervisor import stop_signals
 from easel.web.edge.browsers import open_to_browsers
 from easel.web.edge.crowd import Crowd
-from easel.web.edge.protocol import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, EdgeProtocol
+from easel.web.edge.limits import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
+from easel.web.edge.protocol import EdgeProtocol
 from easel.web.edge.proxies import behind_proxies
 
 CLOSE_IDLE_AFTER_S: Final = 15

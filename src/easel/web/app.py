@@ -36,7 +36,6 @@ from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.pictures import PictureEndpoint
-from easel.web.reference import endpoints as documents
 from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import CreationEndpoint, TaskEndpoints
@@ -88,8 +87,8 @@ def routes(to: Endpoints) -> list[BaseRoute]:
         Route("/healthz", to.health.alive, methods=["GET"]),
         Route("/readyz", to.health.ready, methods=["GET"]),
         Route("/openapi.json", to.documents.openapi_json, methods=["GET"]),
-        Route("/docs", to.documents.reference_page, methods=["GET"]),
-        Route("/docs/reference.css", documents.reference_style, methods=["GET"]),
+        Route("/docs", to.documents.page, methods=["GET"]),
+        Route("/docs/reference.css", to.documents.style, methods=["GET"]),
     ]
 
 

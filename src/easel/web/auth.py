@@ -20,7 +20,7 @@ from easel.domain.rate import Quota
 from easel.live.rate_limiter import RateLimiter
 from easel.store import accounts
 from easel.store.database import Database
-from easel.web.limits import client_network
+from easel.web.client_limits import client_network
 from easel.web.openai.errors import is_for_openai
 
 HOLDER_LIFETIME_S: Final = 0.5

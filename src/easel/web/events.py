@@ -27,7 +27,7 @@ from easel.live.task_watcher import TaskWatcher
 from easel.store.tasks import Task
 from easel.web.answers import encode, error_body
 from easel.web.auth import Auth
-from easel.web.limits import Streams
+from easel.web.client_limits import Streams
 from easel.web.requests import task_id
 from easel.web.task_view import TaskView
 

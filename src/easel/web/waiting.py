@@ -9,7 +9,7 @@ from easel.domain.task import ENDS
 from easel.live.key_watch import KeyWatch
 from easel.live.task_watcher import TaskWatcher
 from easel.store.tasks import Task
-from easel.web.limits import Streams
+from easel.web.client_limits import Streams
 
 PERMIT_TIMEOUT_S: Final = 3.0
 """How long to try to find out whether the waiting client's key is still good."""

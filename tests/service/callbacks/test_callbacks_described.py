@@ -7,8 +7,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 from jsonschema import Draft202012Validator
+from tools.api_page import document as openapi
 
-from easel.web.reference import document as openapi
 from tests.support.callback_receiver import CallbackReceiver, receiving
 from tests.support.contract import Contract
 from tests.support.data_folders import prepared_folder, reachable_folder

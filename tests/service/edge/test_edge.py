@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from easel.web.edge import heads as edge_heads
+from easel.web.edge import refusing
 from tests.support.bare_http import (
     ALIVE,
     CREATE,
@@ -81,7 +81,7 @@ HOSTS = {
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_is_no_http_is_refused_in_the_contracts_words(service: Service, name: str) -> None:
     (answer,) = asked(service, MALFORMED[name])
-    assert_refused(answer, 400, "invalid_request", edge_heads.MALFORMED)
+    assert_refused(answer, 400, "invalid_request", refusing.MALFORMED)
 
 
 @pytest.mark.parametrize("name", LENGTHS)
@@ -131,7 +131,7 @@ def test_a_refusal_is_one_line_in_the_log_without_what_was_sent(service: Service
 
 def test_a_broken_chunk_ends_the_request_with_one_answer_and_one_line(service: Service, key: str) -> None:
     (answer,) = asked(service, create(key, b"Transfer-Encoding: chunked", b"") + b"zz\r\n")
-    assert_refused(answer, 400, "invalid_request", edge_heads.MALFORMED)
+    assert_refused(answer, 400, "invalid_request", refusing.MALFORMED)
     (line,) = log_lines(service, answer.headers["x-request-id"])
     assert (line["status"], line["route"]) == (400, GENERATIONS)
 
@@ -252,7 +252,7 @@ def test_a_broken_body_is_not_asked_for_after_its_refusal(service: Service, key:
     with Peer(service) as peer:
         peer.send(head + b"zz\r\n")
         (answer,) = answers(peer.until_closed())
-        assert_refused(answer, 400, "invalid_request", edge_heads.MALFORMED)
+        assert_refused(answer, 400, "invalid_request", refusing.MALFORMED)
         assert [line["event"] for line in log_lines(service, answer.headers["x-request-id"])] == ["request"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from easel.domain.errors import InvalidRequest
 from easel.web.edge import bodies as edge_bodies
-from easel.web.edge import protocol as edge
+from easel.web.edge import limits as edge_limits
 from easel.web.edge.bodies import ArrivingBody
 from tests.support.bare_http import HOST, Peer, answers, asked, assert_refused, create
 from tests.support.running_service import ORDER, Service
@@ -95,7 +95,9 @@ def test_others_are_answered_while_bodies_come_in_crumbs(service: Service) -> No
     assert sorted(took_s)[len(took_s) * 9 // 10] < 0.3
 
 
-@pytest.mark.parametrize(("size_bytes", "status"), [(edge.TARGET_BYTES_MAX, 404), (edge.TARGET_BYTES_MAX + 1, 431)])
+@pytest.mark.parametrize(
+    ("size_bytes", "status"), [(edge_limits.TARGET_BYTES_MAX, 404), (edge_limits.TARGET_BYTES_MAX + 1, 431)]
+)
 def test_an_address_has_four_kilobytes_at_most(service: Service, size_bytes: int, status: int) -> None:
     target = b"/" + b"x" * ((size_bytes - 1) % 3) + b"%41" * ((size_bytes - 1) // 3)
     (answer,) = asked(service, b"GET " + target + b" HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")

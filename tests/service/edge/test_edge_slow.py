@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from easel.commands.web import CLOSE_IDLE_AFTER_S, FILES_BESIDE_CONNECTIONS
-from easel.web.edge import protocol as edge
+from easel.web.edge import limits as edge_limits
 from tests.support.bare_http import (
     ALIVE,
     GIVE_UP_S,
@@ -86,14 +86,14 @@ def waits(service: Service, key: str) -> Iterator[Waits]:
 @pytest.mark.parametrize(
     ("name", "statuses", "limit_s"),
     [
-        ("one byte", [408], edge.HEAD_TIMEOUT_S),
-        ("half a head", [408], edge.HEAD_TIMEOUT_S),
-        ("a dripping head", [408], edge.HEAD_TIMEOUT_S),
-        ("half a second head", [200, 408], edge.HEAD_TIMEOUT_S),
-        ("half a body", [408], edge.BODY_TIMEOUT_S),
-        ("a dripping body", [408], edge.BODY_TIMEOUT_S),
-        ("dripping chunks", [408], edge.BODY_TIMEOUT_S),
-        ("half of a body that nobody reads", [200], edge.BODY_TIMEOUT_S),
+        ("one byte", [408], edge_limits.HEAD_TIMEOUT_S),
+        ("half a head", [408], edge_limits.HEAD_TIMEOUT_S),
+        ("a dripping head", [408], edge_limits.HEAD_TIMEOUT_S),
+        ("half a second head", [200, 408], edge_limits.HEAD_TIMEOUT_S),
+        ("half a body", [408], edge_limits.BODY_TIMEOUT_S),
+        ("a dripping body", [408], edge_limits.BODY_TIMEOUT_S),
+        ("dripping chunks", [408], edge_limits.BODY_TIMEOUT_S),
+        ("half of a body that nobody reads", [200], edge_limits.BODY_TIMEOUT_S),
         ("nothing", [], CLOSE_IDLE_AFTER_S),
         ("blank lines", [], CLOSE_IDLE_AFTER_S),
         ("nothing after an answer", [200], CLOSE_IDLE_AFTER_S),
@@ -132,13 +132,13 @@ def test_a_good_client_is_served_while_hundreds_of_slow_ones_hold_on(service: Se
 
 def test_beyond_its_limit_of_connections_the_service_says_so_and_serves_again_when_they_go(service: Service) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = edge.CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS
+    wanted = edge_limits.CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS
     if hard != resource.RLIM_INFINITY and hard < wanted:
         pytest.skip(f"this machine lets no process open {wanted} files")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     try:
         with ExitStack() as open_:
-            for number in range(edge.CONNECTIONS_MAX):
+            for number in range(edge_limits.CONNECTIONS_MAX):
                 # One address may have no more than its share of them.
                 open_.enter_context(Peer(service, f"127.0.0.{2 + number % 16}"))
             (answer,) = asked(service)

@@ -23,8 +23,8 @@ from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData
+from tools.api_page import document as openapi
 
-from easel.web.reference import document as openapi
 from tests.support.contract import EVENTS, Contract
 from tests.support.data_folders import prepared_folder
 from tests.support.request_rules import RequestRules

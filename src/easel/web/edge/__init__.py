@@ -1,1 +1,1 @@
-"""What stands between the socket and the application."""
+"""Everything between the socket and the application."""

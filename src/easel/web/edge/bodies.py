@@ -1,6 +1,6 @@
-"""How a request's body arrives: what is missing of it, and whether it comes in too small pieces.
+"""Counts a request's body as it arrives: how much of it is missing, and whether its chunks are too small.
 
-It counts; it holds no part of a body. A limit on a body's size is the endpoint's.
+It stores nothing of the body. The endpoint limits the body's size.
 """
 
 from typing import Final
@@ -8,15 +8,15 @@ from typing import Final
 from easel.domain.errors import InvalidRequest
 
 PIECES_MAX: Final = 512
-"""How many pieces a body in chunks may come in, beside one for each KB. Each costs as much as a small request."""
+"""How many chunks a body may have, plus one per KB. Each chunk costs as much as a small request."""
 FRAMING_BYTES_MAX: Final = 32 * 1024
-"""How many bytes of chunk sizes and extensions a body may have, beside as many as its own."""
+"""How many bytes of chunk sizes and extensions a body may have, plus as many as its own bytes."""
 KEPT_BYTES_MAX: Final = 64 * 1024
-"""How much of a body an endpoint keeps at most. More is refused, or thrown away as it arrives."""
+"""The most that an endpoint keeps of a body. A larger one is refused or discarded as it arrives."""
 
 
 class ArrivingBody:
-    """The body of one request. `left_bytes` is what is missing, or None where it comes in chunks or there is none."""
+    """The body of one request. `left_bytes` is what is missing, or None if the body is chunked or there is none."""
 
     def __init__(self, length_bytes: int | None = None) -> None:
         self.left_bytes = length_bytes
@@ -26,15 +26,15 @@ class ArrivingBody:
 
     @property
     def kept_bytes(self) -> int:
-        """What is kept of it at most."""
+        """The most that an endpoint keeps of what has arrived."""
         return min(self._bytes, KEPT_BYTES_MAX)
 
     def note_read(self, count_bytes: int) -> None:
-        """So many bytes are about to be parsed."""
+        """Count bytes that are about to be parsed."""
         self._framing_bytes += count_bytes
 
     def note_piece(self, count_bytes: int) -> None:
-        """So many of them were a piece of the body. Raises InvalidRequest when the pieces are crumbs."""
+        """Count those of them that belong to the body. Raises InvalidRequest if the chunks are too small."""
         self._bytes += count_bytes
         self._framing_bytes -= count_bytes
         if self.left_bytes is not None:

@@ -1,4 +1,4 @@
-"""Pages of other origins that may call the API from a browser (CORS, WHATWG Fetch); by default none may."""
+"""Lets web pages of chosen origins call the API from a browser (CORS, WHATWG Fetch). By default none may."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -23,21 +23,21 @@ _DISALLOWED: Final = "Pages of this origin may not call the API, or not by this 
 
 
 class _Browsers(CORSMiddleware):
-    """Its answers to preflights are no application's, and carry what every answer of ours does."""
+    """Starlette's middleware, except that its answers to preflights carry the headers of all our answers."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """What a browser may do; where that is not what it asks for, a refusal as all others are."""
+        """The answer to a preflight. One that is not allowed gets a JSON error like any other refusal."""
         response = super().preflight_response(request_headers)
         if response.status_code != HTTPStatus.OK:
-            told = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
-            response = refusal_answer(InvalidRequest(_DISALLOWED), "", told)
+            kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+            response = refusal_answer(InvalidRequest(_DISALLOWED), "", kept)
         response.raw_headers.append((b"x-request-id", request_id(request_headers.raw).encode()))
         response.raw_headers.extend(SECURITY_HEADERS)
         return response
 
 
 def open_to_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """The application, open to pages of these origins. Keys go in a header, so cookies are never let through."""
+    """The application, open to pages of these origins. Keys are sent in a header, so cookies are never allowed."""
     if not origins:
         return app
     return _Browsers(

@@ -1,9 +1,10 @@
-"""All connections of a process: how many each address may have, and how many bytes they may hold together.
+"""All connections of a process: how many each client network may have, and how much memory they may use together.
 
-A connection holds bytes of requests that are arriving or being answered, and of answers that the client has not taken yet.
-What an ordinary request needs is not counted. When all of them together hold too much, the connection that has done so for
-longest is given up: whoever sends whole requests and reads the answers holds much for a moment only. When the last
-connection of many has let go, `on_relief` is called. The log tells how many were given up, once in LOGGED_EVERY_S.
+A connection holds the bytes of requests that are arriving or being answered, and of answers that the client has not read
+yet. What an ordinary request needs is not counted. When all connections together hold too much, the one that has held
+something for longest is closed: a client that sends whole requests and reads its answers holds much only for a moment.
+`on_relief` is called once the connections have held much and then hold nothing. The log reports how many connections
+were closed, at most every LOGGED_EVERY_S.
 """
 
 import math
@@ -14,21 +15,21 @@ from typing import Final, Protocol
 import structlog
 
 from easel.domain.callback import Network
-from easel.web.limits import AddressPlaces
+from easel.web.client_limits import AddressPlaces
 
 log = structlog.get_logger(__name__)
 
 HELD_BYTES_MAX: Final = 24 * 1024 * 1024
 LOGGED_EVERY_S: Final = 5.0
 MUCH_BYTES: Final = 4 * 1024 * 1024
-"""When connections have held so much, it is worth giving memory back to the system once they hold nothing."""
+"""After holding this much, it is worth returning memory to the system."""
 
 
 class Connection(Protocol):
-    """One of the crowd."""
+    """A connection of the crowd."""
 
     def give_up(self) -> None:
-        """Close at once, and forget what is held. It must not change the crowd before it returns."""
+        """Close at once and drop what is held. It must not change the crowd before it returns."""
 
 
 class Crowd:
@@ -44,30 +45,30 @@ class Crowd:
         self._places = AddressPlaces(per_address_max, trusted_proxies)
         self._host_of: dict[Connection, str] = {}
         self._held_bytes_max = held_bytes_max
-        # In the order in which they began to hold something.
+        # In the order in which the connections began to hold something.
         self._held_bytes: dict[Connection, int] = {}
         self._held_bytes_in_all = 0
         self._on_relief = on_relief
         self._has_held_much = False
-        self._given_up = 0
+        self._closed = 0
         self._logged_at_s = -math.inf
 
     def enter(self, connection: Connection, host: str) -> bool:
-        """Count a new connection; False when its address has too many."""
+        """Count a new connection. Returns False if its network has too many."""
         if not self._places.take(host):
             return False
         self._host_of[connection] = host
         return True
 
     def leave(self, connection: Connection) -> None:
-        """A connection is closed."""
+        """Remove a closed connection."""
         self._forget(connection)
         host = self._host_of.pop(connection, None)
         if host is not None:
             self._places.give_back(host)
 
     def note(self, connection: Connection, held_bytes: int) -> None:
-        """A connection now holds that much. It may be given up for that, and so may others."""
+        """Set how much a connection holds. This connection or others may be closed for it."""
         if not held_bytes:
             self._forget(connection)
             return
@@ -78,14 +79,16 @@ class Crowd:
             longest = next(iter(self._held_bytes))
             self._forget(longest)
             longest.give_up()
-            self._note_given_up()
+            self._log_closed()
 
-    def _note_given_up(self) -> None:
-        self._given_up += 1
+    def _log_closed(self) -> None:
+        self._closed += 1
         now_s = time.monotonic()
         if now_s - self._logged_at_s >= LOGGED_EVERY_S:
-            log.warning("connections_given_up", count=self._given_up, reason="all connections together hold too much")
-            self._given_up, self._logged_at_s = 0, now_s
+            log.warning(
+                "connections_closed", count=self._closed, reason="all connections together hold too much memory"
+            )
+            self._closed, self._logged_at_s = 0, now_s
 
     def _forget(self, connection: Connection) -> None:
         self._held_bytes_in_all -= self._held_bytes.pop(connection, 0)

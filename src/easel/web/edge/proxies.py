@@ -1,7 +1,7 @@
-"""Proxies in front of the service that are believed about the client that they speak for.
+"""Trusts chosen proxies to state the client's address and scheme.
 
-uvicorn reads X-Forwarded-For and X-Forwarded-Proto of those that are trusted. It knows a scheme in lower case alone, so
-that is what it is given: of a list, as several proxies in a row write it, the first one, which is the client's.
+uvicorn reads X-Forwarded-For and X-Forwarded-Proto of trusted proxies, but only understands one scheme, in lower case. So
+the scheme is put into lower case, and of a list, which several proxies in a row write, the first is taken: the client's.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ _SCHEME: Final = b"x-forwarded-proto"
 
 
 def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
-    """The application, believing these addresses and networks."""
+    """The application behind proxies at these addresses and networks."""
     if not trusted:
         return app
-    believing = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]  # the same interface in other words
+    trusting = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]  # the same interface in other words
 
     async def read_scheme(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             scope["headers"] = _with_one_scheme(scope["headers"])
-        await believing(scope, receive, send)  # type: ignore[arg-type]
+        await trusting(scope, receive, send)  # type: ignore[arg-type]
 
     return read_scheme
 

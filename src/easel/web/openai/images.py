@@ -21,7 +21,7 @@ from easel.domain.task import ErrorCode, Status
 from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web.auth import Auth
-from easel.web.limits import Streams
+from easel.web.client_limits import Streams
 from easel.web.openai import answers as openai_answers
 from easel.web.openai.answers import Finished
 from easel.web.openai.attendance import Attendance

@@ -1,1 +1,1 @@
-"""The OpenAPI document and the page made of it."""
+"""The API reference: `openapi.yaml`, written by hand, and what `python -m tools.api_page` makes from it."""

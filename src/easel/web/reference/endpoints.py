@@ -1,64 +1,68 @@
-"""The API's own description: as OpenAPI for programs, as a page for people."""
+"""Serves the API reference: an OpenAPI document for programs, and a page for people.
 
-from functools import cache
+Both are made ahead from `openapi.yaml` by `python -m tools.api_page`. Only the service's address is filled in here.
+"""
+
 from html import escape
-from importlib import resources
+from pathlib import Path
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from easel.web.reference import document as openapi
-from easel.web.reference import page as reference
 from easel.web.requests import BaseUrl
 
+PAGE_FILE: Final = Path(__file__).with_name("page.html")
+DOCUMENT_FILE: Final = Path(__file__).with_name("openapi.json")
+_STYLE_FILE: Final = Path(__file__).parent / "static" / "reference.css"
+BASE_URL: Final = "https://base-url.invalid"
+"""Stands in the page for the service's address."""
+URL_QUOTE: Final = "{url-quote}"
+"""Stands on both sides of an address in a shell command, which needs quotes only around an IPv6 address."""
+_PUBLIC: Final = {"cache-control": "public, max-age=300"}
 _PAGE_HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),
-    # Its examples name the address that was asked, which must not reach somebody else's cache.
+    # Private, because the examples contain the address that this client used.
     "cache-control": "private, max-age=300",
 }
-PLACEHOLDER: Final = "https://base-url.invalid"
-"""Stands in the page, which is rendered once, where each reader finds the address that they asked."""
-PLACEHOLDER_IN_BRACKETS: Final = "https://[2001:db8::]"
-"""The same for an IPv6 address, which shells want quoted."""
 
 
 class DocumentEndpoints:
-    """Whose examples and servers are at the base of the links."""
+    """`GET /openapi.json`, `GET /docs` and `GET /docs/reference.css`. The files are read once per process."""
 
     def __init__(self, base_url: BaseUrl) -> None:
         self._base_url = base_url
-        public_url = base_url.public_url
-        self._openapi_json = openapi.document_json() if public_url is None else openapi.document_json_at(public_url)
+        self._page = PAGE_FILE.read_text(encoding="utf-8")
+        self._style = _STYLE_FILE.read_bytes()
+        self._openapi_json = document_json(base_url.public_url)
 
     async def openapi_json(self, _request: Request) -> Response:
         """The OpenAPI document."""
-        return Response(
-            self._openapi_json, media_type="application/json", headers={"cache-control": "public, max-age=300"}
-        )
+        return Response(self._openapi_json, media_type="application/json", headers=_PUBLIC)
 
-    async def reference_page(self, request: Request) -> Response:
-        """The readable API page, with examples for the public address, or the one that it was asked at."""
-        base_url = self._base_url.of(request)
-        placeholder = PLACEHOLDER_IN_BRACKETS if "[" in base_url else PLACEHOLDER
-        page = rendered_page(placeholder).replace(placeholder, escape(base_url))
-        return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
+    async def page(self, request: Request) -> Response:
+        """The API page, with examples for the public URL or for the address that the client used."""
+        filled = filled_page(self._page, self._base_url.of(request))
+        return Response(filled, media_type="text/html", headers=_PAGE_HEADERS)
 
-
-@cache
-def rendered_page(base_url: str) -> str:
-    """The reference page. Rendering takes a tenth of a second, for which a request should not wait."""
-    return reference.page(openapi.document(), base_url)
+    async def style(self, _request: Request) -> Response:
+        """The page's style sheet."""
+        return Response(self._style, media_type="text/css", headers=_PUBLIC)
 
 
-@cache
-def _style_sheet() -> str:
-    return resources.files("easel.web.reference").joinpath("static/reference.css").read_text(encoding="utf-8")
+def filled_page(template: str, base_url: str) -> str:
+    """The page for a service at this address."""
+    quoted = template.replace(URL_QUOTE, escape("'") if "[" in base_url else "")
+    return quoted.replace(BASE_URL, escape(base_url))
 
 
-async def reference_style(_request: Request) -> Response:
-    """The page's style sheet."""
-    return Response(_style_sheet(), media_type="text/css", headers={"cache-control": "public, max-age=300"})
+def document_json(public_url: str | None) -> bytes:
+    """The OpenAPI document in compact JSON. `public_url` becomes the URL of its servers."""
+    document = msgspec.json.decode(DOCUMENT_FILE.read_bytes())
+    if public_url is not None:
+        document["servers"] = [{**server, "url": public_url} for server in document["servers"]]
+    return msgspec.json.encode(document)

@@ -1,7 +1,7 @@
-"""The OpenAPI document in the form that generators of clients understand.
+"""Flattens the OpenAPI document into the form that client generators understand.
 
-The document is written compactly: it refers to parts of schemas, narrows what it refers to, and combines schemas with
-`allOf`. Here each schema is complete and refers to others by name only. It accepts the same values.
+The document is written compactly: it refers to parts of schemas, narrows them, and combines schemas with `allOf`. In the
+flat form each schema is complete and refers to others only by name. It accepts the same values.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from typing import Any, Final, TypeAlias
 Node: TypeAlias = Mapping[str, Any]
 
 _NAME_DEPTH: Final = 3
-"""Parts of a pointer to something that has a name: `components`, `schemas`, `Task`."""
+"""The number of parts in a pointer to a named component: `components`, `schemas`, `Task`."""
 _ANNOTATIONS: Final = {"description", "summary"}
 _SAMPLES: Final = {"default", "example", "examples"}
 
 
 def flat(document: Node) -> dict[str, Any]:
-    """The document without `allOf`, without anything beside `$ref`, and with references to named components alone.
+    """The document without `allOf`, without siblings of `$ref`, and with references only to named components.
 
     `const: true` becomes `not: {enum: [false]}`, and the reverse, since many generators cannot read a boolean `const`.
     """
@@ -25,7 +25,7 @@ def flat(document: Node) -> dict[str, Any]:
 
 
 def target(document: Node, pointer: str) -> Any:
-    """What a reference within the document points to. Raises KeyError."""
+    """The target of a reference within the document. Raises KeyError."""
     found: Any = document
     for part in _parts(pointer):
         found = found[part]
@@ -33,9 +33,9 @@ def target(document: Node, pointer: str) -> Any:
 
 
 def merged(document: Node, below: Node, above: Node) -> dict[str, Any]:
-    """Two nodes as one. Where both set a key, the node above counts, which is meant to narrow the node below.
+    """Two nodes combined. Where both set a key, the upper one wins. It is meant to narrow the lower one.
 
-    An example or default of a node that is narrowed is dropped, since it may no longer be allowed.
+    The examples and the default of a narrowed node are dropped, because they may not be allowed in the narrower one.
     """
     total = {key: value for key, value in below.items() if key not in _SAMPLES or above.keys() <= _ANNOTATIONS}
     for key, value in above.items():
@@ -65,13 +65,13 @@ def _flat(document: Node, node: Any) -> Any:
 
 
 def _is_name(node: Node) -> bool:
-    """Whether a node says no more than the name of a component."""
+    """Whether a node only names a component."""
     pointer = node.get("$ref")
     return isinstance(pointer, str) and len(_parts(pointer)) == _NAME_DEPTH and node.keys() <= {"$ref", *_ANNOTATIONS}
 
 
 def _opened(document: Node, node: Any) -> Any:
-    """A node with its own reference and `allOf` resolved; references below it stay."""
+    """A node with its own reference and `allOf` resolved. References below it stay."""
     if not isinstance(node, Mapping):
         return node
     opened: dict[str, Any] = {}

@@ -1,9 +1,9 @@
-"""The API reference as one page for people, made from the OpenAPI document.
+"""Renders the API page from the OpenAPI document.
 
-`page` is pure: the same document and base URL give the same HTML. The page runs no script, carries no inline style
-and loads one stylesheet, so it lives under `default-src 'none'; style-src 'self'; img-src 'self'`. Every text of the
-document is escaped; descriptions may use a small part of Markdown.
-It renders what Easel's own document uses, not all of OpenAPI: no cookies, no form bodies, no recursive schemas.
+The page runs no script, has no inline style and loads one style sheet, so it works under
+`default-src 'none'; style-src 'self'; img-src 'self'`. Every text of the document is escaped. Descriptions may use a small
+part of Markdown. Only the features of OpenAPI that Easel's document uses are supported: no cookies, no form bodies, no
+recursive schemas.
 """
 
 import json
@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from easel.web.reference.document import NAME, Node, expanded
-from easel.web.reference.markup import Html, blocks, code, element, inline, joined, json_block
+from easel.web.reference.endpoints import BASE_URL, URL_QUOTE
+from tools.api_page.document import NAME, Node, expanded
+from tools.api_page.markup import Html, blocks, code, element, inline, joined, json_block
 
 _METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
 _PATTERN_CHARACTERS_MAX: Final = 60
-"""A longer pattern is for programs alone; the description says it in words."""
+"""Longer patterns are not shown. Their descriptions explain them in words."""
 
 
 Cell: TypeAlias = tuple[str, str]
-"""A column's name, and what stands in it."""
+"""A column's name and the cell's content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class _Operation:
         return str(self.body["operationId"])
 
 
-def page(document: Node, base_url: str) -> str:
-    """The reference page. `base_url` begins the addresses in its examples, such as `https://easel.example`."""
+def page_template(document: Node) -> str:
+    """The page, with placeholders for the service's address that the service fills in."""
     plain = expanded(document)
     operations = tuple(_operations(plain))
     info = plain["info"]
@@ -49,17 +50,17 @@ def page(document: Node, base_url: str) -> str:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"{info['title']} API"),
-        # Relative, so that the page also works below a path prefix of a reverse proxy.
+        # Relative, so that the page also works under a path prefix of a reverse proxy.
         element("link", rel="stylesheet", href="docs/reference.css"),
     )
     main = element(
         "main",
-        _introduction(info, plain["components"]["securitySchemes"], base_url),
-        *(_operation_section(operation, base_url) for operation in operations),
+        _introduction(info, plain["components"]["securitySchemes"]),
+        *(_operation_section(operation) for operation in operations),
         _errors_section(plain, operations),
         _objects_section(plain, operations),
     )
-    # The text comes first, so that a narrow screen begins with the subject; a wide one shows the contents beside it.
+    # The text comes first, so that a narrow screen begins with it. A wide screen shows the contents next to it.
     body = element("body", main, _contents(plain, operations))
     return "<!doctype html>\n" + element("html", head, body, lang="en")
 
@@ -79,7 +80,7 @@ def _operations(document: Node) -> Iterator[_Operation]:
             )
 
 
-def _introduction(info: Node, schemes: Node, base_url: str) -> Html:
+def _introduction(info: Node, schemes: Node) -> Html:
     return element(
         "header",
         element("h1", info["title"], " ", element("small", f"API {info['version']}")),
@@ -87,7 +88,7 @@ def _introduction(info: Node, schemes: Node, base_url: str) -> Html:
         element(
             "p",
             "Base address ",
-            code(base_url),
+            code(BASE_URL),
             " · ",
             element("a", "OpenAPI document", href="openapi.json"),
             element("a", "Contents", href="#contents", class_="to-contents"),
@@ -118,7 +119,7 @@ def _contents(document: Node, operations: Sequence[_Operation]) -> Html:
     )
 
 
-def _operation_section(operation: _Operation, base_url: str) -> Html:
+def _operation_section(operation: _Operation) -> Html:
     body = operation.body
     key = "Needs a key." if operation.needs_key else "Needs no key."
     return element(
@@ -129,7 +130,7 @@ def _operation_section(operation: _Operation, base_url: str) -> Html:
         _parameters(operation.parameters),
         _request(body),
         element("h3", "Try it"),
-        *(_curl_block(caption, command) for caption, command in _curl_commands(operation, base_url)),
+        *(_curl_block(caption, command) for caption, command in _curl_commands(operation)),
         element("h3", "Answers"),
         *(_response(status, response) for status, response in body["responses"].items()),
         id=operation.anchor,
@@ -218,22 +219,23 @@ def _curl_block(caption: str, command: str) -> Html:
     return element("figure", *_caption(caption), element("pre", code(command), class_="copy"))
 
 
-def _curl_commands(operation: _Operation, base_url: str) -> Iterator[tuple[str, str]]:
+def _curl_commands(operation: _Operation) -> Iterator[tuple[str, str]]:
     request = operation.body.get("requestBody", {}).get("content", {}).get("application/json")
     if request is None:
-        yield "", _curl(operation, base_url, None)
+        yield "", _curl(operation, None)
         return
     for caption, value in _examples(request):
-        yield caption, _curl(operation, base_url, json.dumps(value, ensure_ascii=False))
+        yield caption, _curl(operation, json.dumps(value, ensure_ascii=False))
 
 
-def _curl(operation: _Operation, base_url: str, data: str | None) -> str:
+def _curl(operation: _Operation, data: str | None) -> str:
     path = operation.path
     for parameter in operation.parameters:
         if parameter["in"] == "path":
             path = path.replace("{" + parameter["name"] + "}", quote(str(parameter["example"]), safe=""))
     method = {"GET": "", "HEAD": "--head "}.get(operation.method, f"--request {operation.method} ")
-    words = [f"curl {method}{shlex.quote(base_url.rstrip('/') + path)}"]
+    assert shlex.quote(path) == path, "quotes are needed only for some addresses of the service"
+    words = [f"curl {method}{URL_QUOTE}{BASE_URL}{path}{URL_QUOTE}"]
     if operation.needs_key:
         words.append("--header 'Authorization: Bearer YOUR_API_KEY'")
     if data is not None:
@@ -276,7 +278,7 @@ def _errors_section(document: Node, operations: Iterable[_Operation]) -> Html:
 
 
 def _errors(responses: Node) -> Iterator[tuple[str, str, str, str]]:
-    """Status, code, type and message of every example of an error."""
+    """The status, code, type and message of every example of an error."""
     for status, response in responses.items():
         for content in response.get("content", {}).values():
             for _, value in _examples(content):
@@ -286,7 +288,7 @@ def _errors(responses: Node) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _objects(document: Node, operations: Iterable[_Operation]) -> dict[str, Node]:
-    """The schemas that have a section of their own: objects, but for request bodies, which stand with their operation."""
+    """The schemas with a section of their own: all objects except request bodies, which are shown with their operation."""
     bodies = {_request_schema(operation.body).get(NAME) for operation in operations}
     return {
         name: schema
@@ -354,7 +356,7 @@ def _type(schema: Node) -> Html:
 
 
 def _bounds(schema: Node) -> Html:
-    """What a value must keep to, in words."""
+    """A value's constraints, in words."""
     spans = (
         _span(schema.get("minimum"), schema.get("maximum"), ""),
         _span(schema.get("minLength"), schema.get("maxLength"), " characters"),
@@ -385,7 +387,7 @@ def _value(value: Any) -> str:
 
 
 def _table(rows: Sequence[tuple[Cell, ...]]) -> Html:
-    """A table. Each cell also carries its column's name, which narrow screens show instead of the heading."""
+    """A table. Each cell also has its column's name, which narrow screens show instead of the heading."""
     heading = element("tr", *(element("th", label, scope="col") for label, _ in rows[0]))
     lines = (element("tr", *(element("td", content, data_label=label) for label, content in row)) for row in rows)
     return element("table", element("thead", heading), element("tbody", *lines))

@@ -1,7 +1,7 @@
-"""HTML in small pieces, escaped by default.
+"""Builds HTML from small pieces, escaped by default.
 
-`element` builds an element and escapes whatever is not `Html` yet, so that a text cannot become markup by accident.
-It does not check that elements nest as HTML wants them to.
+`element` escapes every text that is not `Html`, so that text cannot become markup by accident. It does not check that
+elements nest as HTML requires.
 """
 
 import html
@@ -13,7 +13,7 @@ from typing import Any, Final
 from markdown_it import MarkdownIt
 
 _VOID_ELEMENTS: Final = frozenset({"link", "meta"})
-# "zero" knows paragraphs only; raw HTML and pictures stay off, and links to scripts are left as text.
+# "zero" enables only paragraphs. Raw HTML and pictures stay off, and links to scripts stay text.
 _MARKDOWN: Final = MarkdownIt("zero").enable(["list", "fence", "backticks", "emphasis", "link", "escape"])
 _JSON_TOKEN: Final = re.compile(
     r'(?P<text>"(?:[^"\\]|\\.)*")(?P<colon>:)?|(?P<other>\b(?:true|false|null)\b|-?\d[\d.eE+-]*)'
@@ -21,7 +21,7 @@ _JSON_TOKEN: Final = re.compile(
 
 
 class Html(str):
-    """Text that is HTML already; every other text is escaped when it becomes part of an element."""
+    """Text that is already HTML. All other text is escaped when it becomes part of an element."""
 
     __slots__ = ()
 
@@ -37,27 +37,27 @@ def element(name: str, /, *children: str, **attributes: str) -> Html:
 
 
 def joined(parts: Iterable[str], separator: str = "") -> Html:
-    """Parts in a row; those that are not `Html` are escaped."""
+    """The parts concatenated. Those that are not `Html` are escaped."""
     return Html(separator.join(part if isinstance(part, Html) else html.escape(part) for part in parts))
 
 
 def code(text: str) -> Html:
-    """A word of code."""
+    """Inline code."""
     return element("code", text)
 
 
 def blocks(markdown: str) -> Html:
-    """Paragraphs, lists, fenced and inline code, bold, italics and links; everything else stays text."""
+    """Markdown's paragraphs, lists, fenced and inline code, bold, italics and links. Everything else stays text."""
     return Html(_MARKDOWN.render(markdown))
 
 
 def inline(markdown: str) -> Html:
-    """The same for one line, without a paragraph around it."""
+    """The same for one line, without a surrounding paragraph."""
     return Html(_MARKDOWN.renderInline(markdown))
 
 
 def json_block(value: Any) -> Html:
-    """Indented JSON, whose keys, texts and other values are told apart by class."""
+    """Indented JSON with a class for keys, one for strings and one for other values."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     parts: list[str] = []
     end = 0

@@ -1,7 +1,6 @@
-"""The wire contract as data: `openapi.yaml`, read once per process.
+"""Reads `openapi.yaml`, the API's contract, which is written by hand. Tests hold the code to it.
 
-The document is written by hand and is not derived from the code; tests hold the two together. Callers share one
-dictionary and must not change it.
+Callers share one dictionary and must not change it.
 """
 
 from collections.abc import Mapping
@@ -9,50 +8,38 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import yaml
 
-from easel.web.reference import flat as openapi_flat
-from easel.web.reference.flat import Node as Node
+import easel.web.reference
+from tools.api_page import flat as openapi_flat
+from tools.api_page.flat import Node as Node
 
 NAME: Final = "x-name"
-"""Where an expanded schema keeps the name it was referred to by."""
+"""Where an expanded schema keeps the name by which it was referenced."""
 
-_DOCUMENT_FILE: Final = Path(__file__).with_name("openapi.yaml")
+_SOURCE_FILE: Final = Path(easel.web.reference.__file__).with_name("openapi.yaml")
 _SCHEMAS_POINTER: Final = "#/components/schemas/"
 _DEPTH_MAX: Final = 64
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document."""
-    loaded = yaml.safe_load(_DOCUMENT_FILE.read_bytes())
+    """The OpenAPI document as it is written."""
+    loaded = yaml.safe_load(_SOURCE_FILE.read_bytes())
     assert isinstance(loaded, dict)
     return loaded
 
 
 @cache
 def served() -> dict[str, Any]:
-    """The document as generators of clients understand it."""
+    """The document as it is served, in the form that generators of clients understand."""
     return openapi_flat.flat(document())
 
 
-@cache
-def document_json() -> bytes:
-    """The body of `/openapi.json`, in the order in which the document is written."""
-    return msgspec.json.encode(served())
-
-
-def document_json_at(base_url: str) -> bytes:
-    """The same for a service at an address of its own, which may have a path."""
-    servers = [{**server, "url": base_url} for server in served()["servers"]]
-    return msgspec.json.encode({**served(), "servers": servers})
-
-
 def expanded(document: Node) -> dict[str, Any]:
-    """The document with every reference replaced by what it points to, and every `allOf` by the sum of its parts.
+    """The document with every reference replaced by its target, and every `allOf` by the sum of its parts.
 
-    A schema that was referred to by name keeps that name under `NAME`. Fails on a document that refers to itself.
+    A schema that was referenced by name keeps that name under `NAME`. Fails on a document that refers to itself.
     """
     plain: dict[str, Any] = _plain(document, document, 0)
     return plain

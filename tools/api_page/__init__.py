@@ -1,0 +1,1 @@
+"""Makes the API page and the served OpenAPI document from `openapi.yaml`."""
