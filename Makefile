@@ -10,7 +10,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo test check docs reference fuzz soak siege bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo test check docs reference api-page fuzz soak siege bench bench-gpu train-nano eval-nano format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -87,6 +87,9 @@ soak: $(VENV)/installed-dev ## Let everything die at random under load, then aud
 
 siege: $(VENV)/installed-dev ## Attack a service of its own on loopback in eight ways, and measure how a good client fares (SECONDS=8)
 	@$(BIN)/python -m tools.siege $(if $(SECONDS),--seconds $(SECONDS))
+
+api-page: $(VENV)/installed-dev ## Make the API page and openapi.json from openapi.yaml
+	@$(BIN)/python -m tools.api_page
 
 train-nano: $(VENV)/installed-training ## Train the built-in model from nothing (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
 	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
