@@ -78,6 +78,9 @@ docs: $(VENV)/installed-docs ## Build the documents into site/, and check their 
 reference: $(VENV)/installed ## Write docs/reference/settings.md from the settings themselves
 	@$(BIN)/python -m tools.settings_reference
 
+api-page: $(VENV)/installed-dev ## Make the API page and openapi.json from openapi.yaml
+	@$(BIN)/python -m tools.api_page
+
 fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000
 
@@ -87,9 +90,6 @@ soak: $(VENV)/installed-dev ## Let everything die at random under load, then aud
 
 siege: $(VENV)/installed-dev ## Attack a service of its own on loopback in eight ways, and measure how a good client fares (SECONDS=8)
 	@$(BIN)/python -m tools.siege $(if $(SECONDS),--seconds $(SECONDS))
-
-api-page: $(VENV)/installed-dev ## Make the API page and openapi.json from openapi.yaml
-	@$(BIN)/python -m tools.api_page
 
 train-nano: $(VENV)/installed-training ## Train the built-in model from nothing (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
 	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
