@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src tests tools bench training
 
+# Tests start Python hundreds of times; compiling Easel anew would be a tenth of each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The versions that these checks were last run with; pyproject.toml says which others may be used.
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)

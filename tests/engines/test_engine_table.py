@@ -11,7 +11,7 @@ from easel.assembly.configuration import read_settings
 from easel.assembly.engines import ENGINES, choices, devices, engine
 from easel.engines.engine import Drawing
 from easel.settings.settings import Settings
-from tests.support.running_service import environment
+from tests.support.command_line import environment
 
 CHEAP: Final = sorted(ENGINES.keys() - {"zimage"})
 """Those that are made without loading PyTorch."""

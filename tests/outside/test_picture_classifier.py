@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from easel.domain.moderation.decision import Category, Layer, LayerFailed
 from easel.outside.judges.classifier.classifier import PictureClassifier
 from easel.outside.judges.classifier.folder import ClassifierUnusable
-from tests.support.running_service import environment
+from tests.support.command_line import environment
 from tests.support.tiny_classifiers import SIDE_PX, classifier, colour_model, noise, painted
 
 RED_OR_NOT: Final = ((0, 0, 0), (4, 0, 0))

@@ -14,10 +14,11 @@ from easel.domain import link
 from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.pictures.storage import PICTURE_BYTES_MAX, PictureGone, Pictures, StorageFailed
 from tests.outside.test_pictures import Bucket, serving
+from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs, assert_picture_is_there, entries, events
 from tests.support.object_store import BUCKET, OWNER, READER, ObjectStore, is_to_be_had
-from tests.support.running_service import Service, environment, eventually, finish, read_task, submit
+from tests.support.running_service import Service, eventually, finish, read_task, submit
 
 pytestmark = is_to_be_had
 

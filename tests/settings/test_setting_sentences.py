@@ -10,8 +10,7 @@ import pytest
 from easel.settings import settings
 from easel.settings.names import unknown
 from easel.settings.settings import SettingsWrong
-from tests.service.operating.test_command_line import easel
-from tests.support.running_service import environment
+from tests.support.command_line import easel, environment
 
 NOBODY = "~no-such-user-at-all"
 

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 
 from easel.outside.pictures.storage import Pictures
-from tests.support.running_service import environment, eventually, free_port
+from tests.support.command_line import environment
+from tests.support.running_service import eventually, free_port
 
 BUCKET = "pictures"
 OWNER = ("AKIAOWNER", "the-owners-secret-0123456789")

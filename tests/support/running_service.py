@@ -7,7 +7,6 @@ client (HTTP). Whoever starts one stops it.
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -33,6 +32,8 @@ from easel.outside.data_folder.secret_file import ensure_secret
 from easel.outside.postgres import private_postgres
 from easel.store import schema
 from easel.store.database import Database
+from tests.support import command_line
+from tests.support.command_line import environment
 
 _Answer = TypeVar("_Answer")
 
@@ -60,12 +61,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This process's environment without any setting of Easel, and with `more`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - children get ours
-    return clean | more
 
 
 class Service:
@@ -146,10 +141,9 @@ class Service:
 
     def cli(self, *arguments: str, check: bool = True, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `easel …` beside the service."""
-        return subprocess.run(
-            [sys.executable, "-m", "easel", *arguments],
-            env=self.environment, capture_output=True, text=True, check=check, timeout=timeout_s,
-        )  # fmt: skip
+        ran = command_line.run(arguments, self.environment, timeout_s=timeout_s)
+        assert not check or ran.returncode == 0, ran.stdout + ran.stderr
+        return ran
 
     def new_key(self, account: str, credits: str = "100", *options: str) -> str:
         """A key of an account: made by the command line where there are options, and otherwise as that makes it, without the

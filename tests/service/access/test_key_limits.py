@@ -157,14 +157,14 @@ def test_a_key_may_be_made_to_end_after_days_or_with_a_day(two_webs: Fleet) -> N
     ],
     ids=" ".join,
 )
-def test_a_wrong_limit_is_refused_in_a_sentence(data_dir: Path, options: tuple[str, ...], sentence: str) -> None:
+def test_a_wrong_limit_is_refused_in_a_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
     # The command line as it is, without the second that its start takes for each value.
-    told = CliRunner().invoke(keys_group, ["create", "--account", "a", "--data-dir", str(data_dir), *options])
+    told = CliRunner().invoke(keys_group, ["create", "--account", "a", "--data-dir", str(tmp_path), *options])
     assert told.exit_code == 2
     said = re.sub(r"\s+", " ", told.output)
     assert f"Invalid value for '{options[0]}': {sentence}" in said
     assert "Traceback" not in said
-    assert list(data_dir.iterdir()) == [], "nothing was begun"
+    assert list(tmp_path.iterdir()) == [], "nothing was begun"
 
 
 def test_a_key_for_one_model_sees_and_uses_that_one(two_webs: Fleet) -> None:

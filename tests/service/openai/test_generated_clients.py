@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.command_line import environment
 from tests.support.data_folders import reachable_folder
-from tests.support.running_service import ORDER, Service, environment
+from tests.support.running_service import ORDER, Service
 
 UNREADABLE: Final = "GET /pictures/{grant}/{file}"
 """Its answers are no JSON, of which openapi-python-client makes nothing."""

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from easel.domain.order import SEED_MAX
+from tests.support.command_line import environment
 from tests.support.data_folders import reachable_folder
 from tests.support.openai_client import (
     DRAWN,
@@ -30,7 +31,7 @@ from tests.support.openai_client import (
     seeds,
 )
 from tests.support.paths import ROOT
-from tests.support.running_service import GENERATIONS, ORDER, Service, environment, eventually, finish, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
 
 HELLO: Final[Any] = {"role": "user", "content": "hello"}
 GUIDE = (ROOT / "docs/how-to/openai-sdk.md").read_text(encoding="utf-8")

@@ -102,7 +102,9 @@ def busy(room: Path) -> Iterator[BusyBackup]:
         with load(service, key, every_s=0.3) as met:
             time.sleep(BUSY_S)
             os.kill(service.child_pid("worker 1"), signal.SIGSTOP)
+            before = len(met.accepted)
             try:
+                eventually(lambda: len(met.accepted) > before + 1)
                 said = backed_up(service, room / "busy.tar")
             finally:
                 os.kill(service.child_pid("worker 1"), signal.SIGCONT)

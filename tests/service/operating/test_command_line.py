@@ -12,15 +12,21 @@ from click.testing import CliRunner
 
 from easel.__main__ import main
 from easel.domain import api_key
-from tests.support.running_service import Service, environment, finish, read_task, submit
+from tests.support import command_line
+from tests.support.command_line import easel, environment
+from tests.support.running_service import Service, finish, read_task, submit
 
 
-def easel(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line without a service of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "easel", *arguments],
-        env=environment(**settings), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["keys", "create", "--help"], ["keys"], ["credits", "show"]], ids=" ".join
+)
+def test_the_forks_that_other_tests_run_behave_like_processes_of_their_own(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    settings = environment(EASEL_DATA_DIR=str(tmp_path / "none"))
+    started = subprocess.run([sys.executable, "-m", "easel", *arguments], env=settings, capture_output=True, text=True)
+    forked = command_line.run(tuple(arguments), settings)
+    assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
 def test_a_made_key_is_printed_once_and_listed_by_its_last_characters(service: Service, account: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from easel.outside.data_folder import service_lock
 from easel.outside.data_folder.service_lock import AlreadyRunning
 from easel.outside.postgres import private_postgres
-from tests.service.operating.test_command_line import easel
+from tests.support.command_line import easel
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import Service, free_port
 

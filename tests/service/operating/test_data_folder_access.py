@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from easel.outside.data_folder.access import access_problem
-from tests.service.operating.test_command_line import easel
+from tests.support.command_line import easel, environment
 from tests.support.data_folders import reachable_folder
-from tests.support.running_service import environment
 
 ANOTHER = "name another with EASEL_DATA_DIR or --data-dir"
 COMMANDS = (

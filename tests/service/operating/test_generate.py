@@ -18,18 +18,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.support.command_line import easel, environment
 from tests.support.moderated import MESSAGE, POLICY, REFUSED
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, environment, eventually
+from tests.support.running_service import Service, eventually
 from tests.support.tls_receiver import answering, tls_receiver
-
-
-def easel(*arguments: str, cwd: Path | str = ".", **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line without a service of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "easel", *arguments],
-        env=environment(**settings), cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import Service, environment, eventually
+from tests.support.running_service import Service, eventually
 
 INTERRUPTED = 130
 

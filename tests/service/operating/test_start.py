@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from easel.outside.open_files import FILES_MIN
-from tests.service.operating.test_command_line import easel
+from tests.support.command_line import easel
 from tests.support.data_folders import reachable_folder
 from tests.support.running_service import Service
 

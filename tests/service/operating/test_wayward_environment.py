@@ -12,7 +12,7 @@ import pytest
 
 from easel.commands.startup.listening import listen
 from easel.settings.settings import SettingsWrong
-from tests.service.operating.test_command_line import easel
+from tests.support.command_line import easel
 from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.image_server import draws, image_server
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, free_port
