@@ -172,7 +172,8 @@ async def _switch(connection: Writer, *, is_read_only: bool) -> None:
     connection.is_read_only = None
     if was_read_only is not is_read_only:
         # Without autocommit the driver would begin a transaction first, which the statement would not affect.
-        await connection.set_autocommit(True)
+        if not connection.autocommit:
+            await connection.set_autocommit(True)
         await connection.execute(_READ_ONLY if is_read_only else _AS_CONFIGURED)
 
 

@@ -52,7 +52,7 @@ CREATE TABLE tasks (
     nsfw_check boolean NOT NULL,
     callback_url text,
     output_format text NOT NULL,
-    -- What has become of it.
+    -- Its state and result.
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
     progress smallint NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
     worker_deaths smallint NOT NULL DEFAULT 0,
@@ -77,7 +77,7 @@ CREATE INDEX tasks_unfinished ON tasks (position) WHERE status IN ('pending', 'p
 CREATE INDEX tasks_completed ON tasks (ended_at DESC) WHERE status = 'completed';
 CREATE INDEX tasks_account ON tasks (account_id, position DESC);
 
--- Nothing leaves an end: whatever races, the first end stands.
+-- An end is final: whatever races, the first one stands.
 CREATE FUNCTION forbid_leaving_an_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'task % has ended as % and cannot become %', OLD.id, OLD.status, NEW.status;
@@ -86,7 +86,7 @@ CREATE TRIGGER tasks_ends_are_final BEFORE UPDATE OF status ON tasks
     FOR EACH ROW WHEN (OLD.status IN ('completed', 'failed') AND NEW.status IS DISTINCT FROM OLD.status)
     EXECUTE FUNCTION forbid_leaving_an_end();
 
--- One hold a task. It is resolved once: the update that finds it open decides.
+-- One hold per task. It is resolved once, by the update that finds it open.
 CREATE TABLE holds (
     task_id text PRIMARY KEY REFERENCES tasks (id),
     account_id bigint NOT NULL REFERENCES accounts (id),
@@ -97,7 +97,7 @@ CREATE TABLE holds (
 );
 CREATE INDEX holds_open ON holds (account_id) WHERE state = 'open';
 
--- The ledger: entries are only ever added, each with a cause that no other entry of its kind has.
+-- The ledger is append-only. No two entries of one kind have the same cause.
 CREATE TABLE ledger (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id bigint NOT NULL REFERENCES accounts (id),
@@ -118,8 +118,8 @@ CREATE TRIGGER ledger_is_append_only BEFORE UPDATE OR DELETE ON ledger
 CREATE TRIGGER ledger_is_never_emptied BEFORE TRUNCATE ON ledger
     FOR EACH STATEMENT EXECUTE FUNCTION forbid_change();
 
--- Balances follow entries here and nowhere else. An overdraft breaks accounts_available_not_negative and undoes the
--- transaction that asked for it.
+-- This trigger alone updates balances. An overdraft violates accounts_available_not_negative, which rolls its
+-- transaction back.
 CREATE FUNCTION move_between_books() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE accounts SET

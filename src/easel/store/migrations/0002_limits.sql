@@ -1,4 +1,4 @@
--- What a key may do, what each group pays, fair shares, repeated requests, and what becomes of things that grow old.
+-- Limits of keys, prices of groups, fair shares, idempotency keys, and the expiry of pictures and prompts.
 
 ALTER TABLE api_keys
     ADD credit_limit_microcredits bigint CHECK (credit_limit_microcredits >= 0),
@@ -6,7 +6,7 @@ ALTER TABLE api_keys
     ADD unfinished_max integer CHECK (unfinished_max >= 1),
     ADD reserved_microcredits bigint NOT NULL DEFAULT 0 CHECK (reserved_microcredits >= 0),
     ADD unfinished integer NOT NULL DEFAULT 0 CHECK (unfinished >= 0),
-    -- The moment up to which the key's rate is used up (the theoretical arrival time of GCRA).
+    -- The time up to which the key's rate is used (GCRA's theoretical arrival time).
     ADD creates_used_until timestamptz NOT NULL DEFAULT '-infinity',
     ADD CONSTRAINT api_keys_within_limit CHECK (used_microcredits + reserved_microcredits <= credit_limit_microcredits);
 
@@ -17,7 +17,7 @@ FROM (
 ) AS open
 WHERE open.api_key_id = api_keys.id;
 
--- Without a row, a group pays what the settings say.
+-- A group without a row pays the configured price.
 CREATE TABLE prices (
     user_group text NOT NULL CHECK (length(user_group) BETWEEN 1 AND 64),
     model text NOT NULL,
@@ -26,17 +26,17 @@ CREATE TABLE prices (
 );
 
 ALTER TABLE tasks
-    -- The place in the fair order: lower is drawn earlier, equal ones in the order of their acceptance.
+    -- Position in the fair order: lower tags are drawn first, equal ones in order of acceptance.
     ADD tag integer NOT NULL DEFAULT 0,
     ADD steps_done smallint NOT NULL DEFAULT 0,
     ADD steps_total smallint NOT NULL DEFAULT 0,
     ADD prompt_erased_at timestamptz,
-    -- A picture is no longer shown from the first moment, and certainly gone from storage at the second.
+    -- When the picture stopped being shown, and when storage had deleted it.
     ADD picture_withdrawn_at timestamptz,
     ADD picture_gone_at timestamptz,
     ADD CHECK (picture_gone_at IS NULL OR picture_withdrawn_at IS NOT NULL);
 
--- The tag of the task whose drawing began last. A sequence, because nobody may wait for anybody here.
+-- The tag of the task whose drawing began last. A sequence, so that no draw waits for another.
 CREATE SEQUENCE fair_share_clock AS bigint MINVALUE 0 START 0;
 
 CREATE INDEX tasks_pending ON tasks (account_id, tag) WHERE status = 'pending';
@@ -46,7 +46,7 @@ CREATE INDEX tasks_prompts ON tasks (ended_at) WHERE ended_at IS NOT NULL AND pr
 DROP INDEX tasks_unfinished;
 DROP INDEX tasks_completed;
 
--- A key that a client gave its order, so that sending the order again does not order twice.
+-- Idempotency keys: sending an order again with the same key creates no second task.
 CREATE TABLE idempotency_keys (
     account_id bigint NOT NULL REFERENCES accounts (id),
     key text NOT NULL CHECK (length(key) BETWEEN 16 AND 96),

@@ -1,11 +1,11 @@
--- Callbacks: whom to tell that a task has ended, every attempt at it, and how often an account's signing secret changed.
+-- Callbacks, their attempts, and the generation of each account's signing secret.
 
 ALTER TABLE accounts
     ADD callback_secret_generation integer NOT NULL DEFAULT 1 CHECK (callback_secret_generation >= 1),
-    -- Until then the generation before signs as well.
+    -- Until then the previous generation signs too.
     ADD callback_secret_overlap_until timestamptz;
 
--- Earlier versions kept these and told nobody; for tasks that have ended it is too late.
+-- Earlier versions stored callback URLs without using them. For tasks that have ended it is too late.
 UPDATE tasks SET callback_url = NULL WHERE status IN ('completed', 'failed') AND callback_url IS NOT NULL;
 
 CREATE TABLE callbacks (
@@ -14,18 +14,18 @@ CREATE TABLE callbacks (
     url text NOT NULL,
     receiver text GENERATED ALWAYS AS (
         regexp_replace(lower(substring(url FROM '^https://([^/?]*)')), ':443$', '')) STORED,
-    -- Rendered before the first attempt, so that all attempts say the same.
+    -- Rendered before the first attempt, so that all attempts send the same.
     body bytea,
     state text NOT NULL DEFAULT 'delivering' CHECK (state IN ('delivering', 'delivered', 'failed')),
     attempts integer NOT NULL DEFAULT 0,
-    -- Since it was last begun, by the task's end or on request.
+    -- Failures since the delivery began, at the task's end or on request.
     failures smallint NOT NULL DEFAULT 0,
     interruptions smallint NOT NULL DEFAULT 0,
-    -- A process that attempts it has claimed it until the next attempt would be due.
+    -- A process has claimed it for an attempt. The claim expires at next_attempt_at.
     is_claimed boolean NOT NULL DEFAULT false,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
-    -- Its task was erased: it is shown no more, and goes when its delivery has ended.
+    -- Its task is erased: it is hidden, and is deleted when its delivery has ended.
     is_erased boolean NOT NULL DEFAULT false
 );
 CREATE INDEX callbacks_erased ON callbacks (task_id) WHERE is_erased;
@@ -44,7 +44,7 @@ CREATE TABLE callback_attempts (
     PRIMARY KEY (task_id, number)
 );
 
--- Whoever ends a task, in whatever version of Easel, has it told, in the same transaction; and whoever erases it.
+-- Triggers, so that every version of Easel adds a callback when it ends a task, and erases it with the task.
 CREATE FUNCTION call_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO callbacks (task_id, account_id, url) VALUES (NEW.id, NEW.account_id, NEW.callback_url);

@@ -1,11 +1,11 @@
--- A key's counts follow its holds, as balances follow the ledger: by one trigger, whatever version of Easel works here.
+-- One trigger updates a key's counts from its holds, as one updates balances from the ledger, for every version of Easel.
 
--- Whoever accepts a task takes them in this order too. Nobody counts or holds anything until this is done.
+-- The same order as when a task is accepted. Nothing is counted or held until this migration ends.
 LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE;
 LOCK TABLE holds IN SHARE ROW EXCLUSIVE MODE;
 
--- Earlier versions count by statements of their own, some of them and not the others. What they write is ignored.
--- Only the trigger below changes the counts, and a repair, which says that it does.
+-- Some earlier versions count by statements of their own, and others do not. What they write is ignored. Only the
+-- trigger below changes the counts, and a repair, which declares itself.
 CREATE FUNCTION keep_counts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.used_microcredits := OLD.used_microcredits;
@@ -18,7 +18,7 @@ CREATE TRIGGER api_keys_counts_are_derived
     FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND current_setting('easel.is_repairing', true) IS DISTINCT FROM 'true')
     EXECUTE FUNCTION keep_counts();
 
--- The limit is held where something new is reserved, and nowhere else: ending a task must never fail for it.
+-- The limit is checked only where something new is reserved: it must never keep a task from ending.
 ALTER TABLE api_keys DROP CONSTRAINT api_keys_within_limit;
 
 CREATE FUNCTION count_hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -47,7 +47,7 @@ END $$;
 CREATE TRIGGER holds_are_counted AFTER INSERT OR UPDATE OF state, amount_microcredits ON holds
     FOR EACH ROW EXECUTE FUNCTION count_hold();
 
--- What versions that counted differently have left wrong. What was spent is charged by every version alike.
+-- Corrects what versions that counted differently left wrong. All versions charge alike, so used amounts are right.
 SET LOCAL easel.is_repairing = 'true';
 UPDATE api_keys SET unfinished = coalesce(open.tasks, 0), reserved_microcredits = coalesce(open.amount, 0)
 FROM api_keys AS counted LEFT JOIN (

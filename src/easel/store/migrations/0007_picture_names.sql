@@ -1,2 +1,2 @@
--- A link names its picture, and whether that may be shown is looked up at each request.
+-- Every request for a picture looks up by name whether it is shown.
 CREATE INDEX tasks_picture_name ON tasks (picture_name) WHERE picture_name IS NOT NULL;
