@@ -18,8 +18,7 @@ from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import InvalidRequest, ModelAccessDenied
 from easel.domain.secret import Secret
 from easel.domain.task import ENDS, LEGAL_MOVES, ErrorCode, Status
-from easel.store import endings
-from easel.store import tasks as task_rows
+from easel.store import endings, tasks
 from easel.web import answers, requests
 
 JSON: Final = st.recursive(
@@ -172,7 +171,7 @@ def starts_of(moves: str, module: ModuleType) -> list[set[str]]:
 
 
 def test_a_statement_that_begins_a_task_starts_from_the_states_that_may_be_begun() -> None:
-    starts = starts_of(r"UPDATE tasks SET status = 'processing'.*?WHERE id = %s AND status IN \(([^)]*)\)", task_rows)
+    starts = starts_of(r"UPDATE tasks SET status = 'processing'.*?WHERE id = %s AND status IN \(([^)]*)\)", tasks)
     assert starts
     for each in starts:
         assert each == {start for start, moves in LEGAL_MOVES.items() if Status.PROCESSING in moves}

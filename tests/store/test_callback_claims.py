@@ -8,7 +8,7 @@ import pytest
 
 from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, AttemptOutcome, State, verdict
 from easel.store import callbacks, retention
-from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, Claimed, Room
+from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, ClaimedCallback, Room
 from easel.store.database import Database, Writer
 from tests.support.running_fleet import Fleet
 
@@ -26,7 +26,7 @@ class Desk:
 
     connection: Writer
     accounts: list[tuple[int, int]]
-    under_way: list[Claimed] = field(default_factory=list)
+    under_way: list[ClaimedCallback] = field(default_factory=list)
 
     async def add(self, account: int, receiver: str, count: int = 1) -> None:
         """Add `count` callbacks that are due."""
@@ -43,7 +43,7 @@ class Desk:
             {"account": account_id, "key": api_key_id, "receiver": receiver, "count": count},
         )
 
-    async def claim(self, count: int = 1000) -> list[Claimed]:
+    async def claim(self, count: int = 1000) -> list[ClaimedCallback]:
         """Claim more, beside the attempts under way."""
         room = Room(
             count=count,
@@ -98,7 +98,7 @@ def test_a_receiver_and_an_account_fill_only_their_own_places(at_desk: AtDesk) -
         await desk.add(0, "b.com", 50)
         await desk.add(1, "a.com", 50)
         await desk.add(2, "c.com", 1)
-        claimed: list[Claimed] = []
+        claimed: list[ClaimedCallback] = []
         for _ in range(3):  # what one claim passes over, the next one takes
             claimed += await desk.claim()
             receivers = Counter(each.receiver for each in claimed)

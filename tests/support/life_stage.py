@@ -35,7 +35,7 @@ from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import private_postgres
 from easel.store import audit, queue, schema
 from easel.store.database import Database, Notes, Reader
-from easel.store.news import Channel
+from easel.store.notifications import Channel
 from tests.support.life_model import Seen
 
 STEPS: Final = 4

@@ -27,7 +27,7 @@ from easel.domain.delivery import Attempted, State, message_id, verdict
 from easel.live import background_tasks
 from easel.store import callbacks, tasks
 from easel.store.accounts import CallbackSecrets
-from easel.store.callbacks import Claimed, Room
+from easel.store.callbacks import ClaimedCallback, Room
 from easel.store.database import Database, DatabaseUnavailable, Notes
 from easel.store.tasks import Task
 
@@ -74,7 +74,7 @@ class Deliver:
         self._http = http
         self._render = render
         self._settings = settings
-        self._under_way: dict[asyncio.Task[None], Claimed] = {}
+        self._under_way: dict[asyncio.Task[None], ClaimedCallback] = {}
         self._look = asyncio.Event()
         self._give_up_at_s = 0.0
         self._is_stopping = False
@@ -150,7 +150,7 @@ class Deliver:
         # Its place may be what another one waits for.
         self._look.set()
 
-    async def _attempt(self, claimed: Claimed) -> None:
+    async def _attempt(self, claimed: ClaimedCallback) -> None:
         try:
             body = claimed.body
             if body is None:
@@ -169,13 +169,13 @@ class Deliver:
         async with self._database.single_statement() as connection:
             return await callbacks.keep_body(connection, task_id, self._render(task))
 
-    def _headers(self, claimed: Claimed, body: bytes) -> dict[str, str]:
+    def _headers(self, claimed: ClaimedCallback, body: bytes) -> dict[str, str]:
         kept = CallbackSecrets(claimed.secret_generation, claimed.secret_overlaps, None)
         secrets = signing_secrets(self._settings.secrets_root, claimed.account_id, kept)
         signed = webhook.headers(message_id(claimed.task_id), int(claimed.claimed_at.timestamp()), body, secrets)
         return {"content-type": "application/json", "user-agent": self._settings.user_agent, **signed}
 
-    async def _note(self, claimed: Claimed, attempted: Attempted, ended_at_s: float) -> None:
+    async def _note(self, claimed: ClaimedCallback, attempted: Attempted, ended_at_s: float) -> None:
         """Write the outcome down, and look again when the next attempt is due."""
         follows = verdict(attempted.outcome, claimed.failures)
         due_in_s = 0.0
@@ -210,7 +210,7 @@ async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:
     return await act()
 
 
-def _has_filled(room: Room, claimed: Sequence[Claimed]) -> bool:
+def _has_filled(room: Room, claimed: Sequence[ClaimedCallback]) -> bool:
     """Whether what was claimed took the last place of a receiver or an account, so that another claim sees further."""
     at_receivers = Counter(room.at_receivers) + Counter(each.receiver for each in claimed)
     of_accounts = Counter(room.of_accounts) + Counter(each.account_id for each in claimed)
@@ -220,7 +220,7 @@ def _has_filled(room: Room, claimed: Sequence[Claimed]) -> bool:
     )
 
 
-def _tell(claimed: Claimed, attempted: Attempted, state: State, *, is_noted: bool) -> None:
+def _tell(claimed: ClaimedCallback, attempted: Attempted, state: State, *, is_noted: bool) -> None:
     # Never the URL: it may hold the receiver's own secrets.
     told = log.warning if state is State.FAILED else log.info
     told(

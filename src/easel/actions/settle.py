@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from easel.domain.moderation.decision import Decision
 from easel.domain.task import ErrorCode
-from easel.store import endings, moderation_log, news
+from easel.store import endings, moderation_log, notifications
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.endings import Completion
 from easel.store.moderation_log import Judged
-from easel.store.news import Channel
+from easel.store.notifications import Channel
 
 
 async def complete(database: Database, task_id: str, outcome: Completion, job_id: int) -> bool:
@@ -68,4 +68,4 @@ async def _tell(database: Database, task_ids: Iterable[str], channels: Iterable[
     with contextlib.suppress(DatabaseUnavailable):
         async with database.single_statement() as connection:
             for channel, task_id in itertools.product(channels, task_ids):
-                await news.notify(connection, task_id, channel)
+                await notifications.notify(connection, task_id, channel)

@@ -16,7 +16,7 @@ from easel.live.picture_reader import PictureReader
 from easel.live.task_reader import TaskReader
 from easel.live.task_watcher import TaskWatcher
 from easel.settings.settings import Settings
-from easel.store.news import Channel
+from easel.store.notifications import Channel
 from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits

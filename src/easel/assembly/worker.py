@@ -16,7 +16,7 @@ from easel.live.task_watcher import TaskWatcher
 from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
 from easel.store.database import Database, Notes
-from easel.store.news import Channel
+from easel.store.notifications import Channel
 from easel.web.answers import encode
 from easel.web.task_view import ended_task
 from easel.worker import Worker

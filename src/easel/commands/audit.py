@@ -13,7 +13,7 @@ from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.audit_log import Action
 from easel.store import audit_log
-from easel.store.audit_log import Entry, Search
+from easel.store.audit_log import Entry, EntrySearch
 from easel.store.database import Database
 
 LISTED_MAX: Final = 10_000
@@ -39,7 +39,7 @@ def audit_command(
     as_json: bool,
 ) -> None:
     """List what operators did, the latest first: keys, credits, groups, prices, callbacks, restores."""
-    search = Search(account=account, action=action, operator=operator, since=since, count_max=limit)
+    search = EntrySearch(account=account, action=action, operator=operator, since=since, count_max=limit)
 
     async def act(database: Database, _pepper: bytes) -> list[Entry]:
         async with database.reading() as connection:

@@ -12,7 +12,7 @@ from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.delivery import State
 from easel.domain.errors import Refusal
-from easel.store import callbacks as callback_rows
+from easel.store import callbacks
 from easel.store.callbacks import ListedCallback
 from easel.store.database import Database
 from easel.web.answers import encode
@@ -41,7 +41,7 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
 
     async def act(database: Database, _pepper: bytes) -> list[ListedCallback]:
         async with database.reading() as connection:
-            return await callback_rows.listed(connection, account, state, count)
+            return await callbacks.listed(connection, account, state, count)
 
     listed = table("Task", "Account", "State", "Attempts", "Last outcome", "Since")
     for row in with_database(data_dir, act):

@@ -25,7 +25,7 @@ from easel.outside.judges import rulebook
 from easel.outside.judges.plugins import Plugin, load_plugins
 from easel.store import moderation_log
 from easel.store.database import Database
-from easel.store.moderation_log import Count, ListedDecision, Search
+from easel.store.moderation_log import DecisionCount, DecisionSearch, ListedDecision
 
 LISTED_MAX: Final = 1000
 DAYS_MAX: Final = 3650
@@ -61,7 +61,7 @@ def list_decisions(
     async def act(database: Database, key: bytes) -> list[ListedDecision]:
         digest = None if prompt is None else prompt_digest(key, _text(prompt))
         async with database.reading() as connection:
-            return await moderation_log.listed(connection, Search(account, outcome, task_id, digest, count))
+            return await moderation_log.listed(connection, DecisionSearch(account, outcome, task_id, digest, count))
 
     decisions = with_installation(data_dir, digest_key, act)
     if as_json:
@@ -95,7 +95,7 @@ def _because(decision: ListedDecision) -> str:
 def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Count decisions by stage, outcome, layer and category."""
 
-    async def act(database: Database, _key: bytes) -> list[Count]:
+    async def act(database: Database, _key: bytes) -> list[DecisionCount]:
         async with database.reading() as connection:
             return await moderation_log.counts(connection, days)
 

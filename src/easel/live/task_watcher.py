@@ -14,9 +14,9 @@ from typing import Final
 import structlog
 
 from easel.domain.task import ENDS
-from easel.store import news, tasks
+from easel.store import notifications, tasks
 from easel.store.database import Database, DatabaseUnavailable
-from easel.store.news import Channel
+from easel.store.notifications import Channel
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -114,7 +114,7 @@ class TaskWatcher:
     async def _listen(self) -> None:
         while True:
             try:
-                async for task_id in news.listen(self._database.url, self._channel, LOOK_EVERY_S):
+                async for task_id in notifications.listen(self._database.url, self._channel, LOOK_EVERY_S):
                     self._note(self._watches if task_id is None else [task_id])
                     if task_id is not None:
                         self._on_news()

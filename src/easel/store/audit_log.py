@@ -38,7 +38,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class EntrySearch:
     """Which entries to list. None matches all."""
 
     account: str | None
@@ -56,10 +56,10 @@ async def add(connection: Writer, new: NewEntry) -> None:
     )
 
 
-async def listed(connection: Reader, search: Search) -> list[Entry]:
+async def listed(connection: Reader, search: EntrySearch) -> list[Entry]:
     """The latest entries, newest first."""
     cursor = connection.cursor(row_factory=class_row(Entry))
-    values = {name: getattr(search, name) for name in Search.__slots__}
+    values = {name: getattr(search, name) for name in EntrySearch.__slots__}
     await cursor.execute(
         """
         SELECT entry.id, entry.at, entry.operator, entry.api_key_id, entry.action, entry.subject,

@@ -24,7 +24,7 @@ ATTEMPTS_KEPT_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedCallback:
     """A callback that this process is to attempt once. `body` is None before the first attempt.
 
     `claimed_at` is the database's time. `secret_overlaps` says that the previous secret signs too.
@@ -137,9 +137,9 @@ _CLAIM: Final = """
 """
 
 
-async def claim(connection: Writer, room: Room) -> list[Claimed]:
+async def claim(connection: Writer, room: Room) -> list[ClaimedCallback]:
     """Claim due callbacks for one attempt each, as many as there is room for."""
-    cursor = connection.cursor(row_factory=class_row(Claimed))
+    cursor = connection.cursor(row_factory=class_row(ClaimedCallback))
     await cursor.execute(
         _CLAIM,
         {
@@ -172,7 +172,7 @@ async def keep_body(connection: Writer, task_id: str, body: bytes) -> bytes:
 
 
 async def note_outcome(
-    connection: Writer, claimed: Claimed, attempted: Attempted, state: State, due_in_s: float
+    connection: Writer, claimed: ClaimedCallback, attempted: Attempted, state: State, due_in_s: float
 ) -> bool:
     """Record the outcome of an attempt, the state that follows, and in how many seconds the next attempt, if any, is
     due.

@@ -15,14 +15,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class EarlierOrder:
     """The earlier order that claimed the key, by its digest and its task."""
 
     order_digest: bytes
     task_id: str
 
 
-async def claim(connection: Writer, claim: Claim, task_id: str, lifetime_h: int) -> Claimed | None:
+async def claim(connection: Writer, claim: Claim, task_id: str, lifetime_h: int) -> EarlierOrder | None:
     """Claim the key for a task. If it is claimed already, returns that claim and writes nothing.
 
     Waits for a transaction that is claiming the same key.
@@ -45,4 +45,4 @@ async def claim(connection: Writer, claim: Claim, task_id: str, lifetime_h: int)
     row = await cursor.fetchone()
     # No sweep can have deleted it meanwhile: the INSERT found that it is not expired.
     assert row is not None
-    return Claimed(*row)
+    return EarlierOrder(*row)

@@ -41,7 +41,7 @@ class ListedDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class DecisionCount:
     """How many decisions were alike."""
 
     stage: str
@@ -52,7 +52,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class DecisionSearch:
     """Which decisions to list, at most `count_max`. None matches all."""
 
     account: str | None = None
@@ -90,7 +90,7 @@ async def note(connection: Writer, judged: Judged, decision: Decision) -> None:
     )
 
 
-async def listed(connection: Reader, search: Search) -> list[ListedDecision]:
+async def listed(connection: Reader, search: DecisionSearch) -> list[ListedDecision]:
     """The latest decisions, newest first."""
     cursor = connection.cursor(row_factory=class_row(ListedDecision))
     await cursor.execute(
@@ -115,9 +115,9 @@ async def listed(connection: Reader, search: Search) -> list[ListedDecision]:
     return await cursor.fetchall()
 
 
-async def counts(connection: Reader, days: int) -> list[Count]:
+async def counts(connection: Reader, days: int) -> list[DecisionCount]:
     """How many decisions of each kind were made in the last days, most frequent first."""
-    cursor = connection.cursor(row_factory=class_row(Count))
+    cursor = connection.cursor(row_factory=class_row(DecisionCount))
     await cursor.execute(
         """
         SELECT stage, outcome, layer, category, count(*) AS decisions FROM moderation_decisions

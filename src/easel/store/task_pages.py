@@ -22,7 +22,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedTask:
     """A task as it is listed."""
 
     id: str
@@ -39,7 +39,7 @@ class Listed:
 class Page:
     """One page, and the number of tasks on all pages."""
 
-    tasks: Sequence[Listed]
+    tasks: Sequence[ListedTask]
     total: int
 
 
@@ -52,7 +52,7 @@ async def read(connection: Reader, query: Query) -> Page:
         "limit": query.page_size,
         "offset": (query.page - 1) * query.page_size,
     }
-    cursor = connection.cursor(row_factory=class_row(Listed))
+    cursor = connection.cursor(row_factory=class_row(ListedTask))
     await cursor.execute(
         """
         SELECT id, status, model, progress, created_at, price_microcredits,

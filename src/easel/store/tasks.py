@@ -13,7 +13,7 @@ from psycopg import sql
 
 from easel.domain.order import OutputFormat
 from easel.domain.task import Status, progress_percent
-from easel.store import news
+from easel.store import notifications
 from easel.store.database import Reader, Writer
 
 
@@ -90,9 +90,9 @@ _BEGIN: Final = (
         WHERE id = %s AND status IN ('pending', 'processing') RETURNING {columns}
     )
     SELECT {columns} FROM begun
-    WHERE setval('fair_share_clock', greatest(tag, 0)) IS NOT NULL AND {news} IS NOT NULL
+    WHERE setval('fair_share_clock', greatest(tag, 0)) IS NOT NULL AND {announce} IS NOT NULL
 """)
-    .format(columns=COLUMNS, news=news.announce("id"))
+    .format(columns=COLUMNS, announce=notifications.announce("id"))
     .as_bytes()
 )
 
@@ -105,7 +105,7 @@ _REPORT_PROGRESS: Final = (
     )
     SELECT {} FROM reported
 """)
-    .format(news.announce("id"))
+    .format(notifications.announce("id"))
     .as_bytes()
 )
 
