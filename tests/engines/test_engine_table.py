@@ -63,7 +63,7 @@ def test_an_entry_in_the_table_is_all_that_an_engine_needs(tmp_path: Path) -> No
     said = with_another_engine(tmp_path, ENGINE="Sepia", POSTGRES_USER="ada", BLANK_STEP_S="0.1")
     assert "sepia 6 ['left', 'right']\n" in said
     assert "ok       engine     sepia: draws old photographs\n" in said
-    assert "MISSING  engine     sepia: The film is missing: buy some.\n" in said
+    assert "PROBLEM  engine     sepia: The film is missing: buy some.\n" in said
 
 
 def test_an_engines_own_settings_are_required_with_it_and_refused_with_another(tmp_path: Path) -> None:

@@ -166,11 +166,11 @@ def test_nothing_is_left_running_after_a_draw(server: ImageServer) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("asyncio")]
 
 
-def test_a_server_that_is_there_is_found(server: ImageServer) -> None:
+def test_a_running_server_is_found(server: ImageServer) -> None:
     server.behaves(says(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
     with capture_logs() as logs:
         remote(server.url).load()
-    assert [(line["log_level"], line["event"]) for line in logs] == [("info", "remote_found")]
+    assert [(line["log_level"], line["event"]) for line in logs] == [("info", "remote_server_found")]
     (asked,) = server.asked
     assert (asked.method, asked.path, asked.headers["authorization"]) == ("GET", "/v1/models", f"Bearer {KEY}")
 
@@ -179,11 +179,11 @@ def test_a_server_that_is_there_is_found(server: ImageServer) -> None:
     ("behaviour", "words"),
     [
         (says(200, {"data": [{"id": "other-\x1b[31mmodel"}]}), "but 'other-\\x1b[31mmodel': check EASEL_REMOTE_MODEL"),
-        (says(401, {}), "refuses Easel (401): check EASEL_REMOTE_API_KEY"),
+        (says(401, {}), "refused the request (401): check EASEL_REMOTE_API_KEY"),
         (hangs, "cannot be reached (no answer within 3 s): check EASEL_REMOTE_URL"),
     ],
 )
-def test_a_server_in_doubt_is_warned_of_and_does_not_stop_the_start(
+def test_a_doubtful_server_is_a_warning_and_does_not_prevent_the_start(
     server: ImageServer, behaviour: image_server.Behaviour, words: str
 ) -> None:
     server.behaves(behaviour)
@@ -194,7 +194,7 @@ def test_a_server_in_doubt_is_warned_of_and_does_not_stop_the_start(
     assert KEY not in str(logs)
 
 
-def test_a_server_that_is_not_there_yet_is_warned_of() -> None:
+def test_a_server_that_is_not_running_yet_is_a_warning() -> None:
     with capture_logs() as logs:
         remote(f"http://127.0.0.1:{free_port()}").load()
     assert "cannot be reached (ConnectError" in logs[0]["words"]
@@ -206,7 +206,7 @@ def test_a_url_that_can_never_work_is_refused(url: str) -> None:
         remote(url)
 
 
-def test_nothing_secret_shows_in_what_the_engine_looks_like(server: ImageServer) -> None:
+def test_no_representation_of_the_engine_shows_the_key(server: ImageServer) -> None:
     address = RemoteServer(server.url, MODEL, KEY, 20.0, 4, 9)
     engine = Remote(address)
     assert KEY not in f"{address} {address!r} {engine} {engine!r}"
@@ -239,7 +239,7 @@ def test_a_link_to_another_place_is_not_followed(server: ImageServer) -> None:
                 failed = failure(server)
             assert failed.code == ErrorCode.GENERATION_FAILED_NO_CONTENT
             assert failed.message == "The image server answered without a picture"
-            assert [line["event"] for line in logs] == ["remote_failed"]
+            assert [line["event"] for line in logs] == ["remote_draw_failed"]
             assert len(server.asked) == 1, link
         assert other.asked == []
 

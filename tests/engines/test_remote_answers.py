@@ -101,7 +101,7 @@ def test_a_server_that_is_not_there_is_tried_four_times_with_pauses() -> None:
     failed, logs = failure(f"http://127.0.0.1:{free_port()}")
     assert failed.code == ErrorCode.SERVICE_UNAVAILABLE
     assert 3.5 <= time.monotonic() - began_s < 12
-    assert [line["event"] for line in logs] == ["remote_asked_again"] * 3 + ["remote_failed"]
+    assert [line["event"] for line in logs] == ["remote_request_retried"] * 3 + ["remote_draw_failed"]
     assert "EASEL_REMOTE_URL" in logs[-1]["hint"]
 
 

@@ -103,8 +103,10 @@ def refusal(lora: Lora) -> str:
 
 
 def test_a_missing_file_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    assert f"There is no LoRA file {tmp_path / 'no.safetensors'}" in refusal(Lora(tmp_path / "no.safetensors", 1.0))
-    with pytest.raises(EngineUnusable, match="There is no LoRA file"):
+    assert f"The LoRA file {tmp_path / 'no.safetensors'} does not exist" in refusal(
+        Lora(tmp_path / "no.safetensors", 1.0)
+    )
+    with pytest.raises(EngineUnusable, match=r"The LoRA file .* does not exist"):
         drawn(checkpoint, Lora(tmp_path, 1.0))
 
 
@@ -118,10 +120,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> No
 @pytest.mark.parametrize(
     ("tensors", "named"),
     [
-        ({"a.weight": torch.ones(2)}, "a.weight is no part of a plain LoRA"),
+        ({"a.weight": torch.ones(2)}, "a.weight is not part of a plain LoRA"),
         ({f"transformer.{LAYER}.lora_A.weight": torch.ones(RANK, 64)}, "lora_B.weight"),
-        ({f"{LAYER}.lokr_w1": torch.ones(2, 2)}, "lokr_w1 is no part of a plain LoRA"),
-        (in_diffusers_format(LAYER) | {f"{LAYER}.dora_scale": torch.ones(64)}, "dora_scale is no part of a plain LoRA"),
+        ({f"{LAYER}.lokr_w1": torch.ones(2, 2)}, "lokr_w1 is not part of a plain LoRA"),
+        (
+            in_diffusers_format(LAYER) | {f"{LAYER}.dora_scale": torch.ones(64)},
+            "dora_scale is not part of a plain LoRA",
+        ),
         (in_diffusers_format("layers.77.attention.to_q"), "the transformer has no layer layers.77.attention.to_q"),
         (in_diffusers_format("layers.0"), "the transformer has no layer layers.0)"),
         (in_diffusers_format("layers.0.feed_forward.w1"), "cannot be added to the model"),

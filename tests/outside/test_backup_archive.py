@@ -110,7 +110,7 @@ def test_a_backup_that_was_cut_off_is_refused(length: int) -> None:
 
 @given(st.binary(max_size=3000))
 def test_another_file_is_no_backup(data: bytes) -> None:
-    with pytest.raises(BackupUnusable, match="no backup of Easel"):
+    with pytest.raises(BackupUnusable, match="not a backup of Easel"):
         BackupReader(io.BytesIO(data)).manifest()
 
 
@@ -138,7 +138,7 @@ def test_another_tar_is_no_backup(content: bytes) -> None:
         member = tarfile.TarInfo("manifest.json")
         member.size = len(content)
         tar.addfile(member, io.BytesIO(content))
-    with pytest.raises(BackupUnusable, match="no backup of Easel"):
+    with pytest.raises(BackupUnusable, match="not a backup of Easel"):
         read(file.getvalue())
 
 
@@ -240,7 +240,7 @@ def test_a_backup_sealed_with_another_key_is_refused_before_its_database_is_read
     reader = BackupReader(io.BytesIO(SEALED))
     reader.manifest()
     reader.secret()
-    with pytest.raises(BackupUnusable, match="seal is not one of this secret"):
+    with pytest.raises(BackupUnusable, match="seal does not match this secret"):
         reader.seal(SealKey.from_secret(Secret("u" * 32)))
 
 

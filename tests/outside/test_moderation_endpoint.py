@@ -119,19 +119,19 @@ def test_a_score_that_rounding_moved_beyond_one_is_one(server: ImageServer) -> N
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        (says(200, "no JSON"), "has not the form of OpenAI's"),
-        (says(200, {"results": "none"}), "has not the form of OpenAI's"),
-        (says(200, {"results": [{"category_scores": {"sexual": "0.2"}}]}), "has not the form of OpenAI's"),
-        (says(200, "[" * 60_000), "has not the form of OpenAI's"),
-        (says(200, {"results": []}), "says nothing of any category"),
-        (judged({}), "says nothing of any category"),
-        (judged({"S1": 0.9}), "says nothing of any category"),
+        (says(200, "no JSON"), "is not in OpenAI's format"),
+        (says(200, {"results": "none"}), "is not in OpenAI's format"),
+        (says(200, {"results": [{"category_scores": {"sexual": "0.2"}}]}), "is not in OpenAI's format"),
+        (says(200, "[" * 60_000), "is not in OpenAI's format"),
+        (says(200, {"results": []}), "has no category that Easel knows"),
+        (judged({}), "has no category that Easel knows"),
+        (judged({"S1": 0.9}), "has no category that Easel knows"),
         (judged({"sexual": 7}), "not between 0 and 1"),
         (judged({"sexual": 0.1, "hate": -0.5}), "not between 0 and 1"),
         (floods, "larger than 65536 bytes"),
         (says(408, ""), "answered 408"),
         (says(409, ""), "answered 409"),
-        (says(429, ""), "answered 429: it is asked more often than it allows"),
+        (says(429, ""), "answered 429: it receives more requests than it allows"),
         (says(500, PROMPT), "answered 500"),
         (says(503, KEY), "answered 503"),
         (breaks_off, "the connection failed (RemoteProtocolError)"),
@@ -255,7 +255,7 @@ def test_a_server_that_tells_that_it_did_not_look_at_the_picture_has_not_judged_
     blind = judged(SCORES, category_applied_input_types={"sexual": ["text"], "violence/graphic": ["text"]})
     server.behaves(blind)
     assert scores(server.url) == SCORES
-    with pytest.raises(LayerFailed, match="did not look at the picture"):
+    with pytest.raises(LayerFailed, match="did not judge the picture"):
         scores(server.url, file)
     server.behaves(
         judged(SCORES, category_applied_input_types={"sexual": ["text", "image"], "violence/graphic": ["text"]})
@@ -265,7 +265,7 @@ def test_a_server_that_tells_that_it_did_not_look_at_the_picture_has_not_judged_
 
 def test_an_operator_is_told_how_it_looks(server: ImageServer) -> None:
     words = with_endpoint(server.url, lambda endpoint: endpoint.look())
-    assert words == f"{server.url} judges prompts and pictures, asked for {MODEL}: 2 categories"
+    assert words == f"{server.url} judges prompts and pictures with {MODEL}, in 2 categories"
     server.behaves(says(401, ""))
     with pytest.raises(LayerFailed, match="answered 401: check its key"):
         with_endpoint(server.url, lambda endpoint: endpoint.look())

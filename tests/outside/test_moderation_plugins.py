@@ -171,8 +171,8 @@ def test_a_name_that_two_packages_offer_is_refused(tmp_path: Path) -> None:
     [
         ("raise", "The moderation plug-in words raised ValueError."),
         ("exit", "The moderation plug-in words raised SystemExit."),
-        ("odd", "The moderation plug-in words answered with a category that Easel does not know."),
-        ("wrong", "The moderation plug-in words answered with a int, neither None nor a category."),
+        ("odd", "The moderation plug-in words returned an unknown category."),
+        ("wrong", "The moderation plug-in words returned a int, neither None nor a category."),
     ],
 )
 def test_what_goes_wrong_is_a_failure_that_repeats_nothing(prompt: str, words: str) -> None:

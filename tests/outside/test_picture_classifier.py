@@ -137,20 +137,20 @@ def test_outputs_that_are_no_numbers_are_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "changes", "words"),
     [
-        (["cat", "dog"], {}, "None of the labels of the picture classifier in "),
+        (["cat", "dog"], {}, "Easel refuses none of the labels of the picture classifier in "),
         (["cat", "dog"], {}, "'cat', 'dog'"),
         (["neutral", "safe"], {}, "'neutral', 'safe'"),
-        (["nsfw"], {}, "one label alone"),
-        (["nsfw", "sfw", "porn"], {}, "has 2 outputs for the 3 labels"),
+        (["nsfw"], {}, "has only one label"),
+        (["nsfw", "sfw", "porn"], {}, "has 2 outputs but 3 labels"),
         (["nsfw", "sfw"], {"config": {"id2label": {"1": "nsfw", "2": "sfw"}}}, "does not name the labels 0, 1, 2"),
-        (["nsfw", "sfw"], {"config": {"id2label": ["nsfw"]}}, "config.json is not of the form"),
+        (["nsfw", "sfw"], {"config": {"id2label": ["nsfw"]}}, "config.json is not in the expected format"),
         (["nsfw", "sfw"], {"preprocessor": {"size": {"longest_edge": 8}}}, "size in "),
-        (["nsfw", "sfw"], {"preprocessor": {"size": {"shortest_edge": 32}}}, "does not bring pictures to one size"),
-        (["nsfw", "sfw"], {"preprocessor": {"size": 99999}}, "does not bring pictures to one size"),
-        (["nsfw", "sfw"], {"preprocessor": {"do_resize": False}}, "does not bring pictures to one size"),
+        (["nsfw", "sfw"], {"preprocessor": {"size": {"shortest_edge": 32}}}, "does not resize all pictures to one size"),
+        (["nsfw", "sfw"], {"preprocessor": {"size": 99999}}, "does not resize all pictures to one size"),
+        (["nsfw", "sfw"], {"preprocessor": {"do_resize": False}}, "does not resize all pictures to one size"),
         (["nsfw", "sfw"], {"preprocessor": {"size": 16}}, "cannot judge a picture: The picture classifier failed"),
         (["nsfw", "sfw"], {"preprocessor": {"image_mean": None}}, "image_mean in "),
-        (["nsfw", "sfw"], {"preprocessor": {"image_std": [1, 0, 1]}}, "nothing can be scaled with"),
+        (["nsfw", "sfw"], {"preprocessor": {"image_std": [1, 0, 1]}}, "cannot be used for scaling"),
         (["nsfw", "sfw"], {"preprocessor": {"resample": 9}}, "resample in "),
         (["nsfw", "sfw"], {"preprocessor": {"do_pad": True}}, "in a way that Easel does not know"),
         (["nsfw", "sfw"], {"preprocessor": {"image_processor_type": "ConvNextImageProcessor"}}, "does not know"),
@@ -165,10 +165,10 @@ def test_a_folder_that_cannot_be_relied_on_is_refused_with_a_sentence(
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    assert "is no folder" in unusable(tmp_path / "nowhere")
+    assert "is not a folder" in unusable(tmp_path / "nowhere")
     assert "config.json is missing" in unusable(tmp_path)
     folder = classifier(tmp_path / "bare", ["sfw", "nsfw"], None)
-    assert "holds no model.onnx, no onnx/model.onnx and no model.safetensors" in unusable(folder)
+    assert "has neither model.onnx nor onnx/model.onnx, nor a model.safetensors" in unusable(folder)
     (folder / "model.onnx").write_bytes(b"no model")
     assert "onnxruntime cannot load" in unusable(folder)
     (folder / "preprocessor_config.json").unlink()
@@ -205,7 +205,7 @@ except ClassifierUnusable as refused:
     ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
     first, second = ended.stdout.splitlines()
     assert first == "[]"
-    assert "needs onnxruntime, which is missing or does not fit" in second
+    assert "needs onnxruntime, which is missing or has the wrong version" in second
     assert "install Easel again" in second
 
 

@@ -113,7 +113,7 @@ def test_puts_of_one_name_at_once_leave_one_of_them_whole(store: ObjectStore) ->
 @pytest.mark.parametrize("start", [5, 11])
 def test_a_range_past_the_end_fails_and_is_not_cut_short(store: ObjectStore, start: int) -> None:
     put(store.pictures(), b"0123456789", "ef/ef01.webp")
-    with pytest.raises(StorageFailed, match="shorter than was asked for") as failure:
+    with pytest.raises(StorageFailed, match="shorter than expected") as failure:
         asyncio.run(store.pictures(deadline_s=1).read("ef/ef01.webp", start, 12))
     assert not isinstance(failure.value, PictureGone)
 
@@ -239,7 +239,7 @@ def test_a_store_that_dies_fails_tasks_refunded_and_links_for_a_while_and_all_go
 
 def test_the_doctor_writes_reads_and_deletes_in_the_bucket(service: Service) -> None:
     diagnosis = service.cli("doctor")
-    assert f"ok       storage    s3://{BUCKET}/service, written, read and deleted" in diagnosis.stdout
+    assert f"ok       storage    s3://{BUCKET}/service; writing, reading and deleting work" in diagnosis.stdout
 
 
 @pytest.mark.parametrize(
@@ -256,4 +256,4 @@ def test_the_doctor_tells_what_is_wrong_with_a_bucket(
     patient.environment |= store.environment(identity)
     diagnosis = patient.cli("doctor", check=False)
     assert diagnosis.returncode == 78
-    assert f"MISSING  storage    A picture cannot be written to {url}: {sentence}" in diagnosis.stdout
+    assert f"PROBLEM  storage    A picture cannot be written to {url}: {sentence}" in diagnosis.stdout

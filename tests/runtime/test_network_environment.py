@@ -123,7 +123,7 @@ def test_plain_http_needs_no_certificates(environ: pytest.MonkeyPatch, name: str
         assert ordered(url) == {"id": "task-1"}
     with image_server(says(200, {"data": []})) as server:
         looked = Remote(RemoteServer(server.url, "m", None, 5, 1, 0)).look()
-        assert looked.state == "well"
+        assert looked.state == "ok"
         ModerationEndpoint(server.url, "m", None)
 
 

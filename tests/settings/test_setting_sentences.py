@@ -59,7 +59,7 @@ def test_an_option_is_named_as_the_operator_wrote_it() -> None:
 def test_a_file_in_a_home_is_read(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40)
     ran = easel("doctor", HOME=str(tmp_path), EASEL_SECRET_FILE="~/secret", EASEL_DATA_DIR=str(tmp_path / "data"))
-    assert "secret     given by the environment" in ran.stdout
+    assert "secret     from the environment" in ran.stdout
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:

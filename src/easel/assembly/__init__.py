@@ -1,4 +1,4 @@
-"""Builds each process's objects out of the settings; the only place that picks concrete classes.
+"""Builds each process's objects from the settings. Only this package chooses concrete classes.
 
-A module for each part, so that a command loads only what it needs.
+Each part has a module of its own, so that a command imports only what it needs.
 """

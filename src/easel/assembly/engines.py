@@ -138,7 +138,7 @@ def _remote(config: Settings) -> "Remote":
 
 def _look_at_remote(config: Settings) -> Iterator[Observation]:
     found = _remote(config).look()
-    yield Observation(f"remote: {found.words}", is_usable=found.state != "bad")
+    yield Observation(f"remote: {found.words}", is_usable=found.state != "failed")
 
 
 def _blank(config: Settings) -> Engine:

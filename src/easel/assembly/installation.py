@@ -1,4 +1,4 @@
-"""An installation: its database, where it runs, and its secret, with the keys derived from it."""
+"""An installation: its database and its secret, with the keys derived from it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from easel.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where an installation's data is, and its secret. `private` is its own database's server, if it has one."""
+    """An installation's database and secret. `private` is the server of its private database, if it has one."""
 
     database_url: str
     secret: Secret
@@ -29,18 +29,18 @@ class Installation:
 
 @contextmanager
 def installation(settings: Settings, *, creates: bool = True) -> Iterator[Installation]:
-    """The installation that the settings describe; its private database runs meanwhile.
+    """The installation that the settings describe. Its private database runs during the block.
 
-    Where it is not there yet, a data folder with a secret and a database is made, unless told not to. Raises
-    SettingsWrong, SecretUnusable, DataFolderUnusable; PostgresUnusable, SchemaUnusable and DatabaseUnavailable where a
-    private database cannot be used; TooFewFiles.
+    With `creates`, a missing data folder is created with a secret and a database. Raises SettingsWrong, SecretUnusable,
+    DataFolderUnusable and TooFewFiles, and for a private database PostgresUnusable, SchemaUnusable and
+    DatabaseUnavailable.
     """
     open_files.require()
     if settings.database_url is not None:
         if settings.secret is None:
             raise SettingsWrong(
-                "EASEL_SECRET is required with EASEL_DATABASE_URL, the same for every process: "
-                "make one with `openssl rand -hex 32`."
+                "EASEL_SECRET is required with EASEL_DATABASE_URL, and must be the same for every process: "
+                "create one with `openssl rand -hex 32`."
             )
         yield Installation(settings.database_url, settings.secret, None)
         return
@@ -56,20 +56,20 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
 
 
 def pepper(secret: Secret) -> bytes:
-    """What API keys are digested with."""
+    """The key for the digests of API keys."""
     return secret.derive("api keys")
 
 
 def callback_secrets_root(secret: Secret) -> bytes:
-    """What the accounts' secrets for signing callbacks follow from."""
+    """The key from which each account's secret for signing callbacks is derived."""
     return secret.derive("callbacks")
 
 
 def link_keys(secret: Secret) -> LinkKeys:
-    """What links are signed with."""
+    """The keys that sign links."""
     return link.link_keys(secret.derive("links"))
 
 
 def database_of(settings: Settings, installed: Installation) -> Database:
-    """This process's connections, not yet open."""
+    """This process's connection pool, not yet open."""
     return Database(installed.database_url, settings.database_connections)

@@ -1,4 +1,4 @@
-"""`easel doctor`: says in plain words what is configured, what can be reached, and what is missing."""
+"""`easel doctor`: reports what is configured, what can be reached, and what prevents Easel from working."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from easel.outside.data_folder.secret_file import SecretUnusable
 from easel.outside.judges import rulebook
 from easel.outside.judges.classifier.folder import ClassifierUnusable
 from easel.outside.judges.endpoint import EndpointUnusable
-from easel.outside.judges.plugins import PluginUnusable, load_plugins
+from easel.outside.judges.plugins import Plugin, PluginUnusable, load_plugins
 from easel.outside.pictures.storage import StorageFailed
 from easel.runtime import logs
 from easel.settings.settings import Settings, SettingsWrong
@@ -36,107 +36,113 @@ from easel.supervisor import EXIT_UNUSABLE
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at."""
+    """One line of the report."""
 
     subject: str
-    is_well: bool
+    is_ok: bool
     words: str
+
+
+def _ok(subject: str, words: str) -> Diagnosis:
+    return Diagnosis(subject, is_ok=True, words=words)
+
+
+def _problem(subject: str, words: object) -> Diagnosis:
+    return Diagnosis(subject, is_ok=False, words=str(words))
 
 
 @click.command(short_help="Check what Easel needs on this machine.")
 @data_dir_option
 def doctor(data_dir: Path | None) -> None:
-    """Look at database, storage, engine, device, secret and moderation, and say what is missing.
+    """Check the database, storage, engine, device, secret and moderation, and report every problem.
 
-    It makes nothing. A data folder that is empty, or not there, is one before its first start; any other without a
-    database is the wrong one.
+    This command creates nothing. A data folder that is empty or does not exist yet is fine before the first start. A
+    folder with other content and without a database is reported as the wrong folder.
     """
-    is_well = True
+    is_ok = True
     for diagnosis in _diagnoses(data_dir):
-        click.echo(f"{'ok     ' if diagnosis.is_well else 'MISSING'}  {diagnosis.subject:<10} {diagnosis.words}")
-        is_well = is_well and diagnosis.is_well
-    click.echo("Everything that Easel needs is there." if is_well else "Easel cannot draw until this is mended.")
-    sys.exit(0 if is_well else EXIT_UNUSABLE)
+        click.echo(f"{'ok     ' if diagnosis.is_ok else 'PROBLEM'}  {diagnosis.subject:<10} {diagnosis.words}")
+        is_ok = is_ok and diagnosis.is_ok
+    click.echo("No problems found." if is_ok else "Easel cannot draw until these problems are fixed.")
+    sys.exit(0 if is_ok else EXIT_UNUSABLE)
 
 
 def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     try:
-        read = read_settings(data_dir=data_dir)
+        config = read_settings(data_dir=data_dir)
     except SettingsWrong as error:
-        yield Diagnosis("settings", is_well=False, words=str(error))
+        yield _problem("settings", error)
         return
-    logs.configure("doctor", read.log_format, "error")
-    yield Diagnosis("settings", is_well=True, words=f"data in {read.data_dir}, links at {_links_at(read)}")
+    logs.configure("doctor", config.log_format, "error")
+    links = config.public_url or "the address that each client uses"
+    yield _ok("settings", f"data in {config.data_dir}, links to {links}")
     for sentence in start_warnings.of_environment():
-        yield Diagnosis("settings", is_well=False, words=sentence)
-    fault = access_problem(read.data_dir)
-    if fault is None or read.database_url is not None:
-        yield from _secret_and_database(read)
+        yield _problem("settings", sentence)
+    folder_problem = access_problem(config.data_dir)
+    if folder_problem is None or config.database_url is not None:
+        yield from _secret_and_database(config)
     else:
-        yield Diagnosis("data", is_well=False, words=fault)
-    yield from _storage(read, fault)
-    yield from _engine(read)
-    yield from _moderation(read)
+        yield _problem("data", folder_problem)
+    yield from _storage(config, folder_problem)
+    for observation in engines.look(config):
+        yield Diagnosis(observation.subject, observation.is_usable, observation.words)
+    yield from _moderation(config)
 
 
-def _secret_and_database(read: Settings) -> Iterator[Diagnosis]:
-    found = list(_database(read))
+def _secret_and_database(config: Settings) -> Iterator[Diagnosis]:
+    found = list(_database(config))
     if not any(diagnosis.subject == "secret" for diagnosis in found):
-        yield _secret(read)
+        yield _secret(config)
     yield from found
 
 
-def _links_at(read: Settings) -> str:
-    return read.public_url or "the address that each client uses"
-
-
-def _secret(read: Settings) -> Diagnosis:
-    if read.secret is not None:
-        return Diagnosis("secret", is_well=True, words="given by the environment")
-    if read.database_url is not None:
-        return Diagnosis("secret", is_well=False, words="EASEL_SECRET is required with EASEL_DATABASE_URL")
-    where = secret_file.secret_file(read.data_dir)
+def _secret(config: Settings) -> Diagnosis:
+    if config.secret is not None:
+        return _ok("secret", "from the environment")
+    if config.database_url is not None:
+        return _problem("secret", "EASEL_SECRET is required with EASEL_DATABASE_URL")
+    file = secret_file.secret_file(config.data_dir)
     try:
-        is_there = secret_file.find_secret(read.data_dir) is not None
+        secret = secret_file.find_secret(config.data_dir)
     except EaselError as error:
-        return Diagnosis("secret", is_well=False, words=str(error))
-    if not is_there:
-        return Diagnosis("secret", is_well=True, words=f"none yet; the first start makes it in {where}")
-    exposed = secret_file.exposure(read.data_dir)
-    return Diagnosis("secret", is_well=exposed is None, words=exposed or f"kept in {where}, for its owner alone")
+        return _problem("secret", error)
+    if secret is None:
+        return _ok("secret", f"none yet; the first start creates {file}")
+    exposure = secret_file.exposure(config.data_dir)
+    return _ok("secret", f"in {file}, readable by its owner only") if exposure is None else _problem("secret", exposure)
 
 
-def _database(read: Settings) -> Iterator[Diagnosis]:
-    """What there is to say of the database, and of the secret where it is another than the database's."""
-    kind = "private PostgreSQL" if read.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
-    if read.database_url is None and not read.data_dir.exists():
-        words = f"not started yet: there is no {read.data_dir}; `easel serve` makes it"
-        yield Diagnosis("database", is_well=True, words=words)
+def _database(config: Settings) -> Iterator[Diagnosis]:
+    """The database, and the secret where it does not match the database."""
+    kind = "private PostgreSQL" if config.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
+    if config.database_url is None and not config.data_dir.exists():
+        yield _ok("database", f"none yet; `easel serve` creates {config.data_dir}")
         return
-    if read.database_url is None and is_empty(read.data_dir):
-        yield Diagnosis("database", is_well=True, words=f"none yet in {read.data_dir}; the first start makes it")
+    if config.database_url is None and is_empty(config.data_dir):
+        yield _ok("database", f"none in {config.data_dir} yet; the first start creates it")
         return
     try:
-        with installation(read, creates=False) as installed:
-            workers = asyncio.run(_ask_database(read, installed))
+        with installation(config, creates=False) as installed:
+            workers = asyncio.run(_live_workers(config, installed))
     except SecretUnusable:
-        yield Diagnosis("database", is_well=False, words=f"{kind}: not asked without its secret")
+        yield _problem("database", f"{kind}: not checked without its secret")
         return
     except SecretMismatch as error:
-        yield Diagnosis("secret", is_well=False, words=str(error))
-        yield Diagnosis("database", is_well=True, words=f"{kind}, reachable")
+        yield _problem("secret", error)
+        yield _ok("database", f"{kind}, reachable")
         return
     except EaselError as error:
-        yield Diagnosis("database", is_well=False, words=f"{kind}: {error}")
+        yield _problem("database", f"{kind}: {error}")
         return
-    yield Diagnosis("database", is_well=True, words=f"{kind}, reachable, its schema is this version's")
-    running = f"{workers} running" if workers else "none running now (`easel serve` or `easel worker` starts them)"
-    yield Diagnosis("workers", is_well=True, words=running)
+    yield _ok("database", f"{kind}, reachable, schema up to date")
+    yield _ok(
+        "workers", f"{workers} running" if workers else "none running; `easel serve` or `easel worker` starts them"
+    )
 
 
-async def _ask_database(read: Settings, installed: Installation) -> int:
+async def _live_workers(config: Settings, installed: Installation) -> int:
     await schema.prepare(installed.database_url, installed.secret, creates=False)
-    database = database_of(read, installed)
+    database = database_of(config, installed)
     await database.open()
     try:
         async with database.reading() as connection:
@@ -145,66 +151,56 @@ async def _ask_database(read: Settings, installed: Installation) -> int:
         await database.close()
 
 
-def _storage(read: Settings, fault: str | None) -> Iterator[Diagnosis]:
-    folder = Path(read.pictures_url)
-    if "://" not in read.pictures_url and folder.is_relative_to(read.data_dir):
-        if fault is not None:
-            if read.database_url is not None:  # else it is told of the data folder
-                yield Diagnosis("storage", is_well=False, words=fault)
+def _storage(config: Settings, folder_problem: str | None) -> Iterator[Diagnosis]:
+    folder = Path(config.pictures_url)
+    if "://" not in config.pictures_url and folder.is_relative_to(config.data_dir):
+        if folder_problem is not None:
+            if config.database_url is not None:  # otherwise it has been reported for the data folder
+                yield _problem("storage", folder_problem)
             return
         if not folder.exists():
-            yield Diagnosis("storage", is_well=True, words=f"{folder}, not there yet; the first start makes it")
+            yield _ok("storage", f"none yet; the first start creates {folder}")
             return
-    yield _look_at_storage(read)
-
-
-def _look_at_storage(read: Settings) -> Diagnosis:
     try:
-        pictures = picture_store(read)
-        asyncio.run(pictures.check())
+        asyncio.run(picture_store(config).check())
     except StorageFailed as error:
-        return Diagnosis("storage", is_well=False, words=str(error))
-    return Diagnosis("storage", is_well=True, words=f"{read.pictures_url.partition('?')[0]}, written, read and deleted")
+        yield _problem("storage", error)
+    else:
+        yield _ok("storage", f"{config.pictures_url.partition('?')[0]}; writing, reading and deleting work")
 
 
-def _engine(read: Settings) -> Iterator[Diagnosis]:
-    for observation in engines.look(read):
-        yield Diagnosis(observation.subject, observation.is_usable, observation.words)
-
-
-def _moderation(read: Settings) -> Iterator[Diagnosis]:
-    """Every layer that judges, and no other."""
+def _moderation(config: Settings) -> Iterator[Diagnosis]:
+    """Every layer that is configured."""
     rules = rulebook.load()
-    words = f"Easel's own rules, version {rules.version}, for {', '.join(rulebook.languages())}"
-    yield Diagnosis("moderation", is_well=True, words=words)
+    yield _ok("moderation", f"Easel's own rules, version {rules.version}, for {', '.join(rulebook.languages())}")
     try:
-        for plugin in load_plugins(read.moderation_plugin_list):
-            judged = " and ".join(
-                what
-                for what, is_judged in (("prompts", plugin.judges_prompts), ("pictures", plugin.judges_pictures))
-                if is_judged
-            )
-            yield Diagnosis("moderation", is_well=True, words=f"plug-in {plugin.name} {plugin.version}, for {judged}")
+        for plugin in load_plugins(config.moderation_plugin_list):
+            yield _ok("moderation", f"plug-in {plugin.name} {plugin.version}, for {_judged_by(plugin)}")
     except PluginUnusable as error:
-        yield Diagnosis("moderation", is_well=False, words=str(error))
-    if read.moderation_url is not None:
-        yield asyncio.run(_look_at_endpoint(read))
-    if (judge := classifier(read)) is not None:
+        yield _problem("moderation", error)
+    if config.moderation_url is not None:
+        yield asyncio.run(_moderation_endpoint(config))
+    picture_classifier = classifier(config)
+    if picture_classifier is not None:
         try:
-            judge.load()
+            picture_classifier.load()
         except ClassifierUnusable as error:
-            yield Diagnosis("moderation", is_well=False, words=str(error))
+            yield _problem("moderation", error)
         else:
-            words = f"picture classifier {judge.version} in {read.moderation_classifier}"
-            yield Diagnosis("moderation", is_well=True, words=words)
+            words = f"picture classifier {picture_classifier.version} in {config.moderation_classifier}"
+            yield _ok("moderation", words)
 
 
-async def _look_at_endpoint(read: Settings) -> Diagnosis:
+def _judged_by(plugin: Plugin) -> str:
+    kinds = {"prompts": plugin.judges_prompts, "pictures": plugin.judges_pictures}
+    return " and ".join(kind for kind, is_judged in kinds.items() if is_judged)
+
+
+async def _moderation_endpoint(config: Settings) -> Diagnosis:
     try:
-        asked = endpoint(read)
-        assert asked is not None
-        async with contextlib.aclosing(asked):
-            words = await asked.look()
+        server = endpoint(config)
+        assert server is not None
+        async with contextlib.aclosing(server):
+            return _ok("moderation", await server.look())
     except (EndpointUnusable, LayerFailed) as error:
-        return Diagnosis("moderation", is_well=False, words=str(error))
-    return Diagnosis("moderation", is_well=True, words=words)
+        return _problem("moderation", error)

@@ -1,1 +1,1 @@
-"""Things that draw, and what turns a drawing into the bytes of a file."""
+"""Engines, which draw pictures, and the encoding of pictures as files."""

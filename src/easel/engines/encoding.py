@@ -1,11 +1,10 @@
-"""Pixels to the bytes of a picture file, with their provenance inside.
+"""Encodes pixels as a picture file with their provenance inside.
 
-Plain synchronous work for a thread of its own, never the one that draws; Pillow releases the interpreter's lock while
-it compresses. The same pixels, format and provenance give the same bytes with the same Pillow and codec libraries; it
-does not promise the same bytes across versions of those. Colours are sRGB without a profile, which is what browsers
-assume.
+Encoding is synchronous and belongs in a thread of its own, not in the one that draws; Pillow releases the
+interpreter's lock while it compresses. The same pixels, format and provenance give the same bytes, as long as Pillow
+and its codecs keep their versions. Colours are sRGB without a profile, which is what browsers assume.
 
-Measured on one core with Pillow 13.0, mean of three photo-like pictures of 1024x1024 pixels (1/f texture, sharp
+Measured on one core with Pillow 13.0, the mean of three photo-like pictures of 1024x1024 pixels (1/f texture, sharp
 edges, slight noise):
 
 | setting                       | time   | size     | PSNR    |
@@ -18,8 +17,8 @@ edges, slight noise):
 | JPEG quality 92, 4:4:4        | 5 ms   | 572 kB   | 37.2 dB |
 | JPEG quality 92, 4:2:0        | 3 ms   | 485 kB   | 36.7 dB |
 
-So WebP is written with method 0 (the default, 4, takes 2.6 times as long for 1 % of the bytes), PNG with level 1, and
-JPEG with full colour resolution, because drawn pictures have saturated edges and lettering that 4:2:0 smears.
+WebP uses method 0, because the default, 4, takes 2.6 times as long and saves 1 % of the bytes. PNG uses level 1. JPEG
+keeps full colour resolution, because 4:2:0 smears the saturated edges and lettering of drawn pictures.
 """
 
 import io
@@ -40,7 +39,7 @@ _SETTINGS: Final[Mapping[OutputFormat, Mapping[str, Any]]] = {
 
 
 def encode(pixels: Pixels, output_format: OutputFormat, provenance: Provenance | None) -> bytes:
-    """The file's bytes: exactly the size of `pixels`, marked with `provenance` unless that is None."""
+    """The file, exactly as large as `pixels`, marked with `provenance` unless that is None."""
     image = Image.frombytes("RGB", (pixels.width_px, pixels.height_px), pixels.rgb)
     settings = dict(_SETTINGS[output_format])
     if provenance is not None:
@@ -53,7 +52,7 @@ def encode(pixels: Pixels, output_format: OutputFormat, provenance: Provenance |
 def _mark(output_format: OutputFormat, packet: bytes) -> dict[str, Any]:
     if output_format != "png":
         return {"xmp": packet}
-    # Pillow reads XMP from a PNG's text chunk but offers no `xmp` for writing it.
+    # Pillow reads XMP from a PNG's text chunk but has no `xmp` option for writing it.
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("XML:com.adobe.xmp", packet)
     return {"pnginfo": chunks}

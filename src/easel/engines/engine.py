@@ -1,7 +1,7 @@
-"""What an engine promises.
+"""The interface of an engine.
 
-An engine draws one order in the thread that calls it, synchronously. It knows nothing of tasks, money or storage. It
-promises to be safe for as many threads at once as it says in `draws_at_once`, and for no more.
+An engine draws one picture synchronously, in the thread that calls it. It knows nothing about tasks, money or storage.
+It is safe for as many concurrent threads as `draws_at_once` says, and no more.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from easel.domain.errors import Unusable
 from easel.domain.task import ErrorCode
 
 OnStep = Callable[[int, int], None]
-"""Called as `on_step(steps_done, steps_total)` after each denoising step, steps_done rising from 1 to steps_total.
+"""Called as `on_step(steps_done, steps_total)` after each denoising step. `steps_done` rises from 1 to `steps_total`.
 
-Before the first step it may be called with steps_done = 0, any number of times: no step is done yet, and the engine
-only shows that it lives and asks whether to go on.
+Before the first step it may be called any number of times with `steps_done = 0`: the engine shows that it is alive and
+asks whether to continue.
 
-Whatever it raises stops the drawing between two steps and leaves `draw` unchanged; the engine stays usable and its
-next picture is the one that it would have drawn anyway.
+An exception from it stops the drawing between two steps, and `draw` raises it unchanged. The engine stays usable, and
+its later pictures are not affected.
 """
 
 
@@ -34,13 +34,13 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A drawn picture: `rgb` holds height_px rows of width_px pixels of three bytes (sRGB, no alpha)."""
+    """A drawn picture. `rgb` holds `height_px` rows of `width_px` pixels of three bytes (sRGB, no alpha)."""
 
     width_px: int
     height_px: int
     rgb: bytes
     caption_tokens_cut: int = 0
-    """How many tokens at the prompt's end did not fit into the model's window and were not drawn."""
+    """How many tokens at the end of the prompt did not fit into the model's window and were ignored."""
 
     def __post_init__(self) -> None:
         assert len(self.rgb) == self.width_px * self.height_px * 3
@@ -51,31 +51,28 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """What callers are told drew their picture, such as `zimage`."""
+        """The name that callers see, such as `zimage`."""
 
     @property
     def model(self) -> str | None:
-        """What pictures say drew them, where it is not the model that was ordered; else None."""
+        """The model that pictures name as their origin where it differs from the one that was ordered, else None."""
 
     @property
     def draws_at_once(self) -> int:
-        """How many draws may run at the same time, each in a thread of its own."""
+        """How many draws may run concurrently, each in its own thread."""
 
     @property
     def jobs_at_once(self) -> int:
-        """How many jobs a worker may hold at once: those that are drawn, and those whose picture is being stored."""
+        """How many jobs a worker may hold at once: those being drawn and those whose picture is being stored."""
 
     def load(self) -> None:
-        """Fetch and load whatever drawing needs. Called once, before the first draw.
-
-        Raises EngineUnusable with a sentence for the operator.
-        """
+        """Download and load what drawing needs. Called once, before the first draw. Raises EngineUnusable."""
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
-        """Draw exactly the size asked for. The same drawing gives the same picture on the same machine.
+        """Draw a picture of exactly the requested size. The same drawing gives the same picture on the same machine.
 
-        Raises OutOfMemory when this drawing does not fit and DrawingFailed when it fails for a reason that its caller
-        may know (the engine stays usable after both), and whatever `on_step` raises.
+        Raises OutOfMemory when this drawing does not fit, DrawingFailed when it fails for a reason that its caller may
+        see, and whatever `on_step` raises. The engine stays usable after all of them.
         """
 
 
@@ -89,16 +86,15 @@ class Observation:
 
 
 class EngineUnusable(Unusable):
-    """The engine cannot be loaded; the message tells the operator why and how to mend it."""
+    """The engine cannot be loaded. The message tells the operator why and what to do."""
 
 
 class OutOfMemory(Exception):
-    """The device has too little memory for this drawing; smaller ones may still succeed."""
+    """The device has too little memory for this drawing. Smaller ones may still succeed."""
 
 
 class DrawingFailed(Exception):
-    """This drawing failed for a reason that its caller may know; the engine stays usable. `message` is shown to the
-    caller as it is."""
+    """This drawing failed. `message` is shown to the caller as it is."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -107,10 +103,10 @@ class DrawingFailed(Exception):
 
 
 def canvas_px(side_px: int, multiple_px: int) -> int:
-    """The next multiple up: the side that a model draws so that `side_px` can be cut from its middle."""
+    """`side_px` rounded up to a multiple: what a model draws so that `side_px` can be cut from the middle."""
     return -(-side_px // multiple_px) * multiple_px
 
 
 def crop_offset_px(canvas_side_px: int, side_px: int) -> int:
-    """How many pixels of a canvas side lie before the central part of `side_px`."""
+    """How many pixels of a side of the canvas come before its central part of `side_px`."""
     return (canvas_side_px - side_px) // 2

@@ -1,12 +1,12 @@
-"""The mark inside a picture that says a machine drew it, as an XMP packet.
+"""The mark inside a picture that says that a machine drew it, as an XMP packet.
 
-The packet carries IPTC's digital source type for media made by a trained model, the tool, the model and the engine,
-and, unless the operator switched it off, the recipe: what to ask for to get this picture again. The same provenance
-gives the same bytes; there is no date in it.
+The packet holds IPTC's digital source type for media made by a trained model, the tool, the model and the engine.
+Unless the operator turns it off, it also holds the recipe: what to order to get the same picture again. The same
+provenance gives the same bytes; there is no date in it.
 
-It does not promise to survive: whoever re-encodes a picture may drop it. It is not signed and proves nothing. A
-character that XML 1.0 cannot hold (most control characters) is written as U+FFFD, so that such a prompt does not read
-back as it was.
+The mark is not signed, proves nothing, and is lost when a program that ignores it re-encodes the picture. Characters
+that XML 1.0 cannot represent (most control characters) are replaced with U+FFFD, so a prompt that has some does not
+read back unchanged.
 """
 
 import re
@@ -22,11 +22,11 @@ IPTC_NAMESPACE: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 XMP_NAMESPACE: Final = "http://ns.adobe.com/xap/1.0/"
 
 PACKET_BYTES_MAX: Final = 65_502
-"""What fits into JPEG's APP1 segment: 65,535 less its length (2), the namespace with its NUL (29), and 2 spare
-(XMP specification, part 3, 1.1.3). A prompt of 2,000 code points takes 10,000 at most."""
+"""What fits into JPEG's APP1 segment: 65,535 minus its length (2), the namespace with its NUL (29) and 2 spare
+(XMP specification, part 3, 1.1.3). A prompt of 2,000 code points takes at most 10,000."""
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Whatever the `Char` production of XML 1.0 leaves out; surrogates too."""
+"""Everything that the `Char` production of XML 1.0 excludes, surrogates among it."""
 
 _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -40,7 +40,7 @@ _TAIL = '</rdf:Description>\n</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to ask for to get the picture again; the size in pixels."""
+    """What to order to get the picture again."""
 
     prompt: str
     seed: int
@@ -51,7 +51,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a picture comes from. `recipe` is None where the operator keeps prompts out of pictures."""
+    """Where a picture comes from. `recipe` is None if the operator keeps prompts out of pictures."""
 
     easel_version: str
     model: str
@@ -66,7 +66,7 @@ class Provenance:
         return packet
 
     def _properties(self) -> list[tuple[str, str]]:
-        # The two AI… names are IPTC's own, from its Photo Metadata Standard 2025.1.
+        # The names that begin with AI are from IPTC's Photo Metadata Standard 2025.1.
         properties = [
             ("xmp:CreatorTool", f"Easel {self.easel_version}"),
             ("Iptc4xmpExt:DigitalSourceType", SOURCE_TYPE),
@@ -85,5 +85,5 @@ class Provenance:
 
 
 def _text(value: str) -> str:
-    # A bare carriage return would be read back as a line feed.
+    # XML parsers turn a bare carriage return into a line feed.
     return escape(_NOT_XML.sub("\ufffd", value), {"\r": "&#13;"})

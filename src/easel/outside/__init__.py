@@ -1,1 +1,1 @@
-"""Everything else beyond the process: pictures in storage, the private database's server, moderation."""
+"""Everything outside of this process, except SQL and engines: files, storage, HTTP, PostgreSQL's server, judges."""

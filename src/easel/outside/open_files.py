@@ -1,4 +1,4 @@
-"""How many files and connections this process may have open: the system's limit, raised as far as it lets us."""
+"""The system's limit on open files and connections, raised as far as the system allows."""
 
 import resource
 from typing import Final
@@ -6,22 +6,22 @@ from typing import Final
 from easel.domain.errors import Unusable
 
 FILES_MIN: Final = 256
-"""What one process of an installation must be able to open. PostgreSQL refuses to start with 48."""
+"""How many files one process of an installation must be able to open. PostgreSQL refuses to start with 48."""
 
 
 class TooFewFiles(Unusable):
-    """This process may open too few files; the message is a sentence for the operator."""
+    """This process may open too few files."""
 
 
 def require(needed: int = FILES_MIN) -> None:
-    """Allow this process and its children that many. Raises TooFewFiles."""
+    """Let this process and its children open that many files. Raises TooFewFiles."""
     allowed = allow(needed)
     if allowed < needed:
-        raise TooFewFiles(f"This process may open only {allowed} files: raise `ulimit -n`, to {needed} at least.")
+        raise TooFewFiles(f"This process may open only {allowed} files: raise `ulimit -n` to at least {needed}.")
 
 
 def allow(wanted: int) -> int:
-    """Raise the limit to that, or as far as the system lets it; how many are allowed, or more."""
+    """Raise the limit to `wanted`, or as far as the system allows, and return how many files may be open, or more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted

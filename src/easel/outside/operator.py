@@ -1,4 +1,4 @@
-"""Who runs this process, for the audit log: the system's user and the host."""
+"""Names who runs this process, for the audit log."""
 
 import os
 import pwd
@@ -6,7 +6,7 @@ import socket
 
 
 def operator_name() -> str:
-    """Such as `alice@studio`. A user without a name, as containers have, is called by its number."""
+    """User and host, such as `alice@studio`. A user without a name, as in many containers, is given by its number."""
     user_id = os.geteuid()
     try:
         user = pwd.getpwuid(user_id).pw_name

@@ -88,11 +88,14 @@ def test_doctor_says_how_the_image_server_looks(server: ImageServer, data_dir: P
     service = Service(data_dir, engine="remote", remote_url=server.url, remote_api_key=KEY)
     server.behaves(says(200, {"data": [{"id": "Tongyi-MAI/Z-Image-Turbo"}]}))
     well = service.cli("doctor")
-    assert f"ok       engine     remote: {server.url} answers, asked for Tongyi-MAI/Z-Image-Turbo\n" in well.stdout
+    assert (
+        f"ok       engine     remote: {server.url} answers; pictures will be drawn by Tongyi-MAI/Z-Image-Turbo\n"
+        in well.stdout
+    )
     server.behaves(says(401, {}))
     refused = service.cli("doctor", check=False)
     assert refused.returncode != 0
-    assert "MISSING  engine     remote: " in refused.stdout
+    assert "PROBLEM  engine     remote: " in refused.stdout
     assert "check EASEL_REMOTE_API_KEY" in refused.stdout
     assert KEY not in well.stdout + refused.stdout + refused.stderr
 

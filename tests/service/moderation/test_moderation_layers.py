@@ -258,7 +258,7 @@ def test_doctor_names_every_layer_and_says_which_are_ill(watched: Service, serve
     plain.environment["EASEL_MODERATION_URL"] = "http://127.0.0.1:9"
     ill = plain.cli("doctor", check=False)
     assert ill.returncode != 0
-    assert sum(line.startswith("MISSING") for line in ill.stdout.splitlines()) == 3, ill.stdout
+    assert sum(line.startswith("PROBLEM") for line in ill.stdout.splitlines()) == 3, ill.stdout
     assert "Easel's own rules" in ill.stdout
 
 

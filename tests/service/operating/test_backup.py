@@ -216,14 +216,14 @@ def test_a_folder_that_holds_an_installation_is_refused_and_left_as_it_is(room: 
     before = (room / "quiet" / "secret").read_bytes()
     answer = restored(quiet, room / "quiet")
     assert answer.returncode == 78
-    assert "holds a database already: name another folder with --data-dir" in answer.stderr
+    assert "already contains a database: choose another folder with --data-dir" in answer.stderr
     assert (room / "quiet" / "secret").read_bytes() == before
 
 
 def test_a_folder_that_a_service_runs_on_is_refused(busy: BusyBackup, quiet: Path) -> None:
     answer = restored(quiet, busy.service.data_dir)
     assert answer.returncode == 78
-    assert "holds a database already and Easel runs on it" in answer.stderr
+    assert "already contains a database that is in use" in answer.stderr
     with busy.service.client(busy.key) as client:
         assert client.get("/readyz").status_code == 200
 
@@ -253,7 +253,7 @@ def test_a_backup_that_was_cut_off_leaves_nothing_that_looks_whole(room: Path, q
     whole = quiet.read_bytes()
     cut = room / "cut.tar"
     cut.write_bytes(whole[: int(len(whole) * at)])
-    assert ("cut off" if at > 0.1 else "no backup of Easel") in refusal(cut, room / "cut")
+    assert ("is truncated" if at > 0.1 else "not a backup of Easel") in refusal(cut, room / "cut")
 
 
 def test_a_backup_that_was_altered_leaves_nothing_that_looks_whole(room: Path, busy: BusyBackup) -> None:
@@ -266,7 +266,7 @@ def test_a_backup_that_was_altered_leaves_nothing_that_looks_whole(room: Path, b
 @pytest.mark.parametrize("kind", ["text", "folder"])
 def test_what_is_no_backup_is_refused_with_a_sentence(room: Path, kind: str) -> None:
     said = refusal(Path(__file__) if kind == "text" else room, room / "none")
-    assert ("no backup of Easel" if kind == "text" else "cannot be read") in said
+    assert ("not a backup of Easel" if kind == "text" else "cannot be read") in said
 
 
 def test_a_given_secret_stays_out_of_the_backup_and_is_asked_for_at_restore(room: Path) -> None:

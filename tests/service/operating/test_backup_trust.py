@@ -169,7 +169,7 @@ def test_a_forged_backup_is_refused_before_anything_of_it_is_run(room: Path, qui
     else:
         forged.write_bytes((room / "quiet.tar").read_bytes().replace(b'"tasks": 0', b'"tasks": 9'))
     answer = restore(forged, room / "forged", "--secret-file", str(quiet.data_dir / "secret"))
-    reason = "has no seal" if change == "no seal" else "The backup's seal is not one of this secret"
+    reason = "has no seal" if change == "no seal" else "The backup's seal does not match this secret"
     assert_refused(answer, reason, room / "forged")
 
 
@@ -188,7 +188,7 @@ def test_a_passphrase_seals_a_backup_and_is_asked_for_by_restore(room: Path, qui
     secret_file = str(quiet.data_dir / "secret")
     for options, reason in (
         (["--secret-file", secret_file], "sealed with a passphrase that was not given"),
-        (["--passphrase-file", str(room / "wrong")], "The backup's seal is not one of this passphrase"),
+        (["--passphrase-file", str(room / "wrong")], "The backup's seal does not match this passphrase"),
         (["--passphrase-file", str(room / "nowhere")], "--passphrase-file"),
     ):
         assert_refused(restore(sealed, room / "phrase", *options), reason, room / "phrase")

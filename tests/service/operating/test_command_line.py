@@ -76,7 +76,7 @@ def test_the_doctor_names_what_is_missing(data_dir: Path) -> None:
                 EASEL_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none", EASEL_STORAGE_URL="/proc/nowhere")  # fmt: skip
     assert ill.returncode == 78
     for subject in ("secret", "database", "storage", "engine"):
-        assert re.search(rf"^MISSING +{subject}", ill.stdout, flags=re.MULTILINE), ill.stdout
+        assert re.search(rf"^PROBLEM +{subject}", ill.stdout, flags=re.MULTILINE), ill.stdout
     assert "Traceback" not in ill.stdout + ill.stderr
 
 

@@ -46,7 +46,7 @@ def test_a_folder_that_is_not_there_is_one_before_its_first_start_and_is_not_mad
     folder = tmp_path / "new"
     asked = easel("doctor", EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank")
     assert asked.returncode == 0, asked.stdout
-    assert f"ok       database   not started yet: there is no {folder}; `easel serve` makes it\n" in asked.stdout
+    assert f"ok       database   none yet; `easel serve` creates {folder}\n" in asked.stdout
     assert not folder.exists()
 
 
@@ -60,7 +60,7 @@ def test_a_folder_without_a_database_is_left_as_it_is(tmp_path: Path) -> None:
 def test_an_empty_folder_is_one_before_its_first_start_and_stays_empty(tmp_path: Path) -> None:
     asked = easel("doctor", EASEL_DATA_DIR=str(tmp_path), EASEL_ENGINE="blank")
     assert asked.returncode == 0, asked.stdout
-    assert f"none yet in {tmp_path}; the first start makes it" in asked.stdout
+    assert f"none in {tmp_path} yet; the first start creates it" in asked.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,8 +89,8 @@ def test_a_second_service_says_where_the_first_one_is(service: Service) -> None:
     second = service.cli("serve", "--port", str(free_port()), check=False)
     assert second.returncode == 1
     assert second.stderr == (
-        f"Error: Easel runs on {service.data_dir} already: process {service.process.pid}, at {service.url}. Use that one, "
-        "stop it first, or name another data folder (EASEL_DATA_DIR).\n"
+        f"Error: Easel is already running on {service.data_dir}: process {service.process.pid}, at {service.url}. Use it, "
+        "stop it first, or choose another data folder (EASEL_DATA_DIR).\n"
     )
 
 
@@ -98,7 +98,7 @@ def test_so_it_does_with_a_database_of_ones_own(service: Service, two_webs: Flee
     own = {**_own(two_webs), "EASEL_DATA_DIR": str(service.data_dir)}
     second = easel("serve", "--port", str(free_port()), **own)
     assert second.returncode == 1
-    assert f"Easel runs on {service.data_dir} already" in second.stderr
+    assert f"Easel is already running on {service.data_dir}" in second.stderr
 
 
 def test_a_folder_is_free_again_when_its_service_has_gone(tmp_path: Path) -> None:

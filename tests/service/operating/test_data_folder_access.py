@@ -14,7 +14,7 @@ from easel.outside.data_folder.access import access_problem
 from tests.support.command_line import easel, environment
 from tests.support.data_folders import reachable_folder
 
-ANOTHER = "name another with EASEL_DATA_DIR or --data-dir"
+ANOTHER = "choose another folder with EASEL_DATA_DIR or --data-dir"
 COMMANDS = (
     ["serve", "--port", "0"],
     ["credits", "show"],
@@ -53,7 +53,7 @@ def told(folder: Path) -> str:
         said.add(ran.stderr.removeprefix("Error: ").strip())
     asked = easel("doctor", EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank")
     assert asked.returncode == 78
-    found = re.search(r"^MISSING +data +(.*)$", asked.stdout, re.MULTILINE)
+    found = re.search(r"^PROBLEM +data +(.*)$", asked.stdout, re.MULTILINE)
     assert found is not None, asked.stdout
     assert "ok       storage" not in asked.stdout
     [sentence] = said
@@ -69,7 +69,7 @@ def test_a_file_is_told(room: Path) -> None:
 def test_a_link_to_nowhere_is_told(room: Path) -> None:
     (room / "link").symlink_to("/nowhere/at/all")
     assert told(room / "link") == (
-        f"The data folder {room}/link is a link to /nowhere/at/all, which is not there: {ANOTHER}."
+        f"The data folder {room}/link is a link to /nowhere/at/all, which does not exist: {ANOTHER}."
     )
 
 
@@ -77,10 +77,10 @@ def test_what_lies_below_a_file_or_a_link_to_nowhere_is_told(room: Path) -> None
     (room / "file").touch()
     (room / "link").symlink_to(room / "gone")
     assert access_problem(room / "file" / "x" / "y") == (
-        f"The data folder {room}/file/x/y cannot be made, as {room}/file is a file: {ANOTHER}."
+        f"The data folder {room}/file/x/y cannot be created, because {room}/file is a file: {ANOTHER}."
     )
     assert access_problem(room / "link" / "x") == (
-        f"The data folder {room}/link/x cannot be made, as {room}/link is a link to {room}/gone, which is not there: {ANOTHER}."
+        f"The data folder {room}/link/x cannot be created: {room}/link is a link to {room}/gone, which does not exist: {ANOTHER}."
     )
 
 
@@ -93,14 +93,14 @@ def test_a_folder_that_is_there_or_can_be_made_has_no_fault(room: Path) -> None:
 @needs_root
 def test_a_folder_of_somebody_else_is_told_with_whose_it_is(room: Path) -> None:
     assert as_user(room) == (
-        f"The data folder {room} cannot be written by user {USER_ID}: it belongs to user root. "
+        f"The data folder {room} is not writable for user {USER_ID}: it belongs to user root. "
         f"Run Easel as that user, or {ANOTHER}."
     )
     assert as_user(room / "new") == (
-        f"The data folder {room}/new is not there and cannot be made by user {USER_ID} in {room}: {ANOTHER}."
+        f"The data folder {room}/new does not exist, and user {USER_ID} cannot create it in {room}: {ANOTHER}."
     )
     room.chmod(0o700)
-    assert as_user(room / "new").startswith(f"The data folder {room}/new cannot be looked into by user {USER_ID} (Perm")
+    assert as_user(room / "new").startswith(f"The data folder {room}/new is not accessible to user {USER_ID} (Perm")
 
 
 @needs_root
@@ -108,7 +108,7 @@ def test_a_folder_of_ones_own_without_the_right_to_write_is_told_what_to_type(ro
     mine = room / "mine"
     mine.mkdir(mode=0o555)
     os.chown(mine, USER_ID, USER_ID)
-    assert f"type `chmod u+rwx {mine}`, or {ANOTHER}." in as_user(mine)
+    assert f"run `chmod u+rwx {mine}`, or {ANOTHER}." in as_user(mine)
     shutil.rmtree(mine)
 
 

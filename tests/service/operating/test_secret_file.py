@@ -46,11 +46,11 @@ def says(service: Service, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("ill", "what"),
     [
-        (lambda file: file.unlink(), "is gone, and the database beside it was set up with one"),
+        (lambda file: file.unlink(), "is missing, but the database next to it needs it"),
         (lambda file: file.write_text(""), "is empty"),
         (lambda file: file.write_text(" \n"), "is empty"),
-        (lambda file: file.write_text(file.read_text()[:20]), "is cut short"),
-        (lambda file: file.write_bytes(b"\xff" * 64), "is no text"),
+        (lambda file: file.write_text(file.read_text()[:20]), "is truncated"),
+        (lambda file: file.write_bytes(b"\xff" * 64), "is not a text file"),
         (lambda file: file.write_text(secrets.token_hex(32)), "is not the secret that this database was set up with"),
     ],
     ids=["lost", "emptied", "blank", "cut", "no text", "another"],
@@ -62,16 +62,16 @@ def test_an_unusable_secret_is_told_by_the_file_and_never_replaced(
     ill(secret)
     before = secret.read_bytes() if secret.exists() else None
     # Three commands for what happens most; they read the secret at one place.
-    for command in LOOKERS if what.startswith("is gone") else LOOKERS[:1]:
+    for command in LOOKERS if what.startswith("is missing") else LOOKERS[:1]:
         said = says(idle, *command)
         assert said.startswith(f"Error: The secret {secret} {what}")
         assert "EASEL_SECRET is" not in said
-        assert re.search(r"put the file back from a backup[;,] .*`easel secret reset`", said, re.IGNORECASE)
+        assert re.search(r"restore the file from a backup[;,] .*`easel secret reset`", said, re.IGNORECASE)
         assert "Traceback" not in said
     asked = idle.cli("doctor", check=False)
     assert asked.returncode == 78
     assert re.search(
-        rf"^MISSING +secret +The secret {re.escape(str(secret))} {re.escape(what)}", asked.stdout, re.MULTILINE
+        rf"^PROBLEM +secret +The secret {re.escape(str(secret))} {re.escape(what)}", asked.stdout, re.MULTILINE
     )
     assert (secret.read_bytes() if secret.exists() else None) == before
 
@@ -84,7 +84,7 @@ def test_a_secret_that_others_may_read_is_told_with_what_to_type(idle: Service, 
         asked = idle.cli("doctor", check=False)
         assert asked.returncode == 78
         assert (
-            f"(mode 0{mode:o}), who could forge links and callbacks with it: type `chmod 600 {secret}`" in asked.stdout
+            f"(mode 0{mode:o}), who could forge links and callbacks with it: run `chmod 600 {secret}`" in asked.stdout
         )
         refused = idle.cli("web", "--host", "192.0.2.1", check=False).stderr
         assert f"Warning: The secret {secret} can be read by other users" in refused
@@ -95,7 +95,7 @@ def test_a_folder_in_the_secrets_place_is_told_as_such(idle: Service, secret: Pa
     secret.mkdir(mode=0o755)
     try:
         said = says(idle, "credits", "show")
-        assert said.startswith(f"Error: The secret {secret} is a folder: put the file back from a backup, or")
+        assert said.startswith(f"Error: The secret {secret} is a folder: restore the file from a backup, or")
         assert secret_file.exposure(idle.data_dir) is None
     finally:
         secret.rmdir()
@@ -104,7 +104,7 @@ def test_a_folder_in_the_secrets_place_is_told_as_such(idle: Service, secret: Pa
 
 def test_a_secret_for_its_owner_alone_is_well(idle: Service, secret: Path) -> None:
     assert secret_file.exposure(idle.data_dir) is None
-    assert f"secret     kept in {secret}, for its owner alone" in idle.cli("doctor").stdout
+    assert f"secret     in {secret}, readable by its owner only" in idle.cli("doctor").stdout
 
 
 def test_a_secret_in_a_file_of_the_operators_own_is_told_as_theirs(idle: Service, secret: Path, tmp_path: Path) -> None:

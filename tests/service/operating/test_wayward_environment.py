@@ -95,7 +95,7 @@ def test_certificates_that_are_not_there_are_told_at_the_start_and_by_the_doctor
         f"SSL_CERT_FILE names {NOT_THERE}, which cannot be used (No such file or directory): correct it, or unset it."
     )
     assert f"Warning: {sentence}" in wayward.log_file.read_text()
-    assert f"MISSING  settings   {sentence}" in wayward.cli("doctor", check=False).stdout
+    assert f"PROBLEM  settings   {sentence}" in wayward.cli("doctor", check=False).stdout
 
 
 @pytest.mark.parametrize(

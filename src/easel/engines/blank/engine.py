@@ -1,7 +1,7 @@
-"""An engine without a model: plain pictures at once, or as slowly as asked.
+"""An engine without a model, for benchmarks of everything around an engine, and for tests.
 
-It serves benchmarks of everything around an engine, and tests. The colour comes from the seed and the prompt, so that
-different drawings can be told apart and equal ones agree on every machine. It does not promise anything to look at.
+It draws plain colour at once, or as slowly as it is told to. The colour depends on the seed and the prompt alone, so
+different drawings differ and equal ones agree on every machine.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Blank:
         """Nothing to load."""
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
-        """A picture of one colour; raises only what `on_step` raises."""
+        """A picture of one colour. Raises only what `on_step` raises."""
         for steps_done in range(1, self._steps + 1):
             if self._step_s:
                 time.sleep(self._step_s)
@@ -41,5 +41,5 @@ class Blank:
 
 
 def colour(drawing: Drawing) -> bytes:
-    """The three bytes that fill the picture, from the seed and the prompt alone."""
+    """The three bytes that fill the picture."""
     return hashlib.sha256(f"{drawing.seed}:{drawing.prompt}".encode()).digest()[:3]

@@ -1,10 +1,10 @@
-"""Easel Nano in this process: the built-in model, on onnxruntime and NumPy, on any CPU.
+"""Easel Nano, the built-in model, on onnxruntime and NumPy, on any CPU.
 
-The model (made by `training/`) draws latents on a lattice of a few tokens, whose shape is the next best to that of the
-picture asked for, in eight passes without guidance. They are decoded at 32 pixels per token and doubled until they are
-as fine as what was asked for; the picture is cut from that, scaled evenly and never stretched. The same drawing gives
-the same bytes on one machine; elsewhere rounding may differ. It does not promise to know what a prompt speaks of: what
-it does not know, it leaves out.
+The model (trained by `training/`) draws latents on a small grid of tokens, the one whose shape comes closest to the
+requested picture, in eight passes without guidance. The latents are decoded at 32 pixels per token, and the result is
+doubled until its resolution suffices. The picture is cut from its middle and scaled evenly, never stretched. The same
+drawing gives the same bytes on one machine; on others, rounding may differ. What the model does not know, it leaves out
+of the picture.
 """
 
 import json
@@ -29,9 +29,9 @@ SHIFT: Final = 3.0
 TOKEN_PX: Final = 32
 DOUBLINGS_MAX: Final = 3
 STRIP_AREA_PX: Final = 2**18
-"""How much of a picture is doubled at once; most of the memory that a large picture needs is for that."""
+"""How much of a picture is doubled at once. Doubling takes most of the memory that a large picture needs."""
 STRIP_MARGIN_PX: Final = 16
-"""How far around itself a doubled pixel looks, at most."""
+"""The largest distance from which a pixel affects a doubled one."""
 ROPE_BASE: Final = 256.0
 
 Floats = NDArray[np.float32]
@@ -39,7 +39,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The model's graphs and what belongs to them."""
+    """The model's graphs, its tokenizer and its dimensions."""
 
     reader: onnxruntime.InferenceSession
     flow: onnxruntime.InferenceSession
@@ -53,7 +53,7 @@ class Loaded:
 
 
 class Nano:
-    """Draws with the model in the folder `model`, on `threads` threads (0: as many as there are cores)."""
+    """Draws with the model in the folder `model`, on `threads` threads (0: one per core)."""
 
     name = "nano"
     model = "Easel Nano"
@@ -75,7 +75,7 @@ class Nano:
             ) from error
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
-        """Draw on the grid of the next best shape and cut the picture from it."""
+        """Draw on the grid whose shape fits best and cut the picture from the result."""
         loaded = self._loaded
         assert loaded is not None, "load() comes first"
         grid = best_grid(loaded.grids, drawing.width_px, drawing.height_px)
@@ -84,14 +84,14 @@ class Nano:
         canvas = loaded.draw.run(None, {"latents": latents})[0]
         for _ in range(doublings(grid, drawing.width_px, drawing.height_px) - 1):
             canvas = np.concatenate(list(doubled(loaded, canvas)), axis=2)
-        # The last is the largest by far: only as bytes is all of it in memory at once.
+        # The last doubling is by far the largest, so only its bytes are held in memory as a whole.
         levels = np.concatenate([as_bytes(strip) for strip in doubled(loaded, canvas)])
         rgb = fit(levels, drawing.width_px, drawing.height_px)
         return Pixels(drawing.width_px, drawing.height_px, rgb, cut)
 
 
 def load(folder: Path, threads: int = 0) -> Loaded:
-    """Read the model in that folder. Raises what a missing or broken file raises."""
+    """Read the model in a folder. Raises whatever a missing or broken file raises."""
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     return Loaded(
         reader=_session(folder / "reader.onnx", threads),
@@ -114,19 +114,19 @@ def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def best_grid(grids: tuple[tuple[int, int], ...], width_px: int, height_px: int) -> tuple[int, int]:
-    """The grid whose shape is nearest, so that least is cut away."""
+    """The grid whose shape is closest, so that the least is cut away."""
     wanted = math.log(width_px / height_px)
     return min(grids, key=lambda grid: abs(math.log(grid[0] / grid[1]) - wanted))
 
 
 def doublings(grid: tuple[int, int], width_px: int, height_px: int) -> int:
-    """How often a picture on that grid is doubled: until it need not be enlarged any more, and once at least."""
+    """How often a picture on that grid is doubled: at least once, and until it is as large as requested."""
     scale = max(width_px / grid[0], height_px / grid[1]) / TOKEN_PX
     return min(DOUBLINGS_MAX, max(1, math.ceil(math.log2(scale))))
 
 
 def doubled(loaded: Loaded, canvas: Floats) -> Iterator[Floats]:
-    """A canvas (1 x 3 x height x width, both even) at twice its resolution, strip by strip from the top."""
+    """A canvas (1 x 3 x height x width, both even) at twice its resolution, in strips from top to bottom."""
     height, width = canvas.shape[2:]
     rows = max(2, STRIP_AREA_PX // width // 2 * 2)
     for top in range(0, height, rows):
@@ -136,7 +136,7 @@ def doubled(loaded: Loaded, canvas: Floats) -> Iterator[Floats]:
 
 
 def denoise(loaded: Loaded, words: list[int], grid: tuple[int, int], seed: int, on_step: OnStep) -> Floats:
-    """Latents, 1 x channels x height x width, from the seed's noise."""
+    """The latents (1 x channels x height x width), drawn from the seed's noise."""
     width, height = grid
     count = width * height
     rows, columns = np.divmod(np.arange(count), width)
@@ -162,7 +162,7 @@ def denoise(loaded: Loaded, words: list[int], grid: tuple[int, int], seed: int, 
 
 
 def schedule() -> Floats:
-    """The times from 1 (noise) to 0 (picture), closer together where it is noisy, as Z-Image-Turbo's are."""
+    """The times from 1 (noise) to 0 (picture), closer together near the noise, as in Z-Image-Turbo."""
     shares = np.linspace(1, 0, STEPS + 1)
     return (SHIFT * shares / (1 + (SHIFT - 1) * shares)).astype(np.float32)
 
@@ -170,7 +170,7 @@ def schedule() -> Floats:
 def rotation(
     rows: NDArray[np.int64], columns: NDArray[np.int64], words: int, axes: tuple[int, ...]
 ) -> tuple[Floats, Floats]:
-    """Cosines and sines, tokens x half a head: latent tokens by row and column, then caption tokens by place."""
+    """Cosines and sines (tokens x half a head): latent tokens by row and column, then caption tokens by position."""
     positions = np.zeros((len(rows) + words, 3))
     positions[: len(rows), 1], positions[: len(rows), 2] = rows, columns
     positions[len(rows) :, 0] = np.arange(1, words + 1)
@@ -185,7 +185,7 @@ def rotation(
 
 
 def places(rows: NDArray[np.int64], columns: NDArray[np.int64], grid: tuple[int, int]) -> Floats:
-    """Where in the picture each latent token lies, as waves of its share of height and width: 1 x tokens x 8."""
+    """Where each latent token lies in the picture, as waves of its relative height and width (1 x tokens x 8)."""
     features = []
     for places_of, side in ((rows, grid[1]), (columns, grid[0])):
         angle = (places_of + 0.5) / side * np.pi
@@ -194,13 +194,13 @@ def places(rows: NDArray[np.int64], columns: NDArray[np.int64], grid: tuple[int,
 
 
 def as_bytes(canvas: Floats) -> NDArray[np.uint8]:
-    """A canvas (1 x 3 x height x width, from about 0 to 1) as height x width x 3 bytes."""
+    """A canvas (1 x 3 x height x width, values from about 0 to 1) as height x width x 3 bytes."""
     levels = (np.clip(canvas[0], 0, 1) * 255 + 0.5).astype(np.uint8)
     return np.ascontiguousarray(levels.transpose(1, 2, 0))
 
 
 def fit(canvas: NDArray[np.uint8], width_px: int, height_px: int) -> bytes:
-    """The canvas's largest central part of the right shape, scaled evenly to the size asked for."""
+    """The largest central part of the canvas that has the right shape, scaled evenly to the requested size."""
     height, width = canvas.shape[:2]
     scale = max(width_px / width, height_px / height)
     part_width, part_height = width_px / scale, height_px / scale

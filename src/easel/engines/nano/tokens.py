@@ -1,6 +1,6 @@
-"""Nano's tokenizer: byte-level BPE in plain Python, as it was trained (see training/tokens.py).
+"""Nano's tokenizer: byte-level BPE in plain Python, trained by training/tokens.py.
 
-Any text has tokens. Texts are cut into bounded pieces first, so the time is linear in the text's length.
+Any text can be tokenized. It is cut into pieces of bounded length first, so the time is linear in its length.
 """
 
 import re
@@ -10,12 +10,12 @@ from itertools import pairwise
 from typing import Final
 
 PIECES: Final = re.compile(r" ?[a-z]{1,24}| ?[0-9]{1,4}| ?[^\x00-\x7f]{1,16}| ?[\x00-\x7f]")
-"""Merges never cross the borders of these pieces; their bounds keep an absurd prompt cheap."""
+"""Merges never cross the borders of these pieces. Their bounds keep absurd prompts cheap."""
 END: Final = "<end>"
 
 
 def _byte_letters() -> list[str]:
-    """The letter that stands for each byte: itself where it is printable, else one from 256 up."""
+    """The letter that stands for each byte: the byte itself if it is printable, else a code point from 256 up."""
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(256, 512))
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
@@ -25,12 +25,12 @@ BYTE_LETTERS: Final = _byte_letters()
 
 
 def plain(text: str) -> str:
-    """A text as it is cut into pieces: compatible characters made one, lower case, single spaces."""
+    """The normalized text that is cut into pieces: NFKC, lower case, single spaces."""
     return " " + " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
 class Tokenizer:
-    """Texts to token numbers."""
+    """Turns texts into token numbers."""
 
     def __init__(self, words: Mapping[str, int], merges: Sequence[Sequence[str]]) -> None:
         self._words = words
@@ -38,12 +38,12 @@ class Tokenizer:
         self._end = words[END]
 
     def tokens(self, text: str, tokens_max: int) -> tuple[list[int], int]:
-        """The text's tokens with the end, at most `tokens_max`, and how many were cut off."""
+        """At most `tokens_max` tokens, the end token among them, and how many were cut off."""
         found = [self._words[word] for piece in PIECES.findall(plain(text)) for word in self._merge(piece)]
         return [*found[: tokens_max - 1], self._end], max(0, len(found) - tokens_max + 1)
 
     def _merge(self, piece: str) -> list[str]:
-        """Join neighbours, the earliest learned pair first, until no known pair is left."""
+        """Join neighbours, the pair learned earliest first, until no known pair is left."""
         parts = [BYTE_LETTERS[byte] for byte in piece.encode()]
         while len(parts) > 1:
             pairs = list(pairwise(parts))

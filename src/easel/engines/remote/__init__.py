@@ -1,1 +1,1 @@
-"""An image server that draws."""
+"""The engine that lets an image server draw."""

@@ -1,8 +1,8 @@
-"""What the image server's answers mean: a picture's file, a link to one, or why there is none.
+"""Interprets the image server's answers: a picture file, a link to one, or the reason why there is none.
 
-Pure: nothing is asked or logged here. The server is not trusted. Of what it says about a failure, a caller sees at
-most a short plain sentence, and none that looks like a page, an address, a path or code, or that holds the key or the
-prompt. It does not promise that a file is a picture.
+Pure: nothing is sent or logged here. The server is not trusted. A caller sees at most one short plain sentence of what
+it says about a failure, and none that looks like a page, an address, a path or code, or that contains the key or the
+prompt. Whether a file is a picture is not checked here.
 """
 
 import base64
@@ -20,7 +20,7 @@ from easel.engines.remote.exchange import ANSWER_BYTES_MAX, Answer, Silence
 LINK_CHARACTERS_MAX: Final = 4096
 SENTENCE_CHARACTERS_MAX: Final = 200
 ECHO_CHARACTERS_MIN: Final = 8
-"""A prompt shorter than this is found in too many innocent sentences to call it echoed."""
+"""A shorter prompt occurs in too many harmless sentences to count as an echo."""
 
 _POLICY_CODES: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter"})
 _NOT_FOR_CALLERS = re.compile(r"[<>{}\\]|://|(?:^|[\s'\"(=])[~.]{0,2}/\w|Traceback")
@@ -29,7 +29,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
 
 
 class Fault(DrawingFailed):
-    """Why there is no picture: code and message for the caller, a hint for the operator where mending is theirs."""
+    """Why there is no picture: code and message for the caller, and a hint where the operator can fix it."""
 
     def __init__(self, code: ErrorCode, message: str, hint: str | None = None) -> None:
         super().__init__(code, message)
@@ -38,7 +38,7 @@ class Fault(DrawingFailed):
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """What must not come back to a caller."""
+    """What must not be repeated to a caller."""
 
     api_key: str | None
     prompt: str
@@ -54,54 +54,54 @@ class _Items(msgspec.Struct):
 
 
 class NoPicture(Fault):
-    """The answer holds none. `hint` says what it holds instead."""
+    """The answer has no picture. `hint` says what it has instead."""
 
     def __init__(self, hint: str) -> None:
         super().__init__(ErrorCode.GENERATION_FAILED_NO_CONTENT, "The image server answered without a picture", hint)
 
 
 class Unreadable(Fault):
-    """The answer holds something, and it is no picture that can be read."""
+    """The answer has something that cannot be read as a picture."""
 
     def __init__(self, hint: str) -> None:
         super().__init__(ErrorCode.IMAGE_PROCESSING_ERROR, "The image server's picture cannot be read", hint)
 
 
 class TooLate(Fault):
-    """The server, or a gateway before it, gave up waiting, or we did."""
+    """The server, a gateway in front of it, or this engine gave up waiting."""
 
     def __init__(self) -> None:
         super().__init__(ErrorCode.GENERATION_TIMEOUT, "The image server took too long")
 
 
 def picture_or_link(outcome: Answer | Silence, withheld: Withheld) -> bytes | str:
-    """A picture's file, or the link that the server gave in its place. Raises Fault."""
+    """A picture file, or the link that the server sent instead. Raises Fault."""
     answer = success(outcome, withheld)
     try:
         item = msgspec.json.decode(answer.body, type=_Items).data[0]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
-        raise NoPicture("its answer has not the form of OpenAI's") from None
+        raise NoPicture("its answer is not in OpenAI's format") from None
     if item.b64_json:
         try:
             return base64.b64decode(item.b64_json, validate=True)
         except (binascii.Error, ValueError):
-            raise Unreadable("its base64 is none") from None
+            raise Unreadable("its b64_json is not valid base64") from None
     if item.url and len(item.url) <= LINK_CHARACTERS_MAX:
         return item.url
-    raise NoPicture("neither b64_json nor url is in its answer")
+    raise NoPicture("its answer has neither b64_json nor url")
 
 
 def success(outcome: Answer | Silence, withheld: Withheld) -> Answer:
-    """The answer, if it is a whole one of success. Raises Fault."""
+    """The answer, if it is complete and successful. Raises Fault."""
     if isinstance(outcome, Silence):
         raise _silence(outcome)
     if not 200 <= outcome.status < 300:
         raise _failure(outcome, withheld)
     if not outcome.is_whole:
         raise Unreadable(f"its answer is larger than {ANSWER_BYTES_MAX} bytes")
-    # We ask for none; unpacking would let a small answer become a huge one.
+    # Compression was not requested, and unpacking could turn a small answer into a huge one.
     if outcome.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise NoPicture("its answer is compressed, which it was not asked for")
+        raise NoPicture("its answer is compressed, which was not requested")
     return outcome
 
 
@@ -117,16 +117,16 @@ def _failure(answer: Answer, withheld: Withheld) -> Fault:
     if answer.status >= 500:
         return _breakdown(answer, said)
     if said.is_about_policy:
-        # The server does not say whether it judged the prompt or the picture in any form that servers share.
+        # Servers have no common way to say whether it was the prompt or the picture that they refused.
         message = "Content policy violation.\nThe image server refused the prompt or the picture drawn from it."
         return Fault(ErrorCode.CONTENT_POLICY_VIOLATION, message)
     match answer.status:
         case 401 | 403:
-            return _operators(answer, "check EASEL_REMOTE_API_KEY")
+            return _refused_easel(answer, "check EASEL_REMOTE_API_KEY")
         case 404:
-            return _operators(answer, "check EASEL_REMOTE_URL and EASEL_REMOTE_MODEL")
+            return _refused_easel(answer, "check EASEL_REMOTE_URL and EASEL_REMOTE_MODEL")
         case 400 | 422 if said.is_about_model:
-            return _operators(answer, "it serves no such model: check EASEL_REMOTE_MODEL")
+            return _refused_easel(answer, "it does not serve this model: check EASEL_REMOTE_MODEL")
         case 400 | 422:
             return _refused_order(said, withheld)
         case 408:
@@ -134,8 +134,10 @@ def _failure(answer: Answer, withheld: Withheld) -> Fault:
         case 429:
             return Fault(ErrorCode.SERVICE_UNAVAILABLE, "The image server is too busy")
         case status if 300 <= status < 400:
-            return _operators(answer, "EASEL_REMOTE_URL must be its final address, since redirects are not followed")
-    return _operators(answer, "see its own log")
+            return _refused_easel(
+                answer, "set EASEL_REMOTE_URL to its final address, because redirects are not followed"
+            )
+    return _refused_easel(answer, "see its log")
 
 
 def _breakdown(answer: Answer, said: "_Said") -> Fault:
@@ -146,7 +148,7 @@ def _breakdown(answer: Answer, said: "_Said") -> Fault:
     return Fault(ErrorCode.SERVICE_UNAVAILABLE, "The image server failed", f"it answered {answer.status}")
 
 
-def _operators(answer: Answer, hint: str) -> Fault:
+def _refused_easel(answer: Answer, hint: str) -> Fault:
     return Fault(ErrorCode.SERVICE_ERROR, "The image server refused Easel", f"it answered {answer.status}: {hint}")
 
 
@@ -158,11 +160,11 @@ def _refused_order(said: "_Said", withheld: Withheld) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a failure's body says, as far as it has a form that servers share."""
+    """What the body of a failed answer says, if it has a format that is common among servers."""
 
     message: str = ""
     labels: frozenset[str] = frozenset()
-    """Its code and its type."""
+    """The code and the type."""
     param: str = ""
 
     @property
@@ -175,7 +177,7 @@ class _Said:
 
 
 def _said(body: bytes) -> _Said:
-    """OpenAI's `{"error": {…}}` or `{"error": "…"}`, vLLM's bare `{"message": …}`, FastAPI's `{"detail": …}`."""
+    """Reads OpenAI's `{"error": {…}}` or `{"error": "…"}`, vLLM's `{"message": …}` and FastAPI's `{"detail": …}`."""
     try:
         decoded: Any = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -193,7 +195,7 @@ def _said(body: bytes) -> _Said:
 
 
 def _for_callers(text: str, withheld: Withheld) -> str | None:
-    """One printable line of it, or None where it may hold what is nobody's business."""
+    """The text as one printable line, or None where it may contain what callers must not see."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     prompt = " ".join(withheld.prompt.split()).casefold()
     if _NOT_FOR_CALLERS.search(line) or (withheld.api_key and withheld.api_key in line):

@@ -1,11 +1,11 @@
-"""Any server with OpenAI's `POST /v1/images/generations` as an engine: sglang-diffusion, vllm-omni, LocalAI.
+"""Draws on any server with OpenAI's `POST /v1/images/generations`, such as sglang-diffusion, vllm-omni or LocalAI.
 
-One request is one picture. The server is asked for the canvas (the next multiples of 16 pixels), for the seed, and for
-the picture in the answer itself; a link in its place is followed only to the server's own scheme, host and port. What
-the server cannot do is told as DrawingFailed, with a log line for the operator where mending is theirs.
+One request draws one picture. It asks for the canvas (the size rounded up to multiples of 16 pixels), the seed, and the
+picture inside the answer. A link instead of the picture is followed only to the server's own scheme, host and port. If
+the server fails, DrawingFailed is raised, and logged where the operator can fix the cause.
 
-It promises the same picture for the same drawing only as far as the server keeps to the seed. There is no progress:
-the server tells of none.
+The same drawing gives the same picture only as far as the server honours the seed. There is no progress, because the
+server does not report any.
 """
 
 from collections.abc import Callable
@@ -26,15 +26,15 @@ log = structlog.get_logger(__name__)
 
 LOOK_TIMEOUT_S: Final = 3.0
 GUIDANCE: Final = 0.0
-"""Z-Image-Turbo is distilled to draw without guidance; vllm-omni's own default for its pipeline is 5."""
+"""Z-Image-Turbo is distilled to draw without guidance. vllm-omni's default for its pipeline is 5."""
 MODELS_SHOWN_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RemoteServer:
-    """Where the server is, with or without `/v1` at the URL's end, and how to ask it.
+    """An image server and how to use it. The URL may end in `/v1`.
 
-    `steps` and no guidance are asked of it, or neither where `steps` is 0. `timeout_s` is for one attempt.
+    Requests name `steps` and no guidance, or leave both to the server if `steps` is 0. `timeout_s` limits one attempt.
     """
 
     url: str
@@ -47,9 +47,9 @@ class RemoteServer:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the server looked when it was last asked, in words for the operator."""
+    """What a check of the server found, in words for the operator."""
 
-    state: Literal["well", "doubtful", "bad"]
+    state: Literal["ok", "warning", "failed"]
     words: str
 
 
@@ -62,13 +62,13 @@ class _Models(msgspec.Struct):
 
 
 class Remote:
-    """Draws by asking an image server. Draws share nothing that changes."""
+    """Draws on an image server. Concurrent draws share no mutable state."""
 
     name = "remote"
     model = None
 
     def __init__(self, server: RemoteServer) -> None:
-        """Raises EngineUnusable where the URL cannot be one, or the environment names certificates that cannot be used."""
+        """Raises EngineUnusable for an invalid URL, or if the certificates that the environment names are unusable."""
         self._server = server
         self._base = server.url.rstrip("/").removesuffix("/v1")
         self._generations = _url(f"{self._base}/v1/images/generations")
@@ -79,39 +79,39 @@ class Remote:
 
     @property
     def draws_at_once(self) -> int:
-        """As many as the operator lets the server be asked for."""
+        """As many as the operator allows."""
         return self._server.draws_at_once
 
     @property
     def jobs_at_once(self) -> int:
-        """Each draw may begin while the picture before it is encoded and stored."""
+        """Twice `draws_at_once`: each draw may begin while the previous picture is encoded and stored."""
         return 2 * self._server.draws_at_once
 
     def load(self) -> None:
-        """Look whether the server is there. It may start later, so that it is not is only a warning."""
+        """Check whether the server is there. It may start later, so a failure is only a warning."""
         look = self.look()
-        if look.state == "well":
-            log.info("remote_found", words=look.words)
+        if look.state == "ok":
+            log.info("remote_server_found", words=look.words)
         else:
-            log.warning("remote_doubtful", words=look.words)
+            log.warning("remote_check_warning", words=look.words)
 
     def look(self) -> Look:
-        """How the server looks now; takes at most LOOK_TIMEOUT_S."""
+        """Check the server, for at most LOOK_TIMEOUT_S."""
         question = Question("GET", _url(f"{self._base}/v1/models"), LOOK_TIMEOUT_S, attempts_max=1)
         outcome = self._exchange.ask(question, lambda: None)
         if isinstance(outcome, Silence):
-            return Look("bad", f"{self._base} cannot be reached ({outcome.reason}): check EASEL_REMOTE_URL")
+            return Look("failed", f"{self._base} cannot be reached ({outcome.reason}): check EASEL_REMOTE_URL")
         if outcome.status in {401, 403}:
-            return Look("bad", f"{self._base} refuses Easel ({outcome.status}): check EASEL_REMOTE_API_KEY")
+            return Look("failed", f"{self._base} refused the request ({outcome.status}): check EASEL_REMOTE_API_KEY")
         models = _listed_models(outcome)
         if models and self._server.model not in models:
             shown = ", ".join(ascii(model[:80]) for model in models[:MODELS_SHOWN_MAX])
             words = f"{self._base} does not list {self._server.model}, but {shown}: check EASEL_REMOTE_MODEL"
-            return Look("doubtful", words)
-        return Look("well", f"{self._base} answers, asked for {self._server.model}")
+            return Look("warning", words)
+        return Look("ok", f"{self._base} answers; pictures will be drawn by {self._server.model}")
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
-        """Ask for the canvas and cut the picture from its middle. Raises DrawingFailed, and what `on_step` raises."""
+        """Request the canvas and cut the picture from its middle. Raises DrawingFailed, and what `on_step` raises."""
 
         def on_beat() -> None:
             on_step(0, 1)
@@ -121,7 +121,7 @@ class Remote:
             pixels = read_picture(self._file(drawing, on_beat), drawing)
         except Fault as fault:
             if fault.hint is not None:
-                log.error("remote_failed", code=fault.code, hint=fault.hint)
+                log.error("remote_draw_failed", code=fault.code, hint=fault.hint)
             raise
         on_step(1, 1)
         return pixels
@@ -150,15 +150,15 @@ class Remote:
         return msgspec.json.encode(order)
 
     def _own(self, link: str) -> httpx2.URL:
-        """The link, if it leads to the server itself. Raises Fault."""
+        """The link, if it points to the server itself. Raises Fault."""
         try:
             url = self._generations.join(link)
             is_own = url.origin == self._generations.origin and not url.userinfo
         except (httpx2.InvalidURL, ValueError):
             is_own = False
         if not is_own:
-            # Whoever answers could otherwise have this machine fetch what only it can reach.
-            raise NoPicture("its answer is a link to another place: have it answer b64_json, or link to itself")
+            # Otherwise the server could make this machine fetch what only this machine can reach.
+            raise NoPicture("its answer links to another host: configure it to send b64_json or links to itself")
         return url
 
 
@@ -174,7 +174,7 @@ def _url(text: str) -> httpx2.URL:
 
 
 def _listed_models(answer: Answer) -> list[str]:
-    """What the server lists; nothing where it does not list models in OpenAI's form."""
+    """The models that the server lists; empty if its list is not in OpenAI's format."""
     try:
         return [model.id for model in msgspec.json.decode(answer.body, type=_Models).data]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,13 +1,13 @@
-"""Questions to the image server over HTTP: bounded in time and in bytes, given up at any moment, asked again where
-that can help.
+"""HTTP requests to the image server, limited in time and bytes, cancellable at any moment, and retried where that can
+help.
 
-An exchange runs in the thread that asks, in an event loop of its own, because there a cancellation ends whatever is
-under way, be it the look-up of a name, the connecting, the TLS handshake, the writing or the reading. Exchanges share
-nothing but the TLS settings, so any number may run at once; connections are not kept for the next one. No proxy that
-the environment names is used, and no redirect is followed.
+An exchange runs in the caller's thread, in an event loop of its own, where a cancellation ends whatever is in progress:
+the name lookup, the connection, the TLS handshake, the writing or the reading. Exchanges share only the TLS settings,
+so any number may run concurrently; connections are not reused. Proxies from the environment are not used, and redirects
+are not followed.
 
-A question may be asked again although the server has begun to work on it, or to answer: it asks for the same picture
-with the same seed, and nothing is charged by its asking. It does not promise that the server draws only once.
+A request may be retried although the server has begun to work on it or to answer: a retry asks for the same picture
+with the same seed and costs nothing. The server may therefore draw a picture more than once.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from easel.runtime.network_environment import check_certificates
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 5.0
-"""For the name's look-up and the connection; the TLS handshake may take as long once more."""
+"""Limits the name lookup with the connection; the TLS handshake may take as long again."""
 ATTEMPTS_MAX: Final = 4
 ASK_AGAIN: Final = frozenset({429, 502, 503})
 BACK_OFF_S: Final = (1.0, 2.0, 4.0)
 RETRY_AFTER_S_MAX: Final = 60.0
-"""A server that asks for more patience is asked again after this much."""
+"""The longest wait before a retry, even if the server asks for more."""
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
-"""The largest canvas, 1536x1536, without any compression and with 16 bits for each of four channels, takes 18.9 MB,
-and 25.2 MB in base64."""
+"""The largest canvas, 1536x1536, uncompressed and with 16 bits for each of four channels, takes 18.9 MB, and 25.2 MB in
+base64."""
 FAILURE_BYTES_MAX: Final = 64 * 1024
 BEAT_S: Final = 0.25
 CLOSE_TIMEOUT_S: Final = 1.0
@@ -45,7 +45,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request. `timeout_s` is for a whole attempt, from the name's look-up to the answer's last byte."""
+    """One request. `timeout_s` limits an attempt, from the name lookup to the last byte of the answer."""
 
     method: Literal["GET", "POST"]
     url: httpx2.URL
@@ -56,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said. `body` is as it was sent, and empty where it was too large to be read to its end."""
+    """What the server answered. `body` is as it was sent, or empty if it was too large (`is_whole` is False)."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,27 +66,27 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No answer: none in time, or none that arrived. `reason` is for the log."""
+    """No answer, or none in time (`is_late`). `reason` is for the log."""
 
     is_late: bool
     reason: str
 
 
 class Exchange:
-    """Asks a server's questions with one key. Raises NetworkUnusable where certificates are needed and unusable."""
+    """Sends requests with one key. Raises NetworkUnusable where certificates are needed and cannot be used."""
 
     def __init__(self, url: httpx2.URL, api_key: str | None) -> None:
         self._headers = {"accept": "application/json, image/*", "accept-encoding": "identity", "user-agent": "easel"}
         if api_key is not None:
             self._headers["authorization"] = f"Bearer {api_key}"
-        # A server without TLS, which cannot redirect to one with it, needs no certificates.
+        # Without TLS no certificates are needed, since redirects are not followed.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if url.scheme == "https":
             check_certificates()
             self._tls = httpx2.create_ssl_context()
 
     def ask(self, question: Question, on_beat: Callable[[], None]) -> Answer | Silence:
-        """The last attempt's outcome. `on_beat` is called every BEAT_S meanwhile; whatever it raises closes the
+        """The outcome of the last attempt. `on_beat` is called every BEAT_S meanwhile; an exception from it closes the
         connection and is raised here."""
         return run(self._ask(question), on_beat)
 
@@ -98,7 +98,7 @@ class Exchange:
                 return outcome
             pause_s = _pause_s(outcome, attempt)
             said = outcome.reason if isinstance(outcome, Silence) else str(outcome.status)
-            log.warning("remote_asked_again", attempt=attempt, said=said, pause_s=round(pause_s, 2))
+            log.warning("remote_request_retried", attempt=attempt, answer=said, pause_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
             attempt += 1
 
@@ -132,7 +132,7 @@ async def _read(response: httpx2.Response) -> Answer:
 
 
 def _reason(error: Exception) -> str:
-    # Only a failure to connect says nothing of what was sent.
+    # Other errors may repeat what was sent.
     return f"{type(error).__name__}: {error}"[:200] if isinstance(error, httpx2.ConnectError) else type(error).__name__
 
 
@@ -142,16 +142,16 @@ def _may_be_better_later(outcome: Answer | Silence) -> bool:
 
 def _pause_s(outcome: Answer | Silence, attempt: int) -> float:
     asked_s = retry_after_s(outcome.headers, datetime.now(UTC)) if isinstance(outcome, Answer) else None
-    # Never in step with others that were sent away at the same moment.
+    # Chance keeps clients that failed together from retrying together.
     if asked_s is not None:
         return min(asked_s, RETRY_AFTER_S_MAX) * random.uniform(1.0, 1.1)  # noqa: S311 - no secret depends on it
     return BACK_OFF_S[attempt - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - no secret depends on it
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds that `Retry-After` asks for, at least 0; None where it is absent or makes no sense (RFC 9110, 10.2.3).
+    """The seconds that `Retry-After` asks for, at least 0; None if it is absent or invalid (RFC 9110, 10.2.3).
 
-    A date is compared with the answer's own `Date`, so that two clocks need not agree; `now` stands in where it lacks.
+    A date is compared with the answer's own `Date`, because the two clocks may differ, or with `now` if there is none.
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
@@ -171,13 +171,13 @@ def _http_date(text: str) -> datetime | None:
 
 
 def run(work: Coroutine[Any, Any, _Answer], on_beat: Callable[[], None]) -> _Answer:
-    """What `work` returns, in an event loop of this thread's own; whatever `on_beat` raises cancels it."""
+    """Run `work` in an event loop of its own and return its result. An exception from `on_beat` cancels it."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(_beating(work, on_beat))
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
-        # This does not wait for a name's look-up that hangs.
+        # This does not wait for a name lookup that hangs.
         loop.close()
 
 
@@ -192,5 +192,5 @@ async def _beating(work: Coroutine[Any, Any, _Answer], on_beat: Callable[[], Non
         task.cancel()
         await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_S)
         if task.done() and not task.cancelled():
-            # Looked at, so that asyncio does not complain of an error that nobody wants any more.
+            # Retrieved, because asyncio would log an error that nobody needs.
             task.exception()

@@ -1,9 +1,8 @@
-"""A picture's file from the image server, checked before it is believed, and its pixels.
+"""Checks a picture file from the image server and decodes it.
 
-PNG, JPEG and WebP, and no other format that Pillow knows. The size is read from the file's head and must be one that
-was asked for before any pixel is unpacked, so a small file cannot become a huge picture. Colours are taken as sRGB,
-whatever profile the file names; transparent parts are laid on white; a note that a camera was held sideways is
-ignored; of an animation the first picture is taken.
+Only PNG, JPEG and WebP are accepted. The size in the file's header is checked before any pixel is decoded, so a small
+file cannot become a huge picture. Colours are taken as sRGB, whatever profile the file names; transparent areas are
+placed on white; EXIF orientation is ignored; the first frame of an animation is used.
 """
 
 import io
@@ -19,10 +18,10 @@ from easel.engines.remote.answers import Fault, Unreadable
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
 MULTIPLE_PX: Final = 16
-"""Z-Image draws sides that are multiples of this, and servers refuse or round any other."""
+"""Z-Image draws multiples of this; servers refuse or round other sizes."""
 
 _MODES: Final = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
-"""Those with eight bits or fewer for each channel, which convert without clipping."""
+"""Modes with at most eight bits per channel, which convert without clipping."""
 _FAULTS: Final = (
     OSError,
     ValueError,
@@ -33,22 +32,22 @@ _FAULTS: Final = (
     Image.DecompressionBombError,
     Warning,
 )
-"""What Pillow raises for files that are broken or claim to be enormous; warnings only where they are made errors."""
+"""What Pillow raises for files that are broken or claim to be enormous; warnings only where they are errors."""
 
 
 def canvas(drawing: Drawing) -> tuple[int, int]:
-    """Width and height in pixels to ask the server for: the next multiples up."""
+    """The width and height to request: those of the drawing, rounded up."""
     return canvas_px(drawing.width_px, MULTIPLE_PX), canvas_px(drawing.height_px, MULTIPLE_PX)
 
 
 def read_picture(file: bytes, drawing: Drawing) -> Pixels:
-    """The pixels of a picture of the canvas's size, cut to the drawing's, or of the drawing's own. Raises Fault."""
+    """The pixels of a file that has the size of the canvas (it is cut) or of the drawing. Raises Fault."""
     try:
         with Image.open(io.BytesIO(file), formats=FORMATS) as image:
             if image.size not in {canvas(drawing), (drawing.width_px, drawing.height_px)}:
                 raise _wrong_size(image.size, drawing)
             if image.mode not in _MODES:
-                raise Unreadable(f"its picture's mode is {image.mode}")
+                raise Unreadable(f"its picture has the mode {image.mode}")
             return _cut(image, drawing)
     except _FAULTS as error:
         raise Unreadable(f"{type(error).__name__} while its picture was read") from None

@@ -1,1 +1,1 @@
-"""The real model, in PyTorch."""
+"""Z-Image-Turbo in PyTorch."""

@@ -1,7 +1,7 @@
-"""Captions: what the text encoder makes of a prompt, kept for the next drawing of the same prompt.
+"""Captions: the text encoder's embeddings of prompts, cached for later drawings of the same prompt.
 
-The embeddings are computed without padding, one prompt at a time, so that they do not depend on what else was
-encoded, and a cached one is bit for bit what would be computed again. Safe for one thread only.
+Embeddings are computed without padding, one prompt at a time, so they do not depend on what else was encoded, and a
+cached one is bit for bit what would be computed again. For one thread only.
 """
 
 from collections import OrderedDict
@@ -13,19 +13,19 @@ import torch
 
 ENTRIES_MAX = 256
 EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
-"""Of the real model's captions: eight of the longest, or 130 of a hundred tokens."""
+"""With the real model: eight of the longest captions, or 130 of a hundred tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """`embedding` is tokens x dimensions on the encoder's device; `tokens_cut` of the prompt's end are not in it."""
+    """`embedding` is tokens x dimensions, on the encoder's device, without the last `tokens_cut` of the prompt."""
 
     embedding: torch.Tensor
     tokens_cut: int
 
 
 class Captions:
-    """Turns prompts into captions, at most `window_tokens` long, template included."""
+    """Turns prompts into captions of at most `window_tokens`, the template included."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class Captions:
 
     @property
     def kept_entries(self) -> int:
-        """How many captions are kept."""
+        """How many captions are cached."""
         return len(self._kept)
 
     @property
     def kept_bytes(self) -> int:
-        """How many bytes of embeddings are kept."""
+        """How many bytes the cached embeddings take."""
         return self._kept_bytes
 
     def caption(self, prompt: str) -> Caption:
-        """The prompt's caption, from the cache or computed."""
+        """The caption of a prompt, cached or computed."""
         kept = self._kept.get(prompt)
         if kept is not None:
             self._kept.move_to_end(prompt)
@@ -69,7 +69,7 @@ class Captions:
         tokens = self._tokens(prompt)
         tokens_cut = max(0, len(tokens) - self._window_tokens)
         if tokens_cut:
-            # The end of the prompt goes, not the template's: the encoder was trained to see the turn close.
+            # Cut the end of the prompt, not of the template: the encoder was trained to see the turn end.
             tail = tokens[-self._tail_tokens :]
             tokens = tokens[: self._window_tokens - self._tail_tokens] + tail
         ids = torch.tensor([tokens], device=self._text_encoder.device)
@@ -80,7 +80,7 @@ class Captions:
         return Caption(encoded.hidden_states[-2][0], tokens_cut)
 
     def _tokens(self, prompt: str) -> list[int]:
-        """The prompt as the model was trained to read it: one turn of a chat, the answer about to begin."""
+        """The prompt as the model was trained to read it: one turn of a chat, before the answer."""
         turn = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=True
         )
@@ -95,7 +95,7 @@ class Captions:
 
 
 def common_tail(tokens: list[int], others: list[int]) -> int:
-    """How many tokens two sequences have in common at their ends: the template's, where only the prompts differ."""
+    """How many tokens two sequences share at their ends. If only the prompts differ, those are the template's."""
     return sum(
         1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(tokens), reversed(others), strict=False))
     )

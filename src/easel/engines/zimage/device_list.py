@@ -1,4 +1,4 @@
-"""The devices of this machine, as another process finds them, so that this one loads no PyTorch and no GPU driver."""
+"""Lists the devices of this machine in a subprocess, so that this process loads neither PyTorch nor a GPU driver."""
 
 import subprocess
 import sys

@@ -1,7 +1,7 @@
-"""Where Z-Image can be drawn: the devices of this machine, their memory, and the precision that suits them.
+"""The devices of this machine that can draw, their memory, and the precision that suits them.
 
-Importing this module imports PyTorch and nothing else that is large. It does not choose between several GPUs: one
-worker draws on one device, and whoever starts workers hands the devices out.
+Importing this module imports PyTorch, but no other large library. It does not choose between several GPUs: one worker
+draws on one device, which is assigned to it when it is started.
 """
 
 import gc
@@ -22,7 +22,7 @@ except ImportError as error:
     ) from error
 
 FLOAT32_BYTES_MAX = 4_000_000_000
-"""On a CPU, checkpoints up to this size are drawn in float32. The real one would take 41 GB, and takes 20.5 in bf16."""
+"""On a CPU, checkpoints up to this size use float32. The real one would take 41 GB and takes 20.5 GB in bf16."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -32,10 +32,11 @@ ATTENTION_ORDER = [
     SDPBackend.EFFICIENT_ATTENTION,
     SDPBackend.MATH,
 ]
-"""Which of PyTorch's own attentions to take on CUDA: the first that this GPU and these shapes have."""
+"""PyTorch's attention kernels on CUDA, in order of preference; the first that supports the GPU and the shapes is
+used."""
 
 WORKING_BYTES = 4_000_000_000
-"""What drawing takes on a GPU besides the weights, at most: three of the decoder's widest layers (256 channels in bf16)
+"""The most that drawing takes on a GPU besides the weights: three of the decoder's widest layers (256 channels in bf16)
 at 1536x1536 pixels are 3.6 GB. Computed, not measured."""
 
 OUT_OF_MEMORY_SIGNS = (
@@ -48,9 +49,9 @@ OUT_OF_MEMORY_SIGNS = (
 
 
 def devices() -> list[str]:
-    """The devices to put one worker on each: every CUDA device, or else `mps`, or else `cpu`.
+    """Every CUDA device, or else `mps`, or else `cpu`.
 
-    It initialises the GPU driver in the process that calls it, so a supervisor asks a subprocess.
+    This initializes the GPU driver in the current process, so a supervisor calls it in a subprocess (`device_list`).
     """
     if torch.cuda.is_available():
         return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
@@ -60,18 +61,19 @@ def devices() -> list[str]:
 
 
 def pick(wanted: str) -> torch.device:
-    """The device called `wanted`; `auto` is the first of `devices()`. Raises EngineUnusable where there is none."""
+    """The device named `wanted`; `auto` is the first of `devices()`. Raises EngineUnusable if there is no such
+    device."""
     here = devices()
     if wanted == "auto":
         return torch.device(here[0])
     if wanted == "cpu" or wanted in here or (wanted == "cuda" and "cuda:0" in here):
         return torch.device("cuda:0" if wanted == "cuda" else wanted)
     choices = ", ".join(["auto", *here, *([] if "cpu" in here else ["cpu"])])
-    raise EngineUnusable(f"There is no device {wanted!r} on this machine: choose one of {choices}.")
+    raise EngineUnusable(f"This machine has no device {wanted!r}: choose one of {choices}.")
 
 
 def pick_precision(wanted: str, device: torch.device, parameters: int) -> torch.dtype:
-    """The number format to hold the weights in; `auto` is bf16, save where the device lacks it or float32 is cheap."""
+    """The number format of the weights. `auto` is bf16, unless the device lacks it or float32 is cheap."""
     if wanted != "auto":
         return PRECISIONS[wanted]
     if device.type == "cpu" and parameters * torch.float32.itemsize <= FLOAT32_BYTES_MAX:
@@ -82,14 +84,14 @@ def pick_precision(wanted: str, device: torch.device, parameters: int) -> torch.
 
 
 def mps_has_bfloat16() -> bool:
-    """Whether Metal knows bf16 here: since macOS 14."""
+    """Whether Metal supports bf16, as it does since macOS 14."""
     return bool(torch.backends.mps.is_macos_or_newer(14, 0))
 
 
 def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> torch.device:
-    """Where to keep the text encoder: on the GPU if `needed_bytes` of weights and the drawing fit there, else the CPU.
+    """The device of the text encoder: the GPU if `needed_bytes` of weights and the drawing fit there, else the CPU.
 
-    `gpu_memory` is `auto` or `low`, which always means the CPU. Devices that are no GPU of their own keep it anyway.
+    `gpu_memory` is `auto`, or `low` for always the CPU. Devices other than CUDA keep the encoder in any case.
     """
     if device.type != "cuda":
         return device
@@ -99,20 +101,20 @@ def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> tor
 
 
 def require_memory(device: torch.device, needed_bytes: int) -> None:
-    """Raise EngineUnusable where the weights alone do not fit.
+    """Raise EngineUnusable if the weights alone do not fit.
 
-    It knows a GPU's free memory, but a machine's whole memory only, and nothing of a container's limit.
+    Of a GPU the free memory counts, of a machine all of its memory. A container's limit is not taken into account.
     """
     there_bytes = memory_bytes(device)
     if needed_bytes > there_bytes:
         raise EngineUnusable(
-            f"The model takes {needed_bytes / 1e9:.1f} GB and {device} has {there_bytes / 1e9:.1f} GB for it: "
+            f"The model takes {needed_bytes / 1e9:.1f} GB and {device} has {there_bytes / 1e9:.1f} GB: "
             "use a device with more memory, or another engine."
         )
 
 
 def memory_bytes(device: torch.device) -> int:
-    """How many bytes of weights the device could take at best."""
+    """How many bytes of weights the device can hold at most."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":
@@ -121,7 +123,7 @@ def memory_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error raised by PyTorch means that memory ran out; only CUDA's allocator has a class for that."""
+    """Whether an error from PyTorch means that memory ran out. Only CUDA's allocator has a class for that."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY_SIGNS)
@@ -129,7 +131,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def drawing_on(device: torch.device) -> Iterator[None]:
-    """On CUDA, make this the device that kernels and events mean, and choose among attentions; else nothing."""
+    """On CUDA, make this the current device and set the order of attention kernels. Elsewhere do nothing."""
     if device.type != "cuda":
         yield
         return
@@ -138,7 +140,7 @@ def drawing_on(device: torch.device) -> Iterator[None]:
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has done what it was told so far; GPUs run behind the code that drives them."""
+    """Wait until the device has done all its work. GPUs run behind the code that drives them."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -146,7 +148,7 @@ def settle(device: torch.device) -> None:
 
 
 def free_caches(device: torch.device) -> None:
-    """Give the memory that nothing uses any more back to the device."""
+    """Return unused memory to the device."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

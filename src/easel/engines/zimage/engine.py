@@ -1,11 +1,11 @@
-"""Z-Image-Turbo in this process: the one model that Easel is for, on CUDA, MPS or a CPU.
+"""Z-Image-Turbo, the model that Easel is made for, on CUDA, MPS or a CPU.
 
-The weights, the text encoder and the autoencoder are diffusers' and transformers' own; the transformer's passes and the
-steps between them are run here, to the same pictures within rounding. Every drawing is made by itself: its own random
-numbers, eight steps without guidance, nothing left behind for the next one. The same drawing gives the same bytes on
-one machine with one number of threads; on another device, or with other versions of PyTorch or diffusers, it may
-differ. On CUDA the transformer's block and the decoder are compiled; nothing is quantised. One engine must not be used
-by two threads at once; two engines in two threads do not disturb each other.
+Weights, text encoder and autoencoder are those of diffusers and transformers. The passes of the transformer and the
+steps between them run here and give the same pictures within rounding. Drawings are independent: each has its own
+random numbers and eight steps without guidance. The same drawing gives the same bytes on one machine with one number of
+threads; other devices, or other versions of PyTorch or diffusers, may give slightly different ones. On CUDA the
+transformer's block and the decoder are compiled; nothing is quantized. An engine must not be used by two threads at
+once; several engines may run in parallel.
 """
 
 import logging
@@ -40,27 +40,27 @@ try:
     from easel.engines.zimage.parts import Parts, read_parts
     from easel.engines.zimage.steps import Steps
     from easel.engines.zimage.weights import Hub, count_in_part, count_parameters, locate
-except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError where one of its own imports fails
+except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError when one of its own imports fails
     raise EngineUnusable(
-        f"The zimage engine needs {getattr(error, 'name', None) or 'diffusers'}, which is missing or does not fit: "
+        f"The zimage engine needs {getattr(error, 'name', None) or 'diffusers'}, which is missing or has the wrong version: "
         f"install Easel's gpu extra with `{distribution.install_extra('gpu')}`."
     ) from error
 
 log = logging.getLogger(__name__)
 
 LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, AssertionError, SafetensorError)
-"""What the libraries raise for files that are no proper checkpoint; they check configurations by assertion, too."""
+"""What the libraries raise for invalid checkpoints. They check configurations with assertions, too."""
 
 MULTIPLE_PX = 16
 PATCHES_A_LATENT_SIDE = 2
 WARM_UP = [Drawing("a", 768, 512, 1), Drawing("a heron at dawn, " * 12, 1024, 1024, 1)]
-"""Two sizes and two lengths of caption, so that what is compiled has seen that both may change. The first is no square,
-or height and width would be taken for one number."""
+"""Two sizes and two caption lengths, so that the compiler learns that both may change. The first is not a square, or
+height and width would be compiled as one number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The model on its device. Of all this only the captions' cache changes from drawing to drawing."""
+    """The model on its device. Only the cache of captions changes between drawings."""
 
     device: torch.device
     denoiser: Denoiser
@@ -89,8 +89,8 @@ class ZImage:
         captions_kept_max: int = ENTRIES_MAX,
         captions_bytes_max: int = EMBEDDINGS_BYTES_MAX,
     ) -> None:
-        """`precision` is `auto`, `float32` or `bfloat16`, `gpu_memory` `auto` or `low`; cache, URL and revision matter
-        for a hub id only."""
+        """`precision` is `auto`, `float32` or `bfloat16`; `gpu_memory` is `auto` or `low`; `cache_folder`, `hub_url`
+        and `revision` matter for a hub id only."""
         self._model = model
         self._device_name = devices()[0] if device == "auto" else device
         self._precision = precision
@@ -103,16 +103,16 @@ class ZImage:
 
     @property
     def draws_at_once(self) -> int:
-        """One: it fills the device."""
+        """One, because a draw uses the whole device."""
         return 1
 
     @property
     def jobs_at_once(self) -> int:
-        """Two on a GPU, where a picture is encoded while the next is drawn; on a CPU they would only share it."""
+        """Two on a GPU, where a picture is encoded while the next is drawn; one on a CPU, where they would share it."""
         return 1 if self._device_name == "cpu" else 2
 
     def load(self) -> None:
-        """Fetch the checkpoint if need be, put it on the device, and draw once where that compiles. Raises EngineUnusable."""
+        """Download the checkpoint if necessary, load it, and on CUDA draw to compile. Raises EngineUnusable."""
         device = pick(self._device_name)
         folder = locate(self._model, self._hub)
         parameters = count_parameters(folder)
@@ -128,7 +128,7 @@ class ZImage:
             raise EngineUnusable(why_not_loaded(folder, device, error)) from error
 
     def use(self, parts: Parts, device: torch.device) -> None:
-        """Draw with these parts, which lie on their devices already and are the engine's from now on.
+        """Draw with these parts, which are on their devices already. Takes ownership of them.
 
         Raises EngineUnusable for the LoRA, and what the libraries raise.
         """
@@ -150,12 +150,12 @@ class ZImage:
 
     @property
     def loaded(self) -> Loaded:
-        """The model, for whoever takes its time stage by stage."""
+        """The loaded model, for measuring it stage by stage."""
         assert self._loaded is not None, "load() comes first"
         return self._loaded
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
-        """Draw at the next multiples of 16 pixels and cut the picture from the middle."""
+        """Draw with both sides rounded up to multiples of 16 pixels and cut the picture from the middle."""
         loaded = self.loaded
         steps = Steps(on_step, loaded.device, STEPS)
         try:
@@ -163,13 +163,13 @@ class ZImage:
         except (RuntimeError, MemoryError) as error:
             if steps.asking or not is_out_of_memory(error):
                 raise
-        # Only now, with the error and its traceback gone, does nothing hold the failed drawing's tensors.
+        # The failed drawing's tensors can be freed only now that the error and its traceback are gone.
         free_caches(loaded.device)
         raise OutOfMemory(f"{loaded.device} has too little memory for {drawing.width_px}x{drawing.height_px} pixels.")
 
 
 def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
-    """The whole way from the prompt to the picture."""
+    """Draw a picture from its prompt."""
     caption = loaded.captions.caption(drawing.prompt)
     with torch.no_grad(), drawing_on(loaded.device):
         latents = denoise(loaded, caption.embedding, drawing, steps)
@@ -178,9 +178,9 @@ def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
 
 
 def denoise(loaded: Loaded, embedding: torch.Tensor, drawing: Drawing, steps: Steps) -> torch.Tensor:
-    """The canvas's latents in float32, 16 x height / 8 x width / 8: eight Euler steps from the seed's noise.
+    """The canvas's latents in float32 (16 x height / 8 x width / 8), after eight Euler steps from the seed's noise.
 
-    Nothing here waits for the device but `steps`, which waits for the step before.
+    Only `steps` waits for the device, namely for the previous step.
     """
     rows = canvas_px(drawing.height_px, MULTIPLE_PX) // MULTIPLE_PX
     columns = canvas_px(drawing.width_px, MULTIPLE_PX) // MULTIPLE_PX
@@ -188,19 +188,19 @@ def denoise(loaded: Loaded, embedding: torch.Tensor, drawing: Drawing, steps: St
     patches = to_patches(noise(drawing.seed, rows, columns)).to(loaded.device)
     for step, sigma_fall in zip(loaded.denoiser.steps, loaded.schedule.sigma_falls, strict=True):
         patches = patches + sigma_fall * loaded.denoiser.predict(scene, patches, step).float()
-        steps.given()
+        steps.queued()
     steps.finish()
     return from_patches(patches, rows, columns)
 
 
 def noise(seed: int, rows: int, columns: int) -> torch.Tensor:
-    """What a picture begins as: by the CPU's generator on every device, so that a seed means the same everywhere."""
+    """The initial noise, from the CPU's generator, so that a seed means the same on every device."""
     shape = (1, 16, PATCHES_A_LATENT_SIDE * rows, PATCHES_A_LATENT_SIDE * columns)
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))[0]
 
 
 def warm_up(loaded: Loaded) -> None:
-    """Compile the block and the decoder by drawing; go on without where this machine cannot compile."""
+    """Compile the block and the decoder by drawing. If this machine cannot compile, continue without."""
     loaded.denoiser.run = torch.compile(run_block, dynamic=True)
     loaded.decoder.compile()
     try:
@@ -208,27 +208,29 @@ def warm_up(loaded: Loaded) -> None:
     except (RuntimeError, OSError) as error:
         if is_out_of_memory(error):
             raise
-        log.warning("not compiled, drawing will be slower (%s: %s)", type(error).__name__, str(error).split("\n")[0])
+        log.warning(
+            "compilation failed, drawing will be slower (%s: %s)", type(error).__name__, str(error).split("\n")[0]
+        )
         loaded.denoiser.run = run_block
         loaded.decoder.uncompile()
         draw_warm_up(loaded)
 
 
 def draw_warm_up(loaded: Loaded) -> None:
-    """Draw what is drawn for nobody."""
+    """Draw the warm-up pictures and discard them."""
     for drawing in WARM_UP:
         paint(loaded, drawing, Steps(lambda steps_done, steps_total: None, loaded.device, STEPS))
 
 
 def why_not_loaded(folder: Path, device: torch.device, error: Exception) -> str:
-    """One sentence for the operator."""
+    """The sentence for the operator."""
     if is_out_of_memory(error):
-        return f"{device} has too little memory for the model in {folder}: use a device with more, or another engine."
+        return f"{device} has too little memory for the model in {folder}: use a device with more memory, or another engine."
     reason = next(iter(str(error).splitlines()), "")
     return f"The model in {folder} cannot be loaded ({type(error).__name__}: {reason}): copy or fetch it again."
 
 
 def quieten_libraries() -> None:
-    """No progress bars for work of seconds; errors still come as exceptions, and warnings are logged."""
+    """Turn off progress bars for work that takes seconds. Errors are still raised and warnings logged."""
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()

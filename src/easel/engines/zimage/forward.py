@@ -1,9 +1,9 @@
-"""Z-Image's transformer as it is run here: the stock model's arithmetic with nothing in a step that need not be there.
+"""Z-Image's transformer: the stock model's arithmetic, with as little work as possible in each step.
 
-What a drawing's steps share (the refined caption, the rotations) is made once per drawing, and what every drawing
-shares (the norms' weights, modulated for each step) once at load; `zimage_packing` makes it all from the stock model.
-A step reads nothing back from the device. One picture at a time, without gradients, one patch size; it promises the
-stock model's numbers within rounding, not to the bit.
+What the steps of a drawing share (the refined caption, the rotations) is computed once per drawing. What all drawings
+share (the norms' weights, modulated for each step) is computed once at load, by `packing`, from the stock model. A step
+reads nothing back from the device. It handles one picture at a time, without gradients, with one patch size, and gives
+the stock model's numbers within rounding, not to the bit.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ from torch.nn import Module, Parameter
 from torch.nn.functional import layer_norm, linear, rms_norm, scaled_dot_product_attention, silu
 
 SEQUENCE_MULTIPLE = 32
-"""The model was trained with captions and pictures padded to a multiple of this; it attends to the padding."""
+"""The model was trained with captions and pictures padded to a multiple of this, and attends to the padding."""
 
 
 class Rotation(NamedTuple):
-    """Where tokens stand: cosines and sines in float32, each tokens x 1 x half a head."""
+    """The positions of tokens: cosines and sines in float32, each tokens x 1 x half a head."""
 
     cosines: Tensor
     sines: Tensor
@@ -37,8 +37,8 @@ class Dense(NamedTuple):
         return linear(tokens, self.weight, self.bias)
 
 
-class Block(Module):  # type: ignore[misc] # PyTorch's classes have no types here
-    """A transformer block. Its four norms' weights are given to it, since they differ from step to step."""
+class Block(Module):  # type: ignore[misc] # PyTorch's classes are untyped here
+    """A transformer block. The weights of its four norms are arguments, since they differ between steps."""
 
     def __init__(
         self,
@@ -52,7 +52,8 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes have no types her
         epsilon: float,
         head_epsilon: float,
     ) -> None:
-        """Projections are out x in. Heads of queries and keys hold the first of each rotated pair before the second."""
+        """Projections are out x in. In each head of queries and keys, the first halves of the rotated pairs come
+        first."""
         super().__init__()
         self.query_key_value = Parameter(query_key_value, requires_grad=False)
         self.attention_out = Parameter(attention_out, requires_grad=False)
@@ -64,7 +65,8 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes have no types her
         self.head_epsilon = head_epsilon
 
     def forward(self, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
-        """`tokens` is tokens x dim; `norms` is 4 x dim: before and after attention, before and after feeding forward."""
+        """`tokens` is tokens x dim. `norms` is 4 x dim: before and after attention, before and after the
+        feed-forward."""
         before_attention, after_attention, before_feeding, after_feeding = norms.unbind()
         attended = self.attend(self.normed(tokens, before_attention), cosines, sines)
         tokens = tokens + self.normed(attended, after_attention)
@@ -73,7 +75,7 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes have no types her
         return tokens + self.normed(fed, after_feeding)
 
     def normed(self, tokens: Tensor, weight: Tensor) -> Tensor:
-        """Each token over its root mean square, times `weight`."""
+        """Each token divided by its root mean square, times `weight`."""
         return rms_norm(tokens, weight.shape, weight, self.epsilon)
 
     def attend(self, tokens: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -89,7 +91,7 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes have no types her
 
 
 def rotated(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """`heads` (tokens x heads x size), each of its pairs (i, i + size / 2) turned by its angle, in float32."""
+    """`heads` (tokens x heads x size) with each pair (i, i + size / 2) rotated by its angle, in float32."""
     first, second = heads.float().chunk(2, dim=-1)
     turned = torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)
     return turned.to(heads.dtype)
@@ -99,21 +101,21 @@ RunBlock = Callable[[Block, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def run_block(block: Block, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
-    """The block's output. A function of its own because it is what gets compiled, once for all blocks."""
+    """The block's output. This function is what gets compiled, once for all blocks."""
     output: Tensor = block(tokens, cosines, sines, norms)
     return output
 
 
 @dataclass(frozen=True, slots=True)
 class Refiner:
-    """Blocks with their norms at one step; those of the caption are the same at every step."""
+    """Blocks with their norms at one step. The caption's norms are the same at every step."""
 
     blocks: Sequence[Block]
     norms: Tensor
     """Blocks x 4 x dim."""
 
     def __call__(self, run: RunBlock, tokens: Tensor, rotation: Rotation) -> Tensor:
-        """What the blocks make of the tokens, one after the other."""
+        """The tokens after all blocks."""
         for block, norms in zip(self.blocks, self.norms.unbind(), strict=True):
             tokens = run(block, tokens, rotation.cosines, rotation.sines, norms)
         return tokens
@@ -121,7 +123,7 @@ class Refiner:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """All that differs between one step and the next."""
+    """Everything that differs between steps."""
 
     noise_refiner: Refiner
     layers: Refiner
@@ -131,24 +133,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the steps of one drawing share. `rows` and `columns` count patches of 16 x 16 pixels."""
+    """What the steps of a drawing share. `rows` and `columns` count patches of 16 x 16 pixels."""
 
     rows: int
     columns: int
     context: Tensor
     """The refined caption, padded: tokens x dim."""
     padding: Tensor
-    """The tokens that fill the picture up to a multiple of 32; none, mostly."""
+    """The tokens that pad the picture to a multiple of 32; usually none."""
     picture_rotation: Rotation
     rotation: Rotation
-    """Of picture, padding and caption, in this order."""
+    """The rotation of picture, padding and caption, in this order."""
 
 
 class Positions:
-    """Cosines and sines of every position on every axis: time (where the caption is laid out), row, column."""
+    """Cosines and sines of every position on every axis: time (along which the caption lies), row, column."""
 
     def __init__(self, axes_dims: Sequence[int], axes_lens: Sequence[int], theta: float, device: torch.device) -> None:
-        """Angles are made in float64 and rounded, as the stock model does, on the CPU, as not every device knows float64."""
+        """Angles are computed in float64 and rounded, as in the stock model, on the CPU, since not every device has
+        float64."""
         self._cosines: list[Tensor] = []
         self._sines: list[Tensor] = []
         for dims, length in zip(axes_dims, axes_lens, strict=True):
@@ -159,17 +162,17 @@ class Positions:
             self._sines.append(angles.sin().to(device))
 
     def caption(self, tokens: int) -> Rotation:
-        """The caption stands at times 1, 2, …, at the first row and column."""
+        """The caption: times 1, 2, …, in the first row and column."""
         return Rotation(*(laid_out(axis, slice(1, tokens + 1), 1, 1, 0) for axis in (self._cosines, self._sines)))
 
     def picture(self, caption_tokens: int, rows: int, columns: int, padding: int) -> Rotation:
-        """The picture stands at the time after the caption, its padding at the origin."""
+        """The picture: the time after the caption. Its padding is at the origin."""
         time = slice(caption_tokens + 1, caption_tokens + 2)
         return Rotation(*(laid_out(axis, time, rows, columns, padding) for axis in (self._cosines, self._sines)))
 
 
 def laid_out(axes: Sequence[Tensor], times: slice, rows: int, columns: int, padding: int) -> Tensor:
-    """Tokens x 1 x half a head: every time with every row and column, then the origin `padding` times."""
+    """Every time with every row and column, then the origin `padding` times (tokens x 1 x half a head)."""
     by_time = axes[0][times]
     shape = (len(by_time), rows, columns, -1)
     grid = torch.cat(
@@ -186,7 +189,7 @@ def laid_out(axes: Sequence[Tensor], times: slice, rows: int, columns: int, padd
 
 @dataclass(slots=True)
 class Denoiser:
-    """The whole transformer, packed. `run` may be replaced by a compiled one; nothing else changes after load."""
+    """The packed transformer. `run` may be replaced by a compiled version; nothing else changes after load."""
 
     patch_in: Dense
     patch_padding: Tensor
@@ -204,7 +207,7 @@ class Denoiser:
     run: RunBlock = run_block
 
     def scene(self, embedding: Tensor, rows: int, columns: int) -> Scene:
-        """What a picture of `rows` x `columns` patches needs of a caption's `embedding`, tokens x its dimensions."""
+        """What the steps of a picture of `rows` x `columns` patches share. `embedding` is tokens x dimensions."""
         embedding = embedding.to(self.caption_norm)
         context = self.caption_in(rms_norm(embedding, self.caption_norm.shape, self.caption_norm, self.caption_epsilon))
         context = torch.cat([context, self.caption_padding.expand(-len(context) % SEQUENCE_MULTIPLE, -1)])
@@ -216,7 +219,8 @@ class Denoiser:
         return Scene(rows, columns, context, padding, picture_rotation, rotation)
 
     def predict(self, scene: Scene, patches: Tensor, step: Step) -> Tensor:
-        """The model's answer to `patches` (rows * columns x 64) at this step, in their shape: data minus noise."""
+        """The model's prediction, data minus noise, for `patches` (rows * columns x 64) at this step, in their
+        shape."""
         tokens = torch.cat([self.patch_in(patches.to(self.patch_in.weight.dtype)), scene.padding])
         tokens = step.noise_refiner(self.run, tokens, scene.picture_rotation)
         tokens = step.layers(self.run, torch.cat([tokens, scene.context]), scene.rotation)
@@ -225,13 +229,13 @@ class Denoiser:
 
 
 def to_patches(latents: Tensor) -> Tensor:
-    """Channels x height x width as patches of 2 x 2: one row each, its channels last."""
+    """Channels x height x width as patches of 2 x 2: one row per patch, channels last."""
     channels, height, width = latents.shape
     grid = latents.view(channels, height // 2, 2, width // 2, 2)
     return grid.permute(1, 3, 2, 4, 0).reshape(height // 2 * (width // 2), 4 * channels)
 
 
 def from_patches(patches: Tensor, rows: int, columns: int) -> Tensor:
-    """The other way round: channels x 2 rows x 2 columns."""
+    """The inverse of `to_patches`: channels x 2 rows x 2 columns."""
     grid = patches.view(rows, columns, 2, 2, -1)
     return grid.permute(4, 0, 2, 1, 3).reshape(-1, 2 * rows, 2 * columns)

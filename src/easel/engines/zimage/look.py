@@ -1,4 +1,4 @@
-"""What can be said about the zimage engine before anything large is loaded: its libraries, weights and LoRA."""
+"""Checks the zimage engine's libraries, weights and LoRA without loading anything large."""
 
 import importlib.util
 from collections.abc import Iterator

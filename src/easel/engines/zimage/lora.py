@@ -1,7 +1,7 @@
-"""LoRA: small changes to the transformer's weights, from a file, added to them once at load.
+"""LoRA: small changes to the transformer's weights, read from a file and added once at load.
 
-Files are read as diffusers reads them for this model (its own format, kohya's, ComfyUI's and others), and added in
-float32. What cannot be added as it was meant is refused: LoKr, DoRA, ranks by pattern, layers that the model lacks.
+Files are read as diffusers reads them for this model (its own format, kohya's, ComfyUI's and others) and added in
+float32. Files that cannot be applied as intended are refused: LoKr, DoRA, rank patterns, layers that the model lacks.
 """
 
 import json
@@ -18,21 +18,23 @@ from easel.engines.engine import EngineUnusable
 
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
-"""What reading and converting raise for a file that holds something else."""
+"""What reading and converting raise for a file with other content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """A safetensors file, and how much of it to add: 0 is nothing, 1 what its maker meant."""
+    """A safetensors file and its scale: 0 adds nothing, 1 adds it as its maker intended."""
 
     file: Path
     scale: float
 
 
 def add_lora(transformer: Any, lora: Lora) -> None:
-    """Add it to the stock transformer's weights, in place. Raises EngineUnusable."""
+    """Add a LoRA to the stock transformer's weights, in place. Raises EngineUnusable."""
     if not lora.file.is_file():
-        raise EngineUnusable(f"There is no LoRA file {lora.file}: set EASEL_LORA to a .safetensors file, or unset it.")
+        raise EngineUnusable(
+            f"The LoRA file {lora.file} does not exist: set EASEL_LORA to a .safetensors file, or unset it."
+        )
     weights = dict(transformer.named_parameters())
     try:
         for layer, (down, up, strength) in read_changes(lora.file).items():
@@ -45,16 +47,16 @@ def add_lora(transformer: Any, lora: Lora) -> None:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise EngineUnusable(
             f"{lora.file} cannot be added to the model ({reason}): "
-            "name a LoRA that was made for Z-Image-Turbo in EASEL_LORA, or unset it."
+            "set EASEL_LORA to a LoRA for Z-Image-Turbo, or unset it."
         ) from error
 
 
 def read_changes(file: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
-    """For each layer by name the two factors of its change, and what to multiply them with. Raises ValueError."""
+    """For each layer name, the two factors of its change and what to multiply them by. Raises ValueError."""
     tensors = load_file(file)
     foreign = sorted(name for name in tensors if "dora_scale" in name or ".lokr_" in name)
     if foreign:
-        raise ValueError(f"{foreign[0]} is no part of a plain LoRA")
+        raise ValueError(f"{foreign[0]} is not part of a plain LoRA")
     strength = strength_in_header(file)
     state = {
         name.removeprefix("transformer."): factor for name, factor in ZImagePipeline.lora_state_dict(tensors).items()
@@ -62,12 +64,12 @@ def read_changes(file: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, floa
     layers = sorted(name.removesuffix(DOWN) for name in state if name.endswith(DOWN))
     strange = sorted(set(state) - {layer + part for layer in layers for part in (DOWN, UP)})
     if strange or not layers:
-        raise ValueError(f"{strange[0]} is no part of a plain LoRA" if strange else "it holds no LoRA")
+        raise ValueError(f"{strange[0]} is not part of a plain LoRA" if strange else "it holds no LoRA")
     return {layer: (state[layer + DOWN], state[layer + UP], strength) for layer in layers}
 
 
 def strength_in_header(file: Path) -> float:
-    """Alpha over rank, where diffusers has written both into the file's header; 1 elsewhere. Raises ValueError."""
+    """Alpha divided by rank if diffusers wrote both into the file's header, else 1. Raises ValueError."""
     with safe_open(file, framework="pt") as opened:
         header = opened.metadata() or {}
     adapter = json.loads(header.get("lora_adapter_metadata", "{}"))

@@ -1,9 +1,10 @@
-"""Makes the transformer that is run here (`zimage_forward`) out of the stock one, and takes it apart meanwhile.
+"""Converts the stock transformer into the one that runs here (`forward`), and takes it apart on the way.
 
-Three projections become one, two become one, and the rotated pairs of each head, neighbours in the checkpoint, are
-laid half a head apart, in queries, keys and their norms alike, which changes no attention. The timesteps are known, so
-the timestep embedding and the modulation are worked out here for all of them, in float32, and their layers are not
-kept (of the real model: 0.27 GB in bf16). Only the single-stream transformer of the Turbo model is taken.
+The projections of queries, keys and values become one, and so do the two of the feed-forward. The rotated pairs of each
+head, which are neighbours in the checkpoint, are placed half a head apart in queries, keys and their norms, which does
+not change the attention. Since the timesteps are known, their embedding and modulation are computed here in float32,
+and those layers are dropped (0.27 GB in bf16 with the real model). Only the single-stream transformer of the Turbo
+model is supported.
 """
 
 import copy
@@ -20,8 +21,8 @@ from easel.engines.zimage.forward import Block, Denoiser, Dense, Positions, Refi
 def pack(stock: Any, timesteps: Sequence[float]) -> Denoiser:
     """The denoiser for these timesteps (of a thousand, falling), on the stock model's device and in its precision.
 
-    The stock model loses its blocks one by one, so that no more than one of them is ever held twice. Raises ValueError
-    for another kind of model.
+    Blocks are removed from the stock model one by one, so that at most one is in memory twice. Raises ValueError for
+    another kind of model.
     """
     require_turbo(stock.config)
     patch_in, last = stock.all_x_embedder["2-1"], stock.all_final_layer["2-1"]
@@ -53,7 +54,7 @@ def pack(stock: Any, timesteps: Sequence[float]) -> Denoiser:
 
 
 def require_turbo(config: Any) -> None:
-    """Raise ValueError for a transformer that differs from the Turbo model's in more than its size."""
+    """Raise ValueError if the transformer differs from the Turbo model's in more than its size."""
     expected = {
         "all_patch_size": [2],
         "all_f_patch_size": [1],
@@ -64,11 +65,11 @@ def require_turbo(config: Any) -> None:
     for name, value in expected.items():
         found = config.get(name, value)
         if (list(found) if isinstance(found, list | tuple) else found) != value:
-            raise ValueError(f"its transformer has {name} {found} in place of {value}")
+            raise ValueError(f"its transformer has {name} {found} instead of {value}")
 
 
 def packed_blocks(stock_blocks: Any) -> Iterator[Block]:
-    """The stock blocks, packed in order; each is taken from the list and freed."""
+    """The stock blocks, packed in order. Each is removed from the list and freed."""
     while len(stock_blocks):
         yield packed_block(stock_blocks.pop(0))
 
@@ -90,13 +91,13 @@ def packed_block(stock: Any) -> Block:
 
 
 def halves_apart(weight: Tensor, heads: int) -> Tensor:
-    """The rows of each head, which come in pairs (0, 1), (2, 3), …, with all firsts before all seconds."""
+    """The rows of each head, which come as pairs (0, 1), (2, 3), …, with all first elements before all second ones."""
     paired = weight.unflatten(0, (heads, -1, 2))
     return paired.transpose(1, 2).flatten(0, 2).contiguous()
 
 
 def embedded_timesteps(stock: Any, timesteps: Sequence[float]) -> Tensor:
-    """What the model makes of each timestep: steps x 256, in float32. It counts upwards, from noise to picture."""
+    """The embedding of each timestep (steps x 256, float32). The model counts upwards, from noise to picture."""
     embedder = copy.deepcopy(stock.t_embedder).float()
     falling = torch.tensor(timesteps, dtype=torch.float32, device=stock.x_pad_token.device)
     embedded: Tensor = embedder((1000 - falling) / 1000 * stock.config.t_scale)
@@ -104,15 +105,15 @@ def embedded_timesteps(stock: Any, timesteps: Sequence[float]) -> Tensor:
 
 
 def plain_norms(stock_block: Any) -> Tensor:
-    """The weights of a block's four norms in the order of their use: 4 x dim."""
+    """The weights of a block's four norms in order of use (4 x dim)."""
     norms = (stock_block.attention_norm1, stock_block.attention_norm2, stock_block.ffn_norm1, stock_block.ffn_norm2)
     return torch.stack([norm.weight for norm in norms])
 
 
 def modulated_norms(stock_block: Any, embedded: Tensor) -> Tensor:
-    """The same at each step, times what the step scales and gates by: steps x 4 x dim.
+    """The same at each step, times the step's scales and gates (steps x 4 x dim).
 
-    A norm's output is multiplied by its weight and then by the modulation, so that one product of the two will do.
+    A norm's output is multiplied by its weight and then by the modulation, so the two can be multiplied beforehand.
     """
     modulator = stock_block.adaLN_modulation[0]
     modulation = linear(embedded, modulator.weight.float(), modulator.bias.float())
@@ -125,6 +126,6 @@ def modulated_norms(stock_block: Any, embedded: Tensor) -> Tensor:
 
 
 def modulated_last_norm(stock_last: Any, embedded: Tensor) -> Tensor:
-    """The scale of the last norm, which has no weight of its own: steps x dim."""
+    """The scale of the last norm, which has no weight of its own (steps x dim)."""
     modulator = stock_last.adaLN_modulation[1]
     return 1.0 + linear(silu(embedded), modulator.weight.float(), modulator.bias.float())

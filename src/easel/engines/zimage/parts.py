@@ -1,7 +1,7 @@
-"""The model's five parts as diffusers and transformers make them, read from a checkpoint folder.
+"""Reads the model's five parts from a checkpoint folder with diffusers and transformers.
 
-Weights come from safetensors files only, and all of them must be there. Nothing is judged beyond what the libraries
-check for themselves.
+Weights come from safetensors files only, and all of them must be present. Otherwise only the libraries' own checks
+apply.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from transformers import Qwen2Tokenizer, Qwen3Model
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The stock model. Text encoder and transformer may lie on different devices."""
+    """The stock model. Text encoder and transformer may be on different devices."""
 
     transformer: Any
     autoencoder: Any
@@ -25,7 +25,7 @@ class Parts:
 
 
 def read_parts(folder: Path, dtype: torch.dtype, device: torch.device, text_device: torch.device) -> Parts:
-    """All of a checkpoint. Raises whatever the libraries raise for files that are none."""
+    """Read a whole checkpoint. Raises whatever the libraries raise for invalid files."""
     return Parts(
         transformer=load_part(ZImageTransformer2DModel, folder / "transformer", torch_dtype=dtype).to(device),
         autoencoder=load_part(AutoencoderKL, folder / "vae", torch_dtype=dtype).to(device),
@@ -36,12 +36,12 @@ def read_parts(folder: Path, dtype: torch.dtype, device: torch.device, text_devi
 
 
 def load_part(part: Any, folder: Path, **options: Any) -> Any:
-    """A part's weights from safetensors files only. Raises ValueError where some are missing."""
+    """Read one part from safetensors files. Raises ValueError if weights are missing."""
     model, found = part.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
     )
     missing = sorted(found["missing_keys"])
     if missing:
-        # The libraries would go on with random numbers in their place.
+        # The libraries would use random numbers for them.
         raise ValueError(f"{folder.name} lacks {missing[0]}")
     return model.eval().requires_grad_(False)

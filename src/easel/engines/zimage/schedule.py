@@ -1,6 +1,6 @@
-"""The eight sigmas of the Turbo model, as plain numbers worked out once.
+"""The Turbo model's eight sigmas as plain numbers, computed once.
 
-They come from the checkpoint's own scheduler, and a drawing then takes Euler steps between them without it: it keeps
+They come from the checkpoint's scheduler. Drawings take Euler steps between them without the scheduler, which keeps
 state between steps and reads from the device. Schedules that depend on the picture's size, or add noise, are refused.
 """
 
@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 STEPS = 8
-"""The Turbo model is distilled to eight steps; the pipeline's own default is for another model."""
+"""The Turbo model is distilled to eight steps. The pipeline's default is for another model."""
 
 UNSUPPORTED = ("use_dynamic_shifting", "stochastic_sampling", "invert_sigmas")
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`timesteps` (of a thousand) are what the model is told at each step; `sigma_falls` how much noise each removes."""
+    """`timesteps` (of a thousand) are the model's input at each step, `sigma_falls` how much noise each removes."""
 
     timesteps: tuple[float, ...]
     sigma_falls: tuple[float, ...]
 
 
 def schedule(scheduler: Any) -> Schedule:
-    """The schedule that the pipeline would follow in eight steps. Raises ValueError for a scheduler of another kind."""
+    """The schedule that the pipeline would use for eight steps. Raises ValueError for another kind of scheduler."""
     asked = [name for name in UNSUPPORTED if scheduler.config[name]]
     if asked:
-        raise ValueError(f"its scheduler has {asked[0]}, which the Turbo model's has not")
-    # As the pipeline does: evenly from 1 down to 1/8, which the scheduler shifts.
+        raise ValueError(f"its scheduler has {asked[0]}, unlike the Turbo model's")
+    # As in the pipeline: evenly from 1 down to 1/8; the scheduler then shifts them.
     scheduler.set_timesteps(sigmas=[1 - step / STEPS for step in range(STEPS)])
     sigmas = scheduler.sigmas
     return Schedule(tuple(scheduler.timesteps.tolist()), tuple((sigmas[:-1] - sigmas[1:]).tolist()))

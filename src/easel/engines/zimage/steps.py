@@ -1,8 +1,7 @@
-"""Progress: the caller is told of each step that the device has really done.
+"""Progress: reports each step when the device has actually done it.
 
-A GPU is driven ahead of time. To learn that a step is done, and still never leave the GPU without work, the next step
-is handed to it first: what the caller hears, and where a stop takes effect, is one step behind there. On other devices
-every step is waited for.
+Work is queued on a GPU ahead of time. To keep the GPU busy, a step is waited for only after the next one has been
+queued, so on CUDA reports and stops lag one step behind. On other devices every step is waited for.
 """
 
 from typing import Any
@@ -14,38 +13,38 @@ from easel.engines.zimage.devices import settle
 
 
 class Steps:
-    """Tells of the steps of one drawing; whatever the caller raises ends the drawing."""
+    """Reports the steps of one drawing. An exception from the caller ends the drawing."""
 
     def __init__(self, on_step: OnStep, device: torch.device, steps_total: int) -> None:
         self._on_step = on_step
         self._device = device
         self._steps_total = steps_total
-        self._steps_told = 0
+        self._steps_reported = 0
         self._mark: Any = None
-        """On CUDA: what the device reaches when it has done the step that it was given last."""
+        """On CUDA: the event that follows the step queued last."""
         self.asking = False
-        """True while the caller is being told, and for ever once the caller has raised: the error is not ours."""
+        """True while `on_step` runs, and after it has raised: the error is then the caller's."""
 
-    def given(self) -> None:
-        """One more step was given to the device."""
+    def queued(self) -> None:
+        """Call this after queueing a step."""
         if self._device.type != "cuda":
             settle(self._device)
-            self._tell()
+            self._report()
             return
         before, self._mark = self._mark, torch.cuda.Event(blocking=True)
         self._mark.record()
         if before is not None:
             before.synchronize()
-            self._tell()
+            self._report()
 
     def finish(self) -> None:
-        """The last step was given."""
+        """Call this after queueing the last step."""
         if self._mark is not None:
             self._mark.synchronize()
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
-        self._steps_told += 1
+    def _report(self) -> None:
+        self._steps_reported += 1
         self.asking = True
-        self._on_step(self._steps_told, self._steps_total)
+        self._on_step(self._steps_reported, self._steps_total)
         self.asking = False

@@ -1,21 +1,21 @@
-"""The backup file: a tar that is written and read from front to back, member by member, in one order.
+"""The format of backups: a tar archive that is written and read from front to back, with its members in this order.
 
-    manifest.json   what the backup is of, and what restoring it needs
-    secret          the installation's secret, where its data folder keeps it
-    seal.json       a seal of everything before, which the dump's digest belongs to
-    database.dump   as pg_dump's custom format has it
+    manifest.json   what the backup contains, and what restoring it needs
+    secret          the installation's secret, if its data folder keeps it
+    seal.json       a seal of everything before it, including the dump's digest
+    database.dump   in pg_dump's custom format
     pictures/…      every picture, by its name in storage
-    complete.json   how many pictures came and how many were gone, and a digest and a seal of everything before
+    complete.json   how many pictures are here and how many were gone, with a digest and a seal of everything before it
 
-Any tar can list and unpack it. This reader takes only plain files, of these names, in this order, within bounds; it
-never writes to a path that a file names. A file that was cut off or altered anywhere before its last member is
-refused, at the latest when that member is reached: what was read before then must not have been put to use.
+Any tar program can list and unpack it. This reader accepts only plain files with these names, in this order, of bounded
+size, and never writes to a path that the archive names. An archive that was truncated or altered is refused when its
+last member is reached at the latest, so what was read before must not be put to use until then.
 
-The seals (`backup_seal`) show that the backup is what somebody with the key wrote, the first of them before anything of
-the dump is run. Backups of format 1 have none.
+The seals show that somebody with the key wrote the backup; the first one is checked before the dump is run. Backups of
+format 1 have none.
 
-It does not hide anything: whoever has the file has the secret and every prompt. It does not make a dump harmless that
-an enemy wrote, since a dump is a program.
+The archive is not encrypted: whoever has it has the secret and every prompt. A dump that an attacker wrote is
+dangerous, since a dump is a program.
 """
 
 import hashlib
@@ -48,44 +48,44 @@ MANIFEST_BYTES_MAX: Final = 1024 * 1024
 SECRET_BYTES_MAX: Final = 4096
 DUMP_BYTES_MAX: Final = 2**40
 _CHUNK_BYTES: Final = 1024 * 1024
-# The last is what too deep a nesting ends in.
+# The last is raised for JSON that is nested too deeply.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOT_NEGATIVE: Final = Meta(ge=0)
 
 
 class BackupUnusable(Unusable):
-    """The backup cannot be made, or not be restored; the message is a sentence for the operator."""
+    """The backup cannot be made or restored."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup is of. Counts are those of the database's snapshot."""
+    """What a backup contains. The counts are those of the database's snapshot."""
 
     format: Literal[1, 2]
     easel: Annotated[str, Meta(pattern=r"^[0-9A-Za-z.+-]{1,64}$")]
-    """The version of Easel that made it."""
+    """The version of Easel that made the backup."""
     created_at: datetime
     postgres_major: Annotated[int, _NOT_NEGATIVE]
     migrations: list[Annotated[str, Meta(max_length=200)]]
-    """The steps of the schema that the database had taken."""
+    """The migrations that were applied to the database."""
     secret_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
     has_secret: bool
     has_pictures: bool
-    """False where they stayed in a bucket."""
+    """False if they stayed in a bucket."""
     dump_bytes: Annotated[int, Meta(ge=1, le=DUMP_BYTES_MAX)]
     dump_sha256: str
     accounts: Annotated[int, _NOT_NEGATIVE]
     tasks: Annotated[int, _NOT_NEGATIVE]
     unfinished: Annotated[int, _NOT_NEGATIVE]
     pictures: Annotated[int, _NOT_NEGATIVE]
-    """How many its tasks show, 0 without pictures. Those that are deleted meanwhile do not come into the backup."""
+    """How many pictures the tasks show, 0 without pictures. Those deleted while the backup runs are left out."""
     sealed_with: SealedWith | None = None
-    """None before format 2."""
+    """None in format 1."""
     salt: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")] | None = None
-    """A passphrase's."""
+    """The salt of a passphrase."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """The last member. `pictures_gone` were deleted between the snapshot and their turn."""
+    """The last member. `pictures_gone` counts those deleted after the snapshot and before they were copied."""
 
     pictures: Annotated[int, _NOT_NEGATIVE]
     pictures_gone: Annotated[int, _NOT_NEGATIVE]
@@ -98,17 +98,17 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 
 class _Mark(msgspec.Struct, frozen=True):
-    """What every format's manifest has."""
+    """What the manifests of all formats have."""
 
     kind: Literal["easel backup"]
     format: int
 
 
 class BackupWriter:
-    """Writes the members of one backup, in the order of the methods.
+    """Writes the members of one backup. Call the methods in their order.
 
-    Without a key it is not sealed. With `is_secret_last`, the file has zeros in the secret's place until it is whole but for
-    that, and on the disk.
+    Without a key the backup is not sealed. With `is_secret_last`, the secret's place is filled with zeros until
+    everything else is on the disk.
     """
 
     def __init__(self, file: BinaryIO, key: SealKey | None = None, *, is_secret_last: bool = False) -> None:
@@ -120,13 +120,13 @@ class BackupWriter:
         self._made_at = 0
 
     def manifest(self, manifest: Manifest) -> None:
-        """Begin."""
+        """Write the manifest, which begins the archive."""
         self._made_at = int(manifest.created_at.timestamp())
         fields = {"kind": "easel backup", **msgspec.to_builtins(manifest)}
         self._add(MANIFEST, msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
 
     def secret(self, text: str) -> None:
-        """Add the secret that the data folder keeps."""
+        """Add the secret of the data folder."""
         data = text.encode()
         self._begin(SECRET, len(data))
         if self._is_secret_last:
@@ -138,27 +138,27 @@ class BackupWriter:
         self._pad(len(data))
 
     def seal(self) -> None:
-        """Seal what there is so far, where there is a key."""
+        """Seal everything so far, if there is a key."""
         if self._key is not None:
             self._add(SEAL, msgspec.json.encode(_Sealed(self._key.seal(SEAL, self._digest.digest()))))
 
     def dump(self, dump: BinaryIO, size_bytes: int) -> None:
-        """Add the database, read from where `dump` stands."""
+        """Add the database's dump, read from the current position of `dump`."""
         self._begin(DUMP, size_bytes)
         left = size_bytes
         while left:
             chunk = dump.read(min(left, _CHUNK_BYTES))
-            assert chunk, "it has the size that was said"
+            assert chunk, "the dump is as long as announced"
             self._write(chunk)
             left -= len(chunk)
         self._pad(size_bytes)
 
     def picture(self, name: str, data: bytes) -> None:
-        """Add a picture under its name in storage."""
+        """Add a picture by its name in storage."""
         self._add(PICTURES + name, data)
 
     def end(self, pictures: int, pictures_gone: int) -> None:
-        """Say that this was all."""
+        """Complete the archive."""
         ending = Ending(pictures=pictures, pictures_gone=pictures_gone, sha256=self._digest.hexdigest())
         if self._key is not None:
             ending = msgspec.structs.replace(ending, seal=self._key.seal(ENDING, _sum(ending)))
@@ -193,7 +193,7 @@ class BackupWriter:
 
 
 class BackupReader:
-    """Reads the members of one backup, in the order of the methods. All raise BackupUnusable."""
+    """Reads the members of one backup. Call the methods in their order. All of them raise BackupUnusable."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -201,28 +201,28 @@ class BackupReader:
         self._key: SealKey | None = None
 
     def manifest(self) -> Manifest:
-        """What the backup is of; a file that is no backup, or a newer Easel's, is refused here."""
+        """Read the manifest. Files that are not backups, and backups of a newer Easel, are refused here."""
         try:
             data = self._member(MANIFEST, MANIFEST_BYTES_MAX)
         except BackupUnusable:
-            raise _no_backup() from None
+            raise _not_a_backup() from None
         try:
             mark = msgspec.json.decode(data, type=_Mark)
             if mark.format > FORMAT:
                 raise BackupUnusable("This backup was made by a newer Easel: restore it with that version.")
             return msgspec.json.decode(data, type=Manifest)
         except _UNREADABLE:
-            raise _no_backup() from None
+            raise _not_a_backup() from None
 
     def secret(self) -> str:
-        """The secret, where the manifest says that there is one."""
+        """Read the secret, if the manifest says that there is one."""
         text = self._member(SECRET, SECRET_BYTES_MAX).decode(errors="replace")
         if len(text) < SECRET_CHARACTERS_MIN:
             raise _damaged()
         return text
 
     def seal(self, key: SealKey | None) -> None:
-        """Check what was read so far, and from now on the rest, against the key; with None nothing is checked."""
+        """Check what was read so far against the key, and later the rest. With None, nothing is checked."""
         self._key = key
         digest = self._digest.digest()
         try:
@@ -231,12 +231,12 @@ class BackupReader:
             raise _damaged() from None
         if key is not None and not key.is_seal(SEAL, digest, sealed.seal):
             raise BackupUnusable(
-                f"The backup's seal is not one of this {key.sealed_with}: it was altered, or it is of another installation "
-                f"or was sealed with another {key.sealed_with}. Nothing of it was put to use."
+                f"The backup's seal does not match this {key.sealed_with}: the backup was altered, belongs to another "
+                f"installation, or was sealed with another {key.sealed_with}. Nothing of it was used."
             )
 
     def dump(self, manifest: Manifest, to: BinaryIO) -> None:
-        """Copy the database's dump. It is what was written: a damaged one is refused before anybody runs it."""
+        """Copy the database's dump to `to`, and check its digest, so that a damaged dump is never run."""
         if self._header() != (DUMP, manifest.dump_bytes):
             raise _damaged()
         digest = hashlib.sha256()
@@ -252,7 +252,8 @@ class BackupReader:
             raise _damaged()
 
     def pictures(self, count_max: int) -> Iterator[tuple[str, bytes]]:
-        """Each picture's name, without a folder, and its bytes; at the end nothing is left, and all was as written."""
+        """Yield the name, without folder, and bytes of each picture, then check the digest and seal of the whole
+        archive."""
         count = 0
         while True:
             digest_before = self._digest.hexdigest()
@@ -287,13 +288,13 @@ class BackupReader:
         return self._content(size_bytes)
 
     def _header(self) -> tuple[str, int]:
-        """The next member's name and size."""
+        """Read the name and size of the next member."""
         block = self._exactly(tarfile.BLOCKSIZE)
         try:
             member = tarfile.TarInfo.frombuf(block, "ascii", "strict")
         except (tarfile.HeaderError, UnicodeDecodeError):
             raise _damaged() from None
-        # Anything but a plain file is nothing that we wrote: a link, a folder, a header that renames what follows.
+        # The writer makes only plain files: no links, folders or headers that rename what follows.
         if member.type != tarfile.REGTYPE or member.size < 0:
             raise _damaged()
         self._digest.update(_heading(member.name, member.size))
@@ -314,23 +315,23 @@ class BackupReader:
         except OSError as error:
             raise BackupUnusable(f"The backup cannot be read: {error.strerror}.") from None
         if len(data) != size_bytes:
-            raise BackupUnusable("The backup is cut off: it ends before it is complete.")
+            raise BackupUnusable("The backup is truncated: it ends before it is complete.")
         return data
 
 
 def _heading(name: str, size_bytes: int) -> bytes:
-    """What the digest takes of a member besides its content."""
+    """What the digest covers of a member besides its content."""
     return f"{name}\0{size_bytes}\0".encode()
 
 
 def _sum(ending: Ending) -> bytes:
-    """What the last seal is of."""
+    """What the last seal covers."""
     return f"{ending.sha256} {ending.pictures} {ending.pictures_gone}".encode()
 
 
-def _no_backup() -> BackupUnusable:
-    return BackupUnusable("This is no backup of Easel: `easel backup FILE` makes one.")
+def _not_a_backup() -> BackupUnusable:
+    return BackupUnusable("This is not a backup of Easel: `easel backup FILE` makes one.")
 
 
 def _damaged() -> BackupUnusable:
-    return BackupUnusable("The backup is damaged: it is not as it was written. Take another.")
+    return BackupUnusable("The backup is damaged: its content has changed since it was written. Use another one.")

@@ -1,7 +1,7 @@
-"""A backup's seal: that it is as it was written, by somebody who had the installation's secret or a passphrase.
+"""The seal of a backup: proof that somebody with the installation's secret, or with a passphrase, wrote it as it is.
 
-An HMAC-SHA256 under a key that follows from either. The secret may lie in the backup itself, so a seal proves something
-only to whoever has the secret, or the passphrase, from elsewhere. It hides nothing.
+It is an HMAC-SHA256 under a key derived from either. The secret may be in the backup itself, so a seal proves something
+only to those who have the secret or the passphrase from elsewhere. A seal does not encrypt anything.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from easel.domain.secret import Secret
 PASSPHRASE_CHARACTERS_MIN: Final = 12
 SALT_BYTES: Final = 16
 _KEY_BYTES: Final = 32
-# scrypt as RFC 7914 has it: 32 MiB and a tenth of a second for each guess.
+# scrypt (RFC 7914): each guess takes 32 MiB and a tenth of a second.
 _SCRYPT: Final = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024}
 
 SealedWith: TypeAlias = Literal["secret", "passphrase"]
@@ -23,7 +23,7 @@ SealedWith: TypeAlias = Literal["secret", "passphrase"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SealKey:
-    """What a backup is sealed with. `salt` is a passphrase's, and stands in the manifest."""
+    """The key that seals a backup. `salt` is that of a passphrase, and is stored in the manifest."""
 
     sealed_with: SealedWith
     key: bytes
@@ -41,9 +41,9 @@ class SealKey:
         return cls("passphrase", hashlib.scrypt(passphrase.encode(), salt=salt, dklen=_KEY_BYTES, **_SCRYPT), salt)
 
     def seal(self, part: str, digest: bytes) -> str:
-        """The seal of one part of a backup, by the digest of all that comes before it."""
+        """The seal of one part of a backup. `digest` is that of everything before the part."""
         return hmac.digest(self.key, b"easel backup\0" + part.encode() + b"\0" + digest, hashlib.sha256).hex()
 
     def is_seal(self, part: str, digest: bytes, seal: str) -> bool:
-        """Whether that is this part's seal."""
+        """Whether `seal` is the seal of this part."""
         return hmac.compare_digest(self.seal(part, digest).encode(), seal.encode(errors="replace"))

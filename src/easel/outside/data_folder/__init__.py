@@ -1,1 +1,1 @@
-"""The data folder, and what guards it."""
+"""The data folder: its secret, its lock, and whether it can be used."""

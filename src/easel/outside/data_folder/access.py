@@ -1,7 +1,7 @@
-"""Why a data folder can neither be used nor made by this process's user: a file, a link to nowhere, a missing right.
+"""Why this process's user can neither use nor create a data folder: a file, a dangling link, a missing permission.
 
-It looks and makes nothing. It does not promise that a folder without a fault can be filled: a disk may be full, and a
-file system may have rules of its own.
+Nothing is created here. A folder without a problem may still turn out unwritable: a disk may be full, and file systems
+may have rules of their own.
 """
 
 import os
@@ -10,13 +10,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
-NAME_ANOTHER: Final = "name another with EASEL_DATA_DIR or --data-dir"
+NAME_ANOTHER: Final = "choose another folder with EASEL_DATA_DIR or --data-dir"
 _ALL: Final = os.R_OK | os.W_OK | os.X_OK
 _SYSTEM_KNOWS_EFFECTIVE: Final = os.access in os.supports_effective_ids
 
 
 def access_problem(data_dir: Path) -> str | None:
-    """A sentence for the operator; None where the folder can be used, or made."""
+    """A sentence for the operator, or None if the folder can be used or created."""
     try:
         found = _found(data_dir)
         if found is None:
@@ -24,9 +24,9 @@ def access_problem(data_dir: Path) -> str | None:
         if not stat.S_ISDIR(found.st_mode):
             return f"The data folder {data_dir} is a file: {NAME_ANOTHER}."
         if not _has_access(data_dir):
-            return f"The data folder {data_dir} cannot be written by {_user()}: {_remedy(data_dir, found)}"
+            return f"The data folder {data_dir} is not writable for {_user()}: {_remedy(data_dir, found)}"
     except OSError as error:
-        return f"The data folder {data_dir} cannot be looked into by {_user()} ({error.strerror}): {NAME_ANOTHER}."
+        return f"The data folder {data_dir} is not accessible to {_user()} ({error.strerror}): {NAME_ANOTHER}."
     return None
 
 
@@ -35,13 +35,15 @@ def _creation_problem(data_dir: Path) -> str | None:
         found = _found(path)
         if found is None:
             if path.is_symlink():
-                which = "is" if path == data_dir else f"cannot be made, as {path} is"
-                return f"The data folder {data_dir} {which} a link to {path.readlink()}, which is not there: {NAME_ANOTHER}."
+                which = "is" if path == data_dir else f"cannot be created: {path} is"
+                return f"The data folder {data_dir} {which} a link to {path.readlink()}, which does not exist: {NAME_ANOTHER}."
             continue
         if not stat.S_ISDIR(found.st_mode):
-            return f"The data folder {data_dir} cannot be made, as {path} is a file: {NAME_ANOTHER}."
+            return f"The data folder {data_dir} cannot be created, because {path} is a file: {NAME_ANOTHER}."
         if not _has_access(path, os.W_OK | os.X_OK):
-            return f"The data folder {data_dir} is not there and cannot be made by {_user()} in {path}: {NAME_ANOTHER}."
+            return (
+                f"The data folder {data_dir} does not exist, and {_user()} cannot create it in {path}: {NAME_ANOTHER}."
+            )
         return None
     return None
 
@@ -59,9 +61,9 @@ def _has_access(folder: Path, rights: int = _ALL) -> bool:
 
 def _remedy(folder: Path, found: os.stat_result) -> str:
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        return f"its file system is read-only. Make that writable, or {NAME_ANOTHER}."
+        return f"its file system is read-only. Make it writable, or {NAME_ANOTHER}."
     if found.st_uid == os.geteuid():
-        return f"type `chmod u+rwx {folder}`, or {NAME_ANOTHER}."
+        return f"run `chmod u+rwx {folder}`, or {NAME_ANOTHER}."
     return f"it belongs to {_user_of(found.st_uid)}. Run Easel as that user, or {NAME_ANOTHER}."
 
 

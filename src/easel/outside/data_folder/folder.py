@@ -1,8 +1,8 @@
-"""A data folder as a whole: whether it holds an installation, and filling an empty one so that it appears at once.
+"""A data folder as a whole: whether it contains an installation, and filling an empty one.
 
-What is being prepared lies in a folder `restoring` inside, which nothing else looks into. Its parts are moved up when
-they are whole, the secret last: killed between two of these moves, the database stands without its secret, and Easel
-refuses to start on it rather than begin anew. The next attempt clears away what an earlier one left.
+An installation is prepared in the subfolder `restoring`, which nothing else reads. When it is complete, its parts are
+moved up, the secret last: if the process dies between two of these moves, the database has no secret, and Easel refuses
+to start rather than begin a new installation. The next attempt removes what an earlier one left.
 """
 
 import contextlib
@@ -20,23 +20,23 @@ from easel.outside.postgres import private_postgres
 
 PREPARING: Final = "restoring"
 PARTS: Final = ("pictures", "postgres-bin", "postgres", "secret")
-"""What an installation is made of, in the order of the moves."""
+"""The parts of an installation, in the order of the moves."""
 
 
 class DataFolderUnusable(Unusable):
-    """The data folder holds an installation, or cannot; the message is a sentence for the operator."""
+    """The data folder cannot be used, or contains what it must not or lacks what it must."""
 
 
 def holds_database(data_dir: Path) -> bool:
-    """Whether the folder holds a private database, running or not. Raises DataFolderUnusable."""
+    """Whether the folder contains a private database, running or not. Raises DataFolderUnusable."""
     try:
         return (data_dir / "postgres" / "data").exists()
     except OSError as error:
-        raise DataFolderUnusable(f"{data_dir} cannot be looked into: {error.strerror}.") from None
+        raise DataFolderUnusable(f"{data_dir} cannot be read: {error.strerror}.") from None
 
 
 def is_empty(data_dir: Path) -> bool:
-    """Whether there is such a folder and nothing in it yet."""
+    """Whether the folder exists and is empty."""
     try:
         return data_dir.is_dir() and not any(data_dir.iterdir())
     except OSError:
@@ -44,40 +44,40 @@ def is_empty(data_dir: Path) -> bool:
 
 
 def require_usable(data_dir: Path) -> None:
-    """Raise DataFolderUnusable where the folder can neither be used nor made."""
-    fault = access_problem(data_dir)
-    if fault is not None:
-        raise DataFolderUnusable(fault)
+    """Raise DataFolderUnusable if the folder can neither be used nor created."""
+    problem = access_problem(data_dir)
+    if problem is not None:
+        raise DataFolderUnusable(problem)
 
 
 def make_data_folder(data_dir: Path) -> None:
-    """Make the folder where it is not there. Raises DataFolderUnusable."""
+    """Create the folder if it does not exist. Raises DataFolderUnusable."""
     require_usable(data_dir)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DataFolderUnusable(
-            f"The data folder {data_dir} cannot be made ({error.strerror}): {NAME_ANOTHER}."
+            f"The data folder {data_dir} cannot be created ({error.strerror}): {NAME_ANOTHER}."
         ) from None
 
 
 def require_database(data_dir: Path) -> None:
-    """Raise DataFolderUnusable where the folder holds no database, for whoever only looks and must not make one."""
+    """Raise DataFolderUnusable if the folder has no database. For commands that must not create one."""
     require_usable(data_dir)
     if not holds_database(data_dir):
         what = "Easel database in" if data_dir.exists() else "data folder"
         raise DataFolderUnusable(
             f"There is no {what} {data_dir}: name Easel's data folder with --data-dir or EASEL_DATA_DIR, "
-            "or make a new one there with `easel serve`."
+            "or create one there with `easel serve`."
         )
 
 
 @contextlib.contextmanager
 def install_into(data_dir: Path, postgres_bin: Path | None, postgres_user: str | None) -> Iterator[Path]:
-    """An empty folder to prepare an installation in. At the end of the block it becomes the content of `data_dir`; if
-    the block raises, it goes. Meanwhile every other Easel process waits that wants a database in `data_dir`.
+    """An empty folder in which to prepare an installation. At the end of the block its content moves to `data_dir`; if
+    the block raises, it is removed. Meanwhile other Easel processes that need a database in `data_dir` wait.
 
-    Nothing may run in it any more at the end. Raises DataFolderUnusable, PostgresUnusable.
+    The prepared database must have been stopped by then. Raises DataFolderUnusable, PostgresUnusable.
     """
     make_data_folder(data_dir)
     try:
@@ -90,28 +90,28 @@ def install_into(data_dir: Path, postgres_bin: Path | None, postgres_user: str |
             aside.mkdir(mode=0o700)
             try:
                 if os.geteuid() == 0:
-                    # The database's account must pass through, as it will have to afterwards.
+                    # The database's account must be able to enter the folder.
                     data_dir.chmod(stat.S_IMODE(data_dir.stat().st_mode) | 0o011)
                 yield aside
                 _move_up(aside, data_dir)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise DataFolderUnusable(f"{data_dir} cannot be filled: {error.strerror or error}.") from None
+        raise DataFolderUnusable(f"{data_dir} cannot be written: {error.strerror or error}.") from None
 
 
 def _refuse_installation(data_dir: Path) -> None:
     if holds_database(data_dir):
-        running = " and Easel runs on it" if private_postgres.is_in_use(data_dir) else ""
+        running = " that is in use" if private_postgres.is_in_use(data_dir) else ""
         raise DataFolderUnusable(
-            f"{data_dir} holds a database already{running}: name another folder with --data-dir, or move this one away."
+            f"{data_dir} already contains a database{running}: choose another folder with --data-dir, or move this one away."
         )
     with contextlib.suppress(OSError):
         (data_dir / "pictures").rmdir()  # only when it is empty
     for part in PARTS:
         if (data_dir / part).exists():
             raise DataFolderUnusable(
-                f"{data_dir} is not empty, there is {part} in it: name another folder with --data-dir, "
+                f"{data_dir} is not empty (it contains {part}): choose another folder with --data-dir, "
                 "or move this one away."
             )
 

@@ -1,7 +1,7 @@
-"""One `easel serve` per data folder: a locked file, which names who holds it.
+"""Allows one `easel serve` per data folder: a locked file that says which process holds the lock.
 
-The lock ends with the process, however it ends. It does not hold between machines that share a folder over a network
-file system without locks, nor where the folder cannot be written: then nobody is kept from starting.
+The lock ends with the process, however it ends. It has no effect where the folder is not writable, or is shared by
+machines over a network file system without locks.
 """
 
 import contextlib
@@ -18,24 +18,24 @@ _CONTENT_BYTES_MAX: Final = 4096
 
 
 class AlreadyRunning(Unusable):
-    """Another `easel serve` runs on the data folder; the message is a sentence for the operator."""
+    """Another `easel serve` uses the data folder."""
 
 
 class ServiceLock:
-    """A hold on the data folder; see `held`."""
+    """The lock on a data folder; see `held`."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
 
     def announce(self, address: str) -> None:
-        """Tell whoever finds the folder held where the service is."""
+        """Write down the service's address, for processes that find the folder locked."""
         if self._descriptor is not None:
             _write(self._descriptor, f"{os.getpid()}\n{address}\n")
 
 
 @contextlib.contextmanager
 def held(data_dir: Path) -> Iterator[ServiceLock]:
-    """Be the one service of the data folder, which is made where it is not there. Raises AlreadyRunning."""
+    """Hold the lock of the data folder, which is created if it does not exist. Raises AlreadyRunning."""
     descriptor = _opened(data_dir)
     try:
         if descriptor is not None:
@@ -54,7 +54,7 @@ def _opened(data_dir: Path) -> int | None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(data_dir / _FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
-        return None  # whoever needs the folder will say what is wrong with it
+        return None  # what is wrong with the folder is reported when it is used
 
 
 def _lock(descriptor: int, data_dir: Path) -> None:
@@ -66,7 +66,7 @@ def _lock(descriptor: int, data_dir: Path) -> None:
         who = f"process {pid}" if pid else "another process"
         where = f"at {address}" if address else "which is still starting"
         raise AlreadyRunning(
-            f"Easel runs on {data_dir} already: {who}, {where}. Use that one, stop it first, or name another data folder "
+            f"Easel is already running on {data_dir}: {who}, {where}. Use it, stop it first, or choose another data folder "
             "(EASEL_DATA_DIR)."
         ) from None
     except OSError:
@@ -74,6 +74,6 @@ def _lock(descriptor: int, data_dir: Path) -> None:
 
 
 def _write(descriptor: int, text: str) -> None:
-    with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+    with contextlib.suppress(OSError):  # even on a full disk, the lock itself holds
         os.pwrite(descriptor, text.encode(), 0)
         os.ftruncate(descriptor, len(text.encode()))

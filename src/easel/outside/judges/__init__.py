@@ -1,1 +1,1 @@
-"""What judges prompts and pictures, apart from the rules themselves."""
+"""Judges of prompts and pictures, and the rules' terms and thresholds."""

@@ -1,11 +1,11 @@
-"""Any server with OpenAI's `POST /v1/moderations` as a judge of prompts, and of pictures with their prompts.
+"""Lets any server with OpenAI's `POST /v1/moderations` judge prompts, and pictures with their prompts.
 
-One deadline spans a whole attempt, from the name's look-up to the answer's last byte; an attempt that failed in a way
-that may pass is made once more. No redirect is followed, no proxy or cookie is known, and an answer is read up to a
-cap. Neither the key nor a prompt is in any message, and nothing is logged here.
+One deadline covers a whole attempt, from the name lookup to the last byte of the answer. An attempt that failed for a
+temporary reason is repeated once. Redirects are not followed, proxies and cookies are not used, and the size of answers
+is limited. No message contains the key or a prompt, and nothing is logged here.
 
-The server is believed about its scores and about nothing else: an answer that says nothing of any category that Easel
-knows is no judgement, and a failure. What follows from scores, and from failures, is decided elsewhere.
+Only the server's scores count. An answer without any category that Easel knows is a failure, not a judgement. What
+follows from scores and failures is decided elsewhere.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from easel.runtime.network_environment import NetworkUnusable, check_certificate
 ATTEMPT_TIMEOUT_S: Final = 2.0
 ATTEMPTS_MAX: Final = 2
 PAUSE_S: Final = 0.1
-"""Before the second attempt, at least; at most twice as long, so that not all who failed together come back together."""
+"""The least wait before the second attempt. Chance up to doubles it, so that clients do not retry together."""
 ANSWER_BYTES_MAX: Final = 64 * 1024
 CONNECTIONS_MAX: Final = 32
 KEPT_S: Final = 4.0
-"""How long an idle connection is kept. Common servers close theirs after 5 seconds, and a close that crosses a request
-would cost an attempt."""
+"""How long an idle connection is kept. Many servers close theirs after 5 seconds, and a request sent at that moment
+would fail."""
 HARMLESS_PROMPT: Final = "a bowl of fruit on a wooden table"
 
 _MAY_PASS: Final = frozenset({408, 409, 429})
@@ -43,17 +43,17 @@ _HINTS: Final[Mapping[int, str]] = {
     404: "check its URL and its model",
     400: "check its model, and whether it judges pictures",
     422: "check its model, and whether it judges pictures",
-    429: "it is asked more often than it allows",
+    429: "it receives more requests than it allows",
 }
 
 
 class EndpointUnusable(Unusable):
-    """The endpoint cannot be asked at all. The message is a sentence for the operator."""
+    """The settings of the moderation endpoint cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PictureFile:
-    """A picture as it would be stored: the file, and its media type such as `image/webp`."""
+    """A picture as it would be stored: the file and its media type, such as `image/webp`."""
 
     content: bytes
     content_type: str
@@ -66,7 +66,7 @@ HARMLESS_PICTURE: Final = PictureFile(
 
 
 class _Failed(Exception):
-    """An attempt ended without scores. The reason is for the operator."""
+    """An attempt ended without scores. `reason` is for the operator; `may_pass` says that a retry may help."""
 
     def __init__(self, reason: str, may_pass: bool) -> None:
         super().__init__(reason)
@@ -75,10 +75,11 @@ class _Failed(Exception):
 
 
 class ModerationEndpoint:
-    """Asks one server. For one event loop; nothing is opened before the first question."""
+    """A client of one moderation server. For one event loop; nothing is opened before the first request."""
 
     def __init__(self, url: str, model: str, api_key: str | None) -> None:
-        """`url` with or without `/v1` at its end; `model` as the server names it. Raises EndpointUnusable where it or the key cannot be one."""
+        """`url` may end in `/v1`; `model` is the server's name for it. Raises EndpointUnusable for an invalid URL or
+        key."""
         self._base = url.rstrip("/").removesuffix("/v1")
         self._url = _url(f"{self._base}/v1/moderations")
         self.model = model
@@ -92,8 +93,8 @@ class ModerationEndpoint:
         self._client: httpx2.AsyncClient | None = None
 
     async def scores(self, prompt: str, picture: PictureFile | None) -> Mapping[str, float]:
-        """Scores between 0 and 1 by the server's names of categories, some of which are in Category. Raises
-        LayerFailed, after two attempts at most."""
+        """Scores from 0 to 1 by category, for the categories that Easel knows. Raises LayerFailed after at most two
+        attempts."""
         body = self._question(prompt, picture)
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
@@ -106,12 +107,12 @@ class ModerationEndpoint:
         raise AssertionError("unreachable")
 
     async def look(self) -> str:
-        """How the server judges something harmless, in words for the operator. Raises LayerFailed."""
+        """Let the server judge something harmless, and describe the result to the operator. Raises LayerFailed."""
         scores = await self.scores(HARMLESS_PROMPT, HARMLESS_PICTURE)
-        return f"{self._base} judges prompts and pictures, asked for {self.model}: {len(scores)} categories"
+        return f"{self._base} judges prompts and pictures with {self.model}, in {len(scores)} categories"
 
     async def aclose(self) -> None:
-        """Close every connection. Questions that are under way must have been awaited or cancelled."""
+        """Close every connection. Running requests must have been awaited or cancelled before."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -147,12 +148,12 @@ class ModerationEndpoint:
 
 
 async def _read(response: httpx2.Response) -> bytes:
-    """The whole body. Raises _Failed."""
+    """Read the whole body. Raises _Failed."""
     if not response.is_success:
-        return b""  # what it says may repeat the prompt or the key, and nobody is to be told that
-    # Unpacking would let a small answer become a huge one.
+        return b""  # it may repeat the prompt or the key, which must not be reported
+    # Unpacking could turn a small answer into a huge one.
     if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise _Failed("its answer is compressed, which it was not asked for", may_pass=False)
+        raise _Failed("its answer is compressed, which was not requested", may_pass=False)
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
@@ -162,7 +163,7 @@ async def _read(response: httpx2.Response) -> bytes:
 
 
 def _tls(url: httpx2.URL) -> ssl.SSLContext:
-    if url.scheme != "https":  # it cannot redirect to one with TLS
+    if url.scheme != "https":  # redirects are not followed, so TLS is never needed
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         check_certificates()
@@ -174,7 +175,7 @@ def _tls(url: httpx2.URL) -> ssl.SSLContext:
 def _client(tls: ssl.SSLContext) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         verify=tls,
-        timeout=None,  # each attempt has its deadline
+        timeout=None,  # each attempt has a deadline
         limits=httpx2.Limits(
             max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEPT_S
         ),
@@ -185,7 +186,7 @@ def _client(tls: ssl.SSLContext) -> httpx2.AsyncClient:
 
 
 def _silence(error: Exception) -> str:
-    # Only a failure to connect says nothing of what was sent.
+    # Other errors may repeat what was sent.
     words = str(error).strip().rstrip(".")[:200] if isinstance(error, httpx2.ConnectError) else ""
     return f"it cannot be reached ({words})" if words else f"the connection failed ({type(error).__name__})"
 
@@ -201,7 +202,7 @@ def _authorization(api_key: str | None) -> dict[str, str]:
 def _url(text: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text)
-        # Keys in a URL would be shown wherever it is.
+        # A key in the URL would be visible wherever the URL is.
         is_plain = not (url.userinfo or url.query or url.fragment)
         is_usable = url.scheme in {"http", "https"} and bool(url.host) and is_plain
     except (httpx2.InvalidURL, ValueError):

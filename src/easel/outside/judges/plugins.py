@@ -1,13 +1,12 @@
-"""The operator's own judges: Python objects that installed packages offer as entry points of the group
-`easel.moderation`.
+"""The operator's own judges: Python objects from entry points of installed packages, in the group `easel.moderation`.
 
-An entry point is called without arguments and gives an object with `judge_prompt(prompt, strict)`,
-`judge_picture(prompt, picture, strict)`, or both. They are plain functions that return None, or the value of a
-Category. They run in this process, so they are trusted with everything in it. They are not trusted to end: each
-plug-in has a few threads of its own, and a judgement that is late is a failure while its thread is left behind. What
-hangs keeps its place, so that threads never pile up; with no place left every judgement fails at once.
+An entry point is called without arguments and returns an object with `judge_prompt(prompt, strict)`,
+`judge_picture(prompt, picture, strict)`, or both: plain functions that return None or the value of a Category. They run
+in this process and can access everything in it, but they may hang: each plug-in has a few threads of its own, and a
+judgement that is late counts as failed while its thread goes on. A call that hangs keeps its thread, so threads never
+accumulate; when none is free any more, every judgement fails immediately.
 
-Nothing that a plug-in says is repeated, since it may hold the prompt.
+Errors never repeat what a plug-in says, since that may contain the prompt.
 """
 
 import asyncio
@@ -23,21 +22,21 @@ from easel.domain.moderation.decision import Category, Finding, Layer, LayerFail
 
 GROUP: Final = "easel.moderation"
 PLUGIN_TIMEOUT_S: Final = 2.0
-"""For one judgement, waiting for a thread included."""
+"""Limits one judgement, including the wait for a thread."""
 PLACES: Final = 4
-"""How many judgements of one plug-in run at once."""
+"""How many judgements of one plug-in may run at once."""
 VERSION_CHARACTERS_MAX: Final = 64
 
 
 class PluginUnusable(Unusable):
-    """A plug-in is not there, or is none. The message is a sentence for the operator."""
+    """A plug-in is not installed or is invalid."""
 
 
 class Plugin:
-    """One plug-in, run in threads of its own. For one event loop."""
+    """One plug-in, which runs in threads of its own. For one event loop."""
 
     def __init__(self, name: str, version: str, judge: object) -> None:
-        """`judge` is the entry point's object. Raises PluginUnusable where it cannot judge."""
+        """`judge` is the object from the entry point. Raises PluginUnusable if it cannot judge."""
         self.name = name
         self.version = version
         self._judge_prompt = _method(name, judge, "judge_prompt")
@@ -48,23 +47,23 @@ class Plugin:
 
     @property
     def judges_prompts(self) -> bool:
-        """Whether it has an opinion of prompts."""
+        """Whether it judges prompts."""
         return self._judge_prompt is not None
 
     @property
     def judges_pictures(self) -> bool:
-        """Whether it has an opinion of pictures."""
+        """Whether it judges pictures."""
         return self._judge_picture is not None
 
     async def judge_prompt(self, prompt: str, level: Level) -> Finding | None:
-        """What it finds in a prompt; nothing where it does not judge prompts. Raises LayerFailed."""
+        """The finding in a prompt, or None if there is none or it does not judge prompts. Raises LayerFailed."""
         judge = self._judge_prompt
         if judge is None:
             return None
         return self._finding(await self._places.run(lambda: judge(prompt, level is Level.STRICT)))
 
     async def judge_picture(self, prompt: str, picture: bytes, level: Level) -> Finding | None:
-        """What it finds in a picture's file; nothing where it does not judge pictures. Raises LayerFailed."""
+        """The finding in a picture file, or None if there is none or it does not judge pictures. Raises LayerFailed."""
         judge = self._judge_picture
         if judge is None:
             return None
@@ -74,16 +73,16 @@ class Plugin:
         if answer is None:
             return None
         if not isinstance(answer, str):
-            raise _failed(self.name, f"answered with a {type(answer).__name__}, neither None nor a category")
+            raise _failed(self.name, f"returned a {type(answer).__name__}, neither None nor a category")
         try:
             category = Category(answer)
         except ValueError:
-            raise _failed(self.name, "answered with a category that Easel does not know") from None
+            raise _failed(self.name, "returned an unknown category") from None
         return Finding(category, Layer.PLUGIN, rule=self.name, version=self.version)
 
 
 def load_plugins(names: Sequence[str]) -> list[Plugin]:
-    """The plug-ins of these names, in this order, each once. Raises PluginUnusable."""
+    """Load the plug-ins of these names, in this order, each once. Raises PluginUnusable."""
     installed = entry_points(group=GROUP)
     return [_loaded(name, [point for point in installed if point.name == name]) for name in dict.fromkeys(names)]
 
@@ -92,15 +91,15 @@ def _loaded(name: str, points: list[EntryPoint]) -> Plugin:
     if not points:
         others = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
         raise PluginUnusable(
-            f"There is no moderation plug-in {name}. Installed are: {others}. "
-            f"A plug-in is an entry point of the group {GROUP} in a package beside Easel."
+            f"The moderation plug-in {name} is not installed. Installed plug-ins: {others}. "
+            f"A plug-in is an entry point in the group {GROUP} of a package in Easel's environment."
         )
     if len(points) > 1:
         raise PluginUnusable(f"{len(points)} packages offer a moderation plug-in {name}: uninstall all but one.")
     (point,) = points
     try:
         judge = point.load()()
-    except Exception as error:  # a stranger's code, which knows of no prompt yet
+    except Exception as error:  # code of others, which has seen no prompt yet
         raise PluginUnusable(
             f"The moderation plug-in {name} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"[:400]
         ) from error
@@ -122,27 +121,28 @@ def _method(name: str, judge: object, method: str) -> Callable[..., object] | No
     found: object = getattr(judge, method, None)
     if found is None or (callable(found) and not inspect.iscoroutinefunction(found)):
         return found
-    raise PluginUnusable(f"{method} of the moderation plug-in {name} must be a plain function, not an async one.")
+    raise PluginUnusable(f"{method} of the moderation plug-in {name} must be a plain function, not an async function.")
 
 
 class _Raised:
-    """In place of an answer: the plug-in raised. Only the type's name is kept."""
+    """Stands for the answer of a plug-in that raised an exception. Only the name of its type is kept."""
 
     def __init__(self, error: BaseException) -> None:
         self.type_name = type(error).__name__
 
 
 class _Places:
-    """Threads for at most PLACES calls at once. They are daemons: one that hangs must not keep the process alive."""
+    """Threads for at most PLACES calls at once. They are daemon threads, so one that hangs does not keep the process
+    alive."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._free = asyncio.Semaphore(PLACES)
         self._began_s: dict[asyncio.Future[Any], float] = {}
-        """The calls that run, whether somebody waits for them or not."""
+        """The running calls, including those whose callers have given up."""
 
     async def run(self, call: Callable[[], object]) -> object:
-        """What the call returns. Raises LayerFailed. A call whose caller is cancelled goes on by itself."""
+        """The result of the call. If the caller is cancelled, the call goes on. Raises LayerFailed."""
         if self._all_hang():
             raise _failed(self._name, f"hangs in all of its {PLACES} threads")
         try:
@@ -173,9 +173,9 @@ class _Places:
             answer: object
             try:
                 answer = call()
-            except BaseException as error:  # noqa: BLE001 - a stranger's code, and this thread's outermost frame
+            except BaseException as error:  # noqa: BLE001 - code of others, and the outermost frame of this thread
                 answer = _Raised(error)
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(done.set_result, answer)
 
         try:

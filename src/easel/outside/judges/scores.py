@@ -1,7 +1,7 @@
-"""What a moderation server's answer says: one score for each of its categories.
+"""Reads the scores by category from a moderation server's answer.
 
-Pure. An answer counts as a whole or not at all: a score that is none makes it unreadable, since to leave out what one
-cannot read is to let it pass. What the server thinks of the scores (`flagged`) is not looked at.
+Pure. One invalid score makes the whole answer invalid, since ignoring it could let something pass. The server's own
+verdict (`flagged`) is ignored.
 """
 
 import math
@@ -14,11 +14,11 @@ from easel.domain.moderation.decision import Category
 
 _KNOWN: Final = frozenset(str(category) for category in Category)
 SLACK: Final = 1e-3
-"""How far beyond 0 and 1 a score may be by rounding in the server's arithmetic; it is moved to the bound."""
+"""How far rounding in the server may move a score beyond 0 and 1. Such a score is set to the bound."""
 
 
 class NoScores(Exception):
-    """The answer holds none that count. The message says why, and nothing that the server said."""
+    """The answer has no usable scores. The message says why, without repeating the answer."""
 
 
 class _Result(msgspec.Struct):
@@ -32,22 +32,24 @@ class _Answer(msgspec.Struct):
 
 
 def read_scores(body: bytes, *, has_picture: bool = False) -> Mapping[str, float]:
-    """The scores by category; of several results the highest of each; a category without a score is not there, and
-    neither is one that Easel does not know. Where a result has only `categories`, they count as 1 and 0. Raises NoScores,
-    also where a result tells that the picture was not looked at."""
+    """The scores of the categories that Easel knows and the answer scores, the highest over all results.
+
+    If a result has only `categories`, true and false count as 1 and 0. Raises NoScores, also if a result says that the
+    picture was not judged.
+    """
     try:
         results = msgspec.json.decode(body, type=_Answer).results
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise NoScores("its answer has not the form of OpenAI's") from None
+        raise NoScores("its answer is not in OpenAI's format") from None
     scores: dict[str, float] = {}
     for result in results:
         applied = result.category_applied_input_types
         if has_picture and applied is not None and not any("image" in kinds for kinds in applied.values()):
-            raise NoScores("it did not look at the picture")
+            raise NoScores("it did not judge the picture")
         for name, score in _scores(result).items():
             scores[name] = max(score, scores.get(name, 0.0))
     if not scores:
-        raise NoScores("it says nothing of any category that Easel knows")
+        raise NoScores("its answer has no category that Easel knows")
     return scores
 
 
@@ -55,5 +57,5 @@ def _scores(result: _Result) -> dict[str, float]:
     given: Mapping[str, float | None] = result.category_scores or result.categories or {}
     scores = {name: float(score) for name, score in given.items() if score is not None and name in _KNOWN}
     if not all(math.isfinite(score) and -SLACK <= score <= 1 + SLACK for score in scores.values()):
-        raise NoScores("a score in it is not between 0 and 1")
+        raise NoScores("its answer has a score that is not between 0 and 1")
     return {name: min(1.0, max(0.0, score)) for name, score in scores.items()}

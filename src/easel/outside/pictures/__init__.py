@@ -1,1 +1,1 @@
-"""Where pictures are stored: a folder or a bucket."""
+"""The storage of pictures: a folder or a bucket."""

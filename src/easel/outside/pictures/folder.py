@@ -1,7 +1,6 @@
-"""The writing half of a folder of pictures, which obstore does not flush to disk, and why a folder fails.
+"""Writes pictures to a folder, since obstore does not flush what it writes, and explains why a folder fails.
 
-A name appears only when its bytes are on the disk, and so does every folder above it that was new. On macOS the
-drive's own cache is not flushed.
+A picture appears under its name only when its bytes are on the disk.
 """
 
 import contextlib
@@ -19,11 +18,11 @@ from easel.outside import durable_file
 
 _STAGING: Final = ".staging"
 _STAGED_LIFETIME_S: Final = 3600
-"""A staged file this old belongs to a writer that was killed: a put ends, or is given up, long before."""
+"""A staged file of this age was left by a killed writer, since every put ends long before."""
 
 _FAULTS: Final[Mapping[int, str]] = {
-    errno.EACCES: "this user may not do that there; change the folder's owner or mode",
-    errno.EPERM: "this user may not do that there; change the folder's owner or mode",
+    errno.EACCES: "permission denied; change the folder's owner or mode",
+    errno.EPERM: "permission denied; change the folder's owner or mode",
     errno.EROFS: "the file system is mounted read-only",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -31,38 +30,38 @@ _FAULTS: Final[Mapping[int, str]] = {
     errno.ENOENT: "the folder is missing; was it removed or unmounted?",
     errno.ENOTDIR: "it is not a folder",
     errno.EEXIST: "it is not a folder",
-    errno.ELOOP: "its links run in a circle",
+    errno.ELOOP: "it is a symbolic link that leads back to itself",
     errno.ENAMETOOLONG: "its path is too long",
     errno.EXDEV: "its parts lie on different file systems",
 }
-"""What trying again does not mend, in the operator's words."""
+"""Errors that a retry does not fix, in words for the operator."""
 
 
 class PictureFolder:
-    """One folder. Blocking; safe for several threads and processes."""
+    """One folder. Its methods block, and are safe for several threads and processes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._flushed: set[Path] = set()
 
     def open(self) -> LocalStore:
-        """The reading half, with the folder made where it is missing. Raises OSError, and obstore's BaseError."""
+        """Create the folder if necessary, and return a store for reading it. Raises OSError and obstore's BaseError."""
         durable_file.make_folder(self.path)
         return LocalStore(self.path)
 
     def assure(self) -> None:
-        """Raises OSError when the folder is not there."""
+        """Raise OSError if the folder does not exist."""
         self.path.stat()
 
     def write(self, name: str, data: bytes) -> None:
-        """Stage, flush, rename, flush: a name appears only when its bytes are on the disk."""
+        """Write a picture durably, over one of the same name. Raises OSError."""
         target = self.path / name
         staging = self._ready(self.path / _STAGING)
         self._ready(target.parent)
         durable_file.replace(target, data, staging=staging)
 
     def remove(self, name: str) -> None:
-        """Delete and flush, so that no crash brings the picture back."""
+        """Delete a picture durably, if there is one of that name. Raises OSError."""
         target = self.path / name
         try:
             durable_file.remove(target)
@@ -70,7 +69,7 @@ class PictureFolder:
             self.assure()
 
     def _ready(self, folder: Path) -> Path:
-        # Remembered per process, not taken from the disk: another process may have made it and not flushed it yet.
+        # Each process flushes once itself: another process may have created the folder and not flushed it yet.
         if folder not in self._flushed or not folder.is_dir():
             folder.mkdir(mode=0o700, exist_ok=True)
             durable_file.flush_folder(self.path)
@@ -81,7 +80,7 @@ class PictureFolder:
 
 
 def _clear_staging(staging: Path) -> None:
-    # Ages are told by the file system's own clock, which on a network share is not this machine's.
+    # Ages are measured with the file system's clock, which on a network share is not this machine's.
     with tempfile.NamedTemporaryFile(dir=staging) as probe:
         now_s = os.fstat(probe.fileno()).st_mtime
         for path in staging.iterdir():
@@ -91,10 +90,10 @@ def _clear_staging(staging: Path) -> None:
 
 
 def folder_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
-    """Why it failed, in words for the operator, and whether trying again is of no use."""
+    """Why it failed, in words for the operator, and whether a retry is pointless."""
     if isinstance(error, PermissionDeniedError | PermissionError):
         return _FAULTS[errno.EACCES], True
     if isinstance(error, OSError) and error.errno is not None:
         known = _FAULTS.get(error.errno)
         return known or os.strerror(error.errno), known is not None
-    return "its file system answered with an error", False
+    return "its file system reported an error", False

@@ -1,15 +1,15 @@
-"""The pictures' home: a folder, or a bucket at S3, Google Cloud Storage or Azure.
+"""Stores pictures in a folder, or in a bucket at S3, Google Cloud Storage or Azure.
 
-When `put` returns, the picture survives a loss of power: in a folder its bytes, then its name and every folder above
-that was new are flushed to disk; a bucket answers only when it holds the object. Nothing half-written is ever seen
-under a picture's name. Every call is tried a bounded number of times within a deadline.
+When `put` returns, the picture survives a loss of power: a folder has flushed its bytes, its name and every new folder
+above it; a bucket answers only when it has the object. Incomplete pictures are never visible. Every call is tried a
+bounded number of times within a deadline.
 
-It does not promise which of two different puts of one name wins when they overlap, only that one of them does,
-whole. A put past its deadline may still land later, and a process that ends waits for it, up to half a deadline. In a
-folder it does not notice that a volume was unmounted and left an empty folder behind. It lists nothing.
+If two puts of the same name overlap, one of them wins, but which one is not defined. A put that exceeds its deadline
+may still succeed later; a process that exits waits for it for up to half a deadline. A folder that is empty because its
+volume was unmounted is not noticed. Pictures cannot be listed.
 
-Credentials come from the environment, as obstore reads it (AWS_…, GOOGLE_…, AZURE_…). What a store answers may hold
-keys and signatures, so no message repeats it: only its status and its error code.
+obstore reads credentials from the environment (AWS_…, GOOGLE_…, AZURE_…). A store's answers may contain keys and
+signatures, so messages repeat only the status and the error code.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ PICTURE_BYTES_MAX: Final = 32 * 1024 * 1024
 DEADLINE_S: Final = 30.0
 
 CALLS_AT_ONCE_MAX: Final = 32
-"""Further ones wait for their turn, within their deadline."""
+"""More calls wait for their turn, within their deadlines."""
 
 _ATTEMPTS_MAX: Final = 4
 _BACK_OFF_S: Final = 0.2
-"""Waited before the second attempt, doubled before each further one; up to half as much again is added by chance."""
+"""The wait before the second attempt, doubled before each later one, plus a random share of up to one half."""
 
 _NAME = re.compile(r"([0-9a-z]{2})/\1[0-9a-z_-]{1,126}\.(webp|png|jpg)")
 
@@ -50,28 +50,28 @@ _BUCKETS: Final[Mapping[str, type[S3Store] | type[GCSStore] | type[AzureStore]]]
 }
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 _OPTION = re.compile(r"(aws|google|azure)_[a-z0-9_]+")
-# obstore takes these for itself and aborts when it meets one among a store's options.
+# obstore treats these as its own settings and aborts when a store's options contain one.
 _CLIENT_OPTION = re.compile(
     r"\w+_(allow_\w+|default_\w+|http[12]_\w+|pool_\w+|proxy_\w+|randomize_\w+|\w*timeout|user_agent)"
 )
 
 _NO_BUCKET: Final = ("<Code>NoSuchBucket<", "<Code>ContainerNotFound<")
 _UNUSABLE: Final = (BaseError, ValueError, TypeError, OSError)
-"""What obstore raises when a store cannot be made from its URL, options and environment."""
+"""What obstore raises when its URL, options and environment do not make a usable store."""
 
 _T = TypeVar("_T")
 
 
 class StorageFailed(Unusable):
-    """The store refused, failed or did not answer; the message tells the operator what and where, and no secret."""
+    """The store refused, failed or did not answer. The message contains no secrets."""
 
 
 class PictureGone(StorageFailed):
-    """There is no picture of that name to read: it was deleted, or never put."""
+    """There is no picture of that name: it was deleted, or never stored."""
 
 
 class Pictures:
-    """Stored pictures by name. A name looks like `ab/abcdef.webp`; a process may share one among all its tasks."""
+    """Stored pictures by name, such as `ab/abcdef.webp`. All tasks of a process may share one object."""
 
     def __init__(
         self,
@@ -81,18 +81,19 @@ class Pictures:
         picture_bytes_max: int = PICTURE_BYTES_MAX,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        """`url` is a folder (a path or `file:///path`; made when missing), or `s3://`, `gs://` or `az://bucket/prefix`.
+        """`url` is a folder (a path or `file:///path`, created if missing), or `s3://`, `gs://` or
+        `az://bucket/prefix`.
 
-        `options` are obstore's settings for a bucket, such as `aws_endpoint` or `azure_storage_account_name`; they win
-        over the environment. An endpoint may be plain http. This touches the disk, never the network.
-        Raises StorageFailed when the folder cannot be made or the URL or an option is wrong.
+        `options` are obstore's settings for a bucket, such as `aws_endpoint` or `azure_storage_account_name`, and
+        override the environment. An endpoint may use plain HTTP. This uses the disk, but not the network. Raises
+        StorageFailed if the folder cannot be created, or the URL or an option is invalid.
         """
         assert picture_bytes_max > 0
         assert deadline_s > 0
         self._picture_bytes_max = picture_bytes_max
         self._deadline_s = deadline_s
-        # obstore's own coroutines end in a thread of its own that takes the interpreter's lock once more; when the
-        # interpreter ends at that moment, the process aborts. Its blocking calls touch nothing of Python's there.
+        # obstore's coroutines finish in a thread of its own that takes the interpreter's lock; if the interpreter exits
+        # at that moment, the process aborts. Its blocking calls do not have this problem.
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, "pictures")
         self._folder: PictureFolder | None = None
         self._store: ObjectStore
@@ -107,7 +108,7 @@ class Pictures:
             self._store = _bucket(scheme, url, self.place, options, deadline_s)
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
-        """Store the picture, replacing one of the same name; durable on return. Raises StorageFailed."""
+        """Store a picture durably, over one of the same name. Raises StorageFailed."""
         assert _NAME.fullmatch(name)
         assert 0 < len(data) <= self._picture_bytes_max
 
@@ -115,30 +116,30 @@ class Pictures:
             if self._folder is not None:
                 self._folder.write(name, data)
             else:
-                # In one piece, so that an upload broken off leaves no parts behind that nobody sees or deletes.
+                # In one piece: an aborted multipart upload would leave parts that nothing lists or deletes.
                 attributes = {"Content-Type": content_type}
                 obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
 
         await self._try("written to", act)
 
     async def size_bytes(self, name: str) -> int | None:
-        """How large the picture is; None where there is none of that name. Raises StorageFailed."""
+        """The size of a picture, or None if there is none of that name. Raises StorageFailed."""
         assert _NAME.fullmatch(name)
 
         def act() -> int | None:
             try:
                 return obstore.head(self._store, name)["size"]
             except FileNotFoundError:
-                # An answer to HEAD has no body, which would tell a missing bucket from a missing picture.
+                # An answer to HEAD has no body that distinguishes a missing bucket from a missing picture.
                 self._read_unless_gone(name, 0, 1)
                 return None
 
         return await self._try("looked up in", act)
 
     async def read(self, name: str, start: int, end: int) -> bytes:
-        """Exactly the bytes from `start` to just before `end`.
+        """The bytes from `start` up to but not including `end`.
 
-        Raises PictureGone where there is none of that name, StorageFailed where it is shorter than `end`.
+        Raises PictureGone if there is none of that name, and StorageFailed if the picture is shorter than `end`.
         """
         assert _NAME.fullmatch(name)
         assert 0 <= start < end <= self._picture_bytes_max
@@ -146,11 +147,11 @@ class Pictures:
         if data is None:
             raise PictureGone(f"There is no picture of that name in {self.place}")
         if len(data) != end - start:
-            raise StorageFailed(f"A picture in {self.place} is shorter than was asked for: was it cut off or changed?")
+            raise StorageFailed(f"A picture in {self.place} is shorter than expected: was it truncated or changed?")
         return data
 
     async def delete(self, name: str) -> None:
-        """Remove the picture, durably; nothing happens where there is none. Raises StorageFailed."""
+        """Delete a picture durably, if there is one. Raises StorageFailed."""
         assert _NAME.fullmatch(name)
 
         def act() -> None:
@@ -165,13 +166,13 @@ class Pictures:
         await self._try("deleted from", act)
 
     async def check(self) -> None:
-        """Write, read and delete a small object of its own. Raises StorageFailed with what went wrong first."""
+        """Write, read and delete a small object. Raises StorageFailed."""
         name = f"00/00check-{secrets.token_hex(16)}.png"
         data = secrets.token_bytes(32)
         await self.put(name, data, "image/png")
         try:
             if await self.read(name, 0, len(data)) != data:
-                raise StorageFailed(f"What was written to {self.place} reads back different")
+                raise StorageFailed(f"Data written to {self.place} reads back differently")
         finally:
             await self.delete(name)
 
@@ -183,7 +184,7 @@ class Pictures:
             return None
 
     def _assure_home(self, missing: FileNotFoundError) -> None:
-        """A folder or a bucket that vanished must not pass for one without this picture."""
+        """Raise an error if the whole folder or bucket is missing, rather than one picture in it."""
         if self._folder is not None:
             self._folder.assure()
         elif any(code in str(missing) for code in _NO_BUCKET):
@@ -204,7 +205,7 @@ class Pictures:
                 reason, lasting = folder_diagnosis(error) if self.is_folder else _bucket_diagnosis(error)
             if lasting or attempt == _ATTEMPTS_MAX:
                 break
-            chance = random.random() / 2  # noqa: S311 (keeps many workers from knocking at once; no secret)
+            chance = random.random() / 2  # noqa: S311 - not used for security
             await asyncio.sleep(_BACK_OFF_S * 2 ** (attempt - 1) * (1 + chance))
         raise self._failed(done, reason)
 
@@ -226,7 +227,7 @@ def _folder_path(url: str) -> Path:
         parts = urlsplit(url)
         path = Path(unquote(parts.path))
         if parts.netloc not in ("", "localhost") or not parts.path or parts.query or parts.fragment:
-            raise StorageFailed("A storage URL of a folder is written file:///path, with three slashes and no more")
+            raise StorageFailed("The storage URL of a folder must be file:///path, with nothing after the path")
     if not url or "\0" in str(path):
         raise StorageFailed("The storage URL names no folder")
     return path.absolute()
@@ -242,19 +243,19 @@ def _opened(folder: PictureFolder) -> ObjectStore:
 
 def _bucket_place(url: str) -> str:
     parts = urlsplit(url)
-    # Without whatever stands before an @ or after a ?, which may be a secret.
+    # Without the parts before an @ and after a ?, which may be secret.
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _bucket(scheme: str, url: str, place: str, options: Mapping[str, str], deadline_s: float) -> ObjectStore:
     if scheme not in _BUCKETS:
-        raise StorageFailed(f"A storage URL starts with file://, s3://, gs:// or az://, not with {scheme}://")
+        raise StorageFailed(f"A storage URL must start with file://, s3://, gs:// or az://, not with {scheme}://")
     if place != url or not urlsplit(url).netloc:
-        raise StorageFailed(f"The storage URL must be {scheme}://bucket or {scheme}://bucket/prefix and hold no more")
+        raise StorageFailed(f"The storage URL must be {scheme}://bucket or {scheme}://bucket/prefix, and nothing more")
     for option in options:
         if not _OPTION.fullmatch(option) or _CLIENT_OPTION.fullmatch(option):
-            raise StorageFailed(f"{option!r} is no option of a store; they start with aws_, google_ or azure_")
-    # One object is deleted at a time, and not every server that speaks S3 has the call for many.
+            raise StorageFailed(f"{option!r} is not a storage option; those start with aws_, google_ or azure_")
+    # Objects are deleted one at a time, and not every S3-compatible server supports bulk deletion.
     defaults = {"aws_disable_bulk_delete": "true"} if scheme == "s3" else {}
     try:
         return _connected(scheme, url, {**defaults, **options}, deadline_s)
@@ -267,7 +268,7 @@ def _bucket(scheme: str, url: str, place: str, options: Mapping[str, str], deadl
 
 
 def _refuse_certificates(place: str) -> None:
-    """Raise StorageFailed where it is the environment's certificates that cannot be used."""
+    """Raise StorageFailed if the cause is that the environment's certificates cannot be used."""
     try:
         check_certificates()
     except NetworkUnusable as error:
@@ -278,16 +279,16 @@ def _connected(scheme: str, url: str, config: Mapping[str, str], deadline_s: flo
     request_s = f"{max(1, round(deadline_s / 2))}s"
     arguments: dict[str, Any] = {
         "config": dict(config),
-        # The endpoint's scheme is the operator's own choice; refusing http here would only hide why it fails.
+        # The operator chooses the endpoint's scheme; refusing http here would only hide why it fails.
         "client_options": {"allow_http": True, "timeout": request_s},
-        # Attempts are counted and spaced here, for every kind of store alike.
+        # `_attempt` retries, in the same way for every kind of store.
         "retry_config": {"max_retries": 0},
     }
     return _BUCKETS[scheme].from_url(url, **arguments)
 
 
 def _bucket_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
-    """Why it failed, in words for the operator, and whether trying again is of no use."""
+    """Why it failed, in words for the operator, and whether a retry is pointless."""
     if isinstance(error, PermissionDeniedError):
         return f"access is denied{_answer(error)}; check what these credentials may do", True
     if isinstance(error, UnauthenticatedError):
@@ -296,11 +297,14 @@ def _bucket_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
         return f"there is no such bucket{_answer(error)}", True
     answer = _answer(error)
     if answer.startswith(" (416"):
-        return "it is shorter than was asked for: was it cut off or changed?", True
-    # The bucket's own 401, 403 and 404 have classes of their own, above; these come from where keys are looked for.
+        return "it is shorter than expected: was it truncated or changed?", True
+    # 401, 403 and 404 from the bucket have their own classes, above; these come from services that issue credentials.
     if not answer or answer.startswith((" (401", " (403", " (404")):
         proxies = "".join(f", and the proxy that {name} names" for name in proxy_variables())
-        return f"it cannot be reached or no credentials were found{answer}; check the endpoint and them{proxies}", False
+        return (
+            f"it cannot be reached, or no credentials were found{answer}; check the endpoint and the credentials{proxies}",
+            False,
+        )
     return f"it answered with an error{answer}", False
 
 

@@ -1,1 +1,1 @@
-"""HTTP requests to addresses that strangers named."""
+"""HTTP requests to URLs that come from untrusted users."""

@@ -1,10 +1,10 @@
-"""Posts to URLs that strangers chose, without ever reaching an address that the rule refuses.
+"""Posts to untrusted URLs without ever connecting to an address that the rules refuse.
 
-Each attempt looks the name up once, judges every address, and dials one that was judged; one refused address refuses
-them all. No redirect is followed, no proxy or cookie is known, and one deadline spans everything. The receiver's
-status decides; what else it says is read a little, out of politeness, and thrown away.
+Each attempt resolves the name once, checks every address, and connects to one that was checked; a single refused
+address refuses them all. Redirects are not followed, proxies and cookies are not used, and one deadline covers
+everything. Only the status of the answer counts; a little of the rest is read and discarded.
 
-It does not retry, sign or record, and it does not promise that a receiver got nothing when an attempt failed.
+This module does not retry, sign or record. A receiver may have got the request even if an attempt failed.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from easel.outside.safe_http.connection import RECEIVED_BYTES_MAX, TlsConnection
 from easel.outside.safe_http.names import Names, NameUnknown
 
 FAREWELL_TIMEOUT_S: Final = 1.0
-"""For the rest of an answer after its status. A receiver that is cut off while it writes would log an error."""
+"""For the rest of an answer after its status: a receiver that is interrupted while writing would log an error."""
 ADDRESSES_DIALLED_MAX: Final = 4
-"""All are judged; so many are tried, each with its share of the time."""
+"""All addresses are checked; at most this many are tried, each with a share of the time."""
 _HEADERS: Final = {
     "accept": "*/*",
     "accept-encoding": "identity",
@@ -36,7 +36,7 @@ _HEADERS: Final = {
 
 
 class _Stopped(Exception):
-    """An attempt ends before the receiver gave a status."""
+    """An attempt ended before the receiver sent a status."""
 
     def __init__(self, outcome: AttemptOutcome) -> None:
         super().__init__(outcome)
@@ -44,10 +44,10 @@ class _Stopped(Exception):
 
 
 class SafeHttp:
-    """Posts within the bounds of `destinations`. For one event loop; nothing is opened before the first post.
+    """Posts to allowed `destinations`. For one event loop; nothing is opened before the first post.
 
-    `ca_file` holds certificate authorities to trust beside the system's. `nameservers`, each `ip` or `ip:port`, stand
-    in for the system's. OSError if the file cannot be read, ValueError for a name server that is none.
+    `ca_file` has certificate authorities to trust in addition to the system's. `nameservers`, each `ip` or `ip:port`,
+    replace the system's. Raises OSError if the file cannot be read, and ValueError for an invalid name server.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class SafeHttp:
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = ATTEMPT_TIMEOUT_S
     ) -> Attempted:
-        """Post a body once. Whatever the outside world does is an outcome, no exception.
+        """Post a body once. Failures of the network and of the receiver are outcomes, not exceptions.
 
-        `headers` have lower-case names and go before the defaults. The duration ends with the status; the call may
-        last FAREWELL_TIMEOUT_S longer, but never beyond `timeout_s`.
+        `headers` have lower-case names and override the defaults. The measured duration ends with the status; the call
+        may take FAREWELL_TIMEOUT_S longer, but never more than `timeout_s`.
         """
         began_s = time.monotonic()
         ended_s: float | None = None
@@ -86,18 +86,18 @@ class SafeHttp:
         return Attempted(outcome, status, round(1000 * ((ended_s or time.monotonic()) - began_s)))
 
     async def close(self) -> None:
-        """Give up every look-up. Posts that are under way must have been awaited or cancelled."""
+        """Abandon every lookup. Running posts must have been awaited or cancelled before."""
         await self._names.close()
 
     async def judged_addresses(self, to: Receiver) -> list[Address]:
-        """The addresses of a receiver, all of which may be dialled. Nothing is connected here."""
+        """The addresses of a receiver, all of them allowed. Connects to nothing."""
         addresses = [to.address] if to.address is not None else await self._look_up(to)
         if not all(self._destinations.may_dial(to.host, to.port, address) for address in addresses):
             raise _Stopped(AttemptOutcome.REFUSED)
         return addresses
 
     async def _look_up(self, to: Receiver) -> list[Address]:
-        # An allowed host may stand in /etc/hosts or be short for one of the operator's own domains; no other may.
+        # Only a host that the operator allowed may be in /etc/hosts or use a search domain.
         name = to.host if self._destinations.allows(to) else f"{to.host}."
         try:
             return await self._names.addresses(name)
@@ -124,7 +124,7 @@ class _Exchange:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=RECEIVED_BYTES_MAX)
 
     async def status(self, request: h11.Request, body: bytes) -> int:
-        """The status that a request is answered with."""
+        """Send a request and return the status of the answer."""
         with _blaming(AttemptOutcome.TLS_FAILED):
             await self._connection.shake_hands()
         try:
@@ -132,7 +132,7 @@ class _Exchange:
             event = await self._next()
             while isinstance(event, h11.InformationalResponse):
                 event = await self._next()
-        except ssl.SSLError:  # such as an alert over the client certificate that a receiver wants
+        except ssl.SSLError:  # such as an alert because the receiver wants a client certificate
             raise _Stopped(AttemptOutcome.TLS_FAILED) from None
         except (OSError, h11.RemoteProtocolError):
             raise _Stopped(AttemptOutcome.CONNECTION_FAILED) from None
@@ -141,7 +141,7 @@ class _Exchange:
         return event.status_code
 
     async def rest(self) -> None:
-        """Read on to the end of the answer, whatever it holds."""
+        """Read the rest of the answer and discard it."""
         with contextlib.suppress(OSError, h11.RemoteProtocolError):
             while not isinstance(await self._next(), h11.EndOfMessage | h11.ConnectionClosed):
                 pass
@@ -171,7 +171,7 @@ def _when(deadline: asyncio.Timeout) -> float:
 
 @contextlib.contextmanager
 def _blaming(outcome: AttemptOutcome) -> Iterator[None]:
-    """Any failure of the system or of TLS means that outcome."""
+    """Turn every OSError, which TLS errors are too, into the outcome."""
     try:
         yield
     except OSError:

@@ -1,9 +1,9 @@
-"""A TLS connection to an address that was already judged, which counts every byte that arrives.
+"""A TLS connection to an address that was checked before. It counts every byte received.
 
-TLS works on memory here and this module moves the bytes, so that nothing but the given address is ever dialled, the
-limit holds for handshakes and empty records too, and a failure to connect is told from a failure of TLS.
+TLS works on memory buffers and this module moves the bytes. Thus nothing but the given address is connected to, the
+byte limit covers handshakes and empty records too, and connection errors can be distinguished from TLS errors.
 
-It has no time limits of its own, save that no address but the last uses up the time of those after it.
+It has no time limits of its own, except that each address but the last has only its share of the time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Certificates are checked against the system's authorities and those in `ca_file`; only HTTP/1.1 is offered."""
+    """A context that trusts the system's authorities and those in `ca_file`, and offers only HTTP/1.1."""
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(ca_file)
@@ -32,9 +32,9 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 async def dialled(addresses: Sequence[Address], port: int, until_s: float) -> socket.socket:
-    """A connection to the first of the addresses that takes one. OSError if none does.
+    """A connection to the first of the addresses that accepts one. Raises OSError if none does.
 
-    Each has an even share of what is left until `until_s` on the event loop's clock; the last has no limit.
+    Each has an even share of the time until `until_s` on the event loop's clock; the last has no limit.
     """
     loop = asyncio.get_running_loop()
     for position, address in enumerate(addresses[:-1]):
@@ -56,8 +56,8 @@ async def _dial(address: Address, port: int) -> socket.socket:
 
 
 class TlsConnection:
-    """TLS over a connected socket, which it owns from then on. Every method but `close` raises OSError on failure,
-    ssl.SSLError where TLS is to blame, and also when more than RECEIVED_BYTES_MAX bytes came."""
+    """TLS over a connected socket, of which it takes ownership. Every method but `close` raises OSError on failure
+    (ssl.SSLError for TLS errors), and when more than RECEIVED_BYTES_MAX bytes have arrived."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self._socket = connection
@@ -67,23 +67,24 @@ class TlsConnection:
         self._left_bytes = RECEIVED_BYTES_MAX
 
     async def shake_hands(self) -> None:
-        """Agree on keys and check the certificate."""
+        """Do the TLS handshake, which checks the certificate."""
         await self._moving_bytes(self._tls.do_handshake)
 
     async def send(self, data: bytes) -> None:
-        """Hand data to the system, which may still hold it on return. That the other side closed shows in `receive`."""
+        """Hand data to the system, which may not have sent it on return. `receive` notices if the other side has
+        closed."""
         self._tls.write(data)
         await self._flush()
 
     async def receive(self) -> bytes:
-        """Some bytes, or none at the end."""
+        """Some bytes, or none at the end of the stream."""
         try:
             return await self._moving_bytes(lambda: self._tls.read(_READ_BYTES))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
 
     def close(self) -> None:
-        """Close at once. What TLS has to say about it is sent if the system takes it without waiting."""
+        """Close immediately. TLS's closing message is sent if the system accepts it without blocking."""
         with self._socket, contextlib.suppress(OSError):
             with contextlib.suppress(ssl.SSLError):
                 self._tls.unwrap()
@@ -91,7 +92,7 @@ class TlsConnection:
                 self._socket.send(self._leaving.read())
 
     async def _moving_bytes(self, step: Callable[[], T]) -> T:
-        """The result of a step of TLS, which is repeated until it has received enough."""
+        """The result of a TLS operation, which is repeated until enough bytes have arrived."""
         while True:
             try:
                 result = step()
@@ -103,7 +104,7 @@ class TlsConnection:
                 return result
 
     async def _flush(self) -> None:
-        # A receiver may close as soon as it has answered. Whether it answered is found by reading.
+        # A receiver may close as soon as it has answered; reading shows whether it has.
         with contextlib.suppress(OSError):
             if self._leaving.pending:
                 await asyncio.get_running_loop().sock_sendall(self._socket, self._leaving.read())

@@ -1,9 +1,9 @@
-"""Names looked up without blocking the event loop or one of its threads.
+"""Resolves names without blocking the event loop or one of its threads.
 
-The look-up is c-ares's: it waits in a thread of its own for all names together, so that slow ones hold up nobody, and
-it can be given up at any moment. It sees every address of both families, also those behind aliases.
+c-ares does the lookups. It waits for all of them in one thread of its own, so slow ones delay nobody, and a lookup can
+be abandoned at any moment. It finds every address of both families, including those behind aliases.
 
-It does not judge what it finds, and it may find what it found before, for as long as the answer's lifetime allows.
+The addresses are not checked here. They may come from a cache, for as long as their lifetime allows.
 """
 
 import asyncio
@@ -18,28 +18,28 @@ from easel.domain.callback import Address
 from easel.domain.name_server import name_server
 
 TRY_TIMEOUT_S: Final = 2.0
-"""Until a name server is asked again or another one is asked. c-ares doubles it with every try."""
+"""The wait before the same or another name server is asked again. c-ares doubles it with every try."""
 TRIES_MAX: Final = 7
-"""Enough to try for longer than an attempt lasts, however short c-ares makes the first wait."""
+"""Enough to outlast an attempt, however short c-ares makes the first wait."""
 ADDRESSES_MAX: Final = 64
-"""No receiver needs more, and judging thousands would hold up the event loop."""
+"""No receiver needs more, and checking thousands would block the event loop."""
 
 
 class NameUnknown(Exception):
-    """A name has no address, or absurdly many, or no name server knows."""
+    """The name has no address, has too many, or could not be resolved."""
 
 
 class Names:
-    """Looks names up, with the system's name servers or with those given as `ip` or `ip:port`."""
+    """Resolves names with the system's name servers, or with those given as `ip` or `ip:port`."""
 
     def __init__(self, nameservers: Sequence[str] = ()) -> None:
         self._nameservers = tuple(_for_c_ares(text) for text in nameservers)
         self._resolver: aiodns.DNSResolver | None = None
 
     async def addresses(self, name: str) -> list[Address]:
-        """All addresses of a name, the best first. With a dot at its end, search domains and /etc/hosts are left out.
+        """All addresses of a name, the best first. A dot at its end excludes search domains and /etc/hosts.
 
-        NameUnknown if there is none, TimeoutError if c-ares gives up before the caller does.
+        Raises NameUnknown, and TimeoutError if c-ares gives up before the caller does.
         """
         try:
             found = await self._running_resolver().getaddrinfo(name, socket.AF_UNSPEC, type=socket.SOCK_STREAM)
@@ -52,7 +52,7 @@ class Names:
         return [ipaddress.ip_address(node.addr[0].decode("ascii")) for node in found.nodes]
 
     async def close(self) -> None:
-        """Give up what is being looked up, and stop."""
+        """Abandon all lookups and stop."""
         if self._resolver is not None:
             await self._resolver.close()
             self._resolver = None
@@ -65,6 +65,6 @@ class Names:
 
 
 def _for_c_ares(text: str) -> str:
-    """A name server as c-ares reads it. ValueError for what is none."""
+    """A name server in c-ares's notation. Raises ValueError."""
     address, port = name_server(text)
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -1,1 +1,1 @@
-"""A local picture classifier."""
+"""The local picture classifier."""

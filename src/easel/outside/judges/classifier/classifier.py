@@ -1,10 +1,9 @@
-"""A local judge of pictures: a classifier in a folder, run in this process on the CPU.
+"""Judges pictures with a local classifier, a model in a folder, on the CPU of this process.
 
-The runtime is loaded with the classifier and not before, so a process that judges no pictures holds no numpy, no
-onnxruntime and no PyTorch. It is for one caller at a time, in any thread, since each call keeps a core busy; calls
-share nothing that changes, so one that was given up may end beside the next. Nothing here waits for the outside world,
-and nothing is limited in time. It does not promise that the model is any good, or the same scores to the last digit
-on another machine.
+NumPy, onnxruntime or PyTorch are loaded with the classifier and not before, so processes that judge no pictures do not
+load them. It is meant for one caller at a time, in any thread, since each call keeps a core busy; calls share no
+mutable state, so an abandoned call may run alongside the next. Calls do not wait for anything external and have no time
+limit. Scores may differ slightly between machines.
 """
 
 import math
@@ -25,10 +24,10 @@ THREADS: Final = 1
 
 
 class PictureClassifier:
-    """Judges pictures when it is loaded."""
+    """A picture classifier. Call `load` before anything else."""
 
     def __init__(self, folder: Path, threads: int = THREADS) -> None:
-        """`threads` is how many onnxruntime works on a picture with."""
+        """`threads` is how many threads onnxruntime uses."""
         self._path = folder
         self._threads = threads
         self._folder: ClassifierFolder | None = None
@@ -36,34 +35,34 @@ class PictureClassifier:
         self._ends_in_softmax = False
 
     def load(self) -> None:
-        """Read the folder, load the model, and try it with a grey picture. Raises ClassifierUnusable."""
+        """Read the folder, load the model, and try it on a grey picture. Raises ClassifierUnusable."""
         folder = read_folder(self._path)
         outputs, tried = _runtime(folder, self._threads)
         if len(tried) != len(folder.labels):
             raise ClassifierUnusable(
-                f"The picture classifier in {folder.path} has {len(tried)} outputs for the {len(folder.labels)} labels in "
-                "its config.json: they must be of the same model."
+                f"The picture classifier in {folder.path} has {len(tried)} outputs but {len(folder.labels)} labels in "
+                "its config.json: both must belong to the same model."
             )
         self._ends_in_softmax = not folder.is_multi_label and are_probabilities(tried)
         self._folder, self._outputs = folder, outputs
-        # What a label stands for is for the operator to see before it is relied on.
+        # The operator should see what the labels stand for before relying on them.
         found = {label: category.value for label in folder.labels if (category := meaning(label)) is not None}
         log.info("classifier_loaded", version=folder.version, runtime=folder.runtime, labels=found)
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that change with the folder's config.json and weights. Only a loaded one has it."""
+        """Twelve hex digits that change with the folder's config.json and weights."""
         assert self._folder is not None, "not loaded"
         return self._folder.version
 
     def scores(self, picture: bytes) -> Mapping[str, float]:
-        """Scores between 0 and 1 by the categories that the model knows, of a picture's file. Raises LayerFailed."""
+        """Scores from 0 to 1 of a picture file, for the categories that the model knows. Raises LayerFailed."""
         assert self._folder is not None and self._outputs is not None, "not loaded"  # noqa: PT018 - one state
         outputs = self._outputs(picture)
         if not all(math.isfinite(output) for output in outputs):
-            raise LayerFailed(Layer.CLASSIFIER, "The picture classifier's outputs are no numbers.")
+            raise LayerFailed(Layer.CLASSIFIER, "The picture classifier's outputs are not finite numbers.")
         if self._ends_in_softmax and not are_probabilities(outputs):
-            raise LayerFailed(Layer.CLASSIFIER, "The picture classifier's outputs are no probabilities any more.")
+            raise LayerFailed(Layer.CLASSIFIER, "The picture classifier's outputs are no longer probabilities.")
         if self._folder.is_multi_label:
             return scores(self._folder.labels, sigmoid(outputs), exclude_each_other=False)
         probabilities = outputs if self._ends_in_softmax else softmax(outputs)
@@ -71,17 +70,18 @@ class PictureClassifier:
 
 
 def _runtime(folder: ClassifierFolder, threads: int) -> tuple[Callable[[bytes], list[float]], list[float]]:
-    """What gives a picture's outputs, and those of a grey one. Raises ClassifierUnusable."""
+    """A function from a picture to the model's outputs, and the outputs for a grey picture. Raises
+    ClassifierUnusable."""
     try:
         from easel.outside.judges.classifier.pixels import grey_picture, prepared
 
         model = _model(folder, threads)
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a library's own import failed
+    except (ImportError, RuntimeError) as error:  # RuntimeError: an import within a library failed
         by_extra = f"install Easel's gpu extra with `{distribution.install_extra('gpu')}`"
         install = "install Easel again" if folder.runtime == "onnxruntime" else by_extra
         raise ClassifierUnusable(
             f"The picture classifier in {folder.path} needs {getattr(error, 'name', None) or folder.runtime}, which is "
-            f"missing or does not fit: {install}."
+            f"missing or has the wrong version: {install}."
         ) from error
 
     def outputs(picture: bytes) -> list[float]:

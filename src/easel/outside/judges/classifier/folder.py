@@ -1,9 +1,8 @@
-"""A folder with a picture classifier as Hugging Face's libraries write it: what is in it, and how pictures are prepared.
+"""Reads a picture classifier's folder as Hugging Face's libraries write it: its labels, weights and preprocessing.
 
-Two forms are read: transformers' (`config.json` with `id2label`, `preprocessor_config.json`) and timm's (`config.json`
-with `label_names` and `pretrained_cfg`), which needs an ONNX file. Whatever would have a picture prepared in a way that
-is not known here makes a folder unusable, since a model that sees other pictures than it was trained on judges badly
-without saying so. Nothing is run here, and nothing is fetched.
+Two formats are supported: transformers' (`config.json` with `id2label`, `preprocessor_config.json`) and timm's
+(`config.json` with `label_names` and `pretrained_cfg`), which needs an ONNX file. Unknown preprocessing makes a folder
+unusable, since a model silently judges badly when its input differs from its training. Nothing is run or downloaded.
 """
 
 import hashlib
@@ -25,24 +24,24 @@ _SHOWN_MAX: Final = 20
 _ONNX: Final = ("model.onnx", "onnx/model.onnx")
 _SAFETENSORS: Final = "model.safetensors"
 _RESAMPLE_BY_NAME: Final[Mapping[str, int]] = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
-"""Pillow's numbers, which `preprocessor_config.json` has, too."""
+"""Pillow's numbers, which `preprocessor_config.json` uses too."""
 _WITH_RULES_OF_THEIR_OWN: Final = ("ConvNext", "EfficientNet", "Levit", "MobileViT", "PoolFormer")
 _ONE_NUMBER_IS_SHORTEST_EDGE: Final = ("CLIP", "ChineseCLIP", "Bit", "MobileNetV1", "MobileNetV2")
 
 
 class ClassifierUnusable(Unusable):
-    """The picture classifier cannot be used. The message is a sentence for the operator."""
+    """The picture classifier cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What is done to a picture before a model sees it, in this order."""
+    """How a picture is preprocessed, in this order."""
 
     resize_px: tuple[int, int] | int | None
-    """Height and width, or the shortest edge, the other one in proportion."""
+    """Height and width, or the length of the shortest edge, which keeps the proportions."""
     resample: int
     crop_px: tuple[int, int] | None
-    """Height and width, from the middle, with black where the picture is smaller."""
+    """Height and width of the central crop, padded with black where the picture is smaller."""
     factor: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -50,7 +49,7 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierFolder:
-    """What a folder holds. `version` is made of `config.json` and the weights."""
+    """The content of a folder. `version` is a digest of `config.json` and the weights."""
 
     path: Path
     labels: tuple[str, ...]
@@ -107,10 +106,10 @@ _Document = TypeVar("_Document", _Config, _Preprocessor)
 
 
 def read_folder(path: Path) -> ClassifierFolder:
-    """What the folder holds, its weights read once for the version. Raises ClassifierUnusable."""
+    """Read the folder, including all weights for the version. Raises ClassifierUnusable."""
     if not path.is_dir():
         raise ClassifierUnusable(
-            f"{path} is no folder: a picture classifier is a folder with config.json and model.onnx."
+            f"{path} is not a folder: a picture classifier is a folder with config.json and model.onnx."
         )
     config = _read(path / "config.json", _Config)
     labels = _labels(path, config)
@@ -137,13 +136,13 @@ def _labels(path: Path, config: _Config) -> tuple[str, ...]:
     if not any(meaning(label) for label in named):
         shown = ", ".join(ascii(label[:80]) for label in named[:_SHOWN_MAX])
         raise ClassifierUnusable(
-            f"None of the labels of the picture classifier in {path} is one that Easel refuses: {shown}. "
-            "It needs one such as nsfw, porn, gore or hate_symbols; mend the names in config.json if they say less "
-            "than the model knows."
+            f"Easel refuses none of the labels of the picture classifier in {path}: {shown}. "
+            "It needs one such as nsfw, porn, gore or hate_symbols. If its labels have other names, rename them in "
+            "config.json."
         )
     if len(named) == 1 and config.problem_type != "multi_label_classification":
         raise ClassifierUnusable(
-            f"The picture classifier in {path} has one label alone, which would always be certain."
+            f"The picture classifier in {path} has only one label, which would always have the probability 1."
         )
     return tuple(named)
 
@@ -154,12 +153,14 @@ def _weights(path: Path, *, is_timm: bool) -> tuple[Literal["onnxruntime", "tran
             return "onnxruntime", path / name
     if (path / _SAFETENSORS).is_file() and not is_timm:
         return "transformers", path / _SAFETENSORS
-    of_timm = " A folder in timm's form needs model.onnx: export it (timm has onnx_export.py)." if is_timm else ""
-    raise ClassifierUnusable(f"{path} holds no {', no '.join(_ONNX)} and no {_SAFETENSORS} that can be used.{of_timm}")
+    of_timm = " A folder in timm's format needs model.onnx: export it (timm has onnx_export.py)." if is_timm else ""
+    raise ClassifierUnusable(
+        f"{path} has neither {' nor '.join(_ONNX)}, nor a {_SAFETENSORS} that can be used.{of_timm}"
+    )
 
 
 def _version(config: Path, weights: Path) -> str:
-    """Of an ONNX model whose tensors lie in files beside it, those count, too."""
+    """A digest of the config and the weights, including files with external tensors of an ONNX model."""
     digest = hashlib.sha256()
     try:
         for file in (config, weights, *sorted(weights.parent.glob(f"{weights.name}?data*"))):
@@ -179,10 +180,14 @@ def _preparation(path: Path, config: _Config) -> Preparation:
         preparation = _of_transformers(file, _read(file, _Preprocessor))
     end_px = preparation.crop_px or preparation.resize_px
     if not isinstance(end_px, tuple) or not all(0 < side_px <= SIDE_MAX_PX for side_px in end_px):
-        raise ClassifierUnusable(f"{path} does not bring pictures to one size of up to {SIDE_MAX_PX} pixels a side.")
+        raise ClassifierUnusable(
+            f"{path} does not resize all pictures to one size, of at most {SIDE_MAX_PX} pixels per side."
+        )
     numbers = (preparation.factor, *preparation.mean, *preparation.std)
     if not all(math.isfinite(number) for number in numbers) or 0 in preparation.std:
-        raise ClassifierUnusable(f"{path} names a mean, a deviation or a factor that nothing can be scaled with.")
+        raise ClassifierUnusable(
+            f"{path} has a mean, a standard deviation or a factor that cannot be used for scaling."
+        )
     return preparation
 
 
@@ -191,8 +196,8 @@ def _of_timm(path: Path, timm: _Timm) -> Preparation:
     is_known = timm.crop_mode in {"center", "squash"} and timm.interpolation in _RESAMPLE_BY_NAME
     if channels != 3 or height_px != width_px or not is_known or not 0 < timm.crop_pct <= 1:
         raise ClassifierUnusable(
-            f"{path / 'config.json'} prepares pictures in a way that Easel does not know: it must be a square of three "
-            f"channels, crop_mode center or squash, and interpolation one of {', '.join(_RESAMPLE_BY_NAME)}."
+            f"{path / 'config.json'} prepares pictures in a way that Easel does not support: it must give a square with "
+            f"three channels, with crop_mode center or squash, and interpolation one of {', '.join(_RESAMPLE_BY_NAME)}."
         )
     edge_px = math.floor(height_px / timm.crop_pct)
     return Preparation(
@@ -208,7 +213,7 @@ def _of_timm(path: Path, timm: _Timm) -> Preparation:
 def _of_transformers(file: Path, given: _Preprocessor) -> Preparation:
     if given.do_pad or given.do_flip_channel_order or given.kind.startswith(_WITH_RULES_OF_THEIR_OWN):
         raise ClassifierUnusable(
-            f"{file} prepares pictures in a way that Easel does not know ({given.kind or 'padded or flipped'}): "
+            f"{file} prepares pictures in a way that Easel does not support ({given.kind or 'padded or flipped'}): "
             "choose another classifier, such as one with ViTImageProcessor."
         )
     is_square = not given.kind.startswith(_ONE_NUMBER_IS_SHORTEST_EDGE)
@@ -237,7 +242,7 @@ def _size_px(file: Path, name: str, size: _Size, *, is_square: bool) -> tuple[in
         case {"shortest_edge": edge_px, **others} if not others and 0 < edge_px <= SIDE_MAX_PX:
             return edge_px
     raise ClassifierUnusable(
-        f"{name} in {file} must be height and width, the shortest_edge alone, or one number, up to {SIDE_MAX_PX} pixels."
+        f"{name} in {file} must be height and width, only shortest_edge, or one number, of at most {SIDE_MAX_PX} pixels."
     )
 
 
@@ -258,4 +263,4 @@ def _read(file: Path, form: type[_Document]) -> _Document:
     except OSError as error:
         raise ClassifierUnusable(f"{file} is missing or cannot be read ({type(error).__name__}).") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ClassifierUnusable(f"{file} is not of the form that it should be: {error}.") from error
+        raise ClassifierUnusable(f"{file} is not in the expected format: {error}.") from error

@@ -1,7 +1,7 @@
-"""What the labels of picture classifiers mean to Easel, and what their outputs say of its categories.
+"""Maps the labels and outputs of picture classifiers to Easel's categories.
 
-Pure. Labels are compared without regard to case and to what stands between their words. Those that tell of nothing
-that is ever refused (`neutral`, `drawings`, `sexy` …) and those that are not known count for nothing.
+Pure. Labels are compared regardless of case and of the separators between their words. Unknown labels, and those of
+pictures that are never refused (`neutral`, `drawings`, `sexy` …), do not count.
 """
 
 import math
@@ -30,35 +30,35 @@ _MEANINGS: Final[Mapping[str, Category]] = {
 }
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _SUM_SLACK: Final = 4e-3
-"""What half precision leaves of a sum of 1."""
+"""How far a sum of 1 may be off in half precision."""
 
 
 def meaning(label: str) -> Category | None:
-    """The category that a label stands for."""
+    """The category that a label stands for, if any."""
     return _MEANINGS.get(_BETWEEN_WORDS.sub("_", label.casefold()).strip("_"))
 
 
 def are_probabilities(outputs: Sequence[float]) -> bool:
-    """Whether a model's outputs are the softmax of its logits already, which some exported models end with."""
+    """Whether a model's outputs are already a softmax, with which some exported models end."""
     return all(0 <= output <= 1 for output in outputs) and abs(sum(outputs) - 1) <= _SUM_SLACK
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
-    """One probability for each label, with the sum 1."""
+    """One probability per label; their sum is 1."""
     highest = max(logits)
     weights = [math.exp(logit - highest) for logit in logits]
     return [weight / sum(weights) for weight in weights]
 
 
 def sigmoid(logits: Sequence[float]) -> list[float]:
-    """One probability for each label, by itself."""
-    # By tanh, since exp of a large number overflows.
+    """One independent probability per label."""
+    # With tanh, because exp overflows for large numbers.
     return [0.5 * (1 + math.tanh(logit / 2)) for logit in logits]
 
 
 def scores(labels: Sequence[str], probabilities: Sequence[float], *, exclude_each_other: bool) -> dict[str, float]:
-    """A score for every category that some label stands for: the sum over its labels where labels exclude each other,
-    and the highest of them where they do not."""
+    """A score for every category that has labels: the sum over its labels if labels exclude each other, else the
+    highest."""
     found: dict[str, float] = {}
     for label, probability in zip(labels, probabilities, strict=True):
         category = meaning(label)

@@ -1,6 +1,6 @@
-"""A picture classifier's ONNX file, run by onnxruntime on the CPU.
+"""Runs a picture classifier's ONNX file with onnxruntime on the CPU.
 
-Loading this module loads onnxruntime. Idle threads sleep rather than spin, since an engine draws beside them.
+Importing this module imports onnxruntime. Idle threads sleep rather than spin, since an engine may need the CPU.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ _FAULTS: Final = (
 
 
 class OnnxModel:
-    """One model, loaded. `threads` is how many each picture is worked on with."""
+    """A loaded model, which uses `threads` threads."""
 
     def __init__(self, weights: Path, threads: int) -> None:
         """Raises ClassifierUnusable."""
@@ -48,7 +48,7 @@ class OnnxModel:
             raise ClassifierUnusable(f"onnxruntime cannot load {weights}: {str(error)[:300]}") from error
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _TYPES:
-            raise ClassifierUnusable(f"{weights} must take one input, pixels as float32 or float16: export it anew.")
+            raise ClassifierUnusable(f"{weights} must have one input, pixels as float32 or float16: export it again.")
         self._input: str = inputs[0].name
         self._type = _TYPES[inputs[0].type]
         names = [output.name for output in self._session.get_outputs()]

@@ -1,7 +1,7 @@
-"""A picture's file to the numbers that a model sees, as transformers' and timm's own preparation make them of it.
+"""Preprocesses picture files for a model, as transformers and timm do.
 
-Needs numpy, so only what runs a model loads it. The steps and their rounding are those of transformers' Pillow
-processors; a middle that lies between two pixels may be cut one pixel beside timm's.
+Importing this module imports numpy. The operations and their rounding are those of transformers' Pillow processors;
+where the exact middle falls between two pixels, a crop may differ from timm's by one pixel.
 """
 
 import io
@@ -27,11 +27,11 @@ _FAULTS: Final = (
     Image.DecompressionBombError,
     Warning,
 )
-"""What Pillow raises for files that are broken or claim to be enormous; warnings only where they are made errors."""
+"""What Pillow raises for files that are broken or claim to be enormous; warnings only where they are errors."""
 
 
 def prepared(picture: bytes, preparation: Preparation) -> NDArray[np.float32]:
-    """One picture, of the shape 1, 3, height, width. Raises LayerFailed where it cannot be read."""
+    """The pixels of a picture (1 x 3 x height x width). Raises LayerFailed if it cannot be read."""
     try:
         with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
             framed = _cropped(_resized(image.convert("RGB"), preparation), preparation)
@@ -45,7 +45,7 @@ def prepared(picture: bytes, preparation: Preparation) -> NDArray[np.float32]:
 
 
 def grey_picture() -> bytes:
-    """A picture's file to try a model with."""
+    """A picture file for trying a model."""
     file = io.BytesIO()
     Image.new("RGB", (96, 64), "grey").save(file, "PNG")
     return file.getvalue()

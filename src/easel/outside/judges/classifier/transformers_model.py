@@ -1,7 +1,7 @@
-"""A picture classifier's safetensors file, run by transformers on the CPU.
+"""Runs a picture classifier's safetensors file with transformers on the CPU.
 
-Loading this module loads PyTorch. No code from the folder is run, and nothing is fetched. How many threads work on a
-picture is PyTorch's setting for the whole process, which is left alone.
+Importing this module imports PyTorch. No code from the folder is run, and nothing is downloaded. The number of threads
+is PyTorch's setting for the whole process, which is not changed.
 """
 
 from pathlib import Path
@@ -28,11 +28,11 @@ _FAULTS: Final = (
     ImportError,
     SafetensorError,
 )
-"""What the libraries raise for files that are no proper checkpoint."""
+"""What the libraries raise for invalid checkpoints."""
 
 
 class TransformersModel:
-    """One model, loaded."""
+    """A loaded model."""
 
     def __init__(self, folder: Path) -> None:
         """Raises ClassifierUnusable."""
@@ -49,9 +49,11 @@ class TransformersModel:
         except _FAULTS as error:
             words = " ".join(str(error).split())[:300]
             raise ClassifierUnusable(f"transformers cannot load {folder}: {type(error).__name__}: {words}") from error
-        # Without a word to us, it makes up what the file lacks.
+        # transformers fills missing weights with random numbers without an error.
         if report["missing_keys"] or report["mismatched_keys"]:
-            raise ClassifierUnusable(f"model.safetensors in {folder} lacks weights of its config.json: fetch it anew.")
+            raise ClassifierUnusable(
+                f"model.safetensors in {folder} lacks weights that its config.json requires: download it again."
+            )
         self._model = model.eval()
 
     def outputs(self, pixels: NDArray[np.float32]) -> list[float]:
