@@ -263,13 +263,13 @@ def test_a_half_fetched_model_is_completed_when_the_hub_is_there(hub: HubServer,
 
 def test_without_network_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
     sentence = refusal("Tongyi-MAI/Z-Image-Turbo", cache_folder=tmp_path, hub_url=NOWHERE)
-    assert "Tongyi-MAI/Z-Image-Turbo is not on this machine and cannot be fetched" in sentence
+    assert "Tongyi-MAI/Z-Image-Turbo is not on this machine and cannot be downloaded" in sentence
     assert "set EASEL_MODEL to its folder" in sentence
 
 
 def test_a_model_that_the_hub_does_not_have_is_named(hub: HubServer, tmp_path: Path) -> None:
     sentence = refusal("easel-tests/unknown", cache_folder=tmp_path, hub_url=hub.url)
-    assert sentence.startswith("The hub has no model easel-tests/unknown for you")
+    assert sentence.startswith("The hub has no model easel-tests/unknown that you may read")
 
 
 def test_a_model_larger_than_the_disk_is_not_begun(hub: HubServer, tmp_path: Path) -> None:
