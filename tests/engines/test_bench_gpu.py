@@ -18,7 +18,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_all_three_are_measured_at_every_size_and_agree(tmp_path: Path) -> None:
+def test_all_contenders_are_measured_at_every_size_and_agree(tmp_path: Path) -> None:
     file = tmp_path / "figures.md"
     run = CliRunner().invoke(gpu.main, ["--tiny", "--draws", "1", "--markdown", str(file)], catch_exceptions=False)
     assert run.exit_code == 0, run.output
@@ -47,5 +47,5 @@ def test_ratios_are_to_diffusers_and_to_the_arithmetic_at_the_measured_rate() ->
     assert (row["A step s"], row["TFLOP/s"], row["of the rate"], row["Peak GB"]) == ("0.0750", "1.0", "50 %", "2.0")
 
 
-def test_the_floor_of_the_real_model_is_what_it_computes() -> None:
+def test_the_lower_bound_for_the_real_model_follows_from_its_arithmetic() -> None:
     assert flop(REAL, 1024, 1024, 64) / 1e12 == pytest.approx(444.8 + 10.5 + 0.5, rel=0.01)

@@ -29,7 +29,7 @@ def blank(step_s: float = 0.0, steps: int = 8) -> Engine:
 
 
 @pytest.mark.parametrize(("width_px", "height_px"), [(376, 376), (377, 1001), (1536, 376), (1536, 1536)])
-def test_the_picture_has_exactly_the_size_asked_for(width_px: int, height_px: int) -> None:
+def test_the_picture_has_exactly_the_requested_size(width_px: int, height_px: int) -> None:
     pixels = blank().draw(drawing(width_px=width_px, height_px=height_px), ignore_step)
     assert (pixels.width_px, pixels.height_px) == (width_px, height_px)
     assert len(pixels.rgb) == width_px * height_px * 3
@@ -55,7 +55,7 @@ def test_steps_are_counted_from_one_to_the_last() -> None:
     assert steps == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
-def test_what_on_step_raises_stops_the_drawing_unchanged() -> None:
+def test_an_exception_from_on_step_stops_the_drawing_and_is_raised_unchanged() -> None:
     steps: list[int] = []
     stop = StopError()
 
@@ -70,7 +70,7 @@ def test_what_on_step_raises_stops_the_drawing_unchanged() -> None:
     assert steps == [1, 2, 3]
 
 
-def test_each_step_takes_the_time_asked_for() -> None:
+def test_each_step_takes_the_configured_time() -> None:
     start_s = time.monotonic()
     blank(step_s=0.02, steps=3).draw(drawing(), ignore_step)
     assert time.monotonic() - start_s >= 0.06

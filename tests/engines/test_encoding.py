@@ -50,7 +50,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 @given(prompt=st.text(max_size=PROMPT_CODE_POINTS_MAX))
-def test_any_prompt_gives_a_well_formed_packet_that_reads_back_where_xml_allows(prompt: str) -> None:
+def test_any_prompt_gives_a_well_formed_packet_and_reads_back_as_far_as_xml_allows(prompt: str) -> None:
     read = properties(provenance(prompt).packet())[f"{{{IPTC_NAMESPACE}}}AIPromptInformation"]
     assert len(read) == len(prompt)
     assert all(got == sent or got == "\ufffd" for got, sent in zip(read, prompt, strict=True))
@@ -66,12 +66,12 @@ def test_every_odd_code_point_keeps_the_packet_well_formed(code_points: range) -
 
 
 @pytest.mark.parametrize("character", ["&", "\r", "\U0001f600", ">"])
-def test_the_longest_prompt_fits_into_a_jpeg_segment_several_times(character: str) -> None:
+def test_the_longest_prompt_easily_fits_into_a_jpeg_segment(character: str) -> None:
     assert len(provenance(character * PROMPT_CODE_POINTS_MAX).packet()) < PACKET_BYTES_MAX / 4
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_every_format_carries_the_whole_provenance(output_format: OutputFormat) -> None:
+def test_every_format_has_the_whole_provenance(output_format: OutputFormat) -> None:
     data = encode(gradient(64, 48), output_format, provenance("a <red> & blue\nhouse \U0001f3e0"))
     assert properties(opened(data).info["xmp"]) == {
         f"{{{XMP_NAMESPACE}}}CreatorTool": "Easel 0.1.0",
@@ -87,7 +87,7 @@ def test_every_format_carries_the_whole_provenance(output_format: OutputFormat) 
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_without_a_recipe_the_mark_stays_and_the_prompt_does_not(output_format: OutputFormat) -> None:
+def test_without_a_recipe_the_mark_stays_and_the_prompt_is_left_out(output_format: OutputFormat) -> None:
     data = encode(gradient(64, 48), output_format, Provenance("0.1.0", "z-image-turbo", "nano"))
     assert properties(opened(data).info["xmp"])[f"{{{IPTC_NAMESPACE}}}DigitalSourceType"] == SOURCE_TYPE
     assert b"AIPromptInformation" not in data
@@ -123,7 +123,7 @@ def test_size_and_format_are_exact_and_the_same_input_gives_the_same_bytes(
     assert image.mode == "RGB"
 
 
-def test_png_holds_the_very_pixels() -> None:
+def test_png_has_the_exact_pixels() -> None:
     pixels = gradient(77, 33)
     assert opened(encode(pixels, "png", provenance("a house"))).tobytes() == pixels.rgb
 
@@ -137,7 +137,7 @@ def test_lossy_formats_stay_close_to_the_pixels(output_format: OutputFormat) -> 
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_extension_and_content_type_name_what_pillow_writes(output_format: OutputFormat) -> None:
+def test_extension_and_content_type_match_what_pillow_writes(output_format: OutputFormat) -> None:
     Image.init()
     extension = Image.registered_extensions()[EXTENSIONS[output_format]]
     assert extension == output_format.upper()

@@ -76,23 +76,23 @@ def test_an_engines_own_settings_are_required_with_it_and_refused_with_another(t
 
 
 @pytest.mark.parametrize("name", CHEAP)
-def test_every_engine_is_called_what_the_table_calls_it(name: str, tmp_path: Path) -> None:
+def test_every_engine_has_the_name_that_the_table_gives_it(name: str, tmp_path: Path) -> None:
     config = read(tmp_path, ENGINE=name, REMOTE_URL="http://127.0.0.1:9", DEVICE="cpu")
     made = engine(config)
     assert (made.name, devices(config)) == (name, ["cpu"])
 
 
 @pytest.mark.parametrize("name", ["nano", "blank"])
-def test_every_engine_of_this_process_draws_the_size_that_was_asked_for(name: str, tmp_path: Path) -> None:
+def test_engines_made_from_the_settings_draw_the_requested_size(name: str, tmp_path: Path) -> None:
     made = engine(read(tmp_path, ENGINE=name))
     made.load()
     assert len(made.draw(Drawing("a red cat", 64, 32, 1), lambda done, total: None).rgb) == 64 * 32 * 3
 
 
-def test_every_setting_that_the_table_names_exists(tmp_path: Path) -> None:
+def test_every_setting_in_the_table_exists(tmp_path: Path) -> None:
     for entry in ENGINES.values():
         assert {*entry.required, *entry.only_here} <= {*Settings.__struct_fields__}
 
 
-def test_help_and_documents_can_list_every_engine() -> None:
+def test_every_engine_is_among_the_choices() -> None:
     assert all(f"`{name}`: {entry.description}" in choices() for name, entry in ENGINES.items())

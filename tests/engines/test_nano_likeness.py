@@ -64,7 +64,7 @@ def _boxed(pictures: Tensor, slot: Slot) -> Tensor:
 
 
 @pytest.mark.timeout(300)
-def test_each_thing_is_drawn_more_like_itself_than_like_any_other(tmp_path: Path) -> None:
+def test_each_thing_looks_more_like_itself_than_like_any_other(tmp_path: Path) -> None:
     plain = _plain_scenes()
     pictures = compose(
         lay_out(plain, torch.device("cpu")), atlas.make(ICONS, LEARNED.things, TOKEN_PX, tmp_path), LEARNED.square
@@ -86,13 +86,13 @@ def _row(name: str) -> str:
     return found[1]
 
 
-def test_the_document_tells_which_prompts_its_sheet_shows() -> None:
+def test_the_document_lists_the_prompts_of_its_sheet() -> None:
     told = re.sub(r"^> ?", "", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     rows = re.sub(r"\s+", " ", told.split("row by row:")[1].split("## ")[0].replace("\n\n", " · "))
     assert [prompt.strip() for prompt in rows.strip(" ·").split(" · ")] == [*PROMPTS, *WIDE_PROMPTS]
 
 
-def test_the_document_names_all_that_the_model_was_taught_and_no_more() -> None:
+def test_the_document_lists_exactly_what_the_model_was_taught() -> None:
     named = re.sub(r"\(.*?\)|, and .*", "", _row("things")).replace("flower", "rose").split(", ")
     assert [name.strip() for name in named] == [thing.name for thing in LEARNED.things]
     assert _row("colours").split(", ") == [

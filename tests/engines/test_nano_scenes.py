@@ -30,7 +30,7 @@ def test_every_question_is_answered_by_the_scene_that_is_composed_for_it() -> No
     assert len({question.prompt for question in asked}) == 300
 
 
-def test_scenes_stay_inside_their_picture_and_keep_what_is_reserved() -> None:
+def test_scenes_stay_inside_their_picture_and_keep_reserved_space_free() -> None:
     rng = random.Random(2)
     for grid in (*COARSE, *FINE):
         for _ in range(200):
@@ -53,7 +53,7 @@ def test_no_ordinary_thing_is_called_small_or_big() -> None:
         assert said <= {scene.story.size}
 
 
-def test_a_model_that_is_to_learn_the_whole_font_is_not_given_less(tmp_path: Path) -> None:
+def test_training_on_the_whole_font_refuses_an_incomplete_one(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="iconify"):
         cast_of(RECIPES["gpu"], ICONS)
     font = json.loads(ICONS.read_text(encoding="utf-8"))

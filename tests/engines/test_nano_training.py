@@ -112,7 +112,7 @@ def test_a_finished_run_is_not_trained_again(folder: Path) -> None:
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
-def test_what_was_distilled_from_an_earlier_flow_is_not_used_any_more(folder: Path, tmp_path: Path) -> None:
+def test_a_distillation_of_an_earlier_flow_is_not_reused(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(folder, run)
     train.main(["--scale", "tiny", "--folder", str(run), "--stages", "flow", "--samples", "flow=112"])
@@ -139,7 +139,7 @@ def test_an_evaluation_ends_in_a_table_and_a_sheet(
     assert (tmp_path / "contact.png").exists()
 
 
-def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     flow = ["--scale", "tiny", "--folder", str(folder), "--stages", "flow", "--samples"]
     stopped = subprocess.Popen([sys.executable, "-m", "training.train", *flow, "flow=1000000"], cwd=ROOT)
@@ -169,7 +169,7 @@ def test_the_engine_cuts_texts_into_the_tokens_of_training(folder: Path) -> None
         assert own.tokens(text, 10_000)[0][:-1] == library.encode(plain(text)).ids
 
 
-def test_positions_are_the_same_in_both() -> None:
+def test_positions_are_the_same_in_engine_and_training() -> None:
     rows, columns = np.divmod(np.arange(12), 4)
     cos, sin = rotation(rows, columns, 5, (4, 6, 6))
     here = torch.device("cpu")
@@ -178,13 +178,13 @@ def test_positions_are_the_same_in_both() -> None:
         assert abs(mine - theirs.numpy()).max() < 1e-5
 
 
-def test_no_recipe_makes_a_model_larger_than_is_allowed() -> None:
+def test_no_recipe_makes_a_model_larger_than_allowed() -> None:
     for recipe in RECIPES.values():
         shipped = (Transformer(recipe.transformer_shape), Autoencoder(recipe.autoencoder_shape).decoder)
         assert sum(weight.numel() for part in shipped for weight in part.parameters()) <= 19_000_000
 
 
-def test_guidance_is_not_distilled_from_nothing(tmp_path: Path) -> None:
+def test_guidance_is_not_distilled_without_a_teacher(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="flow"):
         train.main(["--scale", "tiny", "--folder", str(tmp_path / "run"), "--stages", "distil"])
 

@@ -60,7 +60,7 @@ def failure(server: ImageServer, **changes: Any) -> DrawingFailed:
     return failed.value
 
 
-def test_a_picture_is_asked_for_with_seed_and_recipe_and_the_next_multiples_of_16(server: ImageServer) -> None:
+def test_a_request_names_seed_and_recipe_and_a_size_rounded_up_to_multiples_of_16(server: ImageServer) -> None:
     pixels = draw(server)
     assert (pixels.width_px, pixels.height_px) == (500, 376)
     assert pixels.rgb == bytes((7, 0, 7)) * (500 * 376)
@@ -74,7 +74,7 @@ def test_a_picture_is_asked_for_with_seed_and_recipe_and_the_next_multiples_of_1
     assert asked.headers["accept-encoding"] == "identity"
 
 
-def test_without_a_key_none_is_shown_and_without_steps_the_server_chooses_them(server: ImageServer) -> None:
+def test_without_a_key_none_is_sent_and_without_steps_the_server_chooses(server: ImageServer) -> None:
     draw(server, api_key=None, steps=0)
     (asked,) = server.asked
     assert "authorization" not in asked.headers
@@ -82,7 +82,7 @@ def test_without_a_key_none_is_shown_and_without_steps_the_server_chooses_them(s
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
-def test_the_url_may_end_as_openais_clients_want_it(server: ImageServer, suffix: str) -> None:
+def test_the_url_may_end_as_in_openais_clients(server: ImageServer, suffix: str) -> None:
     remote(server.url + suffix).draw(drawing(), ignore_step)
     assert server.asked[0].path == "/v1/images/generations"
 
@@ -92,7 +92,7 @@ def test_a_server_may_live_under_a_path(server: ImageServer) -> None:
     assert server.asked[0].path == "/image-server/v1/images/generations"
 
 
-def test_steps_are_none_until_the_picture_is_there(server: ImageServer) -> None:
+def test_no_step_is_reported_before_the_picture_has_arrived(server: ImageServer) -> None:
     server.behaves(draws(after_s=1.2))
     steps: list[tuple[float, int, int]] = []
     engine = remote(server.url)
@@ -105,7 +105,7 @@ def test_steps_are_none_until_the_picture_is_there(server: ImageServer) -> None:
     assert max(later - earlier for earlier, later in itertools.pairwise(times_s)) < 0.5
 
 
-def test_what_on_step_raises_hangs_up_within_a_second(server: ImageServer) -> None:
+def test_an_exception_from_on_step_closes_the_connection_within_a_second(server: ImageServer) -> None:
     server.behaves(hangs)
     stop = StopError()
     stopped_at_s: list[float] = []
@@ -125,7 +125,7 @@ def test_what_on_step_raises_hangs_up_within_a_second(server: ImageServer) -> No
     assert draw(server).width_px == 500
 
 
-def test_a_draw_that_is_stopped_before_it_begins_asks_nothing(server: ImageServer) -> None:
+def test_a_draw_that_is_stopped_before_it_begins_sends_no_request(server: ImageServer) -> None:
     def stop(steps_done: int, steps_total: int) -> None:
         raise StopError
 
@@ -134,7 +134,7 @@ def test_a_draw_that_is_stopped_before_it_begins_asks_nothing(server: ImageServe
     assert server.asked == []
 
 
-def test_a_stop_ends_the_waiting_between_two_attempts(server: ImageServer) -> None:
+def test_a_stop_ends_the_wait_between_two_attempts(server: ImageServer) -> None:
     server.behaves(says(503, "", retry_after="30"))
 
     def stop(steps_done: int, steps_total: int) -> None:
@@ -201,7 +201,7 @@ def test_a_server_that_is_not_running_yet_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:30000", "ftp://host", "http://", "http://[::1", "http://u:p@host"])
-def test_a_url_that_can_never_work_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(EngineUnusable, match="EASEL_REMOTE_URL"):
         remote(url)
 
@@ -224,7 +224,7 @@ def test_a_link_to_the_server_itself_is_followed(server: ImageServer) -> None:
         assert link.endswith(followed.path)
 
 
-def test_a_link_to_another_place_is_not_followed(server: ImageServer) -> None:
+def test_a_link_to_another_host_is_not_followed(server: ImageServer) -> None:
     with image_server.image_server(gives(picture(512, 384))) as other:
         port = other.url.rpartition(":")[2]
         links = [

@@ -55,7 +55,7 @@ def failure(url: str, timeout_s: float = 20.0) -> tuple[DrawingFailed, list[Any]
     return failed.value, list(logs)
 
 
-def test_a_busy_server_is_asked_again_when_it_says(server: ImageServer) -> None:
+def test_a_busy_server_is_retried_after_the_time_that_it_names(server: ImageServer) -> None:
     server.behaves(says(429, PAGE, retry_after="2"), draws())
     assert ask(server.url) == 512
     first, second = server.asked
@@ -72,7 +72,7 @@ def test_a_date_in_retry_after_is_obeyed(server: ImageServer) -> None:
 
 
 @pytest.mark.parametrize("hiccup", [says(502, PAGE), says(503, PAGE), hangs_up, breaks_off])
-def test_a_hiccup_is_asked_again_with_the_same_seed(server: ImageServer, hiccup: image_server.Behaviour) -> None:
+def test_a_temporary_failure_is_retried_with_the_same_seed(server: ImageServer, hiccup: image_server.Behaviour) -> None:
     server.behaves(hiccup, draws())
     assert ask(server.url) == 512
     first, second = server.asked
@@ -87,7 +87,7 @@ def test_a_hiccup_is_asked_again_with_the_same_seed(server: ImageServer, hiccup:
         (says(503, PAGE, retry_after="0"), "The image server failed"),
     ],
 )
-def test_a_server_that_stays_busy_is_asked_four_times(
+def test_a_server_that_stays_busy_gets_four_requests(
     server: ImageServer, behaviour: image_server.Behaviour, message: str
 ) -> None:
     server.behaves(behaviour)
@@ -96,7 +96,7 @@ def test_a_server_that_stays_busy_is_asked_four_times(
     assert len(server.asked) == 4
 
 
-def test_a_server_that_is_not_there_is_tried_four_times_with_pauses() -> None:
+def test_an_unreachable_server_is_tried_four_times_with_pauses() -> None:
     began_s = time.monotonic()
     failed, logs = failure(f"http://127.0.0.1:{free_port()}")
     assert failed.code == ErrorCode.SERVICE_UNAVAILABLE
@@ -106,7 +106,7 @@ def test_a_server_that_is_not_there_is_tried_four_times_with_pauses() -> None:
 
 
 @pytest.mark.parametrize("behaviour", [hangs, drips])
-def test_an_attempt_has_one_deadline_for_all_of_it(server: ImageServer, behaviour: image_server.Behaviour) -> None:
+def test_one_deadline_covers_a_whole_attempt(server: ImageServer, behaviour: image_server.Behaviour) -> None:
     server.behaves(behaviour)
     began_s = time.monotonic()
     failed, _ = failure(server.url, timeout_s=1.0)
@@ -115,7 +115,7 @@ def test_an_attempt_has_one_deadline_for_all_of_it(server: ImageServer, behaviou
     assert len(server.asked) == 1
 
 
-def test_an_answer_without_an_end_is_not_read_to_it(server: ImageServer) -> None:
+def test_an_endless_answer_is_not_read_to_the_end(server: ImageServer) -> None:
     server.behaves(floods)
     failed, logs = failure(server.url)
     assert failed.code == ErrorCode.IMAGE_PROCESSING_ERROR
@@ -175,14 +175,14 @@ def test_each_failure_has_its_code_for_the_caller_and_its_hint_for_the_operator(
     assert len(server.asked) == 1
 
 
-def test_a_policy_violation_is_worded_as_the_contract_has_it(server: ImageServer) -> None:
+def test_a_policy_violation_has_the_wording_of_the_contract(server: ImageServer) -> None:
     server.behaves(says(400, {"error": {"code": "content_policy_violation", "message": "rule 7 of our filter"}}))
     failed, _ = failure(server.url)
     assert failed.message.startswith("Content policy violation.\n")
     assert "rule 7" not in failed.message
 
 
-def test_an_answer_that_is_compressed_unasked_is_refused(server: ImageServer) -> None:
+def test_an_answer_that_is_compressed_without_request_is_refused(server: ImageServer) -> None:
     server.behaves(says(200, b"\x1f\x8b", content_encoding="gzip"))
     failed, _ = failure(server.url)
     assert failed.code == ErrorCode.GENERATION_FAILED_NO_CONTENT
@@ -205,12 +205,12 @@ def test_an_answer_that_is_compressed_unasked_is_refused(server: ImageServer) ->
         ({"retry-after": "Sat, 21 Nov 2026 12:00:30 -0000", "date": "nonsense"}, 30),
     ],
 )
-def test_retry_after_is_understood_in_both_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+def test_both_forms_of_retry_after_are_understood(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_s(headers, NOW) == seconds
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_no_retry_after_makes_the_reading_fail(text: str, date: str) -> None:
+def test_no_retry_after_header_raises_an_exception(text: str, date: str) -> None:
     seconds = retry_after_s({"retry-after": text, "date": date}, NOW)
     assert seconds is None or seconds >= 0
 
@@ -224,7 +224,9 @@ JSON: Final = st.recursive(
 
 
 @given(st.integers(200, 599), st.binary(max_size=50) | JSON.map(lambda content: json.dumps(content).encode()))
-def test_whatever_the_server_answers_the_caller_gets_a_picture_or_a_short_clean_line(status: int, body: bytes) -> None:
+def test_whatever_the_server_answers_the_caller_gets_a_picture_or_one_short_harmless_line(
+    status: int, body: bytes
+) -> None:
     try:
         picture_or_link(Answer(status, {}, body), Withheld(KEY, PROMPT))
         message = ""

@@ -44,7 +44,7 @@ def png_that_claims(width_px: int, height_px: int) -> bytes:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
-def test_a_canvas_is_cut_in_the_middle(file_format: str) -> None:
+def test_the_picture_is_cut_from_the_middle_of_the_canvas(file_format: str) -> None:
     assert canvas(DRAWING) == (512, 384)
     image = Image.new("RGB", (512, 384), "black")
     image.paste("white", (6, 4, 506, 380))
@@ -54,7 +54,7 @@ def test_a_canvas_is_cut_in_the_middle(file_format: str) -> None:
     assert middle.getextrema() == ((255, 255),) * 3
 
 
-def test_a_picture_of_exactly_the_size_that_was_ordered_is_taken_as_it_is() -> None:
+def test_a_picture_of_exactly_the_ordered_size_is_used_as_it_is() -> None:
     assert read_picture(picture(500, 376, colour=(1, 2, 3)), DRAWING).rgb == bytes((1, 2, 3)) * (500 * 376)
 
 
@@ -66,7 +66,7 @@ def test_any_other_size_is_a_mismatch_that_names_both(size_px: tuple[int, int]) 
 
 
 @pytest.mark.parametrize("size_px", [(5000, 5000), (12_000, 10_000), (30_000, 30_000), (2_000_000_000, 2_000_000_000)])
-def test_a_small_file_that_claims_to_be_huge_is_refused_before_it_is_unpacked(size_px: tuple[int, int]) -> None:
+def test_a_small_file_that_claims_to_be_huge_is_refused_before_it_is_decoded(size_px: tuple[int, int]) -> None:
     file = png_that_claims(*size_px)
     tracemalloc.start()
     failed = failure(file)
@@ -77,7 +77,7 @@ def test_a_small_file_that_claims_to_be_huge_is_refused_before_it_is_unpacked(si
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PDF", "JPEG2000"])
-def test_no_other_format_is_read(file_format: str) -> None:
+def test_other_formats_are_not_read(file_format: str) -> None:
     image = Image.new("RGB", (512, 384))
     assert failure(saved(image, file_format)).code == ErrorCode.IMAGE_PROCESSING_ERROR
 
@@ -85,7 +85,7 @@ def test_no_other_format_is_read(file_format: str) -> None:
 @pytest.mark.parametrize(
     "file", [b"", b"no picture", b"<svg/>", b"%!PS-Adobe", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP"]
 )
-def test_what_is_no_picture_is_refused(file: bytes) -> None:
+def test_files_that_are_not_pictures_are_refused(file: bytes) -> None:
     assert failure(file).code == ErrorCode.IMAGE_PROCESSING_ERROR
 
 
@@ -95,7 +95,7 @@ def test_grey_and_coloured_modes_become_rgb(mode: str) -> None:
     assert len(pixels.rgb) == 500 * 376 * 3
 
 
-def test_transparent_parts_are_laid_on_white() -> None:
+def test_transparent_areas_are_placed_on_white() -> None:
     half = saved(Image.new("RGBA", (512, 384), (255, 0, 0, 128)), "WEBP", lossless=True, exact=True)
     assert read_picture(half, DRAWING).rgb[:3] == bytes((255, 127, 127))
     clear = saved(Image.new("RGBA", (512, 384), (0, 0, 0, 0)))
@@ -104,11 +104,11 @@ def test_transparent_parts_are_laid_on_white() -> None:
     assert set(read_picture(keyed, DRAWING).rgb) == {255}
 
 
-def test_sixteen_bits_of_grey_are_refused_since_they_would_be_clipped() -> None:
+def test_sixteen_bit_grey_is_refused_because_it_would_be_clipped() -> None:
     assert failure(saved(Image.new("I;16", (512, 384)))).code == ErrorCode.IMAGE_PROCESSING_ERROR
 
 
-def test_a_note_that_the_camera_was_turned_is_ignored() -> None:
+def test_exif_orientation_is_ignored() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     pixels = read_picture(saved(Image.new("RGB", (512, 384)), "JPEG", exif=exif), DRAWING)
@@ -125,7 +125,7 @@ PHOTOS: Final = {file_format: _photo(file_format) for file_format in ("PNG", "JP
 
 
 @given(st.sampled_from(sorted(PHOTOS)), st.data())
-def test_no_damage_makes_the_reading_fail_in_any_other_way(file_format: str, data: st.DataObject) -> None:
+def test_damaged_files_raise_only_the_expected_error(file_format: str, data: st.DataObject) -> None:
     file = bytearray(PHOTOS[file_format])
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(file) - 1) | st.integers(0, min(200, len(file) - 1)))
@@ -136,6 +136,6 @@ def test_no_damage_makes_the_reading_fail_in_any_other_way(file_format: str, dat
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_make_the_reading_fail_in_any_other_way(file: bytes) -> None:
+def test_arbitrary_bytes_raise_only_the_expected_error(file: bytes) -> None:
     with pytest.raises(DrawingFailed):
         read_picture(b"\x89PNG\r\n\x1a\n" + file, DRAWING)

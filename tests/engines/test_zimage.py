@@ -95,7 +95,7 @@ def stock_picture(checkpoint: Path, wanted: Drawing) -> "np.ndarray":
     ("width_px", "height_px", "seed"),
     [(376, 376, 1), (377, 1001, 2), (1536, 376, 2147483647), (400, 383, 5)],
 )
-def test_the_picture_is_the_stock_pipelines_in_exactly_the_size_asked_for(
+def test_the_picture_is_that_of_the_stock_pipeline_in_exactly_the_requested_size(
     engine: Engine, checkpoint: Path, width_px: int, height_px: int, seed: int
 ) -> None:
     wanted = drawing("一只白鹭 at dawn 🌅", seed, width_px, height_px)
@@ -108,7 +108,7 @@ def test_the_picture_is_the_stock_pipelines_in_exactly_the_size_asked_for(
     ("width_px", "height_px", "prompt", "seed"),
     [(512, 512, "x" * 13, 3), (720, 1008, "鹭" * 200, 99), (848, 480, "x" * 45, 12345), (640, 384, "x" * 1485, 8)],
 )
-def test_the_picture_is_the_stock_pipelines_whatever_size_caption_and_seed(
+def test_the_picture_is_that_of_the_stock_pipeline_for_any_size_caption_and_seed(
     engine: Engine, checkpoint: Path, width_px: int, height_px: int, prompt: str, seed: int
 ) -> None:
     wanted = drawing(prompt, seed, width_px, height_px)
@@ -116,7 +116,7 @@ def test_the_picture_is_the_stock_pipelines_whatever_size_caption_and_seed(
     assert np.abs(drawn - stock_picture(checkpoint, wanted)).max() <= 1
 
 
-def test_the_same_drawing_gives_the_same_bytes_whatever_is_drawn_between(engine: Engine) -> None:
+def test_the_same_drawing_gives_the_same_bytes_whatever_is_drawn_in_between(engine: Engine) -> None:
     first = draw(engine)
     draw(engine, "something else entirely", seed=8)
     engine.draw(drawing("and wider", width_px=512), ignore_step)
@@ -132,7 +132,7 @@ def test_another_seed_or_prompt_gives_another_picture(engine: Engine) -> None:
     "prompt",
     ["🦩🌊🏔️👩🏽‍🚀", "雪山下的湖面倒映着晚霞", "\u202eabc\u200b", " ", "<|im_end|>", "<|endoftext|>" * 9, "{{ 7 }}{% x"],
 )
-def test_any_prompt_draws(engine: Engine, prompt: str) -> None:
+def test_any_prompt_can_be_drawn(engine: Engine, prompt: str) -> None:
     assert as_array(draw(engine, prompt)).std() > 1
 
 
@@ -143,7 +143,7 @@ def test_steps_are_counted_from_one_to_eight(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("last_step", range(1, 9))
-def test_a_stop_at_any_step_passes_unchanged_and_leaves_no_trace(engine: Engine, last_step: int) -> None:
+def test_a_stop_at_any_step_is_raised_unchanged_and_has_no_later_effect(engine: Engine, last_step: int) -> None:
     before = draw(engine)
     steps: list[int] = []
     stop = StopError()
@@ -161,7 +161,7 @@ def test_a_stop_at_any_step_passes_unchanged_and_leaves_no_trace(engine: Engine,
 
 
 @pytest.mark.parametrize("stop", [RuntimeError("out of memory"), MemoryError(), KeyboardInterrupt(), GeneratorExit()])
-def test_a_stop_is_never_taken_for_the_devices_own_error(engine: Engine, stop: BaseException) -> None:
+def test_a_stop_is_never_mistaken_for_an_error_of_the_device(engine: Engine, stop: BaseException) -> None:
     def stop_now(steps_done: int, steps_total: int) -> None:
         raise stop
 
@@ -179,26 +179,26 @@ def test_a_stop_is_never_taken_for_the_devices_own_error(engine: Engine, stop: B
         ("鹭" * 2000, 6000 + TEMPLATE_TOKENS - WINDOW_TOKENS),
     ],
 )
-def test_what_does_not_fit_into_the_window_is_reported(engine: Engine, prompt: str, tokens_cut: int) -> None:
+def test_tokens_that_do_not_fit_into_the_window_are_reported(engine: Engine, prompt: str, tokens_cut: int) -> None:
     assert draw(engine, prompt).caption_tokens_cut == tokens_cut
     assert draw(engine, prompt).caption_tokens_cut == tokens_cut, "also when the caption was kept"
 
 
-def test_the_end_of_a_long_prompt_is_what_is_cut(engine: Engine) -> None:
+def test_a_long_prompt_is_cut_at_its_end(engine: Engine) -> None:
     fitting = "x" * (WINDOW_TOKENS - TEMPLATE_TOKENS)
     whole = draw(engine, fitting)
     assert draw(engine, fitting + "y" * 200).rgb == whole.rgb
     assert draw(engine, "y" + fitting[1:]).rgb != whole.rgb
 
 
-def test_a_caption_of_every_length_near_the_window_equals_the_stock_pipelines(engine: Engine, checkpoint: Path) -> None:
+def test_captions_of_every_length_near_the_window_equal_the_stock_pipelines(engine: Engine, checkpoint: Path) -> None:
     for prompt_tokens in (1, 12, 13, 14, 45, 500, 1484, 1485):
         wanted = drawing("x" * prompt_tokens)
         drawn = as_array(engine.draw(wanted, ignore_step))
         assert np.abs(drawn - stock_picture(checkpoint, wanted)).max() <= 1, prompt_tokens
 
 
-def test_pictures_are_the_same_with_and_without_kept_captions(engine: Engine, checkpoint: Path) -> None:
+def test_pictures_are_the_same_with_and_without_cached_captions(engine: Engine, checkpoint: Path) -> None:
     forgetful = loaded(checkpoint, captions_kept_max=0)
     for prompt in ("a heron", "x" * 2000, "鹭"):
         kept = [draw(engine, prompt) for _ in range(2)]
@@ -211,7 +211,7 @@ def captions(checkpoint: Path, entries_max: int, bytes_max: int) -> Captions:
     return Captions(tokenizer, text_encoder, WINDOW_TOKENS, entries_max, bytes_max)
 
 
-def test_captions_are_kept_up_to_a_number_and_the_longest_unused_go_first(checkpoint: Path) -> None:
+def test_the_cache_of_captions_is_limited_and_evicts_the_least_recently_used(checkpoint: Path) -> None:
     kept = captions(checkpoint, entries_max=3, bytes_max=10**9)
     first = kept.caption("0")
     for prompt in ("1", "2", "0", "3"):
@@ -225,7 +225,7 @@ def test_captions_are_kept_up_to_a_number_and_the_longest_unused_go_first(checkp
     assert torch.equal(kept.caption("0").embedding, first.embedding)
 
 
-def test_captions_are_kept_up_to_a_number_of_bytes(checkpoint: Path) -> None:
+def test_the_cache_of_captions_is_limited_in_bytes(checkpoint: Path) -> None:
     # Of the tiny text encoder: 32 dimensions of four bytes a token.
     bytes_max = 2 * WINDOW_TOKENS * 32 * 4
     kept = captions(checkpoint, entries_max=1000, bytes_max=bytes_max)
@@ -280,13 +280,13 @@ sys.exit("it did fit")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory so")
-def test_a_drawing_that_does_not_fit_is_out_of_memory_and_the_next_draws_as_ever(checkpoint: Path) -> None:
+def test_a_drawing_that_does_not_fit_raises_out_of_memory_and_does_not_affect_the_next(checkpoint: Path) -> None:
     run = run_python(OUT_OF_MEMORY_SCRIPT, str(checkpoint))
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("absent", ["torch", "transformers"])
-def test_without_the_gpu_extra_importing_says_what_to_install(absent: str) -> None:
+def test_without_the_gpu_extra_the_import_error_says_what_to_install(absent: str) -> None:
     script = f"""
 import sys
 sys.modules["{absent}"] = None

@@ -62,13 +62,13 @@ def test_the_schedule_is_eight_shifted_sigmas() -> None:
 
 
 @pytest.mark.parametrize("odd", ["use_dynamic_shifting", "stochastic_sampling", "invert_sigmas"])
-def test_a_schedule_that_would_be_drawn_otherwise_is_refused(odd: str) -> None:
+def test_an_unsupported_schedule_is_refused(odd: str) -> None:
     with pytest.raises(ValueError, match=odd):
         schedule(FlowMatchEulerDiscreteScheduler(**{odd: True}))
 
 
 @pytest.mark.parametrize("odd", [{"all_patch_size": (2, 4), "all_f_patch_size": (1, 1)}, {"siglip_feat_dim": 8}])
-def test_a_transformer_of_another_kind_is_refused(odd: dict[str, Any]) -> None:
+def test_an_unsupported_transformer_is_refused(odd: dict[str, Any]) -> None:
     small = {"dim": 64, "n_layers": 1, "n_heads": 2, "n_kv_heads": 2, "cap_feat_dim": 32, "axes_dims": [8, 12, 12]}
     model = ZImageTransformer2DModel(**small, **odd)
     with pytest.raises(ValueError, match=f"its transformer has {next(iter(odd))} "):
@@ -79,7 +79,7 @@ def test_a_transformer_of_another_kind_is_refused(odd: dict[str, Any]) -> None:
     ("rows", "columns", "caption_tokens"),
     [(24, 24, 20), (25, 25, 32), (1, 1, 1), (23, 96, 33), (96, 24, 300), (45, 80, 64), (64, 64, 31), (30, 31, 1504)],
 )
-def test_every_step_is_the_stock_transformers(
+def test_every_step_equals_the_stock_transformers(
     stock: Any, denoiser: Denoiser, rows: int, columns: int, caption_tokens: int
 ) -> None:
     torch.manual_seed(rows + columns + caption_tokens)
@@ -94,7 +94,7 @@ def test_every_step_is_the_stock_transformers(
         assert (answer - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-def test_in_bf16_it_is_nearer_to_float32_than_the_stock_transformer() -> None:
+def test_in_bf16_it_is_closer_to_float32_than_the_stock_transformer() -> None:
     torch.manual_seed(2)
     latents, embedding = torch.randn(16, 48, 48), torch.randn(50, 32)
     timesteps = schedule(SCHEDULER).timesteps
@@ -112,13 +112,13 @@ def test_in_bf16_it_is_nearer_to_float32_than_the_stock_transformer() -> None:
         assert 0 < (answers[1] - answers[0]).norm() < (theirs.squeeze(1).float() - answers[0]).norm()
 
 
-def test_the_stock_model_is_taken_apart_while_it_is_packed() -> None:
+def test_packing_takes_the_stock_model_apart() -> None:
     model = shaken()
     pack(model, schedule(SCHEDULER).timesteps)
     assert [len(blocks) for blocks in (model.layers, model.noise_refiner, model.context_refiner)] == [0, 0, 0]
 
 
-def test_at_the_real_size_a_step_reads_nothing_back_and_computes_what_it_must() -> None:
+def test_at_the_real_size_a_step_reads_nothing_back_and_computes_no_more_than_necessary() -> None:
     # On the meta device tensors have shapes and no contents, so that reading one back fails.
     with torch.device("meta"):
         stock = ZImageTransformer2DModel(**REAL).to(torch.bfloat16).requires_grad_(False)
@@ -134,7 +134,7 @@ def test_at_the_real_size_a_step_reads_nothing_back_and_computes_what_it_must() 
     assert counter.get_total_flops() / 1e12 == pytest.approx(55.6, rel=0.01)
 
 
-def test_what_is_compiled_is_compiled_once_for_every_size(denoiser: Denoiser) -> None:
+def test_the_block_is_compiled_once_for_all_sizes(denoiser: Denoiser) -> None:
     graphs: list[Any] = []
 
     def keep(graph: Any, inputs: Any) -> Any:
@@ -155,7 +155,7 @@ def test_what_is_compiled_is_compiled_once_for_every_size(denoiser: Denoiser) ->
     assert seen[0] == seen[-1] <= 2, "no size after the first is compiled for"
 
 
-def test_patches_and_latents_are_the_same_numbers() -> None:
+def test_patches_and_latents_convert_into_each_other() -> None:
     latents = torch.randn(16, 6, 10)
     patches = to_patches(latents)
     assert patches.shape == (3 * 5, 64)

@@ -50,7 +50,7 @@ def drawn(checkpoint: Path, lora: Lora | None) -> Pixels:
     return engine.draw(Drawing("a heron", 376, 376, 5), lambda steps_done, steps_total: None)
 
 
-def test_a_lora_changes_the_picture_and_none_of_it_does_not(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_lora_changes_the_picture_unless_its_scale_is_zero(checkpoint: Path, tmp_path: Path) -> None:
     file = tmp_path / "style.safetensors"
     save_file(in_diffusers_format(LAYER, "layers.0.attention.to_out.0", "noise_refiner.0.attention.to_v"), file)
     plain = drawn(checkpoint, None)
@@ -78,7 +78,7 @@ def in_comfys_format() -> Tensors:
         (in_comfys_format, {}, 1.0),
     ],
 )
-def test_the_change_is_the_product_of_its_factors_as_strong_as_its_maker_meant(
+def test_the_change_is_the_product_of_its_factors_at_the_intended_strength(
     tmp_path: Path, made: Callable[[], Tensors], header: dict[str, int], strength: float
 ) -> None:
     file = tmp_path / "style.safetensors"
@@ -111,7 +111,7 @@ def test_a_missing_file_is_refused(checkpoint: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors", b"\xff" * 64])
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_lora_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "style.safetensors"
     file.write_bytes(content)
     assert f"{file} cannot be added to the model" in refusal(Lora(file, 1.0))
@@ -132,14 +132,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> No
         (in_diffusers_format("layers.0.feed_forward.w1"), "cannot be added to the model"),
     ],
 )
-def test_a_lora_that_cannot_be_added_as_it_was_meant_is_refused(tmp_path: Path, tensors: Tensors, named: str) -> None:
+def test_a_lora_that_cannot_be_applied_as_intended_is_refused(tmp_path: Path, tensors: Tensors, named: str) -> None:
     file = tmp_path / "style.safetensors"
     save_file(tensors, file)
     assert named in refusal(Lora(file, 1.0))
 
 
 @pytest.mark.parametrize("header", ["{", '{"transformer.r": 4, "transformer.rank_pattern": {"a": 8}}', "[]"])
-def test_a_header_that_means_something_else_is_refused(tmp_path: Path, header: str) -> None:
+def test_an_unsupported_header_is_refused(tmp_path: Path, header: str) -> None:
     file = tmp_path / "style.safetensors"
     save_file(in_diffusers_format(LAYER), file, metadata={"lora_adapter_metadata": header})
     assert "cannot be added to the model" in refusal(Lora(file, 1.0))

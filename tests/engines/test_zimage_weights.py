@@ -161,7 +161,7 @@ def test_a_missing_folder_is_never_looked_up_at_the_hub(model: str, hub: HubServ
         "vae/diffusion_pytorch_model.safetensors",
     ],
 )
-def test_half_a_folder_is_refused_by_the_name_of_what_it_lacks(checkpoint: Path, name: str) -> None:
+def test_an_incomplete_folder_is_refused_with_the_name_of_the_missing_file(checkpoint: Path, name: str) -> None:
     (checkpoint / name).unlink()
     assert f": {name} is missing. " in refusal(checkpoint)
 
@@ -235,7 +235,9 @@ def test_parameters_are_counted_without_loading_them(checkpoint: Path) -> None:
     assert 0.95 < count_parameters(checkpoint) * 4 / weights_bytes < 1
 
 
-def test_a_hub_model_is_fetched_once_and_only_what_is_needed(hub: HubServer, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_hub_model_is_downloaded_once_and_only_as_far_as_needed(
+    hub: HubServer, checkpoint: Path, tmp_path: Path
+) -> None:
     unneeded = ["README.md", "assets/a.png", "transformer/model.bin", "text_encoder/modeling.py", "tokenizer/code.py"]
     (checkpoint / "assets").mkdir()
     for name in unneeded:
@@ -251,7 +253,7 @@ def test_a_hub_model_is_fetched_once_and_only_what_is_needed(hub: HubServer, che
     assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=NOWHERE))
 
 
-def test_a_half_fetched_model_is_completed_when_the_hub_is_there(hub: HubServer, tmp_path: Path) -> None:
+def test_a_partial_download_is_completed_when_the_hub_is_reachable(hub: HubServer, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url).load()
     lost = next(cache.rglob("diffusion_pytorch_model-00001-of-00003.safetensors"))
@@ -261,30 +263,30 @@ def test_a_half_fetched_model_is_completed_when_the_hub_is_there(hub: HubServer,
     assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url))
 
 
-def test_without_network_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
+def test_without_network_the_error_says_what_to_do(tmp_path: Path) -> None:
     sentence = refusal("Tongyi-MAI/Z-Image-Turbo", cache_folder=tmp_path, hub_url=NOWHERE)
     assert "Tongyi-MAI/Z-Image-Turbo is not on this machine and cannot be downloaded" in sentence
     assert "set EASEL_MODEL to its folder" in sentence
 
 
-def test_a_model_that_the_hub_does_not_have_is_named(hub: HubServer, tmp_path: Path) -> None:
+def test_a_model_that_the_hub_does_not_have_is_named_in_the_error(hub: HubServer, tmp_path: Path) -> None:
     sentence = refusal("easel-tests/unknown", cache_folder=tmp_path, hub_url=hub.url)
     assert sentence.startswith("The hub has no model easel-tests/unknown that you may read")
 
 
-def test_a_model_larger_than_the_disk_is_not_begun(hub: HubServer, tmp_path: Path) -> None:
+def test_a_model_larger_than_the_disk_is_not_downloaded(hub: HubServer, tmp_path: Path) -> None:
     hub.pretended_bytes["vae/diffusion_pytorch_model.safetensors"] = 10**18
     cache = tmp_path / "cache"
     assert "takes 1000000000.0 GB" in refusal(MODEL, cache_folder=cache, hub_url=hub.url)
     assert not list(cache.rglob("*.safetensors"))
 
 
-def test_a_device_that_is_not_there_is_refused_with_the_choices(checkpoint: Path) -> None:
+def test_a_missing_device_is_refused_with_the_choices(checkpoint: Path) -> None:
     with pytest.raises(EngineUnusable, match=r"This machine has no device 'cuda:99': choose one of auto, .*cpu"):
         ZImage(str(checkpoint), "cuda:99").load()
 
 
-def test_the_tiny_checkpoint_is_the_same_each_time_and_replaces_what_is_there(built: Path, tmp_path: Path) -> None:
+def test_the_tiny_checkpoint_is_reproducible_and_replaces_an_existing_one(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "tiny"
     folder.mkdir(parents=True)
     (folder / "stale").touch()
@@ -297,7 +299,7 @@ def test_the_tiny_checkpoint_is_the_same_each_time_and_replaces_what_is_there(bu
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_jobs_at_once_depend_on_the_device_alone() -> None:
+def test_jobs_at_once_depend_only_on_the_device() -> None:
     assert ZImage("any", "cpu").jobs_at_once == 1
     assert ZImage("any", "cuda:1").jobs_at_once == 2
     assert ZImage("any", "mps").jobs_at_once == 2
@@ -323,7 +325,7 @@ def test_precision_suits_device_and_model(wanted: str, device: str, parameters: 
     assert pick_precision(wanted, torch.device(device), parameters) == expected
 
 
-def test_low_gpu_memory_keeps_the_text_encoder_off_a_gpu_and_means_nothing_elsewhere(checkpoint: Path) -> None:
+def test_low_gpu_memory_keeps_the_text_encoder_off_a_gpu_and_has_no_effect_elsewhere(checkpoint: Path) -> None:
     assert text_device("low", torch.device("cuda:0"), 1_000_000) == torch.device("cpu")
     for level in ("auto", "low"):
         assert [str(text_device(level, torch.device(name), 10**15)) for name in ("cpu", "mps")] == ["cpu", "mps"]

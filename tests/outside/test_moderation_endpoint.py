@@ -72,7 +72,7 @@ def failure(url: str) -> str:
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
-def test_a_prompt_is_asked_about_in_the_form_that_every_server_takes(server: ImageServer, suffix: str) -> None:
+def test_a_prompt_is_sent_in_the_format_that_every_server_accepts(server: ImageServer, suffix: str) -> None:
     assert scores(server.url + suffix) == SCORES
     (asked,) = server.asked
     assert (asked.method, asked.path) == ("POST", "/v1/moderations")
@@ -81,7 +81,7 @@ def test_a_prompt_is_asked_about_in_the_form_that_every_server_takes(server: Ima
     assert asked.headers["accept-encoding"] == "identity"
 
 
-def test_a_picture_is_asked_about_together_with_its_prompt(server: ImageServer) -> None:
+def test_a_picture_is_sent_with_its_prompt(server: ImageServer) -> None:
     file = picture(64, 48, "WEBP")
     assert scores(server.url, PictureFile(file, "image/webp")) == SCORES
     text, image = server.asked[0].body["input"]
@@ -96,22 +96,22 @@ def test_without_a_key_none_is_shown(server: ImageServer) -> None:
     assert "authorization" not in server.asked[0].headers
 
 
-def test_of_several_results_the_highest_of_each_score_counts(server: ImageServer) -> None:
+def test_the_highest_of_several_scores_counts(server: ImageServer) -> None:
     server.behaves(judged({"sexual": 0.1, "hate": 0.9}, {"sexual": 0.7, "violence": 0.2}))
     assert scores(server.url) == {"sexual": 0.7, "hate": 0.9, "violence": 0.2}
 
 
-def test_a_server_that_only_says_yes_or_no_counts_as_one_or_nought(server: ImageServer) -> None:
+def test_true_and_false_count_as_one_and_zero(server: ImageServer) -> None:
     server.behaves(says(200, {"results": [{"flagged": True, "categories": {"sexual": True, "hate": False}}]}))
     assert scores(server.url) == {"sexual": 1.0, "hate": 0.0}
 
 
-def test_a_category_that_the_model_does_not_judge_is_left_out(server: ImageServer) -> None:
+def test_categories_without_a_score_are_left_out(server: ImageServer) -> None:
     server.behaves(judged({"sexual": 0.1, "illicit": None}))
     assert scores(server.url) == {"sexual": 0.1}
 
 
-def test_a_score_that_rounding_moved_beyond_one_is_one(server: ImageServer) -> None:
+def test_a_score_that_rounding_moved_above_one_is_one(server: ImageServer) -> None:
     server.behaves(judged({"sexual": 1.0000001, "hate": -1e-9}))
     assert scores(server.url) == {"sexual": 1.0, "hate": 0.0}
 
@@ -138,7 +138,9 @@ def test_a_score_that_rounding_moved_beyond_one_is_one(server: ImageServer) -> N
         (hangs_up, "the connection failed (RemoteProtocolError)"),
     ],
 )  # fmt: skip
-def test_what_may_pass_is_tried_once_more_and_then_told(server: ImageServer, behaviour: Behaviour, words: str) -> None:
+def test_a_temporary_failure_is_retried_once_and_then_reported(
+    server: ImageServer, behaviour: Behaviour, words: str
+) -> None:
     server.behaves(behaviour)
     assert words in failure(server.url)
     assert len(server.asked) == 2
@@ -160,14 +162,14 @@ def test_what_may_pass_is_tried_once_more_and_then_told(server: ImageServer, beh
         (says(200, b"\x1f\x8b", content_encoding="gzip"), "compressed"),
     ],
 )
-def test_what_will_not_pass_is_told_at_once(server: ImageServer, behaviour: Behaviour, words: str) -> None:
+def test_a_permanent_failure_is_reported_without_a_retry(server: ImageServer, behaviour: Behaviour, words: str) -> None:
     server.behaves(behaviour)
     assert words in failure(server.url)
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("behaviour", [hangs, drips])
-def test_one_deadline_spans_a_whole_attempt(server: ImageServer, behaviour: Behaviour) -> None:
+def test_one_deadline_covers_a_whole_attempt(server: ImageServer, behaviour: Behaviour) -> None:
     server.behaves(behaviour)
     began_s = time.monotonic()
     assert "no answer within 2 s" in failure(server.url)
@@ -175,11 +177,11 @@ def test_one_deadline_spans_a_whole_attempt(server: ImageServer, behaviour: Beha
     assert len(server.asked) == 2
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_an_unreachable_server_is_reported() -> None:
     assert "cannot be reached" in failure(f"http://127.0.0.1:{free_port()}")
 
 
-def test_a_cancelled_question_hangs_up_and_leaves_the_next_one_well(server: ImageServer) -> None:
+def test_cancelling_a_request_closes_its_connection_and_does_not_affect_the_next(server: ImageServer) -> None:
     server.behaves(hangs, judged(SCORES))
 
     async def use(endpoint: ModerationEndpoint) -> Mapping[str, float]:
@@ -197,7 +199,7 @@ def test_a_cancelled_question_hangs_up_and_leaves_the_next_one_well(server: Imag
     assert len(server.asked) == 2
 
 
-def test_connections_are_kept_for_the_next_question(server: ImageServer) -> None:
+def test_connections_are_reused(server: ImageServer) -> None:
     threads: set[int] = set()  # the test's server gives each connection a thread
 
     def behave(handler: Any, asked: image_server.Asked) -> None:
@@ -215,7 +217,7 @@ def test_connections_are_kept_for_the_next_question(server: ImageServer) -> None
     assert len(threads) == 1
 
 
-def test_no_proxy_that_the_environment_names_is_used_and_no_cookie_is_kept(
+def test_proxies_from_the_environment_and_cookies_are_ignored(
     server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
@@ -239,18 +241,18 @@ def test_neither_key_nor_prompt_is_logged_by_any_library(server: ImageServer, ca
     assert PROMPT not in caplog.text
 
 
-def test_the_key_is_not_shown_by_what_holds_it() -> None:
+def test_no_representation_shows_the_key() -> None:
     endpoint = ModerationEndpoint("http://127.0.0.1:1", MODEL, KEY)
     assert KEY not in repr(endpoint)
 
 
-def test_names_that_easel_does_not_know_are_left_out_whatever_they_are(server: ImageServer) -> None:
+def test_unknown_categories_are_left_out_whatever_their_scores(server: ImageServer) -> None:
     odd = {"x" * 65: 0.1, "a\0b": 0.2, PROMPT: 0.3, **{f"n{number}": 0.1 for number in range(200)}}
     server.behaves(judged({"sexual": 0.9, **odd}))
     assert scores(server.url) == {"sexual": 0.9}
 
 
-def test_a_server_that_tells_that_it_did_not_look_at_the_picture_has_not_judged_it(server: ImageServer) -> None:
+def test_an_answer_that_ignored_the_picture_is_no_judgement(server: ImageServer) -> None:
     file = PictureFile(picture(16, 16, "WEBP"), "image/webp")
     blind = judged(SCORES, category_applied_input_types={"sexual": ["text"], "violence/graphic": ["text"]})
     server.behaves(blind)
@@ -263,7 +265,7 @@ def test_a_server_that_tells_that_it_did_not_look_at_the_picture_has_not_judged_
     assert scores(server.url, file) == SCORES
 
 
-def test_an_operator_is_told_how_it_looks(server: ImageServer) -> None:
+def test_the_operator_is_told_how_the_server_judges(server: ImageServer) -> None:
     words = with_endpoint(server.url, lambda endpoint: endpoint.look())
     assert words == f"{server.url} judges prompts and pictures with {MODEL}, in 2 categories"
     server.behaves(says(401, ""))
@@ -272,14 +274,14 @@ def test_an_operator_is_told_how_it_looks(server: ImageServer) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1", "ftp://x", "http://", f"http://me:{KEY}@x", f"http://x?key={KEY}#a"])
-def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
+def test_an_invalid_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(EndpointUnusable, match="must look like") as refused:
         ModerationEndpoint(url, MODEL, None)
     assert KEY not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schlüssel"])
-def test_a_key_that_no_header_can_hold_is_refused_without_repeating_it(key: str) -> None:
+def test_a_key_that_is_not_a_valid_header_is_refused_without_repeating_it(key: str) -> None:
     with pytest.raises(EndpointUnusable, match="printable ASCII") as refused:
         ModerationEndpoint("http://127.0.0.1:1", MODEL, key)
     assert not key or key not in str(refused.value)

@@ -100,7 +100,7 @@ def in_loop(use: Callable[[], Coroutine[Any, Any, _Answer]]) -> _Answer:
 
 
 @pytest.mark.usefixtures("installed")
-def test_what_a_plugin_finds_is_told_with_its_name_and_its_version() -> None:
+def test_a_finding_names_the_plugin_and_its_version() -> None:
     plugin = one("words")
     assert (plugin.name, plugin.version, plugin.judges_prompts, plugin.judges_pictures) == (
         "words", "words-3", True, False,
@@ -121,7 +121,7 @@ def test_a_plugin_is_told_how_strict_to_be() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_picture_is_judged_with_its_prompt_and_the_packages_version_stands_in() -> None:
+def test_a_picture_is_judged_with_its_prompt_and_the_packages_version_is_the_default() -> None:
     plugin = one("redness")
     assert (plugin.version, plugin.judges_prompts, plugin.judges_pictures) == ("1.2", False, True)
     assert asyncio.run(plugin.judge_prompt("bad", Level.STRICT)) is None
@@ -131,7 +131,7 @@ def test_a_picture_is_judged_with_its_prompt_and_the_packages_version_stands_in(
 
 
 @pytest.mark.usefixtures("installed")
-def test_plugins_are_loaded_in_the_order_of_their_names_and_each_once() -> None:
+def test_plugins_are_loaded_once_each_in_the_given_order() -> None:
     plugins = load_plugins(["redness", "both", "redness"])
     assert [(plugin.name, plugin.judges_prompts, plugin.judges_pictures) for plugin in plugins] == [
         ("redness", False, True),
@@ -144,7 +144,7 @@ def test_plugins_are_loaded_in_the_order_of_their_names_and_each_once() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("absent", "Installed are: async, both, broken, missing, neither, numbered, redness, words"),
+        ("absent", "Installed plug-ins: async, both, broken, missing, neither, numbered, redness, words"),
         ("neither", "has neither judge_prompt nor judge_picture"),
         ("async", "judge_prompt of the moderation plug-in async must be a plain function"),
         ("numbered", "version of the moderation plug-in numbered must be a string"),
@@ -152,7 +152,7 @@ def test_plugins_are_loaded_in_the_order_of_their_names_and_each_once() -> None:
         ("missing", "cannot be loaded: AttributeError: "),
     ],
 )
-def test_what_is_no_plugin_is_refused_with_a_sentence(name: str, words: str) -> None:
+def test_an_invalid_plugin_is_refused_with_a_sentence(name: str, words: str) -> None:
     with pytest.raises(PluginUnusable) as refused:
         load_plugins(["words", name])
     assert words in str(refused.value)
@@ -175,14 +175,14 @@ def test_a_name_that_two_packages_offer_is_refused(tmp_path: Path) -> None:
         ("wrong", "The moderation plug-in words returned a int, neither None nor a category."),
     ],
 )
-def test_what_goes_wrong_is_a_failure_that_repeats_nothing(prompt: str, words: str) -> None:
+def test_an_error_in_a_plugin_is_a_failure_that_repeats_nothing(prompt: str, words: str) -> None:
     plugin = one("words")
     assert prompt_failure(plugin, prompt) == words
     assert asyncio.run(plugin.judge_prompt(PROMPT, Level.BASIC)) is None
 
 
 @pytest.mark.usefixtures("installed")
-def test_more_judgements_than_threads_wait_for_each_other() -> None:
+def test_judgements_wait_for_a_free_thread() -> None:
     async def use() -> float:
         plugin = one("words")
         began_s = time.monotonic()
@@ -193,7 +193,7 @@ def test_more_judgements_than_threads_wait_for_each_other() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_late_plugin_is_a_failure_and_one_that_hangs_everywhere_fails_at_once_until_it_recovers() -> None:
+def test_a_late_plugin_fails_and_one_that_hangs_in_all_threads_fails_at_once_until_it_recovers() -> None:
     async def use() -> None:
         plugin, other = load_plugins(["words", "both"])
         before = threading.active_count()
@@ -218,7 +218,7 @@ def test_a_late_plugin_is_a_failure_and_one_that_hangs_everywhere_fails_at_once_
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_judgement_that_nobody_waits_for_any_more_gives_its_thread_back() -> None:
+def test_an_abandoned_judgement_returns_its_thread() -> None:
     async def use() -> None:
         plugin = one("words")
         calls = [asyncio.create_task(plugin.judge_prompt("brief", Level.BASIC)) for _ in range(PLACES)]

@@ -66,7 +66,7 @@ def test_a_model_judges_what_it_sees(tmp_path: Path, at: str, file_format: str) 
     }
 
 
-def test_labels_that_exclude_each_other_are_added_up_by_category(tmp_path: Path) -> None:
+def test_scores_of_mutually_exclusive_labels_are_added_by_category(tmp_path: Path) -> None:
     labels = ["drawings", "hentai", "neutral", "porn", "sexy", "Gore"]
     one = loaded(classifier(tmp_path, labels, colour_model([(1, 0, 0)] * 5 + [(0, 0, 0)])))
     share = math.e / (5 * math.e + 1)
@@ -76,7 +76,7 @@ def test_labels_that_exclude_each_other_are_added_up_by_category(tmp_path: Path)
     }
 
 
-def test_labels_that_do_not_exclude_each_other_are_judged_each_by_itself(tmp_path: Path) -> None:
+def test_labels_of_a_multi_label_model_are_scored_independently(tmp_path: Path) -> None:
     config = {"problem_type": "multi_label_classification"}
     weights = [(3, 0, 0), (1, 0, 0), (0, 2, 0), (2, 0, 0), (900, 0, 0)]
     labels = ["explicit", "nudity", "hate-symbols", "Self Harm", "cats"]
@@ -88,23 +88,23 @@ def test_labels_that_do_not_exclude_each_other_are_judged_each_by_itself(tmp_pat
     }
 
 
-def test_a_model_that_ends_in_its_own_softmax_is_not_flattened_by_another(tmp_path: Path) -> None:
+def test_no_second_softmax_is_applied_to_a_model_that_ends_in_one(tmp_path: Path) -> None:
     one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT, ends_in_softmax=True)))
     assert one.scores(painted("red"))[Category.SEXUAL] == pytest.approx(logistic(4), abs=1e-4)
 
 
-def test_a_model_of_half_precision_is_given_what_it_takes(tmp_path: Path) -> None:
+def test_a_half_precision_model_gets_half_precision_input(tmp_path: Path) -> None:
     one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT, element=TensorProto.FLOAT16)))
     assert one.scores(painted("red"))[Category.SEXUAL] == pytest.approx(logistic(4), abs=1e-2)
 
 
-def test_a_folder_in_timms_form_works_with_an_onnx_file(tmp_path: Path) -> None:
+def test_a_folder_in_timms_format_works_with_an_onnx_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(TIMM))
     onnx.save(colour_model(RED_OR_NOT[::-1]), str(tmp_path / "model.onnx"))
     assert loaded(tmp_path).scores(painted("red")) == {Category.SEXUAL: pytest.approx(logistic(4), abs=1e-4)}
 
 
-def test_the_version_is_made_of_config_and_weights_and_every_file_of_theirs(tmp_path: Path) -> None:
+def test_the_version_depends_on_the_config_and_on_every_weight_file(tmp_path: Path) -> None:
     folder = classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT))
     content = (folder / "config.json").read_bytes() + (folder / "model.onnx").read_bytes()
     assert loaded(folder).version == hashlib.sha256(content).hexdigest()[:12]
@@ -112,7 +112,7 @@ def test_the_version_is_made_of_config_and_weights_and_every_file_of_theirs(tmp_
     assert loaded(folder).version == hashlib.sha256(content + b"more").hexdigest()[:12]
 
 
-def test_the_operator_is_told_what_the_labels_are_taken_for(tmp_path: Path) -> None:
+def test_the_log_says_what_the_labels_stand_for(tmp_path: Path) -> None:
     folder = classifier(tmp_path, ["neutral", "porn", "odd"], colour_model([(0, 0, 0)] * 3))
     with capture_logs() as logs:
         one = loaded(folder)
@@ -121,16 +121,16 @@ def test_the_operator_is_told_what_the_labels_are_taken_for(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("file", [b"", b"no picture", noise(64, 48)[:200], b"GIF89a" + bytes(50)])
-def test_a_file_that_is_no_picture_is_a_failure(tmp_path: Path, file: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_a_failure(tmp_path: Path, file: bytes) -> None:
     one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model(RED_OR_NOT)))
     with pytest.raises(LayerFailed, match="cannot read the picture") as failed:
         one.scores(file)
     assert failed.value.layer is Layer.CLASSIFIER
 
 
-def test_outputs_that_are_no_numbers_are_a_failure(tmp_path: Path) -> None:
+def test_outputs_that_are_not_finite_are_a_failure(tmp_path: Path) -> None:
     one = loaded(classifier(tmp_path, ["sfw", "nsfw"], colour_model([(0, 0, 0), (math.inf, 0, 0)])))
-    with pytest.raises(LayerFailed, match="no numbers"):
+    with pytest.raises(LayerFailed, match="not finite numbers"):
         one.scores(painted("red"))
 
 
@@ -152,11 +152,11 @@ def test_outputs_that_are_no_numbers_are_a_failure(tmp_path: Path) -> None:
         (["nsfw", "sfw"], {"preprocessor": {"image_mean": None}}, "image_mean in "),
         (["nsfw", "sfw"], {"preprocessor": {"image_std": [1, 0, 1]}}, "cannot be used for scaling"),
         (["nsfw", "sfw"], {"preprocessor": {"resample": 9}}, "resample in "),
-        (["nsfw", "sfw"], {"preprocessor": {"do_pad": True}}, "in a way that Easel does not know"),
-        (["nsfw", "sfw"], {"preprocessor": {"image_processor_type": "ConvNextImageProcessor"}}, "does not know"),
+        (["nsfw", "sfw"], {"preprocessor": {"do_pad": True}}, "in a way that Easel does not support"),
+        (["nsfw", "sfw"], {"preprocessor": {"image_processor_type": "ConvNextImageProcessor"}}, "does not support"),
     ],
 )  # fmt: skip
-def test_a_folder_that_cannot_be_relied_on_is_refused_with_a_sentence(
+def test_an_unsuitable_folder_is_refused_with_a_sentence(
     tmp_path: Path, labels: list[str], changes: Mapping[str, Any], words: str
 ) -> None:
     sentence = unusable(classifier(tmp_path, labels, colour_model(RED_OR_NOT), **changes))
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_relied_on_is_refused_with_a_sentence(
     assert str(tmp_path) in sentence
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_missing_files_are_named(tmp_path: Path) -> None:
     assert "is not a folder" in unusable(tmp_path / "nowhere")
     assert "config.json is missing" in unusable(tmp_path)
     folder = classifier(tmp_path / "bare", ["sfw", "nsfw"], None)
@@ -177,17 +177,17 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     timm.mkdir()
     (timm / "config.json").write_text(json.dumps(TIMM))
     (timm / "model.safetensors").write_bytes(b"")
-    assert "A folder in timm's form needs model.onnx" in unusable(timm)
+    assert "A folder in timm's format needs model.onnx" in unusable(timm)
 
 
 @pytest.mark.parametrize("changes", [{"crop_mode": "border"}, {"interpolation": "random"}, {"crop_pct": 0}])
-def test_a_preparation_of_timms_that_is_not_known_is_refused(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+def test_unsupported_timm_preprocessing_is_refused(tmp_path: Path, changes: Mapping[str, Any]) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**TIMM, "pretrained_cfg": {**TIMM["pretrained_cfg"], **changes}}))
     onnx.save(colour_model(RED_OR_NOT), str(tmp_path / "model.onnx"))
-    assert "in a way that Easel does not know" in unusable(tmp_path)
+    assert "in a way that Easel does not support" in unusable(tmp_path)
 
 
-def test_no_runtime_is_loaded_before_a_classifier_is_and_a_missing_one_is_named(tmp_path: Path) -> None:
+def test_no_runtime_is_imported_before_a_classifier_and_a_missing_one_is_named(tmp_path: Path) -> None:
     folder = classifier(tmp_path / "tiny", ["sfw", "nsfw"], colour_model(RED_OR_NOT))
     code = f"""
 import sys

@@ -61,7 +61,7 @@ def opened(file: bytes) -> Image.Image:
     ],
 )
 @pytest.mark.parametrize("size_px", [(640, 480), (333, 517), (50, 50)])
-def test_pictures_are_prepared_as_transformers_does_it(
+def test_preprocessing_equals_that_of_transformers(
     tmp_path: Path, vit: Path, processor: Any, size_px: tuple[int, int]
 ) -> None:
     processor.save_pretrained(tmp_path)
@@ -77,13 +77,13 @@ def test_pictures_are_prepared_as_transformers_does_it(
 
 
 @pytest.mark.parametrize("colour_mode", ["RGB", "L", "RGBA", "P"])
-def test_pictures_of_every_mode_are_seen_in_three_colours(vit: Path, colour_mode: str) -> None:
+def test_pictures_of_every_mode_become_rgb(vit: Path, colour_mode: str) -> None:
     file = io.BytesIO()
     opened(noise(90, 70)).convert(colour_mode).save(file, "PNG")
     assert prepared(file.getvalue(), read_folder(vit).preparation).shape == (1, 3, SIDE_PX, SIDE_PX)
 
 
-def test_a_folder_of_transformers_is_judged_as_transformers_judges_it(vit: Path) -> None:
+def test_scores_equal_those_of_transformers(vit: Path) -> None:
     model = AutoModelForImageClassification.from_pretrained(vit).eval()
     processor = ViTImageProcessorPil.from_pretrained(vit)
     one = PictureClassifier(vit)
@@ -103,7 +103,7 @@ def test_a_folder_of_transformers_is_judged_as_transformers_judges_it(vit: Path)
     assert len(seen) > 1
 
 
-def test_weights_that_are_not_all_there_are_refused(tmp_path: Path, vit: Path) -> None:
+def test_incomplete_weights_are_refused(tmp_path: Path, vit: Path) -> None:
     for name in ("config.json", "preprocessor_config.json"):
         (tmp_path / name).symlink_to(vit / name)
     weights = load_file(vit / "model.safetensors")

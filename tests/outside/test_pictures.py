@@ -51,7 +51,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_last_picture_put_reads_back_and_nothing_else_is_in_the_folder(tmp_path: Path) -> None:
+def test_the_last_picture_stored_reads_back_and_nothing_else_is_in_the_folder(tmp_path: Path) -> None:
     pictures = Pictures(str(tmp_path))
     put(pictures, b"the first and longer picture")
     put(pictures, b"the second")
@@ -60,13 +60,13 @@ def test_the_last_picture_put_reads_back_and_nothing_else_is_in_the_folder(tmp_p
     assert files(tmp_path) == [NAME]
 
 
-def test_a_folder_is_named_by_path_or_by_url_and_made_when_missing(tmp_path: Path) -> None:
+def test_a_folder_is_given_as_path_or_url_and_created_if_missing(tmp_path: Path) -> None:
     put(Pictures(f"file://{tmp_path}/deep/with%20space"), b"a picture")
     assert whole(Pictures(str(tmp_path / "deep" / "with space"))) == b"a picture"
     assert (tmp_path / "deep").stat().st_mode & 0o077 == 0
 
 
-def test_puts_of_one_name_at_once_leave_one_of_them_whole(tmp_path: Path) -> None:
+def test_of_concurrent_puts_of_one_name_one_wins(tmp_path: Path) -> None:
     pictures = Pictures(str(tmp_path))
     versions = [bytes([version]) * (300_000 + version) for version in range(12)]
 
@@ -101,7 +101,7 @@ def test_a_range_is_the_slice_of_the_whole(
     assert asyncio.run(pictures.read(NAME, start, end)) == data[start:end]
 
 
-def test_a_range_past_the_end_fails_and_is_not_cut_short(tmp_path: Path) -> None:
+def test_a_range_past_the_end_fails_and_is_not_shortened(tmp_path: Path) -> None:
     pictures = Pictures(str(tmp_path))
     put(pictures, b"0123456789")
     with pytest.raises(StorageFailed, match="shorter"):
@@ -109,7 +109,7 @@ def test_a_range_past_the_end_fails_and_is_not_cut_short(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", [*WAYS_OUT, *MISNAMED])
-def test_any_other_name_is_a_bug_and_touches_nothing(tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_is_an_assertion_error_and_changes_nothing(tmp_path: Path, name: str) -> None:
     pictures = Pictures(str(tmp_path))
     for call in (pictures.put(name, b"x", ""), pictures.size_bytes(name), pictures.read(name, 0, 1)):
         with pytest.raises(AssertionError):
@@ -119,14 +119,14 @@ def test_any_other_name_is_a_bug_and_touches_nothing(tmp_path: Path, name: str) 
     assert files(tmp_path) == []
 
 
-def test_a_picture_over_the_limit_is_a_bug(tmp_path: Path) -> None:
+def test_a_picture_over_the_limit_is_an_assertion_error(tmp_path: Path) -> None:
     pictures = Pictures(str(tmp_path), picture_bytes_max=10)
     put(pictures, b"0123456789")
     with pytest.raises(AssertionError):
         put(pictures, b"0123456789+")
 
 
-def test_a_folder_that_vanished_is_a_failure_and_not_an_absent_picture(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_failure_and_not_a_missing_picture(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     pictures = Pictures(str(folder))
     put(pictures, b"a picture")
@@ -171,7 +171,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_fails_whole_keeps_the_old_picture_and_recovers(small_disk: Path) -> None:
+def test_on_a_full_disk_a_put_fails_keeps_the_old_picture_and_works_again_later(small_disk: Path) -> None:
     pictures = Pictures(str(small_disk))
     put(pictures, b"a small picture")
     with pytest.raises(StorageFailed, match="the disk is full"):
@@ -182,7 +182,7 @@ def test_a_full_disk_fails_whole_keeps_the_old_picture_and_recovers(small_disk: 
     assert whole(pictures) == b"another small picture"
 
 
-def test_a_read_only_disk_still_serves_and_says_why_it_takes_nothing(small_disk: Path) -> None:
+def test_a_read_only_disk_still_serves_pictures_and_explains_why_it_stores_none(small_disk: Path) -> None:
     put(Pictures(str(small_disk)), b"a picture")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     pictures = Pictures(str(small_disk))
@@ -222,13 +222,13 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_write_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     said, _ = python(LIMITED, str(tmp_path), NAME).communicate(timeout=30)
     assert said.startswith(f"A picture cannot be written to the folder {tmp_path}: the file is larger")
     assert files(tmp_path) == []
 
 
-def test_a_killed_writer_leaves_no_half_picture_under_a_name(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_no_incomplete_picture(tmp_path: Path) -> None:
     pictures = Pictures(str(tmp_path))
     for delay_ms in (0, 3, 7, 13):
         writer = python(RESTLESS, str(tmp_path))
@@ -243,7 +243,7 @@ def test_a_killed_writer_leaves_no_half_picture_under_a_name(tmp_path: Path) -> 
             assert data == data[:1] * 3_000_000
 
 
-def test_what_a_killed_writer_staged_is_cleared_after_an_hour(tmp_path: Path) -> None:
+def test_files_staged_by_a_killed_writer_are_removed_after_an_hour(tmp_path: Path) -> None:
     put(Pictures(str(tmp_path)), b"a picture")
     staging = tmp_path / ".staging"
     for name, age_s in (("old", 4000), ("new", 60)):
@@ -254,20 +254,20 @@ def test_what_a_killed_writer_staged_is_cleared_after_an_hour(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("url", [*WRONG_URLS, *TELLING_URLS])
-def test_a_wrong_url_is_refused_with_a_sentence_that_holds_no_secret(url: str) -> None:
+def test_an_invalid_url_is_refused_with_a_sentence_without_secrets(url: str) -> None:
     with pytest.raises(StorageFailed, match="storage URL") as failure:
         Pictures(url)
     assert SECRET not in str(failure.value)
 
 
 @pytest.mark.parametrize("option", ["bogus", "endpoint", "aws_bogus", "aws_allow_http", "aws_timeout"])
-def test_a_wrong_option_is_refused_with_a_sentence_that_holds_no_secret(option: str) -> None:
+def test_an_invalid_option_is_refused_with_a_sentence_without_secrets(option: str) -> None:
     with pytest.raises(StorageFailed, match="option") as failure:
         Pictures("s3://bucket", {option: SECRET})
     assert SECRET not in str(failure.value)
 
 
-def test_every_kind_of_bucket_is_opened_without_a_network() -> None:
+def test_every_kind_of_bucket_is_opened_without_network() -> None:
     s3 = Pictures("s3://bucket/some/prefix", {"aws_endpoint": "http://127.0.0.1:9", "aws_region": "eu-west-1"})
     assert s3.place == "s3://bucket/some/prefix"
     gs = Pictures("gs://bucket/prefix", {"google_skip_signature": "true"})
@@ -346,7 +346,7 @@ def serving(bucket: Bucket) -> Iterator[Bucket]:
             thread.join()
 
 
-def test_a_bucket_holds_serves_and_forgets_a_picture() -> None:
+def test_a_bucket_stores_serves_and_deletes_a_picture() -> None:
     with serving(Bucket()) as bucket:
         pictures = bucket.pictures()
         asyncio.run(pictures.check())
@@ -359,7 +359,7 @@ def test_a_bucket_holds_serves_and_forgets_a_picture() -> None:
         assert bucket.asked[-3:] == [f"{method} /bucket/prefix/{NAME}" for method in ("DELETE", "HEAD", "GET")]
 
 
-def test_a_busy_bucket_is_asked_again() -> None:
+def test_a_busy_bucket_is_retried() -> None:
     with serving(Bucket((503, "SlowDown"), (500, "InternalError"))) as bucket:
         put(bucket.pictures(), b"a picture")
         assert bucket.held == b"a picture"
@@ -375,7 +375,7 @@ def test_a_busy_bucket_is_asked_again() -> None:
         (503, "SlowDown", 4, "it answered with an error"),
     ],
 )
-def test_a_refusing_bucket_is_told_by_its_error(status: int, code: str, asked: int, sentence: str) -> None:
+def test_a_bucket_that_refuses_is_reported_by_its_error(status: int, code: str, asked: int, sentence: str) -> None:
     with serving(Bucket(*[(status, code)] * 9)) as bucket:
         with pytest.raises(StorageFailed) as failure:
             put(bucket.pictures(), b"a picture")
@@ -384,7 +384,7 @@ def test_a_refusing_bucket_is_told_by_its_error(status: int, code: str, asked: i
         assert len(bucket.asked) == asked
 
 
-def test_a_silent_bucket_ends_at_the_deadline() -> None:
+def test_a_call_to_a_silent_bucket_ends_at_the_deadline() -> None:
     with serving(Bucket()) as bucket:
         bucket.delay_s = 1.5
         started_s = time.monotonic()

@@ -67,7 +67,7 @@ def key_of(task: dict[str, Any]) -> str:
     return f"{BUCKET}/service/{name[:2]}/{name}"
 
 
-def test_a_bucket_holds_a_picture_under_its_prefix_with_its_type_and_gives_any_part_of_it(store: ObjectStore) -> None:
+def test_a_bucket_stores_a_picture_under_its_prefix_with_its_type_and_serves_ranges(store: ObjectStore) -> None:
     pictures = store.pictures(f"s3://{BUCKET}/deep/prefix")
     put(pictures, b"the first and longer picture")
     put(pictures, b"0123456789")
@@ -90,14 +90,14 @@ def test_a_deleted_picture_has_no_size_cannot_be_read_and_may_be_deleted_again(s
     assert store.held(f"{BUCKET}/easel/{NAME}").status_code == 404
 
 
-def test_the_largest_picture_goes_up_and_comes_back_whole(store: ObjectStore) -> None:
+def test_the_largest_picture_is_stored_and_read_back(store: ObjectStore) -> None:
     pictures = store.pictures()
     data = bytes(range(256)) * (PICTURE_BYTES_MAX // 256)
     put(pictures, data, "cd/cdef.png")
     assert asyncio.run(pictures.read("cd/cdef.png", 0, len(data))) == data
 
 
-def test_puts_of_one_name_at_once_leave_one_of_them_whole(store: ObjectStore) -> None:
+def test_of_concurrent_puts_of_one_name_one_wins(store: ObjectStore) -> None:
     pictures = store.pictures()
     versions = [bytes([version]) * (300_000 + version) for version in range(12)]
 
@@ -111,7 +111,7 @@ def test_puts_of_one_name_at_once_leave_one_of_them_whole(store: ObjectStore) ->
 
 
 @pytest.mark.parametrize("start", [5, 11])
-def test_a_range_past_the_end_fails_and_is_not_cut_short(store: ObjectStore, start: int) -> None:
+def test_a_range_past_the_end_fails_and_is_not_shortened(store: ObjectStore, start: int) -> None:
     put(store.pictures(), b"0123456789", "ef/ef01.webp")
     with pytest.raises(StorageFailed, match="shorter than expected") as failure:
         asyncio.run(store.pictures(deadline_s=1).read("ef/ef01.webp", start, 12))
@@ -126,7 +126,7 @@ def test_a_range_past_the_end_fails_and_is_not_cut_short(store: ObjectStore, sta
         (READER, "AccessDenied"),
     ],
 )
-def test_who_may_not_write_is_told_so_and_sees_no_secret(
+def test_missing_write_permission_is_reported_without_secrets(
     store: ObjectStore, identity: tuple[str, str], code: str
 ) -> None:
     with pytest.raises(StorageFailed) as failure:
@@ -135,7 +135,7 @@ def test_who_may_not_write_is_told_so_and_sees_no_secret(
     assert identity[1] not in str(failure.value)
 
 
-def test_a_bucket_that_is_missing_is_a_failure_and_not_an_absent_picture(store: ObjectStore) -> None:
+def test_a_missing_bucket_is_a_failure_and_not_a_missing_picture(store: ObjectStore) -> None:
     store.make_bucket("fleeting")
     pictures = store.pictures("s3://fleeting/easel")
     put(pictures, b"a picture")
@@ -144,7 +144,7 @@ def test_a_bucket_that_is_missing_is_a_failure_and_not_an_absent_picture(store: 
         put(pictures, b"a picture")
 
 
-def test_a_bucket_that_vanished_is_not_read_as_one_without_this_picture() -> None:
+def test_reading_from_a_vanished_bucket_is_a_failure() -> None:
     with serving(Bucket(*[(404, "NoSuchBucket")] * 9)) as bucket:
         pictures = bucket.pictures()
         for call in (pictures.size_bytes(NAME), pictures.read(NAME, 0, 1), pictures.delete(NAME)):
@@ -153,7 +153,7 @@ def test_a_bucket_that_vanished_is_not_read_as_one_without_this_picture() -> Non
             assert not isinstance(failure.value, PictureGone)
 
 
-def test_processes_that_end_right_after_a_call_end_in_order(store: ObjectStore) -> None:
+def test_processes_that_exit_right_after_a_call_exit_cleanly(store: ObjectStore) -> None:
     """obstore's coroutines abort such a process now and then, the more so the busier the machine."""
     code = f"import asyncio; from easel.outside.pictures.storage import Pictures as P; asyncio.run(P('s3://{BUCKET}/x').check())"
     running = [
@@ -163,7 +163,7 @@ def test_processes_that_end_right_after_a_call_end_in_order(store: ObjectStore) 
     assert [process.wait(60) for process in running] == [0] * PROCESSES_AT_ONCE
 
 
-def test_a_service_draws_into_the_bucket_and_serves_its_pictures_from_there(
+def test_a_service_stores_pictures_in_the_bucket_and_serves_them_from_there(
     service: Service, client: httpx2.Client, store: ObjectStore
 ) -> None:
     for output_format, type_ in (("webp", "image/webp"), ("png", "image/png"), ("jpeg", "image/jpeg")):
@@ -205,7 +205,7 @@ def test_an_expired_link_into_the_bucket_is_gone_and_a_read_gives_a_fresh_one(
     assert client.get(read_task(client, task["id"])["results"][0]).status_code == 200
 
 
-def test_a_deleted_task_takes_its_picture_out_of_the_bucket(client: httpx2.Client, store: ObjectStore) -> None:
+def test_deleting_a_task_deletes_its_picture_from_the_bucket(client: httpx2.Client, store: ObjectStore) -> None:
     task = finish(client, submit(client)["id"])
     assert store.held(key_of(task)).status_code == 200
     assert client.delete(f"/v1/tasks/{task['id']}").status_code == 200
@@ -213,7 +213,7 @@ def test_a_deleted_task_takes_its_picture_out_of_the_bucket(client: httpx2.Clien
     assert client.get(task["results"][0]).status_code == 404
 
 
-def test_a_store_that_dies_fails_tasks_refunded_and_links_for_a_while_and_all_goes_on_when_it_is_back(
+def test_while_the_store_is_down_tasks_fail_refunded_and_links_fail_and_both_work_again_afterwards(
     service: Service, client: httpx2.Client, store: ObjectStore
 ) -> None:
     kept = finish(client, submit(client)["id"])
@@ -237,7 +237,7 @@ def test_a_store_that_dies_fails_tasks_refunded_and_links_for_a_while_and_all_go
     service.audit()
 
 
-def test_the_doctor_writes_reads_and_deletes_in_the_bucket(service: Service) -> None:
+def test_doctor_writes_reads_and_deletes_in_the_bucket(service: Service) -> None:
     diagnosis = service.cli("doctor")
     assert f"ok       storage    s3://{BUCKET}/service; writing, reading and deleting work" in diagnosis.stdout
 
@@ -249,7 +249,7 @@ def test_the_doctor_writes_reads_and_deletes_in_the_bucket(service: Service) -> 
         (f"s3://{BUCKET}/service", READER, "access is denied (403 AccessDenied); check what these credentials may do"),
     ],
 )
-def test_the_doctor_tells_what_is_wrong_with_a_bucket(
+def test_doctor_reports_what_is_wrong_with_a_bucket(
     service: Service, store: ObjectStore, url: str, identity: tuple[str, str], sentence: str
 ) -> None:
     patient = Service(service.data_dir, storage_url=url)

@@ -82,7 +82,7 @@ def sender(
         yield Sender(runner, names, ca_file)
 
 
-def test_a_post_arrives_as_it_was_given_with_the_names_of_the_url_and_by_no_proxy(
+def test_a_post_arrives_unchanged_with_the_host_of_the_url_and_without_a_proxy(
     sender: Sender, certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
@@ -132,7 +132,7 @@ def test_every_2xx_is_delivered(sender: Sender, certified: ssl.SSLContext, statu
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 400, 401, 404, 410, 429, 500, 503, 599])
-def test_any_other_status_is_an_answer_and_no_redirect_is_followed(
+def test_any_other_status_is_an_answer_and_redirects_are_not_followed(
     sender: Sender, certified: ssl.SSLContext, status: int
 ) -> None:
     with tls_receiver(answering(OK), certified) as elsewhere:
@@ -145,7 +145,7 @@ def test_any_other_status_is_an_answer_and_no_redirect_is_followed(
     assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.ANSWERED, status)
 
 
-def test_hints_before_the_answer_are_passed_over(sender: Sender, certified: ssl.SSLContext) -> None:
+def test_informational_responses_are_skipped(sender: Sender, certified: ssl.SSLContext) -> None:
     hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
     with tls_receiver(answering(hints + OK), certified) as receiver:
         assert sender.post(receiver).outcome is AttemptOutcome.DELIVERED
@@ -187,7 +187,7 @@ def _dripping_tls(connection: socket.socket) -> None:
         connection.sendall(b"\x03")
 
 
-def test_a_body_that_drips_is_left_after_a_second(sender: Sender, certified: ssl.SSLContext) -> None:
+def test_a_slow_body_is_abandoned_after_a_second(sender: Sender, certified: ssl.SSLContext) -> None:
     with tls_receiver(_dripping(b"HTTP/1.1 200 OK\r\n\r\n"), certified) as receiver:
         began_s = time.monotonic()
         attempted = sender.post(receiver)
@@ -247,7 +247,7 @@ BEFORE_TLS: Final[list[tuple[str, Behaviour, AttemptOutcome]]] = [
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), [case[1:] for case in BEHIND_TLS], ids=[c[0] for c in BEHIND_TLS])
-def test_how_an_exchange_ends_is_told_apart(
+def test_failures_of_an_exchange_are_distinguished(
     sender: Sender, certified: ssl.SSLContext, behaviour: Behaviour, outcome: AttemptOutcome
 ) -> None:
     with tls_receiver(behaviour, certified) as receiver:
@@ -256,13 +256,13 @@ def test_how_an_exchange_ends_is_told_apart(
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), [case[1:] for case in BEFORE_TLS], ids=[c[0] for c in BEFORE_TLS])
-def test_what_is_no_tls_is_told_apart(sender: Sender, behaviour: Behaviour, outcome: AttemptOutcome) -> None:
+def test_failures_of_tls_are_distinguished(sender: Sender, behaviour: Behaviour, outcome: AttemptOutcome) -> None:
     with tls_receiver(behaviour, None) as receiver:
         assert sender.post(receiver).outcome is outcome
         assert receiver.connections == 1
 
 
-def test_no_more_than_the_limit_is_read(sender: Sender, certified: ssl.SSLContext) -> None:
+def test_at_most_the_limit_is_read(sender: Sender, certified: ssl.SSLContext) -> None:
     taken: list[int] = []
 
     def behave(connection: socket.socket) -> None:
@@ -298,7 +298,7 @@ def test_certificates_are_checked(sender: Sender, authority: Authority) -> None:
     assert outcomes == dict.fromkeys(contexts, AttemptOutcome.TLS_FAILED)
 
 
-def test_without_the_file_only_the_systems_authorities_count(sender: Sender, certified: ssl.SSLContext) -> None:
+def test_without_a_ca_file_only_the_systems_authorities_count(sender: Sender, certified: ssl.SSLContext) -> None:
     async def post(port: int) -> Attempted:
         http = SafeHttp(Destinations(frozenset({("127.0.0.1", port)}), ()))
         return await http.post(f"https://127.0.0.1:{port}/", BODY, {})
@@ -307,14 +307,14 @@ def test_without_the_file_only_the_systems_authorities_count(sender: Sender, cer
         assert asyncio.run(post(receiver.port)).outcome is AttemptOutcome.TLS_FAILED
 
 
-def test_a_port_where_nobody_listens_is_a_failed_connection(sender: Sender) -> None:
+def test_a_closed_port_is_a_failed_connection(sender: Sender) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert sender.post(port).outcome is AttemptOutcome.CONNECTION_FAILED
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_one_address_that_listens_is_enough(sender: Sender, certified: ssl.SSLContext, address: str) -> None:
+def test_one_listening_address_is_enough(sender: Sender, certified: ssl.SSLContext, address: str) -> None:
     sender.names.zone[HOST] = ["127.0.0.1", "::1"]
     try:
         with tls_receiver(answering(OK), certified, address) as receiver:
@@ -328,7 +328,9 @@ def test_one_address_that_listens_is_enough(sender: Sender, certified: ssl.SSLCo
     (None, AttemptOutcome.DNS_FAILED), ([], AttemptOutcome.DNS_FAILED), ([FAILURE], AttemptOutcome.DNS_FAILED),
     (["CNAME hooks.elsewhere.net"], AttemptOutcome.DNS_FAILED), ([SILENCE], AttemptOutcome.TIMED_OUT),
 ])  # fmt: skip
-def test_a_name_without_an_address_is_named(sender: Sender, records: list[str] | None, outcome: AttemptOutcome) -> None:
+def test_a_name_without_an_address_is_a_dns_failure(
+    sender: Sender, records: list[str] | None, outcome: AttemptOutcome
+) -> None:
     if records is not None:
         sender.names.zone["nowhere.receiver.net"] = records
     attempted = sender.post(443, SHORT_S, "nowhere.receiver.net")
@@ -378,7 +380,7 @@ async def _all_ends(
         await http.close()
 
 
-def test_a_cancelled_post_lets_go_of_its_connection(sender: Sender) -> None:
+def test_cancelling_a_post_closes_its_connection(sender: Sender) -> None:
     async def cancel(http: SafeHttp) -> None:
         post = asyncio.ensure_future(http.post(f"https://{HOST}:{receiver.port}/", BODY, {}))
         await asyncio.to_thread(met.wait, 5)

@@ -144,19 +144,19 @@ def poster() -> Iterator[Poster]:
 _numbers = itertools.count(1)
 
 
-def test_there_are_as_many_vectors_as_promised() -> None:
+def test_there_are_as_many_vectors_as_documented() -> None:
     assert len(URLS) + len(ANSWERS) >= 500
     assert len(GOOD_URLS) + len(GOOD_LITERALS) >= 25
 
 
-def test_the_ear_hears(poster: Poster) -> None:
+def test_the_listener_notices_connections(poster: Poster) -> None:
     for address in ("127.0.0.1", "::1"):
         with socket.create_connection((address, poster.ear.port)):
             assert poster.ear.has_heard()
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_a_url_to_no_public_address_is_refused(poster: Poster, url: str) -> None:
+def test_a_url_with_a_non_public_address_is_refused(poster: Poster, url: str) -> None:
     asked = len(poster.names.asked)
     attempted = poster.post(url.replace("{port}", str(poster.ear.port)))
     assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.REFUSED, None)
@@ -165,7 +165,7 @@ def test_a_url_to_no_public_address_is_refused(poster: Poster, url: str) -> None
 
 
 @pytest.mark.parametrize("records", ANSWERS, ids=" ".join)
-def test_a_name_with_one_address_that_is_not_public_is_refused(poster: Poster, records: list[str]) -> None:
+def test_a_name_with_one_non_public_address_is_refused(poster: Poster, records: list[str]) -> None:
     name = f"n{next(_numbers)}.receiver.com"
     poster.names.zone[name] = records
     attempted = poster.post(f"https://{name}:{poster.ear.port}/")
@@ -182,14 +182,14 @@ def test_a_public_url_goes_to_all_its_addresses(poster: Poster, url: str) -> Non
 
 
 @pytest.mark.parametrize(("url", "address"), GOOD_LITERALS.items())
-def test_a_public_address_is_dialled_without_asking_anybody(poster: Poster, url: str, address: str) -> None:
+def test_a_public_address_is_dialled_without_a_lookup(poster: Poster, url: str, address: str) -> None:
     asked = len(poster.names.asked)
     assert PUBLIC_ONLY.url_fault(url) is None
     assert poster.would_dial(url) == [str(ipaddress.ip_address(address))]
     assert len(poster.names.asked) == asked
 
 
-def test_each_attempt_judges_the_name_anew(poster: Poster) -> None:
+def test_each_attempt_checks_the_name_again(poster: Poster) -> None:
     url = f"https://flips.receiver.com:{poster.ear.port}/"
     for _ in range(5):
         poster.names.zone["flips.receiver.com"] = [PUBLIC_V4]
@@ -199,7 +199,7 @@ def test_each_attempt_judges_the_name_anew(poster: Poster) -> None:
     assert not poster.ear.has_heard()
 
 
-def test_search_domains_count_for_allowed_hosts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_domains_apply_only_to_allowed_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALDOMAIN", "corp.net")
 
     async def both(names: NameServer) -> tuple[Attempted, list[str]]:
@@ -218,7 +218,7 @@ def test_search_domains_count_for_allowed_hosts_alone(monkeypatch: pytest.Monkey
     assert "hooks.receiver.com.corp.net" not in names.asked
 
 
-def test_slow_names_hold_up_no_other() -> None:
+def test_slow_lookups_do_not_delay_others() -> None:
     async def among_slow_names(names: NameServer) -> tuple[float, list[Attempted]]:
         http = SafeHttp(PUBLIC_ONLY, nameservers=[names.address])
         slow = [asyncio.ensure_future(http.post(f"https://slow{n}.receiver.com/", b"{}", {}, 1.0)) for n in range(50)]
@@ -239,12 +239,12 @@ def test_slow_names_hold_up_no_other() -> None:
     assert max(attempted.duration_ms for attempted in attempts) <= 1200
 
 
-def test_a_name_with_an_absurd_number_of_addresses_is_unknown(poster: Poster) -> None:
+def test_a_name_with_too_many_addresses_is_unknown(poster: Poster) -> None:
     poster.names.zone["many.receiver.com"] = [f"8.8.8.{n}" for n in range(100)]
     assert poster.post(f"https://many.receiver.com:{poster.ear.port}/").outcome is AttemptOutcome.DNS_FAILED
 
 
 @pytest.mark.parametrize("text", ["", "name", "1.1.1.1:x", "1.1.1.1.1", "[::1", "1.1.1.1:123456", "::g", "999.1.1.1"])
-def test_a_name_server_that_is_no_address_is_refused_at_once(text: str) -> None:
+def test_an_invalid_name_server_is_refused_at_once(text: str) -> None:
     with pytest.raises(ValueError, match=r"must be an IP address|does not appear to be"):
         SafeHttp(PUBLIC_ONLY, nameservers=[text])

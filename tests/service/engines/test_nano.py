@@ -46,7 +46,7 @@ def test_every_size_is_drawn_exactly(nano: Nano, size: tuple[int, int]) -> None:
     assert (pixels.width_px, pixels.height_px) == size
 
 
-def test_engines_on_one_thread_and_on_two_draw_visually_the_same(nano: Nano) -> None:
+def test_one_thread_and_two_draw_visually_the_same(nano: Nano) -> None:
     """Another machine rounds otherwise, as another count of threads does."""
     levels = []
     for threads in (1, 2):
@@ -65,18 +65,18 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another(nano: Nan
 @pytest.mark.parametrize(
     "prompt", ["😀🎉🔥", "a" * 2000, "ฉันรักแมว " * 50, "猫" * 2000, " ", "!!!", "\u200b"], ids=ascii
 )
-def test_odd_prompts_give_a_picture(nano: Nano, prompt: str) -> None:
+def test_odd_prompts_can_be_drawn(nano: Nano, prompt: str) -> None:
     levels = np.frombuffer(_draw(nano, prompt).rgb, np.uint8).reshape(512, 512, 3).astype(float)
     roughness = np.abs(np.diff(levels, axis=1)).mean()
     assert roughness < 12, "noise is rougher than any drawn picture"
 
 
-def test_a_long_prompt_says_how_much_was_cut(nano: Nano) -> None:
+def test_a_long_prompt_is_cut_and_reported(nano: Nano) -> None:
     assert _draw(nano, "a cat").caption_tokens_cut == 0
     assert _draw(nano, "word " * 400).caption_tokens_cut > 300
 
 
-def test_steps_are_told_in_order(nano: Nano) -> None:
+def test_steps_are_reported_in_order(nano: Nano) -> None:
     told: list[tuple[int, int]] = []
     nano.draw(Drawing("a dog", 376, 376, 1), lambda done, total: told.append((done, total)))
     assert told == [(step, STEPS) for step in range(1, STEPS + 1)]
@@ -96,12 +96,12 @@ def test_a_stopped_drawing_leaves_the_engine_usable(nano: Nano) -> None:
     assert _draw(nano, "a cat").rgb == before
 
 
-def test_a_missing_model_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_model_is_reported_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(EngineUnusable, match="install Easel again"):
         Nano(tmp_path).load()
 
 
-def test_no_size_loses_much_to_the_cut() -> None:
+def test_no_size_loses_much_by_cropping() -> None:
     grids = load(MODEL).grids
     for width in range(SIDE_PX_MIN, SIDE_PX_MAX + 1, 40):
         for height in range(SIDE_PX_MIN, SIDE_PX_MAX + 1, 40):
@@ -130,12 +130,12 @@ MEMORY_MB_MAX = 500
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it so")
-def test_the_size_that_needs_most_memory_stays_below_the_limit() -> None:
+def test_the_size_that_needs_the_most_memory_stays_below_the_limit() -> None:
     told = subprocess.run([sys.executable, "-c", MEMORY_SCRIPT], capture_output=True, check=True, timeout=60)
     assert int(told.stdout) * 1024 / 1e6 <= MEMORY_MB_MAX
 
 
-def test_strips_are_doubled_as_the_whole_is() -> None:
+def test_doubling_in_strips_equals_doubling_the_whole() -> None:
     loaded = load(MODEL)
     canvas = np.random.default_rng(3).random((1, 3, 1200, 640), np.float32)
     whole = loaded.double.run(None, {"picture": canvas})[0]
@@ -144,13 +144,13 @@ def test_strips_are_doubled_as_the_whole_is() -> None:
     assert abs(np.concatenate(strips, axis=2) - whole).max() < 1e-4
 
 
-def test_a_picture_is_doubled_until_it_need_not_be_enlarged() -> None:
+def test_a_picture_is_doubled_until_it_is_large_enough() -> None:
     sizes = [(376, 376), (384, 384), (385, 384), (768, 768), (1024, 1024), (1536, 1536), (1280, 720), (1536, 376)]
     grids = [(6, 6)] * 6 + [(11, 6), (16, 4)]
     assert [doublings(grid, *size) for grid, size in zip(grids, sizes, strict=True)] == [1, 1, 2, 2, 3, 3, 2, 2]
 
 
-def test_a_service_draws_with_it_and_says_so() -> None:
+def test_a_service_draws_with_nano_and_names_it() -> None:
     with prepared_folder() as folder, Service(folder, engine="nano") as service:
         assert "nano: the small built-in model" in service.cli("doctor").stdout
         with service.client(service.new_key("painter")) as client:
@@ -173,7 +173,7 @@ def test_the_schedule_runs_from_noise_to_picture() -> None:
     assert (np.diff(times) < 0).all()
 
 
-def test_merges_follow_their_order() -> None:
+def test_merges_are_applied_in_order() -> None:
     words = {word: index for index, word in enumerate(["<pad>", "<end>", "Ġ", "a", "b", "ab", "Ġab"])}
     tokenizer = Tokenizer(words, [("a", "b"), ("Ġ", "ab")])
     assert tokenizer.tokens("AB", 8) == ([words["Ġab"], words["<end>"]], 0)

@@ -80,7 +80,7 @@ def test_a_picture_is_drawn_by_the_image_server(server: ImageServer, client: htt
         (200, PAGE, "generation_failed_no_content", "The image server answered without a picture"),
     ],
 )  # fmt: skip
-def test_what_the_image_server_cannot_do_fails_the_task_and_charges_nothing(
+def test_a_failure_of_the_image_server_fails_the_task_without_charge(
     server: ImageServer, client: httpx2.Client, status: int, body: object, code: str, message: str
 ) -> None:
     before = used(client)
@@ -99,7 +99,7 @@ def test_a_server_that_is_too_slow_times_the_task_out(server: ImageServer, clien
     assert used(client) == before
 
 
-def test_a_hiccup_of_the_image_server_goes_unseen(server: ImageServer, client: httpx2.Client) -> None:
+def test_a_temporary_failure_of_the_image_server_is_not_visible(server: ImageServer, client: httpx2.Client) -> None:
     server.behaves(hangs_up, draws())
     assert finish(client, submit(client)["id"])["status"] == "completed"
     assert len(server.asked) == 2
@@ -114,7 +114,9 @@ def test_four_pictures_are_drawn_at_once(server: ImageServer, client: httpx2.Cli
     assert sorted(asked.body["seed"] for asked in server.asked) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_cancelled_task_hangs_up_on_the_image_server(server: ImageServer, client: httpx2.Client) -> None:
+def test_cancelling_a_task_closes_the_connection_to_the_image_server(
+    server: ImageServer, client: httpx2.Client
+) -> None:
     before = used(client)
     server.behaves(hangs)
     task_id = submit(client)["id"]
@@ -134,7 +136,7 @@ def test_a_start_without_the_image_servers_address_is_refused(data_dir: Path) ->
     assert "EASEL_REMOTE_URL is required with EASEL_ENGINE=remote" in refused.stderr
 
 
-def test_the_log_holds_hints_for_the_operator_and_nothing_private(
+def test_the_log_has_hints_for_the_operator_and_nothing_private(
     remote_service: Service, server: ImageServer, client: httpx2.Client
 ) -> None:
     server.behaves(says(403, PAGE))

@@ -54,7 +54,7 @@ def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: 
 
 
 @pytest.mark.parametrize("url", [URL, "https://images.your-domain.com/base/v1", "http://[::1]:30000", "http://gpu-1"])
-def test_an_image_servers_address_is_taken(url: str) -> None:
+def test_addresses_of_image_servers_are_accepted(url: str) -> None:
     assert read(REMOTE_URL=url, ENGINE="remote").remote_url == url
 
 
@@ -64,7 +64,7 @@ def test_the_remote_engine_needs_an_address() -> None:
     assert read(ENGINE="blank").remote_url is None
 
 
-def test_the_key_can_stand_in_a_file_and_shows_nowhere(tmp_path: Path) -> None:
+def test_the_key_can_be_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n")
     taken = read(REMOTE_API_KEY_FILE=str(file))
@@ -84,7 +84,7 @@ def test_the_engine_is_built_from_the_settings() -> None:
     assert devices(read(ENGINE="remote", REMOTE_URL=URL)) == ["auto"]
 
 
-def test_doctor_says_how_the_image_server_looks(server: ImageServer, data_dir: Path) -> None:
+def test_doctor_reports_the_state_of_the_image_server(server: ImageServer, data_dir: Path) -> None:
     service = Service(data_dir, engine="remote", remote_url=server.url, remote_api_key=KEY)
     server.behaves(says(200, {"data": [{"id": "Tongyi-MAI/Z-Image-Turbo"}]}))
     well = service.cli("doctor")
@@ -100,7 +100,7 @@ def test_doctor_says_how_the_image_server_looks(server: ImageServer, data_dir: P
     assert KEY not in well.stdout + refused.stdout + refused.stderr
 
 
-def test_doctor_says_when_the_image_server_is_not_there(data_dir: Path) -> None:
+def test_doctor_reports_an_unreachable_image_server(data_dir: Path) -> None:
     service = Service(data_dir, engine="remote", remote_url=f"http://127.0.0.1:{free_port()}")
     asked = service.cli("doctor", check=False)
     assert "cannot be reached (ConnectError" in asked.stdout

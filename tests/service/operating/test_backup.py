@@ -231,7 +231,7 @@ def test_a_folder_that_a_service_runs_on_is_refused(busy: BusyBackup, quiet: Pat
 def test_a_folder_with_a_part_of_an_installation_is_refused(room: Path, quiet: Path) -> None:
     (room / "part" / "pictures" / "ab").mkdir(parents=True)
     answer = restored(quiet, room / "part")
-    assert "is not empty, there is pictures in it" in answer.stderr
+    assert "is not empty (it contains pictures)" in answer.stderr
     assert left_in(room / "part") == ["pictures"]
 
 

@@ -30,7 +30,7 @@ def test_what_only_looks_makes_nothing_and_names_the_folder(tmp_path: Path, comm
     folder = tmp_path / "typo"
     assert refused(folder, *command) == (
         f"Error: There is no data folder {folder}: name Easel's data folder with --data-dir or EASEL_DATA_DIR, "
-        "or make a new one there with `easel serve`.\n"
+        "or create one there with `easel serve`.\n"
     )
     assert not folder.exists()
 
