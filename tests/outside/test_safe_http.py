@@ -82,7 +82,7 @@ def sender(
         yield Sender(runner, names, ca_file)
 
 
-def test_a_post_arrives_unchanged_with_the_host_of_the_url_and_without_a_proxy(
+def test_a_post_arrives_unchanged_and_without_a_proxy(
     sender: Sender, certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
@@ -132,7 +132,7 @@ def test_every_2xx_is_delivered(sender: Sender, certified: ssl.SSLContext, statu
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 400, 401, 404, 410, 429, 500, 503, 599])
-def test_any_other_status_is_an_answer_and_redirects_are_not_followed(
+def test_other_statuses_are_answers_and_redirects_are_not_followed(
     sender: Sender, certified: ssl.SSLContext, status: int
 ) -> None:
     with tls_receiver(answering(OK), certified) as elsewhere:
@@ -328,9 +328,7 @@ def test_one_listening_address_is_enough(sender: Sender, certified: ssl.SSLConte
     (None, AttemptOutcome.DNS_FAILED), ([], AttemptOutcome.DNS_FAILED), ([FAILURE], AttemptOutcome.DNS_FAILED),
     (["CNAME hooks.elsewhere.net"], AttemptOutcome.DNS_FAILED), ([SILENCE], AttemptOutcome.TIMED_OUT),
 ])  # fmt: skip
-def test_a_name_without_an_address_is_a_dns_failure(
-    sender: Sender, records: list[str] | None, outcome: AttemptOutcome
-) -> None:
+def test_a_name_without_an_address_fails(sender: Sender, records: list[str] | None, outcome: AttemptOutcome) -> None:
     if records is not None:
         sender.names.zone["nowhere.receiver.net"] = records
     attempted = sender.post(443, SHORT_S, "nowhere.receiver.net")
