@@ -182,7 +182,7 @@ class Worker:
 
     async def _beat(self, worker_id: int) -> None:
         async with self._notes.noting() as connection:
-            await queue.beat(connection, worker_id)
+            await queue.record_heartbeat(connection, worker_id)
             held = await queue.held_by(connection, worker_id)
         adrift = self._long_adrift(held, asyncio.get_running_loop().time())
         if adrift:

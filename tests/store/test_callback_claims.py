@@ -188,9 +188,9 @@ def test_a_claim_is_exclusive_until_it_expires_and_a_late_outcome_does_not_count
         (second,) = await desk.claim()
         assert (first.number, second.number) == (1, 2)
         assert await desk.outcomes() == ["interrupted", None]
-        assert not await callbacks.note_outcome(desk.connection, first, OK, State.DELIVERED, 0)
-        assert await callbacks.note_outcome(desk.connection, second, OK, State.DELIVERED, 0)
-        assert not await callbacks.note_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert not await callbacks.record_outcome(desk.connection, first, OK, State.DELIVERED, 0)
+        assert await callbacks.record_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert not await callbacks.record_outcome(desk.connection, second, OK, State.DELIVERED, 0)
         assert await desk.outcomes() == ["interrupted", "delivered"]
         await desk.let_time_pass(1000)
         desk.under_way.clear()
@@ -214,7 +214,7 @@ def test_a_delivery_that_kills_every_process_is_given_up(at_desk: AtDesk) -> Non
         desk.under_way.clear()
         assert await desk.claim() == []
         assert await desk.outcomes() == ["interrupted"] * (INTERRUPTIONS_MAX + 1)
-        assert await callbacks.begin_again(desk.connection, claimed.task_id)
+        assert await callbacks.redeliver(desk.connection, claimed.task_id)
         (again,) = await desk.claim()
         assert again.failures == 0
 
@@ -232,7 +232,7 @@ def test_setting_the_clock_back_delays_no_attempt_for_longer_than_a_claim(at_des
                 "UPDATE callbacks SET next_attempt_at = next_attempt_at + interval '1 day' WHERE task_id = %s",
                 (claimed.task_id,),
             )
-            await callbacks.pull_back(desk.connection)
+            await callbacks.cap_delays(desk.connection)
         assert await desk.claim() == []
         await desk.let_time_pass(CLAIM_S)
         assert len(await desk.claim()) == 2
@@ -250,7 +250,7 @@ def test_failures_are_counted_and_the_next_attempt_is_due_after_its_delay(at_des
             assert claimed.failures == failures
             follows = verdict(failed.outcome, claimed.failures)
             assert (follows.state, follows.retry_in_s) == (State.DELIVERING, delay_s)
-            await callbacks.note_outcome(desk.connection, claimed, failed, follows.state, delay_s)
+            await callbacks.record_outcome(desk.connection, claimed, failed, follows.state, delay_s)
             await desk.let_time_pass(delay_s - 0.001)
             assert await desk.claim() == []
             await desk.let_time_pass(0.001)
@@ -266,8 +266,8 @@ def test_only_the_latest_attempts_of_a_repeated_callback_are_kept(at_desk: AtDes
         for _ in range(ATTEMPTS_KEPT_MAX + 5):
             desk.under_way.clear()
             (claimed,) = await desk.claim()
-            await callbacks.note_outcome(desk.connection, claimed, OK, State.DELIVERED, 0)
-            assert await callbacks.begin_again(desk.connection, claimed.task_id)
+            await callbacks.record_outcome(desk.connection, claimed, OK, State.DELIVERED, 0)
+            assert await callbacks.redeliver(desk.connection, claimed.task_id)
         found = await callbacks.find(desk.connection, claimed.task_id)
         assert found is not None
         assert [each.number for each in found.attempts] == list(range(6, ATTEMPTS_KEPT_MAX + 6))
@@ -280,7 +280,7 @@ def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
         await desk.add(0, "a.com")
         (claimed,) = await desk.claim()
         for body in (b"first", b"second"):
-            assert await callbacks.keep_body(desk.connection, claimed.task_id, body) == b"first"
+            assert await callbacks.store_body(desk.connection, claimed.task_id, body) == b"first"
 
     at_desk(act)
 
@@ -291,11 +291,11 @@ def test_an_erased_callback_is_hidden_at_once_and_deleted_when_its_delivery_ends
         first, second = await desk.claim()
         await retention.erase(desk.connection, first.task_id)
         assert await callbacks.find(desk.connection, first.task_id) is None
-        assert not await callbacks.begin_again(desk.connection, first.task_id)
-        assert await retention.forget_callbacks(desk.connection, 100) == 0
+        assert not await callbacks.redeliver(desk.connection, first.task_id)
+        assert await retention.delete_erased_callbacks(desk.connection, 100) == 0
         for each in (first, second):
-            await callbacks.note_outcome(desk.connection, each, OK, State.DELIVERED, 0)
-        assert await retention.forget_callbacks(desk.connection, 100) == 1
+            await callbacks.record_outcome(desk.connection, each, OK, State.DELIVERED, 0)
+        assert await retention.delete_erased_callbacks(desk.connection, 100) == 1
         assert len(await desk.outcomes()) == 1
         assert await callbacks.find(desk.connection, second.task_id) is not None
         await retention.erase(desk.connection, second.task_id)

@@ -247,7 +247,7 @@ class Stage:
         await asyncio.sleep(max(0.0, SERVER_AGE_S - age_s))
         async with self.database.transaction() as connection:
             for worker in living:
-                await queue.beat(connection, worker.id)
+                await queue.record_heartbeat(connection, worker.id)
         await Rescue(self.database)()
 
     async def execute(self, statement: str, *values: object) -> None:

@@ -43,7 +43,7 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
     for task_id in task_ids:
         async with database.transaction() as connection:
             if await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
-                await queue.take_off_waiting(connection, task_id)
+                await queue.remove_waiting(connection, task_id)
                 abandoned.append(task_id)
     # All of them, since of those that an earlier attempt has ended nothing was told.
     await settle.tell_all(database, *task_ids)

@@ -28,7 +28,7 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
             raise TaskNotFound
         if not await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
             raise AlreadyCompleted
-        await queue.take_off_waiting(connection, task_id)
+        await queue.remove_waiting(connection, task_id)
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
     await settle.tell_all(database, task_id)

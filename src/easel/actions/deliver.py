@@ -167,7 +167,7 @@ class Deliver:
         async with self._database.single_statement() as connection:
             (task,) = await tasks.find_all(connection, [task_id])
         async with self._database.single_statement() as connection:
-            return await callbacks.keep_body(connection, task_id, self._render(task))
+            return await callbacks.store_body(connection, task_id, self._render(task))
 
     def _headers(self, claimed: ClaimedCallback, body: bytes) -> dict[str, str]:
         kept = CallbackSecrets(claimed.secret_generation, claimed.secret_overlaps, None)
@@ -185,7 +185,7 @@ class Deliver:
             # Counted from the failure, however long the writing takes.
             due_in_s = max(0.0, ended_at_s + (follows.retry_in_s or 0) - time.monotonic())
             async with self._notes.noting() as connection:
-                return await callbacks.note_outcome(connection, claimed, attempted, follows.state, due_in_s)
+                return await callbacks.record_outcome(connection, claimed, attempted, follows.state, due_in_s)
 
         is_noted = await _persistently(note)
         if follows.retry_in_s is not None:
@@ -195,7 +195,7 @@ class Deliver:
 
     async def _give_up_interrupted(self) -> None:
         async with self._database.single_statement() as connection:
-            await callbacks.pull_back(connection)
+            await callbacks.cap_delays(connection)
             for task_id in await callbacks.give_up_interrupted(connection):
                 log.warning("callback_abandoned", task_id=task_id)
 

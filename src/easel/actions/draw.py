@@ -170,7 +170,7 @@ class Draw:
                 return decision
             log.warning("moderation_waved_through", task_id=task.id, stage=decision.stage, reason=decision.reason)
             async with self._database.transaction() as connection:
-                await moderation_log.note(connection, self._judged(task), decision)
+                await moderation_log.add(connection, self._judged(task), decision)
         return None
 
     def _judged(self, task: Task) -> Judged:
@@ -242,7 +242,7 @@ class Draw:
             done, reported_at_s = steps.done, time.monotonic()
             try:
                 async with self._notes.noting() as connection:
-                    if not await tasks.report_steps(connection, task.id, done, steps.total):
+                    if not await tasks.record_steps(connection, task.id, done, steps.total):
                         steps.stop(is_ended=True)
                 reported = done
             except DatabaseUnavailable:

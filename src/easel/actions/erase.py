@@ -37,4 +37,4 @@ async def erase(database: Database, pictures: Pictures, holder: Holder, task_id:
         log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
         return
     async with database.transaction() as connection:
-        await retention.note_gone(connection, [task_id])
+        await retention.record_gone(connection, [task_id])

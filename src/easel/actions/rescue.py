@@ -62,7 +62,7 @@ class Rescue:
             if not may_judge or not await locks.try_in_transaction(connection, Lock.RESCUE):
                 return
             ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
-            await queue.forget_silent_workers(connection)
+            await queue.delete_silent_workers(connection)
         await settle.tell_all(self._database, *ended)
 
 

@@ -101,7 +101,7 @@ async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> E
         await postgres_dump.load(target.database.url, target.postgres_bin, dump)
     await schema.prepare(target.database.url, target.secret)
     async with target.database.transaction() as connection:
-        await snapshot.forget_workers(connection)
+        await snapshot.delete_workers(connection)
         await audit_log.record_restore(connection, manifest.created_at, manifest.easel)
     for name, data in reader.pictures(manifest.pictures):
         content_type = CONTENT_TYPE_BY_EXTENSION[name[name.index(".") :]]

@@ -43,7 +43,7 @@ async def refuse(database: Database, task_id: str, judged: Judged, decision: Dec
     async with database.transaction() as connection:
         is_ended = await endings.fail(connection, task_id, decision.code, decision.message, job_id)
         if is_ended:
-            await moderation_log.note(connection, judged, decision)
+            await moderation_log.add(connection, judged, decision)
     if is_ended:
         await tell(database, task_id)
     return is_ended

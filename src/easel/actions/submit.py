@@ -131,7 +131,7 @@ class Submit:
         """Mend what the key's row says of its rate, where the database's clock was set back since it was written."""
         wish = self._wish(submission)
         async with self._database.single_statement() as connection:
-            await admission.pull_back(connection, wish.api_key_id, wish.quota)
+            await admission.cap_rate(connection, wish.api_key_id, wish.quota)
 
     async def _limit_judging(self, submission: Submission) -> None:
         """Judging costs more than refusing does, and comes before the limit that is exact. Raises RateLimitExceeded."""
@@ -167,7 +167,7 @@ class Submit:
             standing = await admission.admit(connection, self._wish(submission))
             accepted = [await acceptance.accept(connection, task) for task in new]
             for task, decision in itertools.product(new, decisions):
-                await moderation_log.note(connection, self._judged(submission, task.id), decision)
+                await moderation_log.add(connection, self._judged(submission, task.id), decision)
             return Accepted(accepted, standing)
 
     async def _refuse(self, submission: Submission, decision: Decision) -> Accepted:
@@ -188,7 +188,7 @@ class Submit:
             if earlier is not None:
                 return earlier
             await admission.admit(connection, self._wish(submission, are_held=False))
-            await moderation_log.note(connection, self._judged(submission), decision)
+            await moderation_log.add(connection, self._judged(submission), decision)
         if decision.finding is None:
             raise ServiceUnavailable
         raise ContentPolicyViolation(decision.message)
@@ -204,7 +204,7 @@ class Submit:
             refused = []
             for task in new:
                 refused.append(await acceptance.refuse(connection, task, decision.code, decision.message))
-                await moderation_log.note(connection, self._judged(submission, task.id), decision)
+                await moderation_log.add(connection, self._judged(submission, task.id), decision)
             return Accepted(refused, standing)
 
     def _judged(self, submission: Submission, task_id: str | None = None) -> Judged:

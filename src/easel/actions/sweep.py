@@ -116,7 +116,7 @@ class Sweep:
     async def _end_one(self, connection: Writer, task_id: str) -> bool:
         if not await endings.fail(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
             return False
-        if not await queue.take_off_unheld(connection, task_id):
+        if not await queue.remove_unheld(connection, task_id):
             raise _Taken
         return True
 
@@ -126,15 +126,15 @@ class Sweep:
         async with self._database.transaction() as connection:
             if not await locks.try_in_transaction(connection, Lock.SWEEP):
                 return 0, 0
-            await clock_steps.pull_back(connection, BATCH_MAX)
+            await clock_steps.correct(connection, BATCH_MAX)
             if kept.picture_h is not None:
                 await retention.withdraw_old_pictures(connection, kept.picture_h, BATCH_MAX)
             if kept.prompt_h is not None:
                 prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
-            await retention.forget_callbacks(connection, BATCH_MAX)
+            await retention.delete_erased_callbacks(connection, BATCH_MAX)
             if kept.moderation_h is not None:
-                await moderation_log.forget(connection, kept.moderation_h, BATCH_MAX)
-            return prompts, await retention.forget_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
+                await moderation_log.delete_old(connection, kept.moderation_h, BATCH_MAX)
+            return prompts, await retention.delete_old_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
 
     async def _delete_withdrawn(self) -> int:
         """Delete pictures that are no longer shown. Two sweepers may delete the same one, which harms nothing."""
@@ -153,5 +153,5 @@ class Sweep:
                     break
         if gone:
             async with self._database.transaction() as connection:
-                await retention.note_gone(connection, gone)
+                await retention.record_gone(connection, gone)
         return len(gone)

@@ -35,7 +35,7 @@ async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[T
         raise PermissionDenied
     async with database.transaction() as connection:
         task, _ = await _of(connection, await tasks.find(connection, holder.account_id, task_id))
-        if not await callbacks.begin_again(connection, task_id):
+        if not await callbacks.redeliver(connection, task_id):
             raise CallbackUnderWay
         found = await _of(connection, task)
     await settle.tell_workers(database, task_id)
@@ -53,7 +53,7 @@ async def redeliver_as_operator(database: Database, task_id: str) -> None:
     """As `redeliver`, of whatever account."""
     async with database.transaction() as connection:
         task, _ = await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
-        if not await callbacks.begin_again(connection, task_id):
+        if not await callbacks.redeliver(connection, task_id):
             raise CallbackUnderWay
         await record(connection, Action.CALLBACK_REDELIVERED, f"task {task_id}", task.account_id)
     await settle.tell_workers(database, task_id)

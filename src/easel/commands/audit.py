@@ -43,7 +43,7 @@ def audit_command(
 
     async def act(database: Database, _pepper: bytes) -> list[Entry]:
         async with database.reading() as connection:
-            return await audit_log.listed(connection, search)
+            return await audit_log.list_entries(connection, search)
 
     entries = with_database(data_dir, act)
     if as_json:

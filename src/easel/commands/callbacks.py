@@ -41,7 +41,7 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
 
     async def act(database: Database, _pepper: bytes) -> list[ListedCallback]:
         async with database.reading() as connection:
-            return await callbacks.listed(connection, account, state, count)
+            return await callbacks.list_callbacks(connection, account, state, count)
 
     listed = table("Task", "Account", "State", "Attempts", "Last outcome", "Since")
     for row in with_database(data_dir, act):

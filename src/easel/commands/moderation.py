@@ -61,7 +61,9 @@ def list_decisions(
     async def act(database: Database, key: bytes) -> list[ListedDecision]:
         digest = None if prompt is None else prompt_digest(key, _text(prompt))
         async with database.reading() as connection:
-            return await moderation_log.listed(connection, DecisionSearch(account, outcome, task_id, digest, count))
+            return await moderation_log.list_decisions(
+                connection, DecisionSearch(account, outcome, task_id, digest, count)
+            )
 
     decisions = with_installation(data_dir, digest_key, act)
     if as_json:
@@ -97,7 +99,7 @@ def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
 
     async def act(database: Database, _key: bytes) -> list[DecisionCount]:
         async with database.reading() as connection:
-            return await moderation_log.counts(connection, days)
+            return await moderation_log.count_decisions(connection, days)
 
     counts = with_installation(data_dir, digest_key, act)
     if as_json:

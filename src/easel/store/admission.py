@@ -84,7 +84,7 @@ async def standing(connection: Reader, api_key_id: int, quota: Quota) -> Standin
     return Standing.measured(quota, row[0])
 
 
-async def pull_back(connection: Writer, api_key_id: int, quota: Quota) -> None:
+async def cap_rate(connection: Writer, api_key_id: int, quota: Quota) -> None:
     """Cap the used part of a key's rate at one window from now. It reaches further only after the clock was set back."""
     await connection.execute(
         """

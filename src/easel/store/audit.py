@@ -97,7 +97,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
 
 async def findings(connection: Reader) -> list[Finding]:
     """All violations, at most FINDINGS_MAX for each invariant. The connection comes from `Database.snapshot`."""
-    await take_time(connection)
+    await allow_scans(connection)
     found: list[Finding] = []
     for invariant, query in INVARIANTS.items():
         cursor = await connection.execute(query)
@@ -105,7 +105,7 @@ async def findings(connection: Reader) -> list[Finding]:
     return found
 
 
-async def take_time(connection: Reader) -> None:
+async def allow_scans(connection: Reader) -> None:
     """Let the transaction read and sort whole tables, as no other query does, for up to TIMEOUT_S."""
     await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
     for reading in ("seqscan", "sort"):

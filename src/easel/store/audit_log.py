@@ -56,7 +56,7 @@ async def add(connection: Writer, new: NewEntry) -> None:
     )
 
 
-async def listed(connection: Reader, search: EntrySearch) -> list[Entry]:
+async def list_entries(connection: Reader, search: EntrySearch) -> list[Entry]:
     """The latest entries, newest first."""
     cursor = connection.cursor(row_factory=class_row(Entry))
     values = {name: getattr(search, name) for name in EntrySearch.__slots__}

@@ -161,7 +161,7 @@ async def claim(connection: Writer, room: Room) -> list[ClaimedCallback]:
     return await cursor.fetchall()
 
 
-async def keep_body(connection: Writer, task_id: str, body: bytes) -> bytes:
+async def store_body(connection: Writer, task_id: str, body: bytes) -> bytes:
     """Store a body, unless there is one already. Returns the stored one."""
     cursor = await connection.execute(
         "UPDATE callbacks SET body = coalesce(body, %s) WHERE task_id = %s RETURNING body", (body, task_id)
@@ -171,7 +171,7 @@ async def keep_body(connection: Writer, task_id: str, body: bytes) -> bytes:
     return bytes(row[0])
 
 
-async def note_outcome(
+async def record_outcome(
     connection: Writer, claimed: ClaimedCallback, attempted: Attempted, state: State, due_in_s: float
 ) -> bool:
     """Record the outcome of an attempt, the state that follows, and in how many seconds the next attempt, if any, is
@@ -205,7 +205,7 @@ async def note_outcome(
     return cursor.rowcount == 1
 
 
-async def pull_back(connection: Writer) -> None:
+async def cap_delays(connection: Writer) -> None:
     """Bring the next attempts within the longest delay, or the length of a claim.
 
     One that is further away was scheduled before the clock was set back.
@@ -259,7 +259,7 @@ async def find(connection: Reader, task_id: str) -> Callback | None:
     return Callback(task_id, url, state, is_claimed, next_attempt_at, await attempts.fetchall())
 
 
-async def begin_again(connection: Writer, task_id: str) -> bool:
+async def redeliver(connection: Writer, task_id: str) -> bool:
     """Deliver a callback once more, at once. Returns False, and changes nothing, while it is being delivered."""
     cursor = await connection.execute(
         """
@@ -271,7 +271,9 @@ async def begin_again(connection: Writer, task_id: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def listed(connection: Reader, account: str | None, state: str | None, count_max: int) -> list[ListedCallback]:
+async def list_callbacks(
+    connection: Reader, account: str | None, state: str | None, count_max: int
+) -> list[ListedCallback]:
     """The latest callbacks, newest first; only those of one account, or in one state, where these are given."""
     cursor = connection.cursor(row_factory=class_row(ListedCallback))
     values: dict[str, Any] = {"account": account, "state": state, "count_max": count_max}

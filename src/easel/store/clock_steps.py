@@ -14,7 +14,7 @@ MARGIN_S: Final = 60
 """Times this close to now are left alone: the clocks of two servers that succeed each other may differ by as much."""
 
 # Each part uses an index, and almost always finds no rows.
-_PULL_BACK: Final = """
+_CORRECT: Final = """
     WITH moment AS (
         SELECT now() AS now, now() + make_interval(secs => %(margin_s)s) AS latest
     ), idempotency AS (
@@ -41,9 +41,9 @@ _PULL_BACK: Final = """
 """
 
 
-async def pull_back(connection: Writer, count_max: int) -> None:
+async def correct(connection: Writer, count_max: int) -> None:
     """Correct a limited number of rows. The next call corrects more."""
     await connection.execute(
-        _PULL_BACK,
+        _CORRECT,
         {"margin_s": MARGIN_S, "count_max": count_max, "draw": DRAW, "link_lifetime_s": link.LIFETIME_S},
     )

@@ -22,15 +22,15 @@ _END: Final = sql.SQL("""
         FOR NO KEY UPDATE
     ), {resolve}, ended AS (
         UPDATE tasks SET {changes} FROM resolved WHERE tasks.id = resolved.task_id RETURNING tasks.id
-    ), taken_off AS (
-        {take_off} AND EXISTS (SELECT FROM resolved)
+    ), removed AS (
+        {remove} AND EXISTS (SELECT FROM resolved)
     )
     SELECT id FROM ended
 """)
 
 
 def _ending(resolve: sql.Composed, changes: sql.SQL) -> bytes:
-    return _END.format(resolve=resolve, changes=changes, take_off=queue.take_off("job_id")).as_bytes()
+    return _END.format(resolve=resolve, changes=changes, remove=queue.remove("job_id")).as_bytes()
 
 
 _COMPLETE: Final = _ending(

@@ -62,7 +62,7 @@ class DecisionSearch:
     count_max: int = 50
 
 
-async def note(connection: Writer, judged: Judged, decision: Decision) -> None:
+async def add(connection: Writer, judged: Judged, decision: Decision) -> None:
     """Add a decision, unless it is there already."""
     finding = decision.finding
     values: dict[str, Any] = {
@@ -90,7 +90,7 @@ async def note(connection: Writer, judged: Judged, decision: Decision) -> None:
     )
 
 
-async def listed(connection: Reader, search: DecisionSearch) -> list[ListedDecision]:
+async def list_decisions(connection: Reader, search: DecisionSearch) -> list[ListedDecision]:
     """The latest decisions, newest first."""
     cursor = connection.cursor(row_factory=class_row(ListedDecision))
     await cursor.execute(
@@ -115,7 +115,7 @@ async def listed(connection: Reader, search: DecisionSearch) -> list[ListedDecis
     return await cursor.fetchall()
 
 
-async def counts(connection: Reader, days: int) -> list[DecisionCount]:
+async def count_decisions(connection: Reader, days: int) -> list[DecisionCount]:
     """How many decisions of each kind were made in the last days, most frequent first."""
     cursor = connection.cursor(row_factory=class_row(DecisionCount))
     await cursor.execute(
@@ -129,7 +129,7 @@ async def counts(connection: Reader, days: int) -> list[DecisionCount]:
     return await cursor.fetchall()
 
 
-async def forget(connection: Writer, lifetime_h: int, count_max: int) -> int:
+async def delete_old(connection: Writer, lifetime_h: int, count_max: int) -> int:
     """Delete decisions that were made that long ago. Returns how many."""
     cursor = await connection.execute(
         """

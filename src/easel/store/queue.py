@@ -122,13 +122,13 @@ _TAKE: Final = """
 """
 
 
-def take_off(job_id: str) -> sql.Composed:
+def remove(job_id: str) -> sql.Composed:
     """A statement that removes a job from the queue, whoever holds it. Conditions can be added to it. `job_id` names
     the parameter that holds the job's id."""
     return sql.SQL("DELETE FROM procrastinate_jobs WHERE procrastinate_jobs.id = {}").format(sql.Placeholder(job_id))
 
 
-async def take_off_waiting(connection: Writer, task_id: str) -> bool:
+async def remove_waiting(connection: Writer, task_id: str) -> bool:
     """Remove a task's job from the queue. Returns False when a worker has it: that one finds out when it begins.
 
     A job that an earlier worker had stays for the next one to take. That one finds out too, and deletes a picture that
@@ -140,7 +140,7 @@ async def take_off_waiting(connection: Writer, task_id: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def take_off_unheld(connection: Writer, task_id: str) -> bool:
+async def remove_unheld(connection: Writer, task_id: str) -> bool:
     """Remove a task's job from the queue. Returns False when a live worker has it."""
     cursor = await connection.execute(
         """
@@ -180,7 +180,7 @@ async def stalled(connection: Writer) -> list[TakenJob]:
     return await cursor.fetchall()
 
 
-async def forget_silent_workers(connection: Writer) -> None:
+async def delete_silent_workers(connection: Writer) -> None:
     """Delete workers that were silent for longer than STALLED_AFTER_S. One that is alive after all finds out when it
     next asks."""
     await connection.execute(
@@ -239,6 +239,6 @@ async def live_workers(connection: Reader) -> int:
     return int(row[0])
 
 
-async def beat(connection: Writer, worker_id: int) -> None:
+async def record_heartbeat(connection: Writer, worker_id: int) -> None:
     """Record that a worker is alive."""
     await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %s", (worker_id,))

@@ -76,7 +76,7 @@ async def withdrawn(connection: Reader, count_max: int) -> list[Withdrawn]:
     return await cursor.fetchall()
 
 
-async def note_gone(connection: Writer, task_ids: Sequence[str]) -> None:
+async def record_gone(connection: Writer, task_ids: Sequence[str]) -> None:
     """Record that storage has deleted these tasks' pictures."""
     await connection.execute(
         "UPDATE tasks SET picture_gone_at = now() WHERE id = ANY (%s) AND picture_gone_at IS NULL", (list(task_ids),)
@@ -111,7 +111,7 @@ async def erase_old_prompts(connection: Writer, lifetime_h: int, count_max: int)
     return cursor.rowcount
 
 
-async def forget_callbacks(connection: Writer, count_max: int) -> int:
+async def delete_erased_callbacks(connection: Writer, count_max: int) -> int:
     """Delete the callbacks of erased tasks whose delivery has ended. Returns how many."""
     cursor = await connection.execute(
         """
@@ -123,7 +123,7 @@ async def forget_callbacks(connection: Writer, count_max: int) -> int:
     return cursor.rowcount
 
 
-async def forget_idempotency_keys(connection: Writer, lifetime_h: int, count_max: int) -> int:
+async def delete_old_idempotency_keys(connection: Writer, lifetime_h: int, count_max: int) -> int:
     """Delete keys that were claimed that long ago. Returns how many."""
     cursor = await connection.execute(
         """

@@ -60,7 +60,7 @@ async def picture_names(connection: Reader) -> AsyncIterator[str]:
             yield name
 
 
-async def forget_workers(connection: Writer) -> None:
+async def delete_workers(connection: Writer) -> None:
     """Delete all workers. Of those in a restored database none is alive, and none died. Their jobs go to others."""
     await connection.execute("DELETE FROM procrastinate_workers")
 

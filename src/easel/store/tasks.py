@@ -96,7 +96,7 @@ _BEGIN: Final = (
     .as_bytes()
 )
 
-_REPORT_PROGRESS: Final = (
+_RECORD_STEPS: Final = (
     sql.SQL("""
     WITH reported AS (
         UPDATE tasks SET status = 'processing', started_at = coalesce(started_at, now()), progress = %s,
@@ -134,13 +134,13 @@ async def begin(connection: Writer, task_id: str) -> Task | None:
     return await cursor.fetchone()
 
 
-async def report_steps(connection: Writer, task_id: str, steps_done: int, steps_total: int) -> bool:
+async def record_steps(connection: Writer, task_id: str, steps_done: int, steps_total: int) -> bool:
     """Record how far the drawing is. Returns False when the task has ended.
 
     Also begins the task again, where a crash of the database lost that.
     """
     values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
-    return await (await connection.execute(_REPORT_PROGRESS, values)).fetchone() is not None
+    return await (await connection.execute(_RECORD_STEPS, values)).fetchone() is not None
 
 
 async def count_worker_death(connection: Writer, task_id: str, taken_at: datetime) -> int:

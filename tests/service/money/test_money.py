@@ -109,7 +109,7 @@ async def add_unqueued(connection: Writer, payer: Payer, number: int, price: int
     )
     await admission.admit(connection, Wish(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
     await acceptance.accept(connection, new)
-    await queue.take_off_waiting(connection, new.id)
+    await queue.remove_waiting(connection, new.id)
     await tasks.begin(connection, new.id)
     return new.id
 

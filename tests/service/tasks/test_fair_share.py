@@ -188,7 +188,7 @@ class Line:
         task = [task for task in self.waiting if self.account(task) == account][-1]
         self.waiting.remove(task)
         assert await endings.fail(self.connection, task.id, ErrorCode.REQUEST_CANCELLED, "it is only a test")
-        assert await queue.take_off_waiting(self.connection, task.id)
+        assert await queue.remove_waiting(self.connection, task.id)
 
     async def set_clock(self, tag: int) -> None:
         await self.connection.execute("SELECT setval('fair_share_clock', %s)", (tag,))

@@ -263,7 +263,7 @@ def end_in_silence(service: Service, task_id: str) -> None:
         await database.open()
         async with database.transaction() as connection:
             assert await endings.fail(connection, task_id, ErrorCode.SERVICE_ERROR, "Ended in silence")
-            await queue.take_off_waiting(connection, task_id)
+            await queue.remove_waiting(connection, task_id)
         await database.close()
 
     with private_postgres.attach(service.data_dir) as server:
