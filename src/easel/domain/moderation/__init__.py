@@ -1,1 +1,1 @@
-"""The rules that judge a prompt."""
+"""Moderation: what is refused, and the rules that judge a prompt."""

@@ -1,4 +1,4 @@
-"""Moderation: what is refused at which level, what a finding is, and how a list of scores is judged.
+"""Decisions of moderation: their levels, categories and findings, and the thresholds for scores.
 
 It reads neither prompts (`rules` does) nor pictures, and does not know who sent them.
 """
@@ -13,14 +13,14 @@ from easel.domain.task import ErrorCode
 
 
 class Level(StrEnum):
-    """How strictly an order is judged. Basic is always on."""
+    """How strictly an order is judged. Everything is judged at least at `BASIC`."""
 
     BASIC = "basic"
     STRICT = "strict"
 
     @classmethod
     def of(cls, *, nsfw_check: bool) -> "Level":
-        """The level that an order asks for."""
+        """The level of an order with this `nsfw_check`."""
         return cls.STRICT if nsfw_check else cls.BASIC
 
 
@@ -32,7 +32,7 @@ class Stage(StrEnum):
 
 
 class Category(StrEnum):
-    """What is wrong with something, in the words of OpenAI's moderation API, and one of our own."""
+    """Why something is refused: the categories of OpenAI's moderation API, and `EXTREMISM`."""
 
     SEXUAL = "sexual"
     SEXUAL_MINORS = "sexual/minors"
@@ -51,12 +51,12 @@ class Category(StrEnum):
 
     @property
     def broad(self) -> str:
-        """The category as callers are told it: without its kind."""
+        """The category without the part after the slash, as callers see it."""
         return self.partition("/")[0]
 
 
 class Layer(StrEnum):
-    """Who judged."""
+    """The part of moderation that judged."""
 
     RULES = "rules"
     ENDPOINT = "endpoint"
@@ -79,13 +79,16 @@ THRESHOLDS: Final[Mapping[Category, tuple[float, float]]] = {
     Category.HATE: (0.60, 0.85),
     Category.ILLICIT: (0.60, 0.85),
 }
-"""From which score on a category is refused, at strict and at basic: the hosted service's medium and high."""
+"""The lowest scores that are refused, at strict and at basic: the medium and high thresholds of the hosted service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why something is refused. `rule` is the layer's own name for what found it, and `version` the layer's; neither is
-    for callers. `scores` are between 0 and 1."""
+    """Why something is refused.
+
+    `rule` is the layer's name for what found it, and `version` the layer's version; callers see neither. `scores` are
+    between 0 and 1.
+    """
 
     category: Category
     layer: Layer
@@ -95,18 +98,18 @@ class Finding:
 
 
 class ModerationOutcome(StrEnum):
-    """What was decided."""
+    """What was decided. No decision at all means that nothing was found."""
 
     REFUSED = "refused"
     UNJUDGED = "unjudged"
-    """A layer could not judge, and what nobody judged is not drawn."""
+    """A layer could not judge, so nothing is drawn or shown."""
     WAVED_THROUGH = "waved_through"
-    """A layer could not judge, and the operator would rather have it drawn."""
+    """A layer could not judge, and the operator chose to draw in that case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided of one stage, and why: the finding, or the reason for which a layer could not judge."""
+    """What was decided about the prompt or the picture, and why: a finding, or the reason why a layer could not judge."""
 
     stage: Stage
     level: Level
@@ -120,24 +123,24 @@ class Decision:
 
     @property
     def ends_task(self) -> bool:
-        """Whether nothing is drawn, or shown."""
+        """Whether the task fails."""
         return self.outcome is not ModerationOutcome.WAVED_THROUGH
 
     @property
     def code(self) -> ErrorCode:
-        """With which code its task fails."""
+        """The code with which the task fails."""
         return ErrorCode.CONTENT_POLICY_VIOLATION if self.finding else ErrorCode.SERVICE_ERROR
 
     @property
     def message(self) -> str:
-        """What the caller is told: the stage and the broad category, and never the rule."""
+        """The message for the caller, which has the stage and the broad category, but not the rule."""
         if self.finding is None:
             return f"The {self.stage} could not be judged by moderation"
         return f"Content policy violation.\nThe {self.stage} was refused: {self.finding.category.broad}."
 
 
 class LayerFailed(EaselError):
-    """A layer could not judge. The message is for the operator."""
+    """A layer could not judge. Only the operator sees the message."""
 
     def __init__(self, layer: Layer, reason: str) -> None:
         super().__init__(reason)
@@ -145,7 +148,7 @@ class LayerFailed(EaselError):
 
 
 def worst(scores: Mapping[str, float], level: Level) -> Category | None:
-    """The category that is furthest beyond its threshold; None where none reaches it. Unknown ones are ignored."""
+    """The category furthest above its threshold; None if all are below. Unknown categories are ignored."""
     beyond = {
         category: scores[category] - threshold[level is Level.BASIC]
         for category, threshold in THRESHOLDS.items()

@@ -1,6 +1,6 @@
-"""What stands in for a letter: characters that look like one, or that people write in its place.
+"""Characters that look like a letter, or that people write in its place.
 
-Only what Unicode's own decompositions do not know. It promises nothing of completeness: there are always more.
+Those that Unicode itself decomposes into letters are left to Unicode. The lists are not complete.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Final
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """What pairs such as `ıi łl æ:ae` say: a character and what it stands for."""
+    """Pairs such as `ıi łl æ:ae`, of a character and what it stands for."""
     return {pair[0]: pair[1:].removeprefix(":") for pair in text.split()}
 
 
@@ -21,7 +21,7 @@ _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
 LATIN_FORMS: Final[Mapping[str, str]] = {
     # Regional indicators, and letters in brackets, dark circles and squares.
     **_rows(_ALPHABET, 0x1F1E6, 0x249C, 0x1F110, 0x1F150, 0x1F170),
-    # Small capitals, letters upside down, and letters of one language's own.
+    # Small capitals, letters upside down, and letters that few languages have.
     **_pairs("ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ꞯq ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz"),
     **_pairs("ɐa ɔc ǝe ɟf ƃg ɥh ᴉi ɾj ʞk ɯm ɹr ʇt ʌv ʍw ʎy"),
     **_pairs(
@@ -29,10 +29,10 @@ LATIN_FORMS: Final[Mapping[str, str]] = {
     ),
     **_pairs("æ:ae œ:oe"),
     **_pairs("ꓮa ꓐb ꓚc ꓓd ꓰe ꓝf ꓖg ꓧh ꓲi ꓙj ꓗk ꓡl ꓟm ꓠn ꓳo ꓑp ꓣr ꓢs ꓔt ꓴu ꓦv ꓪw ꓫx ꓬy ꓜz"),
-    # The Persian letters and forms that Arabic has others for.
+    # Persian letters and forms, as the Arabic ones.
     **_pairs("ىي یي کك ةه ٱا ھه ہه ۀه"),
 }
-"""Whatever language a word is in, these are nothing but forms of another letter."""
+"""Other forms of a letter, whatever the language."""
 
 LATIN_LOOKALIKES: Final[Mapping[str, str]] = {
     **_pairs("аa вb сc ԁd еe ѓf ґr һh іi јj кk ӏl мm нn оo рp ԛq гr ѕs тt џu ѵv ѡw ԝw хx уy ҳx зz ӡz"),
@@ -40,22 +40,23 @@ LATIN_LOOKALIKES: Final[Mapping[str, str]] = {
     **_pairs("աw օo սu հh ոn ցg զq յj ցg տs ք:f"),
     **_pairs("ꭺa ꮯc ꭰd ꭼe ꭲi ꮻk ꮇm ꮲp ꭱr ꮪs ꭲi ꮃw ꮓz"),
 }
-"""Letters of other alphabets that are taken for Latin ones, in lower case."""
+"""Letters of other alphabets that look like Latin ones, in lower case."""
 
 CYRILLIC_LOOKALIKES: Final[Mapping[str, str]] = {
     **_pairs("aа bв cс eе hн iі kк mм oо pр tт xх yу uи nп rг"),
     **_pairs("αа βв εе κк ορ οо ρр τт χх υу"),
     **_pairs("0о 3з 4ч 6б @а"),
 }
-"""What is taken for a Cyrillic letter, in lower case."""
+"""Characters that look like Cyrillic letters, in lower case."""
 
 LEET: Final[Mapping[str, str]] = _pairs("0o 3e 4a 5s 6g 7t 8b 9g 2z @a $s €e £l ¥y +t ¢c §s ¡i")
-"""Digits and signs in place of letters; `1`, `!` and `|` stand for two."""
+"""Digits and signs that stand for letters."""
 AMBIGUOUS_LEET: Final = "1!|"
+"""Signs that stand for `i` or `l`."""
 LEET_SIGNS: Final = "".join(sorted({*LEET, *AMBIGUOUS_LEET} - set("0123456789")))
 
 EMOJI_WORDS: Final[Mapping[str, str]] = {
     "👶": "baby", "🧒": "child", "👧": "little girl", "👦": "little boy", "🚼": "baby", "🔞": "nsfw",
     "👙": "bikini", "🍆": "eggplant", "🔪": "knife", "🩸": "blood", "👩": "woman", "👨": "man", "🏴": "flag",
 }  # fmt: skip
-"""Emoji that name someone or something, as the words that the lexicon knows."""
+"""What emoji show, in words of the lexicon."""

@@ -1,6 +1,6 @@
-"""Reads the rules that prompts are judged by: `rules/rules.toml`, and the terms beside it, by language.
+"""Reads the rules for prompts from `rules/rules.toml`, and the terms of each language from the files beside it.
 
-They come with Easel and are tested with it, so what is wrong with them is a fault of ours.
+The files are part of Easel and tested with it, so assertions check them. Operators cannot replace them.
 """
 
 import itertools
@@ -25,11 +25,11 @@ from easel.domain.moderation.word_boundaries import ChineseWords
 FOLDER: Final = Path(__file__).parent / "rules"
 _RULES: Final = "rules.toml"
 CHINESE_WORDS: Final = "zh_words.txt"
-"""Common words of jieba's dictionary that a Chinese term may lie across, simplified and traditional."""
+"""Common words, simplified and traditional, that a Chinese term may lie across. They come from jieba's dictionary."""
 
 
 def load() -> Rulebook:
-    """Easel's own rules. The version is that of the rules with the number of terms."""
+    """Read Easel's own rules. Their version is that of `rules.toml` and the number of terms."""
     written = _read(FOLDER / _RULES)
     concepts = frozenset(written["concepts"])
     by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
@@ -47,33 +47,33 @@ def load() -> Rulebook:
 
 
 def languages() -> list[str]:
-    """The languages that there are terms of."""
+    """The languages that have terms."""
     return sorted(file.stem for file in FOLDER.glob("*.toml") if file.name != _RULES)
 
 
 def _terms(language: str, written: Mapping[str, Any], concepts: frozenset[str]) -> Mapping[str, Sequence[str]]:
     """The terms of a language by concept."""
     unknown = set(written["concepts"]) - concepts
-    assert not unknown, f"{language} has terms of {unknown}, which no rule knows"
+    assert not unknown, f"{language}.toml has unknown concepts: {unknown}"
     terms: dict[str, list[str]] = defaultdict(list)
     for concept, own in written["concepts"].items():
         terms[concept] += _listed(own)
     for own in terms.values() if "with_marks" in written else ():
-        # Many type it without marks; words of one syllable mean too much then.
+        # Many people type without marks. Words of one syllable would be ambiguous then.
         own += [without_marks(term) for term in own if " " in term and term not in _listed(written["with_marks"])]
     ages = written.get("ages", {})
     terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
     terms["minor"] += [f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())]
-    grown = list(_ages(ages, [AGE_OF_ADULT]))
-    # Whose age it is must stand beside it: anybody may be named beside a girl.
+    adult_ages = list(_ages(ages, [AGE_OF_ADULT]))
+    # Only a person right beside an age has it: `25 year old man and a girl`.
     terms["adult"] += [
-        f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in grown for person in ages.get("persons", ())
-    ] + grown
+        f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in adult_ages for person in ages.get("persons", ())
+    ] + adult_ages
     return terms
 
 
 def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
-    """In which languages words mean something else than the terms of others that are written alike."""
+    """The languages in which each word is harmless, though it is a term of another language."""
     ordinary: dict[str, frozenset[str]] = {}
     for language, written in by_language.items():
         for word in _listed(written.get("ordinary", "")):
@@ -82,7 +82,7 @@ def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, froz
 
 
 def _words(by_language: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
-    """The words that stand under a name in all languages, as views show them."""
+    """The words under a key of all languages, as in the variants of a prompt."""
     each = (words_of_each(_listed(own.get(name, ""))) for own in by_language.values())
     return frozenset(itertools.chain.from_iterable(itertools.chain.from_iterable(each)))
 
@@ -92,7 +92,7 @@ def _listed(written: str) -> list[str]:
 
 
 def _ages(written: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
-    """Each way to say that somebody is that old."""
+    """Every way to state each of these ages."""
     for number in numbers:
         for unit in written.get("after", ()):
             yield f"{number} {unit}"
@@ -106,7 +106,7 @@ def _rule(written: Mapping[str, Any], concepts: frozenset[str]) -> Rule:
     groups = [frozenset(group) for group in written["all"]]
     unless = frozenset(written.get("unless", ()))
     unknown = set(itertools.chain(unless, *groups)) - concepts
-    assert not unknown, f"the rule {written['name']} is of unknown concepts: {unknown}"
+    assert not unknown, f"the rule {written['name']} has unknown concepts: {unknown}"
     return Rule(written["name"], Category(written["category"]), Level(written["level"]), groups, unless)
 
 
