@@ -1,4 +1,4 @@
-"""What an operator may allow and deny, and that a URL that passes is read the same by everyone who reads it."""
+"""The destinations that an operator may allow and deny, and that all parsers agree on the host of an accepted URL."""
 
 import ipaddress
 from typing import Final
@@ -34,7 +34,7 @@ ONE_INTERNAL: Final = Destinations(frozenset({("hooks.corp.internal", 8443), ("1
 
 
 @pytest.mark.parametrize(("text", "host_and_port"), ALLOWED.items())
-def test_an_operator_allows_single_hosts(text: str, host_and_port: tuple[str, int]) -> None:
+def test_operators_can_allow_single_hosts(text: str, host_and_port: tuple[str, int]) -> None:
     assert allowed_host(text) == host_and_port
     destinations = Destinations(frozenset({host_and_port}), ())
     host, port = host_and_port
@@ -44,12 +44,12 @@ def test_an_operator_allows_single_hosts(text: str, host_and_port: tuple[str, in
 
 
 @pytest.mark.parametrize("text", NEVER_ALLOWED)
-def test_what_is_no_single_host_or_never_safe_is_not_allowed(text: str) -> None:
+def test_only_single_hosts_that_can_be_safe_may_be_allowed(text: str) -> None:
     with pytest.raises(ValueError, match=r"^('.*' |holds no valid)"):
         allowed_host(text)
 
 
-def test_what_is_allowed_is_a_host_and_a_port_together() -> None:
+def test_an_allowed_host_is_allowed_on_its_port_only() -> None:
     good = [
         "https://hooks.corp.internal:8443/",
         "https://HOOKS.corp.internal:8443/x",
@@ -80,7 +80,7 @@ NEVER_DIALLED: Final = [
 ]  # fmt: skip
 
 
-def test_an_allowed_host_may_be_internal_but_never_one_that_gives_secrets_away() -> None:
+def test_an_allowed_host_may_be_internal_but_not_a_metadata_service() -> None:
     def may_dial(address: str, port: int = 8443) -> bool:
         return ONE_INTERNAL.may_dial("hooks.corp.internal", port, ipaddress.ip_address(address))
 
@@ -89,7 +89,7 @@ def test_an_allowed_host_may_be_internal_but_never_one_that_gives_secrets_away()
     assert [address for address in DIALLED if may_dial(address, port=443)] == ["8.8.8.8"]
 
 
-def test_what_is_denied_is_denied_to_all() -> None:
+def test_a_denied_network_is_denied_even_to_allowed_hosts() -> None:
     denied = tuple(map(ipaddress.ip_network, ("8.8.8.0/24", "10.0.0.0/8", "2606:4700::/32")))
     destinations = Destinations(ONE_INTERNAL.allowed, denied)
     for address in ("8.8.8.8", "::ffff:8.8.8.8", "2606:4700:4700::1111", "10.0.0.5"):
@@ -103,7 +103,7 @@ def test_what_is_denied_is_denied_to_all() -> None:
     ("rest", "target"),
     [("", "/"), ("/", "/"), ("?a", "/?a"), ("/a?b=/c", "/a?b=/c"), ("//a//", "//a//"), ("/@b.com:1/", "/@b.com:1/")],
 )
-def test_what_is_asked_for_begins_with_a_slash(rest: str, target: str) -> None:
+def test_the_request_target_begins_with_a_slash(rest: str, target: str) -> None:
     to = receiver(f"https://A.com:8443{rest}")
     assert (to.host, to.port, to.authority, to.target) == ("a.com", 8443, "A.com:8443", target)
 
@@ -132,7 +132,7 @@ RESTS = st.from_regex(r"([/?][!-~]{0,20})?", fullmatch=True) | st.from_regex(r"[
 @example("https://xn--bcher-kva.com/")
 @example("https://xn--0.com/")
 @example("https://[::ffff:8.8.8.8]:8443/[x]@[y]")
-def test_all_readers_of_a_url_that_passes_agree_on_whom_to_dial(url: str) -> None:
+def test_all_url_parsers_agree_on_the_host_of_an_accepted_url(url: str) -> None:
     if PUBLIC_ONLY.url_fault(url) is not None:
         return
     to = receiver(url)

@@ -1,4 +1,4 @@
-"""The grammar of callback URLs and the list of public addresses: what passes, and what never must."""
+"""The grammar of callback URLs and the list of public addresses: what is accepted, and what must be refused."""
 
 import ipaddress
 from typing import Final
@@ -79,7 +79,7 @@ NUMBERS: Final = [
 ]  # fmt: skip
 
 INTERNAL: Final = [
-    # Each network that is not public: its first and last address, and known dangers.
+    # The first and last address of each non-public network, and known dangers.
     "0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.127.255.255", "127.0.0.1", "127.255.255.255",
     "169.254.0.0", "169.254.169.254", "169.254.255.255", "172.16.0.0", "172.31.255.255", "192.0.0.0", "192.0.0.8", "192.0.0.192",
     "192.0.2.1", "192.88.99.1", "192.168.0.0", "192.168.255.255", "198.18.0.0", "198.19.255.255", "198.51.100.1",
@@ -99,12 +99,12 @@ PUBLIC: Final = [
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_a_public_https_url_passes(url: str) -> None:
+def test_a_public_https_url_is_accepted(url: str) -> None:
     assert PUBLIC_ONLY.url_fault(url) is None
 
 
 @pytest.mark.parametrize("url", BAD_SHAPES)
-def test_whatever_else_is_written_does_not(url: str) -> None:
+def test_any_other_url_is_refused(url: str) -> None:
     fault = PUBLIC_ONLY.url_fault(url)
     assert fault is not None
     assert fault.startswith(("must ", "names a port"))
@@ -117,20 +117,20 @@ def test_ports_of_other_protocols_are_refused_on_every_host(port: int) -> None:
 
 
 @pytest.mark.parametrize("host", SPECIAL_NAMES + NUMBERS)
-def test_names_that_are_not_public_and_numbers_in_disguise_are_refused(host: str) -> None:
+def test_internal_names_and_disguised_addresses_are_refused(host: str) -> None:
     for url in (f"https://{host}/", f"https://{host}:8443/x", f"https://{host}"):
         assert PUBLIC_ONLY.url_fault(url) is not None
 
 
 @pytest.mark.parametrize("address", INTERNAL)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+def test_a_non_public_address_is_refused(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
     host = f"[{address}]" if ":" in address else address
     assert PUBLIC_ONLY.url_fault(f"https://{host}/") == "must not point to an internal address"
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_passes(address: str) -> None:
+def test_a_public_address_is_accepted(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
     host = f"[{address}]" if ":" in address else address
     assert PUBLIC_ONLY.url_fault(f"https://{host}/") is None
@@ -141,17 +141,17 @@ def test_a_public_address_passes(address: str) -> None:
     ["[]", "[:]", "[::1", "::1", "[::g]", "[1:2:3]", "[1:2:3:4:5:6:7:8:9]", "[::1%25eth0]", "[::1%eth0]", "[127.0.0.1]", "[v1.x]",
      "[2606:4700:4700::1111", "2606:4700:4700::1111", "[::ffff:8.8.8.256]"],
 )  # fmt: skip
-def test_what_is_no_address_in_brackets_is_refused(host: str) -> None:
+def test_brackets_around_anything_but_an_address_are_refused(host: str) -> None:
     assert PUBLIC_ONLY.url_fault(f"https://{host}/") is not None
 
 
 @pytest.mark.parametrize("value", [None, 5, True, b"https://your-domain.com/", ["https://your-domain.com/"], {}])
-def test_what_is_no_text_is_refused(value: object) -> None:
+def test_a_callback_url_that_is_not_a_string_is_refused(value: object) -> None:
     assert PUBLIC_ONLY.url_fault(value) == "must be a string of at most 2048 characters"
 
 
 @given(st.text() | st.text().map(lambda text: f"https://{text}") | st.from_regex(r"https://[!-~]*", fullmatch=True))
-def test_no_text_makes_the_grammar_fail_or_pass_what_a_strict_reader_would_not(text: str) -> None:
+def test_every_text_is_refused_or_accepted_by_a_strict_parser_too(text: str) -> None:
     if PUBLIC_ONLY.url_fault(text) is not None:
         return
     authority = text.removeprefix("https://").partition("/")[0].partition("?")[0]
@@ -162,7 +162,7 @@ def test_no_text_makes_the_grammar_fail_or_pass_what_a_strict_reader_would_not(t
 
 
 @given(st.ip_addresses())
-def test_an_address_passes_in_a_url_just_when_it_is_public(
+def test_a_url_with_an_address_is_accepted_only_if_the_address_is_public(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     host = f"[{address}]" if address.version == 6 else str(address)
@@ -170,12 +170,12 @@ def test_an_address_passes_in_a_url_just_when_it_is_public(
 
 
 @given(st.ip_addresses(v=4))
-def test_a_mapped_address_is_judged_as_what_it_is_mapped_from(address: ipaddress.IPv4Address) -> None:
+def test_a_mapped_ipv6_address_is_judged_as_its_ipv4_address(address: ipaddress.IPv4Address) -> None:
     assert is_public(ipaddress.IPv6Address(f"::ffff:{address}")) == is_public(address)
 
 
 @given(st.ip_addresses())
-def test_no_address_that_python_calls_private_or_special_is_public(
+def test_addresses_that_python_calls_private_or_special_are_not_public(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     if not is_public(address):

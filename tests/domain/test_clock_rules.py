@@ -1,4 +1,4 @@
-"""Rules that look at clocks, tried with clocks that are set back and forth."""
+"""Rules that read clocks, under clocks that are set back and forth."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ ROUNDING: Final = 1e-4
 
 
 class Watch:
-    """A clock that shows another time than has passed."""
+    """A clock that may be set to another time."""
 
     def __init__(self) -> None:
         self.passed_s = 0.0
@@ -41,7 +41,7 @@ def takes(limiter: RateLimiter) -> bool:
 
 
 @given(quotas, st.lists(st.tuples(pauses_s, back_s, st.integers(1, 60)), max_size=20))
-def test_a_clock_that_is_set_back_lets_no_more_through_than_one_that_is_not(
+def test_setting_the_clock_back_does_not_let_more_requests_through(
     quota: Quota, lived: list[tuple[float, float, int]]
 ) -> None:
     watch = Watch()
@@ -55,7 +55,7 @@ def test_a_clock_that_is_set_back_lets_no_more_through_than_one_that_is_not(
 
 
 @given(quotas, st.lists(st.tuples(pauses_s, back_s, st.integers(0, 60)), max_size=10), back_s)
-def test_a_clock_that_is_set_back_locks_nobody_out_for_longer_than_a_window(
+def test_setting_the_clock_back_blocks_callers_for_a_window_at_most(
     quota: Quota, lived: list[tuple[float, float, int]], last_back_s: float
 ) -> None:
     watch = Watch()
@@ -67,7 +67,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out_for_longer_than_a_window(
             takes(limiter)
     watch.set_back_s += last_back_s
     if not takes(limiter):
-        # Whoever comes again when it was told to is let in, and after a window finds all of the quota.
+        # A caller that returns when told to is let in, and has the whole quota after a window.
         watch.passed_s += limiter.standing("somebody").retry_after_s()
         assert limiter.standing("somebody").remaining >= 1
     watch.passed_s += quota.window_s + ROUNDING
@@ -75,7 +75,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out_for_longer_than_a_window(
 
 
 @given(quotas, st.floats(-1e9, 1e9))
-def test_no_measurement_makes_anybody_wait_for_longer_than_a_window(quota: Quota, used_for_s: float) -> None:
+def test_retry_after_never_exceeds_the_window(quota: Quota, used_for_s: float) -> None:
     standing = Standing.measured(quota, used_for_s)
     assert 0 <= standing.remaining <= quota.count_max
     assert 1 <= standing.retry_after_s(quota.count_max) <= quota.window_s
@@ -87,9 +87,7 @@ def look(touch: Touch, now_s: float, server_started_at_s: float) -> bool:
 
 
 @given(st.floats(3.5, 1e7), st.floats(0.2, 2.5))
-def test_after_the_databases_clock_was_set_workers_are_judged_again_once_they_could_report(
-    step_s: float, every_s: float
-) -> None:
+def test_after_a_clock_change_workers_get_time_to_report_before_they_are_judged(step_s: float, every_s: float) -> None:
     for sign in (1, -1):
         touch = Touch()
         assert look(touch, 0, -1e6)
@@ -100,13 +98,13 @@ def test_after_the_databases_clock_was_set_workers_are_judged_again_once_they_co
         assert looks.index(True) * every_s <= 8 + every_s
 
 
-def test_a_server_whose_start_lies_in_the_future_keeps_nobody_from_being_judged() -> None:
+def test_a_server_start_in_the_future_does_not_stop_the_judging_of_workers() -> None:
     touch = Touch()
     assert not look(touch, 0, 86_400)
     assert [look(touch, second, 86_400) for second in range(1, 11)] == [False] * 8 + [True] * 2
 
 
-def test_the_databases_time_is_counted_on_by_a_clock_that_nobody_sets_and_read_again_soon() -> None:
+def test_the_databases_time_advances_by_a_monotonic_clock_and_is_refreshed_soon() -> None:
     watch = Watch()
     answers = [START, START - timedelta(days=1)]
 
@@ -125,7 +123,7 @@ def test_the_databases_time_is_counted_on_by_a_clock_that_nobody_sets_and_read_a
     asyncio.run(act())
 
 
-def test_while_the_database_is_away_its_last_time_is_counted_on_and_without_one_there_is_none() -> None:
+def test_without_the_database_its_last_known_time_advances_if_there_is_one() -> None:
     watch = Watch()
     answers: list[datetime | None] = [None, START, None]
 

@@ -1,6 +1,6 @@
-"""Moderation knows the languages of a prompt: what people order in each passes, and what is forbidden is not said in another.
+"""Moderation in each language: ordinary prompts pass, and adding another language does not make a red line pass.
 
-`tests/data/moderation/prompts` has a file for each language, written as people type prompts and without sight of the rules.
+`tests/data/moderation/prompts` has a file for each language. Its authors wrote as people type, without seeing the rules.
 """
 
 from typing import Final
@@ -41,14 +41,14 @@ def refused(rules: Rulebook, texts: list[str], level: Level) -> list[tuple[str, 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_ordinary_prompts_pass_in_their_language(rules: Rulebook, language: str) -> None:
+def test_ordinary_prompts_pass_in_every_language(rules: Rulebook, language: str) -> None:
     texts = prompts(language)
     basic, strict = (refused(rules, texts, level) for level in Level)
     assert len(basic) <= BASIC_REFUSALS_MAX * len(texts), basic
     assert len(strict) <= STRICT_REFUSALS_MAX * len(texts), strict
 
 
-def test_education_passes_and_pornography_does_not(rules: Rulebook) -> None:
+def test_education_passes_and_pornography_is_refused(rules: Rulebook) -> None:
     taught, sexual = prompts("education"), prompts("sexual")
     for level, most in EDUCATION_REFUSALS_MAX.items():
         assert len(found := refused(rules, taught, level)) <= most * len(taught), found
@@ -57,7 +57,7 @@ def test_education_passes_and_pornography_does_not(rules: Rulebook) -> None:
 
 
 @pytest.mark.parametrize("prompt", prompts("honest"))
-def test_what_was_once_refused_by_mistake_passes(rules: Rulebook, prompt: str) -> None:
+def test_known_false_positives_pass(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt) is None
 
 
@@ -82,9 +82,7 @@ def test_what_was_once_refused_by_mistake_passes(rules: Rulebook, prompt: str) -
         ("masterpiece, best quality", {"en"}),
     ],
 )
-def test_a_prompts_language_is_told_by_script_and_function_words(
-    rules: Rulebook, prompt: str, evident: set[str]
-) -> None:
+def test_languages_are_detected_by_script_and_function_words(rules: Rulebook, prompt: str, evident: set[str]) -> None:
     assert rules.judge(prompt, Level.BASIC).languages.evident == evident
 
 
@@ -99,7 +97,7 @@ def test_a_prompts_language_is_told_by_script_and_function_words(
         "여자아이와 여자해변", "นักเรียนเล่นโป๊กเกอร์", "bunda dan anaknya, tips memasak",
     ],
 )  # fmt: skip
-def test_a_term_of_one_language_is_no_term_in_another_or_within_a_longer_word(rules: Rulebook, prompt: str) -> None:
+def test_a_term_does_not_count_in_another_language_or_within_a_longer_word(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt, Level.STRICT) is None
 
 
@@ -114,7 +112,7 @@ def test_a_term_of_one_language_is_no_term_in_another_or_within_a_longer_word(ru
         "노란 꽃, 친구 여동생섹스",
     ],
 )  # fmt: skip
-def test_words_of_another_language_switch_nothing_off(rules: Rulebook, prompt: str) -> None:
+def test_words_of_another_language_do_not_disable_terms(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt) is not None
 
 
@@ -131,7 +129,7 @@ def test_words_of_another_language_switch_nothing_off(rules: Rulebook, prompt: s
         "예방 자살 예방 안내서", "预防自杀指南", "自殺予防ガイド", "कैसे करें आत्महत्या की रोकथाम", "cara mencegah bunuh diri",
     ],
 )  # fmt: skip
-def test_innocent_phrases_are_recognised(rules: Rulebook, prompt: str) -> None:
+def test_innocent_phrases_pass(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt) is None
 
 
@@ -144,7 +142,7 @@ def test_innocent_phrases_are_recognised(rules: Rulebook, prompt: str) -> None:
         "rape of a girl, awareness poster", "kill yourself, prevention poster", "child boy naked, tree", "a naked child-like mole-rat girl",
     ],
 )  # fmt: skip
-def test_an_innocent_phrase_opens_no_red_line(rules: Rulebook, prompt: str) -> None:
+def test_an_innocent_phrase_does_not_let_a_red_line_pass(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt) is not None
 
 
@@ -157,7 +155,7 @@ def test_an_innocent_phrase_opens_no_red_line(rules: Rulebook, prompt: str) -> N
         "una n i ñ a desnuda", "o м о л о д о й р е б е н о к голый",
     ],
 )  # fmt: skip
-def test_letters_apart_are_read_with_any_separator_and_beside_a_word_of_one_letter(
+def test_separated_letters_are_read_with_any_separator_and_next_to_a_one_letter_word(
     rules: Rulebook, prompt: str
 ) -> None:
     assert rule(rules, prompt) is not None
@@ -166,11 +164,11 @@ def test_letters_apart_are_read_with_any_separator_and_beside_a_word_of_one_lett
 @pytest.mark.parametrize(
     "prompt", ["A B C D E F G alphabet poster for kids", "the letters S A L E on a shop, a child", "U S A flag, kids"]
 )
-def test_letters_that_stand_alone_by_right_are_no_disguise(rules: Rulebook, prompt: str) -> None:
+def test_legitimate_single_letters_pass(rules: Rulebook, prompt: str) -> None:
     assert rule(rules, prompt) is None
 
 
-def test_a_long_prompt_says_more_than_one_word_however_it_is_written(rules: Rulebook) -> None:
+def test_one_term_in_a_long_prompt_is_not_little_else(rules: Rulebook) -> None:
     long = ", ".join(
         ["erotic", "well-lit", *(["quiet", "pond", "with", "reeds", "and", "a", "heron", "at", "dawn"] * 8)]
     )

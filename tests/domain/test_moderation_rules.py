@@ -1,7 +1,7 @@
-"""Easel's own rules, judged by prompts that were written without sight of them, and by properties.
+"""Easel's own rules, against prompts whose authors had not seen them, and against properties.
 
-`tests/data/moderation` has the prompts: ordinary ones, which must pass, and those that must be refused, described by
-concept words. What is refused plainly is refused under every disguise as well.
+`tests/data/moderation` has the prompts: ordinary ones, which must pass, and those that must be refused, with the concepts
+that they contain. A prompt that is refused must also be refused in every disguise.
 """
 
 import tomllib
@@ -28,7 +28,7 @@ from tests.support.paths import DATA
 MODERATION: Final = DATA / "moderation"
 LANGUAGES: Final = frozenset({"ar", "de", "en", "es", "fr", "ja", "ko", "pt", "ru", "zh"})
 LATER_LANGUAGES: Final = frozenset({"hi", "id", "th", "vi"})
-"""Their ordinary prompts stand in `prompts`, beside those of the others."""
+"""Languages whose ordinary prompts are in the folder `prompts` only."""
 RED_LINES: Final = frozenset({"sexual/minors", "sexual", "extremism", "violence/graphic", "self-harm"})
 STRICT_REFUSALS_MAX: Final = 0.02
 CAUGHT_MIN: Final = 0.99
@@ -84,7 +84,7 @@ def refused_by(rules: Rulebook, prompt: str, level: Level) -> str | None:
     return None if finding is None else finding.rule
 
 
-def test_the_prompts_are_as_many_and_as_various_as_they_should_be() -> None:
+def test_the_test_prompts_cover_every_language_and_red_line() -> None:
     assert len(ORDINARY) >= 300
     assert {prompt["language"] for prompt in ORDINARY} == LANGUAGES
     assert len(REFUSED) >= 200
@@ -113,26 +113,26 @@ def test_strict_refuses_hardly_any_ordinary_prompt(rules: Rulebook) -> None:
 
 
 @pytest.mark.parametrize("level", Level)
-def test_what_must_be_refused_is(rules: Rulebook, level: Level) -> None:
+def test_prompts_that_must_be_refused_are_refused(rules: Rulebook, level: Level) -> None:
     due = [prompt["text"] for prompt in REFUSED if prompt["level"] == level]
     passed = [text for text in due if refused_by(rules, text, level) is None]
     assert len(passed) <= (1 - CAUGHT_MIN) * len(due), passed
 
 
-def test_red_lines_hold_at_the_strict_level_too(rules: Rulebook) -> None:
+def test_the_strict_level_refuses_everything_that_the_basic_level_refuses(rules: Rulebook) -> None:
     for prompt in REFUSED:
         if refused_by(rules, prompt["text"], Level.BASIC) is not None:
             assert refused_by(rules, prompt["text"], Level.STRICT) is not None, prompt
 
 
-def test_there_are_disguises_enough_and_each_changes_something() -> None:
+def test_there_are_enough_disguises_and_each_changes_the_text() -> None:
     assert len(DISGUISES) >= 12
     for name, disguise in DISGUISES.items():
         assert disguise("a naked child, sexual") != "a naked child, sexual", name
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES.keys())
-def test_no_disguise_makes_a_refused_prompt_pass(rules: Rulebook, disguise: Disguise) -> None:
+def test_disguising_a_refused_prompt_does_not_make_it_pass(rules: Rulebook, disguise: Disguise) -> None:
     passed = []
     for prompt in REFUSED:
         text, level = prompt["text"], Level(prompt["level"])
@@ -142,14 +142,14 @@ def test_no_disguise_makes_a_refused_prompt_pass(rules: Rulebook, disguise: Disg
 
 
 @pytest.mark.parametrize("disguise", PADDED.values(), ids=PADDED.keys())
-def test_letters_of_nothing_around_each_word_save_few_refused_prompts(rules: Rulebook, disguise: Disguise) -> None:
+def test_padding_each_word_with_letters_lets_few_refused_prompts_pass(rules: Rulebook, disguise: Disguise) -> None:
     due = [(prompt["text"], Level(prompt["level"])) for prompt in REFUSED]
     caught = [text for text, level in due if refused_by(rules, disguise(text), level)]
     assert len(caught) >= PADDED_CAUGHT_MIN * len(due), {text for text, _ in due} - set(caught)
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES.keys())
-def test_no_disguise_makes_an_ordinary_prompt_refused(rules: Rulebook, disguise: Disguise) -> None:
+def test_disguising_an_ordinary_prompt_does_not_make_it_refused(rules: Rulebook, disguise: Disguise) -> None:
     refused = [
         disguise(prompt["text"])
         for prompt in ORDINARY
@@ -162,9 +162,7 @@ def test_no_disguise_makes_an_ordinary_prompt_refused(rules: Rulebook, disguise:
     prompt=st.sampled_from(REFUSED),
     words=st.lists(st.sampled_from(["lake", "hills", "über", "雪", "небо"]), max_size=8),
 )
-def test_harmless_words_around_it_do_not_save_what_a_red_line_forbids(
-    rules: Rulebook, prompt: Prompt, words: list[str]
-) -> None:
+def test_harmless_words_around_a_red_line_do_not_let_it_pass(rules: Rulebook, prompt: Prompt, words: list[str]) -> None:
     if prompt["level"] == Level.BASIC and refused_by(rules, prompt["text"], Level.BASIC) not in {
         None, "sexual-violence", "self-harm-urged",
     }:  # fmt: skip
@@ -172,7 +170,7 @@ def test_harmless_words_around_it_do_not_save_what_a_red_line_forbids(
         assert refused_by(rules, around, Level.BASIC) is not None
 
 
-def test_a_rule_never_follows_from_one_word() -> None:
+def test_no_rule_is_met_by_a_single_word() -> None:
     rules = rulebook.load()
     with (rulebook.FOLDER / "rules.toml").open("rb") as file:
         written = tomllib.load(file)
@@ -181,7 +179,7 @@ def test_a_rule_never_follows_from_one_word() -> None:
         assert refused_by(rules, f"the word {word} in a dictionary of that language", Level.BASIC) is None, word
 
 
-def test_a_harmless_phrase_hides_its_own_words_and_no_others(rules: Rulebook) -> None:
+def test_a_harmless_phrase_hides_only_its_own_words(rules: Rulebook) -> None:
     assert refused_by(rules, "a naked mole rat beside a child", Level.BASIC) is None
     assert refused_by(rules, "a naked mole rat beside a naked child", Level.BASIC) == "minor-sexual"
     for compound in ("nudechildwoman", "womannudechild", "n u d e c h i l d m a n"):
@@ -189,7 +187,7 @@ def test_a_harmless_phrase_hides_its_own_words_and_no_others(rules: Rulebook) ->
 
 
 @pytest.mark.parametrize("age", range(1, 18))
-def test_every_age_of_a_minor_counts_in_digits_and_words(rules: Rulebook, age: int) -> None:
+def test_every_age_of_a_minor_is_recognised_in_digits_and_words(rules: Rulebook, age: int) -> None:
     words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     word = words.split()[age - 1]
     for said in (
@@ -205,28 +203,28 @@ def test_every_age_of_a_minor_counts_in_digits_and_words(rules: Rulebook, age: i
 
 
 @pytest.mark.parametrize("age", [18, 21, 25, 35, 64, 99])
-def test_an_adults_age_is_none_of_a_minor(rules: Rulebook, age: int) -> None:
+def test_an_adults_age_does_not_count_as_a_minors(rules: Rulebook, age: int) -> None:
     for said in (f"{age} year old woman", f"{age}-year-old woman", f"{age}岁的女人"):
         assert refused_by(rules, f"{said}, nude", Level.BASIC) is None, said
 
 
 @given(TEXTS)
-def test_folding_twice_is_folding_once(text: str) -> None:
+def test_folding_is_idempotent(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
-def test_every_character_folds_to_what_folds_to_itself() -> None:
-    # Beyond the third plane there are marks and private use alone.
+def test_folding_is_idempotent_for_every_character() -> None:
+    # Higher planes have only marks and private use.
     every = [chr(code) for code in range(0x30000) if not 0xD800 <= code <= 0xDFFF]
     assert [hex(ord(char)) for char in every if fold(fold(char)) != fold(char)] == []
 
 
 @given(TEXTS)
-def test_views_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
+def test_variants_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
     seen = variants(text)
     assert 1 <= len(seen) <= VARIANTS_MAX
     named = sum(len(words) + 1 for words in EMOJI_WORDS.values())
-    # A blank may come with each character.
+    # Each character may be followed by a blank.
     assert all(len(each) <= 2 * (EXPANSION_MAX * len(text) + named) + 2 for each in seen)
     assert all(each.startswith(" ") and each.endswith(" ") for each in seen)
     assert all(each.split() == each.split(" ")[1:-1] or each == "  " for each in seen)
@@ -235,8 +233,8 @@ def test_views_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
 @pytest.mark.timeout(60)
 @settings(max_examples=40)
 @given(pieces=st.lists(PIECES, min_size=1, max_size=3), end=st.lists(PIECES, max_size=2))
-def test_no_repetition_takes_for_ever(rules: Rulebook, pieces: list[str], end: list[str]) -> None:
-    # What has to be tried in more than one way takes twice as long with each of these.
+def test_judging_repetitive_prompts_takes_bounded_time(rules: Rulebook, pieces: list[str], end: list[str]) -> None:
+    # With backtracking, each repetition would double the time.
     rules.judge(
         (("".join(pieces) * PROMPT_CODE_POINTS_MAX)[: PROMPT_CODE_POINTS_MAX - 10] + "".join(end)), Level.STRICT
     )
@@ -249,23 +247,23 @@ def test_no_repetition_takes_for_ever(rules: Rulebook, pieces: list[str], end: l
         "naked girl, 90 years old house", "a naked mole rat, a naked girl and her grown-up friends", "25岁的男人和儿童裸体",
     ],
 )  # fmt: skip
-def test_a_grown_up_somewhere_says_nothing_of_who_may_be_under_age(rules: Rulebook, prompt: str) -> None:
+def test_an_adult_elsewhere_in_the_prompt_does_not_excuse_a_possible_minor(rules: Rulebook, prompt: str) -> None:
     assert refused_by(rules, prompt, Level.BASIC) is not None
 
 
 @pytest.mark.parametrize("prompt", ["25 year old girl, nude", "nude adult girl", "25岁女孩 裸体", "25歳の女の子、全裸"])
-def test_an_age_that_stands_beside_somebody_is_theirs(rules: Rulebook, prompt: str) -> None:
+def test_an_age_beside_a_person_is_that_persons_age(rules: Rulebook, prompt: str) -> None:
     assert refused_by(rules, prompt, Level.BASIC) is None
 
 
 @given(TEXTS, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
-def test_the_form_that_a_prompt_is_encoded_in_makes_no_difference(text: str, form: Any) -> None:
+def test_unicode_normalization_forms_fold_alike(text: str, form: Any) -> None:
     if unicodedata.normalize("NFC", unicodedata.normalize(form, text)) == unicodedata.normalize("NFC", text):
         assert fold(unicodedata.normalize(form, text)) == fold(text)
 
 
 @given(TEXTS)
-def test_judging_takes_any_text(rules: Rulebook, text: str) -> None:
+def test_any_text_can_be_judged(rules: Rulebook, text: str) -> None:
     judgement = rules.judge(text, Level.STRICT)
     assert (rules.finding(judgement) is None) == (not judgement.rules)
     for concept, evidence in judgement.found.items():
@@ -273,12 +271,12 @@ def test_judging_takes_any_text(rules: Rulebook, text: str) -> None:
 
 
 @pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])
-def test_a_term_that_cannot_be_found_or_finds_too_much_is_refused(term: str) -> None:
+def test_a_term_without_letters_or_with_too_short_a_stem_raises_value_error(term: str) -> None:
     with pytest.raises(ValueError, match="the term"):
         Lexicon({"en": {"concept": [term]}}, frozenset())
 
 
-def test_terms_are_found_as_words_beginnings_phrases_signs_and_compounds() -> None:
+def test_terms_match_words_stems_phrases_unspaced_text_and_compounds() -> None:
     things = ["apple", "straw*", "red pear", "ripe pear*", "梨", "赤い 林檎", "كمثرى"]
     lexicon = Lexicon({"en": {"thing": things, "harmless": ["apple pie"]}}, frozenset({"harmless"}))
     languages = DetectedLanguages(frozenset({"en", "ja"}), frozenset())
@@ -301,7 +299,7 @@ def test_terms_are_found_as_words_beginnings_phrases_signs_and_compounds() -> No
 
 
 @given(st.dictionaries(st.sampled_from(list(Category)), st.floats(0, 1)), st.sampled_from(list(Level)))
-def test_scores_are_refused_from_the_threshold_of_the_level_on(scores: dict[Category, float], level: Level) -> None:
+def test_scores_at_or_above_the_threshold_of_the_level_are_refused(scores: dict[Category, float], level: Level) -> None:
     found = worst({str(category): score for category, score in scores.items()}, level)
     beyond = {
         category
@@ -311,7 +309,7 @@ def test_scores_are_refused_from_the_threshold_of_the_level_on(scores: dict[Cate
     assert (found in beyond) if beyond else (found is None)
 
 
-def test_the_thresholds_are_the_hosted_services_and_strict_ones_are_lower() -> None:
+def test_thresholds_equal_the_hosted_services_and_strict_ones_are_lower() -> None:
     assert THRESHOLDS[Category.SEXUAL_MINORS] == (0.05, 0.20)
     assert THRESHOLDS[Category.SEXUAL] == (0.50, 0.80)
     assert all(strict < basic for strict, basic in THRESHOLDS.values())
@@ -329,6 +327,6 @@ def test_the_thresholds_are_the_hosted_services_and_strict_ones_are_lower() -> N
 @example("E개ぐ\x85𝔎\nא |")
 @example("ई\nذ\n|\n𝔉개")
 @example("ď ぴ |\nнञ개")
-def test_judging_takes_letters_of_many_scripts_apart(rules: Rulebook, prompt: str) -> None:
+def test_separated_letters_of_many_scripts_can_be_judged(rules: Rulebook, prompt: str) -> None:
     judgement = rules.judge(prompt, Level.STRICT)
     assert all(evidence.variant for evidence in judgement.found.values())

@@ -1,4 +1,4 @@
-"""The pure rules of OpenAI's route: what an order is, and how long a client is kept waiting."""
+"""The pure rules of the OpenAI route: parsing orders, and how long a client may wait for its answer."""
 
 import contextlib
 from typing import Any, Final
@@ -51,13 +51,13 @@ ORDERS: Final = st.fixed_dictionaries(
 
 
 @given(JSON | st.dictionaries(st.sampled_from(FIELDS), JSON))
-def test_any_json_is_an_order_or_is_refused_with_a_sentence(fields: object) -> None:
+def test_any_json_is_parsed_or_refused_with_a_message(fields: object) -> None:
     with contextlib.suppress(InvalidRequest, ModelNotFound):
         assert openai_order.parse(fields).model in order.MODELS
 
 
 @given(ORDERS)
-def test_a_right_order_is_as_many_orders_that_differ_in_their_seeds_alone(fields: dict[str, Any]) -> None:
+def test_a_valid_order_becomes_n_orders_that_differ_only_in_their_seeds(fields: dict[str, Any]) -> None:
     parsed = openai_order.parse(fields, {"dall-e-3"})
     orders = parsed.orders
     assert len(orders) == (fields.get("n") or 1)
@@ -83,7 +83,7 @@ def test_a_right_order_is_as_many_orders_that_differ_in_their_seeds_alone(fields
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_every_failure_is_the_callers_or_the_services(code: ErrorCode) -> None:
+def test_every_error_code_is_a_client_or_a_server_error(code: ErrorCode) -> None:
     refusal = OrderFailed(code, "It failed")
     assert refusal.status in {400, 404, 500, 503, 504}
     assert (refusal.generation.code, refusal.generation.message) == (code, "It failed")
@@ -109,6 +109,6 @@ def test_every_failure_is_the_callers_or_the_services(code: ErrorCode) -> None:
         *(({"x-stainless-read-timeout": odd}, 590) for odd in ("", "0", "-5", "nan", "inf", "soon", "1 0")),
     ],
 )
-def test_a_client_is_kept_waiting_for_a_little_less_than_it_waits(told: dict[str, str], wait_s: float) -> None:
+def test_the_answer_comes_shortly_before_the_client_gives_up(told: dict[str, str], wait_s: float) -> None:
     headers = [(name.encode(), value.encode()) for name, value in told.items()]
     assert openai_attendance.wait_s(Request({"type": "http", "headers": headers})) == pytest.approx(wait_s)

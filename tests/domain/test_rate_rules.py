@@ -1,4 +1,4 @@
-"""The rule of rates: what it lets happen, in whatever rhythm it is asked."""
+"""The rate rule: what it allows, whatever the rhythm of the requests."""
 
 import math
 
@@ -16,7 +16,7 @@ ROUNDING = 1e-5
 
 
 class Bucket:
-    """One quota's use over time, as a limiter keeps it."""
+    """The use of one quota over time, as the rate limiter tracks it."""
 
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
@@ -41,7 +41,7 @@ class Bucket:
 
 
 @given(small_quotas, st.lists(pauses_s, max_size=20))
-def test_at_once_there_is_as_much_as_remaining_says(quota: Quota, pauses: list[float]) -> None:
+def test_the_remaining_quota_is_available_at_once(quota: Quota, pauses: list[float]) -> None:
     bucket = Bucket(quota)
     assert bucket.standing.remaining == quota.count_max
     for pause_s in pauses:
@@ -52,9 +52,7 @@ def test_at_once_there_is_as_much_as_remaining_says(quota: Quota, pauses: list[f
 
 
 @given(quotas, st.lists(st.tuples(pauses_s, st.integers(1, 50)), max_size=60))
-def test_in_any_stretch_of_time_no_more_happens_than_the_quota_and_what_comes_back(
-    quota: Quota, asked: list[tuple[float, int]]
-) -> None:
+def test_no_period_exceeds_the_quota_plus_what_was_restored(quota: Quota, asked: list[tuple[float, int]]) -> None:
     bucket = Bucket(quota)
     happened: list[tuple[float, int]] = []
     for pause_s, count in asked:
@@ -69,9 +67,7 @@ def test_in_any_stretch_of_time_no_more_happens_than_the_quota_and_what_comes_ba
 
 
 @given(quotas, st.data())
-def test_waiting_as_long_as_retry_after_says_is_enough_and_a_second_less_is_not(
-    quota: Quota, data: st.DataObject
-) -> None:
+def test_retry_after_is_just_long_enough(quota: Quota, data: st.DataObject) -> None:
     used_for_s = data.draw(st.floats(0, quota.window_s), label="used_for_s")
     count = data.draw(st.integers(1, quota.count_max), label="count")
     standing = Standing(quota, used_for_s)
@@ -85,14 +81,14 @@ def test_waiting_as_long_as_retry_after_says_is_enough_and_a_second_less_is_not(
 
 
 @given(quotas, st.floats(0, 10_000))
-def test_reset_is_when_the_whole_quota_is_there_again(quota: Quota, used_for_s: float) -> None:
+def test_the_whole_quota_is_available_at_reset(quota: Quota, used_for_s: float) -> None:
     standing = Standing(quota, used_for_s)
     assert Standing(quota, used_for_s - standing.reset_s).remaining == quota.count_max
     assert standing.reset_s - 1 < used_for_s or standing.reset_s == 0
 
 
 @given(quotas, st.integers(1, 100))
-def test_what_is_refused_uses_nothing_up_and_more_than_the_quota_is_always_refused(quota: Quota, more: int) -> None:
+def test_refused_requests_use_no_quota_and_more_than_the_quota_is_always_refused(quota: Quota, more: int) -> None:
     bucket = Bucket(quota)
     assert not bucket.take(quota.count_max + math.ceil(more * (1 + ROUNDING * quota.count_max)))
     assert bucket.standing.remaining == quota.count_max
@@ -101,7 +97,7 @@ def test_what_is_refused_uses_nothing_up_and_more_than_the_quota_is_always_refus
 
 
 @given(small_quotas, st.integers(1, 300))
-def test_taking_one_by_one_is_taking_all_together(quota: Quota, count: int) -> None:
+def test_taking_one_at_a_time_equals_taking_all_at_once(quota: Quota, count: int) -> None:
     one_by_one, together = Bucket(quota), Bucket(quota)
     taken = sum(one_by_one.take() for _ in range(min(count, quota.count_max)))
     assert taken == min(count, quota.count_max)

@@ -52,14 +52,14 @@ ORDERS: Final = st.fixed_dictionaries(
 
 
 @given(JSON | st.dictionaries(st.sampled_from(FIELDS), JSON))
-def test_any_json_is_an_order_or_is_refused_with_a_sentence(fields: object) -> None:
+def test_any_json_is_parsed_or_refused_with_a_message(fields: object) -> None:
     with contextlib.suppress(InvalidRequest, ModelAccessDenied):
         parsed = order.parse(fields)
         assert parsed.model in order.MODELS
 
 
 @given(ORDERS)
-def test_a_right_order_is_taken_as_it_is(fields: dict[str, Any]) -> None:
+def test_a_valid_order_is_parsed_unchanged(fields: dict[str, Any]) -> None:
     parsed = order.parse(fields)
     assert parsed.prompt == fields["prompt"]
     assert parsed.seed == fields.get("seed")
@@ -73,7 +73,7 @@ def test_a_right_order_is_taken_as_it_is(fields: dict[str, Any]) -> None:
 
 
 @given(ORDERS, st.sampled_from(FIELDS), JSON)
-def test_a_refusal_names_the_field_that_is_wrong_and_does_not_repeat_it(
+def test_a_refusal_names_the_wrong_field_without_repeating_its_value(
     fields: dict[str, Any], field: str, value: object
 ) -> None:
     marked = {**fields, field: [value, "quokka"]}
@@ -85,7 +85,7 @@ def test_a_refusal_names_the_field_that_is_wrong_and_does_not_repeat_it(
 
 
 @pytest.mark.parametrize("value", [None, 5, True, "z", [], [{}], 1.5])
-def test_what_is_no_object_is_no_order(value: object) -> None:
+def test_json_that_is_not_an_object_is_refused(value: object) -> None:
     with pytest.raises(InvalidRequest, match="must be a JSON object"):
         order.parse(value)
 
@@ -98,19 +98,19 @@ def test_what_is_no_object_is_no_order(value: object) -> None:
         ("seed", 1.0), ("nsfw_check", 1), ("callback_url", "http://your-domain.com/"), ("output_format", "jpg"),
     ],
 )  # fmt: skip
-def test_a_value_beyond_its_bounds_is_refused(field: str, value: object) -> None:
+def test_an_out_of_range_value_is_refused(field: str, value: object) -> None:
     with pytest.raises(InvalidRequest) as refused:
         order.parse({"model": "z-image-turbo", "prompt": "a cute cat", field: value})
     assert refused.value.param == field
 
 
-def test_a_model_that_does_not_exist_is_no_wrong_request() -> None:
+def test_an_unknown_model_is_not_an_invalid_request() -> None:
     with pytest.raises(ModelAccessDenied):
         order.parse({"model": "another", "prompt": "a cute cat"})
 
 
 @given(st.text())
-def test_a_text_is_storable_just_when_it_has_a_form_in_utf_8_without_nul(text: str) -> None:
+def test_a_text_is_storable_if_it_encodes_as_utf_8_without_nul(text: str) -> None:
     encoded = text.encode("utf-8", "replace").decode()
     assert order.is_storable(text) == (encoded == text and "\0" not in text)
 
@@ -126,14 +126,14 @@ def test_bytes_that_are_not_json_are_an_invalid_request(body: bytes) -> None:
 
 
 @given(JSON)
-def test_what_is_encoded_is_compact_sorted_and_reads_back(value: object) -> None:
+def test_encoded_json_is_compact_and_sorted_and_decodes_to_the_same_value(value: object) -> None:
     with contextlib.suppress(UnicodeEncodeError):
         encoded = answers.encode(value)
         assert answers.encode(requests.decode(encoded)) == encoded
 
 
 @given(SECONDS, st.integers(0, task.ID_SUFFIXES - 1))
-def test_a_task_id_holds_its_second_and_is_one_by_form(created_s: int, number: int) -> None:
+def test_a_task_id_is_well_formed_and_contains_its_creation_second(created_s: int, number: int) -> None:
     made = task.new_id(created_s, number)
     assert task.is_id(made)
     assert task.has_id_prefix(made)
@@ -141,36 +141,36 @@ def test_a_task_id_holds_its_second_and_is_one_by_form(created_s: int, number: i
 
 
 @given(SECONDS, st.integers(0, task.ID_SUFFIXES - 1), st.integers(0, task.ID_SUFFIXES - 1))
-def test_other_numbers_make_other_ids(created_s: int, first: int, second: int) -> None:
+def test_different_numbers_give_different_ids(created_s: int, first: int, second: int) -> None:
     assert (task.new_id(created_s, first) == task.new_id(created_s, second)) == (first == second)
 
 
 @given(st.text() | IDS.map(str.upper) | IDS.map(lambda made: made + "\n") | IDS.map(lambda made: made[:-1]))
-def test_nothing_else_is_a_task_id(text: str) -> None:
+def test_other_texts_are_not_task_ids(text: str) -> None:
     pattern = openapi.document()["components"]["schemas"]["TaskId"]["pattern"]
     assert task.is_id(text) == (re.search(pattern.replace("$", r"\Z"), text) is not None)
     assert not task.is_id(text)
 
 
 @pytest.mark.parametrize("number", [-1, task.ID_SUFFIXES])
-def test_a_number_that_ids_do_not_hold_is_a_fault(number: int) -> None:
+def test_a_number_too_large_for_an_id_is_a_bug(number: int) -> None:
     with pytest.raises(AssertionError):
         task.new_id(0, number)
 
 
-def test_every_state_is_reached_and_only_ends_are_not_left() -> None:
+def test_every_state_is_reachable_and_only_final_states_have_no_successor() -> None:
     assert set(LEGAL_MOVES) == set(Status)
     assert frozenset().union(*LEGAL_MOVES.values()) | {Status.PENDING} == set(Status)
     assert {Status.COMPLETED, Status.FAILED} == ENDS
 
 
 def starts_of(moves: str, module: ModuleType) -> list[set[str]]:
-    """The states that each statement of a module names which the pattern finds; its last group is their list."""
+    """The states in each statement of a module that matches a pattern, whose last group lists them."""
     found = re.findall(moves, inspect.getsource(module), flags=re.DOTALL)
     return [set(re.findall(r"'(\w+)'", states)) for states in found]
 
 
-def test_a_statement_that_begins_a_task_starts_from_the_states_that_may_be_begun() -> None:
+def test_statements_that_begin_a_task_require_a_state_that_may_begin() -> None:
     starts = starts_of(r"UPDATE tasks SET status = 'processing'.*?WHERE id = %s AND status IN \(([^)]*)\)", tasks)
     assert starts
     for each in starts:
@@ -178,12 +178,12 @@ def test_a_statement_that_begins_a_task_starts_from_the_states_that_may_be_begun
 
 
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_the_statement_that_ends_a_task_starts_from_the_states_that_may_end(end: Status) -> None:
+def test_statements_that_end_a_task_require_a_state_that_may_end(end: Status) -> None:
     (starts,) = starts_of(r"FROM tasks WHERE id = %\(task_id\)s AND status IN \(([^)]*)\)", endings)
     assert starts == {start for start, moves in LEGAL_MOVES.items() if end in moves}
 
 
-def test_states_and_codes_are_the_contracts_own() -> None:
+def test_states_and_error_codes_match_the_contract() -> None:
     assert list(Status) == ["pending", "processing", "completed", "failed"]
     assert set(ErrorCode) == {
         "content_policy_violation", "invalid_parameters", "image_processing_error", "image_dimension_mismatch",
@@ -193,7 +193,7 @@ def test_states_and_codes_are_the_contracts_own() -> None:
 
 
 @given(st.integers(1, 1000), st.integers(1, 1000))
-def test_progress_stays_between_nothing_and_all_and_rises(steps_total: int, step: int) -> None:
+def test_progress_rises_and_stays_within_bounds(steps_total: int, step: int) -> None:
     steps_done = min(step, steps_total)
     now = task.progress_percent(steps_done, steps_total)
     assert 1 <= now <= 99
@@ -201,7 +201,7 @@ def test_progress_stays_between_nothing_and_all_and_rises(steps_total: int, step
 
 
 @given(st.floats(0, 10**5), st.integers(0, 10**6), st.integers(0, 10**4), st.integers(0, 100), st.integers(0, 10**6))
-def test_an_estimate_is_at_least_a_second_and_grows_with_what_is_ahead(
+def test_an_estimate_is_at_least_one_second_and_grows_with_the_queue(
     draw_s: float, ahead: int, workers: int, progress: int, more: int
 ) -> None:
     estimate_s = task.estimated_time_s(draw_s, ahead, workers, progress)
@@ -216,12 +216,12 @@ def test_an_estimate_is_at_least_a_second_and_grows_with_what_is_ahead(
     ("draw_s", "ahead", "workers", "progress", "seconds"),
     [(10, 0, 1, 0, 10), (10, 3, 1, 0, 40), (10, 3, 2, 0, 25), (10, 3, 0, 0, 40), (10, 0, 1, 50, 5), (0.1, 0, 8, 99, 1)],
 )
-def test_estimates_are_plain_arithmetic(draw_s: float, ahead: int, workers: int, progress: int, seconds: int) -> None:
+def test_estimates_follow_the_formula(draw_s: float, ahead: int, workers: int, progress: int, seconds: int) -> None:
     assert task.estimated_time_s(draw_s, ahead, workers, progress) == seconds
 
 
 @given(IDS, SECRETS, SECONDS, st.sampled_from(sorted(picture.CONTENT_TYPE_BY_EXTENSION)))
-def test_a_signed_link_opens_its_picture_until_its_expiry(
+def test_a_signed_link_is_valid_for_its_picture_until_it_expires(
     task_id: str, secret: bytes, expires_s: int, extension: str
 ) -> None:
     keys = link.link_keys(secret)
@@ -233,9 +233,7 @@ def test_a_signed_link_opens_its_picture_until_its_expiry(
 
 
 @given(IDS, SECRETS, SECONDS, st.data())
-def test_a_link_that_is_altered_anywhere_opens_nothing(
-    task_id: str, secret: bytes, expires_s: int, data: st.DataObject
-) -> None:
+def test_an_altered_link_is_invalid(task_id: str, secret: bytes, expires_s: int, data: st.DataObject) -> None:
     keys = link.link_keys(secret)
     grant, name = link.path(link.picture_name(task_id, secret, ".webp"), expires_s, keys).split("/")[-2:]
     whole = f"{grant}/{name}"
@@ -246,7 +244,9 @@ def test_a_link_that_is_altered_anywhere_opens_nothing(
 
 
 @given(SECRETS, SECRETS, SECONDS)
-def test_a_former_key_is_believed_and_a_strangers_is_not(secret: bytes, other: bytes, expires_s: int) -> None:
+def test_a_link_signed_with_a_former_key_is_valid_and_one_with_an_unknown_key_is_not(
+    secret: bytes, other: bytes, expires_s: int
+) -> None:
     name = "0" * 32 + ".png"
     grant = link.path(name, expires_s, link.link_keys(other)).split("/")[-2]
     assert link.expiry_s(grant, name, link.link_keys(secret, other)) == expires_s
@@ -255,11 +255,11 @@ def test_a_former_key_is_believed_and_a_strangers_is_not(secret: bytes, other: b
 
 
 @given(st.text(), st.text())
-def test_no_text_makes_the_check_of_a_link_fail(grant: str, name: str) -> None:
+def test_checking_a_link_never_raises(grant: str, name: str) -> None:
     assert link.expiry_s(grant, name, link.link_keys(b"a secret")) is None
 
 
-def test_a_second_spelling_of_an_expiry_opens_nothing() -> None:
+def test_an_expiry_written_in_another_form_is_invalid() -> None:
     keys = link.link_keys(b"a secret")
     name = "0" * 32 + ".png"
     grant = link.path(name, 5, keys).split("/")[-2]
@@ -268,18 +268,18 @@ def test_a_second_spelling_of_an_expiry_opens_nothing() -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC)).filter(lambda moment: 1970 < moment.year < 9999))
-def test_a_link_expires_a_day_after_the_second_in_which_it_was_made(made_at: datetime) -> None:
+def test_a_link_expires_24_hours_after_it_was_made(made_at: datetime) -> None:
     expires_at = link.expires_at(made_at)
     assert expires_at.timestamp() == int(expires_at.timestamp())
     assert timedelta(0) <= made_at + timedelta(days=1) - expires_at < timedelta(seconds=1)
 
 
-def test_pictures_lie_in_one_of_256_folders() -> None:
+def test_pictures_are_spread_over_256_folders() -> None:
     assert picture.object_name("ab" + "0" * 30 + ".webp") == "ab/ab" + "0" * 30 + ".webp"
 
 
 @given(st.binary(min_size=24, max_size=24))
-def test_a_made_key_is_well_formed(random_bytes: bytes) -> None:
+def test_a_generated_key_is_well_formed(random_bytes: bytes) -> None:
     key = api_key.from_random(random_bytes)
     assert api_key.is_well_formed(key)
     assert len(key) == api_key.KEY_CHARACTERS
@@ -289,7 +289,7 @@ def test_a_made_key_is_well_formed(random_bytes: bytes) -> None:
     assert api_key.digest(key, b"pepper") != api_key.digest(key, b"other pepper")
 
 
-def test_every_typo_of_one_character_is_noticed() -> None:
+def test_every_single_character_typo_is_detected() -> None:
     key = api_key.from_random(bytes(range(24)))
     for place, right in enumerate(key):
         for wrong in string.printable + "é\0":
@@ -297,7 +297,7 @@ def test_every_typo_of_one_character_is_noticed() -> None:
                 assert not api_key.is_well_formed(key[:place] + wrong + key[place + 1 :])
 
 
-def test_every_pair_of_neighbours_that_changed_places_is_noticed() -> None:
+def test_every_swap_of_adjacent_characters_is_detected() -> None:
     key = api_key.from_random(bytes(range(24)))
     for place in range(len(key) - 1):
         swapped = key[:place] + key[place + 1] + key[place] + key[place + 2 :]
@@ -305,11 +305,11 @@ def test_every_pair_of_neighbours_that_changed_places_is_noticed() -> None:
 
 
 @given(st.text() | st.text().map(lambda text: f"sk-easel-{text}"))
-def test_no_other_text_is_a_key(text: str) -> None:
+def test_other_texts_are_not_keys(text: str) -> None:
     assert not api_key.is_well_formed(text)
 
 
-def test_a_holder_may_use_all_models_or_those_that_are_named() -> None:
+def test_a_key_allows_all_models_or_the_listed_ones() -> None:
     def holder(models: frozenset[str] | None) -> Holder:
         return Holder(1, 1, "default", frozenset(Scope), models, {}, None, None, None)
 
@@ -319,13 +319,13 @@ def test_a_holder_may_use_all_models_or_those_that_are_named() -> None:
 
 
 @given(st.text(min_size=1).filter(lambda name: "{" not in name and name.isprintable()))
-def test_a_model_is_named_in_its_refusal_only_when_it_looks_like_a_name(name: str) -> None:
+def test_a_refusal_repeats_the_model_only_if_it_looks_like_a_name(name: str) -> None:
     message = str(ModelAccessDenied(name))
     looks_like_one = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}", name) is not None
     assert message == "Token does not have access to model" + (f": {name}" if looks_like_one else "")
 
 
-def test_keys_of_different_purposes_tell_nothing_of_each_other_or_of_the_secret() -> None:
+def test_keys_derived_for_different_purposes_are_independent() -> None:
     secret = Secret("s" * 32)
     derived = {secret.derive(purpose) for purpose in ("links", "api keys", "picture names", "fingerprint")}
     assert len(derived) == 4

@@ -1,4 +1,4 @@
-"""Signatures of callbacks, verified by the Standard Webhooks project's own library."""
+"""Callback signatures, verified by the Standard Webhooks project's own library."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def now_s() -> int:
 
 
 def is_accepted(secret: bytes, body: bytes, headers: dict[str, str]) -> bool:
-    """Whether a receiver who was shown this secret accepts this message now."""
+    """Whether a receiver with this secret accepts this message now."""
     try:
         Webhook(webhook.secret_text(secret)).verify(body, headers, json_parse=False)
     except WebhookVerificationError:
@@ -37,20 +37,20 @@ def is_accepted(secret: bytes, body: bytes, headers: dict[str, str]) -> bool:
 
 
 @given(secret=SECRETS, message_id=IDS, value=JSON)
-def test_whatever_is_signed_is_verified_to_the_same_value(secret: bytes, message_id: str, value: object) -> None:
+def test_signed_payloads_verify_and_decode_to_the_same_value(secret: bytes, message_id: str, value: object) -> None:
     body = json.dumps(value, ensure_ascii=False).encode()
     headers = webhook.headers(message_id, now_s(), body, [secret])
     assert Webhook(webhook.secret_text(secret)).verify(body, headers) == value
 
 
 @given(secret=SECRETS, message_id=IDS, text=st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_body_that_is_no_json_is_signed_as_well(secret: bytes, message_id: str, text: str) -> None:
+def test_a_body_that_is_not_json_can_be_signed(secret: bytes, message_id: str, text: str) -> None:
     body = text.encode()
     assert is_accepted(secret, body, webhook.headers(message_id, now_s(), body, [secret]))
 
 
 @given(new=SECRETS, old=SECRETS, body=st.text(st.characters(exclude_categories=["Cs"])).map(str.encode))
-def test_while_a_secret_is_replaced_the_new_and_the_old_one_are_both_right(new: bytes, old: bytes, body: bytes) -> None:
+def test_during_rotation_both_the_new_and_the_old_secret_verify(new: bytes, old: bytes, body: bytes) -> None:
     headers = webhook.headers(ID, now_s(), body, [new, old])
     assert len(headers["webhook-signature"].split(" ")) == 2
     assert is_accepted(new, body, headers)
@@ -58,36 +58,36 @@ def test_while_a_secret_is_replaced_the_new_and_the_old_one_are_both_right(new: 
 
 
 @given(secret=SECRETS, other=SECRETS)
-def test_another_secret_is_wrong(secret: bytes, other: bytes) -> None:
+def test_another_secret_does_not_verify(secret: bytes, other: bytes) -> None:
     headers = webhook.headers(ID, now_s(), BODY, [secret])
     # HMAC pads a short key with zeros, so keys that differ only by zeros at their end are one key.
     assert is_accepted(other, BODY, headers) is (secret.rstrip(b"\0") == other.rstrip(b"\0"))
 
 
 @given(st.integers(0, len(BODY) - 1), st.integers(0, 127))
-def test_a_body_with_one_byte_changed_is_refused(index: int, byte: int) -> None:
+def test_a_body_with_one_changed_byte_does_not_verify(index: int, byte: int) -> None:
     headers = webhook.headers(ID, now_s(), b"x" * len(BODY), [SECRET])
     changed = b"x" * index + bytes([byte]) + b"x" * (len(BODY) - index - 1)
     assert is_accepted(SECRET, changed, headers) is (byte == ord("x"))
 
 
 @pytest.mark.parametrize("body", [BODY + b" ", BODY[:-1], b""])
-def test_a_longer_or_shorter_body_is_refused(body: bytes) -> None:
+def test_a_longer_or_shorter_body_does_not_verify(body: bytes) -> None:
     assert not is_accepted(SECRET, body, webhook.headers(ID, now_s(), BODY, [SECRET]))
 
 
-def test_another_id_is_refused() -> None:
+def test_another_id_does_not_verify() -> None:
     headers = webhook.headers(ID, now_s(), BODY, [SECRET])
     assert not is_accepted(SECRET, BODY, headers | {"webhook-id": ID[:-1] + "e"})
 
 
-def test_another_timestamp_is_refused() -> None:
+def test_another_timestamp_does_not_verify() -> None:
     headers = webhook.headers(ID, now_s(), BODY, [SECRET])
     assert not is_accepted(SECRET, BODY, headers | {"webhook-timestamp": str(now_s() - 2)})
 
 
 @pytest.mark.parametrize("seconds", [-86_400, -310, 310])
-def test_a_timestamp_far_from_now_is_refused_though_it_is_signed(seconds: int) -> None:
+def test_a_signed_timestamp_far_from_now_is_refused(seconds: int) -> None:
     assert not is_accepted(SECRET, BODY, webhook.headers(ID, now_s() + seconds, BODY, [SECRET]))
 
 
@@ -96,14 +96,14 @@ def test_a_timestamp_within_five_minutes_is_accepted(seconds: int) -> None:
     assert is_accepted(SECRET, BODY, webhook.headers(ID, now_s() + seconds, BODY, [SECRET]))
 
 
-def test_each_attempt_at_one_message_has_the_same_id_and_a_signature_of_its_own() -> None:
+def test_attempts_share_the_message_id_and_have_their_own_signatures() -> None:
     first, second = (webhook.headers(ID, at_s, BODY, [SECRET]) for at_s in (1757165031, 1757165033))
     assert first["webhook-id"] == second["webhook-id"] == ID
     assert first["webhook-signature"] != second["webhook-signature"]
 
 
-def test_the_signature_is_that_of_the_specifications_formula() -> None:
-    """Computed apart: printf '%s' 'msg_a.1757165031.{}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:000102…1f"""
+def test_the_signature_follows_the_specification() -> None:
+    """Computed independently: printf '%s' 'msg_a.1757165031.{}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:000102…1f"""
     assert webhook.headers("msg_a", 1757165031, b"{}", [SECRET]) == {
         "webhook-id": "msg_a",
         "webhook-timestamp": "1757165031",
@@ -111,7 +111,7 @@ def test_the_signature_is_that_of_the_specifications_formula() -> None:
     }
 
 
-def test_a_secret_is_shown_as_libraries_take_it() -> None:
+def test_a_secret_is_shown_in_the_format_that_libraries_accept() -> None:
     text = webhook.secret_text(SECRET)
     assert text.startswith("whsec_")
     assert base64.b64decode(text.removeprefix("whsec_"), validate=True) == SECRET
@@ -120,6 +120,6 @@ def test_a_secret_is_shown_as_libraries_take_it() -> None:
 @pytest.mark.parametrize(
     ("message_id", "secrets"), [("", [SECRET]), ("msg_a.b", [SECRET]), (ID, []), (ID, [bytes(23)]), (ID, [bytes(65)])]
 )
-def test_what_could_not_be_verified_is_never_signed(message_id: str, secrets: list[bytes]) -> None:
+def test_signing_refuses_what_receivers_could_not_verify(message_id: str, secrets: list[bytes]) -> None:
     with pytest.raises(AssertionError):
         webhook.headers(message_id, 1757165031, BODY, secrets)

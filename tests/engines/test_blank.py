@@ -1,4 +1,4 @@
-"""The blank engine keeps the promise that every engine makes."""
+"""The blank engine fulfils the contract of all engines."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def drawing(prompt: str = "a heron", seed: int = 7, width_px: int = 377, height_
 
 
 def ignore_step(steps_done: int, steps_total: int) -> None:
-    """A caller who does not care about progress."""
+    """Ignores progress."""
 
 
 def blank(step_s: float = 0.0, steps: int = 8) -> Engine:
@@ -40,7 +40,7 @@ def test_the_same_drawing_gives_the_same_bytes() -> None:
     assert blank().draw(drawing(), ignore_step) == blank().draw(drawing(), ignore_step)
 
 
-def test_another_seed_or_prompt_gives_another_colour() -> None:
+def test_a_different_seed_or_prompt_gives_a_different_colour() -> None:
     pictures = {
         blank().draw(drawing(prompt=prompt, seed=seed), ignore_step).rgb
         for prompt in ("a", "b", "鹭")

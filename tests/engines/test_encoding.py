@@ -1,4 +1,4 @@
-"""What a picture file holds: the exact pixels asked for, and where they come from."""
+"""Picture files: their pixels, and the provenance in them."""
 
 import io
 import re
@@ -38,7 +38,7 @@ def provenance(prompt: str) -> Provenance:
 
 
 def properties(packet: bytes) -> dict[str, str]:
-    """The packet's simple properties by qualified name; raises where it is not well-formed."""
+    """The simple properties of an XMP packet by qualified name. Raises if it is not well-formed."""
     description = ET.fromstring(packet)[0][0]
     return {child.tag: child.text or "" for child in description}
 
@@ -59,7 +59,7 @@ def test_any_prompt_gives_a_well_formed_packet_and_reads_back_as_far_as_xml_allo
 
 
 @pytest.mark.parametrize("code_points", [range(0x20), range(0x7F, 0xA0), range(0xD800, 0xD810), range(0xFFF0, 0x10000)])
-def test_every_odd_code_point_keeps_the_packet_well_formed(code_points: range) -> None:
+def test_unusual_code_points_keep_the_packet_well_formed(code_points: range) -> None:
     prompt = "".join(map(chr, code_points)) + "]]><?xpacket end='w'?><!-- & \"'\r\n"
     read = properties(provenance(prompt).packet())[f"{{{IPTC_NAMESPACE}}}AIPromptInformation"]
     assert read.endswith("]]><?xpacket end='w'?><!-- & \"'\r\n")
@@ -102,7 +102,7 @@ def test_the_longest_prompt_survives_in_every_format(output_format: OutputFormat
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_without_provenance_there_is_no_packet(output_format: OutputFormat) -> None:
+def test_without_provenance_no_packet_is_written(output_format: OutputFormat) -> None:
     assert "xmp" not in opened(encode(gradient(64, 48), output_format, None)).info
 
 
@@ -110,7 +110,7 @@ def test_without_provenance_there_is_no_packet(output_format: OutputFormat) -> N
 @given(
     width_px=st.integers(1, 90), height_px=st.integers(1, 90), output_format=st.sampled_from(FORMATS), data=st.data()
 )
-def test_size_and_format_are_exact_and_the_same_input_gives_the_same_bytes(
+def test_size_and_format_are_exact_and_encoding_is_deterministic(
     width_px: int, height_px: int, output_format: OutputFormat, data: st.DataObject
 ) -> None:
     colour = data.draw(st.binary(min_size=3, max_size=3))

@@ -1,4 +1,4 @@
-"""What the shipped model draws is what was asked for, and what its document says that it knows is what it was taught."""
+"""The shipped model draws what was asked for, and its document names exactly what it was trained on."""
 
 import random
 import re
@@ -28,11 +28,11 @@ DOCUMENT: Final = ROOT / "docs" / "reference" / "nano.md"
 LEARNED: Final = cast_of(RECIPES["cpu"], ICONS)
 SIDE_PX: Final = LEARNED.square[0] * TOKEN_PX
 RIGHT_MIN: Final = 18
-"""Of twenty: what the model aims at is nine in ten."""
+"""Of twenty. The model's aim is nine in ten."""
 
 
 def _is_plain(scene: Scene) -> bool:
-    """Whether that is what anybody expects of "a cat on a white background"."""
+    """Whether the scene is what "a cat on a white background" describes."""
     told = scene.story
     white = scene.background.colour >= 0 and COLOURS[scene.background.colour].english[0] == "white"
     alone = len(scene.slots) == 1 and not told.size and not told.place and scene.slots[0].colour < 0
@@ -40,7 +40,7 @@ def _is_plain(scene: Scene) -> bool:
 
 
 def _plain_scenes() -> list[Scene]:
-    """One scene of each thing, in their order."""
+    """One scene for each thing, in order."""
     rng = random.Random("plain")
     found: dict[int, Scene] = {}
     while len(found) < len(LEARNED.things):

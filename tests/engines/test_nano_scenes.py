@@ -1,4 +1,4 @@
-"""What the built-in model learns from and is asked: its things, its scenes, their captions, and the questions."""
+"""The training data of the built-in model: its things, scenes, captions and questions."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from training.words import SIZES
 CAST = Cast(BY_HAND[:5])
 
 
-def test_every_question_is_answered_by_the_scene_that_is_composed_for_it() -> None:
+def test_every_question_is_answered_by_its_own_scene() -> None:
     learned = cast_of(RECIPES["cpu"], ICONS)
     asked = questions.ask(learned)
     rng = random.Random(7)
@@ -44,7 +44,7 @@ def test_scenes_stay_inside_their_picture_and_keep_reserved_space_free() -> None
                 assert not scenes.reserved_colour(slot.thing, slot.colour)
 
 
-def test_no_ordinary_thing_is_called_small_or_big() -> None:
+def test_things_of_ordinary_size_are_not_called_small_or_big() -> None:
     rng = random.Random(3)
     for _ in range(3000):
         scene = scenes.pick(rng, CAST, (6, 6))
@@ -67,6 +67,6 @@ def test_training_on_the_whole_font_refuses_an_incomplete_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("grid", [*COARSE, *FINE], ids=str)
-def test_small_is_smaller_and_big_is_bigger_than_ordinary(grid: tuple[int, int]) -> None:
+def test_small_things_are_smaller_and_big_ones_bigger_than_ordinary_ones(grid: tuple[int, int]) -> None:
     sizes = [scenes.size_alone(word, grid) for word in ("small", "", "big")]
     assert sizes == sorted(set(sizes))

@@ -1,4 +1,4 @@
-"""A miniature training run, from pictures of things to an engine that draws, and what its parts promise."""
+"""A miniature training run, from pictures of things to an engine that draws, and its parts."""
 
 import random
 import re
@@ -31,7 +31,7 @@ from tests.support.paths import ROOT
 CAST = Cast(BY_HAND[:5])
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.filterwarnings("ignore"),  # the exporter warns of itself
+    pytest.mark.filterwarnings("ignore"),  # the exporter issues warnings about itself
 ]
 
 
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_miniature_run_ends_in_an_engine_that_draws(folder: Path) -> None:
+def test_a_miniature_run_produces_an_engine_that_draws(folder: Path) -> None:
     nano = Nano(folder / "model")
     nano.load()
     pixels = nano.draw(Drawing("a cat on a beach", 520, 376, 3), lambda done, total: None)
@@ -55,7 +55,7 @@ def test_a_miniature_run_ends_in_an_engine_that_draws(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shaken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An exported run with random weights everywhere: training leaves some near zero, where faults do not show."""
+    """An exported run with random weights everywhere. Training leaves some near zero, which would hide errors."""
     shaken = tmp_path_factory.mktemp("shaken")
     shutil.copy(folder / "tokenizer.json", shaken)
     coder, transformer = export.load(folder, "tiny")
@@ -86,7 +86,7 @@ def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("grid", [(7, 5), (3, 3), (4, 9), (16, 4)], ids=str)
-def test_the_graphs_draw_what_the_trained_model_draws(shaken: Path, grid: tuple[int, int]) -> None:
+def test_the_exported_graphs_draw_the_same_as_the_trained_model(shaken: Path, grid: tuple[int, int]) -> None:
     coder, transformer = export.load(shaken, "tiny")
     loaded = load(shaken / "model")
     words, _ = loaded.tokenizer.tokens("a red dog at night", 64)
@@ -105,7 +105,7 @@ def test_the_graphs_draw_what_the_trained_model_draws(shaken: Path, grid: tuple[
     assert _apart(shown, doubled) < 0.02
 
 
-def test_a_finished_run_is_not_trained_again(folder: Path) -> None:
+def test_a_finished_run_is_not_repeated(folder: Path) -> None:
     files = [folder / f"{name}.pt" for name in ("flow", "distil", "decoder")]
     before = [file.stat().st_mtime_ns for file in files]
     train.main(["--scale", "tiny", "--folder", str(folder)])
@@ -126,7 +126,7 @@ def test_a_distillation_of_an_earlier_flow_is_not_reused(folder: Path, tmp_path:
     assert (distilled["teacher_samples"], distilled["samples"]) == (112, 16)
 
 
-def test_an_evaluation_ends_in_a_table_and_a_sheet(
+def test_an_evaluation_writes_a_table_and_a_sheet(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(questions, "OF_EACH", 6)
@@ -159,7 +159,7 @@ def test_a_stopped_run_resumes_where_it_was(tmp_path: Path) -> None:
     assert (further["samples"], further["steps"]) == (done["samples"] + 16, done["steps"] + 2)
 
 
-def test_the_engine_cuts_texts_into_the_tokens_of_training(folder: Path) -> None:
+def test_the_engine_tokenizes_like_the_training(folder: Path) -> None:
     library = tokens.make(folder / "tokenizer.json", CAST, 400, 1, 3000)
     facts = tokens.merges_of(folder / "tokenizer.json")
     own = Tokenizer(facts["words"], facts["merges"])  # type: ignore[arg-type]
@@ -189,7 +189,7 @@ def test_guidance_is_not_distilled_without_a_teacher(tmp_path: Path) -> None:
         train.main(["--scale", "tiny", "--folder", str(tmp_path / "run"), "--stages", "distil"])
 
 
-def test_a_step_of_muon_is_nearly_orthogonal() -> None:
+def test_a_muon_update_is_nearly_orthogonal() -> None:
     matrices = torch.randn(2, 16, 48, generator=torch.Generator().manual_seed(1))
     values = torch.linalg.svdvals(orthogonal(matrices))
     assert values.min() > 0.3

@@ -1,4 +1,4 @@
-"""The remote engine keeps the promise that every engine makes, with a real server at the other end."""
+"""The remote engine fulfils the contract of all engines, against a real HTTP server."""
 
 import itertools
 import threading
@@ -47,7 +47,7 @@ def drawing(prompt: str = "a heron", seed: int = 7, width_px: int = 500, height_
 
 
 def ignore_step(steps_done: int, steps_total: int) -> None:
-    """A caller who does not care about progress."""
+    """Ignores progress."""
 
 
 def draw(server: ImageServer, **changes: Any) -> Pixels:
@@ -87,7 +87,7 @@ def test_the_url_may_end_as_in_openais_clients(server: ImageServer, suffix: str)
     assert server.asked[0].path == "/v1/images/generations"
 
 
-def test_a_server_may_live_under_a_path(server: ImageServer) -> None:
+def test_a_server_may_be_under_a_path(server: ImageServer) -> None:
     remote(f"{server.url}/image-server").draw(drawing(), ignore_step)
     assert server.asked[0].path == "/image-server/v1/images/generations"
 
@@ -147,7 +147,7 @@ def test_a_stop_ends_the_wait_between_two_attempts(server: ImageServer) -> None:
     assert len(server.asked) == 1
 
 
-def test_several_draws_run_at_once_and_each_gets_its_own_picture(server: ImageServer) -> None:
+def test_concurrent_draws_each_get_their_own_picture(server: ImageServer) -> None:
     server.behaves(draws(after_s=0.5))
     engine = remote(server.url)
     assert (engine.draws_at_once, engine.jobs_at_once) == (4, 8)
@@ -162,7 +162,7 @@ def test_nothing_is_left_running_after_a_draw(server: ImageServer) -> None:
     engine = remote(server.url)
     for seed in range(1, 6):
         engine.draw(drawing(seed=seed), ignore_step)
-    eventually(lambda: threading.active_count() <= before + 5, 5)  # the test's own server keeps a thread a connection
+    eventually(lambda: threading.active_count() <= before + 5, 5)  # the test server keeps a thread for each connection
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("asyncio")]
 
 
@@ -212,7 +212,7 @@ def test_no_representation_of_the_engine_shows_the_key(server: ImageServer) -> N
     assert KEY not in f"{address} {address!r} {engine} {engine!r}"
 
 
-def test_a_link_to_the_server_itself_is_followed(server: ImageServer) -> None:
+def test_a_link_to_the_same_server_is_followed(server: ImageServer) -> None:
     file = picture(512, 384, "JPEG")
     for link in ("/v1/images/1/content", f"{server.url}/generated-images/1.jpg?token=2"):
         server.behaves(

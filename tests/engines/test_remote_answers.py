@@ -1,4 +1,4 @@
-"""What the remote engine makes of every answer that is no picture: when it asks again, and what it tells whom."""
+"""The remote engine's handling of answers without a picture: retries, and messages for callers and operators."""
 
 import json
 import time
@@ -40,13 +40,13 @@ def server(running: ImageServer) -> ImageServer:
 
 
 def ask(url: str, timeout_s: float = 20.0) -> int:
-    """Draw once; the picture's width."""
+    """Draw once, and return the picture's width."""
     engine = Remote(RemoteServer(url, "some-model", KEY, timeout_s, draws_at_once=1, steps=9))
     return engine.draw(Drawing(PROMPT, 512, 384, 7), lambda *_: None).width_px
 
 
 def failure(url: str, timeout_s: float = 20.0) -> tuple[DrawingFailed, list[Any]]:
-    """What a draw that fails tells its caller, and the log."""
+    """The error and the log lines of a draw that fails."""
     with capture_logs() as logs, pytest.raises(DrawingFailed) as failed:
         ask(url, timeout_s)
     shown = f"{failed.value.message} {logs}"
@@ -67,7 +67,7 @@ def test_a_date_in_retry_after_is_obeyed(server: ImageServer) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
     server.behaves(says(503, PAGE, retry_after=until), draws())
     assert ask(server.url) == 512
-    # The date has whole seconds, and so has the answer's own that it is compared with.
+    # Both this date and that of the answer are in whole seconds.
     assert 1.5 <= server.asked[1].at_s - server.asked[0].at_s < 4.2
 
 

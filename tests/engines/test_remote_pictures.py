@@ -1,4 +1,4 @@
-"""A picture from the image server is checked before it is believed."""
+"""Checks of pictures that come from the image server."""
 
 import contextlib
 import io
@@ -33,7 +33,7 @@ def saved(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes
 
 
 def png_that_claims(width_px: int, height_px: int) -> bytes:
-    """The head of a PNG, and a little of nothing."""
+    """The header of a PNG, with almost no data."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -59,7 +59,7 @@ def test_a_picture_of_exactly_the_ordered_size_is_used_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("size_px", [(512, 376), (500, 384), (384, 512), (1024, 1024), (1, 1), (1536, 1152)])
-def test_any_other_size_is_a_mismatch_that_names_both(size_px: tuple[int, int]) -> None:
+def test_any_other_size_is_refused_with_a_message_that_names_both_sizes(size_px: tuple[int, int]) -> None:
     failed = failure(picture(*size_px))
     assert failed.code == ErrorCode.IMAGE_DIMENSION_MISMATCH
     assert failed.message == f"The image server drew {size_px[0]}x{size_px[1]} pixels in place of 512x384"

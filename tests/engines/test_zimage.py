@@ -1,4 +1,4 @@
-"""The zimage engine, driven through its promise with a tiny checkpoint of the real format on the CPU."""
+"""The zimage engine, through the contract of all engines, with a tiny checkpoint of the real format on the CPU."""
 
 import runpy
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
+# These tests need the gpu extra and are skipped without it.
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import numpy as np
@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
 WINDOW_TOKENS = 1504
 TEMPLATE_TOKENS = 19
-"""Of the tiny checkpoint's template: six before the prompt, thirteen after it. Its tokens are bytes."""
+"""Tokens of the tiny checkpoint's template: six before the prompt and thirteen after it. Each token is a byte."""
 
 
 class StopError(Exception):
@@ -57,7 +57,7 @@ def drawing(prompt: str = "a heron at dawn", seed: int = 7, width_px: int = 376,
 
 
 def ignore_step(steps_done: int, steps_total: int) -> None:
-    """A caller who does not care about progress."""
+    """Ignores progress."""
 
 
 def draw(engine: Engine, prompt: str = "a heron at dawn", seed: int = 7) -> Pixels:
@@ -76,7 +76,7 @@ def stock_pipeline(checkpoint: Path) -> ZImagePipeline:
 
 
 def stock_picture(checkpoint: Path, wanted: Drawing) -> "np.ndarray":
-    """What diffusers' own pipeline makes of a drawing, prompt and all, cut from the middle."""
+    """What diffusers' own pipeline draws, cropped to the centre."""
     width_px, height_px = canvas_px(wanted.width_px, 16), canvas_px(wanted.height_px, 16)
     picture = stock_pipeline(checkpoint)(
         wanted.prompt,
@@ -123,7 +123,7 @@ def test_the_same_drawing_gives_the_same_bytes_whatever_is_drawn_in_between(engi
     assert draw(engine) == first
 
 
-def test_another_seed_or_prompt_gives_another_picture(engine: Engine) -> None:
+def test_a_different_seed_or_prompt_gives_a_different_picture(engine: Engine) -> None:
     pictures = {draw(engine, prompt, seed).rgb for prompt in ("a heron", "a barn") for seed in (1, 2)}
     assert len(pictures) == 4
 
@@ -238,7 +238,7 @@ def test_the_cache_of_captions_is_limited_in_bytes(checkpoint: Path) -> None:
     assert (tiny.kept_entries, tiny.kept_bytes) == (0, 0)
 
 
-def test_two_engines_in_two_threads_do_not_disturb_each_other(engine: Engine, checkpoint: Path) -> None:
+def test_two_engines_in_two_threads_are_independent(engine: Engine, checkpoint: Path) -> None:
     wanted = [drawing(f"prompt {number % 3}", seed=number + 1, width_px=376 + 8 * (number % 2)) for number in range(3)]
     expected = [engine.draw(one, ignore_step) for one in wanted]
 

@@ -1,4 +1,4 @@
-"""The zimage engine's own passes against diffusers' transformer, and at the real model's size without its weights."""
+"""The zimage engine's forward passes: against diffusers' transformer, and at the real size without weights."""
 
 import copy
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-# The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
+# These tests need the gpu extra and are skipped without it.
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import torch
@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
 REAL = {"n_layers": 30, "n_refiner_layers": 2, "axes_lens": [1536, 512, 512]}
-"""Where the real model's configuration differs from the class's defaults, or may come to."""
+"""Where the real model's configuration differs from the class's defaults, or might."""
 
 SCHEDULER = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=3.0)
 
@@ -34,7 +34,7 @@ def _without_gradients() -> Iterator[None]:
 
 
 def shaken() -> Any:
-    """The tiny transformer with norms as uneven as a trained one's; a new one's are all ones."""
+    """The tiny transformer with uneven norms, as after training. Untrained ones are all 1."""
     torch.manual_seed(1)
     model = runpy.run_path(str(TINY))["transformer"]().requires_grad_(False)
     for name, parameter in model.named_parameters():

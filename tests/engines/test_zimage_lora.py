@@ -1,4 +1,4 @@
-"""LoRA files and the zimage engine: the picture changes as asked, and what cannot be added is refused."""
+"""LoRA files in the zimage engine: they change the picture, and unusable ones are refused."""
 
 import json
 import runpy
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
+# These tests need the gpu extra and are skipped without it.
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import torch

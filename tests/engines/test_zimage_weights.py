@@ -1,4 +1,4 @@
-"""Where the zimage engine's weights come from: whole and broken folders, a hub on the loopback, no hub at all."""
+"""The sources of the zimage engine's weights: whole and damaged folders, a hub on loopback, and no hub."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-# The tests of this engine need the gpu extra; where it is absent they are skipped, whatever else is tested.
+# These tests need the gpu extra and are skipped without it.
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import torch
@@ -40,12 +40,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkpoint(built: Path, tmp_path: Path) -> Path:
-    """A copy that a test may break."""
+    """A copy that a test may damage."""
     return Path(shutil.copytree(built, tmp_path / "checkpoint"))
 
 
 class HubServer(ThreadingHTTPServer):
-    """As much of a model hub as a download needs: one model, served from a folder, and a list of what was asked."""
+    """The part of a model hub that downloads need: one model, served from a folder, and a list of the requests."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), HubHandler)
@@ -113,7 +113,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def refusal(model: str | Path, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("model", ["/no/such/folder", "./no-such-folder", "no-such-folder", "a/b/c", "a/", "../a", ""])
-def test_a_missing_folder_is_never_looked_up_at_the_hub(model: str, hub: HubServer, tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_looked_up_on_the_hub(model: str, hub: HubServer, tmp_path: Path) -> None:
     assert "model_index.json and" in refusal(tmp_path, hub_url=hub.url)
     if model:
         assert f"The folder {model} does not exist: " in refusal(model, hub_url=hub.url, cache_folder=tmp_path)
@@ -223,14 +223,14 @@ def test_a_damaged_folder_is_refused(checkpoint: Path, damage: Callable[[Path], 
     assert named in refusal(checkpoint)
 
 
-def test_weights_that_could_run_code_are_not_used(checkpoint: Path) -> None:
+def test_pickled_weights_are_not_used(checkpoint: Path) -> None:
     weights = checkpoint / "vae/diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     assert "vae/diffusion_pytorch_model.safetensors is missing" in refusal(checkpoint)
 
 
 def test_parameters_are_counted_without_loading_them(checkpoint: Path) -> None:
-    # Four bytes each; headers take the rest.
+    # Four bytes each, and the rest is headers.
     weights_bytes = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
     assert 0.95 < count_parameters(checkpoint) * 4 / weights_bytes < 1
 
@@ -305,7 +305,7 @@ def test_jobs_at_once_depend_only_on_the_device() -> None:
     assert ZImage("any", "mps").jobs_at_once == 2
 
 
-def test_every_listed_device_can_be_picked() -> None:
+def test_every_listed_device_can_be_chosen() -> None:
     assert devices()
     assert [str(pick(name)) for name in devices()] == devices()
     assert str(pick("auto")) == devices()[0]
@@ -321,7 +321,9 @@ def test_every_listed_device_can_be_picked() -> None:
         ("bfloat16", "cpu", 1_000_000, torch.bfloat16),
     ],
 )
-def test_precision_suits_device_and_model(wanted: str, device: str, parameters: int, expected: torch.dtype) -> None:
+def test_the_precision_suits_the_device_and_the_model(
+    wanted: str, device: str, parameters: int, expected: torch.dtype
+) -> None:
     assert pick_precision(wanted, torch.device(device), parameters) == expected
 
 
@@ -332,7 +334,7 @@ def test_low_gpu_memory_keeps_the_text_encoder_off_a_gpu_and_has_no_effect_elsew
     assert draws(ZImage(str(checkpoint), "cpu", gpu_memory="low"))
 
 
-def test_a_model_larger_than_the_memory_is_refused_before_it_is_loaded() -> None:
+def test_a_model_larger_than_the_memory_is_refused_before_loading() -> None:
     require_memory(torch.device("cpu"), 1_000_000)
     with pytest.raises(EngineUnusable, match=r"The model takes 1000000.0 GB and cpu has"):
         require_memory(torch.device("cpu"), 10**15)

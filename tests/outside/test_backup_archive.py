@@ -1,4 +1,4 @@
-"""The backup file's form: what is read is what was written, or a refusal."""
+"""The format of backup files: a backup reads back as written, or is refused."""
 
 import contextlib
 import io
@@ -223,7 +223,7 @@ def test_a_flipped_bit_of_a_sealed_backup_is_refused_or_has_no_effect(position: 
 
 
 class HalfKey(SealKey):
-    """Has the seal of the beginning and not that of the end, as somebody who altered what is between."""
+    """A file with a valid seal at its start but not at its end, as after tampering in between."""
 
     def seal(self, part: str, digest: bytes) -> str:
         return super().seal(part, digest) if part == "seal.json" else ""

@@ -1,4 +1,4 @@
-"""Durable files: the order in which they are flushed and named, what a killed writer leaves, and what is overwritten."""
+"""Durable files: the order of flushes and renames, what a killed writer leaves, and what is overwritten."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def die(event, arguments):
         os._exit(9)
 sys.addaudithook(die)
 """
-"""A process that dies just before it gives a file its name. Python raises an audit event for every such call."""
+"""A process that dies just before it names a file, by an audit hook of Python."""
 
 CALLS: Final = {
     "replace": "durable_file.replace(room / 'target', b'new', staging=room / 'staging')",
@@ -55,7 +55,7 @@ def can_trace() -> bool:
 
 @pytest.mark.skipif(not can_trace(), reason="strace cannot be used here")
 @pytest.mark.parametrize("call", CALLS)
-def test_the_data_is_flushed_then_named_and_then_the_folder_is_flushed(call: str, room: Path, tmp_path: Path) -> None:
+def test_data_is_flushed_before_the_rename_and_the_folder_after_it(call: str, room: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     watched = "trace=openat,write,fsync,rename,renameat,renameat2,link,linkat"
     subprocess.run(
@@ -81,21 +81,19 @@ def test_the_data_is_flushed_then_named_and_then_the_folder_is_flushed(call: str
         ("new_file, named", "os.rename", 1),
     ],
 )
-def test_a_writer_that_dies_before_the_name_is_given_leaves_what_was_there(
-    call: str, event: str, left: int, room: Path
-) -> None:
+def test_a_writer_that_dies_before_the_rename_leaves_the_old_file(call: str, event: str, left: int, room: Path) -> None:
     died = subprocess.run([sys.executable, "-c", DIES_AT.format(event=event) + program(call, room)])
     assert died.returncode == 9
     assert not (room / "target").exists()
     assert len([path for path in room.rglob("*") if path.is_file()]) == left
 
 
-def test_the_next_new_file_removes_what_a_killed_one_left(room: Path) -> None:
+def test_a_new_file_removes_leftovers_of_a_killed_writer(room: Path) -> None:
     subprocess.run([sys.executable, "-c", DIES_AT.format(event="os.rename") + program("new_file, named", room)])
     with durable_file.new_file(room / "target", may_be_nameless=False) as new:
         new.file.write(b"new")
         with pytest.raises(FileExistsError), durable_file.new_file(room / "target", may_be_nameless=False):
-            (room / "target").touch()  # somebody else is quicker
+            (room / "target").touch()  # another writer is faster
         assert [path.suffix for path in room.iterdir() if path.is_file() and path.suffix] == [".unfinished"]
         (room / "target").unlink()
     assert (room / "target").read_bytes() == b"new"
@@ -103,7 +101,7 @@ def test_the_next_new_file_removes_what_a_killed_one_left(room: Path) -> None:
 
 
 @pytest.mark.parametrize("may_be_nameless", [True, False])
-def test_a_new_file_is_its_owners_alone_and_never_overwrites(room: Path, may_be_nameless: bool) -> None:
+def test_a_new_file_is_private_and_never_overwrites_another(room: Path, may_be_nameless: bool) -> None:
     target = room / "target"
     with durable_file.new_file(target, may_be_nameless=may_be_nameless) as new:
         new.file.write(b"first")
@@ -119,7 +117,7 @@ def test_a_new_file_is_its_owners_alone_and_never_overwrites(room: Path, may_be_
 
 
 @pytest.mark.parametrize("may_be_nameless", [True, False])
-def test_a_new_file_whose_block_raises_is_gone(room: Path, may_be_nameless: bool) -> None:
+def test_a_new_file_is_removed_if_its_block_raises(room: Path, may_be_nameless: bool) -> None:
     with (
         pytest.raises(ZeroDivisionError),
         durable_file.new_file(room / "target", may_be_nameless=may_be_nameless) as new,
@@ -128,7 +126,7 @@ def test_a_new_file_whose_block_raises_is_gone(room: Path, may_be_nameless: bool
     assert [path.name for path in room.iterdir()] == ["staging"]
 
 
-def test_created_files_are_their_owners_alone_and_the_first_one_stays(room: Path) -> None:
+def test_created_files_are_private_and_the_first_one_wins(room: Path) -> None:
     durable_file.create(room / "target", b"first")
     durable_file.create(room / "target", b"second")
     assert (room / "target").read_bytes() == b"first"
@@ -136,7 +134,7 @@ def test_created_files_are_their_owners_alone_and_the_first_one_stays(room: Path
     assert sorted(path.name for path in room.iterdir()) == ["staging", "target"]
 
 
-def test_a_replaced_file_is_the_new_one_and_nothing_is_left_aside(room: Path) -> None:
+def test_replacing_a_file_leaves_no_temporary_file(room: Path) -> None:
     durable_file.replace(room / "target", b"first", staging=room / "staging")
     durable_file.replace(room / "target", b"second", staging=room / "staging")
     assert (room / "target").read_bytes() == b"second"
@@ -146,7 +144,7 @@ def test_a_replaced_file_is_the_new_one_and_nothing_is_left_aside(room: Path) ->
     assert list((room / "staging").iterdir()) == []
 
 
-def test_missing_folders_are_made_for_their_owner_alone(room: Path) -> None:
+def test_missing_folders_are_created_private(room: Path) -> None:
     durable_file.make_folder(room / "a" / "b")
     durable_file.make_folder(room / "a" / "b")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (room / "a", room / "a" / "b")] == [0o700, 0o700]

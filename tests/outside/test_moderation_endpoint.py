@@ -1,4 +1,4 @@
-"""A moderation server is asked within its bounds, with a real one at the other end."""
+"""The client of a moderation server, against a real HTTP server."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ _Answer = TypeVar("_Answer")
 
 
 def judged(*scores: Mapping[str, object], **more: object) -> Behaviour:
-    """Answers with a result for each of these."""
+    """Answers with one result for each of these."""
     return says(
         200, {"id": "modr-1", "results": [{"flagged": False, "category_scores": one, **more} for one in scores]}
     )
@@ -61,7 +61,7 @@ def scores(url: str, file: PictureFile | None = None, key: str = KEY) -> Mapping
 
 
 def failure(url: str) -> str:
-    """The sentence for the operator, which never holds the key or the prompt."""
+    """The operator's message, which must have neither the key nor the prompt."""
     with pytest.raises(LayerFailed) as failed:
         scores(url)
     assert failed.value.layer is Layer.ENDPOINT
@@ -91,7 +91,7 @@ def test_a_picture_is_sent_with_its_prompt(server: ImageServer) -> None:
     assert (media_type, base64.b64decode(encoded)) == ("data:image/webp", file)
 
 
-def test_without_a_key_none_is_shown(server: ImageServer) -> None:
+def test_without_a_key_no_authorization_is_sent(server: ImageServer) -> None:
     scores(server.url, key="")
     assert "authorization" not in server.asked[0].headers
 
@@ -233,7 +233,7 @@ def test_proxies_from_the_environment_and_cookies_are_ignored(
     assert [asked.headers.get("cookie") for asked in server.asked] == [None, None]
 
 
-def test_neither_key_nor_prompt_is_logged_by_any_library(server: ImageServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_libraries_log_neither_key_nor_prompt(server: ImageServer, caplog: pytest.LogCaptureFixture) -> None:
     server.behaves(says(500, PROMPT), judged(SCORES))
     with caplog.at_level(logging.DEBUG):
         scores(server.url)

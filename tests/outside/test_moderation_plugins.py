@@ -1,4 +1,4 @@
-"""Operators' plug-ins, found as packages are that were really installed, are run within their bounds."""
+"""Operators' plug-ins: found in installed packages, and run within limits."""
 
 import asyncio
 import subprocess
@@ -62,7 +62,7 @@ _Answer = TypeVar("_Answer")
 
 
 def install(folder: Path, module: str, points: dict[str, str]) -> Path:
-    """A package as pip would leave it."""
+    """A package as pip would install it."""
     (folder / f"{module}.py").write_text(SOURCE)
     about = folder / f"{module}-1.2.dist-info"
     about.mkdir()
@@ -74,7 +74,7 @@ def install(folder: Path, module: str, points: dict[str, str]) -> Path:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A package with plug-ins, importable meanwhile."""
+    """A package with plug-ins, importable during a test."""
     install(tmp_path, "operators_judges", {target.lower(): target for target in POINTS})
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -112,7 +112,7 @@ def test_a_finding_names_the_plugin_and_its_version() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_plugin_is_told_how_strict_to_be() -> None:
+def test_a_plugin_receives_the_level() -> None:
     plugin = one("words")
     assert asyncio.run(plugin.judge_prompt("spicy", Level.BASIC)) is None
     found = asyncio.run(plugin.judge_prompt("spicy", Level.STRICT))
@@ -159,7 +159,7 @@ def test_an_invalid_plugin_is_refused_with_a_sentence(name: str, words: str) -> 
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_name_that_two_packages_offer_is_refused(tmp_path: Path) -> None:
+def test_a_plugin_name_offered_by_two_packages_is_refused(tmp_path: Path) -> None:
     install(tmp_path, "others_judges", {"words": "Words"})
     with pytest.raises(PluginUnusable, match="2 packages offer a moderation plug-in words"):
         load_plugins(["words"])

@@ -1,4 +1,4 @@
-"""A picture classifier in a folder is read, run and understood, with tiny real models on the real runtimes."""
+"""Picture classifiers: reading their folders, running them and understanding their labels, with tiny real models."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from tests.support.command_line import environment
 from tests.support.tiny_classifiers import SIDE_PX, classifier, colour_model, noise, painted
 
 RED_OR_NOT: Final = ((0, 0, 0), (4, 0, 0))
-"""Logits of a picture: nothing, and 4 for pure red, -4 for none at all."""
+"""Weights that give two logits: 0, and 4 for pure red or -4 for no red."""
 TIMM: Final[Mapping[str, Any]] = {
     "architecture": "vit_tiny_patch16_384",
     "num_classes": 2,
@@ -56,7 +56,7 @@ def unusable(folder: Path) -> str:
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
 @pytest.mark.parametrize("at", ["model.onnx", "onnx/model.onnx"])
-def test_a_model_judges_what_it_sees(tmp_path: Path, at: str, file_format: str) -> None:
+def test_a_model_scores_the_pixels_of_the_picture(tmp_path: Path, at: str, file_format: str) -> None:
     one = loaded(classifier(tmp_path, ["normal", "nsfw"], colour_model(RED_OR_NOT), at=at))
     assert one.scores(painted("red", file_format=file_format)) == {
         Category.SEXUAL: pytest.approx(logistic(4), abs=1e-4)
@@ -209,7 +209,7 @@ except ClassifierUnusable as refused:
     assert "install Easel again" in second
 
 
-def test_the_same_picture_has_the_same_scores(tmp_path: Path) -> None:
+def test_scores_are_deterministic(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     weights = [tuple(row) for row in rng.normal(size=(4, 3)).tolist()]
     one = loaded(classifier(tmp_path, ["porn", "gore", "hate", "neutral"], colour_model(weights)))

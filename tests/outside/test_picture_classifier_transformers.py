@@ -1,4 +1,4 @@
-"""Pictures are prepared as transformers prepares them, and its own folders are judged as it judges them."""
+"""Pictures are preprocessed as by transformers, and its own folders give its own scores."""
 
 import io
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Stored pictures: whole or not at all, there when `put` returns, and a sentence for the operator when they are not."""
+"""Stored pictures: complete or absent, durable when `put` returns, and a message for the operator on failure."""
 
 import asyncio
 import contextlib
@@ -78,7 +78,7 @@ def test_of_concurrent_puts_of_one_name_one_wins(tmp_path: Path) -> None:
     assert files(tmp_path) == [NAME]
 
 
-def test_a_deleted_picture_has_no_size_cannot_be_read_and_may_be_deleted_again(tmp_path: Path) -> None:
+def test_a_deleted_picture_cannot_be_read_and_can_be_deleted_again(tmp_path: Path) -> None:
     pictures = Pictures(str(tmp_path))
     put(pictures, b"a picture")
     asyncio.run(pictures.delete(NAME))
@@ -91,7 +91,7 @@ def test_a_deleted_picture_has_no_size_cannot_be_read_and_may_be_deleted_again(t
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.binary(min_size=1, max_size=5000), ends=st.tuples(st.integers(0, 5000), st.integers(0, 5000)))
-def test_a_range_is_the_slice_of_the_whole(
+def test_a_range_is_a_slice_of_the_picture(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, ends: tuple[int, int]
 ) -> None:
     pictures = Pictures(str(tmp_path_factory.mktemp("ranges")))
@@ -147,7 +147,7 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
         Pictures(str(tmp_path / "pictures" / "below"))
 
 
-def test_a_folder_without_permission_fails_with_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_permission_fails_with_a_message(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere")
     pictures = Pictures(str(tmp_path))
@@ -159,7 +159,7 @@ def test_a_folder_without_permission_fails_with_a_sentence(tmp_path: Path) -> No
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, 1 MiB large."""
+    """A file system of 1 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
@@ -216,7 +216,7 @@ asyncio.run(main())
 
 
 def python(code: str, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # noqa: TID251 - handed on to a child
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # noqa: TID251 - passed on to a child process
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, env=environment
     )
@@ -277,7 +277,7 @@ def test_every_kind_of_bucket_is_opened_without_network() -> None:
 
 
 class Bucket(ThreadingHTTPServer):
-    """An S3 server of one object on loopback, which answers the first few requests with errors."""
+    """An S3 server with one object, which answers the first few requests with errors."""
 
     def __init__(self, *errors: tuple[int, str]) -> None:
         super().__init__(("127.0.0.1", 0), BucketRequest)
@@ -331,7 +331,7 @@ class BucketRequest(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 @contextlib.contextmanager
@@ -393,7 +393,7 @@ def test_a_call_to_a_silent_bucket_ends_at_the_deadline() -> None:
         assert time.monotonic() - started_s < 3
 
 
-def test_an_unreachable_bucket_fails_with_a_sentence() -> None:
+def test_an_unreachable_bucket_fails_with_a_message() -> None:
     with serving(Bucket()) as bucket:
         pictures = bucket.pictures()
     with pytest.raises(StorageFailed, match="it cannot be reached"):

@@ -41,7 +41,7 @@ def test_a_new_folder_gets_a_durable_utf8_server_that_listens_on_its_socket_only
         assert mode_of(fresh_dir / "postgres") == 0o700
 
 
-def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server(data_dir: Path) -> None:
+def test_ctrl_c_in_the_terminal_does_not_reach_the_server(data_dir: Path) -> None:
     with attach(data_dir):
         assert os.getsid(postmaster_pid(data_dir)) != os.getsid(0)
 
@@ -141,7 +141,7 @@ def test_a_server_that_is_alive_but_silent_is_replaced(data_dir: Path, hold: Hol
         assert started_at(server.url) > started
 
 
-def test_a_silent_server_is_left_alone_while_another_process_uses_it(data_dir: Path, hold: Hold) -> None:
+def test_an_unresponsive_server_is_left_alone_while_another_process_uses_it(data_dir: Path, hold: Hold) -> None:
     holder = hold(data_dir)
     started = started_at(url := holder.says())
     pid = postmaster_pid(data_dir)
@@ -152,7 +152,7 @@ def test_a_silent_server_is_left_alone_while_another_process_uses_it(data_dir: P
     assert started_at(url) == started
 
 
-def test_a_server_that_easel_did_not_start_is_neither_joined_nor_stopped(data_dir: Path) -> None:
+def test_a_foreign_server_is_neither_used_nor_stopped(data_dir: Path) -> None:
     with attach(data_dir):
         pass
     data = data_dir / "postgres/data"
@@ -169,7 +169,7 @@ def test_a_server_that_easel_did_not_start_is_neither_joined_nor_stopped(data_di
         by_hand.send_signal(signal.SIGINT)
 
 
-def test_data_of_another_major_version_is_refused_with_a_way_out(fresh_dir: Path) -> None:
+def test_data_of_another_major_version_is_refused_with_advice(fresh_dir: Path) -> None:
     with attach(fresh_dir):
         pass
     (fresh_dir / "postgres/data/PG_VERSION").write_text("9\n")

@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can run a process
 
 
 @pytest.mark.parametrize("name", ["with, a comma", "ünï %2F cödé?&host=x"])
-def test_odd_folder_names_get_a_server_that_every_process_finds(room: Path, hold: Hold, name: str) -> None:
+def test_folders_with_unusual_names_get_a_server_that_every_process_finds(room: Path, hold: Hold, name: str) -> None:
     data_dir = room / name
     with attach(data_dir) as server:
         started = started_at(server.url)
@@ -53,7 +53,7 @@ def test_a_short_socket_folder_that_is_a_link_is_refused(room: Path) -> None:
 
 
 @needs_root
-def test_a_short_socket_folder_of_another_account_is_refused(room: Path) -> None:
+def test_a_short_socket_folder_owned_by_another_account_is_refused(room: Path) -> None:
     data_dir = room / ("long" * 30)
     short = socket_dir_of(data_dir / "postgres")
     short.mkdir(mode=0o700)
@@ -65,7 +65,7 @@ def test_a_short_socket_folder_of_another_account_is_refused(room: Path) -> None
         short.rmdir()
 
 
-def test_a_folder_without_the_programs_is_refused_with_a_way_out(data_dir: Path, tmp_path: Path) -> None:
+def test_a_folder_without_the_programs_is_refused_with_advice(data_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(PostgresUnusable, match="EASEL_DATABASE_URL"), attach(data_dir, tmp_path):
         pass
 
@@ -75,13 +75,13 @@ def test_programs_in_an_operators_folder_are_used(data_dir: Path) -> None:
         assert answers(server.url)
 
 
-def test_an_account_that_does_not_exist_is_refused(data_dir: Path) -> None:
+def test_an_unknown_account_is_refused(data_dir: Path) -> None:
     with pytest.raises(PostgresUnusable, match="no-such-account"), attach(data_dir, run_as="no-such-account"):
         pass
 
 
 @needs_root
-def test_root_runs_the_server_as_an_account_that_is_not_root(fresh_dir: Path) -> None:
+def test_root_runs_the_server_as_another_account(fresh_dir: Path) -> None:
     with attach(fresh_dir):
         assert (fresh_dir / "postgres/data").stat().st_uid != 0
         assert Path(f"/proc/{postmaster_pid(fresh_dir)}").stat().st_uid == (fresh_dir / "postgres").stat().st_uid
@@ -111,7 +111,7 @@ def test_a_private_parent_folder_stays_private_and_the_error_names_it(room: Path
 
 
 @needs_root
-def test_programs_in_a_private_folder_are_copied_once_and_the_folder_stays_private(room: Path, hold: Hold) -> None:
+def test_programs_in_a_private_folder_are_copied_once(room: Path, hold: Hold) -> None:
     private, data_dir = room / "private", room / "data"
     wheel = private_wheel(private)
     with pytest.raises(PostgresUnusable, match="cannot run"), attach(data_dir, wheel / "pginstall/bin"):

@@ -1,4 +1,4 @@
-"""Pictures in a bucket of a real object store, by themselves and behind the whole service."""
+"""Pictures in a bucket of a real object store, directly and through the whole service."""
 
 import asyncio
 import subprocess
@@ -39,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="module")
 def service(store: ObjectStore) -> Iterator[Service]:
-    """A service that keeps its pictures in the bucket, and knows it by its environment alone."""
+    """A service that stores its pictures in the bucket, configured by its environment only."""
     with prepared_folder() as folder:
         running = Service(folder, workers="1", storage_url=f"s3://{BUCKET}/service")
         running.environment |= store.environment()
@@ -79,7 +79,7 @@ def test_a_bucket_stores_a_picture_under_its_prefix_with_its_type_and_serves_ran
     assert asyncio.run(pictures.read(NAME, 9, 10)) == b"9"
 
 
-def test_a_deleted_picture_has_no_size_cannot_be_read_and_may_be_deleted_again(store: ObjectStore) -> None:
+def test_a_deleted_picture_cannot_be_read_and_can_be_deleted_again(store: ObjectStore) -> None:
     pictures = store.pictures()
     put(pictures, b"a picture")
     asyncio.run(pictures.delete(NAME))
@@ -176,7 +176,7 @@ def test_a_service_stores_pictures_in_the_bucket_and_serves_them_from_there(
     assert not (service.data_dir / "pictures").exists()
 
 
-def test_a_link_into_the_bucket_answers_head_and_ranges(client: httpx2.Client) -> None:
+def test_a_picture_in_the_bucket_supports_head_and_ranges(client: httpx2.Client) -> None:
     url = finish(client, submit(client)["id"])["results"][0]
     whole = client.get(url).content
     head = client.head(url)
@@ -189,7 +189,7 @@ def test_a_link_into_the_bucket_answers_head_and_ranges(client: httpx2.Client) -
     assert client.get(url, headers={"if-none-match": head.headers["etag"]}).status_code == 304
 
 
-def test_an_expired_link_into_the_bucket_is_gone_and_a_read_gives_a_fresh_one(
+def test_an_expired_link_answers_410_and_reading_the_task_gives_a_new_one(
     service: Service, client: httpx2.Client
 ) -> None:
     task = finish(client, submit(client)["id"])

@@ -1,4 +1,4 @@
-"""Posting to receivers of every kind: what arrives at good ones, and how attempts at bad ones end, and when."""
+"""Posting to receivers of every kind: what arrives at good ones, and how and when attempts at bad ones end."""
 
 import asyncio
 import contextlib
@@ -35,12 +35,12 @@ OK: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SHORT_S: Final = 0.6
 SLACK_S: Final = 0.2
 CLOCKS_APART_S: Final = 0.005
-"""uvloop counts whole milliseconds."""
+"""uvloop has timers of whole milliseconds."""
 T = TypeVar("T")
 
 
 class Sender:
-    """A SafeHttp that may post to our host on loopback, and the loop that it runs on."""
+    """A SafeHttp that may post to the test host on loopback, and its event loop."""
 
     def __init__(self, runner: asyncio.Runner, names: NameServer, ca_file: Path) -> None:
         self.names, self.ca_file, self._runner = names, ca_file, runner
@@ -117,7 +117,7 @@ def test_a_post_arrives_unchanged_and_without_a_proxy(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-def test_an_allowed_address_needs_no_name_server(sender: Sender, certified: ssl.SSLContext, host: str) -> None:
+def test_an_allowed_address_is_not_looked_up(sender: Sender, certified: ssl.SSLContext, host: str) -> None:
     asked = len(sender.names.asked)
     with tls_receiver(answering(OK), certified, host.strip("[]")) as receiver:
         assert sender.post(receiver, host=host).outcome is AttemptOutcome.DELIVERED
@@ -125,7 +125,7 @@ def test_an_allowed_address_needs_no_name_server(sender: Sender, certified: ssl.
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-def test_every_2xx_is_delivered(sender: Sender, certified: ssl.SSLContext, status: int) -> None:
+def test_every_2xx_counts_as_delivered(sender: Sender, certified: ssl.SSLContext, status: int) -> None:
     with tls_receiver(answering(b"HTTP/1.1 %d X\r\n\r\n" % status), certified) as receiver:
         attempted = sender.post(receiver)
     assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.DELIVERED, status)
@@ -162,7 +162,9 @@ BODIES_THAT_DO_NOT_COUNT: Final = {
 
 
 @pytest.mark.parametrize("answer", BODIES_THAT_DO_NOT_COUNT.values(), ids=BODIES_THAT_DO_NOT_COUNT)
-def test_the_status_decides_whatever_the_body_does(sender: Sender, certified: ssl.SSLContext, answer: bytes) -> None:
+def test_the_outcome_depends_on_the_status_not_the_body(
+    sender: Sender, certified: ssl.SSLContext, answer: bytes
+) -> None:
     with tls_receiver(answering(answer), certified) as receiver:
         attempted = sender.post(receiver)
     assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.DELIVERED, 200)
@@ -274,7 +276,7 @@ def test_at_most_the_limit_is_read(sender: Sender, certified: ssl.SSLContext) ->
 
     with tls_receiver(behave, certified) as receiver:
         assert sender.post(receiver).outcome is AttemptOutcome.CONNECTION_FAILED
-    # What the system's own buffers took comes on top.
+    # The system's buffers take more.
     assert sum(taken) < RECEIVED_BYTES_MAX + 8_000_000
 
 
@@ -349,7 +351,7 @@ def test_every_stage_ends_at_the_deadline(sender: Sender, certified: ssl.SSLCont
     ):
         ports = [no_tls.port, half_tls.port, no_answer.port, dripping_head.port]
         full_port = full.getsockname()[1]
-        for _ in range(4):  # more than fit in the queue of a listener that takes nobody
+        for _ in range(4):  # more than fit into the backlog of a listener that never accepts
             caller = callers.enter_context(socket.socket())
             caller.setblocking(False)
             caller.connect_ex(("127.0.0.1", full_port))

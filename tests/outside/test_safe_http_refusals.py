@@ -1,5 +1,5 @@
-"""Where a post never goes: over 500 ways to write or resolve an address that is not public, each with a listener on
-every loopback address that must hear nothing, and public URLs that must not suffer for it."""
+"""Where posts never go: over 500 ways to write or resolve a non-public address. A listener on every loopback address
+must not notice any of them, and public URLs must still work."""
 
 import asyncio
 import ipaddress
@@ -33,7 +33,7 @@ PUBLIC_V6: Final = "2606:4700:4700::1111"
 
 
 def _spellings(text: str) -> list[str]:
-    """Hosts that this or that program takes for an IPv4 address."""
+    """Hosts that some programs read as an IPv4 address."""
     address = ipaddress.IPv4Address(text)
     number = int(address)
     a, b, c, d = address.packed
@@ -93,7 +93,7 @@ GOOD_LITERALS: Final = {
 
 
 class Ear:
-    """Listens on all addresses of this machine and counts who comes."""
+    """Listens on all addresses of this machine and counts connections."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1000)
@@ -101,7 +101,7 @@ class Ear:
         self.port: int = self._listener.getsockname()[1]
 
     def has_heard(self) -> bool:
-        """Whether anybody has connected since the question before."""
+        """Whether there was a connection since the previous call."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -114,7 +114,7 @@ class Ear:
 
 
 class Poster:
-    """A SafeHttp that may go to the public internet alone, with a name server of the tests' own."""
+    """A SafeHttp that may reach only the public internet, with the tests' own name server."""
 
     def __init__(self, runner: asyncio.Runner, names: NameServer, ear: Ear) -> None:
         self.names, self.ear, self._runner = names, ear, runner
@@ -175,7 +175,7 @@ def test_a_name_with_one_non_public_address_is_refused(poster: Poster, records: 
 
 
 @pytest.mark.parametrize("url", GOOD_URLS)
-def test_a_public_url_goes_to_all_its_addresses(poster: Poster, url: str) -> None:
+def test_a_public_url_is_tried_at_all_its_addresses(poster: Poster, url: str) -> None:
     assert PUBLIC_ONLY.url_fault(url) is None
     poster.names.zone[receiver(url).host] = [PUBLIC_V4, PUBLIC_V6, "1.1.1.1"]
     assert poster.would_dial(url) == ["1.1.1.1", PUBLIC_V6, PUBLIC_V4]

@@ -1,6 +1,6 @@
-"""Disguises: how the same words are written so that a filter does not see them. Each keeps a reader able to read.
+"""Disguises: ways to write words that readers recognise and simple filters do not.
 
-Letters of scripts that a disguise knows nothing of stay as they are.
+A disguise leaves letters of other scripts as they are.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ def _lettered(letters: str, text: str) -> str:
 
 
 def _from(start: int, *, upper: bool = False) -> Disguise:
-    """Letters from a row of Unicode's."""
+    """Write letters as those of a row of Unicode."""
     letters = "".join(chr(start + number) for number in range(26))
 
     def disguise(text: str) -> str:
@@ -30,13 +30,15 @@ def _after_letters(mark: str) -> Disguise:
 
 
 def _each(separator: str) -> Disguise:
-    """With something between the letters of every word that has nothing else."""
+    """Put a separator between the letters of every word that has only letters."""
     return lambda text: " ".join(separator.join(word) if word.isalpha() else word for word in text.split(" "))
 
 
 def _every_other_word(text: str) -> str:
-    """With blanks between the letters of every second word, if it is long and no single letter follows: one that precedes is
-    taken along in `a n a k e d`."""
+    """Put blanks between the letters of every second word, if it is long and not followed by a one-letter word.
+
+    A one-letter word before it makes `a n a k e d`.
+    """
     words = text.split(" ")
     for number in range(1, len(words), 2):
         word, following = words[number], words[number + 1 :]
@@ -46,7 +48,7 @@ def _every_other_word(text: str) -> str:
 
 
 def _pairs(pairs: str) -> Disguise:
-    """With some letters as others, in words of letters alone, which keep one, and do not end like a sentence."""
+    """Replace some letters in words that have no digits, if a letter remains and no `!` is at the end."""
     table = str.maketrans({pair[0]: pair[1] for pair in pairs.split()})
 
     def in_word(word: str) -> str:
@@ -61,25 +63,25 @@ def _pairs(pairs: str) -> Disguise:
 
 
 def _in_long_words(disguise: Disguise) -> Disguise:
-    """Only words of letters alone, long enough to be no function words."""
+    """Disguise only words of more than three letters, which are rarely function words."""
     return lambda text: " ".join(
         disguise(word) if word.isalpha() and len(word) > 3 else word for word in text.split(" ")
     )
 
 
 def _mixed(word: str) -> str:
-    """With another separator after every letter."""
+    """Put a different separator after every letter."""
     return "".join(char + ".-,/_"[number % 5] for number, char in enumerate(word[:-1])) + word[-1]
 
 
 def _cut(word: str) -> str:
-    """With a hyphen and a line's end in the middle."""
+    """Hyphenate a word at the end of a line."""
     middle = len(word) // 2
     return f"{word[:middle]}-\n{word[middle:]}" if word.isascii() else word
 
 
 def _padded(separator: str) -> Disguise:
-    """With a letter of nothing before and after, and something between all of them."""
+    """Add a meaningless letter at each end, and a separator between all letters."""
     return lambda word: separator.join(f"x{word}q") if word.isascii() else word
 
 
@@ -88,7 +90,7 @@ def _fullwidth(text: str) -> str:
 
 
 def _stretched(text: str) -> str:
-    """With the last vowel of every long word, or its last letter, five times."""
+    """Repeat the last vowel of every long word five times."""
     return " ".join(_drawn_out(word) for word in text.split(" "))
 
 
@@ -155,4 +157,4 @@ PADDED: Final[Mapping[str, Disguise]] = {
     "padded and hyphenated": _in_long_words(_padded("-")),
     "padded and spaced": _in_long_words(_padded(" ")),
 }
-"""Such as nobody writes who has nothing to hide: letters of nothing before and after each word."""
+"""Disguises with meaningless letters before and after each word, which nobody would write innocently."""

@@ -1,4 +1,4 @@
-"""Moderation by Easel's own rules, as callers and operators see it: refused at once, free, told, and written down."""
+"""Moderation by Easel's own rules: refusals are immediate, free of charge, reported to the caller, and logged."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def client(judging: Service, account: str) -> Iterator[httpx2.Client]:
         yield client
 
 
-def test_a_refused_prompt_is_answered_as_any_other_and_its_task_has_failed_at_the_first_read(
+def test_a_refused_order_is_accepted_and_its_task_has_failed_at_the_first_read(
     client: httpx2.Client,
 ) -> None:
     created, ordinary = submit(client, prompt=REFUSED), submit(client)
@@ -51,7 +51,7 @@ def test_a_refused_prompt_is_answered_as_any_other_and_its_task_has_failed_at_th
     assert "results" not in task
 
 
-def test_a_refused_prompt_costs_nothing_even_for_a_moment_and_needs_no_credit(judging: Service, account: str) -> None:
+def test_a_refused_prompt_holds_no_credits_and_needs_none(judging: Service, account: str) -> None:
     with judging.client(judging.new_key(account, "0")) as poor:
         assert poor.post(GENERATIONS, json=ORDER).status_code == 402
         task_id = order(poor, REFUSED)
@@ -63,7 +63,7 @@ def test_a_refused_prompt_costs_nothing_even_for_a_moment_and_needs_no_credit(ju
         assert connection.execute(job, (task_id,)).fetchone() == (0,)
 
 
-def test_a_disguise_is_seen_through_and_what_is_drawn_is_the_callers_own(
+def test_a_disguised_prompt_is_refused_and_an_accepted_one_is_drawn_unchanged(
     judging: Service, client: httpx2.Client
 ) -> None:
     assert read_task(client, order(client, DISGUISED))["status"] == "failed"
@@ -74,13 +74,13 @@ def test_a_disguise_is_seen_through_and_what_is_drawn_is_the_callers_own(
         assert connection.execute("SELECT prompt FROM tasks WHERE id = %s", (task["id"],)).fetchone() == (odd,)
 
 
-def test_strict_is_stricter_and_only_where_it_is_asked_for(client: httpx2.Client) -> None:
+def test_the_strict_level_applies_only_to_orders_that_ask_for_it(client: httpx2.Client) -> None:
     assert finish(client, order(client, REFUSED_WHEN_STRICT))["status"] == "completed"
     task = read_task(client, order(client, REFUSED_WHEN_STRICT, nsfw_check=True))
     assert task["error"]["code"] == POLICY
 
 
-def test_whoever_waits_is_answered_at_once(client: httpx2.Client) -> None:
+def test_a_waiting_client_is_answered_at_once(client: httpx2.Client) -> None:
     answer = client.post(GENERATIONS, json={**ORDER, "prompt": REFUSED}, headers={"prefer": "wait=30"})
     assert answer.elapsed.total_seconds() < 10
     assert answer.json()["status"] == "failed"
@@ -88,14 +88,14 @@ def test_whoever_waits_is_answered_at_once(client: httpx2.Client) -> None:
         assert '"failed"' in events.read().decode()
 
 
-def test_a_refusal_is_called_back_like_any_end(client: httpx2.Client, receiver: CallbackReceiver) -> None:
+def test_a_refusal_sends_a_callback(client: httpx2.Client, receiver: CallbackReceiver) -> None:
     task_id = order(client, REFUSED, callback_url=receiver.url("/refused"))
     (received,) = receiver.await_received("/refused")
     assert json.loads(received.body) == read_task(client, task_id)
     assert json.loads(received.body)["error"]["code"] == POLICY
 
 
-def test_a_refused_order_that_is_repeated_is_the_same_task(client: httpx2.Client) -> None:
+def test_repeating_a_refused_order_returns_the_same_task(client: httpx2.Client) -> None:
     headers = {"idempotency-key": "refused-and-repeated-1"}
     body = {**ORDER, "prompt": REFUSED}
     first, again = (client.post(GENERATIONS, json=body, headers=headers) for _ in range(2))
@@ -103,12 +103,12 @@ def test_a_refused_order_that_is_repeated_is_the_same_task(client: httpx2.Client
     assert client.post(GENERATIONS, json=ORDER, headers=headers).status_code == 409
 
 
-def test_refused_orders_count_against_the_rate_and_not_as_unfinished(client: httpx2.Client) -> None:
+def test_refused_orders_count_against_the_rate_but_not_as_unfinished(client: httpx2.Client) -> None:
     statuses = [client.post(GENERATIONS, json={**ORDER, "prompt": REFUSED}).status_code for _ in range(6)]
     assert statuses == [200] * 5 + [429]
 
 
-def test_the_decision_is_written_down_without_the_prompt(judging: Service, client: httpx2.Client, account: str) -> None:
+def test_decisions_are_logged_without_the_prompt(judging: Service, client: httpx2.Client, account: str) -> None:
     words = "a naked toddler beside a zebra"
     task_id = order(client, words)
     (decision,) = decisions(judging, task_id)
@@ -127,7 +127,7 @@ def test_the_decision_is_written_down_without_the_prompt(judging: Service, clien
         assert dump.fetchone() == (None,)
 
 
-def test_with_the_prompts_of_others_a_refused_orders_address_goes_too(
+def test_a_refused_orders_callback_url_is_erased_when_prompts_are(
     judging: Service, client: httpx2.Client, receiver: CallbackReceiver
 ) -> None:
     task_id = order(client, REFUSED, callback_url=receiver.url("/goes"))
@@ -144,7 +144,7 @@ def test_with_the_prompts_of_others_a_refused_orders_address_goes_too(
     eventually(is_gone)
 
 
-def test_old_decisions_are_forgotten(judging: Service, client: httpx2.Client) -> None:
+def test_old_decisions_are_deleted(judging: Service, client: httpx2.Client) -> None:
     task_id = order(client, REFUSED)
     with judging.database() as connection:
         connection.execute(
@@ -153,11 +153,11 @@ def test_old_decisions_are_forgotten(judging: Service, client: httpx2.Client) ->
     eventually(lambda: not decisions(judging, task_id))
 
 
-def test_a_task_that_was_accepted_without_the_rules_is_judged_before_it_is_drawn(
+def test_a_task_accepted_without_the_rules_is_judged_before_it_is_drawn(
     judging: Service, client: httpx2.Client
 ) -> None:
     with judging.database() as connection:
-        # As a process of an older version leaves it, however quick the worker is.
+        # As a process of an older version would leave it, before the worker can take it.
         connection.execute(
             "CREATE FUNCTION other_words() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN NEW.prompt := 'a naked child'; NEW.is_judged_by_rules := false; RETURN NEW; END $$"
@@ -181,7 +181,7 @@ def test_decisions_are_counted(judging: Service, client: httpx2.Client) -> None:
     assert "sexual/minors" in judging.cli("moderation", "count").stdout
 
 
-def test_nobody_reads_anothers_refused_task_and_it_can_be_listed_and_deleted(
+def test_a_refused_task_is_listed_and_deleted_by_its_account_and_hidden_from_others(
     judging: Service, client: httpx2.Client
 ) -> None:
     task_id = order(client, REFUSED)
@@ -193,7 +193,7 @@ def test_nobody_reads_anothers_refused_task_and_it_can_be_listed_and_deleted(
     assert client.delete(f"/v1/tasks/{task_id}").status_code in {200, 204}
 
 
-def test_openai_s_route_says_400_for_a_refused_prompt(client: httpx2.Client) -> None:
+def test_the_openai_route_answers_400_to_a_refused_prompt(client: httpx2.Client) -> None:
     answer = client.post("/openai/v1/images/generations", json={"prompt": REFUSED, "n": 2})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "moderation_blocked")
     assert answer.json()["error"]["message"] == MESSAGE.format("prompt", "sexual")
@@ -213,7 +213,7 @@ def test_explain_shows_rule_term_and_variant_without_a_service(judging: Service)
 
 
 @pytest.mark.parametrize("prompt", ["", "x" * (PROMPT_CODE_POINTS_MAX + 1)])
-def test_explain_refuses_what_no_prompt_can_be(judging: Service, prompt: str) -> None:
+def test_explain_refuses_empty_and_overlong_prompts(judging: Service, prompt: str) -> None:
     refused = judging.cli("moderation", "explain", prompt, check=False)
     assert refused.returncode == 1
     assert "1 to 2000 characters" in refused.stderr

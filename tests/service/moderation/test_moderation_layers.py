@@ -1,6 +1,6 @@
-"""The layers beside Easel's own rules, through the front door: a moderation server, a picture classifier, a plug-in.
+"""The layers besides Easel's own rules, in a running service: a moderation server, a picture classifier, a plug-in.
 
-Refused or not to be judged, a task fails, refunded; what was refused is never stored.
+A task fails uncharged if a layer refuses it or cannot judge. A refused picture is never stored.
 """
 
 import os
@@ -36,7 +36,7 @@ from tests.support.tiny_classifiers import classifier, colour_model
 KEY: Final = "sk-moderation-secret"
 UNJUDGED: Final = "The {} could not be judged by moderation"
 REDNESS: Final = ((40.0, -20.0, -20.0), (0.0, 0.0, 0.0))
-"""Scores of a model that takes what is redder than green and blue for `nsfw`, and all else for `normal`."""
+"""Weights of a model that scores red pictures as `nsfw`, and others as `normal`."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 
 @pytest.fixture(scope="module")
 def watched(server: ImageServer, receiver: CallbackReceiver) -> Iterator[Service]:
-    """A service with every layer, which draws what the server leaves unjudged, as far as it may."""
+    """A service with every layer. If the server cannot judge, it draws whatever is not sensitive or strict."""
     with prepared_folder() as folder:
         settings = {
             "moderation_url": server.url,
@@ -68,7 +68,7 @@ def watched(server: ImageServer, receiver: CallbackReceiver) -> Iterator[Service
 
 
 def plugged(folder: Path, service: Service) -> Service:
-    """The service, with a package of plug-ins installed where it looks."""
+    """The service, with a package of plug-ins on its path."""
     packages = folder / "packages"
     packages.mkdir()
     install(packages, "operator_words", {"words": "Words", "redness": "Redness"})
@@ -85,14 +85,14 @@ def client(watched: Service, server: ImageServer, account: str) -> Iterator[http
 
 
 def refused(client: httpx2.Client, task_id: str, code: str, message: str) -> None:
-    """Wait for a task to fail like this, and see that it cost nothing."""
+    """Wait for a task to fail with this error, and check that it cost nothing."""
     task = finish(client, task_id)
     assert (task["status"], task["error"]) == ("failed", {"code": code, "message": message, "type": "task_error"})
     assert credits_of(client) == (100, 0)
 
 
 def seed_of(prompt: str, *, is_red: bool) -> int:
-    """A seed with which the blank engine draws that prompt in red, or in anything but red."""
+    """A seed with which the blank engine draws this prompt in red, or in another colour."""
     for seed in range(1, 10_000):
         red, green, blue = colour(Drawing(prompt, 376, 376, seed))
         redness = red - (green + blue) / 2
@@ -105,7 +105,7 @@ def stored_files(service: Service) -> set[Path]:
     return {path for path in (service.data_dir / "pictures").rglob("*") if path.suffix == ".webp"}
 
 
-def test_a_prompt_that_the_server_refuses_is_accepted_and_fails_before_it_is_drawn(
+def test_a_prompt_refused_by_the_server_fails_before_it_is_drawn(
     watched: Service, server: ImageServer, client: httpx2.Client, account: str
 ) -> None:
     server.behaves(SERVER)
@@ -124,14 +124,14 @@ def test_a_prompt_that_the_server_refuses_is_accepted_and_fails_before_it_is_dra
     assert "forbidden" not in watched.log_file.read_text()
 
 
-def test_what_is_below_the_threshold_at_one_level_is_above_it_at_the_stricter_one(client: httpx2.Client) -> None:
+def test_a_score_may_pass_at_basic_and_be_refused_at_strict(client: httpx2.Client) -> None:
     prompt = "a doubtful thing"
     seed = seed_of(prompt, is_red=False)
     refused(client, order(client, prompt, seed=seed, nsfw_check=True), POLICY, MESSAGE.format("prompt", "violence"))
     assert finish(client, order(client, prompt, seed=seed))["status"] == "completed"
 
 
-def test_a_picture_is_judged_with_its_prompt_and_a_refused_one_is_never_stored(
+def test_a_picture_is_judged_with_its_prompt_and_not_stored_if_refused(
     watched: Service, server: ImageServer, client: httpx2.Client
 ) -> None:
     server.behaves(by_words({"<image>": scored(violence_graphic=0.9)}, scored()))
@@ -148,7 +148,7 @@ def test_a_picture_is_judged_with_its_prompt_and_a_refused_one_is_never_stored(
     assert picture["image_url"]["url"].startswith("data:image/webp;base64,")
 
 
-def test_a_refusal_by_a_worker_is_called_back(
+def test_a_refusal_by_a_worker_sends_a_callback(
     server: ImageServer, client: httpx2.Client, receiver: CallbackReceiver
 ) -> None:
     server.behaves(SERVER)
@@ -161,7 +161,7 @@ def test_a_refusal_by_a_worker_is_called_back(
 @pytest.mark.parametrize(
     ("prompt", "more"), [("a place of silence", {"nsfw_check": True}), (f"silence, {SENSITIVE}", {})]
 )
-def test_what_a_silent_server_leaves_unjudged_fails_where_it_is_strict_or_near_a_red_line(
+def test_if_the_server_is_silent_strict_and_sensitive_orders_fail(
     watched: Service, server: ImageServer, client: httpx2.Client, prompt: str, more: dict[str, bool]
 ) -> None:
     server.behaves(SERVER)
@@ -174,7 +174,7 @@ def test_what_a_silent_server_leaves_unjudged_fails_where_it_is_strict_or_near_a
     assert (decision["outcome"], decision["category"]) == ("unjudged", None)
 
 
-def test_what_a_silent_server_leaves_unjudged_is_drawn_otherwise_where_the_operator_chose_so(
+def test_if_the_server_is_silent_other_orders_are_drawn_if_the_operator_allows_it(
     watched: Service, server: ImageServer, client: httpx2.Client
 ) -> None:
     server.behaves(SERVER)
@@ -187,9 +187,7 @@ def test_what_a_silent_server_leaves_unjudged_is_drawn_otherwise_where_the_opera
     }  # fmt: skip
 
 
-def test_a_task_that_is_cancelled_while_it_is_judged_stays_cancelled(
-    server: ImageServer, client: httpx2.Client
-) -> None:
+def test_a_task_cancelled_while_it_is_judged_stays_cancelled(server: ImageServer, client: httpx2.Client) -> None:
     server.behaves(SERVER)
     task_id = order(client, "silence, please", nsfw_check=True)
     eventually(lambda: server.asked)
@@ -199,7 +197,7 @@ def test_a_task_that_is_cancelled_while_it_is_judged_stays_cancelled(
     assert credits_of(client) == (100, 0)
 
 
-def test_a_picture_that_the_classifier_takes_for_sexual_is_refused_where_it_is_strict(
+def test_the_strict_level_refuses_pictures_that_the_classifier_finds_sexual(
     watched: Service, server: ImageServer, client: httpx2.Client
 ) -> None:
     server.behaves(SERVER)
@@ -220,7 +218,7 @@ def test_a_picture_that_the_classifier_takes_for_sexual_is_refused_where_it_is_s
 @pytest.mark.parametrize(
     ("prompt", "category"), [("a girl and a red door", "sexual/minors"), ("a celebrity and a red door", "sexual")]
 )
-def test_what_the_prompt_says_of_a_sexual_picture_makes_it_refused_at_every_level(
+def test_a_sexual_picture_is_refused_at_every_level_if_the_prompt_names_a_minor_or_a_real_person(
     watched: Service, client: httpx2.Client, prompt: str, category: str
 ) -> None:
     task_id = order(client, prompt, seed=seed_of(prompt, is_red=True))
@@ -228,7 +226,7 @@ def test_what_the_prompt_says_of_a_sexual_picture_makes_it_refused_at_every_leve
     assert [each["category"] for each in decisions(watched, task_id)] == [category]
 
 
-def test_a_plugin_refuses_and_one_that_raises_refuses_too_and_says_nothing_of_the_prompt(
+def test_a_plugin_can_refuse_and_one_that_raises_refuses_without_repeating_the_prompt(
     watched: Service, client: httpx2.Client
 ) -> None:
     bad = order(client, "bad")
@@ -240,14 +238,14 @@ def test_a_plugin_refuses_and_one_that_raises_refuses_too_and_says_nothing_of_th
     assert "the prompt was" not in watched.log_file.read_text()
 
 
-def test_a_plugin_that_hangs_refuses_within_two_seconds_and_holds_up_nobody_else(client: httpx2.Client) -> None:
+def test_a_hanging_plugin_refuses_within_two_seconds_and_does_not_delay_others(client: httpx2.Client) -> None:
     began_s = time.monotonic()
     refused(client, order(client, "hang"), "service_error", UNJUDGED.format("prompt"))
     assert time.monotonic() - began_s < 10
     assert finish(client, order(client, "a hill", seed=seed_of("a hill", is_red=False)))["status"] == "completed"
 
 
-def test_doctor_names_every_layer_and_says_which_are_ill(watched: Service, server: ImageServer) -> None:
+def test_doctor_names_every_layer_and_reports_the_broken_ones(watched: Service, server: ImageServer) -> None:
     server.behaves(SERVER)
     said = watched.cli("doctor").stdout
     for words in ("Easel's own rules", "plug-in words words-3, for prompts", "picture classifier", server.url):
@@ -270,7 +268,7 @@ def test_doctor_names_every_layer_and_says_which_are_ill(watched: Service, serve
         ("moderation_block", "maybe", "EASEL_MODERATION_BLOCK"),
     ],
 )
-def test_a_layer_that_cannot_be_there_stops_the_start_with_a_sentence(
+def test_an_unusable_layer_stops_the_start_with_a_message(
     data_dir: Path, setting: str, value: str, sentence: str
 ) -> None:
     service = Service(data_dir, **{setting: value})
@@ -285,7 +283,7 @@ def test_a_layer_that_cannot_be_there_stops_the_start_with_a_sentence(
 
 @pytest.fixture(scope="module")
 def refusing(server: ImageServer) -> Iterator[Service]:
-    """A service that answers refusals as errors, and refuses what the server leaves unjudged."""
+    """A service that answers refusals as errors, and refuses if the server cannot judge."""
     settings = {"moderation_url": server.url, "moderation_block": "http", "creates_per_minute": "6"}
     with prepared_folder() as folder, Service(folder, **settings) as running:
         yield running
@@ -299,7 +297,7 @@ def strict_client(refusing: Service, account: str) -> Iterator[httpx2.Client]:
 
 
 @pytest.mark.parametrize(("prompt", "category"), [(REFUSED, "sexual"), ("a forbidden thing", "violence")])
-def test_a_refused_prompt_is_answered_with_400_where_the_operator_chose_so(
+def test_a_refused_prompt_is_answered_with_400_if_the_operator_chose_that(
     refusing: Service, server: ImageServer, strict_client: httpx2.Client, account: str, prompt: str, category: str
 ) -> None:
     server.behaves(SERVER)
@@ -321,7 +319,7 @@ def test_a_refused_prompt_is_answered_with_400_where_the_operator_chose_so(
     assert (openai.status_code, openai.json()["error"]["code"]) == (400, "moderation_blocked")
 
 
-def test_an_order_that_was_refused_claims_no_idempotency_key_and_one_that_was_accepted_is_replayed(
+def test_a_refused_order_does_not_use_up_its_idempotency_key_and_an_accepted_one_is_replayed(
     server: ImageServer, strict_client: httpx2.Client
 ) -> None:
     server.behaves(SERVER)
@@ -330,7 +328,7 @@ def test_an_order_that_was_refused_claims_no_idempotency_key_and_one_that_was_ac
     assert bad.status_code == 400
     good = strict_client.post(GENERATIONS, json=ORDER, headers=headers)
     assert good.status_code == 200
-    # The same order is refused by now; what was accepted stays accepted.
+    # The server would refuse the order, but it was accepted before.
     server.behaves(scored(sexual=1.0))
     again = strict_client.post(GENERATIONS, json=ORDER, headers=headers)
     assert (again.status_code, again.content) == (200, good.content)
@@ -342,7 +340,7 @@ def test_orders_answered_with_400_count_against_the_rate(server: ImageServer, st
     assert [strict_client.post(GENERATIONS, json=body).status_code for _ in range(7)] == [400] * 6 + [429]
 
 
-def test_a_prompt_that_the_server_judged_before_its_acceptance_is_not_asked_about_again(
+def test_a_prompt_judged_before_acceptance_is_not_judged_again(
     server: ImageServer, strict_client: httpx2.Client
 ) -> None:
     server.behaves(SERVER)
@@ -351,7 +349,7 @@ def test_a_prompt_that_the_server_judged_before_its_acceptance_is_not_asked_abou
     assert [isinstance(question, str) for question in asked] == [True, False]
 
 
-def test_while_the_server_is_silent_orders_are_told_to_come_again(
+def test_while_the_server_is_silent_orders_get_503_and_retry_after(
     refusing: Service, server: ImageServer, strict_client: httpx2.Client, account: str
 ) -> None:
     server.behaves(SERVER)
@@ -362,6 +360,6 @@ def test_while_the_server_is_silent_orders_are_told_to_come_again(
     assert "unjudged" in refusing.cli("moderation", "list", "--account", account).stdout
 
 
-def test_a_picture_of_a_prompt_that_passed_is_still_judged(server: ImageServer, strict_client: httpx2.Client) -> None:
+def test_a_picture_is_judged_even_if_its_prompt_passed(server: ImageServer, strict_client: httpx2.Client) -> None:
     server.behaves(by_words({"<image>": scored(sexual=0.95)}, scored()))
     refused(strict_client, order(strict_client, "a meadow"), POLICY, MESSAGE.format("image", "sexual"))

@@ -60,7 +60,7 @@ def terms_across(text: str, index: WordIndex) -> Iterator[Term]:
     for at in dict.fromkeys(
         near for place in places for near in range(max(0, place - index.phrase_words_max), place + 1)
     ):
-        for first in index.beginnings.intersection(forms[at]):
+        for first in filter(index.beginnings.__contains__, dict.fromkeys(forms[at])):
             yield from _phrases_beginning(first, forms[at + 1 : at + 1 + index.phrase_words_max], index)
     for word in dict.fromkeys(forms[place][0] for place in places):
         yield from terms_within(word, index)
