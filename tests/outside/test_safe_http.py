@@ -162,9 +162,7 @@ BODIES_THAT_DO_NOT_COUNT: Final = {
 
 
 @pytest.mark.parametrize("answer", BODIES_THAT_DO_NOT_COUNT.values(), ids=BODIES_THAT_DO_NOT_COUNT)
-def test_the_outcome_depends_on_the_status_not_the_body(
-    sender: Sender, certified: ssl.SSLContext, answer: bytes
-) -> None:
+def test_the_status_alone_decides_the_outcome(sender: Sender, certified: ssl.SSLContext, answer: bytes) -> None:
     with tls_receiver(answering(answer), certified) as receiver:
         attempted = sender.post(receiver)
     assert (attempted.outcome, attempted.status_code) == (AttemptOutcome.DELIVERED, 200)
