@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo test check docs reference api-page fuzz soak siege bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo quick test check docs reference api-page fuzz soak siege bench bench-gpu train-nano eval-nano format clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -61,9 +61,17 @@ install-gpu: $(VENV)/installed-gpu ## The same with the real model's libraries
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
 	@$(BIN)/python -m tools.demo
 
-# PyTorch takes one thread: those of three test processes would spend their time waiting for each other.
+# Files go to processes whole, so that one process has the services that a file's tests share. PyTorch takes one thread:
+# those of several processes would spend their time waiting for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# The tests that start no server and do not load PyTorch.
+QUICK_ROOMS := client documents domain engines live outside runtime settings web
+
+quick: check ## Run every check, and the tests that start no server and do not load PyTorch, in about a minute
+	$(PYTEST) --numprocesses 2 $(QUICK_ROOMS:%=tests/%)
+
 test: check ## Run every check and every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) --numprocesses 4
 
 check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/ruff format --check $(SOURCES)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from easel.client.client import Client, ClientError
-from tests.support.running_service import free_port
+from tests.support.ports import free_port
 from tests.support.tls_receiver import Authority, answering, reset, tls_receiver
 
 REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 81\r\nconnection: close\r\n\r\n"

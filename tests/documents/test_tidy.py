@@ -1,9 +1,8 @@
 """The house style, as far as a program can tell."""
 
 import ast
+import functools
 from pathlib import Path
-
-import pytest
 
 from tests.support.paths import ROOT
 
@@ -22,20 +21,27 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _functions(path: Path) -> list[tuple[str, int]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _parsed(path)
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return [(node.name, (node.end_lineno or node.lineno) - node.lineno + 1) for node in found]
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_file_has_one_subject_worth_of_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX
+def test_no_file_is_too_long() -> None:
+    long = [_name(path) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > FILE_LINES_MAX]
+    assert long == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_function_fits_on_a_screen(path: Path) -> None:
-    assert [name for name, lines in _functions(path) if lines > FUNCTION_LINES_MAX] == []
+def test_every_function_fits_on_a_screen() -> None:
+    long = [
+        f"{_name(path)}: {name}" for path in FILES for name, lines in _functions(path) if lines > FUNCTION_LINES_MAX
+    ]
+    assert long == []
 
 
 def test_functions_are_small_in_the_middle() -> None:
@@ -43,22 +49,17 @@ def test_functions_are_small_in_the_middle() -> None:
     assert lines[len(lines) // 2] <= FUNCTION_LINES_MEDIAN_MAX
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_module_says_what_it_does(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert not text.strip() or ast.get_docstring(ast.parse(text)) is not None
+def test_every_module_has_a_docstring() -> None:
+    assert [_name(path) for path in FILES if _parsed(path).body and not ast.get_docstring(_parsed(path))] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_a_file_is_named_for_its_noun(path: Path) -> None:
-    assert path.stem not in NAMES_THAT_SAY_NOTHING
+def test_file_names_are_specific_nouns() -> None:
+    assert [_name(path) for path in SOURCES if path.stem in NAMES_THAT_SAY_NOTHING] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_what_others_use_is_explained(path: Path) -> None:
-    """Every public function, class and method of a public class has a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert [name for name in _undocumented(tree) if not name.startswith("_")] == []
+def test_every_public_function_class_and_method_has_a_docstring() -> None:
+    trees = {_name(path): _parsed(path) for path in SOURCES}
+    assert [f"{name}: {missing}" for name, tree in trees.items() for missing in _undocumented(tree)] == []
 
 
 def _undocumented(node: ast.Module | ast.ClassDef) -> list[str]:
@@ -86,7 +87,7 @@ def test_nothing_else_looks_at_this_machines_clock() -> None:
     looking = {
         _name(path)
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(_parsed(path))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and (node.value.id, node.attr)

@@ -84,6 +84,13 @@ def refused_by(rules: Rulebook, prompt: str, level: Level) -> str | None:
     return None if finding is None else finding.rule
 
 
+@pytest.fixture(scope="module")
+def plainly_refused(rules: Rulebook) -> list[tuple[str, Level]]:
+    """The prompts that are refused without a disguise, and the level at which they are."""
+    due = [(prompt["text"], Level(prompt["level"])) for prompt in REFUSED]
+    return [(text, level) for text, level in due if refused_by(rules, text, level) is not None]
+
+
 def test_the_test_prompts_cover_every_language_and_red_line() -> None:
     assert len(ORDINARY) >= 300
     assert {prompt["language"] for prompt in ORDINARY} == LANGUAGES
@@ -132,12 +139,10 @@ def test_there_are_enough_disguises_and_each_changes_the_text() -> None:
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES.keys())
-def test_disguising_a_refused_prompt_does_not_make_it_pass(rules: Rulebook, disguise: Disguise) -> None:
-    passed = []
-    for prompt in REFUSED:
-        text, level = prompt["text"], Level(prompt["level"])
-        if refused_by(rules, text, level) is not None and refused_by(rules, disguise(text), level) is None:
-            passed.append(disguise(text))
+def test_disguising_a_refused_prompt_does_not_make_it_pass(
+    rules: Rulebook, plainly_refused: list[tuple[str, Level]], disguise: Disguise
+) -> None:
+    passed = [disguise(text) for text, level in plainly_refused if refused_by(rules, disguise(text), level) is None]
     assert len(passed) <= (1 - CAUGHT_MIN) * len(REFUSED), passed
 
 

@@ -15,7 +15,8 @@ from easel.engines.engine import Drawing, DrawingFailed, Engine, EngineUnusable,
 from easel.engines.remote.engine import Remote, RemoteServer
 from tests.support import image_server
 from tests.support.image_server import ImageServer, draws, gives, hangs, picture, says
-from tests.support.running_service import eventually, free_port
+from tests.support.patience import eventually
+from tests.support.ports import free_port
 
 KEY: Final = "sk-remote-0123456789"
 MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"

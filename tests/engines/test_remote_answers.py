@@ -19,7 +19,7 @@ from easel.engines.remote.engine import Remote, RemoteServer
 from easel.engines.remote.exchange import Answer, retry_after_s
 from tests.support import image_server
 from tests.support.image_server import ImageServer, breaks_off, draws, drips, floods, hangs, hangs_up, says
-from tests.support.running_service import free_port
+from tests.support.ports import free_port
 
 KEY: Final = "sk-remote-0123456789"
 PROMPT: Final = "a heron in the reeds"

@@ -21,8 +21,9 @@ from easel.domain.secret import Secret
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_picture_is_there, await_draw, events
 from tests.support.finishing import picture_name
+from tests.support.patience import eventually
 from tests.support.running_fleet import SECRET, Fleet, Settings
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 FAKETIME: Final = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="libfaketime (Debian's package faketime) is not installed")

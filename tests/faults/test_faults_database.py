@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 RECOVERED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 22.0

@@ -17,7 +17,8 @@ from easel.outside.postgres import private_postgres
 from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_all_drawn, assert_nothing_runs, events, load, processes_of
-from tests.support.running_service import Service, eventually, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, submit
 
 LEFT_TO_ITSELF_S = 5.0
 STEP_S = "0.01"

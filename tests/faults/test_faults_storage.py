@@ -24,7 +24,8 @@ from tests.support.faults import (
     entries,
     events,
 )
-from tests.support.running_service import Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, submit
 
 READY_AGAIN_WITHIN_S = 8.0
 

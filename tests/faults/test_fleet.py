@@ -18,8 +18,9 @@ import pytest
 
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import events
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet, await_workers
-from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, submit
+from tests.support.running_service import GENERATIONS, ORDER, finish, submit
 
 TASKS: Final = 300
 ACCOUNTS: Final = 4

@@ -20,8 +20,9 @@ from easel.outside.pictures.storage import Pictures
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_picture_is_there, await_draw, entries, events
 from tests.support.paths import ROOT
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, eventually, finish, read_task, submit
+from tests.support.running_service import GENERATIONS, ORDER, finish, read_task, submit
 
 QUEUE_TIMEOUT_S = 2
 SWEEP_S = 5

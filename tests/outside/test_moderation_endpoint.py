@@ -14,7 +14,8 @@ from easel.domain.moderation.decision import Layer, LayerFailed
 from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint, PictureFile
 from tests.support import image_server
 from tests.support.image_server import Behaviour, ImageServer, breaks_off, drips, floods, hangs, hangs_up, picture, says
-from tests.support.running_service import eventually, free_port
+from tests.support.patience import eventually
+from tests.support.ports import free_port
 
 KEY: Final = "sk-moderation-0123456789"
 PROMPT: Final = "a heron in the reeds at dawn"

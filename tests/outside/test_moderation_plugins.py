@@ -14,7 +14,7 @@ import pytest
 from easel.domain.moderation.decision import Category, Finding, Layer, LayerFailed, Level
 from easel.outside.judges.plugins import PLACES, Plugin, PluginUnusable, load_plugins
 from tests.support.command_line import environment
-from tests.support.running_service import eventually
+from tests.support.patience import eventually
 
 PROMPT: Final = "a heron in the reeds at dawn"
 SOURCE: Final = """

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from easel.worker import POLL_EVERY_S
 from tests.support.faults import await_draw, postgres_of
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, submit
 
 DRAWS = 6
 

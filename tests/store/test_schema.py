@@ -15,7 +15,8 @@ from easel.store import schema
 from easel.store.database import DatabaseUnavailable, Writer
 from easel.store.schema import SchemaUnusable
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, submit
 
 SECRET = Secret("s" * 32)
 _numbers = itertools.count(1)

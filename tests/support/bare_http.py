@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.support.running_service import GENERATIONS, Service, eventually
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, Service
 
 GIVE_UP_S: Final = 25.0
 HOST: Final = b"Host: easel.example\r\n"

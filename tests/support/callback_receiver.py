@@ -16,7 +16,7 @@ from typing import Any
 
 import trustme
 
-from tests.support.running_service import eventually
+from tests.support.patience import eventually
 
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 1_000_000

@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx2
 
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish
 
 PRICE_MICROCREDITS = 26_000
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.support.running_service import eventually
+from tests.support.patience import eventually
 
 STOP_S: Final = 20.0
 

@@ -15,7 +15,8 @@ import pytest
 
 from easel.outside.pictures.storage import Pictures
 from tests.support.command_line import environment
-from tests.support.running_service import eventually, free_port
+from tests.support.patience import eventually
+from tests.support.ports import free_port
 
 BUCKET = "pictures"
 OWNER = ("AKIAOWNER", "the-owners-secret-0123456789")

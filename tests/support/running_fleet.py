@@ -23,7 +23,9 @@ from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import Secret
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, free_port
+from tests.support.patience import eventually
+from tests.support.ports import free_port
+from tests.support.running_service import GENERATIONS, ORDER, Service
 
 SECRET: Final = "one secret for all processes of a fleet"
 PROCESS_STOP_S: Final = 20.0

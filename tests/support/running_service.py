@@ -8,15 +8,13 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx2
 import psycopg
@@ -34,8 +32,8 @@ from easel.store import schema
 from easel.store.database import Database
 from tests.support import command_line
 from tests.support.command_line import environment
-
-_Answer = TypeVar("_Answer")
+from tests.support.patience import eventually
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -43,24 +41,6 @@ GENERATIONS = "/v1/images/generations"
 NO_NAMESERVER = "127.0.0.1:9"
 """Nothing answers there: a callback to a name that a test made up must not leave the machine."""
 ORDER: dict[str, Any] = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376"}
-
-
-def eventually(ask: Callable[[], _Answer], timeout_s: float = 30.0, every_s: float = 0.05) -> _Answer:
-    """The first true answer; fails when there is none in time."""
-    give_up_s = time.monotonic() + timeout_s
-    while True:
-        answer = ask()
-        if answer:
-            return answer
-        assert time.monotonic() < give_up_s, f"still {answer!r} after {timeout_s} s"
-        time.sleep(every_s)
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Service:

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from easel.domain import api_key
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 UNKNOWN_TASK = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 ENDPOINTS = [("POST", GENERATIONS), ("GET", UNKNOWN_TASK), ("GET", "/v1/credits"), ("GET", "/v1/models")]

@@ -20,8 +20,9 @@ from easel.store.database import Database
 from tests.support.event_stream import Event, EventStream
 from tests.support.faults import entries
 from tests.support.finishing import complete
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, eventually, read_task, submit
+from tests.support.running_service import GENERATIONS, ORDER, read_task, submit
 
 LET_GO_WITHIN_S: Final = 10.0
 """Half a second is promised; the tests' machine may be slow. A wait that goes on lasts longer than this."""

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from easel.commands.keys import keys_group
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 PRICE = 26_000
 ACTS_WITHIN_S = 1.0

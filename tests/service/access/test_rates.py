@@ -16,8 +16,9 @@ from easel.actions import api_keys
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
 from easel.live.rate_limiter import REMEMBERED_MAX, RateLimiter
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, eventually, submit
+from tests.support.running_service import GENERATIONS, ORDER, submit
 
 WINDOW_S = 60
 UNKNOWN_KEY = "sk-easel-" + "0" * 38

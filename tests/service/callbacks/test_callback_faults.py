@@ -16,8 +16,9 @@ from easel.actions.deliver import LOOK_EVERY_S
 from tests.support.callback_receiver import CallbackReceiver, Received, receiving
 from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.name_server import NameServer, name_server
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, eventually, finish, submit
+from tests.support.running_service import Service, finish, submit
 
 CLAIM_RUNS_OUT_S = 30
 """A claim's 13 seconds, the look that comes after it, and a busy machine."""

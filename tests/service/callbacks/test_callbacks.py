@@ -14,7 +14,8 @@ from standardwebhooks import Webhook
 
 from tests.support.callback_receiver import CallbackReceiver, Received, receiving
 from tests.support.data_folders import prepared_folder, reachable_folder
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 RETRY_TOLERANCE_S = 0.1
 

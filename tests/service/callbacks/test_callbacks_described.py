@@ -12,7 +12,8 @@ from tools.api_page import document as openapi
 from tests.support.callback_receiver import CallbackReceiver, receiving
 from tests.support.contract import Contract
 from tests.support.data_folders import prepared_folder, reachable_folder
-from tests.support.running_service import Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d/callback"
 

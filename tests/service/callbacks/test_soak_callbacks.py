@@ -18,7 +18,8 @@ from tools.soak.receiver import Received, Receiver
 from tools.soak.tally import Account, Order, Tally
 
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import GENERATIONS, Service, eventually
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, Service
 
 ORDERS = 12
 REFUSED_SEED = ORDERS

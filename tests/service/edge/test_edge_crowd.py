@@ -22,8 +22,9 @@ from easel.web.edge.crowd import MUCH_BYTES, Crowd
 from easel.web.edge.protocol import EdgeProtocol
 from easel.web.health import SharedCheck
 from tests.support.bare_http import ALIVE, HOST, Peer, answers
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 MB: Final = 1_000_000
 LARGE_BYTES: Final = 5 * MB

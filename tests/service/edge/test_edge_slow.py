@@ -26,7 +26,8 @@ from tests.support.bare_http import (
     create,
     log_lines,
 )
-from tests.support.running_service import GENERATIONS, Service, eventually
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, Service
 
 TOO_LATE: Final = "The request did not arrive in time"
 SLOW_CLIENTS: Final = 300

@@ -7,8 +7,9 @@ from urllib.parse import urljoin
 import httpx2
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import GENERATIONS, ORDER, free_port
+from tests.support.running_service import GENERATIONS, ORDER
 
 PUBLIC_URL: Final = "https://host.test/pictures-of/easel"
 

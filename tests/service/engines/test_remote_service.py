@@ -14,7 +14,9 @@ from PIL import Image
 from tests.support import image_server
 from tests.support.data_folders import prepared_folder
 from tests.support.image_server import ImageServer, draws, hangs, hangs_up, says
-from tests.support.running_service import Service, eventually, finish, free_port, read_task, submit
+from tests.support.patience import eventually
+from tests.support.ports import free_port
+from tests.support.running_service import Service, finish, read_task, submit
 
 KEY: Final = "sk-remote-0123456789"
 PAGE: Final = "<html>nginx at 10.0.0.7</html>"

@@ -11,7 +11,8 @@ from easel.assembly.engines import devices, engine
 from easel.settings.settings import Settings, SettingsWrong
 from tests.support import image_server
 from tests.support.image_server import ImageServer, draws, says
-from tests.support.running_service import Service, free_port
+from tests.support.ports import free_port
+from tests.support.running_service import Service
 
 KEY: Final = "sk-remote-0123456789"
 URL: Final = "http://127.0.0.1:30000"

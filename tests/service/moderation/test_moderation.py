@@ -11,7 +11,8 @@ from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from tests.support.callback_receiver import CallbackReceiver, receiving
 from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.moderated import MESSAGE, POLICY, REFUSED, REFUSED_WHEN_STRICT, credits_of, decisions, order
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 DISGUISED = "a n4k3d ch\u200bild"
 

@@ -30,7 +30,8 @@ from tests.support.moderated import (
     order,
     scored,
 )
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 from tests.support.tiny_classifiers import classifier, colour_model
 
 KEY: Final = "sk-moderation-secret"

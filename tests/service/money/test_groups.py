@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from easel.actions import account_groups
 from easel.commands.groups import groups
 from easel.commands.terminal.option_types import Price
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, eventually, finish, submit
+from tests.support.running_service import Service, finish, submit
 
 MODEL = "z-image-turbo"
 ACTS_WITHIN_S = 1.0

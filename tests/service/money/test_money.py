@@ -26,7 +26,8 @@ from easel.store.acceptance import NewTask
 from easel.store.admission import Wish
 from easel.store.database import Database, Writer
 from easel.store.endings import Completion
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 _Answer = TypeVar("_Answer")
 PRICE: Final = 26_000

@@ -31,7 +31,8 @@ from tests.support.openai_client import (
     seeds,
 )
 from tests.support.paths import ROOT
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 HELLO: Final[Any] = {"role": "user", "content": "hello"}
 GUIDE = (ROOT / "docs/how-to/openai-sdk.md").read_text(encoding="utf-8")

@@ -37,7 +37,8 @@ from tests.support.openai_client import (
     sdk,
     seeds,
 )
-from tests.support.running_service import Service, eventually, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, submit
 
 STEP_S: Final = 0.15
 DRAW_S: Final = 8 * STEP_S

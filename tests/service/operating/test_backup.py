@@ -26,7 +26,8 @@ from easel.store.database import Writer
 from tests.support import data_folders
 from tests.support.data_folders import reachable_folder
 from tests.support.faults import assert_nothing_runs, load
-from tests.support.running_service import Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, read_task, submit
 
 BUSY_S = 1.5
 

@@ -20,7 +20,8 @@ from easel.outside.backup.seal import SealKey
 from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
 from tests.support.faults import assert_nothing_runs
-from tests.support.running_service import Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, submit
 
 BEFORE_SEALS: Final = "c62cec2"
 INSUFFICIENT_PRIVILEGE: Final = "42501"

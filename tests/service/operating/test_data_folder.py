@@ -8,8 +8,9 @@ from easel.outside.data_folder import service_lock
 from easel.outside.data_folder.service_lock import AlreadyRunning
 from easel.outside.postgres import private_postgres
 from tests.support.command_line import easel
+from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, free_port
+from tests.support.running_service import Service
 
 LOOKING = (
     ["credits", "show"], ["credits", "audit"], ["credits", "grant", "--account", "a", "1"], ["keys", "list"],

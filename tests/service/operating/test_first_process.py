@@ -12,7 +12,8 @@ from typing import Final
 import pytest
 
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import START_TIMEOUT_S, STOP_TIMEOUT_S, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import START_TIMEOUT_S, STOP_TIMEOUT_S, Service, finish, submit
 
 FIRST: Final = 1
 

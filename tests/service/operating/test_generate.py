@@ -20,8 +20,9 @@ from PIL import Image
 
 from tests.support.command_line import easel, environment
 from tests.support.moderated import MESSAGE, POLICY, REFUSED
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, eventually
+from tests.support.running_service import Service
 from tests.support.tls_receiver import answering, tls_receiver
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import Service, eventually
+from tests.support.patience import eventually
+from tests.support.running_service import Service
 
 INTERRUPTED = 130
 

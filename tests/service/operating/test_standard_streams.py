@@ -9,7 +9,8 @@ import pytest
 
 from easel.outside.postgres import private_postgres
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import Service, eventually
+from tests.support.patience import eventually
+from tests.support.running_service import Service
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ import pytest
 from easel.supervisor import EXIT_UNUSABLE
 from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
+from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import finish, free_port, submit
+from tests.support.running_service import finish, submit
 
 LAST: Final = "c62cec2"
 FIRST: Final = "8d7ea70"

@@ -15,7 +15,8 @@ from easel.settings.settings import SettingsWrong
 from tests.support.command_line import easel
 from tests.support.data_folders import prepared_folder, reachable_folder
 from tests.support.image_server import draws, image_server
-from tests.support.running_service import GENERATIONS, ORDER, Service, finish, free_port
+from tests.support.ports import free_port
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish
 
 NOT_THERE: Final = "/nowhere/certificates.pem"
 POSTGRES: Final = {

@@ -17,7 +17,8 @@ from easel.domain.picture import object_name
 from easel.outside.data_folder.secret_file import ensure_secret
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs, assert_picture_is_there, await_draw, deaths, entries, events
-from tests.support.running_service import Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, read_task, submit
 
 STEP_S: Final = 0.2
 PRICE_CREDITS: Final = 0.026

@@ -14,7 +14,8 @@ import pytest
 from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import all_events
 from tests.support.faults import a_file_in_place_of, assert_picture_is_there, await_draw, entries, events
-from tests.support.running_service import Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, read_task, submit
 
 SWEPT_WITHIN_S: Final = 20.0
 NOT_FOUND: Final = {

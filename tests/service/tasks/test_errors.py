@@ -21,7 +21,9 @@ from easel.outside.postgres import private_postgres
 from easel.web.answers import refusal_answer
 from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder, reachable_folder
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, free_port
+from tests.support.patience import eventually
+from tests.support.ports import free_port
+from tests.support.running_service import GENERATIONS, ORDER, Service
 
 UNKNOWN_TASK = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 TOP_UP = "Insufficient quota. Please top up your account."

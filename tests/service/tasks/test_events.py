@@ -19,7 +19,8 @@ from tests.support.bare_http import Peer
 from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import Event, EventStream, all_events, parse
 from tests.support.faults import await_draw, deaths, events, postgres_of
-from tests.support.running_service import Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, read_task, submit
 
 STEP_S: Final = 0.2
 STEPS: Final = 8

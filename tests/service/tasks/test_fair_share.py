@@ -30,8 +30,9 @@ from easel.store.database import Writer
 from easel.store.tasks import Task
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events
+from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import eventually, finish, submit
+from tests.support.running_service import finish, submit
 
 _Answer = TypeVar("_Answer")
 MANY: Final = 5_000

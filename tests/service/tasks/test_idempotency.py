@@ -23,7 +23,8 @@ from easel.outside.postgres import private_postgres
 from easel.store.database import Database
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import entries
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 KEY = "order-0123456789"
 PRICE = "0.026"

@@ -15,7 +15,8 @@ from easel.outside.data_folder.secret_file import ensure_secret
 from easel.web.app import Endpoints, routes
 from tests.support.contract import EVENTS, Contract, events
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 BATCH: Final = "/v1/tasks/batch"

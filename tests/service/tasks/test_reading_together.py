@@ -9,7 +9,8 @@ import pytest
 from easel.live.task_reader import TaskReader
 from easel.outside.postgres import private_postgres
 from easel.store.database import TRANSACTION_TIMEOUT_S, Database, DatabaseUnavailable, Reader
-from tests.support.running_service import Service, finish, free_port, submit
+from tests.support.ports import free_port
+from tests.support.running_service import Service, finish, submit
 
 TASKS = 20
 READS = 400

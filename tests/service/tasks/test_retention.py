@@ -20,7 +20,8 @@ from easel.outside.pictures.storage import Pictures
 from easel.settings.settings import SettingsWrong, read
 from easel.store.database import Database
 from tests.support.faults import assert_picture_is_there
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 SWEEP_S: Final = 5
 LIFETIMES: Final = Lifetimes(queue_timeout_s=86_400, picture_h=168, prompt_h=720, idempotency_h=24, moderation_h=24)

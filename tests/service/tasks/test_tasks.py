@@ -16,7 +16,8 @@ from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
 from tests.support.data_folders import prepared_folder
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 STEP_S: Final = 0.2
 DRAW_S: Final = 8 * STEP_S

@@ -21,7 +21,8 @@ from easel.store.database import Database
 from tests.support.bare_http import Peer, answers
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events, postgres_of
-from tests.support.running_service import GENERATIONS, ORDER, Service, eventually, finish, submit
+from tests.support.patience import eventually
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 STEP_S: Final = 0.2
 DRAW_S: Final = 8 * STEP_S

@@ -18,7 +18,8 @@ from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_nothing_runs, assert_picture_is_there, entries, events
 from tests.support.object_store import BUCKET, OWNER, READER, ObjectStore, is_to_be_had
-from tests.support.running_service import Service, eventually, finish, read_task, submit
+from tests.support.patience import eventually
+from tests.support.running_service import Service, finish, read_task, submit
 
 pytestmark = is_to_be_had
 

@@ -1,0 +1,18 @@
+"""Waiting in tests: for something to become true, however busy the machine is."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+_Answer = TypeVar("_Answer")
+
+
+def eventually(ask: Callable[[], _Answer], timeout_s: float = 30.0, every_s: float = 0.05) -> _Answer:
+    """The first true answer. Fails when there is none in time."""
+    give_up_s = time.monotonic() + timeout_s
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        assert time.monotonic() < give_up_s, f"still {answer!r} after {timeout_s} s"
+        time.sleep(every_s)
