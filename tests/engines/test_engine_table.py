@@ -8,13 +8,13 @@ from typing import Final
 import pytest
 
 from easel.assembly.configuration import read_settings
-from easel.assembly.engines import ENGINES, choices, devices, engine
+from easel.assembly.engines import ENGINES, devices, engine
 from easel.engines.engine import Drawing
 from easel.settings.settings import Settings
 from tests.support.command_line import environment
 
 CHEAP: Final = sorted(ENGINES.keys() - {"zimage"})
-"""Those that are made without loading PyTorch."""
+"""The engines that can be made without loading PyTorch."""
 
 WITH_ANOTHER_ENGINE: Final = """
 import sys
@@ -92,7 +92,3 @@ def test_engines_made_from_the_settings_draw_the_requested_size(name: str, tmp_p
 def test_every_setting_in_the_table_exists(tmp_path: Path) -> None:
     for entry in ENGINES.values():
         assert {*entry.required, *entry.only_here} <= {*Settings.__struct_fields__}
-
-
-def test_every_engine_is_among_the_choices() -> None:
-    assert all(f"`{name}`: {entry.description}" in choices() for name, entry in ENGINES.items())

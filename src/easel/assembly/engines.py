@@ -27,7 +27,7 @@ class EngineEntry:
     """One engine. Setting names are those of the fields of Settings, such as `remote_url`."""
 
     description: str
-    """What it draws, in a few words that follow its name in help and documents."""
+    """What draws, in a few words, for the documents."""
     make: Callable[[Settings], Engine]
     """Creates the engine, not yet loaded. Raises EngineUnusable where it is not installed."""
     look: Callable[[Settings], Iterator[Observation]]
@@ -177,8 +177,3 @@ ENGINES: Final[dict[str, EngineEntry]] = {
     ),
 }
 """Every engine by the name that EASEL_ENGINE selects it with."""
-
-
-def choices() -> str:
-    """The engines and their descriptions in one line, for help and documents."""
-    return "; ".join(f"`{name}`: {entry.description}" for name, entry in ENGINES.items())

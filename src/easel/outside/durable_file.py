@@ -67,7 +67,7 @@ def remove(target: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, with every folder above it that is missing."""
+    """Make a folder, and missing folders above it, which only their owner may use."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
@@ -104,7 +104,7 @@ def new_file(path: Path, *, may_be_nameless: bool = True) -> Iterator[NewFile]:
     """A file that only its owner may read. It gets its name at the end of the block, or is gone if the block raises.
 
     On Linux it has no name before, so that a process that dies leaves nothing behind. Where the system or the file
-    system cannot do that (macOS, some network file systems), an unfinished file lies beside `path`, and the next
+    system cannot do that (macOS, some network file systems), an unfinished file lies next to `path`, and the next
     `new_file` of the same path removes what a killed process left. Raises FileExistsError.
     """
     if path.exists() or path.is_symlink():

@@ -1,4 +1,4 @@
-"""The built-in model's engine: what it draws, at which sizes, and how it stops."""
+"""The nano engine: what it draws, at which sizes, and how it stops."""
 
 import io
 import math
@@ -47,7 +47,7 @@ def test_every_size_is_drawn_exactly(nano: Nano, size: tuple[int, int]) -> None:
 
 
 def test_one_thread_and_two_draw_visually_the_same(nano: Nano) -> None:
-    """Another machine rounds otherwise, as another count of threads does."""
+    """Another number of threads rounds differently, as another machine would."""
     levels = []
     for threads in (1, 2):
         engine = Nano(threads=threads)

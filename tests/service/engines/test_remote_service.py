@@ -1,4 +1,4 @@
-"""The remote engine behind the front door: a running service whose pictures another server draws."""
+"""The remote engine in a running service whose pictures another server draws."""
 
 import io
 import time
@@ -32,7 +32,7 @@ def running() -> Iterator[ImageServer]:
 def remote_service(running: ImageServer) -> Iterator[Service]:
     with prepared_folder() as folder:
         service = Service(folder, engine="remote", remote_url=running.url, remote_api_key=KEY, remote_timeout_s="5")
-        # A proxy that is not there: whoever would use it could not draw.
+        # An unreachable proxy: if it were used, drawing would fail.
         service.environment |= dict.fromkeys(
             ("http_proxy", "https_proxy", "all_proxy"), f"http://127.0.0.1:{free_port()}"
         )
@@ -53,7 +53,7 @@ def client(remote_service: Service) -> Iterator[httpx2.Client]:
 
 
 def used(client: httpx2.Client) -> float:
-    """Credits used so far, when none are reserved any more."""
+    """Credits used, once none are held."""
     user: dict[str, Any] = client.get("/v1/credits").json()["data"]["user"]
     assert user["remaining_credits"] + user["used_credits"] == pytest.approx(100)
     return float(user["used_credits"])

@@ -1,4 +1,4 @@
-"""The remote engine's settings: what each may be, the sentence when it is wrong, and what `easel doctor` says of it."""
+"""The remote engine's settings: valid values, the sentences for invalid ones, and `easel doctor`."""
 
 from collections.abc import Iterator
 from pathlib import Path

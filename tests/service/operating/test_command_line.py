@@ -84,7 +84,7 @@ def test_the_doctor_looks_for_the_lora(data_dir: Path) -> None:
     pytest.importorskip("torch", reason="the gpu extra is not installed")
     ill = easel("doctor", EASEL_DATA_DIR=str(data_dir), EASEL_ENGINE="zimage", EASEL_LORA="/nowhere/ink.safetensors:0.5",
                 EASEL_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none", EASEL_SECRET="s" * 32)  # fmt: skip
-    assert "there is no file /nowhere/ink.safetensors (EASEL_LORA)" in ill.stdout
+    assert "the LoRA file /nowhere/ink.safetensors does not exist (EASEL_LORA)" in ill.stdout
 
 
 def test_the_doctor_tells_a_wrong_setting(data_dir: Path) -> None:

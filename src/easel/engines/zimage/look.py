@@ -15,7 +15,7 @@ def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Obser
     yield _weights(model)
     if lora is not None:
         file, scale = lora
-        words = f"LoRA {file}, scale {scale:g}" if file.is_file() else f"there is no file {file} (EASEL_LORA)"
+        words = f"LoRA {file}, scale {scale:g}" if file.is_file() else f"the LoRA file {file} does not exist (EASEL_LORA)"
         yield Observation(words, is_usable=file.is_file())
 
 
@@ -23,5 +23,5 @@ def _weights(model: str) -> Observation:
     if Path(model).is_dir():
         return Observation(f"zimage with the weights in {model}")
     if Path(model).is_absolute():
-        return Observation(f"zimage: there is no folder {model} (EASEL_MODEL)", is_usable=False)
+        return Observation(f"zimage: the folder {model} does not exist (EASEL_MODEL)", is_usable=False)
     return Observation(f"zimage with {model} from the hub; the first use downloads 32.8 GB")

@@ -64,7 +64,7 @@ def read_changes(file: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, floa
     layers = sorted(name.removesuffix(DOWN) for name in state if name.endswith(DOWN))
     strange = sorted(set(state) - {layer + part for layer in layers for part in (DOWN, UP)})
     if strange or not layers:
-        raise ValueError(f"{strange[0]} is not part of a plain LoRA" if strange else "it holds no LoRA")
+        raise ValueError(f"{strange[0]} is not part of a plain LoRA" if strange else "it contains no LoRA")
     return {layer: (state[layer + DOWN], state[layer + UP], strength) for layer in layers}
 
 

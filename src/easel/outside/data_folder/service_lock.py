@@ -61,8 +61,8 @@ def _lock(descriptor: int, data_dir: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        told = os.pread(descriptor, _CONTENT_BYTES_MAX, 0).decode(errors="replace").split("\n")
-        pid, address = [*told, "", ""][:2]
+        lines = os.pread(descriptor, _CONTENT_BYTES_MAX, 0).decode(errors="replace").split("\n")
+        pid, address = [*lines, "", ""][:2]
         who = f"process {pid}" if pid else "another process"
         where = f"at {address}" if address else "which is still starting"
         raise AlreadyRunning(
