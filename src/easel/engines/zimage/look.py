@@ -15,7 +15,9 @@ def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Obser
     yield _weights(model)
     if lora is not None:
         file, scale = lora
-        words = f"LoRA {file}, scale {scale:g}" if file.is_file() else f"the LoRA file {file} does not exist (EASEL_LORA)"
+        words = (
+            f"LoRA {file}, scale {scale:g}" if file.is_file() else f"the LoRA file {file} does not exist (EASEL_LORA)"
+        )
         yield Observation(words, is_usable=file.is_file())
 
 
