@@ -9,6 +9,8 @@ exclude_patterns = ["receivers"]
 nitpicky = True  # a reference that leads nowhere is a warning, and warnings fail the build
 myst_heading_anchors = 4  # links to headings work as they do in a repository's viewer
 
+highlight_language = "none"  # most blocks are shell sessions and outputs; others name their language
+
 html_theme = "furo"
 html_title = "Easel"
 html_copy_source = False

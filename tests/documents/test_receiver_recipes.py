@@ -1,4 +1,4 @@
-"""The recipes that the documents give to receivers of callbacks, run as they stand, on callbacks that Easel signs."""
+"""The receivers of callbacks that the documents offer, run unchanged on callbacks that Easel signs."""
 
 import base64
 import http.client
@@ -29,7 +29,7 @@ NODE: Final = shutil.which("node")
 
 @dataclass
 class Receiver:
-    """A recipe that runs as a program and was shown SECRET."""
+    """A recipe that runs as a program and knows SECRET."""
 
     process: subprocess.Popen[str]
     host: str
@@ -40,7 +40,7 @@ class Receiver:
         return f"msg_{TASK}-{next(self.ids)}"
 
     def answer(self, headers: Mapping[str, str], body: bytes = BODY) -> int:
-        """The status of what it answers to a POST."""
+        """POST a body; the status of the answer."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
         try:
             connection.request("POST", "/callbacks", body, {"content-type": "application/json", **headers})
@@ -49,7 +49,7 @@ class Receiver:
             connection.close()
 
     def line(self) -> str:
-        """The next line that it prints."""
+        """Read the next line that it prints."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
@@ -77,25 +77,25 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
 
 
 def signed(message_id: str, *secrets: bytes, seconds: int = 0, body: bytes = BODY) -> dict[str, str]:
-    """The headers of a callback that is sent so many seconds from now."""
+    """The headers of a callback sent `seconds` from now."""
     return webhook.headers(message_id, int(time.time()) + seconds, body, secrets or [SECRET])
 
 
 @pytest.mark.parametrize("seconds", [-290, 0, 290])
-def test_a_recipe_takes_a_good_callback(receiver: Receiver, seconds: int) -> None:
+def test_a_recipe_accepts_a_valid_callback(receiver: Receiver, seconds: int) -> None:
     assert receiver.answer(signed(receiver.new_id(), seconds=seconds)) == 204
     assert receiver.line() == f"{TASK} completed"
 
 
 @pytest.mark.parametrize("secrets", [(NEXT_SECRET, SECRET), (SECRET, NEXT_SECRET)])
-def test_a_recipe_takes_either_signature_while_a_secret_is_replaced(
+def test_a_recipe_accepts_either_signature_while_a_secret_is_replaced(
     receiver: Receiver, secrets: tuple[bytes, ...]
 ) -> None:
     assert receiver.answer(signed(receiver.new_id(), *secrets)) == 204
     assert receiver.line() == f"{TASK} completed"
 
 
-def test_a_recipe_acts_once_on_a_callback_that_comes_twice(receiver: Receiver) -> None:
+def test_a_recipe_acts_once_on_a_callback_that_arrives_twice(receiver: Receiver) -> None:
     message_id, other_id = receiver.new_id(), receiver.new_id()
     assert [receiver.answer(signed(message_id, seconds=seconds)) for seconds in (-2, -1)] == [204, 204]
     assert receiver.answer({}) == 400
@@ -106,19 +106,19 @@ def test_a_recipe_acts_once_on_a_callback_that_comes_twice(receiver: Receiver) -
 
 
 @pytest.mark.parametrize("body", [BODY.replace(b"completed", b"failed"), BODY + b"\n", b""])
-def test_a_recipe_refuses_another_body(receiver: Receiver, body: bytes) -> None:
+def test_a_recipe_rejects_a_changed_body(receiver: Receiver, body: bytes) -> None:
     assert receiver.answer(signed(receiver.new_id()), body) == 400
-    assert receiver.line() == "rejected: no signature fits"
+    assert receiver.line() == "rejected: no signature matches"
 
 
 @pytest.mark.parametrize("seconds", [-86_400, -310, 310])
-def test_a_recipe_refuses_a_callback_of_another_time(receiver: Receiver, seconds: int) -> None:
+def test_a_recipe_rejects_a_callback_from_another_time(receiver: Receiver, seconds: int) -> None:
     assert receiver.answer(signed(receiver.new_id(), seconds=seconds)) == 400
-    assert receiver.line() == "rejected: webhook-timestamp is too far from now"
+    assert receiver.line() == "rejected: webhook-timestamp is too far from the current time"
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-def test_a_recipe_refuses_a_callback_without_a_header(receiver: Receiver, name: str) -> None:
+def test_a_recipe_rejects_a_callback_with_a_missing_header(receiver: Receiver, name: str) -> None:
     headers = signed(receiver.new_id())
     del headers[name]
     assert receiver.answer(headers) == 400
@@ -128,39 +128,37 @@ def test_a_recipe_refuses_a_callback_without_a_header(receiver: Receiver, name: 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"webhook-id": f"msg_{TASK}x"}, "no signature fits"),
-        ({"webhook-timestamp": THREE_SECONDS_AGO}, "no signature fits"),
-        ({"webhook-timestamp": "1e9"}, "webhook-timestamp is no whole number"),
-        ({"webhook-timestamp": "-1"}, "webhook-timestamp is no whole number"),
-        ({"webhook-timestamp": "9" * 400}, "webhook-timestamp is no whole number"),
-        ({"webhook-timestamp": "²"}, "webhook-timestamp is no whole number"),
-        ({"webhook-signature": "v1,"}, "no signature fits"),
-        ({"webhook-signature": "v1"}, "no signature fits"),
-        ({"webhook-signature": "v1,é"}, "no signature fits"),
-        ({"webhook-signature": "v1,AAAA v1 ,,, v2,x"}, "no signature fits"),
-        ({"webhook-signature": "v1," + "A" * 43 + "="}, "no signature fits"),
+        ({"webhook-id": f"msg_{TASK}x"}, "no signature matches"),
+        ({"webhook-timestamp": THREE_SECONDS_AGO}, "no signature matches"),
+        ({"webhook-timestamp": "1e9"}, "webhook-timestamp is not a whole number"),
+        ({"webhook-timestamp": "-1"}, "webhook-timestamp is not a whole number"),
+        ({"webhook-timestamp": "9" * 400}, "webhook-timestamp is not a whole number"),
+        ({"webhook-timestamp": "²"}, "webhook-timestamp is not a whole number"),
+        ({"webhook-signature": "v1,"}, "no signature matches"),
+        ({"webhook-signature": "v1"}, "no signature matches"),
+        ({"webhook-signature": "v1,é"}, "no signature matches"),
+        ({"webhook-signature": "v1,AAAA v1 ,,, v2,x"}, "no signature matches"),
+        ({"webhook-signature": "v1," + "A" * 43 + "="}, "no signature matches"),
     ],
 )
-def test_a_recipe_refuses_headers_of_somebody_elses_making(
-    receiver: Receiver, change: dict[str, str], reason: str
-) -> None:
+def test_a_recipe_rejects_forged_headers(receiver: Receiver, change: dict[str, str], reason: str) -> None:
     if change.get("webhook-timestamp") == THREE_SECONDS_AGO:
         change = {"webhook-timestamp": str(int(time.time()) - 3)}
     assert receiver.answer(signed(receiver.new_id()) | change) == 400
     assert receiver.line() == f"rejected: {reason}"
 
 
-def test_a_recipe_refuses_the_signature_of_another_version_or_secret(receiver: Receiver) -> None:
+def test_a_recipe_rejects_the_signature_of_another_version_or_secret(receiver: Receiver) -> None:
     headers = signed(receiver.new_id())
     other_version = headers | {"webhook-signature": headers["webhook-signature"].replace("v1,", "v2,")}
     assert receiver.answer(other_version) == 400
     assert receiver.answer(signed(receiver.new_id(), NEXT_SECRET)) == 400
-    assert [receiver.line(), receiver.line()] == ["rejected: no signature fits"] * 2
+    assert [receiver.line(), receiver.line()] == ["rejected: no signature matches"] * 2
 
 
 @pytest.fixture(scope="module")
 def verified() -> Callable[..., Any]:
-    """The function of the recipe that stands in docs/how-to/callbacks.md itself."""
+    """The function of the recipe in docs/how-to/callbacks.md."""
     recipe = re.search(r"```python\n(.*?)```", (DOCS / "how-to" / "callbacks.md").read_text("utf-8"), re.DOTALL)
     assert recipe is not None
     names: dict[str, Any] = {}
@@ -169,7 +167,7 @@ def verified() -> Callable[..., Any]:
     return function
 
 
-def test_the_recipe_with_a_package_takes_what_is_good_and_no_more(verified: Callable[..., Any]) -> None:
+def test_the_recipe_with_a_package_accepts_only_valid_callbacks(verified: Callable[..., Any]) -> None:
     for headers in (signed("msg_a"), signed("msg_a", NEXT_SECRET, SECRET), signed("msg_a", seconds=-290)):
         assert verified(headers, BODY)["id"] == TASK
     for headers in (
@@ -179,7 +177,7 @@ def test_the_recipe_with_a_package_takes_what_is_good_and_no_more(verified: Call
         assert verified(headers, BODY) is None
 
 
-def test_the_example_in_the_documents_is_signed_as_it_says() -> None:
+def test_the_example_in_the_guide_carries_the_signature_of_its_secret() -> None:
     text = (DOCS / "how-to" / "callbacks.md").read_text("utf-8")
     example = re.search(r"```\nPOST /.*?\n\n(.*?)\n```", text, re.DOTALL)
     secret = re.search(r"`whsec_([A-Za-z0-9+/=]{44})`", text)

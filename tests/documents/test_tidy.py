@@ -1,4 +1,4 @@
-"""The house style, as far as a program can tell."""
+"""The house style, as far as a program can check it."""
 
 import ast
 import functools
@@ -74,16 +74,16 @@ def _undocumented(node: ast.Module | ast.ClassDef) -> list[str]:
     return names
 
 
-MAY_LOOK_AT_THIS_MACHINES_CLOCK = {
-    "src/easel/actions/back_up.py",  # a backup says when it was made; nothing is decided by it
-    "src/easel/commands/secret.py",  # the date in the name of a file that is kept
-    "src/easel/commands/terminal/option_types.py",  # whether a day that somebody typed is to come
-    "src/easel/engines/remote/exchange.py",  # where another server's answer has no date of its own
+READS_THIS_MACHINES_CLOCK = {
+    "src/easel/actions/back_up.py",  # a backup shows when it was made; nothing depends on it
+    "src/easel/commands/secret.py",  # the date in the name of the file with the old secret
+    "src/easel/commands/terminal/option_types.py",  # whether a day that an operator typed is in the future
+    "src/easel/engines/remote/exchange.py",  # if another server's answer has no date
 }
-"""What else is stored or compared has the database's time, and durations are measured by clocks that nobody sets."""
+"""Everything else that is stored or compared has the database's time, and durations use monotonic clocks."""
 
 
-def test_nothing_else_looks_at_this_machines_clock() -> None:
+def test_nothing_else_reads_this_machines_clock() -> None:
     looking = {
         _name(path)
         for path in SOURCES
@@ -93,4 +93,4 @@ def test_nothing_else_looks_at_this_machines_clock() -> None:
         and (node.value.id, node.attr)
         in {("datetime", "now"), ("datetime", "today"), ("date", "today"), ("time", "time")}
     }
-    assert looking == MAY_LOOK_AT_THIS_MACHINES_CLOCK
+    assert looking == READS_THIS_MACHINES_CLOCK
