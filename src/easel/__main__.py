@@ -68,7 +68,7 @@ class _Commands(click.Group):
 def main() -> None:
     """A self-hosted text-to-image service for Z-Image-Turbo.
 
-    Settings are environment variables named EASEL_…; the README lists them.
+    Settings are environment variables whose names begin with EASEL_. docs/reference/settings.md describes them all.
     """
     interruption.raise_again()
     standard_streams.open_closed()

@@ -41,7 +41,7 @@ def test_a_port_where_nothing_listens_may_want_a_service() -> None:
 
 @pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.test"])
 def test_a_host_that_cannot_be_is_told_so(host: str) -> None:
-    assert failure(f"http://{host}:8000") == f"There is no host {host}: check EASEL_URL or --url"
+    assert failure(f"http://{host}:8000") == f"The host {host} does not exist: check EASEL_URL or --url"
 
 
 def test_a_host_whose_name_nobody_knows_is_told_so() -> None:
@@ -52,7 +52,7 @@ def test_a_host_whose_name_nobody_knows_is_told_so() -> None:
 
 
 def test_what_is_no_address_is_told_so() -> None:
-    assert failure("http://0177.0.0.1:80").startswith("http://0177.0.0.1:80 is no address of a service")
+    assert failure("http://0177.0.0.1:80").startswith("http://0177.0.0.1:80 is not a valid address of a service")
 
 
 def test_a_service_without_tls_is_told_with_the_address_that_works() -> None:
@@ -71,7 +71,7 @@ def test_a_certificate_of_an_unknown_authority_is_told_with_the_variable_for_it(
     with tls_receiver(reset, authority.context("127.0.0.1")) as secured:
         told = failure(f"https://127.0.0.1:{secured.port}")
     assert told.startswith(f"The certificate of https://127.0.0.1:{secured.port} is not trusted (")
-    assert told.endswith("SSL_CERT_FILE can name a file with the certificate of who signed it")
+    assert told.endswith("set SSL_CERT_FILE to a file with the certificate of the authority that signed it")
 
 
 def test_certificates_that_do_not_include_the_authority_are_named_by_their_variable(
@@ -80,7 +80,7 @@ def test_certificates_that_do_not_include_the_authority_are_named_by_their_varia
     environ.setenv("SSL_CERT_FILE", str(Authority().write(tmp_path / "other.pem")))
     with tls_receiver(reset, authority.context("127.0.0.1")) as secured:
         told = failure(f"https://127.0.0.1:{secured.port}")
-    assert told.endswith("the certificates that SSL_CERT_FILE names do not include that of who signed it")
+    assert told.endswith("the certificates in SSL_CERT_FILE do not include the authority that signed it")
 
 
 def test_a_certificate_that_is_out_of_date_is_told_so(
@@ -104,13 +104,13 @@ def test_a_service_that_says_something_else_is_told_to_be_another() -> None:
     with tls_receiver(answering(answer), None) as other:
         url = f"http://127.0.0.1:{other.port}"
         told = failure(url)
-    assert told == f"{url} answered 404, but not as Easel does: check that EASEL_URL or --url is Easel's address"
+    assert told == f"{url} answered 404, but not like Easel: check EASEL_URL or --url"
 
 
 def test_a_proxy_that_is_not_there_is_told_with_the_way_around_it(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("https_proxy", f"http://user:hunter2@127.0.0.1:{free_port()}")
     told = failure("https://images.test")
-    assert told == "The proxy that https_proxy names could not be reached. NO_PROXY=images.test goes around it"
+    assert told == "The proxy in https_proxy could not be reached. Set NO_PROXY=images.test to bypass it"
 
 
 def test_a_proxy_that_refuses_is_told_with_what_it_said(environ: pytest.MonkeyPatch) -> None:
@@ -123,8 +123,8 @@ def test_a_proxy_that_refuses_is_told_with_what_it_said(environ: pytest.MonkeyPa
         with Client("https://images.test", "k") as client, pytest.raises(ClientError) as told:
             client.submit({"model": "z-image-turbo", "prompt": "x"})
     assert str(told.value) == (
-        "The proxy that HTTPS_PROXY names could not bring the request to https://images.test "
-        "(407 Proxy Authentication Required). NO_PROXY=images.test goes around it"
+        "The proxy in HTTPS_PROXY could not forward the request to https://images.test "
+        "(407 Proxy Authentication Required). Set NO_PROXY=images.test to bypass it"
     )
 
 
@@ -133,6 +133,4 @@ def test_a_proxy_that_answers_itself_is_named(environ: pytest.MonkeyPatch) -> No
     with tls_receiver(answering(answer), None) as proxy:
         environ.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
         told = failure("http://images.test")
-    assert told.endswith(
-        "The request went through the proxy that HTTP_PROXY names; NO_PROXY=images.test goes around it"
-    )
+    assert told.endswith("The request went through the proxy in HTTP_PROXY. Set NO_PROXY=images.test to bypass it")

@@ -1,7 +1,7 @@
 """An installation: its database and its secret, with the keys derived from it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from easel.domain import link
@@ -40,7 +40,7 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
         if settings.secret is None:
             raise SettingsWrong(
                 "EASEL_SECRET is required with EASEL_DATABASE_URL, and must be the same for every process: "
-                "create one with `openssl rand -hex 32`."
+                "generate one with `openssl rand -hex 32`."
             )
         yield Installation(settings.database_url, settings.secret, None)
         return
@@ -73,3 +73,14 @@ def link_keys(secret: Secret) -> LinkKeys:
 def database_of(settings: Settings, installed: Installation) -> Database:
     """This process's connection pool, not yet open."""
     return Database(installed.database_url, settings.database_connections)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, installed: Installation) -> AsyncIterator[Database]:
+    """This process's connections, opened for the block and closed after it."""
+    database = database_of(settings, installed)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()

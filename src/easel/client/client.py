@@ -98,7 +98,7 @@ class Client:
             if task["status"] == "failed":
                 raise TaskFailed(task["error"]["code"], task["error"]["message"])
             time.sleep(POLL_EVERY_S)
-        raise Unfinished(f"Task {task_id} has not ended within {timeout_s:.0f} seconds")
+        raise Unfinished(f"Task {task_id} did not end within {timeout_s:.0f} seconds")
 
     def models(self) -> list[str]:
         """The models that the key may use. Raises ClientError."""
@@ -110,12 +110,12 @@ class Client:
             link = task["results"][0]
             with _http(link) as http, http.stream("GET", link) as response:
                 if response.status_code != 200:
-                    raise ClientError(f"The picture's link answered {response.status_code}")
+                    raise ClientError(f"The link to the picture answered {response.status_code}")
                 file = bytearray()
                 for chunk in response.iter_bytes():
                     file += chunk
                     if len(file) > PICTURE_BYTES_MAX:
-                        raise ClientError("The picture is larger than any that Easel makes")
+                        raise ClientError("The picture is larger than any that Easel draws")
                 return bytes(file)
         except (httpx2.HTTPError, UnicodeError) as error:
             raise ClientError(
@@ -158,7 +158,7 @@ def _http(url: str, **options: Any) -> httpx2.Client:
         # What the environment says has been read.
         return httpx2.Client(verify=tls, proxy=proxy, trust_env=False, timeout=REQUEST_TIMEOUT_S, **options)
     except httpx2.InvalidURL as error:
-        raise ClientError(f"{url} is no address of a service ({error})") from None
+        raise ClientError(f"{url} is not a valid address of a service ({error})") from None
 
 
 def _proxy(url: str, tls: ssl.SSLContext) -> httpx2.Proxy:
@@ -174,14 +174,13 @@ def _answer(response: httpx2.Response, url: str) -> dict[str, Any]:
         message, code = _line(body["error"]["message"]), str(body["error"].get("code"))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ClientError(
-            f"{url} answered {status}, but not as Easel does: check that {SETTING} is Easel's address"
-            f"{unreachable.through_proxy(url)}"
+            f"{url} answered {status}, but not like Easel: check {SETTING}{unreachable.through_proxy(url)}"
         ) from None
     if code == POLICY:
         raise Refused(_policy_sentence(body["error"]["message"]), status, code)
     if status == 404 and code != "task_not_found":
         raise Refused(
-            f"There is no API of Easel at {url}: {SETTING} must be the service's base address, such as "
+            f"There is no Easel API at {url}: {SETTING} must be the base address of the service, such as "
             "http://127.0.0.1:8000",
             status,
             code,

@@ -44,24 +44,24 @@ def why(url: str, error: Exception, setting: str) -> str:
     if isinstance(error, httpx2.TransportError):
         also = f": if it speaks TLS, try {_other_scheme(url)}" if url.startswith("http:") else ""
         return f"{_base(url)} ended the connection without an answer{also}"
-    return f"{_base(url)} gave an answer that cannot be read ({type(error).__name__})"
+    return f"{_base(url)} sent a response that cannot be read ({type(error).__name__})"
 
 
 def through_proxy(url: str) -> str:
     """A further sentence about the proxy that takes a request, which is easily forgotten and answers in its own way."""
     variable = network_environment.proxy_variable_for(url)
-    return "" if variable is None else f". The request went through the proxy that {variable} names; {_around(url)}"
+    return "" if variable is None else f". The request went through the proxy in {variable}. {_around(url)}"
 
 
 def _by_proxy(url: str, error: Exception, variable: str) -> str:
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return f"The proxy that {variable} names could not be reached. {_around(url)}"
+        return f"The proxy in {variable} could not be reached. {_around(url)}"
     said = f" ({error})" if isinstance(error, httpx2.ProxyError) and str(error).isprintable() else ""
-    return f"The proxy that {variable} names could not bring the request to {_base(url)}{said}. {_around(url)}"
+    return f"The proxy in {variable} could not forward the request to {_base(url)}{said}. {_around(url)}"
 
 
 def _around(url: str) -> str:
-    return f"NO_PROXY={urlsplit(url).hostname} goes around it"
+    return f"Set NO_PROXY={urlsplit(url).hostname} to bypass it"
 
 
 def _untrusted(url: str, cause: ssl.SSLCertVerificationError) -> str:
@@ -70,22 +70,24 @@ def _untrusted(url: str, cause: ssl.SSLCertVerificationError) -> str:
         return sentence
     variable = network_environment.certificates_variable()
     if variable is None:
-        return f"{sentence}: SSL_CERT_FILE can name a file with the certificate of who signed it"
-    return f"{sentence}: the certificates that {variable} names do not include that of who signed it"
+        return f"{sentence}: set SSL_CERT_FILE to a file with the certificate of the authority that signed it"
+    return f"{sentence}: the certificates in {variable} do not include the authority that signed it"
 
 
 def _no_tls(url: str, cause: ssl.SSLError) -> str:
     reason = cause.reason or type(cause).__name__
     if "ALERT" in reason or "PROTOCOL" in reason:  # which only who speaks TLS sends
-        return f"{_base(url)} and Easel do not agree on how to speak TLS ({reason})"
+        return f"{_base(url)} and Easel do not agree on a version of TLS ({reason})"
     return f"{_base(url)} does not speak TLS: try {_other_scheme(url)}"
 
 
 def _no_host(url: str, cause: Exception, setting: str) -> str:
     host = urlsplit(url).hostname
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN:
-        return f"The host {host} could not be looked up, since no name server answered: check the network, or {setting}"
-    return f"There is no host {host}: check {setting}"
+        return (
+            f"The host {host} could not be resolved, because no name server answered: check the network, or {setting}"
+        )
+    return f"The host {host} does not exist: check {setting}"
 
 
 def _no_connection(url: str, cause: BaseException, setting: str) -> str:

@@ -1,4 +1,4 @@
-"""`easel audit`: what operators did. It works beside a running service."""
+"""`easel audit`: lists what operators did."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from easel.commands.terminal.database_session import with_database
-from easel.commands.terminal.option_types import Overlap
+from easel.commands.terminal.option_types import Duration
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.audit_log import Action
@@ -18,15 +18,25 @@ from easel.store.database import Database
 
 LISTED_MAX: Final = 10_000
 COLUMNS_MIN: Final = 150
+ACTIONS: Final = [action.value for action in Action]
 
 
-@click.command("audit", short_help="List what operators did, the latest first.")
-@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
-@click.option("--account", help="Only what was done to this account and its keys.")
-@click.option("--action", type=click.Choice([action.value for action in Action]), help="Only this.")
-@click.option("--by", "operator", help="Only what this operator did, such as alice@studio.")
-@click.option("--since", type=Overlap(), help="Only what is no older than this, such as 30m, 24h or 7d.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one entry a line.")
+@click.command("audit", short_help="List what operators did, latest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, LISTED_MAX),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Show at most N entries.",
+)
+@click.option("--account", help="Show only actions on this account and its keys.")
+@click.option(
+    "--action", type=click.Choice(ACTIONS), metavar="ACTION", help=f"Show only one action: {', '.join(ACTIONS)}."
+)
+@click.option("--by", "operator", help="Show only what this operator did, such as alice@studio.")
+@click.option("--since", type=Duration(), help="Show only entries that are at most this old, such as 30m, 24h or 7d.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one entry per line.")
 @data_dir_option
 def audit_command(
     limit: int,
@@ -38,7 +48,7 @@ def audit_command(
     *,
     as_json: bool,
 ) -> None:
-    """List what operators did, the latest first: keys, credits, groups, prices, callbacks, restores."""
+    """List what operators did, latest first: changes to keys, credits, groups, prices and callbacks, and restores."""
     search = EntrySearch(account=account, action=action, operator=operator, since=since, count_max=limit)
 
     async def act(database: Database, _pepper: bytes) -> list[Entry]:

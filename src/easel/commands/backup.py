@@ -1,4 +1,4 @@
-"""`easel backup`: the private database, the secret and the pictures in one file."""
+"""`easel backup`: writes the private database, the secret and the pictures to one file."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import click
 import easel
 from easel.actions import back_up
 from easel.actions.back_up import BackedUp, Source
-from easel.assembly.installation import Installation, database_of, installation
+from easel.assembly.installation import Installation, installation, open_database
 from easel.assembly.storage import picture_store
 from easel.commands.terminal.backup_options import (
     STANDARD_STREAM,
@@ -36,49 +36,47 @@ from easel.settings.settings import Settings
 @passphrase_option
 @data_dir_option
 def backup(file: Path, passphrase_file: Path | None, data_dir: Path | None) -> None:
-    """Write the private database, the secret and the pictures into FILE, beside a running service.
+    """Write the private database, the secret and the pictures to FILE. The service may be running.
 
-    Whoever has FILE has the installation's secret, so only its owner may read it. `-` is standard output, for a
-    program that encrypts. FILE is sealed, with the secret or with a passphrase; restoring it asks for the same.
+    FILE contains the secret of the installation, so only its owner may read it. If FILE is -, the backup goes to
+    standard output, for example to a program that encrypts it.
+
+    The backup is sealed with the secret or with a passphrase. Restoring it requires the same one.
     """
     with explain_failures():
-        read = private_settings(data_dir)
+        config = private_settings(data_dir)
         sealed_with = passphrase(passphrase_file)
-        require_database(read.data_dir)
-        with _output(file) as output, installation(read, creates=False) as installed:
+        require_database(config.data_dir)
+        with _output(file) as output, installation(config, creates=False) as installed:
             key = SealKey.from_secret(installed.secret) if sealed_with is None else SealKey.from_passphrase(sealed_with)
-            made = asyncio.run(_back_up(read, installed, output, key, _beside(file)))
+            made = asyncio.run(_back_up(config, installed, output, key, _folder_of(file)))
     click.echo(summary(made.manifest, made.pictures, made.pictures_gone), err=True)
     if not made.manifest.has_pictures:
-        click.echo(f"The pictures stay in {read.pictures_url}.", err=True)
+        click.echo(f"The pictures are not in the backup. They stay in {config.pictures_url}.", err=True)
 
 
 async def _back_up(
-    read: Settings, installed: Installation, output: Output, key: SealKey, working_dir: Path | None
+    config: Settings, installed: Installation, output: Output, key: SealKey, working_dir: Path | None
 ) -> BackedUp:
-    pictures = picture_store(read)
-    database = database_of(read, installed)
-    source = Source(
-        easel_version=easel.__version__,
-        database=database,
-        postgres_bin=read.postgres_bin,
-        secret=installed.secret,
-        is_secret_kept=read.secret is None,
-        key=key,
-        pictures=pictures if pictures.is_folder else None,
-    )
-    await database.open()
-    try:
+    pictures = picture_store(config)
+    async with open_database(config, installed) as database:
+        source = Source(
+            easel_version=easel.__version__,
+            database=database,
+            postgres_bin=config.postgres_bin,
+            secret=installed.secret,
+            is_secret_kept=config.secret is None,
+            key=key,
+            pictures=pictures if pictures.is_folder else None,
+        )
         return await back_up.back_up(source, output, working_dir)
-    finally:
-        await database.close()
 
 
 def _output(file: Path) -> contextlib.AbstractContextManager[Output]:
     if file == STANDARD_STREAM and standard_streams.was_closed(standard_streams.OUTPUT):
-        raise BackupUnusable("Standard output is closed: name a file, or send it to a program.")
+        raise BackupUnusable("Standard output is closed: name a file, or redirect it to a program.")
     return backup_file.streamed(sys.stdout.buffer) if file == STANDARD_STREAM else backup_file.created(file)
 
 
-def _beside(file: Path) -> Path | None:
+def _folder_of(file: Path) -> Path | None:
     return None if file == STANDARD_STREAM else file.absolute().parent

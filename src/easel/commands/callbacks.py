@@ -1,4 +1,4 @@
-"""`easel callbacks …`: what an operator sees of callbacks. They work beside a running service."""
+"""`easel callbacks …`: lists, shows and redelivers callbacks."""
 
 from pathlib import Path
 from typing import Final
@@ -28,13 +28,20 @@ def callbacks_group() -> None:
 
 
 @callbacks_group.command("list")
-@click.option("--account", help="Only this account's.")
+@click.option("--account", help="Show only the callbacks of this account.")
 @click.option(
     "--state",
     type=click.Choice([State.DELIVERING.value, State.DELIVERED.value, State.FAILED.value]),
-    help="Only those in this state.",
+    help="Show only callbacks in this state.",
 )
-@click.option("--count", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, LISTED_MAX),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Show at most N callbacks.",
+)
 @data_dir_option
 def list_callbacks(account: str | None, state: str | None, count: int, data_dir: Path | None) -> None:
     """List the latest callbacks of tasks that have ended."""
@@ -43,14 +50,14 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
         async with database.reading() as connection:
             return await callbacks.list_callbacks(connection, account, state, count)
 
-    listed = table("Task", "Account", "State", "Attempts", "Last outcome", "Since")
+    listed = table("Task", "Account", "State", "Attempts", "Last outcome", "Created")
     for row in with_database(data_dir, act):
-        outcome = row.last_outcome or ("under way" if row.attempts else "")
+        outcome = row.last_outcome or ("in progress" if row.attempts else "")
         if row.last_status_code is not None:
             outcome += f" {row.last_status_code}"
-        since = f"{row.created_at:%Y-%m-%d %H:%M:%S}"
-        listed.add_row(row.task_id, row.account, row.state, str(row.attempts), outcome, since)
-    # Ids of tasks are to be copied: a narrow terminal, or a pipe, must not fold them.
+        created = f"{row.created_at:%Y-%m-%d %H:%M:%S}"
+        listed.add_row(row.task_id, row.account, row.state, str(row.attempts), outcome, created)
+    # Task ids must stay on one line, so that they can be copied.
     show(listed, COLUMNS_MIN)
 
 
@@ -58,7 +65,7 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
 @click.argument("task_id")
 @data_dir_option
 def show_callback(task_id: str, data_dir: Path | None) -> None:
-    """Print a task's callback and every attempt at it, as the API gives it."""
+    """Print a task's callback and every attempt to deliver it, as the API returns them."""
 
     async def act(database: Database, _pepper: bytes) -> dict[str, object]:
         return callback_body(*await task_callback.look_as_operator(database, task_id))
@@ -74,7 +81,7 @@ def show_callback(task_id: str, data_dir: Path | None) -> None:
 @click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID…")
 @data_dir_option
 def redeliver(task_ids: tuple[str, ...], data_dir: Path | None) -> None:
-    """Have callbacks delivered once more, at once."""
+    """Deliver callbacks again at once."""
 
     async def act(database: Database, _pepper: bytes) -> list[str]:
         refused = []
@@ -86,6 +93,6 @@ def redeliver(task_ids: tuple[str, ...], data_dir: Path | None) -> None:
         return refused
 
     refused = with_database(data_dir, act)
-    click.echo(f"{len(task_ids) - len(refused)} will be delivered.")
+    click.echo(f"Callbacks to deliver again: {len(task_ids) - len(refused)}.")
     if refused:
         raise click.ClickException("\n".join(refused))

@@ -1,4 +1,4 @@
-"""`easel credits …`: grants, balances, and the audit of money and work. They work beside a running service."""
+"""`easel credits …`: grants and balances, and the audit and repair of money and work."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -32,24 +32,24 @@ def credits_group() -> None:
 def grant(account: str, amount: int, data_dir: Path | None) -> None:
     """Add AMOUNT credits to an account."""
     if not with_database(data_dir, lambda database, _pepper: credit_grants.grant(database, account, amount)):
-        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
-    click.echo(f'Account "{account}" has {credits_shown(amount)} credits more.')
+        raise click.ClickException("There is no account of that name: `easel keys create` creates one.")
+    click.echo(f'Granted {credits_shown(amount)} credits to account "{account}".')
 
 
-# Otherwise an amount below zero would be taken for an option.
+# Otherwise click would take a negative amount for an option.
 @credits_group.command(
     "adjust",
     short_help="Add credits or take them back, with a reason.",
     context_settings={"ignore_unknown_options": True},
 )
 @click.option("--account", required=True, help="Name of the account.")
-@click.option("--reason", required=True, help="Why; it stands in `easel audit`.")
+@click.option("--reason", required=True, help="Reason, which `easel audit` shows.")
 @click.argument("amount", type=Adjustment())
 @data_dir_option
 def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> None:
-    """Add AMOUNT credits to an account, or take them back with a minus before them.
+    """Add AMOUNT credits to an account, or take credits back if AMOUNT is negative.
 
-    What is reserved or used cannot be taken back.
+    Credits that are reserved or used cannot be taken back.
     """
     checked = checked_text(reason, "--reason", characters_min=1, characters_max=REASON_CHARACTERS_MAX)
     try:
@@ -63,15 +63,17 @@ def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> Non
             f"take back {left} at most."
         ) from None
     if available is None:
-        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
-    change = f"{credits_shown(abs(amount))} credits {'more' if amount > 0 else 'less'}"
-    click.echo(f'Account "{account}" has {change}: {credits_shown(available)} are available.')
+        raise click.ClickException("There is no account of that name: `easel keys create` creates one.")
+    change = (
+        f"Added {credits_shown(amount)} credits to" if amount > 0 else f"Took {credits_shown(-amount)} credits from"
+    )
+    click.echo(f'{change} account "{account}": {credits_shown(available)} are available.')
 
 
 @credits_group.command("show")
 @data_dir_option
 def show_balances(data_dir: Path | None) -> None:
-    """Show every account's credits."""
+    """Show the credits of every account."""
 
     async def act(database: Database, _pepper: bytes) -> list[ledger.AccountBalance]:
         async with database.reading() as connection:
@@ -84,10 +86,10 @@ def show_balances(data_dir: Path | None) -> None:
     show(listed)
 
 
-@credits_group.command("audit", short_help="Check every invariant of money and work.")
+@credits_group.command("audit", short_help="Check the invariants of money and work.")
 @data_dir_option
 def audit_credits(data_dir: Path | None) -> None:
-    """Check every invariant of money and work, while the service runs."""
+    """Check every invariant of money and work. The service may be running."""
 
     async def act(database: Database, _pepper: bytes) -> list[audit.Finding]:
         async with database.snapshot(audit.TIMEOUT_S) as connection:
@@ -102,19 +104,19 @@ def audit_credits(data_dir: Path | None) -> None:
 
 
 def _verdict(findings: Sequence[audit.Finding]) -> str:
-    verdict = f"{len(findings)} findings. Please report this: it is a fault of Easel."
+    verdict = f"{len(findings)} findings. Please report this: it is a bug in Easel."
     if any(finding.invariant in audit.REPAIRABLE for finding in findings):
-        verdict += " `easel credits repair` shows what can be set right, and sets it right with --apply."
+        verdict += " `easel credits repair` shows what can be repaired, and repairs it with --apply."
     return verdict
 
 
-@credits_group.command("repair", short_help="Show and mend balances and counts.")
-@click.option("--apply", "is_applied", is_flag=True, help="Make the changes, all of them or none.")
+@credits_group.command("repair", short_help="Show and repair wrong balances and counts.")
+@click.option("--apply", "is_applied", is_flag=True, help="Make the changes: all of them or none.")
 @data_dir_option
 def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
-    """Show which balances and counts differ from the ledger and the holds, and with --apply set them right.
+    """Show balances and counts that differ from the ledger and the holds, and correct them with --apply.
 
-    It works while the service runs, and changes neither the ledger nor any task.
+    The service may be running. The ledger and the tasks are never changed.
     """
 
     async def act(database: Database, _pepper: bytes) -> repair.Wrong:
@@ -127,11 +129,11 @@ def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
     for line in _changes(wrong):
         click.echo(line)
     if not wrong:
-        click.echo("Nothing to repair: balances and counts are what the ledger and the holds say.")
+        click.echo("Nothing to repair: balances and counts match the ledger and the holds.")
     elif is_applied:
         click.echo(f"Repaired: {len(wrong)}.")
     else:
-        click.echo(f"To repair: {len(wrong)}. Nothing is changed yet; `easel credits repair --apply` changes it.")
+        click.echo(f"To repair: {len(wrong)}. Nothing has been changed yet: run `easel credits repair --apply`.")
 
 
 def _changes(wrong: repair.Wrong) -> Iterator[str]:

@@ -76,7 +76,7 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     logs.configure("doctor", config.log_format, "error")
     links = config.public_url or "the address that each client uses"
     yield _ok("settings", f"data in {config.data_dir}, links to {links}")
-    for sentence in start_warnings.of_environment():
+    for sentence in start_warnings.environment_warnings():
         yield _problem("settings", sentence)
     folder_problem = access_problem(config.data_dir)
     if folder_problem is None or config.database_url is not None:

@@ -1,7 +1,7 @@
-"""`easel generate`: draw one picture through the API and write it to a file.
+"""`easel generate`: draws one picture through the API and writes it to a file.
 
-A command that is interrupted, or gives up waiting, cancels its task, so that nothing is charged for a picture that
-nobody has. A second interruption leaves at once, and the task goes on.
+If the command is interrupted or its time is up, it cancels the task, so that nothing is charged. A second interruption
+ends it immediately, and the task continues.
 """
 
 import contextlib
@@ -17,11 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from easel.client.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.option_types import Seconds
+from easel.commands.terminal.options import setting_option
 from easel.commands.terminal.output_file import free_name, is_taken, try_out, write
 from easel.domain.order import MODELS
 from easel.runtime import standard_streams
 from easel.runtime.interruption import EXIT_INTERRUPTED
 from easel.settings import settings
+from easel.settings.settings import ClientSettings
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 DEFAULT_OUTPUT: Final = Path("picture.webp")
@@ -31,16 +33,16 @@ API_KEY: Final = re.compile(r"[!-~]{1,4096}")
 @click.command()
 @click.argument("prompt")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="File to write; its ending picks the format: .webp, .png, .jpg. By default picture.webp, or "
-                   "picture-2.webp and so on where that exists.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
-@click.option("--size", help="1:1, 16:9, … or WIDTHxHEIGHT, 376 to 1536 pixels a side.")
-@click.option("--seed", type=int, help="1 to 2147483647; the same seed draws the same picture.")
+              help="File to write. Its extension sets the format: .webp, .png or .jpg.  [default: picture.webp, or "
+                   "picture-2.webp and so on if that exists]")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the output file if it exists.")
+@click.option("--size", help="Aspect ratio, such as 1:1 or 16:9, or WIDTHxHEIGHT with 376 to 1536 pixels per side.")
+@click.option("--seed", type=int, help="From 1 to 2147483647. The same seed draws the same picture.")
 @click.option("--model", default=MODELS[0], show_default=True, help="Model to draw with.")
-@click.option("--url", help="Address of the service (EASEL_URL), by default http://127.0.0.1:8000.")
-@click.option("--key", help="API key (EASEL_API_KEY).")
+@setting_option("url", ClientSettings)
+@setting_option("api_key", ClientSettings, flag="--key")
 @click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=3600.0, show_default=True,
-              help="Seconds to wait for the picture, 1 to 86400; then its task is cancelled.")  # fmt: skip
+              help="Seconds to wait for the picture, from 1 to 86400. Then its task is cancelled.")  # fmt: skip
 def generate(
     prompt: str,
     output: Path | None,
@@ -49,22 +51,22 @@ def generate(
     seed: int | None,
     model: str,
     url: str | None,
-    key: str | None,
+    api_key: str | None,
     timeout_s: float,
 ) -> None:
     """Draw PROMPT and write the picture to a file.
 
-    Ctrl-C cancels the drawing; nothing is charged.
+    Ctrl-C cancels the task, and nothing is charged.
     """
     _check_output(output, force=force)
     with explain_failures():
-        read = settings.read_client(url=url, api_key=key)
-    api_key = _api_key(read.api_key)
+        config = settings.read_client(url=url, api_key=api_key)
+    key = _checked_key(config.api_key)
     order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": _format(output or DEFAULT_OUTPUT)}
     order |= {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
     started_s = time.monotonic()
     try:
-        with Client(read.url, api_key) as client:
+        with Client(config.url, key) as client:
             task = _drawn(client, order, timeout_s)
             file = _fetched(client, task)
     except ClientError as error:
@@ -74,27 +76,29 @@ def generate(
 
 
 def _check_output(output: Path | None, *, force: bool) -> None:
-    """Refuse, before anything is ordered, a file that cannot be written or must not be."""
+    """Reject an output file that cannot or must not be written, before anything is ordered."""
     path = (output or DEFAULT_OUTPUT).absolute()
     if path.suffix.lower() not in FORMAT_BY_SUFFIX:
         raise click.UsageError(f"--output must end in one of {', '.join(FORMAT_BY_SUFFIX)}.")
     try:
         if not path.parent.is_dir():
-            raise click.UsageError(f"There is no folder {path.parent} to write into.")
+            raise click.UsageError(f"There is no folder {path.parent}: create it, or choose another location.")
         if output is not None and is_taken(output) and not force:
             raise click.UsageError(f"{output} exists: choose another name, or replace it with --force.")
         try_out(path.resolve())
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be written ({error.strerror}): choose another place.") from None
+        raise click.UsageError(f"{path} cannot be written ({error.strerror}): choose another location.") from None
 
 
-def _api_key(text: str | None) -> str:
-    """A key that can be presented, without the blanks and line ends around it."""
+def _checked_key(text: str | None) -> str:
+    """The API key without surrounding whitespace. Raises UsageError if it cannot be one."""
     key = (text or "").strip()
     if not key:
-        raise click.UsageError("No API key: give --key or EASEL_API_KEY; `easel keys create` makes one.")
+        raise click.UsageError("No API key: set EASEL_API_KEY or use --key. `easel keys create` creates a key.")
     if not API_KEY.fullmatch(key):
-        raise click.UsageError("This is no API key: keys of Easel look like sk-easel-…, in plain letters and digits.")
+        raise click.UsageError(
+            "This is not an API key of Easel. Keys look like sk-easel-… and contain only letters and digits."
+        )
     return key
 
 
@@ -119,16 +123,16 @@ def _drawn(client: Client, order: dict[str, Any], timeout_s: float) -> dict[str,
         raise ClientError(_refusal(client, order["model"], refused)) from None
     except Unfinished as unfinished:
         raise ClientError(f"{unfinished}. {_cancelled(client, order, idempotency_key)}") from None
-    except (KeyboardInterrupt, SystemExit, OSError) as left:  # OSError: the terminal that showed the progress is gone
+    except (KeyboardInterrupt, SystemExit, OSError) as left:  # OSError: the terminal with the progress bar is gone
         raise _leave(_cancelled(client, order, idempotency_key), left) from None
 
 
 def _refusal(client: Client, model: str, refused: Refused) -> str:
-    """A refusal in the words of whoever holds the key, where the service's are those of its API."""
+    """A refusal, worded for the user of the command where the API's own message would not help."""
     if refused.status == 401:
         return (
-            "The service does not accept this API key: it is unknown, expired or revoked. "
-            "Give another with --key or EASEL_API_KEY; `easel keys create` makes one"
+            "The service rejected this API key: it is unknown, expired or revoked. "
+            "Use another one with EASEL_API_KEY or --key; `easel keys create` creates a key"
         )
     if refused.code != "model_access_denied":
         return str(refused)
@@ -151,7 +155,7 @@ def _fetched(client: Client, task: dict[str, Any]) -> bytes:
 
 
 def _leave(sentence: str, left: BaseException) -> SystemExit:
-    """Say how things stand, where anybody still reads it, and end as whoever interrupts expects."""
+    """Report the state of the task if anybody still reads it, and exit with the status of an interruption."""
     with contextlib.suppress(OSError):
         click.echo(f"{sentence}.", err=True)
     return SystemExit(left.code if isinstance(left, SystemExit) else EXIT_INTERRUPTED)
@@ -169,22 +173,22 @@ def _cancelled(client: Client, order: dict[str, Any], idempotency_key: str) -> s
     except Refused as refused:
         return f"Nothing was drawn or charged ({refused})"
     except ClientError as error:
-        return f"{task_id} may go on, since it could not be cancelled ({error})"
+        return f"{task_id} may continue, because it could not be cancelled ({error})"
     except KeyboardInterrupt:
-        return f"{task_id} may go on, since you did not wait for it to be cancelled"
+        return f"{task_id} may continue, because you did not wait until it was cancelled"
     if task["status"] == "completed":
-        return f"{task_id} had completed and is charged; for 24 hours its picture is at {task['results'][0]}"
-    return f"{task_id} is cancelled; nothing was charged"
+        return f"{task_id} had already completed and was charged. For 24 hours its picture is at {task['results'][0]}"
+    return f"{task_id} was cancelled. Nothing was charged"
 
 
 def _written(file: bytes, output: Path | None, link: str, *, force: bool) -> Path:
-    """Where the picture was written. A file that has appeared meanwhile is kept, and the picture gets a free name."""
+    """Write the picture and return its path. If that file has appeared meanwhile, another name is used."""
     path = output or free_name(DEFAULT_OUTPUT)
     try:
         return write(file, path, replace=force)
     except OSError as error:
         raise click.ClickException(
-            f"{path} cannot be written ({error.strerror}); for 24 hours the picture is at {link}."
+            f"{path} cannot be written ({error.strerror}). For 24 hours the picture is at {link}."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""`easel groups …`: groups of accounts, and what each pays for a picture."""
+"""`easel groups …`: groups of accounts and their prices."""
 
 from pathlib import Path
 
@@ -17,16 +17,20 @@ from easel.store.database import Database
 
 @click.group()
 def groups() -> None:
-    """Price, list and fill user groups."""
+    """Manage groups of accounts and their prices."""
 
 
 @groups.command("set")
 @click.argument("name")
-@click.option("--price", required=True, type=Price(), help="Credits that a picture costs the group; 0 for nothing.")
-@click.option("--model", default=MODELS[0], type=click.Choice(MODELS), show_default=True, help="The model it is for.")
+@click.option(
+    "--price", required=True, type=Price(), help="Price of a picture for the group, in credits. 0 means free."
+)
+@click.option(
+    "--model", default=MODELS[0], type=click.Choice(MODELS), show_default=True, help="Model that the price applies to."
+)
 @data_dir_option
 def set_price(name: str, price: int, model: str, data_dir: Path | None) -> None:
-    """Set what group NAME pays, from the next order on."""
+    """Set the price that group NAME pays from the next order on."""
     user_group = checked_text(name, "NAME", characters_min=1)
     with_database(data_dir, lambda database, _pepper: account_groups.set_price(database, user_group, model, price))
     click.echo(f'Group "{user_group}" pays {credits_shown(price)} credits for a picture of {model}.')
@@ -41,18 +45,18 @@ def assign(account: str, name: str, data_dir: Path | None) -> None:
     user_group = checked_text(name, "NAME", characters_min=1)
     has_price = with_database(data_dir, lambda database, _pepper: account_groups.assign(database, account, user_group))
     if has_price is None:
-        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+        raise click.ClickException("There is no account of that name: `easel keys create` creates one.")
     click.echo(f'Account "{account}" is in group "{user_group}".')
     if not has_price:
         click.echo(
-            "The group has no price of its own and pays what all pay; `easel groups set` gives it one.", err=True
+            "The group has no price of its own and pays the general price: `easel groups set` sets one.", err=True
         )
 
 
 @groups.command("list")
 @data_dir_option
 def list_groups(data_dir: Path | None) -> None:
-    """List groups, what they pay, and how many accounts are in them."""
+    """List groups, their prices, and how many accounts they have."""
 
     async def act(database: Database, _pepper: bytes) -> list[user_groups.ListedGroup]:
         async with database.reading() as connection:
@@ -60,6 +64,6 @@ def list_groups(data_dir: Path | None) -> None:
 
     listed = table("Group", "Model", "Price", "Accounts")
     for row in with_database(data_dir, act):
-        price = "as set for all" if row.price_microcredits is None else str(credits_shown(row.price_microcredits))
+        price = "general price" if row.price_microcredits is None else str(credits_shown(row.price_microcredits))
         listed.add_row(row.user_group, row.model or "", price, str(row.accounts))
     show(listed)

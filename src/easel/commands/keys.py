@@ -1,4 +1,4 @@
-"""`easel keys …`: what an operator does to API keys and their accounts. They work beside a running service."""
+"""`easel keys …`: creates, lists and revokes API keys, and manages callback secrets."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,8 +12,8 @@ from easel.actions.api_keys import IssuedKey, KeyOrder
 from easel.actions.callback_secrets import ShownSecrets
 from easel.assembly.installation import callback_secrets_root
 from easel.commands.terminal.database_session import with_database, with_installation
-from easel.commands.terminal.option_types import Amount, Expiry, Models, Overlap, checked_text
-from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.option_types import Amount, Duration, Expiry, Models, checked_text
+from easel.commands.terminal.options import data_dir_option, json_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.api_key import Scope
 from easel.domain.credits import credits_shown
@@ -24,28 +24,36 @@ from easel.store.database import Database
 LIMIT_MAX: Final = 1_000_000_000
 
 
-@click.group("keys", short_help="Make, list and revoke API keys.")
+@click.group("keys", short_help="Create, list and revoke API keys.")
 def keys_group() -> None:
-    """Make, list and revoke API keys, and show and change what callbacks are signed with."""
+    """Create, list and revoke API keys, and manage the secrets that sign callbacks."""
 
 
 @keys_group.command("create")
-@click.option("--account", required=True, help="Name of the account, made if there is none of that name.")
-@click.option("--credits", "amount", type=Amount(), default=0, help="Credits to grant to the account along with it.")
-@click.option("--name", default="", help="What the key is for, for your own lists.")
+@click.option("--account", required=True, help="Name of the account. It is created if it does not exist.")
+@click.option("--credits", "amount", type=Amount(), default=0, help="Credits to grant to the account as well.")
+@click.option("--name", default="", help="Label of the key in your lists.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it may do; by default all.",
+    help="What the key may do. Repeat the option for several scopes.  [default: all]",
 )
-@click.option("--models", type=Models(), help="Models it may use, with commas between; by default all.")
-@click.option("--expires", type=Expiry(), help="When it ends: 30d, or 2027-01-31; by default never.")
-@click.option("--limit", type=Amount(), help="Credits it may spend in all; by default what its account has.")
-@click.option("--rate", type=click.IntRange(1, LIMIT_MAX), help="Tasks it may create per minute.")
-@click.option("--unfinished", type=click.IntRange(1, LIMIT_MAX), help="Unfinished tasks it may have at once.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--models", type=Models(), help="Comma-separated models that the key may use.  [default: all]")
+@click.option("--expires", type=Expiry(), help="When the key expires, such as 30d or 2027-01-31.  [default: never]")
+@click.option("--limit", type=Amount(), help="Credits that the key may spend in total.  [default: no limit]")
+@click.option(
+    "--rate",
+    type=click.IntRange(1, LIMIT_MAX),
+    help="Tasks that the key may create per minute.  [default: EASEL_CREATES_PER_MINUTE]",
+)
+@click.option(
+    "--unfinished",
+    type=click.IntRange(1, LIMIT_MAX),
+    help="Unfinished tasks that the key may have at once.  [default: EASEL_UNFINISHED_MAX]",
+)
+@json_option
 @data_dir_option
 def create_key(
     account: str,
@@ -61,9 +69,9 @@ def create_key(
     *,
     as_json: bool,
 ) -> None:
-    """Make a key and print it, once. Before the first start this makes the data folder and its database as well.
+    """Create an API key and print it, once.
 
-    Without --rate and --unfinished the settings EASEL_CREATES_PER_MINUTE and EASEL_UNFINISHED_MAX say how much it may.
+    Before the first start, this also creates the data folder and its database.
     """
     order = KeyOrder(
         account=checked_text(account, "--account", characters_min=1),
@@ -82,20 +90,20 @@ def create_key(
     if as_json:
         click.echo(msgspec.json.encode({"account": issued.account, "id": issued.id, "key": issued.key}))
     else:
-        click.echo(f'Key {issued.id} of account "{issued.account}". It is shown only now:\n\n    {issued.key}\n')
+        click.echo(f'Key {issued.id} of account "{issued.account}". It is not shown again:\n\n    {issued.key}\n')
 
 
 @keys_group.command("list")
-@click.option("--account", help="Only this account's keys.")
+@click.option("--account", help="Show only the keys of this account.")
 @data_dir_option
 def list_keys(account: str | None, data_dir: Path | None) -> None:
-    """List keys. Their text is not kept; the last four characters are."""
+    """List API keys. Easel stores only the last four characters of each key."""
 
     async def act(database: Database, _pepper: bytes) -> list[accounts.ListedKey]:
         async with database.reading() as connection:
             return await accounts.list_keys(connection, account)
 
-    listed = table("Id", "Account", "Name", "Key", "May", "Used", "Made", "Ends")
+    listed = table("Id", "Account", "Name", "Key", "Scopes", "Used", "Created", "Expires")
     for key in with_database(data_dir, act):
         ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
         may = ", ".join(key.scopes) + (f" ({', '.join(key.models)})" if key.models is not None else "")
@@ -110,26 +118,26 @@ def list_keys(account: str | None, data_dir: Path | None) -> None:
 @click.argument("key_id", type=int)
 @data_dir_option
 def revoke_key(key_id: int, data_dir: Path | None) -> None:
-    """End the key with this id at once."""
+    """Revoke the key with this id at once."""
     if not with_database(data_dir, lambda database, _pepper: api_keys.revoke(database, key_id)):
-        raise click.ClickException(f"There is no key {key_id}; `easel keys list` shows all.")
+        raise click.ClickException(f"There is no key {key_id}: `easel keys list` lists all keys.")
     click.echo(f"Key {key_id} is revoked.")
 
 
-@keys_group.command("callback-secret", short_help="Show or change what callbacks are signed with.")
+@keys_group.command("callback-secret", short_help="Show or change the secret that signs callbacks.")
 @click.option("--account", required=True, help="Name of the account.")
-@click.option("--rotate", is_flag=True, help="Make a new secret, which signs from now on.")
+@click.option("--rotate", is_flag=True, help="Generate a new secret, which signs from now on.")
 @click.option(
     "--overlap",
-    type=Overlap(),
+    type=Duration(),
     default="24h",
     show_default=True,
-    help="With --rotate: how long the secret before signs as well, such as 30m, 24h, 7d or 0.",
+    help="With --rotate: how long the old secret also signs, such as 30m, 24h, 7d or 0.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_dir_option
 def callback_secret(account: str, overlap: timedelta, data_dir: Path | None, *, rotate: bool, as_json: bool) -> None:
-    """Show the secret that an account's callbacks are signed with, or change it."""
+    """Show the secret that signs an account's callbacks, or change it with --rotate."""
 
     async def act(database: Database, root: bytes) -> ShownSecrets | None:
         if rotate:
@@ -138,7 +146,7 @@ def callback_secret(account: str, overlap: timedelta, data_dir: Path | None, *, 
 
     shown = with_installation(data_dir, callback_secrets_root, act)
     if shown is None:
-        raise click.ClickException("There is no account of that name; `easel keys create` makes one.")
+        raise click.ClickException("There is no account of that name: `easel keys create` creates one.")
     texts = [secret_text(secret) for secret in shown.secrets]
     if as_json:
         click.echo(msgspec.json.encode({"account": account, "secrets": texts, "overlap_until": shown.overlap_until}))

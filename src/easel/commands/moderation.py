@@ -1,4 +1,4 @@
-"""`easel moderation …`: what an operator sees of moderation. It never shows a prompt that somebody sent."""
+"""`easel moderation …`: lists, counts and explains decisions. It never shows the prompts of users."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from easel.assembly.configuration import read_settings
 from easel.assembly.judges import digest_key
 from easel.commands.terminal.database_session import with_installation
 from easel.commands.terminal.failures import explain_failures
-from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.options import data_dir_option, json_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.errors import EaselError
 from easel.domain.moderation.concepts import LITTLE_ELSE
@@ -33,18 +33,27 @@ COLUMNS_MIN: Final = 150
 DIGEST_CHARACTERS: Final = 12
 
 
-@click.group("moderation", short_help="List, count and explain decisions.")
+@click.group("moderation", short_help="List, count and explain moderation decisions.")
 def moderation_group() -> None:
-    """List and count what moderation decided, and explain what it would decide."""
+    """List and count what moderation decided, and explain how it judges a prompt."""
 
 
 @moderation_group.command("list", short_help="List the latest decisions.")
-@click.option("--account", help="Only this account's.")
-@click.option("--outcome", type=click.Choice([outcome.value for outcome in ModerationOutcome]), help="Only these.")
-@click.option("--task", "task_id", help="Only this task's.")
-@click.option("--prompt", help="Only what was decided about exactly this prompt; - reads it from standard input.")
-@click.option("--count", type=click.IntRange(1, LISTED_MAX), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one decision a line.")
+@click.option("--account", help="Show only the decisions about this account.")
+@click.option(
+    "--outcome", type=click.Choice([outcome.value for outcome in ModerationOutcome]), help="Show only this outcome."
+)
+@click.option("--task", "task_id", help="Show only the decisions about this task.")
+@click.option("--prompt", help="Show only the decisions about exactly this prompt. - reads it from standard input.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, LISTED_MAX),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Show at most N decisions.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one decision per line.")
 @data_dir_option
 def list_decisions(
     account: str | None,
@@ -56,7 +65,7 @@ def list_decisions(
     *,
     as_json: bool,
 ) -> None:
-    """List the latest decisions, with a digest in place of the prompt."""
+    """List the latest decisions. Prompts appear as digests only."""
 
     async def act(database: Database, key: bytes) -> list[ListedDecision]:
         digest = None if prompt is None else prompt_digest(key, _text(prompt))
@@ -91,8 +100,10 @@ def _because(decision: ListedDecision) -> str:
 
 
 @moderation_group.command("count")
-@click.option("--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, help="Of so many days.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, metavar="N", help="Cover the last N days."
+)
+@json_option
 @data_dir_option
 def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Count decisions by stage, outcome, layer and category."""
@@ -114,9 +125,9 @@ def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
 @moderation_group.command("explain", short_help="Show how PROMPT is judged, and why.")
 @click.argument("prompt")
 def explain(prompt: str) -> None:
-    """Judge PROMPT with the local layers, and show which rule, term and variant decided; - reads standard input.
+    """Judge PROMPT with the local layers, and show which rule, term and variant decided.
 
-    Nothing is written down, and the moderation server, if one is configured, is not asked.
+    If PROMPT is -, it is read from standard input. Nothing is recorded, and the moderation server is not called.
     """
     text = _text(prompt)
     with explain_failures():
@@ -134,11 +145,11 @@ def explain(prompt: str) -> None:
             click.echo(f"  plug-in {plugin.name}: {asyncio.run(_of_plugin(plugin, text, level))}")
         if not judgement.rules and judgement.found:
             found = ", ".join(f"{concept} ({found.term})" for concept, found in judgement.found.items() if found.term)
-            click.echo(f"  found, and not refused together: {found}")
+            click.echo(f"  found, but not refused in combination: {found}")
 
 
 def _languages(detected: DetectedLanguages) -> str:
-    """The languages whose terms count in any case, and those that a function word speaks for."""
+    """The languages whose terms always count, then those that only a function word indicates."""
     also = detected.hinted - detected.evident
     return (", ".join(sorted(detected.evident)) or "none known") + (
         f"; perhaps {', '.join(sorted(also))}" if also else ""
@@ -169,7 +180,7 @@ async def _of_plugin(plugin: Plugin, text: str, level: Level) -> str:
 def _text(argument: str) -> str:
     text = sys.stdin.read().removesuffix("\n") if argument == "-" else argument
     if not 1 <= len(text) <= PROMPT_CODE_POINTS_MAX:
-        raise click.ClickException(f"A prompt has 1 to {PROMPT_CODE_POINTS_MAX} characters.")
+        raise click.ClickException(f"A prompt must have 1 to {PROMPT_CODE_POINTS_MAX} characters.")
     if not is_storable(text):
-        raise click.ClickException("A prompt has no NUL characters and is valid UTF-8.")
+        raise click.ClickException("A prompt must be valid UTF-8 without NUL characters.")
     return text

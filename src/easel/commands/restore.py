@@ -1,4 +1,4 @@
-"""`easel restore`: a data folder from a file that `easel backup` made."""
+"""`easel restore`: fills a data folder from a backup."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import msgspec
 import easel
 from easel.actions import restore
 from easel.actions.restore import Proofs, Target
-from easel.assembly.installation import Installation, database_of, installation
+from easel.assembly.installation import Installation, installation, open_database
 from easel.assembly.storage import picture_store
 from easel.commands.terminal.backup_options import (
     STANDARD_STREAM,
@@ -42,32 +42,34 @@ from easel.settings.settings import Settings, SettingsWrong
 def restore_command(
     file: Path, secret_file: Path | None, passphrase_file: Path | None, data_dir: Path | None, *, unverified: bool
 ) -> None:
-    """Fill an empty data folder from FILE, which `easel backup` made. `-` is standard input.
+    """Restore FILE, which `easel backup` wrote, into an empty data folder. If FILE is -, it is standard input.
 
-    FILE's seal is checked first, with the secret of its installation (--secret-file, or EASEL_SECRET) or the passphrase
-    that it was sealed with. The secret in FILE itself would prove nothing.
+    The seal of the backup is checked first, with the secret of its installation (--secret-file or EASEL_SECRET) or with
+    the passphrase that sealed it. The secret inside FILE would prove nothing.
     """
     with explain_failures():
-        read = private_settings(data_dir)
-        proofs = Proofs(_secret(secret_file) or read.secret, passphrase(passphrase_file))
+        config = private_settings(data_dir)
+        proofs = Proofs(_secret(secret_file) or config.secret, passphrase(passphrase_file))
         with _input(file) as source:
             reader = BackupReader(source)
             manifest = reader.manifest()
-            restore.check(manifest, easel.__version__, read.postgres_bin, read.secret)
+            restore.check(manifest, easel.__version__, config.postgres_bin, config.secret)
             key = None if unverified else restore.seal_key(manifest, proofs)
             secret = reader.secret() if manifest.has_secret else None
             if manifest.sealed_with is not None:
                 reader.seal(key)
-            with install_into(read.data_dir, read.postgres_bin, read.postgres_user) as aside:
-                ending = _fill(msgspec.structs.replace(read, data_dir=aside), reader, manifest, secret)
+            with install_into(config.data_dir, config.postgres_bin, config.postgres_user) as new_folder:
+                ending = _fill(msgspec.structs.replace(config, data_dir=new_folder), reader, manifest, secret)
     click.echo(summary(manifest, ending.pictures, ending.pictures_gone))
     if not manifest.has_pictures:
-        click.echo("The pictures are still in their bucket: set EASEL_STORAGE_URL as it was.")
-    click.echo(f"Everything is in {read.data_dir} now: `easel serve --data-dir {read.data_dir}` goes on with it.")
+        click.echo("The pictures are still in their bucket: set EASEL_STORAGE_URL as before.")
+    click.echo(
+        f"Everything is restored to {config.data_dir}. Start it with `easel serve --data-dir {config.data_dir}`."
+    )
 
 
 def _fill(inside: Settings, reader: BackupReader, manifest: Manifest, secret: str | None) -> Ending:
-    """Fill the installation that the settings describe."""
+    """Restore into the data folder of these settings."""
     if secret is not None:
         write_secret(inside.data_dir, secret)
     with installation(inside) as installed:
@@ -75,26 +77,22 @@ def _fill(inside: Settings, reader: BackupReader, manifest: Manifest, secret: st
 
 
 async def _restore(inside: Settings, installed: Installation, reader: BackupReader, manifest: Manifest) -> Ending:
-    database = database_of(inside, installed)
-    target = Target(
-        database=database,
-        postgres_bin=inside.postgres_bin,
-        secret=installed.secret,
-        pictures=picture_store(inside),
-        working_dir=inside.data_dir,
-    )
-    await database.open()
-    try:
+    async with open_database(inside, installed) as database:
+        target = Target(
+            database=database,
+            postgres_bin=inside.postgres_bin,
+            secret=installed.secret,
+            pictures=picture_store(inside),
+            working_dir=inside.data_dir,
+        )
         return await restore.restore(reader, manifest, target)
-    finally:
-        await database.close()
 
 
 def _secret(file: Path | None) -> Secret | None:
     text = text_in_file(file, "--secret-file")
     if text is not None and len(text) < SECRET_CHARACTERS_MIN:
         raise SettingsWrong(
-            f"--secret-file holds no secret of Easel, which has {SECRET_CHARACTERS_MIN} characters or more."
+            f"--secret-file does not contain a secret of Easel, which has at least {SECRET_CHARACTERS_MIN} characters."
         )
     return None if text is None else Secret(text)
 

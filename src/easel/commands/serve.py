@@ -18,70 +18,70 @@ from easel.actions.api_keys import IssuedKey
 from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices
-from easel.assembly.installation import Installation, database_of, installation, pepper
+from easel.assembly.installation import Installation, installation, open_database, pepper
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import take_in_orphans
 from easel.commands.startup.listening import listen, takes_ipv4
 from easel.commands.terminal.failures import explain_failures
+from easel.commands.terminal.options import data_dir_option, host_option, port_option
 from easel.domain.credits import credits_shown
 from easel.outside.data_folder import service_lock
 from easel.outside.postgres import private_postgres
 from easel.runtime import distribution, logs, process_environment
-from easel.settings import settings
-from easel.settings.settings import Settings
+from easel.settings.settings import Settings, SettingsWrong
 from easel.store import schema
 from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
-LISTENERS_OF_WEB: Final = 1
-LISTENERS_OF_WORKER: Final = 2
-CONNECTIONS_OF_COMMANDS: Final = 10
-"""Kept free for the command line and for this process."""
+WEB_LISTENERS: Final = 1
+WORKER_LISTENERS: Final = 2
+COMMAND_CONNECTIONS: Final = 10
+"""Kept free for other commands and for this process."""
 
 
 @click.command(short_help="Run the whole service on this machine.")
-@click.option("--host", help="Address to listen on (EASEL_HOST), by default 127.0.0.1.")
-@click.option("--port", type=int, help="Port to listen on (EASEL_PORT), by default 8000.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (EASEL_DATA_DIR).")
+@host_option
+@port_option
+@data_dir_option
 def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
-    """Run the whole service: web, workers and, unless EASEL_DATABASE_URL is set, the database."""
+    """Run the whole service: web process, workers and, unless EASEL_DATABASE_URL is set, a private database."""
     take_in_orphans()
     with explain_failures():
-        read = read_settings(host=host, port=port, data_dir=data_dir)
-        logs.configure("serve", read.log_format, read.log_level)
-        start_warnings.show(read)
-        devices = _devices_of_workers(read)
-        _check_connections(read, len(devices))
+        config = read_settings(host=host, port=port, data_dir=data_dir)
+        logs.configure("serve", config.log_format, config.log_level)
+        start_warnings.show(config)
+        worker_devices = _worker_devices(config)
+        _check_connections(config, len(worker_devices))
         early = _EarlyStop()
         with (
-            service_lock.held(read.data_dir) as lock,
-            installation(read) as installed,
-            _listen_patiently(read) as listening,
+            service_lock.held(config.data_dir) as lock,
+            installation(config) as installed,
+            _listen_with_patience(config) as listening,
         ):
-            first_key = asyncio.run(_prepare(read, installed))
+            first_key = asyncio.run(_prepare(config, installed))
             address = _address(listening)
             lock.announce(address)
             if first_key is not None:
-                _show_first_key(first_key, read, address)
+                _show_first_key(first_key, config, address)
             supervisor = Supervisor(
-                _plans(read, installed, listening, devices),
+                _plans(config, installed, listening, worker_devices),
                 installed.private.ensure_running if installed.private else None,
-                on_ready=lambda: _say_ready(read, address),
-                # From now on connections are refused, so that clients and load balancers turn elsewhere at once.
+                on_ready=lambda: _say_ready(config, address),
+                # New connections are refused from here on, so that clients and load balancers go elsewhere at once.
                 on_stopping=listening.close,
-                drain_timeout_s=read.drain_timeout_s,
+                drain_timeout_s=config.drain_timeout_s,
             )
-            early.leave_to(supervisor.stop)
+            early.hand_over(supervisor.stop)
             status = asyncio.run(supervisor.run())
-            # Only the database is left to stop, which takes a bounded time and must not be broken off.
+            # Only the database is left to stop. That takes a bounded time and must not be interrupted.
             for number in stop_signals():
                 signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 
 class _EarlyStop:
-    """Keeps a signal that comes while the database is being started: breaking that off could leave a half-started
-    server behind. A second one ends the process all the same."""
+    """Holds back a signal that arrives while the database starts, because interrupting that could leave a half-started
+    server behind. A second signal ends the process anyway."""
 
     def __init__(self) -> None:
         self._was_asked = False
@@ -89,8 +89,8 @@ class _EarlyStop:
         for number in stop_signals():
             signal.signal(number, self._on_signal)
 
-    def leave_to(self, stop: Callable[[], None]) -> None:
-        """Have `stop` called for a signal that came, and for one that comes before somebody else listens."""
+    def hand_over(self, stop: Callable[[], None]) -> None:
+        """Call `stop` for a signal that has arrived, and for later ones until another handler takes over."""
         self._stop = stop
         if self._was_asked:
             stop()
@@ -103,52 +103,50 @@ class _EarlyStop:
             self._stop()
 
 
-async def _prepare(read: Settings, installed: Installation) -> IssuedKey | None:
+async def _prepare(config: Settings, installed: Installation) -> IssuedKey | None:
     await schema.prepare(installed.database_url, installed.secret)
-    database = database_of(read, installed)
-    await database.open()
-    try:
-        await record_price(database, read.price_microcredits)
-        return await api_keys.issue_first(database, pepper(installed.secret), read.first_microcredits)
-    finally:
-        await database.close()
+    async with open_database(config, installed) as database:
+        await record_price(database, config.price_microcredits)
+        return await api_keys.issue_first(database, pepper(installed.secret), config.first_microcredits)
 
 
-def _devices_of_workers(read: Settings) -> list[str]:
-    found = devices(read)
-    workers = read.workers or len(found)
+def _worker_devices(config: Settings) -> list[str]:
+    found = devices(config)
+    workers = config.workers or len(found)
     return [found[index % len(found)] for index in range(workers)]
 
 
-def _check_connections(read: Settings, workers: int) -> None:
-    of_web = read.database_connections + LISTENERS_OF_WEB
-    of_worker = read.database_connections + LISTENERS_OF_WORKER
-    needed = of_web + workers * of_worker + CONNECTIONS_OF_COMMANDS
-    if read.database_url is None and needed > private_postgres.CONNECTIONS_MAX:
-        raise settings.SettingsWrong(
-            f"{workers} workers may need {needed} connections and the private PostgreSQL has "
+def _check_connections(config: Settings, workers: int) -> None:
+    of_web = config.database_connections + WEB_LISTENERS
+    of_worker = config.database_connections + WORKER_LISTENERS
+    needed = of_web + workers * of_worker + COMMAND_CONNECTIONS
+    if config.database_url is None and needed > private_postgres.CONNECTIONS_MAX:
+        raise SettingsWrong(
+            f"{workers} workers may need {needed} connections, but the private PostgreSQL allows "
             f"{private_postgres.CONNECTIONS_MAX}: lower EASEL_DATABASE_CONNECTIONS or EASEL_WORKERS, "
-            "or use a server of your own (EASEL_DATABASE_URL)."
+            "or use your own server (EASEL_DATABASE_URL)."
         )
 
 
-def _listen_patiently(read: Settings) -> socket.socket:
-    """Listen; what a killed predecessor left on the address may need a moment to go."""
+def _listen_with_patience(config: Settings) -> socket.socket:
+    """Listen, and wait a moment if a predecessor that was killed still occupies the address."""
     give_up_s = time.monotonic() + WAIT_FOR_ADDRESS_S
     while True:
         try:
-            return listen(read.host, read.port)
-        except settings.SettingsWrong:
+            return listen(config.host, config.port)
+        except SettingsWrong:
             if time.monotonic() > give_up_s:
                 raise
             time.sleep(0.1)
 
 
-def _plans(read: Settings, installed: Installation, listening: socket.socket, devices: list[str]) -> list[ChildPlan]:
+def _plans(
+    config: Settings, installed: Installation, listening: socket.socket, worker_devices: list[str]
+) -> list[ChildPlan]:
     environment = process_environment.copy() | {
         "EASEL_DATABASE_URL": installed.database_url,
-        "EASEL_DATA_DIR": str(read.data_dir),
-        # The very text, so that a child started later has the same, whatever became of the file.
+        "EASEL_DATA_DIR": str(config.data_dir),
+        # The secret itself, so that children started later have the same one, even if the file has changed.
         "EASEL_SECRET": installed.secret.text,
         "PYTHONUNBUFFERED": "1",
     }
@@ -158,7 +156,7 @@ def _plans(read: Settings, installed: Installation, listening: socket.socket, de
     plans = [
         ChildPlan("web", [*easel_command, "web", "--supervised-socket", str(descriptor)], environment, [descriptor])
     ]
-    for number, device in enumerate(devices, start=1):
+    for number, device in enumerate(worker_devices, start=1):
         plans.append(
             ChildPlan(
                 f"worker {number}", [*easel_command, "worker", "--supervised"], environment | {"EASEL_DEVICE": device}
@@ -168,7 +166,7 @@ def _plans(read: Settings, installed: Installation, listening: socket.socket, de
 
 
 def _address(listening: socket.socket) -> str:
-    """Where this machine reaches the service, whatever address its clients use."""
+    """The URL of the service on this machine. Clients may use another one."""
     host, port = listening.getsockname()[:2]
     if host == "0.0.0.0" or (host == "::" and takes_ipv4(listening)):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
@@ -177,10 +175,10 @@ def _address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _show_first_key(first_key: IssuedKey, read: Settings, address: str) -> None:
-    """Shown before anything slow begins: this text exists nowhere else."""
+def _show_first_key(first_key: IssuedKey, config: Settings, address: str) -> None:
+    """Print the key before anything slow begins. It is not stored anywhere."""
     click.echo(f"""
-The first key, of account "{first_key.account}" with {credits_shown(read.first_microcredits)} credits. It is shown only now:
+Your first API key, of account "{first_key.account}" with {credits_shown(config.first_microcredits)} credits. It is not shown again:
 
     {first_key.key}
 
@@ -191,7 +189,9 @@ When Easel is ready, try it in another terminal:
 """)
 
 
-def _say_ready(read: Settings, address: str) -> None:
-    shown = read.public_url or address
-    beside = "" if read.public_url is None else f" It listens at {address}."
-    click.echo(f"Easel {easel.__version__} is ready at {shown} (engine {read.engine}; API page {shown}/docs).{beside}")
+def _say_ready(config: Settings, address: str) -> None:
+    shown = config.public_url or address
+    listening_note = "" if config.public_url is None else f" It listens on {address}."
+    click.echo(
+        f"Easel {easel.__version__} is ready at {shown} (engine {config.engine}; API page {shown}/docs).{listening_note}"
+    )

@@ -1,4 +1,4 @@
-"""`easel web`: the web process alone."""
+"""`easel web`: one web process."""
 
 import asyncio
 import os
@@ -14,15 +14,15 @@ import uvicorn
 
 from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
-from easel.assembly.installation import Installation, database_of, installation
+from easel.assembly.installation import Installation, installation, open_database
 from easel.assembly.web import web_app
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import take_in_orphans
 from easel.commands.startup.listening import listen
-from easel.commands.startup.supervision import say_ready, when_abandoned
-from easel.commands.startup.web_tuning import favour_the_loop, release_free_memory
+from easel.commands.startup.supervision import say_ready, stop_when_abandoned
+from easel.commands.startup.web_tuning import release_free_memory, tune_for_the_event_loop
 from easel.commands.terminal.failures import explain_failures
-from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.options import data_dir_option, host_option, port_option
 from easel.outside import open_files
 from easel.runtime import logs
 from easel.settings.settings import Settings
@@ -39,80 +39,76 @@ FILES_BESIDE_CONNECTIONS: Final = 1024
 
 
 @click.command()
-@click.option("--host", help="Address to listen on (EASEL_HOST).")
-@click.option("--port", type=int, help="Port to listen on (EASEL_PORT).")
+@host_option
+@port_option
 @data_dir_option
 @click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from `easel serve`.")
 def web(host: str | None, port: int | None, data_dir: Path | None, supervised_socket: int | None) -> None:
-    """Run the web process alone."""
+    """Run one web process on its own, without workers."""
     take_in_orphans()
     with explain_failures():
-        read = read_settings(host=host, port=port, data_dir=data_dir)
-        logs.configure("web", read.log_format, read.log_level)
+        config = read_settings(host=host, port=port, data_dir=data_dir)
+        logs.configure("web", config.log_format, config.log_level)
         if supervised_socket is None:
-            start_warnings.show(read)
-        with installation(read) as installed:
-            if supervised_socket is None:  # else `easel serve` has done it
-                asyncio.run(_prepare(read, installed))
+            start_warnings.show(config)
+        with installation(config) as installed:
+            if supervised_socket is None:  # otherwise `easel serve` has done this
+                asyncio.run(_prepare(config, installed))
             open_files.allow(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
-            favour_the_loop()
-            listening = _inherited(supervised_socket) or listen(read.host, read.port)
-            # Accepted connections inherit both.
+            tune_for_the_event_loop()
+            listening = _inherited(supervised_socket) or listen(config.host, config.port)
+            # Accepted connections inherit both sizes.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            app = web_app(read, installed)
-            crowd = Crowd(read.connections_per_address, read.trusted_networks, on_relief=release_free_memory)
-            config = uvicorn.Config(
-                behind_proxies(open_to_browsers(app, read.cors_origin_list), read.trusted_proxy_list),
+            app = web_app(config, installed)
+            crowd = Crowd(config.connections_per_address, config.trusted_networks, on_relief=release_free_memory)
+            server_config = uvicorn.Config(
+                behind_proxies(open_to_browsers(app, config.cors_origin_list), config.trusted_proxy_list),
                 http=EdgeProtocol.among(crowd),
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # they are read by `behind_proxies`
+                proxy_headers=False,  # `behind_proxies` reads them
                 ws="none",
                 timeout_keep_alive=CLOSE_IDLE_AFTER_S,
-                # Of 0 uvicorn would complain at every stop.
-                timeout_graceful_shutdown=max(1, read.drain_timeout_s),
+                # With 0, uvicorn would log an error at every stop.
+                timeout_graceful_shutdown=max(1, config.drain_timeout_s),
             )
-            server = _Server(config, app.stop)
-            # uvicorn takes SIGTERM and SIGINT while it serves. One that comes before is kept for it here; it also raises
-            # those that stopped it once more when it is done, which changes nothing any more.
+            server = _Server(server_config, app.stop)
+            # uvicorn handles SIGTERM and SIGINT while it serves. These handlers catch earlier signals. When uvicorn is
+            # done it raises the signals that stopped it again, which has no effect here.
             for number in stop_signals():
                 signal.signal(number, lambda *_: server.stop())
-            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=server_config.get_loop_factory()) as runner:
                 runner.run(_serve(server, listening, is_supervised=supervised_socket is not None))
 
 
-async def _prepare(read: Settings, installed: Installation) -> None:
+async def _prepare(config: Settings, installed: Installation) -> None:
     await schema.prepare(installed.database_url, installed.secret)
-    database = database_of(read, installed)
-    await database.open()
-    try:
-        await record_price(database, read.price_microcredits)
-    finally:
-        await database.close()
+    async with open_database(config, installed) as database:
+        await record_price(database, config.price_microcredits)
 
 
 class _Server(uvicorn.Server):
-    """Stops in order at the first SIGTERM or SIGINT, and at once at the second."""
+    """Stops gracefully at the first SIGTERM or SIGINT, and immediately at the second."""
 
     def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_stop = on_stop
 
     def stop(self) -> None:
-        """Take no more requests, and end when those under way have; who waits for something is answered now."""
+        """Accept no more requests, answer the waiting ones now, and end when all have been answered."""
         self.should_exit = True
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # it has not begun
+        except RuntimeError:  # the loop has not started
             self._on_stop()
         else:
-            # From the loop, since a signal may come in the middle of anything.
+            # Through the loop, because a signal can interrupt any line.
             loop.call_soon_threadsafe(self._on_stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """What uvicorn calls at a signal; on its own it would wait for open connections even at the second."""
+        """Called by uvicorn at a signal. Its own method waits for open connections even at the second signal."""
         if self.should_exit:
             os._exit(1)
         super().handle_exit(sig, frame)
@@ -121,13 +117,13 @@ class _Server(uvicorn.Server):
 
 async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bool) -> None:
     async def announce() -> None:
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers this flag and no event
+        while not server.started:  # noqa: ASYNC110 - uvicorn has this flag but no event
             await asyncio.sleep(0.01)
         say_ready()
 
     announcing = asyncio.create_task(announce())
     if is_supervised:
-        when_abandoned(server.stop)
+        stop_when_abandoned(server.stop)
     await server.serve(sockets=[listening])
     announcing.cancel()
 

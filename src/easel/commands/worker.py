@@ -1,4 +1,4 @@
-"""`easel worker`: one worker process alone."""
+"""`easel worker`: one worker process."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from easel.assembly.installation import installation
 from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import take_in_orphans
-from easel.commands.startup.supervision import say_ready, when_abandoned
+from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.runtime import logs
@@ -25,19 +25,19 @@ from easel.supervisor import stop_signals
 @data_dir_option
 @click.option("--supervised", is_flag=True, hidden=True, help="Stop when `easel serve` is gone.")
 def worker(data_dir: Path | None, *, supervised: bool) -> None:
-    """Run one worker process alone."""
+    """Run one worker on its own."""
     take_in_orphans()
     with explain_failures():
-        read = read_settings(data_dir=data_dir)
-        logs.configure("worker", read.log_format, read.log_level)
+        config = read_settings(data_dir=data_dir)
+        logs.configure("worker", config.log_format, config.log_level)
         if not supervised:
-            start_warnings.show(read)
-        with installation(read) as installed:
-            if not supervised:  # else `easel serve` has done it
+            start_warnings.show(config)
+        with installation(config) as installed:
+            if not supervised:  # otherwise `easel serve` has done this
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_work(worker_parts(read, installed), is_supervised=supervised))
-        # A draw that was handed back may still be in its step, in a thread that nothing can end but this.
+                runner.run(_work(worker_parts(config, installed), is_supervised=supervised))
+        # A drawing that was handed back may still be in its step, in a thread that only this can end.
         sys.stderr.flush()
         os._exit(0)
 
@@ -46,7 +46,7 @@ async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:
     stopping = asyncio.Event()
     _on_signals(stopping)
     if is_supervised:
-        when_abandoned(stopping.set)
+        stop_when_abandoned(stopping.set)
     if not await _load(parts, stopping):
         return
     try:
@@ -58,13 +58,13 @@ async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:
         parts.worker.stop()
         await working
     finally:
-        # Whatever ended it: the pools' own tasks do not end by being cancelled, and this process not without them.
+        # Always, because the tasks of the pools do not end when cancelled, and this process does not end without them.
         for database in parts.databases:
             await database.close()
 
 
 async def _load(parts: WorkerParts, stopping: asyncio.Event) -> bool:
-    """Load the engine; False when told to stop meanwhile. Nothing is lost by leaving in the middle of it."""
+    """Load the engine; False if a stop signal arrives first. Nothing is lost if loading is interrupted."""
     loading = asyncio.create_task(parts.draw.load())
     await _first_of(loading, stopping)
     if loading.done():
@@ -79,7 +79,7 @@ async def _first_of(task: asyncio.Task[None], event: asyncio.Event) -> None:
 
 
 def _on_signals(stopping: asyncio.Event) -> None:
-    """The first signal to stop is obeyed in order, the second at once."""
+    """Stop gracefully at the first signal, and immediately at the second."""
 
     def on_signal() -> None:
         if stopping.is_set():

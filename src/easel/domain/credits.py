@@ -91,12 +91,12 @@ def credits_shown(microcredits: int) -> int | float:
 def parse_credits(text: str) -> int:
     """Micro-credits from a decimal amount of credits such as `12.5`.
 
-    Raises ValueError with a sentence when it is no amount from 0.000001 to a billion with at most six decimals.
+    Raises ValueError with a sentence when it is no amount from 0.000001 to a billion with at most six decimal places.
     """
     microcredits = int(Decimal(text) * MICROCREDITS_PER_CREDIT) if _AMOUNT.fullmatch(text) else 0
     if not 0 < microcredits <= MICROCREDITS_MAX:
         raise ValueError(
-            "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5"
+            "an amount of credits is a number above 0, at most 1000000000, with at most six decimal places, such as 12.5"
         )
     return microcredits
 
@@ -111,6 +111,6 @@ def parse_adjustment(text: str) -> int:
         return sign * parse_credits(text[1:] if text[:1] in {"-", "+"} else text)
     except ValueError:
         raise ValueError(
-            "an adjustment is a number other than 0, at most 1000000000 either way, with at most six decimals, "
+            "an adjustment is a number other than 0, at most 1000000000 either way, with at most six decimal places, "
             "such as -12.5"
         ) from None

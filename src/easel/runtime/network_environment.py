@@ -74,7 +74,7 @@ def check_certificates() -> None:
                 f"SSL_CERT_FILE names {file}, which cannot be used ({reason}): correct it, or unset it."
             ) from None
     elif folder and not any(Path(part).is_dir() for part in folder.split(os.pathsep)):
-        raise NetworkUnusable(f"SSL_CERT_DIR names {folder}, which is no folder: correct it, or unset it.")
+        raise NetworkUnusable(f"SSL_CERT_DIR names {folder}, which is not a folder: correct it, or unset it.")
 
 
 def proxy_for(url: str) -> str | None:
@@ -86,8 +86,8 @@ def proxy_for(url: str) -> str | None:
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not _is_usable_proxy(proxy):
         raise NetworkUnusable(
-            f"{_variable(kind)} does not name an http:// or https:// proxy, the only kinds that Easel uses: correct it, "
-            f"unset it, or name {urlsplit(url).hostname} in NO_PROXY."
+            f"{_variable(kind)} does not name an http:// or https:// proxy, the only kinds that Easel supports: correct it, "
+            f"unset it, or add {urlsplit(url).hostname} to NO_PROXY."
         )
     return proxy
 

@@ -276,7 +276,7 @@ def test_the_command_line_lists_shows_and_redelivers(
     assert task["id"] not in calling.cli("callbacks", "list", "--account", account, "--state", "failed").stdout
     shown = json.loads(calling.cli("callbacks", "show", task["id"]).stdout)
     assert shown == callback_of(client, task["id"])
-    assert "1 will be delivered" in calling.cli("callbacks", "redeliver", task["id"]).stdout
+    assert "Callbacks to deliver again: 1." in calling.cli("callbacks", "redeliver", task["id"]).stdout
     receiver.await_received("/shown", 2)
     refused = calling.cli("callbacks", "redeliver", "task-unified-1757165031-uyujaw3d", check=False)
     assert (refused.returncode, "could not be found" in refused.stderr) == (1, True)

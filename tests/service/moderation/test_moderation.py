@@ -210,7 +210,7 @@ def test_explain_shows_rule_term_and_variant_without_a_service(judging: Service)
     passes = judging.cli("moderation", "explain", "children at the beach").stdout
     assert passes.startswith("languages: en\n")
     assert "basic: passes" in passes
-    assert "found, and not refused together: " in passes
+    assert "found, but not refused in combination: " in passes
 
 
 @pytest.mark.parametrize("prompt", ["", "x" * (PROMPT_CODE_POINTS_MAX + 1)])

@@ -43,9 +43,9 @@ def available(service: Service, account: str) -> float:
 def test_a_grant_is_taken_back_with_a_reason_and_the_ledger_keeps_both(two_webs: Fleet) -> None:
     account = two_webs.issue(credits=10).account
     told = two_webs.cli("credits", "adjust", "--account", account, "-7.5", "--reason", "granted to the wrong one")
-    assert told.stdout == f'Account "{account}" has 7.5 credits less: 2.5 are available.\n'
+    assert told.stdout == f'Took 7.5 credits from account "{account}": 2.5 are available.\n'
     told = two_webs.cli("credits", "adjust", "--reason", "half of it was right", "--account", account, "3.75")
-    assert told.stdout == f'Account "{account}" has 3.75 credits more: 6.25 are available.\n'
+    assert told.stdout == f'Added 3.75 credits to account "{account}": 6.25 are available.\n'
     with two_webs.database() as connection:
         rows = connection.execute(
             "SELECT kind, amount_microcredits FROM ledger JOIN accounts ON account_id = accounts.id "
@@ -87,7 +87,7 @@ def test_what_is_reserved_or_used_is_not_taken_back_and_a_refusal_changes_nothin
     ("arguments", "sentence"),
     [
         (("--account", "a", "-5"), "Missing option '--reason'"),
-        (("--account", "a", "--reason", "", "-5"), "--reason takes 1 to 500 printable characters"),
+        (("--account", "a", "--reason", "", "-5"), "--reason must have 1 to 500 printable characters"),
         (("--account", "a", "--reason", "  ", "-5"), "--reason must not be blank."),
         (("--account", "a", "--reason", "why", "-1e3"), "an adjustment is a number other than 0"),
         (("--account", "nobody's", "--reason", "why", "-5"), "There is no account of that name"),

@@ -138,12 +138,15 @@ def test_a_price_may_be_any_amount_and_nothing(text: str, microcredits: int) -> 
     ("arguments", "sentence"),
     [
         (("set", "friends"), "Missing option '--price'."),
-        (("set", "friends", "--price", "-1"), "a price is a number from 0 to 1000000000 with at most six decimals"),
+        (
+            ("set", "friends", "--price", "-1"),
+            "a price is a number from 0 to 1000000000 with at most six decimal places",
+        ),
         (("set", "friends", "--price", "free"), "a price is a number from 0 to 1000000000"),
         (("set", "friends", "--price", "0.0000001"), "a price is a number from 0 to 1000000000"),
         (("set", "friends", "--price", "1", "--model", "another"), "'another' is not 'z-image-turbo'."),
-        (("set", "", "--price", "1"), "NAME takes 1 to 64 printable characters."),
-        (("assign", "somebody", "x" * 65), "NAME takes 1 to 64 printable characters."),
+        (("set", "", "--price", "1"), "NAME must have 1 to 64 printable characters."),
+        (("assign", "somebody", "x" * 65), "NAME must have 1 to 64 printable characters."),
         (("assign", "somebody"), "Missing argument 'NAME'."),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
@@ -158,4 +161,4 @@ def test_an_account_that_is_none_joins_no_group(two_webs: Fleet) -> None:
     assert "has no price of its own" in two_webs.cli("groups", "assign", two_webs.issue().account, "nobody-pays").stderr
     told = two_webs.cli("groups", "assign", "nobody-at-all", "friends", check=False)
     assert told.returncode == 1
-    assert "There is no account of that name; `easel keys create` makes one." in told.stderr
+    assert "There is no account of that name: `easel keys create` creates one." in told.stderr

@@ -270,7 +270,7 @@ def test_a_grant_reaches_a_running_service(service: Service, account: str) -> No
     with service.client(service.new_key(account, "0.025")) as client:
         assert client.post(GENERATIONS, json=ORDER).status_code == 402
         told = service.cli("credits", "grant", "--account", account, "0.001").stdout
-        assert told == f'Account "{account}" has 0.001 credits more.\n'
+        assert told == f'Granted 0.001 credits to account "{account}".\n'
         assert finish(client, submit(client)["id"])["status"] == "completed"
         assert client.get("/v1/credits").json()["data"]["user"] == {"remaining_credits": 0, "used_credits": 0.026}
 
@@ -280,7 +280,7 @@ def test_an_amount_that_is_none_is_refused_in_a_sentence(service: Service, amoun
     told = service.cli("credits", "grant", "--account", "default", "--", amount, check=False)
     assert told.returncode == 2
     assert (
-        "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5"
+        "an amount of credits is a number above 0, at most 1000000000, with at most six decimal places, such as 12.5"
         in told.stderr
     )
 

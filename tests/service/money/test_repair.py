@@ -41,7 +41,7 @@ def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_
     audited = service.cli("credits", "audit", check=False)
     assert audited.returncode == 1
     assert audited.stdout.count("BROKEN") == 3
-    assert "`easel credits repair` shows what can be set right" in audited.stderr
+    assert "`easel credits repair` shows what can be repaired" in audited.stderr
 
     shown = repair(service)
     assert shown.returncode == 0, shown.stderr
@@ -49,7 +49,7 @@ def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_
     assert balance == f'Account "{account}": available 100.974 becomes 99.974, used 0 becomes 0.026'
     wrong = "used 0.000005 becomes 0.026, reserved 7 becomes 0, unfinished 12 becomes 0"
     assert re.fullmatch(rf'Key \d+ of account "{account}": {wrong}', counts)
-    assert summary == "To repair: 2. Nothing is changed yet; `easel credits repair --apply` changes it."
+    assert summary == "To repair: 2. Nothing has been changed yet: run `easel credits repair --apply`."
     assert repair(service).stdout == shown.stdout
 
     applied = repair(service, "--apply")
@@ -59,7 +59,7 @@ def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_
     for options in ([], ["--apply"]):
         again = repair(service, *options)
         assert again.returncode == 0
-        assert again.stdout == "Nothing to repair: balances and counts are what the ledger and the holds say.\n"
+        assert again.stdout == "Nothing to repair: balances and counts match the ledger and the holds.\n"
 
 
 def test_a_repair_beside_orders_and_drawings_leaves_every_count_right(service: Service, account: str) -> None:

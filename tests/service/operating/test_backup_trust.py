@@ -184,7 +184,7 @@ def test_a_passphrase_seals_a_backup_and_is_asked_for_by_restore(room: Path, qui
     sealed = room / "sealed.tar"
     short = quiet.cli("backup", str(sealed), "--passphrase-file", str(room / "short"), check=False)
     assert short.returncode == 78
-    assert "holds less than 12 characters" in short.stderr
+    assert "contains fewer than 12 characters" in short.stderr
     quiet.cli("backup", str(sealed), "--passphrase-file", str(room / "right"))
     secret_file = str(quiet.data_dir / "secret")
     for options, reason in (

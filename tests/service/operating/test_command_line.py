@@ -51,7 +51,7 @@ def test_amounts_and_names_that_make_no_sense_are_refused(service: Service, acco
     for amount in ("0", "0.0000001", "NaN", "1e99", "ten"):
         refused = service.cli("credits", "grant", "--account", account, amount, check=False)
         assert refused.returncode == 2, amount
-        assert "at most six decimals" in refused.stderr
+        assert "at most six decimal places" in refused.stderr
     assert service.cli("credits", "grant", "--account", account, "--", "-5", check=False).returncode == 2
     assert service.cli("credits", "grant", "--account", "nobody-of-that-name", "5", check=False).returncode == 1
     assert service.cli("keys", "create", "--account", "", check=False).returncode == 2

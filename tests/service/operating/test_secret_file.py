@@ -133,7 +133,7 @@ def test_a_secret_is_replaced_by_who_says_so_and_what_that_ends_is_told(idle: Se
     file = idle.data_dir / "secret"
     before = file.read_text()
     with private_postgres.attach(idle.data_dir):
-        assert "Easel runs on" in says(idle, "secret", "reset", "--yes")
+        assert "Easel is running on" in says(idle, "secret", "reset", "--yes")
     assert idle.cli("secret", "reset", check=False).returncode == 1  # nobody answers the question
     assert file.read_text() == before
     file.unlink()

@@ -46,7 +46,7 @@ def test_a_command_works_with_no_stream_at_all(idle: Service) -> None:
 def test_a_backup_is_not_written_to_a_closed_stream(idle: Service) -> None:
     ran = shell(idle, "backup - >&-")
     assert ran.returncode == 78
-    assert ran.stderr == "Error: Standard output is closed: name a file, or send it to a program.\n"
+    assert ran.stderr == "Error: Standard output is closed: name a file, or redirect it to a program.\n"
 
 
 @pytest.mark.parametrize("command", ["credits show", "keys list", "groups list", "audit", "moderation count"])

@@ -25,7 +25,7 @@ def test_behind_a_public_address_it_says_where_it_listens_as_well(folder: Path) 
     with Service(folder, public_url=PUBLIC_URL) as service:
         said = service.log_file.read_text()
         assert f" is ready at {PUBLIC_URL} (engine blank; API page {PUBLIC_URL}/docs)." in said
-        assert f" It listens at {service.url}.\n" in said
+        assert f" It listens on {service.url}.\n" in said
         assert f" EASEL_URL={service.url}\n" in said
 
 

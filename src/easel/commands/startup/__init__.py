@@ -1,1 +1,1 @@
-"""What the commands share that start processes."""
+"""Starting processes: shared by `easel serve`, `easel web` and `easel worker`."""

@@ -1,7 +1,7 @@
-"""What a process owes as the first of its PID namespace, as in a container: to take in the orphans of all others.
+"""Reaps orphans if this process is the first of its PID namespace, as in a container.
 
-The service then runs in a child, so that the two jobs do not get into each other's way: whoever waits for a child of
-its own is never robbed of its exit status. Signals are handed on, and the child's end is this process's end.
+The service then runs in a child process, so that reaping never takes the exit status of a child that the service itself
+waits for. The first process passes signals on to that child and ends when it ends.
 """
 
 import contextlib
@@ -11,25 +11,25 @@ import sys
 from typing import Final
 
 FIRST: Final = 1
-_HANDED_ON: Final = (
+_FORWARDED: Final = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT,
     signal.SIGWINCH,
 )  # fmt: skip
 
 
 def take_in_orphans() -> None:
-    """Go on in a child where this is a namespace's first process, which itself never returns from here.
+    """If this is the first process of a namespace, continue in a child. The first process itself never returns.
 
-    To be called before there is a thread.
+    Call this before any thread exists.
     """
     if os.getpid() != FIRST:
         return
-    # Blocked before the fork, so that none gets lost between it and the first wait.
-    watched = {*_HANDED_ON, signal.SIGCHLD}
+    # Blocked before the fork, so that no signal is lost before the first wait.
+    watched = {*_FORWARDED, signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     child = os.fork()
     if child == 0:
-        # In a session of its own a Ctrl-C reaches the first process alone, which hands it on once.
+        # In its own session, so that Ctrl-C reaches only the first process, which forwards it once.
         os.setsid()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
@@ -46,7 +46,7 @@ def take_in_orphans() -> None:
 
 
 def _reaped(child: int) -> int | None:
-    """Take every exit status that there is; that of `child` when it has ended, negative for a signal."""
+    """Collect all exit statuses. Returns that of `child` if it has ended, negative if a signal ended it."""
     found: int | None = None
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0] != 0:

@@ -8,29 +8,31 @@ from easel.settings.settings import SettingsWrong
 
 LISTEN_BACKLOG: Final = 2048
 ALL_OF_IPV6: Final = "::"
-_OF_PORT: Final = {errno.EADDRINUSE, errno.EACCES}
-_NO_SUCH_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+_PORT_ERRORS: Final = {errno.EADDRINUSE, errno.EACCES}
+_FAMILY_ERRORS: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; on all addresses of IPv6 it takes IPv4 as well, where the system can. Raises SettingsWrong with
-    a sentence when the address cannot be had."""
+    """A listening socket. On `::` it accepts IPv4 too, if the system supports that.
+
+    Raises SettingsWrong if it cannot listen on this address.
+    """
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == ALL_OF_IPV6 and socket.has_dualstack_ipv6()
     try:
         listening = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        # Some versions of Python put the address into strerror as well.
+        # Some versions of Python add the address to strerror.
         reason = str(error.strerror).partition(" (while")[0]
         shown = f"[{host}]" if ":" in host else host
-        hint = "; this machine may have no IPv6" if error.errno in _NO_SUCH_FAMILY and ":" in host else ""
-        other = "port with --port or EASEL_PORT" if error.errno in _OF_PORT else "address with --host or EASEL_HOST"
+        hint = "; this machine may have no IPv6" if error.errno in _FAMILY_ERRORS and ":" in host else ""
+        other = "port with --port or EASEL_PORT" if error.errno in _PORT_ERRORS else "address with --host or EASEL_HOST"
         raise SettingsWrong(f"Cannot listen on {shown}:{port} ({reason}{hint}): choose another {other}.") from None
     listening.set_inheritable(True)
     return listening
 
 
 def takes_ipv4(listening: socket.socket) -> bool:
-    """Whether a socket that listens on IPv6 takes IPv4 as well."""
+    """Whether a socket that listens on IPv6 accepts IPv4 too."""
     return not listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)

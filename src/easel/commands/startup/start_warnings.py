@@ -1,4 +1,4 @@
-"""What an operator should know before a process starts: things that do not stop it and will surprise later."""
+"""Warnings before a process starts: mistakes that do not prevent the start but cause surprises later."""
 
 import click
 
@@ -9,18 +9,18 @@ from easel.settings import settings
 from easel.settings.settings import Settings
 
 
-def of_environment() -> list[str]:
-    """A sentence for each variable that looks meant and has no effect, or a bad one."""
+def environment_warnings() -> list[str]:
+    """A sentence for each variable that has no effect or a harmful one."""
     found = settings.unknown_variables()
     try:
         network_environment.check_certificates()
     except NetworkUnusable as error:
-        found.append(f"{error} Until then nothing over https can be reached, callbacks included.")
+        found.append(f"{error} Until then, nothing can be reached over HTTPS, and callbacks fail.")
     return found
 
 
-def show(read: Settings) -> None:
-    """Print on standard error what is odd about the environment and the secret."""
-    exposed = secret_file.exposure(read.data_dir) if read.database_url is None and read.secret is None else None
-    for sentence in [*of_environment(), *([exposed] if exposed else [])]:
+def show(config: Settings) -> None:
+    """Print warnings about the environment and the secret to standard error."""
+    exposed = secret_file.exposure(config.data_dir) if config.database_url is None and config.secret is None else None
+    for sentence in [*environment_warnings(), *([exposed] if exposed else [])]:
         click.echo(f"Warning: {sentence}", err=True)

@@ -1,4 +1,4 @@
-"""What a process that `easel serve` started owes it: to say when it is ready, and to stop when it is gone."""
+"""The side of a child process in its supervision by `easel serve`: reports readiness, and stops when the parent is gone."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ STANDARD_INPUT: Final = 0
 
 def say_ready() -> None:
     """Print the line that the supervisor waits for."""
-    with contextlib.suppress(BrokenPipeError):  # nobody is left to be told
+    with contextlib.suppress(BrokenPipeError):  # the supervisor is gone
         sys.stdout.write(READY.decode())
         sys.stdout.flush()
 
 
-def when_abandoned(stop: Callable[[], None]) -> None:
-    """Stop when the supervisor's end of our standard input closes, which it does however the supervisor ends."""
+def stop_when_abandoned(stop: Callable[[], None]) -> None:
+    """Call `stop` when standard input closes, as it does when the supervisor ends for any reason."""
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        # Not through sys.stdin, whose lock a waiting thread would hold when the interpreter ends.
+        # Not through sys.stdin: a waiting thread would hold its lock when the interpreter shuts down.
         while os.read(STANDARD_INPUT, 1):
             pass
-        with contextlib.suppress(RuntimeError):  # the loop has ended before
+        with contextlib.suppress(RuntimeError):  # the loop has already ended
             loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait, daemon=True, name="supervisor").start()

@@ -1,32 +1,32 @@
-"""How the web process shares the interpreter with its threads, and how little memory it keeps."""
+"""Tunes the interpreter and malloc for the web process: short waits for the event loop, little memory."""
 
 import ctypes
 import sys
 from typing import Final
 
 THREADS_SWITCH_S: Final = 0.00005
-"""How long a thread may compute while the loop's thread waits for the interpreter."""
+"""How long another thread may run while the event loop waits for the interpreter's lock."""
 LINUX_SET_TIMER_SLACK: Final = 29
 """PR_SET_TIMERSLACK in Linux's prctl.h; its argument is in nanoseconds."""
 GLIBC_ARENA_MAX: Final = -8
-"""M_ARENA_MAX in glibc's malloc.h: from how many heaps threads allocate, at most."""
+"""M_ARENA_MAX in glibc's malloc.h: the maximum number of heaps that threads allocate from."""
 HEAPS: Final = 2
 
 
-def favour_the_loop() -> None:
-    """Beside threads that read pictures and judge prompts, answer quickly and keep little memory."""
+def tune_for_the_event_loop() -> None:
+    """Keep the event loop responsive next to threads that read pictures and judge prompts, and save memory."""
     sys.setswitchinterval(THREADS_SWITCH_S)
     library = ctypes.CDLL(None)
     if hasattr(library, "prctl"):
-        # The interpreter's lock is waited for by a timer, which Linux otherwise lets ring 50 microseconds late.
+        # Waiting for the interpreter's lock uses a timer, which Linux by default lets fire 50 microseconds late.
         library.prctl(LINUX_SET_TIMER_SLACK, 1000)
     if hasattr(library, "mallopt"):
-        # With a heap for each thread, glibc keeps tens of megabytes after a crowd of clients. Other libraries do not.
+        # With one heap per thread, glibc keeps tens of megabytes after many clients have left.
         library.mallopt(GLIBC_ARENA_MAX, HEAPS)
 
 
 def release_free_memory() -> None:
-    """Give the system what malloc has free, which glibc otherwise keeps. It takes some milliseconds."""
+    """Return free memory to the system, which glibc otherwise keeps. Takes a few milliseconds."""
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)

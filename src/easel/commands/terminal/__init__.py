@@ -1,1 +1,1 @@
-"""What commands share: options, failures, files that they write."""
+"""What commands share: options, tables, failures, output files, and access to the database."""

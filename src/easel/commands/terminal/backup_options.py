@@ -1,4 +1,4 @@
-"""What `easel backup` and `easel restore` share: arguments, the settings that they refuse, and the summary."""
+"""Shared by `easel backup` and `easel restore`: arguments, the check of the settings, and the summary."""
 
 from pathlib import Path
 from typing import Final
@@ -21,14 +21,14 @@ passphrase_option = click.option(
 
 def private_settings(data_dir: Path | None) -> Settings:
     """The settings of an installation with a private database. Raises SettingsWrong for any other."""
-    read = read_settings(data_dir=data_dir)
-    logs.configure("command", read.log_format, "warning")
-    if read.database_url is not None:
+    config = read_settings(data_dir=data_dir)
+    logs.configure("command", config.log_format, "warning")
+    if config.database_url is not None:
         raise SettingsWrong(
-            "EASEL_DATABASE_URL is set, and `easel backup` and `easel restore` are for the private database: back up "
-            "a server of your own with its own tools, such as pg_dump, and keep EASEL_SECRET and the pictures with it."
+            "EASEL_DATABASE_URL is set, but `easel backup` and `easel restore` are for the private database: back up "
+            "your own server with its own tools, such as pg_dump, and keep EASEL_SECRET and the pictures with it."
         )
-    return read
+    return config
 
 
 def passphrase(file: Path | None) -> str | None:
@@ -36,18 +36,18 @@ def passphrase(file: Path | None) -> str | None:
     text = text_in_file(file, "--passphrase-file")
     if text is not None and len(text) < PASSPHRASE_CHARACTERS_MIN:
         raise SettingsWrong(
-            f"--passphrase-file holds less than {PASSPHRASE_CHARACTERS_MIN} characters: choose a longer one."
+            f"--passphrase-file contains fewer than {PASSPHRASE_CHARACTERS_MIN} characters: choose a longer passphrase."
         )
     return text
 
 
 def text_in_file(file: Path | None, option: str) -> str | None:
-    """What the file of an option holds. Raises SettingsWrong."""
+    """The content of the file that an option names. Raises SettingsWrong."""
     return None if file is None else setting_files.text_in(option, file)
 
 
 def summary(manifest: Manifest, pictures: int, pictures_gone: int) -> str:
-    """What a backup holds, in a sentence."""
+    """The contents of a backup in one sentence."""
     words = (
         f"{_count(manifest.accounts, 'account')}, {_count(manifest.tasks, 'task')} ({manifest.unfinished} unfinished) "
         f"and {_count(pictures, 'picture')}, as of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC."

@@ -1,4 +1,4 @@
-"""What options of the command line mean: amounts of credits, models, moments, names."""
+"""Types of command-line options: amounts of credits, models, times and names."""
 
 import math
 import re
@@ -16,19 +16,19 @@ _NOTHING = re.compile(r"0(\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _MINUTES: Final = {"m": 1, "h": 60, "d": 24 * 60}
-OVERLAP_MAX: Final = timedelta(days=365)
+DURATION_MAX: Final = timedelta(days=365)
 _EXPIRY_SENTENCE: Final = (
-    f"it takes a number of days such as 30d, at most {EXPIRY_DAYS_MAX}d, or a day to come such as 2027-01-31"
+    f"use a number of days such as 30d, at most {EXPIRY_DAYS_MAX}d, or a future date such as 2027-01-31"
 )
 
 
 class Amount(click.ParamType[int]):
-    """An amount of credits, as micro-credits."""
+    """A positive amount of credits, converted to micro-credits."""
 
     name = "credits"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Micro-credits of what was typed."""
+        """The amount in micro-credits."""
         if isinstance(value, int):
             return value
         try:
@@ -38,12 +38,12 @@ class Amount(click.ParamType[int]):
 
 
 class Adjustment(click.ParamType[int]):
-    """An amount of credits with or without a sign, as micro-credits."""
+    """An amount of credits that may be negative, converted to micro-credits."""
 
     name = "credits"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Micro-credits of what was typed."""
+        """The amount in micro-credits."""
         if isinstance(value, int):
             return value
         try:
@@ -53,20 +53,22 @@ class Adjustment(click.ParamType[int]):
 
 
 class Price(Amount):
-    """As an amount, or nothing at all."""
+    """An amount of credits that may be zero."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Micro-credits of what was typed."""
+        """The amount in micro-credits."""
         if _NOTHING.fullmatch(str(value)):
             return 0
         try:
             return parse_credits(str(value))
         except ValueError:
-            self.fail("a price is a number from 0 to 1000000000 with at most six decimals, such as 0.02.", param, ctx)
+            self.fail(
+                "a price is a number from 0 to 1000000000 with at most six decimal places, such as 0.02.", param, ctx
+            )
 
 
 class Seconds(click.ParamType[float]):
-    """A time to wait, in seconds."""
+    """A number of seconds."""
 
     name = "seconds"
 
@@ -74,74 +76,74 @@ class Seconds(click.ParamType[float]):
         self._least_s, self._most_s = least_s, most_s
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The time that was meant."""
+        """The duration."""
         try:
             time_s = float(str(value))
         except ValueError:
             time_s = math.nan
-        if not self._least_s <= time_s <= self._most_s:  # which no comparison with NaN is
-            self.fail(f"it takes a number of seconds from {self._least_s} to {self._most_s}.", param, ctx)
+        if not self._least_s <= time_s <= self._most_s:  # always true for NaN
+            self.fail(f"use a number of seconds from {self._least_s} to {self._most_s}.", param, ctx)
         return time_s
 
 
 class Models(click.ParamType[tuple[str, ...]]):
-    """Names of models, with commas between."""
+    """Comma-separated names of models."""
 
     name = "models"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The names that were typed."""
+        """The names."""
         names = tuple(name.strip() for name in str(value).split(","))
         if not set(names) <= set(MODELS):
-            self.fail(f"there is no such model; there are: {', '.join(MODELS)}.", param, ctx)
+            self.fail(f"there is no such model. Choose from: {', '.join(MODELS)}.", param, ctx)
         return names
 
 
 class Expiry(click.ParamType[datetime | timedelta]):
-    """A moment to come: in so many days, or the end of a day by UTC."""
+    """A time in the future: after a number of days, or the end of a day in UTC."""
 
-    name = "moment"
+    name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
-        """The moment that was meant, or the time until then."""
+        """The time, or how long it is until then."""
         if isinstance(value, datetime | timedelta):
             return value
         days = _DAYS.fullmatch(str(value))
-        # From the moment when the key is made, by the database's clock.
+        # Counted from the creation of the key, by the database's clock.
         left = timedelta(days=int(days[1])) if days is not None else _end_of_day(str(value)) - datetime.now(UTC)
         if not timedelta(0) < left <= timedelta(days=EXPIRY_DAYS_MAX):
             self.fail(f"{_EXPIRY_SENTENCE}.", param, ctx)
         return left if days is not None else _end_of_day(str(value))
 
 
-class Overlap(click.ParamType[timedelta]):
-    """A time that something goes on: minutes, hours, days, or none."""
+class Duration(click.ParamType[timedelta]):
+    """A duration in minutes, hours or days, or 0."""
 
-    name = "time"
+    name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The time that was meant."""
+        """The duration."""
         if isinstance(value, timedelta):
             return value
         match = _SPAN.fullmatch(str(value))
         span = timedelta(minutes=int(match[1]) * _MINUTES[match[2]]) if match else timedelta(0)
-        if (match is None and value != "0") or span > OVERLAP_MAX:
-            self.fail(f"it takes 0, or a time such as 30m, 24h or 7d, at most {OVERLAP_MAX.days}d.", param, ctx)
+        if (match is None and value != "0") or span > DURATION_MAX:
+            self.fail(f"use 0, or a duration such as 30m, 24h or 7d, at most {DURATION_MAX.days}d.", param, ctx)
         return span
 
 
 def checked_text(text: str, option: str, characters_min: int = 0, characters_max: int = NAME_CHARACTERS_MAX) -> str:
-    """A text as it was typed, unless it is too long or too odd for a name."""
+    """The text, if it is suitable as a name. Raises UsageError if it is too long or not printable."""
     if not characters_min <= len(text) <= characters_max or not text.isprintable():
-        raise click.UsageError(f"{option} takes {characters_min} to {characters_max} printable characters.")
+        raise click.UsageError(f"{option} must have {characters_min} to {characters_max} printable characters.")
     if text.isspace():
         raise click.UsageError(f"{option} must not be blank.")
     return text
 
 
 def _end_of_day(text: str) -> datetime:
-    """The end of a day by UTC; the beginning of time for what is no day."""
+    """The end of a day in UTC; the earliest time if the text is not a date."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except (ValueError, OverflowError):  # the second: a day after the last one of all
+    except (ValueError, OverflowError):  # OverflowError: the day after the last possible one
         return datetime.min.replace(tzinfo=UTC)

@@ -27,5 +27,7 @@ def setting_option(
     return click.option(flag or option(name), name, type=type_, help=f"{text}.  [{note}]")
 
 
+host_option = setting_option("host")
+port_option = setting_option("port", type_=int)
 data_dir_option = setting_option("data_dir", type_=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,4 +1,4 @@
-"""Writing a picture where the user wants it, without replacing what is there unless told to."""
+"""Writes a picture where the user wants it. Existing files are kept unless the user asks to replace them."""
 
 import itertools
 import stat
@@ -7,28 +7,28 @@ from pathlib import Path
 
 
 def free_name(path: Path) -> Path:
-    """The path itself where nothing is there, else the first of `name-2`, `name-3`, … that is free."""
+    """The path itself if it is free, otherwise the first free one of `name-2`, `name-3`, …."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], numbered) if not is_taken(each))
 
 
 def is_taken(path: Path) -> bool:
-    """Whether something has that name, be it a link that leads nowhere."""
+    """Whether the name is taken, even by a dangling link."""
     return path.exists() or path.is_symlink()
 
 
 def try_out(path: Path) -> None:
-    """Raise OSError where the file could not be written, as far as that shows without writing it."""
-    path.exists()  # which fails for a name that the file system does not take
+    """Raise OSError if the file cannot be written, as far as can be told without writing it."""
+    path.exists()  # raises if the file system does not accept the name
     draft = _draft(path)
     draft.touch(exist_ok=False)
     draft.unlink()
 
 
 def write(content: bytes, path: Path, *, replace: bool) -> Path:
-    """Write the file whole or not at all, and return its path; under a free name where it exists and is not to be replaced.
+    """Write the file completely or not at all, and return its path.
 
-    Raises OSError.
+    If it exists and must not be replaced, it gets another name. Raises OSError.
     """
     if replace:
         _replace(content, path.resolve())
@@ -43,7 +43,7 @@ def write(content: bytes, path: Path, *, replace: bool) -> Path:
 
 
 def _replace(content: bytes, path: Path) -> None:
-    """What was there stays until all of the new file is written."""
+    """The old file stays until the new one is complete."""
     draft = _draft(path)
     _write_new(content, draft)
     try:
@@ -66,5 +66,5 @@ def _write_new(content: bytes, path: Path) -> None:
 
 
 def _draft(path: Path) -> Path:
-    """A name beside the file that nothing has."""
+    """An unused name in the same folder."""
     return path.parent / f".easel-{uuid.uuid4().hex[:16]}{path.suffix}"

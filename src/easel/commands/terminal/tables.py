@@ -1,11 +1,11 @@
-"""Tables, as all lists are shown."""
+"""Tables, the form of all lists."""
 
 from rich.console import Console
 from rich.table import Table
 
 
 def table(*columns: str) -> Table:
-    """An empty table, as all lists are shown."""
+    """An empty table with these columns."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -13,6 +13,6 @@ def table(*columns: str) -> Table:
 
 
 def show(filled: Table, columns_min: int = 0) -> None:
-    """Print a table, at least `columns_min` wide, so that a narrow terminal or a pipe does not fold what is copied."""
-    # Names and reasons are text that somebody typed, and no markup.
+    """Print a table. `columns_min` keeps long values on one line in narrow terminals and pipes."""
+    # Names and reasons are user input, not markup.
     Console(width=max(Console().width, columns_min), markup=False, emoji=False, highlight=True).print(filled)
