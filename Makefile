@@ -1,4 +1,4 @@
-# `make demo` draws a picture, `make test` checks everything; both do all the set-up on a fresh machine.
+# `make demo` draws a picture, `make test` checks everything. Both install what they need on a fresh machine.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,34 +8,34 @@ SOURCES := src tests tools bench training
 # Tests start Python hundreds of times; compiling Easel anew would be a tenth of each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The versions that these checks were last run with; pyproject.toml says which others may be used.
+# The versions with which the checks last ran. pyproject.toml says which others are allowed.
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-gpu demo quick test check docs reference api-page fuzz soak siege bench bench-gpu train-nano eval-nano format clean
 
-help: ## Show what there is to make
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Easel needs Python 3.11 or later; name one with: make PYTHON=python3.12 …"; exit 1; }
+		{ echo "Easel needs Python 3.11 or later. Choose one with: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	@echo "Installing Easel into $(VENV); the first time this takes a minute."
+	@echo "Installing Easel into $(VENV). The first time, this takes a minute."
 	$(PIP) --upgrade 'pip>=25.1'
 	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/installed-gpu: $(VENV)/installed
-	@echo "Installing the real model's libraries."
+	@echo "Installing the libraries of the real model."
 	$(PIP) --editable '.[gpu]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-gpu
-	@echo "Installing what the checks need."
+	@echo "Installing the libraries for the checks."
 	$(PIP) --group dev
 	@touch $@
 
@@ -45,24 +45,24 @@ $(VENV)/installed-docs: $(VENV)/installed
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed
-	@echo "Installing what the measurements need."
+	@echo "Installing the libraries for the measurements."
 	$(PIP) --group bench
 	@touch $@
 
 $(VENV)/installed-training: $(VENV)/installed
-	@echo "Installing what training needs."
+	@echo "Installing the libraries for training."
 	$(PIP) --group training
 	@touch $@
 
-install: $(VENV)/installed ## Make .venv and install Easel into it
+install: $(VENV)/installed ## Create .venv and install Easel into it
 
-install-gpu: $(VENV)/installed-gpu ## The same with the real model's libraries
+install-gpu: $(VENV)/installed-gpu ## Install the libraries of the real model as well
 
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
 	@$(BIN)/python -m tools.demo
 
-# Files go to processes whole, so that one process has the services that a file's tests share. PyTorch takes one thread:
-# those of several processes would spend their time waiting for each other.
+# The tests of a file stay in one process, which has the services that they share. PyTorch uses one thread, because the
+# threads of several processes would only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # The tests that start no server and do not load PyTorch.
 QUICK_ROOMS := client documents domain engines live outside runtime settings web
@@ -92,32 +92,32 @@ reference: $(VENV)/installed ## Write docs/reference/settings.md from the settin
 api-page: $(VENV)/installed-dev ## Make the API page and openapi.json from openapi.yaml
 	@$(BIN)/python -m tools.api_page
 
-fuzz: $(VENV)/installed-dev ## Try the contract with 10,000 generated requests
+fuzz: $(VENV)/installed-dev ## Test the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000
 
-soak: $(VENV)/installed-dev ## Let everything die at random under load, then audit (MINUTES=10, SEED=…, MARKDOWN=…)
+soak: $(VENV)/installed-dev ## Kill and freeze processes at random under load, then audit (MINUTES=10, SEED=…, MARKDOWN=…)
 	@$(BIN)/python -m tools.soak \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
-siege: $(VENV)/installed-dev ## Attack a service of its own on loopback in eight ways, and measure how a good client fares (SECONDS=8)
+siege: $(VENV)/installed-dev ## Attack a service on loopback in eight ways, and measure how a good client is served (SECONDS=8)
 	@$(BIN)/python -m tools.siege $(if $(SECONDS),--seconds $(SECONDS))
 
-train-nano: $(VENV)/installed-training ## Train the built-in model from nothing (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
+train-nano: $(VENV)/installed-training ## Train the built-in model from scratch (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
 	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
 	$(BIN)/python -m training.export --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu))
 
-eval-nano: $(VENV)/installed-training ## Judge the built-in model by 300 prompts that its training never saw (SCALE=, ICONS=)
+eval-nano: $(VENV)/installed-training ## Evaluate the built-in model on 300 prompts that it was not trained on (SCALE=, ICONS=)
 	@$(BIN)/python -m training.evaluate $(if $(SCALE),--scale $(SCALE)) $(if $(ICONS),--icons $(ICONS))
 
-bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service beside it (BENCH=--quick)
+bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service for comparison (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)
 
-bench-gpu: $(VENV)/installed-gpu $(VENV)/installed-bench ## Measure the zimage engine beside diffusers on a GPU, with random weights (BENCH=--tiny)
+bench-gpu: $(VENV)/installed-gpu $(VENV)/installed-bench ## Compare the zimage engine with diffusers on a GPU, with random weights (BENCH=--tiny)
 	@$(BIN)/python -m bench.gpu $(BENCH)
 
-format: $(VENV)/installed-dev ## Put the code into its one form
+format: $(VENV)/installed-dev ## Format the code
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-clean: ## Remove what was installed and cached
+clean: ## Remove everything that was installed or cached
 	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
-"""`make bench`, or `python -m bench`: measures, prints a table, stops everything that it started.
+"""`make bench`, or `python -m bench`: measures, prints a table, and stops everything that it started.
 
-It works in folders of its own below the system's temporary folder, or below `--folder`, and removes them.
+It works in temporary folders, below `--folder` if given, and removes them.
 """
 
 import resource
@@ -27,19 +27,23 @@ from bench.starts import NeverAccepted
 
 SLOW_STEP_S: Final = "60"
 OPEN_FILES: Final = 4096
-"""For every process that is measured: a thousand slow connections are more than many a system lets one have."""
+"""For every measured process, because many systems allow fewer files than a thousand slow connections need."""
 TABLE_COLUMNS: Final = 132
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Measure less: a minute or two rather than eight, and less exact.")
-@click.option("--without-baseline", is_flag=True, help="Measure Easel alone.")
-@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where the data folders are made.")
+@click.option("--quick", is_flag=True, help="Measure less: one or two minutes instead of eight, and less precisely.")
+@click.option("--without-baseline", is_flag=True, help="Measure only Easel.")
 @click.option(
-    "--markdown", type=click.Path(path_type=Path), help="Write the tables to this file too, and all findings as JSON."
+    "--folder", type=click.Path(path_type=Path, exists=True), help="Folder in which the data folders are created."
+)
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path),
+    help="Also write the tables to this file, and all results as JSON next to it.",
 )
 def main(folder: Path | None, markdown: Path | None, *, quick: bool, without_baseline: bool) -> None:
-    """Measure Easel, and a plain FastAPI, Celery and Redis service beside it."""
+    """Measure Easel, and a plain FastAPI, Celery and Redis service for comparison."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         measure(folder, markdown, QUICK if quick else FULL, without_baseline=without_baseline)
@@ -48,7 +52,7 @@ def main(folder: Path | None, markdown: Path | None, *, quick: bool, without_bas
 
 
 def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without_baseline: bool) -> None:
-    """Measure both, and tell. Raises Unstartable, NeverAccepted."""
+    """Measure both and report. Raises Unstartable, NeverAccepted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(OPEN_FILES, hard)), hard))
     described = machine.describe()
@@ -75,7 +79,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
 
 
 def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
-    """Everything about Easel; it is stopped afterwards."""
+    """All measurements of Easel, which is stopped afterwards."""
     with _data_folder(parent) as folder:
         slow_service = EaselServe(folder, EASEL_BLANK_STEP_S=SLOW_STEP_S)
         receiver = CallbackReceiver(folder)
@@ -91,7 +95,7 @@ def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findin
 
 
 def measure_baseline(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
-    """Everything that there is about the baseline; it is stopped afterwards."""
+    """All measurements of the baseline, which is stopped afterwards."""
     with _data_folder(parent) as folder:
         service = Baseline(folder)
         measuring = Measuring(service, folder, sizes, console.print)
@@ -101,7 +105,7 @@ def measure_baseline(parent: Path | None, sizes: Sizes, console: Console) -> Fin
 
 
 def told(found: Findings, draw_ms: float) -> list[str]:
-    """What must be known beside the numbers of Easel."""
+    """Notes on the numbers of Easel."""
     notes = [f"Drawing itself takes {draw_ms:.2f} ms and is taken off the time added to a task."]
     if found.delay is not None:
         notes.append(f"{found.delay.told} of {found.delay.tasks} completions came as the answer to the POST.")
@@ -122,7 +126,7 @@ def told(found: Findings, draw_ms: float) -> list[str]:
 
 
 def told_of_callbacks(found: Findings) -> list[str]:
-    """What must be known beside the numbers of callbacks."""
+    """Notes on the numbers of callbacks."""
     return [
         f"Callbacks {how}: {callbacks.delivered} of {callbacks.wanted} in {callbacks.seconds:.2f} s, "
         f"{callbacks.refused} orders refused."
@@ -132,7 +136,7 @@ def told_of_callbacks(found: Findings) -> list[str]:
 
 
 def told_of_slow(found: Findings) -> list[str]:
-    """What must be known beside the numbers of slow connections."""
+    """Notes on the numbers of slow connections."""
     slow = found.slow
     if slow is None:
         return []
@@ -144,7 +148,7 @@ def told_of_slow(found: Findings) -> list[str]:
 
 
 def told_of_baseline(found: Findings) -> list[str]:
-    """What must be known beside the numbers of the baseline."""
+    """Notes on the numbers of the baseline."""
     what = (
         f"Baseline: FastAPI on one uvicorn process (uvloop, no access log), Celery prefork with {CONCURRENCY} "
         "processes, Redis with appendonly yes and appendfsync everysec. It knows one key and no accounts, and has no "
@@ -170,7 +174,7 @@ def _stopped_afterwards(service: Contender | CallbackReceiver) -> Iterator[None]
 
 @contextmanager
 def _data_folder(parent: Path | None) -> Iterator[Path]:
-    """A folder that Easel's PostgreSQL can reach, whose system user is another one when root runs this."""
+    """A folder that the system user of Easel's PostgreSQL can access, also when root runs this."""
     with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)

@@ -1,4 +1,4 @@
-"""What is measured: a service that can be started, asked, watched and stopped, and the processes that it is made of."""
+"""What is measured: a service that can be started, watched and stopped, and its processes."""
 
 import contextlib
 import os
@@ -18,36 +18,36 @@ READY_TIMEOUT_S: Final = 60.0
 
 
 class Contender(Protocol):
-    """One service on this machine, on a data folder of its own."""
+    """One service on this machine, with its own data folder."""
 
     name: str
     port: int
 
     def start(self) -> None:
-        """Begin to start it; does not wait."""
+        """Start it without waiting."""
 
     def wait_until_ready(self) -> None:
         """Return when all its parts run."""
 
     def stop(self) -> None:
-        """Stop all of it, started wholly, halfway or not at all."""
+        """Stop all parts, however far they have started."""
 
     def first_key(self) -> str | None:
-        """A key that it accepts; None as long as it has none."""
+        """A key that it accepts; None until it has one."""
 
     def keys(self, accounts: int) -> list[str]:
-        """A key for each of so many accounts, with credits enough; the same one where it has no accounts."""
+        """One key for each of this many accounts, with enough credits; the same key if it has no accounts."""
 
     def parts(self) -> Mapping[str, int]:
-        """What each process is called whose CPU time is reported, and its id."""
+        """The names and ids of the processes whose CPU time is reported."""
 
 
 class Unstartable(Exception):
-    """A part did not start; the message says what its log ends with."""
+    """A part did not start. The message contains the end of its log."""
 
 
 class Part:
-    """A child process of ours, in a session of its own, so that Ctrl-C reaches us alone and we stop it in order."""
+    """A child process in its own session, so that Ctrl-C reaches only this process, which stops it gracefully."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], log_file: Path) -> None:
         self.log_file = log_file
@@ -69,11 +69,11 @@ class Part:
         return self.process.pid
 
     def log(self) -> str:
-        """What it has written since it was started."""
+        """Its output since the start."""
         return self.log_file.read_bytes()[self.log_begins_at :].decode(errors="replace")
 
     def wait_for_line(self, text: str) -> None:
-        """Return when its log has that text. Raises Unstartable."""
+        """Wait until its log contains this text. Raises Unstartable."""
         give_up_s = time.monotonic() + READY_TIMEOUT_S
         while text not in self.log():
             if self.process.poll() is not None or time.monotonic() > give_up_s:
@@ -81,7 +81,7 @@ class Part:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Stop it in order; by force what does not stop, with every process that it started in its session."""
+        """Stop it gracefully, then kill whatever is left in its session."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -93,12 +93,12 @@ class Part:
 
 
 def python(*arguments: str) -> list[str]:
-    """The command that runs a module with our own interpreter."""
+    """The command that runs a module with this interpreter."""
     return [sys.executable, "-m", *arguments]
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A free port."""
     with socket.create_server((HOST, 0)) as probe:
         return int(probe.getsockname()[1])
 

@@ -1,4 +1,4 @@
-"""How often a second the disk takes something for good: the ceiling of whatever waits for it once a task."""
+"""How many flushes per second the disk completes: the limit for anything that flushes once per task."""
 
 import os
 import time
@@ -9,7 +9,7 @@ APPENDED_BYTES: Final = 512
 
 
 def flushes_per_second(folder: Path, seconds: float) -> float:
-    """Small appends to one file, each flushed before the next is written, by one thread."""
+    """Flushes per second of one thread that appends to one file and flushes after each append."""
     flush = getattr(os, "fdatasync", os.fsync)
     file = folder / "flushes"
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

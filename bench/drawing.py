@@ -1,4 +1,4 @@
-"""How long the blank engine itself draws: what is taken off when the time around a drawing is told."""
+"""How long the blank engine itself draws, which is subtracted to report the time around a drawing."""
 
 import statistics
 import time

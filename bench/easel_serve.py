@@ -20,15 +20,15 @@ UNLIMITED: Final = {
     "EASEL_UNFINISHED_MAX": "100000",
     "EASEL_BACKLOG_MAX": "1000000",
 }
-"""Limits that guard a service from its clients; here the clients are the measurement."""
+"""The limits that protect a service from its clients are lifted, because the clients are the measurement."""
 CREDITS: Final = "10000"
 WORKERS: Final = "2"
-"""One for each core, as the baseline has: where drawing takes no time, a worker is as busy as one core allows."""
+"""One per core, as in the baseline: if drawing takes no time, each worker keeps one core busy."""
 _FIRST_KEY = re.compile(r"\n    (\S{20,})\n")
 
 
 class EaselServe:
-    """One data folder, served again and again."""
+    """One data folder, served repeatedly."""
 
     name = "Easel"
 
@@ -54,21 +54,21 @@ class EaselServe:
         self._first_key: str | None = None
 
     def start(self) -> None:
-        """Begin to start it."""
+        """Start it without waiting."""
         self._serve = Part(python("easel", "serve"), self.environment, self._log_file)
 
     def wait_until_ready(self) -> None:
-        """Return when web and worker are ready."""
+        """Wait until the web process and the workers are ready."""
         self._part().wait_for_line(" is ready at ")
 
     def stop(self) -> None:
-        """Stop it in order; its PostgreSQL is stopped with it."""
+        """Stop it and its PostgreSQL gracefully."""
         if self._serve is not None:
             part, self._serve = self._serve, None
             part.stop()
 
     def first_key(self) -> str | None:
-        """The key that a fresh data folder comes with, shown once, in the log of the first start."""
+        """The first key of a new data folder, which the log of the first start shows."""
         if self._first_key is None:
             shown = _FIRST_KEY.search(self._part().log())
             self._first_key = shown[1] if shown else None
@@ -77,7 +77,7 @@ class EaselServe:
         return self._first_key
 
     def keys(self, accounts: int) -> list[str]:
-        """A new key of each of so many accounts, made by the command line."""
+        """New keys for this many accounts, created with the command line."""
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(self._new_key, range(accounts)))
 
@@ -95,7 +95,7 @@ class EaselServe:
         return {**dict(sorted(children.items())), "postgres": self._postgres_pid()}
 
     def callbacks_wanted_at(self) -> dict[str, float]:
-        """For each task with a callback that has ended, when that was, in Unix seconds: the beginning of the transaction."""
+        """The end of each ended task with a callback, in Unix seconds: the start of the transaction that ended it."""
         query = "SELECT task_id, extract(epoch FROM created_at)::float FROM callbacks"
         with private_postgres.attach(self._folder) as server, psycopg.connect(server.url) as connection:
             return dict(connection.execute(query).fetchall())

@@ -1,4 +1,4 @@
-"""The figures that are told: each with its aim, Easel's value, the baseline's, and how the two compare."""
+"""The reported figures: each with its target, the values of Easel and the baseline, and their ratio."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better Easel is than the baseline; below 1 the baseline is ahead."""
+        """How many times better Easel is than the baseline. Below 1, the baseline is better."""
         if not self.easel or not self.baseline or not self.is_of_the_service:
             return None
         return self.easel / self.baseline if self.is_more_better else self.baseline / self.easel
@@ -42,7 +42,7 @@ class Figure:
 
 
 def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging: Judging, nano: Nano) -> list[Figure]:
-    """Every figure, in the order in which they are told; `draw_ms` is what the drawing itself takes."""
+    """All figures in the order of the report. `draw_ms` is the time of the drawing itself."""
 
     def more(title: str, value: _Value, aim: float | None = None, *, of_the_service: bool = True) -> Figure:
         return Figure(

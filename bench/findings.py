@@ -1,4 +1,4 @@
-"""What was found about one service; None where something was not measured."""
+"""The measurements of one service; None for what was not measured."""
 
 from dataclasses import dataclass, field
 

@@ -1,8 +1,8 @@
-"""`make bench-gpu`, or `python -m bench.gpu`: the zimage engine beside diffusers, with random weights of the real size.
+"""`make bench-gpu`, or `python -m bench.gpu`: compares the zimage engine with diffusers, with random weights.
 
-It needs a GPU of 24 GB or more, and no network. Every drawing has a prompt that was not seen before, of one length, so
-that captions are encoded each time. `--tiny` runs all of it with the tests' tiny model on whatever there is, to show
-that it runs; its figures mean nothing.
+The weights have the real size. The bench needs a GPU of at least 24 GB and no network. Every drawing has a new prompt of
+the same length, so that captions are encoded each time. `--tiny` runs everything with the tests' tiny model on any
+device. It only shows that the bench works; its figures mean nothing.
 """
 
 import copy
@@ -38,13 +38,13 @@ Sizes = Sequence[tuple[int, int]]
 
 
 @click.command()
-@click.option("--tiny", is_flag=True, help="The tiny model, two drawings: only to show that it runs.")
-@click.option("--device", default="auto", help="cuda:0 and so on; by default the first.")
-@click.option("--draws", type=click.IntRange(1, 1000), help="Drawings of each size by each; 20, or 2 with --tiny.")
+@click.option("--tiny", is_flag=True, help="Use the tiny model and two drawings, only to show that the bench works.")
+@click.option("--device", default="auto", help="Device, such as cuda:0.  [default: the first]")
 @click.option(
-    "--compiled", type=click.Path(path_type=Path), help="Where compilations are kept, for a second, warm run."
+    "--draws", type=click.IntRange(1, 1000), help="Drawings per size and contender.  [default: 20, or 2 with --tiny]"
 )
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables to this file too.")
+@click.option("--compiled", type=click.Path(path_type=Path), help="Folder for compiled code, for a second, warm run.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Also write the tables to this file.")
 def main(device: str, draws: int | None, compiled: Path | None, markdown: Path | None, *, tiny: bool) -> None:
     """Measure the zimage engine and diffusers on this machine's GPU."""
     on = pick("cpu" if tiny and device == "auto" else device)

@@ -1,7 +1,7 @@
-"""How long Easel's own rules take to judge a prompt, in the web process and before it answers.
+"""How long Easel's own rules take to judge a prompt, which happens in the web process before it answers.
 
-Ordinary prompts, and hostile ones: whatever makes views numerous, words many, or terms and disguises frequent. The
-slowest of these is told. Each is new to the process, as a stranger's is, but for characters that were seen before.
+It measures ordinary prompts and hostile ones, which produce many variants, words, terms or disguises. The slowest of these
+is reported. Each prompt is new to the process, except for characters that it has seen before.
 """
 
 import random

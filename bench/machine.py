@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""The machine and the versions that were measured."""
 
 import platform
 import subprocess

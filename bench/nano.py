@@ -1,7 +1,7 @@
-"""How fast the built-in model draws: from the order to the encoded picture, in a process of its own.
+"""How fast the built-in model draws, from the order to the encoded picture, in a separate process.
 
-Medians after one drawing of each size. Loading is timed from importing the engine to being ready to draw. Memory is the
-most that the process held while it drew the largest picture once.
+Figures are medians after one drawing of each size. The load time includes the import of the engine. Memory is the peak of
+the process while it drew the largest picture once.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How long a service takes from its start to the first order that it accepts."""
+"""The time from the start of a service to the first order that it accepts."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, each with everything that it started."""
+"""CPU time and memory of processes, each with its descendants."""
 
 import contextlib
 import time

@@ -1,1 +1,1 @@
-"""Programs of the repository that are not a part of the package: the demo, and the checkpoint that it draws with."""
+"""Programs of the repository that are not part of the package."""

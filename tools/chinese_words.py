@@ -1,9 +1,9 @@
-"""Write the list of Chinese words by which moderation tells a term from the meeting of two words.
+"""Writes the list of Chinese words with which moderation tells a term from two adjacent words.
 
     python -m tools.chinese_words JIEBA_DICT ST_PHRASES ST_CHARACTERS
 
-The first is `dict.txt` of the package jieba, the others are OpenCC's tables from simplified to traditional. Run it again when
-Chinese terms are added. It keeps common words that some term may lie across, and no others.
+The first file is `dict.txt` of the package jieba. The others are OpenCC's tables from simplified to traditional
+characters. Run this again after adding Chinese terms. It keeps only common words that a term may overlap.
 """
 
 import re
@@ -21,14 +21,14 @@ NAMES: Final = frozenset({"nr", "nrt", "nz"})
 """Parts of speech that are names."""
 ALONE: Final = "中人她他入头"
 GENDERED: Final = frozenset({"女性", "男性", "两性", "异性", "同性", "女体", "男体"})
-"""Half of what these would cut apart is meant: `少女性交`."""
+"""Splitting at these words would often be wrong: `少女性交`."""
 UNCHARGED: Final = frozenset({"person", "depiction", "display", "innocent", "adult", "real_look", "invented"})
 _WORD: Final = re.compile("[\u4e00-\u9fff]{2,4}")
 _TERM: Final = re.compile("[\u4e00-\u9fff]{2,5}")
 
 
 def common_words(dictionary: Path) -> frozenset[str]:
-    """The words of jieba's dictionary that are common and no names."""
+    """The common words in jieba's dictionary, without names."""
     rows = (line.split() for line in dictionary.read_text(encoding="utf-8").splitlines())
     return frozenset(
         row[0]
@@ -38,14 +38,14 @@ def common_words(dictionary: Path) -> frozenset[str]:
 
 
 def terms() -> frozenset[str]:
-    """The Chinese terms that words may be mistaken for."""
+    """The Chinese terms that adjacent words can be mistaken for."""
     concepts = tomllib.loads((FOLDER / "zh.toml").read_text(encoding="utf-8"))["concepts"]
     listed = (own.split(",") for concept, own in concepts.items() if concept not in UNCHARGED)
     return frozenset(term.strip() for own in listed for term in own if _TERM.fullmatch(term.strip()))
 
 
 def across(term: str, words: frozenset[str]) -> Iterator[str]:
-    """The words that meet within a term, so that one of them reaches beyond it."""
+    """The words that meet inside a term and of which at least one extends beyond it."""
     for at in range(1, len(term)):
         first, second = term[:at], term[at:]
         before = {word for word in words if word.endswith(first) and word != first}
@@ -62,13 +62,13 @@ def traditional(word: str, phrases: dict[str, str], characters: dict[str, str]) 
 
 
 def table(file: Path) -> dict[str, str]:
-    """A table of OpenCC's, with the first of several readings."""
+    """One of OpenCC's tables, with the first of several variants."""
     rows = (line.split("\t") for line in file.read_text(encoding="utf-8").splitlines() if line)
     return {row[0]: row[1].split()[0] for row in rows}
 
 
 def main() -> None:
-    """Write the list beside the rules."""
+    """Write the list to the folder of the rules."""
     dictionary, phrases, characters = (Path(argument) for argument in sys.argv[1:4])
     words, own = common_words(dictionary), terms()
     simplified = {word for term in own for word in across(term, words)} - own - GENDERED

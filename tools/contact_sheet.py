@@ -1,8 +1,8 @@
-"""Draws the README's contact sheet with the built-in model: fixed prompts, one seed, nothing picked out.
+"""Draws the contact sheet of the documents with the built-in model: fixed prompts, one seed, no selection.
 
     python -m tools.contact_sheet [FILE]
 
-It does not promise the same bytes on another machine, where rounding may differ.
+The bytes may differ on another machine, because of rounding.
 """
 
 import sys
@@ -32,7 +32,7 @@ WIDE_PROMPTS: Final = ("a cat in a meadow at sunset", "a car on a beach", "a fis
 
 
 def main(file: Path) -> None:
-    """Draw the sheet into the file."""
+    """Draw the sheet and write it to the file."""
     nano = Nano()
     nano.load()
     squares = [_drawn(nano, prompt, (DRAWN_PX, DRAWN_PX), (CELL_PX, CELL_PX)) for prompt in PROMPTS]

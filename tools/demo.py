@@ -1,6 +1,6 @@
-"""`make demo`: starts the whole service on a data folder of its own, draws a cat through the API, stops everything.
+"""`make demo`: starts the whole service on a temporary data folder, draws a cat through the API, and stops everything.
 
-The cat is drawn by the default engine, the small built-in model. Nothing is fetched.
+The default engine, which is the small built-in model, draws the cat. Nothing is downloaded.
 """
 
 import json
@@ -23,9 +23,9 @@ EASEL = [sys.executable, "-m", "easel"]
 
 
 def main() -> int:
-    """Draw the cat; the status to exit with."""
+    """Draw the cat and return the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # The private database's system user must be able to reach the folder when root runs this.
+    # When root runs this, the system user of the private database needs access to the folder.
     folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
     folder.chmod(0o711)
     try:
@@ -52,14 +52,14 @@ def draw(folder: Path) -> int:
         )
     if drawn.returncode == 0:
         print(
-            "Everything is stopped again. The README says how to keep it running, and how to draw with the real model."
+            "Everything is stopped. The README describes how to keep Easel running and how to draw with the real model."
         )
     return drawn.returncode
 
 
 def settings(folder: Path, port: int) -> dict[str, str]:
-    """The environment of every process of the demo: none of the operator's own settings."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - handed on
+    """The environment of all processes of the demo, without the operator's own settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - passed on
     return clean | {
         "EASEL_DATA_DIR": str(folder),
         "EASEL_URL": f"http://127.0.0.1:{port}",
@@ -68,7 +68,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
 
 @contextmanager
 def serving(port: int, environment: dict[str, str], log: Path) -> Iterator[None]:
-    """`easel serve`, ready, for as long as the block lasts."""
+    """Run `easel serve` during the block, which starts when it is ready."""
     print("Starting the service: database, web process, worker …", flush=True)
     with log.open("wb") as output:
         service = subprocess.Popen(
@@ -86,7 +86,7 @@ def serving(port: int, environment: dict[str, str], log: Path) -> Iterator[None]
 
 
 def wait_until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the service says so; exit with its log when it ends instead."""
+    """Wait until the service reports that it is ready. If it ends instead, exit with its log."""
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while b" is ready at " not in log.read_bytes():
         if service.poll() is not None or time.monotonic() > give_up_s:
@@ -95,7 +95,7 @@ def wait_until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

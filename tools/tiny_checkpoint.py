@@ -1,8 +1,8 @@
 """Builds a Z-Image checkpoint of random weights, small enough for tests.
 
-It has the same parts, classes and files on disk as the real one, so that everything that loads and runs the real one
-is exercised, in a second and a few hundred kilobytes. It does not promise pictures of anything, and the same bytes
-only with the same versions of PyTorch, diffusers and transformers.
+It has the same parts, classes and files as the real checkpoint, so the code that loads and runs the real one is
+exercised within a second and a few hundred kilobytes. Its pictures show nothing. Its bytes are the same only with the
+same versions of PyTorch, diffusers and transformers.
 
     python -m tools.tiny_checkpoint FOLDER
 """
@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 SEED = 20251126
 CAPTION_DIM = 32
 SHARD_BYTES_MAX = 1_200_000
-"""Small enough that the transformer comes in several files with an index, as the real one does."""
+"""Small enough to split the transformer into several files with an index, as in the real checkpoint."""
 
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHAT_TEMPLATE = (
@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 
 
 def build(folder: Path) -> None:
-    """Write the checkpoint to `folder`, whole or not at all; a checkpoint already there is replaced."""
+    """Write the checkpoint to `folder`, completely or not at all. An existing checkpoint is replaced."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         made = Path(scratch) / "made"
@@ -46,7 +46,7 @@ def build(folder: Path) -> None:
 
 
 def save(folder: Path) -> None:
-    """Make every part from one seed, without touching the caller's random state, and save the pipeline."""
+    """Create every part from one seed, without changing the caller's random state, and save the pipeline."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         language_model = text_encoder(len(SPECIAL_TOKENS) + len(ByteLevel.alphabet()))
@@ -59,13 +59,13 @@ def save(folder: Path) -> None:
         )
     transformers_logging.disable_progress_bar()
     pipe.save_pretrained(folder, safe_serialization=True, max_shard_size=SHARD_BYTES_MAX)
-    # The real text encoder is stored as the language model that it was, output layer and name prefixes included.
+    # The real text encoder is stored as a complete language model, with its output layer and name prefixes.
     shutil.rmtree(folder / "text_encoder")
     language_model.save_pretrained(folder / "text_encoder")
 
 
 def transformer() -> ZImageTransformer2DModel:
-    """The denoiser: `axes_lens` as in the real one, so that every size and caption that it can draw, this can."""
+    """The denoiser. `axes_lens` is that of the real one, so that the same sizes and captions can be drawn."""
     model = ZImageTransformer2DModel(
         dim=64,
         n_layers=2,
@@ -77,14 +77,14 @@ def transformer() -> ZImageTransformer2DModel:
         axes_lens=[1536, 512, 512],
     )
     with torch.no_grad():
-        # Left uninitialised by the class, which expects a trained checkpoint.
+        # The class leaves these uninitialised, because it expects a trained checkpoint.
         model.x_pad_token.normal_(std=0.02)
         model.cap_pad_token.normal_(std=0.02)
     return model.eval()
 
 
 def text_encoder(vocabulary: int) -> Qwen3ForCausalLM:
-    """A Qwen3 of two layers: its last layer but one, which captions come from, is then the first."""
+    """A Qwen3 with two layers. Captions come from the last but one, which is then the first."""
     config = Qwen3Config(
         vocab_size=vocabulary,
         hidden_size=CAPTION_DIM,
@@ -99,7 +99,7 @@ def text_encoder(vocabulary: int) -> Qwen3ForCausalLM:
 
 
 def autoencoder() -> AutoencoderKL:
-    """The shape of FLUX.1's autoencoder (eight times smaller each way, 16 channels), hardly any channels inside."""
+    """An autoencoder shaped like that of FLUX.1 (1/8 of the size, 16 latent channels) with few inner channels."""
     return AutoencoderKL(
         down_block_types=["DownEncoderBlock2D"] * 4,
         up_block_types=["UpDecoderBlock2D"] * 4,
@@ -115,7 +115,7 @@ def autoencoder() -> AutoencoderKL:
 
 
 def tokenizer() -> Qwen2Tokenizer:
-    """Bytes for tokens, without merges: any text is a caption, and a long one is easily too long."""
+    """Bytes as tokens, without merges, so that any text is a caption and captions easily become too long."""
     alphabet = sorted(ByteLevel.alphabet())
     vocabulary = {token: number for number, token in enumerate(SPECIAL_TOKENS + alphabet)}
     made = Qwen2Tokenizer(

@@ -1,1 +1,1 @@
-"""Makes Easel Nano, the built-in model, from nothing but a pictorial font; see training/README.md."""
+"""Trains Easel Nano, the built-in model, from a pictorial font alone; see training/README.md."""

@@ -1,7 +1,7 @@
-"""Judges the exported model by 300 fixed prompts, drawn by the engine that ships: `make eval-nano`.
+"""Evaluates the exported model on 300 fixed prompts, drawn by the engine that ships: `make eval-nano`.
 
-The answer is a table and a contact sheet. Beside the model's figures stand the judge's own: what it says of composed
-scenes that show just what the same questions ask for. The model's figures are worth no more than those.
+The result is a table and a contact sheet. The table also has the judge's own figures, on composed scenes that show exactly
+what the same questions ask for. The model's figures cannot be more reliable than those.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SHEET_EVERY, SHEET_COLUMNS = 3, 10
 
 
 def score(asked: list[Question], seen: judge.Seen) -> dict[str, float]:
-    """The share of right answers to each kind of question; where the thing is missing, nothing about it is right."""
+    """The share of right answers per kind of question. If the thing is missing, every answer about it is wrong."""
     right: dict[str, list[bool]] = {"thing": [], **{kind: [] for kind in KINDS}}
     for index, question in enumerate(asked):
         is_there = bool(seen.present[index, question.thing])
@@ -70,7 +70,7 @@ def draw(nano: Nano, asked: list[Question], side_px: int) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Evaluate as the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--icons", type=Path, default=ICONS)
     parser.add_argument("--model", type=Path, default=MODEL)

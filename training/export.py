@@ -59,7 +59,7 @@ class Flow(nn.Module):
 
 
 def load(folder: Path, scale: str) -> tuple[Autoencoder, Transformer]:
-    """The best that a run has. Exits where it has not come far enough to draw anything."""
+    """The best model of a run. Exits if the run cannot draw anything yet."""
     recipe = RECIPES[scale]
     coder, transformer = trained.autoencoder(folder, recipe), trained.transformer(folder, recipe)
     if coder is None or transformer is None:
@@ -127,11 +127,11 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Export as the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=sorted(RECIPES), default="cpu")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--to", type=Path, default=MODEL, help="where the engine reads it")
+    parser.add_argument("--to", type=Path, default=MODEL, help="folder that the engine reads")
     options = parser.parse_args(arguments)
     coder, transformer = load(options.folder, options.scale)
     recipe = RECIPES[options.scale]

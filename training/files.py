@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writes files completely or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
-    """A path to write to, which takes the file's place when all is written. Makes the folder."""
+    """A temporary path that replaces the file when the block ends. Creates the folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(file.name + ".new")
     yield new

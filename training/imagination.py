@@ -1,6 +1,6 @@
-"""Latents as the trained transformer draws them: nearly those of a scene, and off in its own way.
+"""Latents as the trained transformer draws them: close to those of a scene, with the transformer's typical errors.
 
-The decoder learns from them, so that it makes a clean picture of what the transformer gives.
+The decoder learns from them, so that it turns the transformer's output into clean pictures.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""A small network that says what a picture shows, trained on composed scenes alone, of every combination.
+"""A small network that recognises what a picture shows, trained only on composed scenes with all combinations.
 
 It sees square pictures at 16 pixels per token and says of every token which thing is seen there, in which colour, and
 whether a thing begins there; what the whole picture shows is summed up from that.

@@ -75,7 +75,7 @@ class Recipe:
 
 
 def rate_share(samples: int, stage: Stage) -> float:
-    """The share of the full learning rate: a warm-up, a plain, and a fall to nothing."""
+    """The share of the full learning rate: warm-up, plateau, and decay to zero."""
     warm_up = max(2000, 60 * stage.batch)
     left = (stage.samples - samples) / max(1, stage.samples * stage.decay_share)
     return min(1.0, (samples + stage.batch) / min(warm_up, stage.samples / 10), max(0.0, left))

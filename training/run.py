@@ -1,4 +1,4 @@
-"""What every stage of a training run needs: its folder, checkpoints, pauses, a clean stop, curves and a progress bar."""
+"""Shared by all stages of a training run: folder, checkpoints, pauses, clean stop, curves and progress bar."""
 
 import json
 import random
@@ -19,7 +19,7 @@ from training.threads import Threads
 
 
 class Stopped(Exception):
-    """Someone asked the run to stop; what it did so far is in its checkpoint."""
+    """The run was asked to stop. Its progress is in the checkpoint."""
 
 
 def saved(folder: Path, name: str) -> dict[str, Any] | None:
@@ -50,7 +50,7 @@ class Run:
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:
-        """Meanwhile the first SIGTERM or Ctrl-C asks for a checkpoint and an end, and the second ends at once."""
+        """During the block, the first SIGTERM or Ctrl-C stops with a checkpoint, and the second stops immediately."""
 
         def stop(number: int, frame: FrameType | None) -> None:
             if self._stopping:
@@ -69,7 +69,7 @@ class Run:
         return self.folder / name
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """What was saved under that name, or None."""
+        """The data saved under this name, or None."""
         return saved(self.folder, name)
 
     def save(self, name: str, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How many threads a training run takes on a machine that others use as well."""
+"""Limits the threads of a training run on a machine that others use too."""
 
 import os
 import time
@@ -10,7 +10,7 @@ LOOK_EVERY_S = 10.0
 
 
 class Threads:
-    """Takes fewer threads while others need the processor: threads that wait for each other gain nothing then."""
+    """Uses fewer threads while others need the processor, because threads that wait for each other gain nothing."""
 
     def __init__(self) -> None:
         self._most = torch.get_num_threads()

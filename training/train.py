@@ -1,7 +1,7 @@
-"""Makes the whole model from nothing: `python -m training.train --scale cpu --folder runs/cpu`.
+"""Trains the whole model from scratch: `python -m training.train --scale cpu --folder runs/cpu`.
 
-The stages follow one another, and each goes on where it was stopped. SIGTERM or Ctrl-C stops it with a checkpoint and the
-exit status 1, so that nothing goes on with half a model.
+The stages run one after another, and each resumes where it was stopped. SIGTERM or Ctrl-C stops the training with a
+checkpoint and exit status 1, so that nothing continues with half a model.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def shortened(recipe: Recipe, counts: Iterable[str]) -> Recipe:
 def keep_memory() -> None:
     """Keep freed memory for the next step, where the C library is glibc.
 
-    By default it hands large blocks back to the system, which has to clear them anew for every operation.
+    By default it returns large blocks to the system, which then clears them again for every operation.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
@@ -46,7 +46,7 @@ def keep_memory() -> None:
 
 
 def train(studio: Studio, stages: Iterable[str]) -> None:
-    """Train these stages, each from where it is; `distil` needs a `flow`."""
+    """Train these stages, each from where it stopped. `distil` needs a `flow`."""
     folder, recipe = studio.run.folder, studio.recipe
     sheets = SampleSheets(studio)
     if "flow" in stages:
@@ -62,14 +62,14 @@ def train(studio: Studio, stages: Iterable[str]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=sorted(RECIPES), default="cpu")
     parser.add_argument("--icons", type=Path, default=ICONS, help="icons.json of the package @iconify-json/noto")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument(
-        "--samples", nargs="+", default=(), metavar="STAGE=COUNT", help="instead of the recipe's counts"
+        "--samples", nargs="+", default=(), metavar="STAGE=COUNT", help="override the counts of the recipe"
     )
     parser.add_argument("--pause-file", type=Path, help="training waits while this file exists")
     options = parser.parse_args(arguments)

@@ -1,5 +1,5 @@
-"""A plain service to compare with: FastAPI, Celery and Redis, doing the least that could be called the same.
+"""A plain service for comparison: FastAPI, Celery and Redis, with the minimum that could be called the same service.
 
-It has no ledger, no holds, no accounts, no progress and no retries; what Redis has not flushed when the power goes is
-lost (appendonly with appendfsync everysec, as people run it).
+It has no ledger, holds, accounts, progress or retries. In a power failure it loses what Redis has not flushed (appendonly
+with appendfsync everysec, the usual configuration).
 """

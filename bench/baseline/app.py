@@ -1,7 +1,7 @@
 """The baseline's HTTP side, as FastAPI's and Celery's own tutorials write it: validate, store, enqueue; read.
 
-Its functions are coroutines, which here answer more than plain ones in FastAPI's threads do; `delay` blocks the loop
-for a moment.
+Its functions are coroutines, which are faster here than plain functions in FastAPI's threads. `delay` briefly blocks
+the loop.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from bench.baseline.store import asynchronous_store as store
 
 
 class Order(BaseModel):
-    """What is asked for."""
+    """The body of a request."""
 
     model: str
     prompt: Annotated[str, Field(min_length=1, max_length=2000)]
@@ -26,7 +26,7 @@ class Order(BaseModel):
 
 
 class Task(BaseModel):
-    """What is answered."""
+    """The body of an answer."""
 
     created: int
     id: str
@@ -39,7 +39,7 @@ class Task(BaseModel):
 
 
 async def authorized(authorization: Annotated[str, Header()] = "") -> None:
-    """Refuses who has no key."""
+    """Reject requests without a key."""
     if not await store.exists(key_record(authorization.removeprefix("Bearer "))):
         raise HTTPException(401)
 
@@ -70,7 +70,7 @@ async def create(order: Order) -> Task:
 
 @app.get("/v1/tasks/{task_id}")
 async def read(task_id: str) -> Task:
-    """A task as it is now."""
+    """The current state of a task."""
     record: dict[str, Any] = await store.hgetall(task_record(task_id))
     if not record:
         raise HTTPException(404)

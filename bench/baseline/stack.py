@@ -1,7 +1,7 @@
 """The baseline's processes: a Redis of its own, one uvicorn, one Celery worker; started and stopped together.
 
 Redis listens on a port of loopback, keeps its data in the given folder, and runs with appendonly yes and appendfsync
-everysec. Celery forks two drawing processes, one for each core, which is what it does by itself on two cores.
+everysec. Celery forks two drawing processes, one per core, which is its default on two cores.
 """
 
 import secrets
@@ -47,11 +47,11 @@ class Baseline:
 
     @staticmethod
     def is_possible() -> bool:
-        """Whether there is a Redis to run."""
+        """Whether Redis is installed."""
         return shutil.which(REDIS) is not None
 
     def start(self) -> None:
-        """Begin to start it: Redis first, since Celery waits for seconds where it finds none."""
+        """Start it without waiting: Redis first, because Celery waits for seconds if it finds none."""
         self._start("redis", [
             REDIS, "--port", str(self._redis_port), "--bind", HOST, "--dir", str(self._folder), "--save", "",
             "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no",
@@ -70,7 +70,7 @@ class Baseline:
         self._parts[name] = Part(command, self._environment, self._folder / f"{name}.log")
 
     def _await_redis(self) -> None:
-        """Wait until it answers, and have it know our key."""
+        """Wait until Redis answers, and store the key."""
         give_up_s = time.monotonic() + READY_TIMEOUT_S
         with redis.Redis(HOST, self._redis_port) as store:
             while True:

@@ -1,1 +1,1 @@
-"""The load generator: one process on raw sockets, which does one plan and says what it found."""
+"""The load generator: one process with raw sockets that runs one plan and reports the results."""

@@ -1,4 +1,4 @@
-"""The load generator's process: a plan on standard input, what was found on standard output."""
+"""The process of the load generator: reads a plan from standard input, writes the results to standard output."""
 
 import asyncio
 import resource
@@ -34,13 +34,13 @@ _MEASURES: Final = {
 
 
 async def act(plan: Plan, window: Window) -> Found:
-    """Do what the plan says."""
+    """Run a plan."""
     found: Found = await _MEASURES[type(plan)](plan, window)  # type: ignore[operator]  # each takes its own plan
     return found
 
 
 def main() -> None:
-    """Do one plan."""
+    """Run one plan."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard), hard))
     plan: Plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as thin as it goes: one keep-alive connection, one request at a time, and only the parsing that it takes.
+"""A minimal HTTP/1.1 client: one keep-alive connection, one request at a time, and minimal parsing.
 
-It understands answers that carry a Content-Length, and nothing else; it is for services under test on this machine.
+It only understands answers with a Content-Length. It is meant for services under test on this machine.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         return connection
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 

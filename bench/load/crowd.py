@@ -1,9 +1,9 @@
-"""A crowd of slow clients, a process of its own: so many connections stay open on which nothing goes on.
+"""A crowd of slow clients in its own process: connections that stay open while nothing happens on them.
 
-`python -m bench.load.crowd HOST PORT KEY COUNT OPENING_S`: one third has sent half a head, one third a whole head and
-the beginning of a body, and one third nothing. What the service closes is opened again at once. It says `full` when all
-have been open, goes when its standard input ends, and then says how many were open at least since, and how many were
-opened in all.
+`python -m bench.load.crowd HOST PORT KEY COUNT OPENING_S`: a third of them has sent half a head, a third a whole head and
+the start of a body, and a third nothing. Connections that the service closes are reopened at once. The process prints
+`full` when all are open, and ends when its standard input closes. It then prints the lowest number of open connections
+since, and the total number that it opened.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
-"""A receiver of callbacks as light as it goes: HTTPS with an authority of its own, and 200 to whatever is posted.
+"""A minimal receiver of callbacks: HTTPS with its own certificate authority, and 200 to every request.
 
-`python -m bench.load.receiver FILE` writes the authority's certificate into FILE and says its two ports. At the second
-one, which speaks plain HTTP, it is told what to do and says what it has got:
+`python -m bench.load.receiver FILE` writes the certificate of the authority to FILE and prints its two ports. The second
+port speaks plain HTTP and controls the receiver:
 
-- `/hold`: answer nothing from now on; `/release`: answer all, and whatever else comes;
+- `/hold`: stop answering; `/release`: answer everything again, including the held requests;
 - `/count`: how many different callbacks have been answered;
-- `/arrivals`: for each task, when its callback had arrived first, in Unix seconds.
+- `/arrivals`: for each task, when its callback first arrived, in Unix seconds.
 
 It understands what Easel sends, and does not check signatures.
 """

@@ -1,8 +1,8 @@
-"""What a good client notices of a thousand slow ones: the time of a read, without them and beside them.
+"""How a thousand slow clients affect a good one: the time of a read with and without them.
 
-One connection reads one completed task again and again, each time waiting for its answer; alone and beside the crowd by
-turns, against the same service, so that whatever else the machine does falls on both. The crowd is a process of its own
-(`crowd.py`), so that what it costs to open its connections again delays no reading here, though it does use the machine.
+One connection reads one completed task again and again, and waits for each answer. Rounds with and without the crowd
+alternate against the same service, so that other load on the machine affects both. The crowd is a separate process
+(`crowd.py`), so that reopening its connections does not delay the reads here, although it uses the same machine.
 """
 
 import asyncio

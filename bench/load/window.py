@@ -1,5 +1,5 @@
-"""The time that a measurement is about: whoever started this process is told, on standard output, when it begins and
-ends, so that others' CPU time can be taken over the same window."""
+"""The window of a measurement. Its start and end are printed to standard output, so that the parent can measure the
+CPU time of other processes over the same window."""
 
 import sys
 import time

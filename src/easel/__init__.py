@@ -2,7 +2,7 @@
 
 from easel.runtime import interruption
 
-# First of all, since what follows takes long enough to be interrupted.
+# First, because the imports that follow take long enough to be interrupted.
 if interruption.is_command():
     interruption.leave_at_once()
 
@@ -10,5 +10,5 @@ from easel.runtime import process_environment
 
 __version__ = "0.1.0"
 
-# Here, since some libraries must be told before they are imported, and whatever imports them imports this first.
+# Here, because some libraries read these variables on import, and this package is always imported before them.
 process_environment.send_no_telemetry()

@@ -1,4 +1,4 @@
-"""The command line, `easel …`. A command is loaded when it is called, since some load much."""
+"""The command line, `easel …`. Each command is imported only when it is called, because some import a lot."""
 
 import signal
 import sys
@@ -29,14 +29,14 @@ _COMMANDS: Final = {
 
 
 class _Commands(click.Group):
-    """All commands, each in its module."""
+    """The commands, each in its own module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names, in the order in which help shows them."""
+        """The names, in the order of the help."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; None when there is none."""
+        """The command with this name, or None."""
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
@@ -45,16 +45,16 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. An interruption that it does not handle becomes its exit status."""
+        """Run the command. An interruption that it does not handle sets the exit status."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             sys.exit(interruption.EXIT_INTERRUPTED)
         except click.Abort as abort:
-            if isinstance(abort.__context__, KeyboardInterrupt):  # at a question, where click takes it for a refusal
+            if isinstance(abort.__context__, KeyboardInterrupt):  # at a prompt, where click treats it as a refusal
                 sys.exit(interruption.EXIT_INTERRUPTED)
             raise
-        except BrokenPipeError:  # nobody reads any more, which click takes for an end
+        except BrokenPipeError:  # nobody reads the output any more; click ends the command
             raise
         except OSError as error:
             if not standard_streams.is_output_fault(error):
@@ -73,7 +73,7 @@ def main() -> None:
     interruption.raise_again()
     standard_streams.open_closed()
     process_environment.keep_loopback_direct()
-    # One that comes before a command listens for it still gives back what was taken, the database among it.
+    # A signal before the command installs its own handler must still release everything, including the database.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))

@@ -1,1 +1,1 @@
-"""A siege: hostile clients, all on loopback, while a good client measures how it is served."""
+"""A siege: hostile clients on loopback attack a service while a good client measures how it is served."""

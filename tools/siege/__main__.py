@@ -1,8 +1,8 @@
-"""`make siege`: hostile clients of every kind, one kind after another, while a good client measures how it is served.
+"""`make siege`: hostile clients attack a service, one kind after another, while a good client measures how it is served.
 
-It starts an `easel serve` of its own and attacks nothing but that, from addresses of 127.0.0.0/8, and measures for
-SECONDS before each kind and for SECONDS under it. Its exit status is 1 when the web process reached 200 MB, when the
-good client's p99 was three times the one before or more, or when a request of it failed. It needs Linux, and takes about
+The siege starts its own `easel serve` and attacks only that, from addresses in 127.0.0.0/8. It measures for SECONDS
+before and for SECONDS during each attack. The exit status is 1 if the web process reaches 200 MB, if the good client's
+p99 is at least three times its p99 before the attack, or if one of its requests fails. It needs Linux and takes about
 three minutes.
 """
 
@@ -34,12 +34,12 @@ PICTURE_BYTES: Final = 5_000_000
 SLOW_STEP_S: Final = 60.0
 SETTLE_S: Final = 3.0
 ADDRESSES: Final = [f"127.0.1.{last}" for last in range(1, 9)]
-"""Eight client addresses: the limit of connections per address is 1,024 as shipped."""
+"""Eight client addresses, because the default limit is 1,024 connections per address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Clients of one kind, and the addresses that they come from."""
+    """One kind of clients, and their addresses."""
 
     name: str
     count: int
@@ -60,11 +60,11 @@ ATTACKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How the service held against an attack."""
+    """How the service withstood an attack."""
 
     attack: Attack
     quiet: Service
-    """How the good client was served just before."""
+    """How the good client was served just before the attack."""
     served: Service
     memory_mb: float
     answers: Mapping[str, int]
@@ -83,13 +83,13 @@ class Siege:
         self._good_key = self._bad_key = self._picture = self._task = ""
 
     def run(self) -> list[Held]:
-        """What was measured under each attack, and before it."""
+        """The measurements before and during each attack."""
         self._start(0.0)
         self._good_key, self._bad_key = self._key("good"), self._key("bad")
         self._picture = self._large_picture()
         self.installation.stop()
         self._start(SLOW_STEP_S)
-        # What is drawn slowly stays unfinished, so that its events have no end.
+        # Slow drawing keeps the task unfinished, so that its event streams do not end.
         self._task = self._order(self._bad_key)
         good_task = self._order(self._good_key)
         self._ask(1, good_task)
@@ -118,7 +118,7 @@ class Siege:
         return task
 
     def _large_picture(self) -> str:
-        """The path of a link to a picture of five megabytes."""
+        """The path in the link to a picture of five megabytes."""
         link: str = self._post(self._good_key, {"prefer": "wait=30"})["results"][0]
         path = urlsplit(link).path
         (file,) = (self._folder / "pictures").rglob(Path(path).name)
@@ -156,7 +156,7 @@ def _attacking(name: str, target: Mapping[str, object]) -> Iterator[subprocess.P
     )  # fmt: skip
     try:
         assert attacker.stdout is not None
-        assert attacker.stdout.readline() == "ready\n", "the attackers could not begin"
+        assert attacker.stdout.readline() == "ready\n", "the attackers did not start"
         yield attacker
     finally:
         attacker.kill()
@@ -165,7 +165,7 @@ def _attacking(name: str, target: Mapping[str, object]) -> Iterator[subprocess.P
 
 @contextmanager
 def _memory_watched(pid: int) -> Iterator[list[float]]:
-    """Megabytes that the process has in memory, every tenth of a second."""
+    """The resident memory of the process in megabytes, sampled every tenth of a second."""
     found, is_over = [_resident_mb(pid)], Event()
 
     def watch() -> None:
@@ -187,7 +187,7 @@ def _resident_mb(pid: int) -> float:
 
 
 def _report(console: Console, held: list[Held]) -> list[str]:
-    """Show the table; the findings."""
+    """Print the table and return the findings."""
     findings = []
     table = Table("Clients", "Addresses", "Good client: p50", "p99", "p99 before", "Ratio", "Web memory", "Answers")
     for each in held:
@@ -199,29 +199,39 @@ def _report(console: Console, held: list[Held]) -> list[str]:
             f"{each.quiet.p99_ms:.1f} ms", f"{ratio:.1f}", f"{each.memory_mb:.0f} MB", answers,
         )  # fmt: skip
         if ratio >= P99_RATIO_MAX:
-            findings.append(f"{name}: the good client's p99 was {ratio:.1f} times its quiet one.")
+            findings.append(f"{name}: the good client's p99 was {ratio:.1f} times as high as before.")
         if each.memory_mb >= MEMORY_MB_MAX:
-            findings.append(f"{name}: the web process took {each.memory_mb:.0f} MB.")
+            findings.append(f"{name}: the web process used {each.memory_mb:.0f} MB.")
         if served.failures:
             findings.append(f"{name}: {served.failures} of {served.requests} requests of the good client failed.")
         if each.answers.get("500"):
-            findings.append(f"{name}: {each.answers['500']} answers were 500.")
+            findings.append(f"{name}: {each.answers['500']} answers had status 500.")
     console.print(table)
     return findings
 
 
 @click.command(help=__doc__)
-@click.option("--seconds", type=click.FloatRange(min=1, max=60), default=8, help="How long each attack is measured.")
 @click.option(
-    "--only", type=click.Choice([attack.name for attack in ATTACKS]), multiple=True, help="These kinds alone."
+    "--seconds",
+    type=click.FloatRange(min=1, max=60),
+    default=8,
+    help="Seconds to measure before and during each attack.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures too.")
+@click.option(
+    "--only",
+    type=click.Choice([attack.name for attack in ATTACKS]),
+    multiple=True,
+    help="Run only this attack. Repeat the option for several.",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the figures to this file."
+)
 def main(seconds: float, only: Sequence[str], json_file: Path | None) -> None:
-    """Besiege, and tell."""
+    """Run the siege and print the report."""
     if not sys.platform.startswith("linux"):
-        raise click.ClickException("The siege needs Linux: it uses /proc, and all of 127.0.0.0/8.")
+        raise click.ClickException("The siege needs Linux, because it uses /proc and all of 127.0.0.0/8.")
     console = Console(width=None if sys.stdout.isatty() else 140)
-    # The private database's system user must be able to reach the folder when root runs this.
+    # When root runs this, the system user of the private database needs access to the folder.
     folder = Path(tempfile.mkdtemp(prefix="easel-siege-"))
     folder.chmod(0o711)
     siege = Siege(folder, console, seconds, [attack for attack in ATTACKS if not only or attack.name in only])

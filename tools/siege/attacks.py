@@ -1,8 +1,8 @@
 """The hostile clients, in a process of their own: `python -m tools.siege.attacks NAME TARGET`.
 
-TARGET is JSON. The process says "ready" once its clients are in place, attacks until its standard input closes or
-SECONDS_MAX are over, and says at last how many answers of each status it saw. It goes to 127.0.0.1 alone, at the lowest
-priority, so that what the good client waits for is the service rather than a processor that is busy attacking.
+TARGET is JSON. The process prints "ready" once its clients are in place, attacks until its standard input closes or
+SECONDS_MAX have passed, and finally prints how many answers of each status it received. It only attacks 127.0.0.1. It runs
+at the lowest priority, so that the good client waits for the service and not for a processor that is busy attacking.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _ALIVE: Final = b"GET /healthz HTTP/1.1\r\nHost: siege\r\n\r\n"
 
 @dataclass
 class Target:
-    """What is attacked, and with what. `addresses` are the client addresses that connections come from in turn."""
+    """The target of an attack. Connections come from the client addresses in turn."""
 
     port: int
     count: int
@@ -35,7 +35,7 @@ class Target:
     answers: Counter[str] = field(default_factory=Counter)
 
     async def connect(self, number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection from the address whose turn it is."""
+        """Connect from the next address."""
         address = self.addresses[number % len(self.addresses)]
         return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
 
@@ -46,7 +46,7 @@ class Target:
 
 
 async def _without_end(work: Callable[[], Awaitable[None]]) -> None:
-    """The same again and again. A connection that the service closes is opened anew, after a moment."""
+    """Repeat the work forever. A connection that the service closes is reopened shortly afterwards."""
     while True:
         with contextlib.suppress(OSError):
             await work()
@@ -54,7 +54,7 @@ async def _without_end(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def pipeliner(target: Target, number: int) -> None:
-    """Many requests at once. Every other client reads no answer."""
+    """Sends many requests at once. Every other client never reads the answers."""
     reader, writer = await target.connect(number)
     reading = asyncio.create_task(_take_all(reader)) if number % 2 else None
     try:
@@ -73,17 +73,17 @@ async def _take_all(reader: asyncio.StreamReader) -> None:
 
 
 async def slow_reader(target: Target, number: int) -> None:
-    """Asks for a large picture, and never reads it."""
+    """Requests a large picture and never reads it."""
     await _hold(target, number, f"GET {target.picture} HTTP/1.1\r\nHost: siege\r\n\r\n".encode())
 
 
 async def idle(target: Target, number: int) -> None:
-    """Says nothing."""
+    """Sends nothing."""
     await _hold(target, number, b"")
 
 
 async def _hold(target: Target, number: int, sent: bytes) -> None:
-    """Send this, and read nothing until the service is done with it."""
+    """Send this, and read nothing until the service closes the connection."""
     loop = asyncio.get_running_loop()
     lost = asyncio.Event()
     address = target.addresses[number % len(target.addresses)]
@@ -116,7 +116,7 @@ async def stream(target: Target, number: int) -> None:
 
 
 async def slow_writer(target: Target, number: int) -> None:
-    """Sends a head, or a body, a byte at a time."""
+    """Sends a head or a body one byte at a time."""
     reader, writer = await target.connect(number)
     body = f"POST /v1/images/generations HTTP/1.1\r\nHost: siege\r\nAuthorization: Bearer {target.key}\r\n"
     writer.write(body.encode() + b"Content-Length: 60000\r\n\r\n{" if number % 2 else b"GET / HTTP/1.1\r\nX: ")
@@ -131,7 +131,7 @@ async def slow_writer(target: Target, number: int) -> None:
 
 
 async def endless_head(target: Target, number: int) -> None:
-    """Sends a header that never ends, for as long as it is taken."""
+    """Sends a header that never ends, as long as the service accepts it."""
     _, writer = await target.connect(number)
     try:
         writer.write(b"GET / HTTP/1.1\r\nHost: siege\r\nX: ")
@@ -159,7 +159,7 @@ async def readiness_asker(target: Target, number: int) -> None:
 
 
 async def costly_prompt(target: Target, number: int) -> None:
-    """Orders with prompts of 2,000 characters, each of another kind than the one before it."""
+    """Sends orders whose prompts have 2,000 characters from many scripts."""
     characters = "".join(chr(random.choice(_RANGES) + random.randrange(80)) for _ in range(2000))  # noqa: S311
     body = json.dumps({"model": "z-image-turbo", "prompt": characters, "size": "376x376"}).encode()
     head = (
@@ -201,7 +201,7 @@ async def _attack(name: str, target: Target) -> None:
 
 
 def main() -> None:
-    """Attack."""
+    """Run the attack."""
     os.nice(19)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -209,7 +209,7 @@ def main() -> None:
     runner = asyncio.new_event_loop()
     runner.run_until_complete(_attack(sys.argv[1], Target(**arguments)))
     sys.stdout.flush()
-    os._exit(0)  # thousands of connections are closed faster by the system
+    os._exit(0)  # the system closes thousands of connections faster
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The good client: asks one thing after another on a connection of its own, and measures how long each answer takes."""
+"""The good client: sends one request after another on its own connection, and measures the time of each answer."""
 
 import http.client
 import time
@@ -20,7 +20,7 @@ class Service:
 
 
 def ask_for(seconds: float, port: int, key: str, task: str) -> Service:
-    """Read a task over and over, for so many seconds."""
+    """Read a task again and again for this many seconds."""
     took_ms: list[float] = []
     failures = 0
     until_s = time.monotonic() + seconds

@@ -1,8 +1,8 @@
-"""`make soak`: everything that can die, dies at random under load; then the books are checked.
+"""`make soak`: kills and freezes processes at random under load, then audits everything.
 
-It takes the minutes asked for, and at most six more: one to start, up to one for requests under way, three to settle and
-one to stop and audit. Its exit status is 1 when there is a finding. The same seed makes the same mishaps in the same
-order, and the same customers; when exactly each meets the other is up to the machine.
+The soak takes the given minutes and at most six more: one to start, up to one for the last requests, three to settle, and
+one to stop and audit. The exit status is 1 if there is a finding. The same seed gives the same mishaps in the same order
+and the same customers, but their timing depends on the machine.
 
 It needs Linux. Ctrl-C ends it and everything that it started.
 """
@@ -32,27 +32,27 @@ from tools.soak.tally import Account, Tally
 
 CUSTOMERS_PER_ACCOUNT: Final = 3
 LAST_REQUESTS_S_MAX: Final = 30.0
-TELL_EVERY_S: Final = 10.0
+PROGRESS_EVERY_S: Final = 10.0
 ACCOUNTS: Final[dict[str, list[str]]] = {
     "wealthy": ["--credits", "100000"],
     "busy": ["--credits", "100000", "--unfinished", "5"],
     "limited": ["--credits", "100000", "--limit", "3"],
     "poor": ["--credits", "2"],
 }
-"""Accounts, and the options that their keys are made with."""
+"""Accounts, and the options with which their keys are created."""
 
 
 @click.command(help=__doc__)
-@click.option("--minutes", type=click.FloatRange(min=0.05, max=24 * 60), default=10, help="How long things go wrong.")
-@click.option("--seed", type=int, help="What chance follows; by default a new one, which is shown.")
-@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file too.")
+@click.option("--minutes", type=click.FloatRange(min=0.05, max=24 * 60), default=10, help="Minutes of mishaps.")
+@click.option("--seed", type=int, help="Seed of the random choices.  [default: a random seed, which is shown]")
+@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report to this file.")
 def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
-    """Soak, and tell."""
+    """Run the soak and print the report."""
     if not sys.platform.startswith("linux"):
-        raise click.ClickException("The soak finds processes by /proc, which only Linux has.")
+        raise click.ClickException("The soak needs Linux, because it finds processes in /proc.")
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     console = Console()
-    # The private database's system user must be able to reach the folder when root runs this.
+    # When root runs this, the system user of the private database needs access to the folder.
     folder = Path(tempfile.mkdtemp(prefix="easel-soak-"))
     folder.chmod(0o711)
     receiver = Receiver(folder, chance(seed, "receiver"))
@@ -61,7 +61,7 @@ def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
     try:
         asyncio.run(soak.run())
     except asyncio.CancelledError:
-        console.print("Interrupted; everything is stopped.")
+        console.print("Interrupted. Everything is stopped.")
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit(128 + signal.SIGINT)
     finally:
@@ -71,18 +71,18 @@ def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
     if markdown is not None:
         report.write(markdown)
     if soak.tally.findings:
-        console.print(f"Data and log are kept in {folder}. Again: make soak MINUTES={minutes:g} SEED={seed}")
+        console.print(f"The data and the log are in {folder}. To repeat: make soak MINUTES={minutes:g} SEED={seed}")
         sys.exit(1)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def chance(seed: int, whose: str) -> random.Random:
-    """What somebody's chance follows."""
-    return random.Random(f"{seed} {whose}")  # noqa: S311 - to be repeated, not to be secret
+    """The random choices of one participant."""
+    return random.Random(f"{seed} {whose}")  # noqa: S311 - must be repeatable, not secret
 
 
 class Soak:
-    """One soak of an installation, whose callbacks go to the receiver."""
+    """One soak of an installation whose callbacks go to the receiver."""
 
     def __init__(
         self, installation: Installation, receiver: Receiver, seed: int, minutes: float, console: Console
@@ -98,17 +98,17 @@ class Soak:
         self._started_s = time.monotonic()
 
     async def run(self) -> None:
-        """All of it; whatever happens, nothing is left running."""
+        """Run the soak. Whatever happens, no process is left running."""
         task = asyncio.current_task()
         assert task is not None
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        telling = asyncio.create_task(self._tell())
+        showing = asyncio.create_task(self._show_progress())
         try:
             async with self._receiver.serving():
                 await self._soak()
         finally:
-            telling.cancel()
+            showing.cancel()
             self._installation.kill_all()
             self.took_s = time.monotonic() - self._started_s
 
@@ -129,14 +129,14 @@ class Soak:
             self.tally.is_over = True
             _, late = await asyncio.wait(customers, timeout=LAST_REQUESTS_S_MAX)
             if late:
-                self.tally.find(f"{len(late)} customers waited longer than {LAST_REQUESTS_S_MAX:.0f} s for an answer")
+                self.tally.find(f"{len(late)} customers waited more than {LAST_REQUESTS_S_MAX:.0f} s for an answer")
         finally:
             for customer in customers:
                 customer.cancel()
             ended = await asyncio.gather(*customers, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):
-                self.tally.find(f"A customer met what it does not know: {error!r}")
+                self.tally.find(f"A customer failed with an unexpected error: {error!r}")
         self._doing = "settling and auditing"
         await verdict.judge(self._installation, self.tally, self._receiver.received, list(ACCOUNTS))
 
@@ -148,12 +148,12 @@ class Soak:
         assert made.returncode == 0, made.stderr
         return Account(name, json.loads(made.stdout)["key"])
 
-    async def _tell(self) -> None:
-        """Say every moment how far it is: in one line of a terminal, elsewhere in a line now and then."""
+    async def _show_progress(self) -> None:
+        """Show progress: in one line on a terminal, otherwise in occasional lines."""
         if not self._console.is_terminal:
             while True:
                 self._console.print(self._line(), soft_wrap=True, highlight=False)
-                await asyncio.sleep(TELL_EVERY_S)
+                await asyncio.sleep(PROGRESS_EVERY_S)
         with self._console.status(self._line()) as status:
             while True:
                 status.update(self._line())

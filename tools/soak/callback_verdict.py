@@ -1,6 +1,6 @@
-"""The verdict on callbacks: was whoever wanted to know told of every end, rightly signed, and always in the same words?
+"""Judges callbacks: was every wanted callback delivered, correctly signed, and with the same body at every attempt?
 
-Told more than once is no finding: a process may die between a receiver's answer and noting it down.
+Repeated delivery is not a finding, because a process may die between the answer of a receiver and recording it.
 """
 
 import base64
@@ -16,10 +16,10 @@ from tools.soak.receiver import Received
 from tools.soak.tally import Order, Tally
 
 FAILURES_MAX: Final = 4
-"""So many attempts a callback has, and so many processes may die over it, before it is given up."""
+"""Failed attempts, or deaths of processes during attempts, after which a callback is given up."""
 CLOCK_TOLERANCE_S: Final = 0.1
 SIGNED_S_MAX: Final = 300.0
-"""How old a signature may be when it arrives, by the specification's own libraries."""
+"""Maximum age of a signature on arrival in the libraries of the specification."""
 CALLBACKS: Final = """
     SELECT tasks.id, tasks.seed, accounts.name, status, error_code, extract(epoch FROM ended_at)::float,
         callbacks.state, coalesce(failures, 0), coalesce(interruptions, 0), coalesce(attempts, 0),
@@ -30,7 +30,7 @@ CALLBACKS: Final = """
 
 
 class Kept(NamedTuple):
-    """A task, and its callback as the database has it; there is no state where there is none or it was forgotten."""
+    """A task and its callback in the database. The state is None if there is no callback or it was removed."""
 
     task_id: str
     seed: int
@@ -46,7 +46,7 @@ class Kept(NamedTuple):
 
 
 def judge(rows: Sequence[Kept], received: Sequence[Received], secrets: Mapping[str, bytes], tally: Tally) -> None:
-    """Compare what was kept of every task with what was received; `secrets` are the accounts', by name."""
+    """Compare the callback of every task with the received requests. `secrets` are those of the accounts, by name."""
     orders = {order.seed: order for order in tally.orders}
     sent: dict[str, list[Received]] = defaultdict(list)
     for each in received:
@@ -60,19 +60,19 @@ def judge(rows: Sequence[Kept], received: Sequence[Received], secrets: Mapping[s
         if requests:
             _judge_requests(kept, order, requests, secrets[kept.account], tally)
     for message_id, requests in sent.items():
-        tally.find(f"{len(requests)} callbacks came as {message_id!r}, which is of no task")
+        tally.find(f"{len(requests)} callbacks came with the id {message_id!r}, which belongs to no task")
     tally.callbacks = counted(rows, received, orders)
 
 
 def counted(rows: Sequence[Kept], received: Sequence[Received], orders: Mapping[int, Order]) -> Counter[str]:
-    """What is told of callbacks, in numbers."""
+    """The counts of callbacks for the report."""
     states = Counter(kept.state or "" for kept in rows)
     wanted = sum(kept.seed in orders and orders[kept.seed].callback_url is not None for kept in rows)
     counts = Counter({
         "wanted": wanted,
         "delivered": states["delivered"],
         "failed": states["failed"],
-        "forgotten with their erased tasks": wanted - states["delivered"] - states["failed"] - states["delivering"],
+        "removed with their erased tasks": wanted - states["delivered"] - states["failed"] - states["delivering"],
         "attempts received": len(received),
         "repeated attempts": len(received) - len({each.message_id for each in received}),
     })  # fmt: skip
@@ -85,35 +85,35 @@ def _judge_kept(kept: Kept, order: Order, requests: Sequence[Received], tally: T
     name = f"The callback of task {kept.task_id}"
     if order.callback_url is None:
         if requests or kept.state is not None:
-            tally.find(f"{name} was wanted by nobody, and is {kept.state}; {len(requests)} requests came")
+            tally.find(f"{name} was not wanted but is {kept.state}, and {len(requests)} requests came")
         return
     if kept.state is None:
-        # With its task's erasing a callback goes as soon as its delivery has ended.
+        # If the task is erased, its callback is removed as soon as its delivery has ended.
         if not order.erase_sent:
-            tally.find(f"{name} is missing, though the task is {kept.status} and was not deleted")
+            tally.find(f"{name} is missing, although the task is {kept.status} and was not deleted")
         elif not requests:
-            tally.find(f"{name} was forgotten with the task, and never came")
+            tally.find(f"{name} was removed with the task and never came")
         return
     is_taken = any(200 <= each.answered < 300 for each in requests)
     if kept.state == "delivered" and not is_taken:
-        tally.find(f"{name} is delivered, and the receiver took none of {len(requests)} requests")
+        tally.find(f"{name} is delivered, but the receiver accepted none of {len(requests)} requests")
     if kept.state == "failed" and max(kept.failures, kept.interruptions) < FAILURES_MAX:
         tally.find(f"{name} failed after {kept.failures} failures and {kept.interruptions} interruptions")
     if kept.state not in {"delivered", "failed"}:
         tally.find(f"{name} is still {kept.state}")
     elif len(kept.outcomes) != kept.attempts or "unknown" in kept.outcomes:
-        tally.find(f"{name} had {kept.attempts} attempts, and what is noted of them is {list(kept.outcomes)}")
+        tally.find(f"{name} had {kept.attempts} attempts, but their recorded outcomes are {list(kept.outcomes)}")
 
 
 def _judge_requests(kept: Kept, order: Order, requests: Sequence[Received], secret: bytes, tally: Tally) -> None:
     name = f"The callback of task {kept.task_id}"
     for each in requests:
         if not is_signed(each, secret):
-            tally.find(f"{name} came with a signature that is not right: {dict(each.headers)}")
+            tally.find(f"{name} came with a wrong signature: {dict(each.headers)}")
         if order.callback_url is not None and not order.callback_url.endswith(each.path):
-            tally.find(f"{name} went to {each.path}, and was wanted at {order.callback_url}")
+            tally.find(f"{name} went to {each.path} instead of {order.callback_url}")
         if kept.ended_at_s is None or each.at_s < kept.ended_at_s - CLOCK_TOLERANCE_S:
-            tally.find(f"{name} came at {each.at_s}, and the task ended at {kept.ended_at_s}")
+            tally.find(f"{name} came at {each.at_s}, but the task ended at {kept.ended_at_s}")
     bodies = {each.body for each in requests}
     if len(bodies) > 1:
         tally.find(f"{name} came {len(requests)} times with {len(bodies)} different bodies")
@@ -125,18 +125,20 @@ def _judge_body(kept: Kept, order: Order, body: bytes, tally: Tally) -> None:
         told: dict[str, Any] = json.loads(body)
         end = (told["id"], told["status"], told["error"]["code"] if "error" in told else None)
     except (ValueError, KeyError, TypeError):
-        tally.find(f"The callback of task {kept.task_id} says what is no task: {body[:200]!r}")
+        tally.find(f"The callback of task {kept.task_id} is not a task: {body[:200]!r}")
         return
     if end != (kept.task_id, kept.status, kept.error_code):
-        tally.find(f"The callback of task {kept.task_id} says {end}, and it is {kept.status} {kept.error_code}")
-    # Reading a deleted task shows no picture any more.
+        tally.find(f"The callback of task {kept.task_id} says {end}, but the task is {kept.status} {kept.error_code}")
+    # A deleted task no longer shows its picture.
     is_comparable = order.task_id == kept.task_id and not order.erase_sent
     if is_comparable and order.last_read not in {None, body}:
-        tally.find(f"The callback of task {kept.task_id} says {body!r}, and reading it {order.last_read!r}")
+        tally.find(
+            f"The callback of task {kept.task_id} says {body!r}, but reading the task returned {order.last_read!r}"
+        )
 
 
 def is_signed(received: Received, secret: bytes) -> bool:
-    """Whether a request is signed with this secret, as Standard Webhooks has it, and was signed just now."""
+    """Whether a request was signed recently with this secret, according to Standard Webhooks."""
     timestamp = received.headers.get("webhook-timestamp", "")
     if not timestamp.isdecimal() or abs(int(timestamp) - received.at_s) > SIGNED_S_MAX:
         return False
@@ -146,11 +148,11 @@ def is_signed(received: Received, secret: bytes) -> bool:
 
 
 def secret_of(text: str) -> bytes:
-    """The bytes of a secret as the command line shows it. ValueError for what is none."""
+    """The bytes of a secret as the command line shows it. Raises ValueError for any other text."""
     prefix, _, encoded = text.partition("_")
     if prefix != "whsec":
-        raise ValueError(f"{prefix!r} is not how a secret begins")
+        raise ValueError(f"{prefix!r} is not the prefix of a secret")
     try:
         return base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
-        raise ValueError("a secret that is no base64") from error
+        raise ValueError("the secret is not base64") from error

@@ -1,7 +1,7 @@
-"""Customers: each orders pictures, follows them in its own way, and tries again as the hosted service's own client does,
-after errors of the network and after 429, 502 and 503.
+"""Customers: each orders pictures and follows them in various ways.
 
-Every customer has its own chance, from the seed. What they are told goes to the tally, which knows what is a finding.
+They retry after network errors and after 429, 502 and 503, like the client of the hosted service. Each makes its own
+random choices from the seed. The tally receives every answer and decides what is a finding.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import httpx2
 from tools.soak.tally import Account, Order, Tally
 
 GENERATIONS: Final = "/v1/images/generations"
-TRIED_AGAIN: Final = frozenset({429, 502, 503})
+RETRIED: Final = frozenset({429, 502, 503})
 PAUSE_S_MAX: Final = 2.0
 REQUEST_TIMEOUT_S: Final = 10.0
 WAIT_S_MAX: Final = 10
@@ -39,7 +39,7 @@ class Customer:
         )
 
     async def run(self) -> None:
-        """Order until it is over."""
+        """Order pictures until the soak is over."""
         ways = [self._wait, self._poll, self._stream, self._cancel, self._leave]
         async with self._http:
             while not self._tally.is_over:
@@ -54,7 +54,7 @@ class Customer:
                     await asyncio.sleep(self._rng.uniform(0.5, 2.0))
 
     async def _ask(self, what: str, asking: Asking) -> httpx2.Response | None:
-        """The first answer that is not to be tried again; None when it is over before there is one."""
+        """The first answer that needs no retry; None if the soak is over before."""
         while True:
             try:
                 response = await asking()
@@ -63,7 +63,7 @@ class Customer:
                 pause_s = 0.2
             else:
                 self._meet(what, response)
-                if response.status_code not in TRIED_AGAIN:
+                if response.status_code not in RETRIED:
                     return response
                 pause_s = float(response.headers.get("retry-after", "1"))
             if self._tally.is_over:
@@ -79,7 +79,7 @@ class Customer:
             self._tally.find(f"{what} was answered {status} without Retry-After")
 
     async def _place(self, order: Order, body: dict[str, Any] | None = None) -> bool:
-        """Whether an order was accepted, as far as is known."""
+        """Whether the order was accepted, as far as the customer knows."""
         headers = {"idempotency-key": order.idempotency_key} if order.idempotency_key else {}
         if self._rng.random() < 0.2:
             headers["prefer"] = f"wait={self._rng.randint(1, 5)}"
@@ -95,7 +95,7 @@ class Customer:
             task = response.json()
             is_replay = response.headers.get("idempotency-replayed") == "true"
             self._tally.note_accepted(order, task["id"], is_replay=is_replay)
-            # A replay answers the body of the creation, whatever has become of the task since.
+            # A replay returns the original body, whatever has happened to the task since.
             if not is_replay or "preference-applied" in response.headers:
                 self._tally.note(order, task)
             return True
@@ -127,7 +127,7 @@ class Customer:
             await self._read(order)
 
     async def _leave(self, order: Order) -> None:
-        """Never ask again."""
+        """Never read the task."""
 
     async def _cancel(self, order: Order) -> None:
         await asyncio.sleep(self._rng.choice([0.0, 0.1, 0.5, 2.0]) * self._rng.random())
@@ -142,10 +142,10 @@ class Customer:
             self._tally.find(f"Cancelling {order.task_id} was answered {response.status_code}")
         await self._read(order)
         if response.status_code == 409 and order.end is None and not self._tally.is_over:
-            self._tally.find(f"Cancelling {order.task_id} was refused, though it has not ended")
+            self._tally.find(f"Cancelling {order.task_id} was refused, although it has not ended")
 
     async def _stream(self, order: Order) -> None:
-        """Follow the events to the last one, from where a stream that broke off had come."""
+        """Follow the events to the last one. A broken stream is resumed where it ended."""
         seen_id = ""
         while order.end is None and not self._tally.is_over:
             try:
@@ -162,7 +162,7 @@ class Customer:
             if response.status_code == 204:
                 await self._read(order)
                 if order.end is None and not self._tally.is_over:
-                    self._tally.find(f"The events of {order.task_id} were over, though it has not ended")
+                    self._tally.find(f"The events of {order.task_id} ended, although it has not")
             if response.status_code != 200:
                 await asyncio.sleep(0.5)
                 return seen_id
@@ -179,7 +179,7 @@ class Customer:
         return seen_id
 
     async def _afterwards(self, order: Order) -> None:
-        """What may be done with a task that has ended."""
+        """Use the ended task: fetch the picture, erase it, or repeat the order."""
         if order.end is not None and order.end[0] == "completed" and self._rng.random() < 0.4:
             await self._fetch(order)
         if order.end is not None and self._rng.random() < 0.3:
@@ -212,10 +212,10 @@ class Customer:
         if read is not None and read.status_code == 200:
             self._tally.note(order, read.json())
             if read.json().get("results"):
-                self._tally.find(f"Task {order.task_id} was deleted and still shows its picture")
+                self._tally.find(f"Task {order.task_id} was deleted but still shows its picture")
 
     async def _place_another(self, order: Order) -> None:
-        """Use an idempotency key for another order too, which must be refused."""
+        """Use the same idempotency key for another order, which must be refused."""
         headers = {"idempotency-key": str(order.idempotency_key)}
         body = {**order.body, "prompt": "another order"}
         response = await self._ask("create", lambda: self._http.post(GENERATIONS, json=body, headers=headers))

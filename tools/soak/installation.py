@@ -1,7 +1,7 @@
-"""The service that is put to the test: `easel serve` on a folder of its own, its processes, and an end to all of them.
+"""The tested service: runs `easel serve` on its own folder, finds its processes, and kills them.
 
-Processes are found by the folder, which stands in the environment of each, so nothing else is ever hit. That takes
-/proc, hence Linux. Who makes an installation ends it by `kill_all`, which leaves nothing behind, frozen or not.
+Processes are found by the folder in their environment, so that no other process is ever hit. This needs /proc and
+therefore Linux. Call `kill_all` at the end. It leaves no process behind, not even frozen ones.
 """
 
 import os
@@ -28,7 +28,7 @@ _EASEL: Final = [sys.executable, "-m", "easel"]
 
 
 class Role(StrEnum):
-    """What a process is."""
+    """The role of a process."""
 
     SERVE = "serve"
     WEB = "web"
@@ -39,7 +39,7 @@ class Role(StrEnum):
 
 
 class Installation:
-    """One data folder, served again and again at the same port; `settings` are added to its own."""
+    """One data folder, served repeatedly on the same port. `settings` are added to its own settings."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Installation:
             self.port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "serve.log"
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - handed on
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - passed on
         self._environment = clean | {
             "EASEL_DATA_DIR": str(folder),
             "EASEL_ENGINE": "blank",
@@ -60,29 +60,29 @@ class Installation:
         self._log_begins_at = 0
 
     def start(self, step_s: float) -> None:
-        """Begin to start `easel serve`, whose engine takes `step_s` for a step."""
+        """Start `easel serve` without waiting. Its engine takes `step_s` per step."""
         with self.log_file.open("ab") as log:
             self._log_begins_at = log.tell()
             self._serve = subprocess.Popen(
                 [*_EASEL, "serve", "--port", str(self.port)],
                 env=self._environment | {"EASEL_BLANK_STEP_S": str(step_s)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                # Ctrl-C reaches us alone, and we stop it.
+                # Ctrl-C reaches only this process, which then stops the service.
                 start_new_session=True,
             )  # fmt: skip
 
     def is_ready(self) -> bool:
-        """Whether web and all workers have been ready since the last start."""
+        """Whether the web process and all workers have become ready since the last start."""
         return b" is ready at " in self.log_since_start()
 
     def log_since_start(self) -> bytes:
-        """What `easel serve` and its children have logged since the last start."""
+        """The log of `easel serve` and its children since the last start."""
         with self.log_file.open("rb") as log:
             log.seek(self._log_begins_at)
             return log.read()
 
     def wait_until_ready(self) -> bool:
-        """Whether it became ready in time."""
+        """Wait until the service is ready. Returns whether it became ready in time."""
         give_up_s = time.monotonic() + START_S_MAX
         while time.monotonic() < give_up_s:
             if self.is_ready():
@@ -93,18 +93,18 @@ class Installation:
         return False
 
     def exit_status(self) -> int | None:
-        """With what `easel serve` ended; None while it runs."""
+        """The exit status of `easel serve`; None while it runs."""
         assert self._serve is not None, "it was never started"
         return self._serve.poll()
 
     def kill_serve(self) -> None:
-        """kill -9 of `easel serve` alone."""
+        """Kill `easel serve`, but not its children."""
         assert self._serve is not None
         self._serve.kill()
         self._serve.wait()
 
     def stop(self) -> int | None:
-        """Stop it in order; its exit status, None when it did not stop in time."""
+        """Stop it gracefully. Returns its exit status; None if it did not stop in time."""
         assert self._serve is not None
         self._serve.terminate()
         try:
@@ -113,7 +113,7 @@ class Installation:
             return None
 
     def processes(self) -> dict[int, Role]:
-        """Every living process of the installation."""
+        """All running processes of the installation."""
         found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -137,7 +137,7 @@ class Installation:
         return Role.OTHER
 
     def left(self, within_s: float) -> list[str]:
-        """What is left of it after `within_s` at most: each process, what it is, and in which state."""
+        """Wait up to `within_s` for all processes to end. Returns those left, with their role and state."""
         give_up_s = time.monotonic() + within_s
         while found := self.processes():
             if time.monotonic() > give_up_s:
@@ -146,7 +146,7 @@ class Installation:
         return [f"{role} {pid}, {_state(pid)}" for pid, role in found.items()]
 
     def kill_all(self) -> None:
-        """End every process of it, at once."""
+        """Kill all its processes."""
         while found := self.processes():
             for pid in found:
                 send(pid, signal.SIGKILL)
@@ -155,20 +155,20 @@ class Installation:
             time.sleep(0.05)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `easel …` beside the service."""
+        """Run an `easel` command on the same data folder."""
         return subprocess.run(
             [*_EASEL, *arguments],
             env=self._environment, capture_output=True, text=True, check=False, timeout=COMMAND_S_MAX,
         )  # fmt: skip
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """What the database answers, which is started for it where it does not run."""
+        """The rows of a query. The database is started if it is not running."""
         with private_postgres.attach(self.folder) as server, psycopg.connect(server.url) as connection:
             return connection.execute(query.encode(), values or None).fetchall()
 
 
 def send(pid: int, number: signal.Signals) -> bool:
-    """Send a signal; False when the process is gone already."""
+    """Send a signal. Returns False if the process is already gone."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -181,4 +181,4 @@ def _state(pid: int) -> str:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
         return lines[2].replace("\t", " ").lower() + ", in " + Path(f"/proc/{pid}/wchan").read_text(encoding="utf-8")
     except OSError:
-        return "gone meanwhile"
+        return "already gone"

@@ -1,6 +1,4 @@
-"""What goes wrong on purpose: processes are killed and frozen at random, one after the other, and the service is started
-again where nobody else would.
-"""
+"""Mishaps: kills and freezes processes at random, one at a time, and restarts the service if nothing else does."""
 
 import asyncio
 import random
@@ -13,11 +11,11 @@ from tools.soak.installation import Installation, Role, send
 from tools.soak.tally import Tally
 
 PAUSE_S: Final = (0.3, 4.0)
-"""Between two mishaps. A worker's death is noticed after four seconds, a database's within one."""
+"""Pause between two mishaps. The death of a worker is noticed after four seconds, that of the database within one."""
 FREEZE_S: Final = (0.5, 9.0)
 LOG_BYTES_SHOWN: Final = 1500
 STEPS_S: Final = (0.002, 0.02, 0.1)
-"""How long the engine takes for a step; each start of the service draws one."""
+"""Times of one step of the engine. Each start of the service picks one at random."""
 KINDS: Final[dict[str, int]] = {
     "kill web": 5,
     "kill worker": 6,
@@ -31,11 +29,11 @@ KINDS: Final[dict[str, int]] = {
     "freeze serve": 1,
     "freeze database": 1,
 }
-"""What may happen, and how often beside the others."""
+"""The kinds of mishaps with their weights."""
 
 
 class Mishaps:
-    """Everything that goes wrong with one installation."""
+    """Causes the mishaps of one installation."""
 
     def __init__(self, installation: Installation, tally: Tally, rng: random.Random) -> None:
         self._installation = installation
@@ -43,7 +41,7 @@ class Mishaps:
         self._rng = rng
 
     async def start(self) -> bool:
-        """Start the service and wait until it is ready; whether it is."""
+        """Start the service and wait until it is ready. Returns whether it is."""
         self._installation.start(self._rng.choice(STEPS_S))
         is_ready = await asyncio.to_thread(self._installation.wait_until_ready)
         if not is_ready:
@@ -51,7 +49,7 @@ class Mishaps:
         return is_ready
 
     async def run(self, ends_at_s: float) -> None:
-        """Let things go wrong until then, and leave a service that runs."""
+        """Cause mishaps until `ends_at_s`, and leave a running service."""
         while time.monotonic() < ends_at_s:
             await asyncio.sleep(self._rng.uniform(*PAUSE_S))
             (kind,) = self._rng.choices(list(KINDS), weights=list(KINDS.values()))
@@ -69,7 +67,7 @@ class Mishaps:
     async def _assure_serving(self) -> None:
         status = self._installation.exit_status()
         if status is not None:
-            self._tally.find(f"`easel serve` ended by itself with status {status}: {self._last_words()}")
+            self._tally.find(f"`easel serve` ended unexpectedly with status {status}: {self._last_words()}")
             await self.start()
 
     async def _kill(self, target: str) -> bool:
@@ -110,5 +108,5 @@ class Mishaps:
 
 
 def _send_all(pids: Sequence[int], number: signal.Signals) -> bool:
-    """Whether any of them was there to get the signal."""
+    """Send a signal to all of them. Returns whether any received it."""
     return sum(send(pid, number) for pid in pids) > 0

@@ -1,7 +1,7 @@
-"""The customers' receiver of callbacks: HTTPS with an authority of its own, and as unreliable as receivers are.
+"""The receiver of the customers' callbacks: HTTPS with its own certificate authority, and unreliable like real receivers.
 
-Most requests it answers with 200; by chance, from the seed, some with 500, some not at all, and some late. Whatever is
-sent to `REFUSING` it never takes. It keeps every request, and judges none.
+It answers most requests with 200, and by random choice some with 500, some late, and some not at all. It never accepts
+requests to `REFUSING`. It keeps every request without judging it.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 REQUEST_S_MAX: Final = 30.0
 LATE_S_MAX: Final = 2.0
 ANSWERS: Final[dict[str, int]] = {"200": 85, "500": 6, "none": 4, "200 late": 5}
-"""How a request is answered, and how often beside the others."""
+"""The kinds of answers with their weights."""
 
 
 @dataclass(slots=True)
 class Received:
-    """One request. `answered` is the status that it was given, 0 for none."""
+    """One request. `answered` is the status of the answer, 0 without an answer."""
 
     at_s: float
     path: str
@@ -40,12 +40,12 @@ class Received:
 
     @property
     def message_id(self) -> str:
-        """What it calls itself."""
+        """The id of the message."""
         return self.headers.get("webhook-id", "")
 
 
 class Receiver:
-    """The receiver: its port and its authority are there from the beginning, so that a service can be told of them."""
+    """The receiver. Its port and its authority exist from the start, so that a service can be configured with them."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.received: list[Received] = []
@@ -59,19 +59,19 @@ class Receiver:
         authority.issue_cert(HOST).configure_cert(self._tls)
 
     def settings(self) -> dict[str, str]:
-        """Settings of a service that may call here."""
+        """The settings that allow a service to call this receiver."""
         return {
             "EASEL_CALLBACK_ALLOW_HOSTS": f"{HOST}:{self.port}",
             "EASEL_CALLBACK_CA_FILE": str(self._authority_file),
         }
 
     def url(self, seed: int, *, is_refused: bool) -> str:
-        """Where the callback of the order with that seed goes."""
+        """The URL for the callback of the order with this seed."""
         return f"https://{HOST}:{self.port}{REFUSING if is_refused else TAKING}{seed}"
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Receive meanwhile."""
+        """Receive callbacks during the block."""
         server = await asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls, limit=HEAD_BYTES_MAX)
         try:
             yield
@@ -79,7 +79,7 @@ class Receiver:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, with one request. A service that dies or is frozen meanwhile is nobody's fault."""
+        """Handle one connection with one request. It is not an error if the service dies or is frozen meanwhile."""
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError):
             async with asyncio.timeout(REQUEST_S_MAX):
                 received = await _request(reader)

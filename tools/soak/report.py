@@ -1,4 +1,4 @@
-"""The report of a soak: as tables for people, and as Markdown."""
+"""The report of a soak, as tables and as Markdown."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ class Report:
     tally: Tally
 
     def print(self, console: Console) -> None:
-        """Show it."""
+        """Print the report."""
         console.print(self._summary(), soft_wrap=True)
         for title, rows in self._tables():
             table = Table("", "", title=title, show_header=False, title_justify="left")
@@ -32,7 +32,7 @@ class Report:
             console.print(f"• {finding}", soft_wrap=True, highlight=False, markup=False)
 
     def write(self, file: Path) -> None:
-        """Write it as Markdown."""
+        """Write the report as Markdown."""
         parts = [self._summary()]
         for title, rows in self._tables():
             lines = [f"| {title} | |", "|---|--:|", *(f"| {name} | {count:,} |" for name, count in rows)]
@@ -44,7 +44,7 @@ class Report:
     def _summary(self) -> str:
         verdict = f"{len(self.tally.findings)} findings" if self.tally.findings else "no findings"
         return (
-            f"Soak of {self.minutes:g} minutes with seed {self.seed}, {self.took_s:.0f} s in all: "
+            f"Soak of {self.minutes:g} minutes with seed {self.seed}, {self.took_s:.0f} s in total: "
             f"{self.tally.mishaps.total():,} mishaps, {len(self.tally.accepted):,} orders accepted, {verdict}."
         )
 
@@ -66,7 +66,7 @@ class Report:
             by_status[status] += count
         yield "Callbacks", list(tally.callbacks.items())
         yield "Requests by answer", _counted(by_status)
-        yield "Findings", [("in all", len(tally.findings))]
+        yield "Findings", [("total", len(tally.findings))]
 
 
 def _counted(counter: Counter[str]) -> list[tuple[str, int]]:

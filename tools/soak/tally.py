@@ -1,6 +1,6 @@
-"""What the customers ordered and were told, and what went wrong on purpose; whatever contradicts itself is a finding.
+"""Records what customers ordered and saw, and the mishaps. Contradictions are findings.
 
-An order is known by its seed, which no other order has and which outlives the erasing of its task.
+Orders are identified by their seed, which is unique and survives the erasure of the task.
 """
 
 import random
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 CALLED_BACK: Final = 1 / 3
-"""The part of the orders that want a callback."""
+"""The share of orders that want a callback."""
 CALLED_BACK_IN_VAIN: Final = 0.05
-"""The part of these whose receiver never takes one."""
+"""The share of these whose receiver never accepts it."""
 FINDINGS_MAX: Final = 200
-"""More findings would say nothing more."""
+"""More findings would add nothing."""
 
 End = tuple[str, str | None]
 """How a task ended: its status and the code of its error."""
@@ -22,7 +22,7 @@ End = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account and a key of it."""
+    """An account and one of its keys."""
 
     name: str
     key: str
@@ -30,8 +30,10 @@ class Account:
 
 @dataclass(slots=True)
 class Order:
-    """One order, however often it was sent. `end` is how its task ended, as a customer saw it, and `last_read` what reading
-    it answered after that."""
+    """One order, which may be sent several times.
+
+    `end` is how a customer saw its task end. `last_read` is the body of a later read of the task.
+    """
 
     seed: int
     account: Account
@@ -48,29 +50,29 @@ class Order:
 
     @property
     def body(self) -> dict[str, Any]:
-        """What is sent."""
+        """The body of the request."""
         body = {"model": "z-image-turbo", "prompt": f"order {self.seed}", "size": "376x376", "seed": self.seed}
         return body if self.callback_url is None else body | {"callback_url": self.callback_url}
 
 
 @dataclass
 class Tally:
-    """Everything that is counted. `callback_url` gives the address of an order's callback, by the order's seed."""
+    """All counts and findings. `callback_url` gives the URL for the callback of an order, by its seed."""
 
     callback_url: Callable[..., str]
     orders: list[Order] = field(default_factory=list)
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often each request was answered with each status, or failed by which error."""
+    """The number of answers per request and status, and of failures per request and error."""
     mishaps: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
-    """How many tasks ended how, by the database."""
+    """How tasks ended, according to the database."""
     callbacks: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     is_over: bool = False
-    """Whether customers order no more, and do not try again what fails."""
+    """Set when customers stop ordering and retrying."""
 
     def order(self, account: Account, rng: random.Random) -> Order:
-        """A new order, most often with an idempotency key, and now and then with a callback."""
+        """A new order, usually with an idempotency key, sometimes with a callback."""
         key = f"order-{rng.getrandbits(64):016x}" if rng.random() < 0.7 else None
         order = Order(len(self.orders) + 1, account, key)
         if rng.random() < CALLED_BACK:
@@ -79,25 +81,25 @@ class Tally:
         return order
 
     def find(self, finding: str) -> None:
-        """Take note of something that must not be."""
+        """Record something that must not happen."""
         if len(self.findings) < FINDINGS_MAX:
             self.findings.append(finding)
 
     @property
     def accepted(self) -> list[Order]:
-        """The orders that were accepted, as far as their customers know."""
+        """The accepted orders, as far as their customers know."""
         return [order for order in self.orders if order.task_id is not None]
 
     def note_accepted(self, order: Order, task_id: str, *, is_replay: bool) -> None:
-        """An order was answered with 200."""
+        """Record that an order was answered with 200."""
         if order.idempotency_key is not None and order.task_id not in {None, task_id}:
             self.find(f"Order {order.seed} was accepted twice, as {order.task_id} and {task_id}")
         if is_replay and order.sent == 1:
-            self.find(f"Order {order.seed} was taken for a replay when it was sent first ({task_id})")
+            self.find(f"Order {order.seed} was treated as a replay when it was first sent ({task_id})")
         order.task_id = task_id
 
     def note(self, order: Order, task: dict[str, Any]) -> None:
-        """A customer was shown an order's task."""
+        """Record that a customer saw the task of an order."""
         if task["id"] != order.task_id:
             self.find(f"Task {task['id']} was shown for {order.task_id}")
         if task["status"] not in {"completed", "failed"}:

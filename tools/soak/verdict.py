@@ -1,7 +1,7 @@
-"""The verdict: when everything that was begun has ended, does what the database and the storage hold agree with what the
-customers were told, and with itself?
+"""The verdict: after everything has ended, do the database and the storage agree with what customers saw, and with
+themselves?
 
-It expects a service that runs, and leaves one that is stopped.
+It expects a running service and stops it.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ SETTLE_S_MAX: Final = 180.0
 GONE_S_MAX: Final = 10.0
 BATCH_MAX: Final = 50
 READ_BACK_MAX: Final = 500
-"""Of each account, how many callbacks are compared with what reading the task answers."""
+"""Callbacks per account whose bodies are compared with a read of the task."""
 NAMED_MAX: Final = 10
-"""How many of the things that a finding is about are named in it."""
+"""The number of things that one finding lists."""
 
 _UNSETTLED: Final = """
     SELECT 'task ' || id || ', ' || status FROM tasks WHERE status IN ('pending', 'processing')
     UNION ALL
     SELECT 'job ' || id || ' of ' || (args ->> 'task_id') || ', ' || status::text FROM procrastinate_jobs
     UNION ALL
-    SELECT 'picture of ' || id || ', withdrawn and not deleted' FROM tasks
+    SELECT 'picture of ' || id || ', withdrawn but not deleted' FROM tasks
     WHERE picture_withdrawn_at IS NOT NULL AND picture_gone_at IS NULL
     UNION ALL
     SELECT 'callback of ' || task_id || ', ' || state || ' after ' || attempts || ' attempts' FROM callbacks
@@ -52,7 +52,7 @@ _TASKS: Final = """
 
 
 class Task(NamedTuple):
-    """A task as the database has it, with its hold and the kinds of its entries."""
+    """A task in the database, with its hold and the kinds of its ledger entries."""
 
     id: str
     seed: int
@@ -68,14 +68,14 @@ class Task(NamedTuple):
 
     @property
     def is_shown(self) -> bool:
-        """Whether there must be a picture of it."""
+        """Whether its picture must exist."""
         return self.status == "completed" and not self.is_withdrawn
 
 
 async def judge(
     installation: Installation, tally: Tally, received: Sequence[Received], accounts: Sequence[str]
 ) -> None:
-    """Wait until all has settled, stop the service, and find what is wrong; `received` are the callbacks that came."""
+    """Wait until everything has settled, stop the service, and record findings. `received` are the callbacks."""
     await _settle(installation, tally)
     await asyncio.to_thread(_ask_for_all, installation, tally)
     await asyncio.to_thread(_stop, installation, tally)
@@ -90,9 +90,9 @@ async def judge(
 
 
 async def _settle(installation: Installation, tally: Tally) -> None:
-    """Wait until no task is unfinished, no job queued, no callback under way, and nothing left of what was deleted."""
+    """Wait until no task is unfinished, no job is queued, no callback is pending, and no deleted picture is left."""
     give_up_s = time.monotonic() + SETTLE_S_MAX
-    left: list[str] = ["no answer of the database"]
+    left: list[str] = ["no answer from the database"]
     while left and time.monotonic() < give_up_s:
         try:
             left = [what for (what,) in await asyncio.to_thread(installation.rows, _UNSETTLED)]
@@ -101,11 +101,11 @@ async def _settle(installation: Installation, tally: Tally) -> None:
         if left:
             await asyncio.sleep(1.0)
     if left:
-        tally.find(f"After {SETTLE_S_MAX:.0f} s without mishaps there were left: {_named(left)}")
+        tally.find(f"After {SETTLE_S_MAX:.0f} s without mishaps, these were left: {_named(left)}")
 
 
 def _ask_for_all(installation: Installation, tally: Tally) -> None:
-    """Ask for every accepted task by the wire."""
+    """Read every accepted task through the API."""
     orders_of: dict[str, list[Order]] = defaultdict(list)
     for order in tally.accepted:
         orders_of[order.account.key].append(order)
@@ -121,12 +121,12 @@ def _ask_for_all(installation: Installation, tally: Tally) -> None:
                     if task_id in shown:
                         tally.note(order, shown[task_id])
                     else:
-                        tally.find(f"Accepted task {task_id} (order {order.seed}) is not to be had")
+                        tally.find(f"Accepted task {task_id} (order {order.seed}) cannot be read")
             _read_back(client, [order for order in orders if order.callback_url is not None][:READ_BACK_MAX])
 
 
 def _read_back(client: httpx2.Client, orders: Sequence[Order]) -> None:
-    """Keep what reading these orders' tasks answers, to be compared with their callbacks."""
+    """Read the tasks of these orders and keep the bodies, to compare them with the callbacks."""
     for order in orders:
         answer = client.get(f"/v1/tasks/{order.task_id}")
         if answer.status_code == 200:
@@ -136,7 +136,7 @@ def _read_back(client: httpx2.Client, orders: Sequence[Order]) -> None:
 def _stop(installation: Installation, tally: Tally) -> None:
     status = installation.stop()
     if status != 0:
-        tally.find(f"`easel serve` was told to stop, and its status was {status}")
+        tally.find(f"`easel serve` was stopped, and its exit status was {status}")
     if left := installation.left(GONE_S_MAX):
         tally.find(f"Processes were left running: {_named(left)}")
 
@@ -157,13 +157,13 @@ def _judge_orders(tasks: Sequence[Task], tally: Tally) -> None:
         found = by_seed.pop(order.seed, [])
         by_id = {task.id: task for task in found}
         if order.idempotency_key and len(found) > (not order.is_refused):
-            tally.find(f"Order {order.seed} has a key, was refused: {order.is_refused}, and has tasks: {list(by_id)}")
+            tally.find(f"Order {order.seed} has a key and the tasks {list(by_id)}; refused: {order.is_refused}")
         if len(found) > order.sent:
-            tally.find(f"Order {order.seed} was sent {order.sent} times and accepted {len(found)} times: {list(by_id)}")
+            tally.find(f"Order {order.seed} was sent {order.sent} times but accepted {len(found)} times: {list(by_id)}")
         if order.task_id is not None:
             _judge_order(order, by_id.get(order.task_id), tally)
     if by_seed:
-        tally.find(f"Nobody ordered: {_named(list(by_seed.values()))}")
+        tally.find(f"Tasks without an order: {_named(list(by_seed.values()))}")
 
 
 def _judge_order(order: Order, task: Task | None, tally: Tally) -> None:
@@ -173,13 +173,13 @@ def _judge_order(order: Order, task: Task | None, tally: Tally) -> None:
     if task.status not in {"completed", "failed"}:
         tally.find(f"Accepted task {task.id} (order {order.seed}) has not ended: {task.status}")
     if order.end not in {None, (task.status, task.error_code)}:
-        tally.find(f"Task {task.id} was shown as {order.end} and is {task.status} {task.error_code}")
+        tally.find(f"Task {task.id} was shown as {order.end} but is {task.status} {task.error_code}")
     if order.was_cancelled and task.error_code != "request_cancelled":
-        tally.find(f"Task {task.id} was cancelled and is {task.status} {task.error_code}")
+        tally.find(f"Task {task.id} was cancelled but is {task.status} {task.error_code}")
     if order.was_erased and (task.is_shown or not task.is_prompt_erased):
-        tally.find(f"Task {task.id} was deleted and is still there")
+        tally.find(f"Task {task.id} was deleted but still exists")
     if task.is_withdrawn and not order.erase_sent:
-        tally.find(f"The picture of task {task.id} was withdrawn, and nobody asked for that")
+        tally.find(f"The picture of task {task.id} was withdrawn, but nobody deleted it")
 
 
 _ENTRIES: Final[Mapping[str, tuple[str, list[str]]]] = {
@@ -192,20 +192,20 @@ def _judge_money(tasks: Sequence[Task], tally: Tally) -> None:
     for task in tasks:
         hold, entries = _ENTRIES.get(task.status, ("open", ["hold"]))
         if (task.hold, task.held, list(task.entries)) != (hold, task.price, entries):
-            tally.find(f"Task {task.id}, {task.status}, has a hold {task.hold} and the entries {task.entries}")
+            tally.find(f"Task {task.id}, {task.status}, has the hold {task.hold} and the entries {task.entries}")
 
 
 def _judge_pictures(tasks: Sequence[Task], folder: Path, tally: Tally) -> None:
     stored = {path.name for path in (folder / "pictures").glob("[!.]*/*") if path.is_file()}
     shown = {str(task.picture_name): task for task in tasks if task.is_shown}
     for name in shown.keys() - stored:
-        tally.find(f"Task {shown[name].id} is completed and its picture is missing")
+        tally.find(f"Task {shown[name].id} is completed but its picture is missing")
     secret = Secret((folder / "secret").read_text(encoding="utf-8").strip()).derive("picture names")
     owners = {link.picture_name(task.id, secret, ".webp"): task for task in tasks}
     for name in stored - shown.keys():
         owner = owners.get(name)
         whose = "no task" if owner is None else f"{owner.id}, {owner.status} {owner.error_code or ''}"
-        tally.find(f"The picture {name} is stored and shown by nobody; it is of {whose}")
+        tally.find(f"The picture {name} is stored but not shown by any task; it belongs to {whose}")
 
 
 def _judge_callbacks(

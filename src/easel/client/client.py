@@ -1,7 +1,7 @@
-"""The Python client: submits an order, follows its task, fetches the picture.
+"""The Python client: submits an order, polls its task, and downloads the picture.
 
-Synchronous, one request at a time. Every request is repeated when its answer got lost: an order carries an idempotency
-key, so it is accepted and charged once. It does not promise to reach a service that is down for longer than a few seconds.
+Synchronous, one request at a time. A request is repeated if its answer is lost. Orders carry an idempotency key, so
+each is accepted and charged once. The client gives up if the service is down for more than a few seconds.
 """
 
 import ssl
@@ -27,7 +27,7 @@ POLICY: Final = "content_policy_violation"
 
 
 class ClientError(Exception):
-    """The service refused, failed, or could not be reached; the message says which."""
+    """The service refused, failed, or could not be reached. The message says which."""
 
 
 class Refused(ClientError):
@@ -40,11 +40,11 @@ class Refused(ClientError):
 
 
 class Unfinished(ClientError):
-    """The task did not end within the time that the caller gave it."""
+    """The task did not end in time."""
 
 
 class TaskFailed(ClientError):
-    """The task ended as failed. `code` is the contract's."""
+    """The task failed. `code` is the error code of the API."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(_failure(code, message))
@@ -53,7 +53,7 @@ class TaskFailed(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A finished task and its picture's file."""
+    """A completed task and the file of its picture."""
 
     task: dict[str, Any]
     file: bytes
@@ -63,7 +63,7 @@ class Client:
     """Talks to one service with one key."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        """Raises ClientError where the environment names a proxy or certificates that cannot be used, or `url` is no address."""
+        """Raises ClientError if `url` is invalid, or the environment names an unusable proxy or certificates."""
         self._http = _http(url, base_url=url, headers={"authorization": f"Bearer {api_key}"})
         self._url = url
 
@@ -74,12 +74,12 @@ class Client:
         self._http.close()
 
     def submit(self, order: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
-        """The pending task of an order. The same key finds the same task again. Raises ClientError."""
+        """Submit an order and return its task. The same key returns the same task again. Raises ClientError."""
         headers = {"idempotency-key": idempotency_key or new_idempotency_key()}
         return self._ask("POST", "/v1/images/generations", headers, order)
 
     def cancel(self, task_id: str) -> dict[str, Any]:
-        """The task after it was asked to stop: ended, stopping, or completed already. Raises ClientError."""
+        """Cancel a task and return it: ended, stopping, or already completed. Raises ClientError."""
         try:
             return self._ask("POST", f"/v1/tasks/{task_id}/cancel")
         except Refused as refused:
@@ -88,7 +88,7 @@ class Client:
         return self._ask("GET", f"/v1/tasks/{task_id}")
 
     def follow(self, task_id: str, on_news: Callable[[dict[str, Any]], None], timeout_s: float) -> dict[str, Any]:
-        """The task when it has completed; `on_news` gets every reading of it. Raises TaskFailed, ClientError."""
+        """Poll a task until it has completed. `on_news` receives every state. Raises TaskFailed, ClientError."""
         give_up_s = time.monotonic() + timeout_s
         while time.monotonic() < give_up_s:
             task = self._ask("GET", f"/v1/tasks/{task_id}")
@@ -105,7 +105,7 @@ class Client:
         return [str(model["id"]) for model in self._ask("GET", "/v1/models")["data"]]
 
     def picture(self, task: dict[str, Any]) -> bytes:
-        """The file behind a completed task's link. Raises ClientError."""
+        """Download the picture of a completed task. Raises ClientError."""
         try:
             link = task["results"][0]
             with _http(link) as http, http.stream("GET", link) as response:
@@ -139,15 +139,15 @@ class Client:
 
 
 def new_idempotency_key() -> str:
-    """A name for an order that no other order has."""
+    """A random idempotency key."""
     return uuid.uuid4().hex
 
 
 def _http(url: str, **options: Any) -> httpx2.Client:
-    """A client for one address, by the way that the environment names. Raises ClientError."""
+    """An HTTP client for one address, with the proxy and certificates of the environment. Raises ClientError."""
     try:
         proxy_url = network_environment.proxy_for(url)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is not asked for plain HTTP
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts no certificate; unused for plain HTTP
         if url.startswith("https:") or (proxy_url or "").startswith("https:"):
             network_environment.check_certificates()
             tls = httpx2.create_ssl_context()
@@ -155,7 +155,7 @@ def _http(url: str, **options: Any) -> httpx2.Client:
         raise ClientError(str(error).rstrip(".")) from None
     proxy = None if proxy_url is None else _proxy(proxy_url, tls)
     try:
-        # What the environment says has been read.
+        # The environment has already been read.
         return httpx2.Client(verify=tls, proxy=proxy, trust_env=False, timeout=REQUEST_TIMEOUT_S, **options)
     except httpx2.InvalidURL as error:
         raise ClientError(f"{url} is not a valid address of a service ({error})") from None
@@ -195,11 +195,11 @@ def _failure(code: str, message: str) -> str:
 
 
 def _policy_sentence(message: str) -> str:
-    """What moderation said, less the title over it."""
+    """The reason that moderation gave, without its heading."""
     said = message.strip().rpartition("\n")[2]
     return f"{_line(said)}. Nothing was charged"
 
 
 def _line(message: str) -> str:
-    """A message on one line, without the full stop at its end."""
+    """The message on one line, without its full stop."""
     return " ".join(message.split()).rstrip(".")

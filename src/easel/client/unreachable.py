@@ -1,6 +1,6 @@
-"""Why a service could not be asked, in a sentence that says what to do.
+"""Explains why a request failed, and what to do about it.
 
-It goes by what the attempt failed with; nothing is asked or looked up once more.
+The explanation comes from the error alone. Nothing is requested or resolved again.
 """
 
 import errno
@@ -15,16 +15,16 @@ from easel.runtime import network_environment
 
 _OWN_FAULTS: Final = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 _UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
-"""OpenSSL's codes for a certificate that is sound, but signed by nobody whom this machine knows."""
+"""OpenSSL's codes for a valid certificate from an authority that this machine does not know."""
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Whether the same request may succeed shortly afterwards."""
     return isinstance(error, httpx2.TransportError) and not isinstance(error, _OWN_FAULTS)
 
 
 def why(url: str, error: Exception, setting: str) -> str:
-    """The sentence, without its full stop, for an httpx2 error or a UnicodeError. `setting` names where the address is set."""
+    """The explanation of an httpx2 error or a UnicodeError, without full stop. `setting` names where the URL is set."""
     cause = _cause(error)
     if isinstance(error, _OWN_FAULTS):
         return f"The request to {_base(url)} could not be made ({error})"
@@ -48,7 +48,7 @@ def why(url: str, error: Exception, setting: str) -> str:
 
 
 def through_proxy(url: str) -> str:
-    """A further sentence about the proxy that takes a request, which is easily forgotten and answers in its own way."""
+    """A sentence to append about the proxy of a request, whose answers are easily mistaken for those of the service."""
     variable = network_environment.proxy_variable_for(url)
     return "" if variable is None else f". The request went through the proxy in {variable}. {_around(url)}"
 
@@ -76,7 +76,7 @@ def _untrusted(url: str, cause: ssl.SSLCertVerificationError) -> str:
 
 def _no_tls(url: str, cause: ssl.SSLError) -> str:
     reason = cause.reason or type(cause).__name__
-    if "ALERT" in reason or "PROTOCOL" in reason:  # which only who speaks TLS sends
+    if "ALERT" in reason or "PROTOCOL" in reason:  # only sent by a server that speaks TLS
         return f"{_base(url)} and Easel do not agree on a version of TLS ({reason})"
     return f"{_base(url)} does not speak TLS: try {_other_scheme(url)}"
 
@@ -100,7 +100,7 @@ def _no_connection(url: str, cause: BaseException, setting: str) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What lies under the layers of the HTTP library."""
+    """The original error below the layers of the HTTP library."""
     while isinstance(error, Exception) and type(error).__module__.startswith(("httpx", "httpcore")):
         below = error.__cause__ or error.__context__
         if below is None:
@@ -110,7 +110,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _base(url: str) -> str:
-    """An address without what follows the host, which may be a link's secret."""
+    """The URL without everything after the host, which may contain a signature."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 

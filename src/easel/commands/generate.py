@@ -41,7 +41,7 @@ API_KEY: Final = re.compile(r"[!-~]{1,4096}")
 @click.option("--model", default=MODELS[0], show_default=True, help="Model to draw with.")
 @setting_option("url", ClientSettings)
 @setting_option("api_key", ClientSettings, flag="--key")
-@click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=3600.0, show_default=True,
+@click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=3600, show_default=True,
               help="Seconds to wait for the picture, from 1 to 86400. Then its task is cancelled.")  # fmt: skip
 def generate(
     prompt: str,

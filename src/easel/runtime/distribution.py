@@ -1,6 +1,6 @@
-"""How this copy of Easel was installed, and so what to type to run it or to add to it.
+"""How this copy of Easel was installed, and therefore which commands run it and extend it.
 
-It reads what the installer recorded. It does not promise that an index has Easel under its name.
+It reads what the installer recorded. It does not promise that a package index has Easel under this name.
 """
 
 import json
@@ -16,21 +16,21 @@ NAME: Final = "easel-server"
 
 
 def command() -> str:
-    """What to type in any shell on this machine to run this `easel`, whatever its PATH and folder are."""
+    """The shell command that runs this `easel` on this machine, independent of PATH and the current folder."""
     script = Path(sys.executable).with_name("easel")
     return shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m easel"
 
 
 def install_extra(extra: str) -> str:
-    """What to type, in any folder, to install what an extra of Easel needs beside this copy of it."""
+    """The shell command that installs an extra of Easel into this environment, independent of the current folder."""
     python = shlex.quote(sys.executable)
-    # An environment that uv made has no pip of its own.
+    # Environments created by uv have no pip.
     installer = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
     return f"{installer} {requirement(extra, _installed())}"
 
 
 def requirement(extra: str, installed: Distribution | None) -> str:
-    """The argument of pip that names this copy of Easel with an extra: its source folder, or else its name."""
+    """The pip requirement for this copy of Easel with an extra: its source folder if known, otherwise its name."""
     record = installed.read_text("direct_url.json") if installed is not None else None
     source = json.loads(record) if record else {}
     if "dir_info" not in source:

@@ -1,7 +1,7 @@
-"""What Ctrl-C does to a command: it ends without a word, with the status that shells expect.
+"""Handles Ctrl-C: a command ends silently, with the exit status that shells expect.
 
-Where a command handles an interruption itself, as `easel serve` does, this has no part in it. It imports next to nothing,
-since it must come before all that takes long to import.
+Commands that handle interruptions themselves, such as `easel serve`, are not affected. This module imports almost
+nothing, because it must be loaded before everything that takes long to import.
 """
 
 import os
@@ -12,24 +12,24 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 def is_command() -> bool:
-    """Whether this process runs a command of Easel, as opposed to a program that imports Easel.
+    """Whether this process runs a command of Easel rather than a program that imports Easel.
 
-    To be asked while the package is being imported: `python -m` has not told the module's file by then.
+    Call this while the package is being imported: at that time `python -m` has not set the module's file yet.
     """
     return sys.argv[0] == "-m" or sys.argv[0].rpartition("/")[2] == "easel"
 
 
 def leave_at_once() -> None:
-    """End at Ctrl-C while nothing has been taken that must be given back.
+    """Exit immediately at Ctrl-C, as long as there is nothing to release.
 
-    An exception in the middle of an import would show as a traceback, or be swallowed there.
+    An exception in the middle of an import would print a traceback or be swallowed.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
 
 
 def raise_again() -> None:
-    """Have Ctrl-C raise KeyboardInterrupt again, so that what is taken from here on is given back."""
+    """Let Ctrl-C raise KeyboardInterrupt again, so that resources acquired from here on are released."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

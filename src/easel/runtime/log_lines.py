@@ -1,10 +1,10 @@
-"""Whole lines on a descriptor that several processes write to.
+"""Writes whole lines to a descriptor that several processes share.
 
-A line is written by one call. Where the kernel may take it in parts, as of a long one for a pipe, other processes of ours
-wait meanwhile, up to LOCK_S_MAX, and do not wait again for a process that kept them so long. What cannot be written is
-lost: nobody stops because nobody reads its log.
+Each line is written with one call. The kernel may split a long line for a pipe, so Easel's processes lock the
+descriptor while they write. They wait up to LOCK_S_MAX for the lock, and do not wait again for a process that held it
+that long. Lines that cannot be written are lost, so that a process never stops because nobody reads its log.
 
-It keeps no other program's output apart, and not ours on systems that do not lock pipes.
+Output of other programs is not kept apart, nor is Easel's own on systems that cannot lock pipes.
 """
 
 import fcntl
@@ -16,9 +16,9 @@ import time
 from typing import Final
 
 LOCK_S_MAX: Final = 1.0
-"""The longest that a line waits for another process's line, whose writer may be frozen."""
+"""Longest wait for another process, which may be frozen, to finish its line."""
 FULL_S_MAX: Final = 1.0
-"""Longest wait for a reader that is behind, where the descriptor does not block by itself."""
+"""Longest wait for a slow reader of a non-blocking descriptor."""
 _POLL_S: Final = 0.001
 
 
@@ -30,13 +30,13 @@ class WholeLines:
         self._one_thread = threading.RLock()
         self._is_waited_for = True
         try:
-            # The kernel keeps two writes to one file apart.
+            # For regular files the kernel does not mix two writes.
             self._is_locked = not stat.S_ISREG(os.fstat(descriptor).st_mode)
         except OSError:
             self._is_locked = False
 
     def write(self, text: str) -> int:
-        """Write text that ends its line."""
+        """Write a text that ends with a line break."""
         data = text.encode(errors="backslashreplace")
         with self._one_thread:
             has_lock = self._is_locked and self._lock()
@@ -48,14 +48,14 @@ class WholeLines:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: nothing is buffered."""
 
     def _lock(self) -> bool:
         give_up_s = time.monotonic() + (LOCK_S_MAX if self._is_waited_for else 0)
         while True:
             try:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):  # either says that another process has it
+            except (BlockingIOError, PermissionError):  # both mean that another process holds the lock
                 if time.monotonic() > give_up_s:
                     self._is_waited_for = False
                     return False

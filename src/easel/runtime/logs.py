@@ -1,6 +1,6 @@
-"""Logs: one line per event on standard error, structured.
+"""Structured logs: one line per event on standard error.
 
-Events name things by id. No prompt, key, secret or signed link is ever given to a log.
+Events identify things by id. Prompts, keys, secrets and signed links are never logged.
 """
 
 import logging
@@ -25,7 +25,7 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Without local variables: they may hold prompts and keys.
+        # Without local variables, because they may contain prompts and keys.
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
         if not as_text
         else structlog.processors.format_exc_info,
@@ -57,7 +57,7 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
 
 
 class _LineLogger:
-    """What structlog gives its rendered events to."""
+    """Receives the rendered events from structlog."""
 
     def __init__(self, lines: WholeLines) -> None:
         self._lines = lines
@@ -76,6 +76,6 @@ def _json(event: structlog.typing.EventDict, **_: object) -> str:
 def _tidied(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """What every line has comes first; what is absent is left out."""
+    """Put the common fields first, and drop empty ones."""
     first = {name: event.get(name) for name in ("timestamp", "level", "process", "event")}
     return {name: value for name, value in {**first, **event}.items() if value is not None}

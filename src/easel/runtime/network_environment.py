@@ -1,7 +1,7 @@
-"""What the environment says of the way out: proxies and certificates, as other programs read them.
+"""The proxies and certificates in the environment, read as other programs read them.
 
-`HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case, name a proxy; `NO_PROXY` names hosts that need none.
-`SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificates. What goes to this machine needs neither.
+`HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in upper or lower case, name a proxy. `NO_PROXY` names hosts that need
+none. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificates. Connections to this machine never use a proxy.
 """
 
 import os
@@ -21,12 +21,12 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class NetworkUnusable(Unusable):
-    """A variable names a proxy or certificates that cannot be used; the message is a sentence that names it."""
+    """A variable names a proxy or certificates that cannot be used. The message names the variable."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: by its very name, by an address in any spelling, or by the machine's own name where
-    that leads nowhere else."""
+    """Whether a host is this machine: `localhost`, a loopback address in any notation, or the machine's own name if it
+    resolves to loopback addresses only."""
     name = host.strip("[]").rstrip(".").lower()
     address = _address(name)
     if address is not None:
@@ -35,7 +35,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:
-    """The address that a name spells, as the system's look-up reads it: `127.1`, `0` and `0x7f000001` are addresses too."""
+    """The address that a text denotes for the system's resolver, which accepts `127.1`, `0` and `0x7f000001` too."""
     try:
         return ip_address(name)
     except ValueError:
@@ -52,7 +52,7 @@ def _is_own(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _is_own_name(name: str) -> bool:
-    """Nothing but the machine's own name is looked up."""
+    """Whether this is the machine's own name, and loopback. No other name is resolved."""
     if name != socket.gethostname().rstrip(".").lower():
         return False
     try:
@@ -63,7 +63,7 @@ def _is_own_name(name: str) -> bool:
 
 
 def check_certificates() -> None:
-    """Raise NetworkUnusable where the environment names certificates that cannot be read."""
+    """Raise NetworkUnusable if the environment names certificates that cannot be read."""
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file:
         try:
@@ -78,7 +78,7 @@ def check_certificates() -> None:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy through which a URL is asked; None without one. Raises NetworkUnusable."""
+    """The proxy for a URL, or None. Raises NetworkUnusable."""
     kind = _proxy_kind(url)
     if kind is None:
         return None
@@ -93,13 +93,13 @@ def proxy_for(url: str) -> str | None:
 
 
 def proxy_variable_for(url: str) -> str | None:
-    """The variable that names the proxy through which a URL is asked; None without one."""
+    """The variable that names the proxy for a URL, or None."""
     kind = _proxy_kind(url)
     return None if kind is None else _variable(kind)
 
 
 def _proxy_kind(url: str) -> str | None:
-    """Which of the environment's proxies a URL takes: that of its scheme, or the one for `all`."""
+    """The kind of proxy that a URL uses: that of its scheme, or `all`. None if it uses none."""
     parts = urlsplit(url)
     host, proxies = parts.hostname or "", _proxies()
     kind = parts.scheme if parts.scheme in proxies else "all"
@@ -109,17 +109,17 @@ def _proxy_kind(url: str) -> str | None:
 
 
 def proxy_variables() -> list[str]:
-    """The variables that are set and name a proxy, for the message of what could not be reached."""
+    """The variables that name a proxy, for messages about failed connections."""
     return [_variable(kind) for kind in ("http", "https", "all") if _is_set(_variable(kind))]
 
 
 def certificates_variable() -> str | None:
-    """The variable that replaces the system's certificates; None without one."""
+    """The variable that replaces the system's certificates, or None."""
     return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
 
 
 def _proxies() -> dict[str, str]:
-    """What the environment says of proxies, by the part of the variable's name before `_proxy`."""
+    """The proxies in the environment, by the part of the variable's name before `_proxy`."""
     return {kind: value.strip() for kind, value in getproxies().items() if value.strip()}
 
 

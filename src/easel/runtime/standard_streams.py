@@ -1,7 +1,7 @@
-"""Standard input, output and error, where whoever started this process left some of them closed.
+"""Replaces standard streams that were closed when this process started.
 
-A closed one is replaced by nothing (`/dev/null`): else the next file or socket that is opened would take its number, and
-a log would be written into it. What was to be told there is lost.
+A closed stream becomes `/dev/null`. Otherwise the next file or socket would get its descriptor, and logs would be
+written into it. Output to such a stream is lost.
 """
 
 import errno
@@ -16,17 +16,17 @@ _were_closed: set[int] = set()
 
 
 def open_closed() -> None:
-    """Open those that are closed. Called before anything else is opened for long."""
+    """Open the closed streams. Call this before anything else stays open."""
     for descriptor in _STANDARD:
         try:
             os.fstat(descriptor)
         except OSError:
             opened = os.open(os.devnull, os.O_RDWR)
-            assert opened == descriptor, "the lowest free number is this one, as those below are open"
+            assert opened == descriptor, "this is the lowest free descriptor, because the lower ones are open"
             os.set_inheritable(descriptor, True)
             _were_closed.add(descriptor)
     if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open for the lifetime of the process
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
@@ -34,18 +34,18 @@ def open_closed() -> None:
 
 
 def was_closed(descriptor: int) -> bool:
-    """Whether what is written there is lost, for whoever must not lose it."""
+    """Whether output to this descriptor is lost, for callers that must not lose it."""
     return descriptor in _were_closed
 
 
 def is_output_fault(error: OSError) -> bool:
-    """Whether an error that a command left to others says that standard output takes no more.
+    """Whether an error that a command did not handle means that standard output cannot be written.
 
-    It names no file, as errors of files do, and commands handle those of what they write themselves.
+    Such an error names no file. Commands handle the errors of the files that they write.
     """
     return error.filename is None and error.errno in _FULL
 
 
 def drop_output() -> None:
-    """Print no more. Otherwise Python would try once more, and complain, at its end."""
+    """Stop printing. Otherwise Python would try to flush at exit and report the error again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""The side of a child process in its supervision by `easel serve`: reports readiness, and stops when the parent is gone."""
+"""What a child of `easel serve` does for its supervisor: reports when it is ready, and stops when the parent is gone."""
 
 import asyncio
 import contextlib
