@@ -125,7 +125,7 @@ def test_the_list_names_each_group_its_price_and_how_many_accounts_it_has(two_we
     two_webs.cli("groups", "set", "deserted", "--price", "0")
     lines = [line.split() for line in two_webs.cli("groups", "list").stdout.splitlines()]
     assert lines[0] == ["Group", "Model", "Price", "Accounts"]
-    assert ["priceless", "as", "set", "for", "all", "2"] in lines
+    assert ["priceless", "general", "price", "2"] in lines
     assert ["deserted", MODEL, "0", "0"] in lines
 
 

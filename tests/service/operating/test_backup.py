@@ -301,7 +301,7 @@ def test_pictures_in_a_bucket_stay_there(room: Path, quiet: Path) -> None:
     )
     answer = restored(room / "bucket.tar", room / "bucket-again")
     assert answer.returncode == 0, answer.stderr
-    assert "set EASEL_STORAGE_URL as it was" in answer.stdout
+    assert "set EASEL_STORAGE_URL as before" in answer.stdout
 
 
 def test_a_backup_that_a_newer_easel_has_left_is_refused(room: Path, quiet: Path) -> None:

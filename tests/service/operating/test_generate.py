@@ -238,14 +238,14 @@ def test_a_key_that_the_service_does_not_know_is_told_with_how_to_make_one(servi
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", service.url, "--key", "sk-easel-x")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: The service rejected this API key")
-    assert "`easel keys create` makes one" in refused.stderr
+    assert "`easel keys create` creates a key" in refused.stderr
 
 
 def test_an_address_below_the_services_own_is_told_to_be_no_base(at_service: dict[str, str], tmp_path: Path) -> None:
     url = at_service["EASEL_URL"] + "/v1/images/generations"
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), **at_service | {"EASEL_URL": url})
     assert refused.returncode == 1
-    assert "EASEL_URL or --url must be the service's base address" in refused.stderr
+    assert "EASEL_URL or --url must be the base address of the service" in refused.stderr
 
 
 def test_where_nothing_answers_it_asks_whether_the_service_runs(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_an_interruption_at_a_question_is_quiet(installed: dict[str, str]) -> No
         nonlocal shown
         with contextlib.suppress(BlockingIOError):
             shown += os.read(ours, 4096)
-        return b"Go on?" in shown
+        return b"Continue?" in shown
 
     terminal: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     with started("secret", "reset", env=installed, **terminal) as process:

@@ -117,7 +117,7 @@ def test_a_secret_in_a_file_of_the_operators_own_is_told_as_theirs(idle: Service
         other, "credits", "show"
     )
     file.write_text("s")
-    assert "Error: EASEL_SECRET_FILE holds a secret that is shorter than" in says(other, "credits", "show")
+    assert "Error: EASEL_SECRET_FILE contains a secret that is shorter than" in says(other, "credits", "show")
 
 
 def test_a_new_folder_has_its_secret_before_its_database(tmp_path: Path) -> None:
