@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -81,6 +82,14 @@ READS_THIS_MACHINES_CLOCK = {
     "src/easel/engines/remote/exchange.py",  # if another server's answer has no date
 }
 """Everything else that is stored or compared has the database's time, and durations use monotonic clocks."""
+
+
+def test_only_actions_and_the_workers_heartbeat_write_to_the_database() -> None:
+    writing = re.compile(r"\.(transaction|single_statement|noting)\(")
+    writers = {
+        path.relative_to(ROOT / "src/easel") for path in SOURCES if writing.search(path.read_text(encoding="utf-8"))
+    }
+    assert {path for path in writers if path.parts[0] not in ("actions", "store")} == {Path("worker.py")}
 
 
 def test_nothing_else_reads_this_machines_clock() -> None:
