@@ -47,8 +47,9 @@ _TAG_MAX: Final = 2**31 - 1
 # Fair shares by virtual time (start-time fair queueing). The virtual time is the tag of the task that was begun last,
 # but never later than the first job in line; with no job in line it starts over. Tasks of one account are 2 apart. An
 # account with nothing waiting enters 1 after the virtual time: ahead of the next task of an account with many waiting,
-# and behind everyone who came before. An account whose latest task has that very tag just had its turn, and enters 2
-# after. If tags ever reach the limit of a priority, all tasks enter there, in order of arrival, until the line is empty.
+# and behind everyone who came before. An account whose latest task has that tag or a later one just had its turn, and
+# enters 2 after. If tags ever reach the limit of a priority, all tasks enter there, in order of arrival, until no job is
+# in line.
 _ACCEPT: Final = (
     sql.SQL("""
     WITH accepted AS (
