@@ -1,1 +1,1 @@
-"""All SQL. Functions take a connection; whoever opened its transaction decides when it commits."""
+"""All SQL. Functions take a connection. The caller, who opened the transaction, also ends it."""

@@ -1,4 +1,4 @@
-"""Accounts and their keys. Of a key, only a digest is stored."""
+"""Accounts and their keys. Only the digest of a key is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -129,7 +129,7 @@ async def find_holder(connection: Reader, digest: bytes) -> Holder | None:
 
 
 async def ended_keys(connection: Reader, api_key_ids: Sequence[int]) -> set[int]:
-    """Those of the keys that are revoked or expired."""
+    """Which of these keys are revoked or expired."""
     cursor = await connection.execute(
         """
         SELECT id FROM api_keys

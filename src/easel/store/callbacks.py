@@ -1,4 +1,4 @@
-"""Callbacks: which receivers are to be told that a task has ended, and the outcome of every attempt.
+"""Callbacks: messages that tell a receiver that a task has ended, and the outcome of every attempt to deliver them.
 
 A trigger adds a callback when its task ends. A process claims it for one attempt. If the process dies, the claim
 expires and another process makes the next attempt. Only the latest claim can record an outcome.
@@ -174,10 +174,9 @@ async def store_body(connection: Writer, task_id: str, body: bytes) -> bytes:
 async def record_outcome(
     connection: Writer, claimed: ClaimedCallback, attempted: Attempted, state: State, due_in_s: float
 ) -> bool:
-    """Record the outcome of an attempt, the state that follows, and in how many seconds the next attempt, if any, is
-    due.
+    """Record the outcome of an attempt and the state that follows. The next attempt, if any, is due in `due_in_s`.
 
-    Returns False, and records nothing, where the claim had expired.
+    Returns False, and records nothing, if the claim had expired.
     """
     values = {
         "task_id": claimed.task_id,
@@ -206,9 +205,9 @@ async def record_outcome(
 
 
 async def cap_delays(connection: Writer) -> None:
-    """Bring the next attempts within the longest delay, or the length of a claim.
+    """Limit the time until a next attempt to the longest retry delay, or to the length of a claim.
 
-    One that is further away was scheduled before the clock was set back.
+    An attempt that is further away was scheduled before the clock was set back.
     """
     await connection.execute(
         """
@@ -274,7 +273,7 @@ async def redeliver(connection: Writer, task_id: str) -> bool:
 async def list_callbacks(
     connection: Reader, account: str | None, state: str | None, count_max: int
 ) -> list[ListedCallback]:
-    """The latest callbacks, newest first; only those of one account, or in one state, where these are given."""
+    """The latest callbacks, newest first, of one account or of all, in one state or in any."""
     cursor = connection.cursor(row_factory=class_row(ListedCallback))
     values: dict[str, Any] = {"account": account, "state": state, "count_max": count_max}
     await cursor.execute(

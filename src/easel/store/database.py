@@ -1,9 +1,9 @@
 """Connections to PostgreSQL: bounded in number, replaced when they break, and read-only unless writing was asked for.
 
 A process holds at most `connections_max` of them. While the database is away, every attempt fails with
-`DatabaseUnavailable`: within seconds where it refuses connections, within twenty where it accepts them and then stays
-silent. When it is back, attempts succeed again. A transaction that was open when it went away is rolled back, except
-that a COMMIT which was cut off may have taken effect: everything that the service writes is safe to write twice.
+`DatabaseUnavailable`: within seconds if it refuses connections, within twenty if it accepts them and then stays silent.
+When it is back, attempts succeed again. Transactions that were open when it went away are rolled back. A COMMIT that
+was cut off may have taken effect, so everything that the service writes is safe to write twice.
 """
 
 import asyncio
@@ -151,7 +151,7 @@ class _Connections:
 
     async def _configure(self, connection: Writer) -> None:
         # Transactions begin with an explicit BEGIN, never with the driver's implicit one. Without autocommit the pool's
-        # check switches it on and off, and a cancelled check can leave it on: a transaction would then be none.
+        # check switches it on and off, and a cancelled check can leave it on. What looks like a transaction is none then.
         await connection.set_autocommit(True)
         await connection.execute("SET datestyle = 'ISO, MDY'")
         await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
@@ -166,7 +166,7 @@ class _Connections:
 
 
 async def _switch(connection: Writer, *, is_read_only: bool) -> None:
-    """Make the session read-only, or not. Costs a round trip only where it was the other."""
+    """Set the session's mode. Costs a round trip only if the mode changes."""
     was_read_only = connection.is_read_only
     # Unknown until the connection is returned: an error, or a rollback, may undo the statement below.
     connection.is_read_only = None

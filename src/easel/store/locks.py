@@ -51,6 +51,6 @@ async def take_in_transaction(connection: Writer, lock: Lock) -> None:
 
 
 async def try_in_transaction(connection: Writer, lock: Lock) -> bool:
-    """Take a lock until the transaction ends; False, without waiting, where another transaction holds it."""
+    """Take a lock until the transaction ends. Returns False at once if another transaction holds it."""
     row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (lock,))).fetchone()
     return row is not None and bool(row[0])

@@ -130,7 +130,7 @@ async def count_decisions(connection: Reader, days: int) -> list[DecisionCount]:
 
 
 async def delete_old(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Delete decisions that were made that long ago. Returns how many."""
+    """Delete decisions older than `lifetime_h`, at most `count_max`. Returns how many."""
     cursor = await connection.execute(
         """
         DELETE FROM moderation_decisions WHERE id IN (

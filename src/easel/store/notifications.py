@@ -17,7 +17,7 @@ from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Write
 
 
 class Channel(StrEnum):
-    """What a listener can listen to."""
+    """The channels that can be listened to."""
 
     CHANGES = "easel_tasks"
     WORKERS = "easel_cancels"  # named for its first use; processes of two versions may run side by side

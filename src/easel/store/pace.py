@@ -10,12 +10,13 @@ from easel.store.database import Reader
 from easel.store.queue import DRAW, STALLED_AFTER_S
 
 LINE_MAX: Final = 10_000
-"""Places that are counted exactly. A task further back is reported to be at this one."""
+"""Most tasks read. A task further back is reported to be right behind these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What an estimate is made from: seconds of a recent draw (None before the first), live workers, unfinished tasks."""
+    """What an estimate is made from: average seconds of recent draws (None before the first), live workers, unfinished
+    tasks."""
 
     draw_s: float | None
     workers: int

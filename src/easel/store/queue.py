@@ -26,7 +26,7 @@ STALLED_AFTER_S: Final = 4.0
 """A worker that is silent for this long counts as dead, and its jobs go to others."""
 # A heartbeat this far in the future was written before the clock was set back, and none has come since.
 ABANDONED_AFTER_S: Final = 60.0
-"""A job whose worker is silent for this long is held by nobody: no other worker is there to rescue it."""
+"""After its worker was silent for this long, a job counts as held by nobody: there is no other worker to rescue it."""
 
 RETRY_PAUSE_S_MAX: Final = 5.0
 """Longest pause before a job that was handed back is taken again."""
@@ -34,7 +34,7 @@ RETRY_PAUSE_S_MAX: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TakenJob:
-    """A job that a worker has taken, when the worker took it, and the task to draw.
+    """A job that a worker has taken: the task to draw, the worker, and when it took the job.
 
     `worker_id` is None when that worker has stopped, or was deleted.
     """
@@ -181,8 +181,8 @@ async def stalled(connection: Writer) -> list[TakenJob]:
 
 
 async def delete_silent_workers(connection: Writer) -> None:
-    """Delete workers that were silent for longer than STALLED_AFTER_S. One that is alive after all finds out when it
-    next asks."""
+    """Delete workers that were silent for longer than STALLED_AFTER_S. One that is alive after all finds out with its
+    next statement."""
     await connection.execute(
         """
         DELETE FROM procrastinate_workers WHERE last_heartbeat
@@ -201,7 +201,7 @@ async def held_by(connection: Reader, worker_id: int) -> list[int]:
 
 
 async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) -> list[int]:
-    """Those of the jobs that the worker still has. Nobody else can end them before this transaction does."""
+    """Which of these jobs the worker still has. Nobody else can end them before this transaction does."""
     cursor = await connection.execute(
         """
         SELECT id FROM procrastinate_jobs

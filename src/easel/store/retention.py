@@ -22,7 +22,7 @@ class Withdrawn:
 
 
 async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) -> list[str]:
-    """Ids of tasks that were accepted that long ago and that no live worker has, oldest first.
+    """Ids of tasks accepted longer than `timeout_s` ago that no live worker has, oldest first.
 
     They include tasks that a worker handed back, or that it had when it died: nobody draws these either.
     """
@@ -48,7 +48,8 @@ async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) ->
 
 
 async def withdraw_old_pictures(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Withdraw pictures of tasks that ended that long ago, once their links have expired. Returns how many."""
+    """Withdraw pictures of tasks that ended longer than `lifetime_h` ago, once their links have expired. Returns how
+    many."""
     cursor = await connection.execute(
         """
         UPDATE tasks SET picture_withdrawn_at = now() WHERE id IN (
@@ -99,7 +100,7 @@ async def erase(connection: Writer, task_id: str) -> None:
 
 
 async def erase_old_prompts(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Erase the prompts of tasks that ended that long ago. Returns how many."""
+    """Erase the prompts of tasks that ended longer than `lifetime_h` ago. Returns how many."""
     cursor = await connection.execute(
         """
         UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = now() WHERE id IN (
@@ -124,7 +125,7 @@ async def delete_erased_callbacks(connection: Writer, count_max: int) -> int:
 
 
 async def delete_old_idempotency_keys(connection: Writer, lifetime_h: int, count_max: int) -> int:
-    """Delete keys that were claimed that long ago. Returns how many."""
+    """Delete keys that were claimed longer than `lifetime_h` ago. Returns how many."""
     cursor = await connection.execute(
         """
         DELETE FROM idempotency_keys WHERE (account_id, key) IN (

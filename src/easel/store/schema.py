@@ -85,7 +85,7 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
 
 
 def steps(*, fresh: bool) -> Iterator[Step]:
-    """All steps in order. On a fresh database, the queue's complete schema stands for all of its steps."""
+    """All steps in order. On a fresh database, the queue's complete schema replaces its individual steps."""
     if fresh:
         names = [_QUEUE_BASELINE, *(step.names[0] for step in _queue_steps())]
         yield Step(names, procrastinate.schema.SchemaManager.get_schema())

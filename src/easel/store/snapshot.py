@@ -61,7 +61,7 @@ async def picture_names(connection: Reader) -> AsyncIterator[str]:
 
 
 async def delete_workers(connection: Writer) -> None:
-    """Delete all workers. Of those in a restored database none is alive, and none died. Their jobs go to others."""
+    """Delete all workers. In a restored database none is alive, and none has died. Their jobs go to others."""
     await connection.execute("DELETE FROM procrastinate_workers")
 
 

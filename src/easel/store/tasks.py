@@ -68,7 +68,7 @@ _STATUS_AT: Final = [field.name for field in fields(Task)].index("status")
 
 
 def _task(columns: Sequence[Any]) -> Task:
-    """The database returns a status as text, which equals its Status but is none."""
+    """The database returns a status as text, which equals its Status but is not one."""
     values = list(columns)
     values[_STATUS_AT] = Status(values[_STATUS_AT])
     return Task(*values)
@@ -111,7 +111,7 @@ _RECORD_STEPS: Final = (
 
 
 async def find(connection: Reader, account_id: int, task_id: str) -> Task | None:
-    """An account's task; None if there is none, and for another account's."""
+    """A task of this account; None if it has none with that id, whether or not another account does."""
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()

@@ -1,1 +1,1 @@
-"""The schema's history, one SQL file a step, applied in the order of their names."""
+"""The migrations: one SQL file per step, applied in the order of their names."""
