@@ -20,7 +20,7 @@ from tests.support.faults import assert_all_drawn, assert_nothing_runs, events, 
 from tests.support.patience import eventually
 from tests.support.running_service import Service, submit
 
-LEFT_TO_ITSELF_S = 5.0
+LEFT_TO_ITSELF_S = 15.0
 STEP_S = "0.01"
 EXIT_UNUSABLE = 78
 SECRET = "0123456789abcdef" * 4
@@ -63,9 +63,7 @@ def test_a_killed_service_leaves_nothing_that_the_next_start_does_not_take_over(
     with load(fast, key) as met:
         time.sleep(1.0)
         fast.kill()
-        killed_at_s = time.monotonic()
     eventually(lambda: not [line for line in processes_of(folder).values() if "-m easel" in line], LEFT_TO_ITSELF_S)
-    assert time.monotonic() - killed_at_s < LEFT_TO_ITSELF_S
     assert met.accepted
     fast.start()
     assert_all_drawn(fast, key, met.accepted)
@@ -127,16 +125,22 @@ def test_a_closed_terminal_stops_it_in_order(folder: Path) -> None:
 
 
 def test_connections_are_refused_as_soon_as_a_service_begins_to_stop(folder: Path) -> None:
-    with Service(folder, workers="1", blank_step_s="0.2") as service:
+    with Service(folder, workers="1", blank_step_s="0.5") as service:
         with service.client(service.new_key("refused")) as client:
             task = submit(client)
             eventually(lambda: events(service, "draw_started", task["id"]))
         assert service.process is not None
         service.process.terminate()
-        time.sleep(0.5)
+        eventually(lambda: refuses_connections(service.port))
         assert service.process.poll() is None, "it should be drawing still"
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", service.port), timeout=1)
+
+
+def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.4, 0.8, 1.2])
@@ -193,7 +197,7 @@ def test_another_secret_than_the_database_s_stops_the_start_with_a_sentence(fast
 
 def test_a_model_that_is_not_there_stops_the_start_with_a_sentence(folder: Path) -> None:
     service = Service(folder, engine="zimage", model="/nonexistent", device="cpu")
-    assert refusal(service).startswith("Error: There is no folder /nonexistent")
+    assert refusal(service).startswith("Error: The folder /nonexistent does not exist")
     assert_nothing_runs(folder)
 
 

@@ -26,6 +26,9 @@ from tests.support.running_service import Service, finish, submit
 
 DRAWN_AGAIN_WITHIN_S = 10.0
 STEP_S = 0.2
+ENDLESS_S = "60"
+"""A step that no test waits for."""
+PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def another_worker(service: Service, **settings: str) -> Iterator[subprocess.Pop
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
@@ -168,11 +171,14 @@ def test_a_worker_that_is_told_to_stop_finishes_its_draw_and_leaves_what_it_has_
 
 def test_a_draw_that_outlasts_the_drain_is_handed_back_and_blames_nobody(slow: Service) -> None:
     with slow.client(slow.new_key("handed-back")) as client:
-        with frozen(slow.child_pid("worker 1")), another_worker(slow, drain_timeout_s="0") as stopped:
+        with (
+            frozen(slow.child_pid("worker 1")),
+            another_worker(slow, drain_timeout_s="0", blank_step_s=ENDLESS_S) as stopped,
+        ):
             task = submit(client)
             await_draw(slow, task["id"])
             stopped.terminate()
-            assert stopped.wait(2.0) == 0
+            assert stopped.wait(PATIENCE_S) == 0
         assert_picture_is_there(client, finish(client, task["id"]))
     assert len(events(slow, "draw_started", task["id"])) == 2
     assert deaths(slow, task["id"]) == 0
@@ -180,7 +186,7 @@ def test_a_draw_that_outlasts_the_drain_is_handed_back_and_blames_nobody(slow: S
 
 
 def test_a_second_signal_stops_a_worker_at_once_and_its_task_is_drawn_by_another(slow: Service) -> None:
-    with slow.client(slow.new_key("twice")) as client, another_worker(slow) as stopped:
+    with slow.client(slow.new_key("twice")) as client, another_worker(slow, blank_step_s=ENDLESS_S) as stopped:
         with frozen(slow.child_pid("worker 1")):
             task = submit(client)
             await_draw(slow, task["id"])
@@ -188,7 +194,7 @@ def test_a_second_signal_stops_a_worker_at_once_and_its_task_is_drawn_by_another
             time.sleep(0.2)
             assert stopped.poll() is None
             stopped.terminate()
-            assert stopped.wait(0.5) == 1
+            assert stopped.wait(PATIENCE_S) == 1
         assert_picture_is_there(client, finish(client, task["id"]))
     assert_paid_once(slow, task)
 

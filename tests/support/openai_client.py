@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
+import httpx2
 import openai
 from openai.types import ImagesResponse
 from PIL import Image
 
+from tests.support.patience import eventually
 from tests.support.running_service import Service
 
 OPENAI_GENERATIONS: Final = "/openai/v1/images/generations"
@@ -57,11 +59,25 @@ def seeds(answer: ImagesResponse) -> list[int]:
     return [(each.model_extra or {})["seed"] for each in answer.data]
 
 
+def _answered(client: httpx2.Client, path: str) -> dict[str, Any]:
+    """The body of the first answer that is no 503, which must be a success."""
+
+    def answer() -> httpx2.Response | None:
+        response = client.get(path)
+        return None if response.status_code == httpx2.codes.SERVICE_UNAVAILABLE else response
+
+    response = eventually(answer)
+    assert response is not None
+    assert response.status_code == httpx2.codes.OK, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
 def account_of(service: Service, key: str) -> dict[str, Any]:
-    """What the key's account has used and has left, and its tasks."""
+    """What the key's account has used and has left, and its tasks. Asks again while the service is unavailable."""
     with service.client(key) as client:
-        user = client.get("/v1/credits").json()["data"]["user"]
-        tasks = client.get("/v1/tasks?page_size=50").json()["data"]
+        user = _answered(client, "/v1/credits")["data"]["user"]
+        tasks = _answered(client, "/v1/tasks?page_size=50")["data"]
     return {"used": user["used_credits"], "remaining": user["remaining_credits"], "tasks": tasks}
 
 

@@ -293,8 +293,10 @@ def test_a_lost_database_loses_neither_a_wait_nor_a_departure(data_dir: Path) ->
         time.sleep(1)
         os.kill(service.process.pid, signal.SIGCONT)
         assert len(tasks_in(service, key, "failed", 5)) >= 5
-        drawn = [task for task in account_of(service, key)["tasks"] if task["status"] == "completed"]
-        assert account_of(service, key)["used"] == pytest.approx(len(drawn) * PRICE)
+        eventually(lambda: {task["status"] for task in account_of(service, key)["tasks"]} <= {"completed", "failed"})
+        account = account_of(service, key)
+        drawn = [task for task in account["tasks"] if task["status"] == "completed"]
+        assert account["used"] == pytest.approx(len(drawn) * PRICE)
         service.audit()
 
 
