@@ -65,7 +65,7 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 # threads of several processes would only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # The tests that start no server and do not load PyTorch.
-QUICK_ROOMS := client documents domain engines live outside runtime settings web
+QUICK_ROOMS := client commands documents domain engines live outside runtime settings web
 
 quick: check ## Run every check, and the tests that start no server and do not load PyTorch, in about a minute
 	$(PYTEST) --numprocesses 2 $(QUICK_ROOMS:%=tests/%)
