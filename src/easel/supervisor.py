@@ -1,8 +1,7 @@
-"""`easel serve`: keeps the web process, the workers and the private database running, and stops them together.
+"""The supervisor of `easel serve`: keeps the web process, the workers and the private database running, and stops them.
 
-Children hold a pipe whose other end only this process has: when it dies, however it dies, they see the end of it and
-stop by themselves. The listening socket is this process's own, so that connections wait, rather than fail, while the
-web process is restarted.
+Each child holds a pipe whose other end only this process has. When this process dies, in whatever way, the children see
+the pipe close and stop. This process owns the listening socket, so connections wait while the web process restarts.
 """
 
 import asyncio
@@ -20,23 +19,23 @@ log = structlog.get_logger(__name__)
 
 RESTART_AFTER_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_AFTER_S: Final = 30.0
-"""A child that lived this long has its next restart at once again."""
+"""After a child has run this long, its next restart follows the shortest delay again."""
 CHECK_DATABASE_EVERY_S: Final = 1.0
 STOP_GRACE_S: Final = 10.0
 EXIT_UNUSABLE: Final = 78
-"""With this status a child says that its settings cannot work; starting it again would not help."""
+"""Exit status of a child whose settings cannot work. It is not started again."""
 READY: Final = b"ready\n"
 
 
 def stop_signals() -> list[signal.Signals]:
-    """The signals that stop the service: SIGTERM, SIGINT, and the terminal's end, unless nohup had that ignored."""
-    is_terminal_needed = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if is_terminal_needed else [])]
+    """The signals that stop the service: SIGTERM, SIGINT and, unless nohup ignores it, SIGHUP."""
+    is_hangup_heeded = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if is_hangup_heeded else [])]
 
 
 @dataclass(frozen=True, slots=True)
 class ChildPlan:
-    """How to start one child. `inherited` are descriptors that it gets."""
+    """How to start one child. `inherited` are the file descriptors that it gets."""
 
     name: str
     command: Sequence[str]
@@ -52,10 +51,10 @@ class _Child:
 
 
 class Supervisor:
-    """Runs children until told to stop.
+    """Runs children until it is told to stop.
 
-    `ensure_database` is called every second, in a thread. `on_ready` is called once, when all children have been
-    ready; `on_stopping` when they are about to be stopped.
+    `ensure_database` is called every second, in a thread. `on_ready` is called once, when all children have become
+    ready, and `on_stopping` just before they are stopped.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class Supervisor:
         self._status = 0
 
     async def run(self) -> int:
-        """Keep everything running; returns the exit status when a signal, or an unusable child, ended it."""
+        """Keep everything running until a signal or an unusable child ends it. Returns the exit status."""
         loop = asyncio.get_running_loop()
         for number in stop_signals():
             loop.add_signal_handler(number, self._on_signal)
@@ -90,7 +89,7 @@ class Supervisor:
         return self._status
 
     def stop(self) -> None:
-        """Have `run` stop everything in order, even before it has begun."""
+        """Have `run` stop everything in order. Works even before `run` has begun."""
         self._stopping.set()
 
     def _on_signal(self) -> None:
@@ -105,7 +104,7 @@ class Supervisor:
             started_s = time.monotonic()
             try:
                 status = await self._run_once(child)
-            except Exception:  # the outermost loop: no memory to be had, say; it will be tried again
+            except Exception:  # the outermost loop: whatever failed, such as allocating memory, is tried again
                 log.exception("child_failed", child=child.plan.name)
                 status = None
             if self._stopping.is_set():
@@ -128,10 +127,10 @@ class Supervisor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=child.plan.inherited,
-            # Ctrl-C reaches this process alone, which then stops its children in order.
+            # Ctrl-C reaches only this process, which then stops its children in order.
             start_new_session=True,
         )
-        if self._stopping.is_set():  # it came too late to be told with the others
+        if self._stopping.is_set():  # the others were stopped before this one existed
             child.process.terminate()
         assert child.process.stdout is not None
         while line := await child.process.stdout.readline():
@@ -150,7 +149,7 @@ class Supervisor:
             await asyncio.sleep(CHECK_DATABASE_EVERY_S)
             try:
                 await asyncio.to_thread(self._ensure_database)
-            except Exception:  # the outermost loop: whatever it is, the next second tries again
+            except Exception:  # the outermost loop: the next second tries again
                 log.exception("database_check_failed")
 
     async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:

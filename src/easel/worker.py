@@ -1,8 +1,9 @@
 """The worker process: takes jobs from the queue, draws them, and stops cleanly.
 
-It keeps its loaded engine while the database is away, and begins to take jobs again when it is back. Its heartbeat is
-its own, so that a job is not taken for lost while the queue's loop starts anew. With each beat it looks for jobs that
-the queue believes it runs and it does not, since the writing of a job's end, or the answer to its taking, may be lost.
+It keeps its engine loaded while the database is away, and takes jobs again when the database returns. It sends its own
+heartbeat, so that no job is considered lost while the queue loop restarts. With each beat it looks for jobs that are
+assigned to it in the queue but not running here: the statement that takes or ends a job can succeed without its answer
+arriving.
 """
 
 import asyncio
@@ -23,7 +24,8 @@ from psycopg_pool import PoolTimeout
 
 from easel.actions import rescue, settle
 from easel.actions.deliver import Deliver
-from easel.actions.draw import Draw, NotBegun
+from easel.actions.draw import Draw, LeftToAnother
+from easel.actions.finish import Finish
 from easel.actions.sweep import Sweep
 from easel.domain.task import ErrorCode
 from easel.live import background_tasks
@@ -34,11 +36,11 @@ from easel.store.database import Database, DatabaseUnavailable, Notes
 log = structlog.get_logger(__name__)
 
 POLL_EVERY_S: Final = 2.0
-"""How soon a job is found whose announcement was lost."""
+"""Longest time until a job is found whose notification was lost."""
 ADRIFT_AFTER_S: Final = 5.0
-"""A job that the queue believes us to run, and that we have not run for this long, is handed back."""
+"""How long a job may be assigned to this worker without running here before it is handed back."""
 LAST_DELIVERIES_S: Final = 8.0
-"""How long a worker that has drawn its last waits for the callbacks that it delivers."""
+"""How long a worker waits for its callback deliveries after its last draw."""
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _NEVER_S: Final = 10.0**9
 _QUEUE_FAULTS: Final = (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout)
@@ -52,6 +54,7 @@ class Worker:
         database: Database,
         notes: Notes,
         draw: Draw,
+        finish: Finish,
         deliver: Deliver,
         task_watcher: TaskWatcher,
         sweep: Sweep,
@@ -60,6 +63,7 @@ class Worker:
         self._database = database
         self._notes = notes
         self._draw = draw
+        self._finish = finish
         self._deliver = deliver
         self._task_watcher = task_watcher
         self._sweep = sweep
@@ -69,27 +73,29 @@ class Worker:
         self._former_ids: list[int] = []
         self._running: set[int] = set()
         self._ended: set[int] = set()
-        """Jobs that ended together with their tasks and are off the queue."""
+        """Jobs that ended together with their tasks and have left the queue."""
         self._adrift_since_s: dict[int, float] = {}
 
     async def run(self) -> None:
-        """Take jobs until `stop`, then let running ones finish, or hand them back after the drain's time."""
-        # The queue's own writes need not wait for the disk: a job whose taking was lost is taken again.
+        """Take jobs until `stop`. Then let running jobs finish, and hand them back when the drain timeout is over."""
+        # The queue's own writes need not wait for the disk: a job is taken again if a crash lost that it was taken.
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
             app.job_manager = queue.JobManager(app.connector)
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
-            beside = [asyncio.create_task(work) for work in (self._tend(), self._task_watcher.run(), self._sweep.run())]
+            background = [
+                asyncio.create_task(work) for work in (self._tend(), self._task_watcher.run(), self._sweep.run())
+            ]
             delivering = asyncio.create_task(self._deliver.run())
             try:
                 await self._take_jobs(app)
-                # What was drawn last is told too, as far as there is time.
+                # The callbacks of the last tasks are delivered too, as far as there is time.
                 self._deliver.stop()
                 await asyncio.wait({delivering}, timeout=min(self._drain_timeout_s, LAST_DELIVERIES_S))
             finally:
-                await background_tasks.cancel_all([*beside, delivering, *self._draw.leaving])
+                await background_tasks.cancel_all([*background, delivering, *self._draw.leaving])
 
     def stop(self) -> None:
-        """Take no more jobs, and begin none of those taken."""
+        """Take no more jobs, and begin no draw for the jobs already taken."""
         self._stopping.set()
         self._draw.stop()
         if self._loop is not None:
@@ -109,7 +115,7 @@ class Worker:
             failures += 1
 
     async def _take_jobs_once(self, app: procrastinate.App) -> None:
-        """One queue loop, to its end: we were told to stop, or the database went."""
+        """Run one queue loop until it ends: on `stop`, or when the database goes away."""
         if self._stopping.is_set():
             return
         loop: QueueLoop = _Loop(
@@ -119,12 +125,12 @@ class Worker:
             queues=[queue.DRAW],
             concurrency=self._draw.jobs_at_once,
             fetch_job_polling_interval=POLL_EVERY_S,
-            # Until we are told to stop, a loop that ends because the database went waits for what is being drawn.
+            # Before `stop`, a loop that ends because the database went away waits for the draws under way.
             shutdown_graceful_timeout=None,
             delete_jobs="always",
             install_signal_handlers=False,
             update_heartbeat_interval=_NEVER_S,
-            # Silent workers are forgotten by the rescue, together with what they held and not before.
+            # The rescue removes silent workers, in the same transaction as the jobs they held.
             stalled_worker_timeout=_NEVER_S,
         )
         self._loop = loop
@@ -137,7 +143,7 @@ class Worker:
             await self._hand_back_former()
 
     async def _hand_back_former(self) -> None:
-        """Return what earlier loops of this process still held when the database went."""
+        """Hand back jobs that earlier loops of this process still held when the database went away."""
         while self._former_ids:
             await rescue.hand_back_all(self._database, self._former_ids[-1])
             self._former_ids.pop()
@@ -152,10 +158,10 @@ class Worker:
         job_id = context.job.id
         self._running.add(job_id)
         try:
-            is_ended = await self._draw(task_id, job_id)
-        except (DatabaseUnavailable, NotBegun):
+            is_ended = await self._finish(task_id, await self._draw(task_id), job_id)
+        except (DatabaseUnavailable, LeftToAnother):
             raise
-        except Exception:  # a fault of ours ends this task, refunded, rather than be tried for ever
+        except Exception:  # a bug of ours ends this task, refunded, or its job would be tried again without end
             log.exception("job_failed", task_id=task_id)
             message = "The picture could not be finished"
             is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message, job_id)
@@ -166,18 +172,18 @@ class Worker:
             self._ended.add(job_id)
 
     async def _tend(self) -> None:
-        """Every second, say that we live and then look whether others still do."""
-        look = rescue.Rescue(self._database)
+        """Every second, send a heartbeat and look for workers that stopped sending theirs."""
+        rescue_jobs = rescue.Rescue(self._database)
         while True:
-            # Spread out, so that many workers do not ask in step.
+            # Spread out, so that workers do not all ask at the same time.
             await asyncio.sleep(queue.HEARTBEAT_S * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
             try:
                 if self._loop is not None and self._loop.worker_id is not None:
                     await self._beat(self._loop.worker_id)
-                await look()
+                await rescue_jobs()
             except DatabaseUnavailable:
                 continue
-            except Exception:  # the outermost loop: without it this worker would be taken for dead
+            except Exception:  # the outermost loop: without it other workers would consider this one dead
                 log.exception("heartbeat_failed")
 
     async def _beat(self, worker_id: int) -> None:
@@ -189,10 +195,9 @@ class Worker:
             await rescue.hand_back(self._database, worker_id, adrift)
 
     def _long_adrift(self, held: Iterable[int], now_s: float) -> list[int]:
-        """Which of the jobs that the queue believes us to run we have not been running for some time.
+        """The jobs that have been assigned to this worker for some time without running here.
 
-        For a moment that is true of every job: between its taking and its start, and between its end and the writing
-        of it.
+        Every job is in that state for a moment, before it starts and before its end is written.
         """
         since_s = self._adrift_since_s
         self._adrift_since_s = {job: since_s.get(job, now_s) for job in held if job not in self._running}
@@ -202,14 +207,14 @@ class Worker:
 class _Loop(QueueLoop):
     """Procrastinate's loop, with three differences.
 
-    It takes a job only when there is room for it, so that what is taken early keeps nobody waiting.
+    It takes a job only when there is room for it, so that no job is taken early and kept waiting.
 
-    It does not end jobs that have ended already, together with their tasks: `ended` holds them.
+    It does not end the jobs in `ended`, which have ended together with their tasks.
 
-    It ends when its listener does, so that a new one listens again. Procrastinate watches for the first of its side
-    tasks to end. That is always the one that defers periodic jobs, since there are none, and then nobody watches the
-    listener: after a database restart every job would wait for the next poll. So that one is left out of what is
-    watched.
+    It ends when its listener ends, so that a new loop listens again. Procrastinate waits for the first of its side
+    tasks to end. That is always the one that defers periodic jobs, because there are none, so nothing would notice the
+    end of the listener, and after a database restart every job would wait for the next poll. This class therefore
+    leaves the deferrer out.
     """
 
     def __init__(self, room: Callable[[], Awaitable[None]], ended: set[int], *args: Any, **options: Any) -> None:
@@ -218,7 +223,7 @@ class _Loop(QueueLoop):
         self._ended = ended
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
-        # The loop makes its semaphore anew just before this, and waits for it before it takes a job.
+        # The loop creates its semaphore just before this call, and acquires it before it takes a job.
         self._job_semaphore = _Gate(self.concurrency, self._room)
         return [task for task in super()._start_side_tasks() if task.get_name() != "deferrer"]
 
@@ -237,7 +242,7 @@ class _Gate(asyncio.Semaphore):
         self._room = room
 
     async def acquire(self) -> Literal[True]:
-        """Wait for a place and then for room."""
+        """Acquire the semaphore, then wait for room."""
         await super().acquire()
         try:
             await self._room()
@@ -248,8 +253,8 @@ class _Gate(asyncio.Semaphore):
 
 
 class _TryAgain(BaseRetryStrategy):
-    """A job that raises goes back to the queue: handed back at once on shutdown, after a second otherwise."""
+    """A job that raises goes back to the queue: at once on shutdown, otherwise after a second."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        is_handed_back = isinstance(exception, asyncio.CancelledError | NotBegun)
+        is_handed_back = isinstance(exception, asyncio.CancelledError | LeftToAnother)
         return RetryDecision(retry_in={"seconds": 0 if is_handed_back else 1})

@@ -1,55 +1,97 @@
-"""When a worker takes another job: not before it could be drawn at once, or nearly so."""
+"""A worker takes another job when that job could be drawn at once, or nearly so, and not before."""
 
 import asyncio
 
-from easel.live.draw_slots import Places
-
-A_MOMENT_S = 0.02
+from easel.live.draw_slots import AHEAD_S, Slots
 
 
-async def has_room(places: Places) -> bool:
-    try:
-        async with asyncio.timeout(A_MOMENT_S):
-            await places.room()
-    except TimeoutError:
-        return False
-    return True
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
-async def draw(places: Places, *, is_finished: bool) -> None:
-    """A draw that takes no time, or one that is not begun because its task has ended."""
-    async with places.one() as place:
+def has_room(slots: Slots) -> bool:
+    return slots.has_room
+
+
+async def draw(slots: Slots, clock: Clock, duration_s: float, *, is_finished: bool) -> None:
+    """A draw that takes `duration_s`, or one that does not begin because its task has ended."""
+    async with slots.one() as slot:
+        clock.now_s += duration_s
         if is_finished:
-            place.nearly_drawn()
+            slot.nearly_drawn()
 
 
-def test_a_job_is_taken_when_the_place_is_free_or_its_draw_is_in_the_last_step() -> None:
+def test_there_is_room_when_the_slot_is_free_or_its_draw_is_in_the_last_step() -> None:
     async def act() -> None:
-        places = Places(1, 3)
-        assert await has_room(places)
-        async with places.one() as place:
-            assert not await has_room(places)
-            place.nearly_drawn()
-            assert await has_room(places)
+        slots = Slots(1, 3)
+        assert has_room(slots)
+        async with slots.one() as slot:
+            assert not has_room(slots)
+            slot.nearly_drawn()
+            assert has_room(slots)
 
     asyncio.run(act())
 
 
-def test_after_quick_draws_as_many_are_taken_as_fit_into_a_moment() -> None:
+def test_a_job_in_preparation_takes_up_room() -> None:
+    slots = Slots(1, 3)
+    with slots.counted():
+        assert not has_room(slots)
+    assert has_room(slots)
+
+
+def test_whoever_waits_for_room_goes_on_when_there_is_room_and_not_before() -> None:
     async def act() -> None:
-        places = Places(1, 3)
-        await draw(places, is_finished=True)
-        async with places.one():
-            assert await has_room(places)
+        slots = Slots(1, 3)
+        async with slots.one() as slot:
+            waiting = asyncio.create_task(slots.room())
+            for _ in range(10):  # whatever could run by now has run
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            slot.nearly_drawn()
+            await waiting
+
+    asyncio.run(act())
+
+
+def test_after_quick_draws_there_is_room_for_as_many_as_fit_into_a_moment() -> None:
+    async def act() -> None:
+        clock = Clock()
+        slots = Slots(1, 4, clock)
+        await draw(slots, clock, AHEAD_S / 2, is_finished=True)
+        async with slots.one():
+            assert has_room(slots)
+            with slots.counted():
+                assert has_room(slots)
+                with slots.counted():
+                    assert not has_room(slots)
+
+    asyncio.run(act())
+
+
+def test_after_slow_draws_no_job_is_taken_ahead() -> None:
+    async def act() -> None:
+        clock = Clock()
+        slots = Slots(1, 3, clock)
+        await draw(slots, clock, AHEAD_S * 2, is_finished=True)
+        async with slots.one():
+            assert not has_room(slots)
 
     asyncio.run(act())
 
 
 def test_a_job_whose_task_had_ended_does_not_pass_for_a_quick_draw() -> None:
     async def act() -> None:
-        places = Places(1, 3)
-        await draw(places, is_finished=False)
-        async with places.one():
-            assert not await has_room(places)
+        clock = Clock()
+        slots = Slots(1, 3, clock)
+        await draw(slots, clock, 0.0, is_finished=False)
+        async with slots.one():
+            assert not has_room(slots)
 
     asyncio.run(act())

@@ -1,9 +1,9 @@
 """The real parts that a life of tasks is played on: a private PostgreSQL, a folder of pictures, the actions, and workers
 whose engine draws no faster than it is told to.
 
-A worker here takes jobs with the queue's own statements and gives them to the real `Draw`, as a worker process does; it
-has no loop of its own, so that nothing happens between two calls. Database commits do not wait for the disk: nobody
-pulls the plug here.
+A worker here takes jobs with the queue's own statements and gives them to the real `Draw` and `Finish`, as a worker
+process does. It has no loop of its own, so that nothing happens between two calls. Database commits do not wait for the
+disk: nobody pulls the plug here.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from procrastinate.jobs import Status as JobStatus
 from psycopg.conninfo import make_conninfo
 
 from easel.actions.draw import Draw, DrawSettings
+from easel.actions.finish import Finish, FinishSettings
 from easel.actions.rescue import Rescue
 from easel.actions.submit import Submit, SubmitSettings
 from easel.actions.sweep import Lifetimes, Sweep
@@ -120,8 +121,9 @@ class Held:
 class Worker:
     """One worker process, and what it holds. Its `id` changes when the queue has forgotten it."""
 
-    def __init__(self, draw: Draw, engine: PatientEngine, jobs: queue.JobManager) -> None:
+    def __init__(self, draw: Draw, finish: Finish, engine: PatientEngine, jobs: queue.JobManager) -> None:
         self._draw = draw
+        self._finish = finish
         self._engine = engine
         self._jobs = jobs
         self.id = 0
@@ -145,7 +147,7 @@ class Worker:
 
     async def begin(self, held: Held) -> bool:
         """Begin to draw; False when there was nothing to draw, and the job has ended."""
-        held.drawing = asyncio.create_task(self._draw(held.task_id, held.job_id))
+        held.drawing = asyncio.create_task(self._draw_and_finish(held))
         coming = asyncio.create_task(self._engine.sittings.get())
         await asyncio.wait({held.drawing, coming}, return_when=asyncio.FIRST_COMPLETED)
         if coming.done():
@@ -154,6 +156,9 @@ class Worker:
         coming.cancel()
         await self._end(held)
         return False
+
+    async def _draw_and_finish(self, held: Held) -> bool:
+        return await self._finish(held.task_id, await self._draw(held.task_id), held.job_id)
 
     def step(self, held: Held) -> int:
         """Have one more step drawn; how many are done then."""
@@ -225,17 +230,17 @@ class Stage:
     async def worker(self) -> Worker:
         """A worker that has just started."""
         engine = PatientEngine(asyncio.get_running_loop())
-        settings = DrawSettings(
+        draw_settings = DrawSettings(draw_timeout_s=3600, step_timeout_s=3600, on_hung=lambda: None)
+        draw = Draw(self.database, self.notes, self.news_of_cancels, engine, JUDGE, draw_settings)
+        finish_settings = FinishSettings(
             picture_name_secret=NAME_SECRET,
             easel_version="0",
             recipe_in_pictures=False,
-            draw_timeout_s=3600,
-            step_timeout_s=3600,
             on_hung=lambda: None,
             on_callback=lambda: None,
         )
-        draw = Draw(self.database, self.notes, self.news_of_cancels, self.pictures, engine, JUDGE, settings)
-        worker = Worker(draw, engine, self.jobs)
+        finish = Finish(self.database, self.pictures, JUDGE, finish_settings)
+        worker = Worker(draw, finish, engine, self.jobs)
         await worker.register()
         return worker
 

@@ -1,8 +1,8 @@
-"""Abandon: tasks that somebody waited for, and waits for no more, end at once, and free. What has ended stays as it is.
+"""Abandon: tasks whose client stopped waiting end at once, uncharged. Tasks that have ended already are left alone.
 
-Each task has a transaction of its own: one that held several could wait for a worker that settles one of them, while
-that worker waits for it. While the database is away this goes on trying, up to ABANDON_TIMEOUT_S; a web process that
-dies meanwhile leaves the tasks to be drawn and charged.
+Each task has its own transaction. A transaction over several tasks could deadlock with a worker that settles one of
+them. While the database is away this keeps trying, up to ABANDON_TIMEOUT_S. If the web process dies meanwhile, the
+tasks are drawn and charged.
 """
 
 import asyncio
@@ -25,15 +25,16 @@ BACK_OFF_S: Final = 2.0
 MESSAGE: Final = "The task was cancelled, since nobody waited for it any more"
 
 
-async def abandon(database: Database, unheard: Sequence[Task]) -> list[Task]:
-    """End these tasks; each as it has ended now, in their order. Raises DatabaseUnavailable when it goes on too long."""
+async def abandon(database: Database, unattended: Sequence[Task]) -> list[Task]:
+    """End these tasks and return them as they ended, in the same order. Raises DatabaseUnavailable when time runs
+    out."""
     give_up_s = time.monotonic() + ABANDON_TIMEOUT_S
     while True:
         try:
-            return await _abandon(database, [task.id for task in unheard])
+            return await _abandon(database, [task.id for task in unattended])
         except DatabaseUnavailable:
             if time.monotonic() > give_up_s:
-                log.warning("tasks_not_abandoned", task_ids=[task.id for task in unheard])
+                log.warning("tasks_not_abandoned", task_ids=[task.id for task in unattended])
                 raise
         await asyncio.sleep(BACK_OFF_S)
 
@@ -45,8 +46,8 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
             if await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
                 await queue.remove_waiting(connection, task_id)
                 abandoned.append(task_id)
-    # All of them, since of those that an earlier attempt has ended nothing was told.
-    await settle.tell_all(database, *task_ids)
+    # All of them, because an earlier attempt may have ended some without notifying anyone.
+    await settle.notify_all(database, *task_ids)
     log.info("tasks_abandoned", task_ids=abandoned)
     async with database.reading() as connection:
         found = {task.id: task for task in await tasks.find_all(connection, task_ids)}

@@ -1,4 +1,5 @@
-"""Adopt a secret: the installation gets another secret, and everything derived from the previous one becomes invalid."""
+"""Adopt a secret: the installation gets another secret, and everything derived from the previous one becomes
+invalid."""
 
 from easel.actions.audit_log import record_new_secret
 from easel.domain.secret import Secret

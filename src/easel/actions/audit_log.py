@@ -1,7 +1,7 @@
-"""Writing the audit log: whatever an operator changes is noted in the transaction that changes it.
+"""Writes the audit log: what an operator changes is recorded in the transaction that changes it.
 
-Who did it is the system's user that runs this process. It does not promise to name a person: several may share a user, and
-whoever owns the database can write there as they like.
+The operator is the system user that runs this process. Does not promise to name a person: several people may share a
+user, and the owner of the database can write anything into the log.
 """
 
 from dataclasses import asdict
@@ -20,13 +20,13 @@ from easel.store.locks import Lock
 async def record(
     connection: Writer, action: Action, subject: str, account_id: int | None = None, **details: object
 ) -> None:
-    """Note what this process's user does to `subject`. Details that are None are left out; none may be a secret."""
+    """Record what this process's user does to `subject`. Omits details that are None. No detail may be a secret."""
     shown = {name: _shown(value) for name, value in details.items() if value is not None}
     await audit_log.add(connection, NewEntry(operator_name(), action, subject[:200], account_id, shown))
 
 
 async def record_price(database: Database, price_microcredits: int) -> None:
-    """Note the price that the settings say all pay, unless it is the one that was noted last."""
+    """Record the price that the settings give, unless it is the price that was recorded last."""
     price = credits_shown(price_microcredits)
     async with database.transaction() as connection:
         await locks.take_in_transaction(connection, Lock.PRICE)
@@ -37,7 +37,7 @@ async def record_price(database: Database, price_microcredits: int) -> None:
 
 
 async def record_restore(connection: Writer, backup_made_at: datetime, easel_version: str) -> None:
-    """Note that the installation was filled from a backup. Belongs to the last transaction of filling it."""
+    """Record that the installation was filled from a backup. Belongs in the last transaction that fills it."""
     await record(
         connection, Action.INSTALLATION_RESTORED, "installation",
         backup_made_at=backup_made_at, backup_made_with=easel_version,
@@ -47,9 +47,9 @@ async def record_restore(connection: Writer, backup_made_at: datetime, easel_ver
 async def record_repair(
     connection: Writer, subject: str, account_id: int, before: Books | Counts, after: Books | Counts
 ) -> None:
-    """Note that the balance of an account, or the counts of a key, were set to what the ledger and the holds say.
+    """Record that the balance of an account, or the counts of a key, were set to what the ledger and the holds say.
 
-    Amounts are noted in micro-credits.
+    Amounts are recorded in micro-credits.
     """
     stored, derived = asdict(before), asdict(after)
     changes = {name: f"{stored[name]} to {derived[name]}" for name in stored if stored[name] != derived[name]}
@@ -57,7 +57,7 @@ async def record_repair(
 
 
 async def record_new_secret(connection: Writer, keys_ended: int) -> None:
-    """Note that the installation was given another secret."""
+    """Record that the installation got another secret."""
     await record(connection, Action.SECRET_RESET, "installation", keys_ended=keys_ended)
 
 

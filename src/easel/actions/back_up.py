@@ -1,7 +1,7 @@
-"""Back up: one moment of the database, the secret, and the pictures that tasks showed at that moment, in one file.
+"""Back up: a snapshot of the database, the secret, and the pictures that tasks showed at that moment go into one file.
 
-The service goes on meanwhile. A picture is stored before its task is completed, so every task that is completed in the
-snapshot has its picture, unless it was deleted since: then it is left out and counted.
+The service keeps running. A picture is stored before its task is completed, so every task that is completed in the
+snapshot has its picture, unless it was deleted since. Such pictures are left out and counted.
 """
 
 import hashlib
@@ -30,8 +30,9 @@ _CHUNK_BYTES: Final = 1024 * 1024
 class Source:
     """An installation to back up.
 
-    `is_secret_kept` says that the data folder keeps the secret; else it was given, and stays out of the backup.
-    `key` seals the backup. `pictures` is None where they stay in their bucket. `postgres_bin` holds PostgreSQL's programs, None for Easel's.
+    `is_secret_kept` says that the data folder keeps the secret; else it was given, and stays out of the backup. `key`
+    seals the backup. `pictures` is None where they stay in their bucket. `postgres_bin` holds PostgreSQL's programs,
+    None for Easel's.
     """
 
     easel_version: str
@@ -45,7 +46,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class BackedUp:
-    """What came into the backup."""
+    """What the backup holds."""
 
     manifest: Manifest
     pictures: int
@@ -53,7 +54,7 @@ class BackedUp:
 
 
 async def back_up(source: Source, output: Output, working_dir: Path | None) -> BackedUp:
-    """Write the backup. `working_dir` has room for the database's dump; None for the system's own.
+    """Write the backup. `working_dir` has room for the database's dump. None: the system's temporary folder.
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, DatabaseUnavailable.
     """
@@ -81,14 +82,14 @@ async def back_up(source: Source, output: Output, working_dir: Path | None) -> B
 
 
 async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manifest:
-    """Put the database and the names of its pictures into the two files, both of one moment."""
+    """Write the database and the names of its pictures into the two files, from the same snapshot."""
     created_at = datetime.now(UTC)
     async with source.database.snapshot(SNAPSHOT_S_MAX) as connection:
         taken = await snapshot.take(connection)
         if taken is None or taken.secret_fingerprint != source.secret.fingerprint:
             raise BackupUnusable(
-                "Nothing is backed up: the database is not one that Easel set up with this secret. "
-                "Is EASEL_SECRET what the service has?"
+                "Nothing was backed up, because Easel did not set up this database with this secret. "
+                "Set EASEL_SECRET to the secret of the service."
             )
         await postgres_dump.dump(source.database.url, source.postgres_bin, taken.id, dump)
         pictures = 0

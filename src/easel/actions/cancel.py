@@ -1,7 +1,7 @@
-"""Cancel: an unfinished task ends at once, and free. A worker that is drawing it stops at its next step.
+"""Cancel: an unfinished task ends at once, uncharged. A worker that is drawing it stops at its next step.
 
-Whoever ends a task first decides: a cancel that comes too late is refused, and one that comes in time wins over a
-picture that is not settled yet.
+The first attempt to end a task decides. A cancellation that comes too late is refused. One that comes in time wins even
+over a picture that is drawn but not settled.
 """
 
 import structlog
@@ -20,7 +20,7 @@ MESSAGE = "The task was cancelled"
 
 
 async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
-    """The cancelled task. Raises PermissionDenied, TaskNotFound, AlreadyCompleted."""
+    """Cancel a task and return it. Raises PermissionDenied, TaskNotFound, AlreadyCompleted."""
     if Scope.GENERATE not in holder.scopes:
         raise PermissionDenied
     async with database.transaction() as connection:
@@ -31,6 +31,6 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
         await queue.remove_waiting(connection, task_id)
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
-    await settle.tell_all(database, task_id)
+    await settle.notify_all(database, task_id)
     log.info("task_cancelled", task_id=task_id)
     return task

@@ -1,12 +1,12 @@
-"""Deliver: whoever asked for it is told that a task has ended.
+"""Deliver: the callbacks of tasks that have ended are posted to their receivers.
 
-Each process claims callbacks that are due, as many as it has room for, and attempts each of them once; what follows is
-written down with the outcome, so that any process may make the next attempt. A receiver that hangs fills its own few
-places and nobody else's, and so does an account. When a process dies, its claims run out and others go on: nothing is
-lost, and the attempt that it was making may be made twice, under the same id. So may one whose outcome the database
-could not take.
+Each process claims as many due callbacks as it has room for, and makes one attempt at each. It saves the outcome
+together with what follows from it, so any process may make the next attempt. Each receiver and each account has a
+limited number of places, so one that hangs does not block others. When a process dies, its claims expire and other
+processes continue. No callback is lost, but an attempt may be repeated under the same id if its process died or its
+outcome could not be saved.
 
-It does not promise an order, nor that a receiver which stores a callback and fails to say so gets it only once.
+Does not promise an order. A receiver that stores a callback but fails to acknowledge it gets it again.
 """
 
 import asyncio
@@ -21,12 +21,10 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from easel.actions.callback_secrets import signing_secrets
 from easel.domain import webhook
 from easel.domain.delivery import Attempted, State, message_id, verdict
 from easel.live import background_tasks
 from easel.store import callbacks, tasks
-from easel.store.accounts import CallbackSecrets
 from easel.store.callbacks import ClaimedCallback, Room
 from easel.store.database import Database, DatabaseUnavailable, Notes
 from easel.store.tasks import Task
@@ -37,29 +35,29 @@ AT_ONCE_MAX: Final = 256
 PER_RECEIVER_MAX: Final = 8
 PER_ACCOUNT_MAX: Final = 64
 LOOK_EVERY_S: Final = 5.0
-"""How soon a callback is found whose announcement was lost, or whose process died."""
+"""Longest time until a callback is found whose notification was lost or whose process died."""
 BACK_OFF_S: Final = 0.5
 _AGAIN_AFTER_S: Final = (0.2, 1.0)
 _Answer = TypeVar("_Answer")
 
 
 class Post(Protocol):
-    """What sends one request; it never raises."""
+    """Sends one request. Never raises."""
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Attempted:
-        """What became of it, in bounded time."""
+        """How the attempt ended. Takes a bounded time."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverSettings:
-    """What the callbacks of this installation are signed with, and who says that it sends them."""
+    """The root of the secrets that sign callbacks, and the User-Agent that sends them."""
 
     secrets_root: bytes
     user_agent: str
 
 
 class Deliver:
-    """One process's deliveries. `render` gives a task as its reader sees it."""
+    """One process's deliveries. `render` gives the body: the task as its owner sees it."""
 
     def __init__(
         self,
@@ -80,16 +78,17 @@ class Deliver:
         self._is_stopping = False
 
     def wake(self) -> None:
-        """There may be something to deliver."""
+        """Look for callbacks now: there may be one to deliver."""
         self._look.set()
 
     def stop(self) -> None:
-        """Begin no more attempts; `run` ends when those under way have."""
+        """Begin no more attempts after a last look. `run` ends when those under way have ended."""
         self._is_stopping = True
         self._look.set()
 
     async def run(self) -> None:
-        """Deliver what is due until `stop`, and what is due then; cancelled, break off what is under way."""
+        """Deliver due callbacks until `stop`, then those that are due at that moment. Cancelling it cancels all
+        attempts."""
         try:
             await self._run()
         finally:
@@ -100,7 +99,7 @@ class Deliver:
             self._look.clear()
             await self._look_once()
             with contextlib.suppress(TimeoutError):
-                # Spread out, so that many processes do not look in step.
+                # Spread out, so that processes do not all look at the same time.
                 async with asyncio.timeout(LOOK_EVERY_S * random.uniform(0.75, 1.25)):  # noqa: S311 - no secret
                     await self._look.wait()
         await self._look_once()
@@ -116,7 +115,7 @@ class Deliver:
         except DatabaseUnavailable:
             await asyncio.sleep(BACK_OFF_S)
             self._look.set()
-        except Exception:  # the outermost loop: without it nothing would be delivered any more
+        except Exception:  # the outermost loop: without it no callback would be delivered
             log.exception("delivery_loop_failed")
             await asyncio.sleep(BACK_OFF_S)
             self._look.set()
@@ -132,7 +131,7 @@ class Deliver:
             self._under_way[attempt] = each
             attempt.add_done_callback(self._ended)
         if _has_filled(room, claimed):
-            # Behind many of one receiver, which are left out once its places are taken, others may be due.
+            # The claim skips a receiver or an account whose places are taken, so another claim may find more.
             self._look.set()
 
     def _room(self) -> Room:
@@ -147,7 +146,7 @@ class Deliver:
 
     def _ended(self, attempt: asyncio.Task[None]) -> None:
         del self._under_way[attempt]
-        # Its place may be what another one waits for.
+        # Another callback may be waiting for its place.
         self._look.set()
 
     async def _attempt(self, claimed: ClaimedCallback) -> None:
@@ -157,41 +156,45 @@ class Deliver:
                 body = await _persistently(partial(self._made_body, claimed.task_id))
             attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
             await self._note(claimed, attempted, time.monotonic())
-        except DatabaseUnavailable:  # the claim runs out, and somebody tries again
+        except DatabaseUnavailable:  # the claim expires, and a process tries again
             log.warning("callback_outcome_not_saved", task_id=claimed.task_id)
-        except Exception:  # one callback's fault is nobody else's; it is tried again, and given up in the end
+        except Exception:  # a fault in one delivery must not stop others; it is tried again, and in the end given up
             log.exception("delivery_failed", task_id=claimed.task_id)
 
     async def _made_body(self, task_id: str) -> bytes:
-        """The body, which is stored before anything is sent."""
+        """The body, which is stored before the first attempt."""
         async with self._database.single_statement() as connection:
             (task,) = await tasks.find_all(connection, [task_id])
         async with self._database.single_statement() as connection:
             return await callbacks.store_body(connection, task_id, self._render(task))
 
     def _headers(self, claimed: ClaimedCallback, body: bytes) -> dict[str, str]:
-        kept = CallbackSecrets(claimed.secret_generation, claimed.secret_overlaps, None)
-        secrets = signing_secrets(self._settings.secrets_root, claimed.account_id, kept)
+        secrets = webhook.signing_secrets(
+            self._settings.secrets_root,
+            claimed.account_id,
+            claimed.secret_generation,
+            is_overlapping=claimed.secret_overlaps,
+        )
         signed = webhook.headers(message_id(claimed.task_id), int(claimed.claimed_at.timestamp()), body, secrets)
         return {"content-type": "application/json", "user-agent": self._settings.user_agent, **signed}
 
     async def _note(self, claimed: ClaimedCallback, attempted: Attempted, ended_at_s: float) -> None:
-        """Write the outcome down, and look again when the next attempt is due."""
+        """Save the outcome, and look again when the next attempt is due."""
         follows = verdict(attempted.outcome, claimed.failures)
         due_in_s = 0.0
 
         async def note() -> bool:
             nonlocal due_in_s
-            # Counted from the failure, however long the writing takes.
+            # Counted from the failure, however long saving takes.
             due_in_s = max(0.0, ended_at_s + (follows.retry_in_s or 0) - time.monotonic())
             async with self._notes.noting() as connection:
                 return await callbacks.record_outcome(connection, claimed, attempted, follows.state, due_in_s)
 
         is_noted = await _persistently(note)
         if follows.retry_in_s is not None:
-            # From now, since the database's clock began to count a moment ago: it must be due when it is looked for.
+            # From now, because the database began to count a moment ago: the attempt must be due when we look.
             asyncio.get_running_loop().call_later(due_in_s, self.wake)
-        _tell(claimed, attempted, follows.state, is_noted=is_noted)
+        _log(claimed, attempted, follows.state, is_noted=is_noted)
 
     async def _give_up_interrupted(self) -> None:
         async with self._database.single_statement() as connection:
@@ -201,7 +204,7 @@ class Deliver:
 
 
 async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:
-    """What an act gives, tried again for a moment while the database is away. Raises DatabaseUnavailable."""
+    """The result of `act`, which is tried again for a moment while the database is away. Raises DatabaseUnavailable."""
     for pause_s in _AGAIN_AFTER_S:
         try:
             return await act()
@@ -211,7 +214,7 @@ async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:
 
 
 def _has_filled(room: Room, claimed: Sequence[ClaimedCallback]) -> bool:
-    """Whether what was claimed took the last place of a receiver or an account, so that another claim sees further."""
+    """Whether a claimed callback took the last place of its receiver or account."""
     at_receivers = Counter(room.at_receivers) + Counter(each.receiver for each in claimed)
     of_accounts = Counter(room.of_accounts) + Counter(each.account_id for each in claimed)
     return any(
@@ -220,10 +223,10 @@ def _has_filled(room: Room, claimed: Sequence[ClaimedCallback]) -> bool:
     )
 
 
-def _tell(claimed: ClaimedCallback, attempted: Attempted, state: State, *, is_noted: bool) -> None:
-    # Never the URL: it may hold the receiver's own secrets.
-    told = log.warning if state is State.FAILED else log.info
-    told(
+def _log(claimed: ClaimedCallback, attempted: Attempted, state: State, *, is_noted: bool) -> None:
+    # Without the URL, which may hold the receiver's own secrets.
+    write = log.warning if state is State.FAILED else log.info
+    write(
         "callback_attempted",
         task_id=claimed.task_id,
         attempt=claimed.number,

@@ -1,14 +1,13 @@
-"""Draw: a queued task becomes a stored picture, or fails with a reason; either way its money is settled.
+"""Draw: a worker begins a queued task and draws it, or finds out why there is no picture.
 
-The engine runs in a thread of its own, one draw at a time; encoding and storing overlap the next draw. The picture is
-on disk before the task is completed. A task may be drawn twice, by two workers even: the seed is fixed when it is
-accepted and the picture's name comes from its id, so both write the same file, and the first to settle decides.
+The engine draws in a thread of its own. `Finish` takes what comes of it and ends the task; it needs no draw slot, so
+the next draw runs meanwhile. Two workers may draw the same task, which is harmless: the seed is fixed when the task is
+accepted, so both draw the same picture.
 
-It does not survive a database that is away: it raises DatabaseUnavailable and the job is tried again.
+Does not wait for a database that is away: raises DatabaseUnavailable, and the job is tried again.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,60 +16,79 @@ from typing import Final
 
 import structlog
 
-from easel.actions import settle
-from easel.domain import link
+from easel.actions.judgement import refusal_among
 from easel.domain.moderation.decision import Decision, Level
-from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
-from easel.domain.task import ENDS, ErrorCode, Status
-from easel.engines import encoding
+from easel.domain.task import ENDS, ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
-from easel.engines.provenance import Provenance, Recipe
-from easel.live.draw_progress import Steps, Stopped
-from easel.live.draw_slots import Place, Places
-from easel.live.judge import ClassifierHung, Judge
+from easel.live.draw_progress import DrawProgress, Stopped
+from easel.live.draw_slots import Slot, Slots
+from easel.live.judge import Judge
 from easel.live.task_watcher import TaskWatcher, Watch
-from easel.outside.judges.endpoint import PictureFile
-from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import moderation_log, tasks
+from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable, Notes
-from easel.store.endings import Completion
-from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
 
 REPORT_EVERY_S: Final = 0.05
-"""Steps that follow one another faster are reported together; a draw that is faster is not reported on at all."""
+"""Shortest time between two progress reports. A draw that is faster than this reports no progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawSettings:
-    """What drawing needs to know besides its parts. `on_hung` is called when a step takes too long; it ends the
-    process, since a thread that hangs in a driver cannot be ended alone. `on_callback` is called when a task has ended
-    that somebody wants to be told of."""
+    """`on_hung` is called when a step takes longer than `step_timeout_s`. It ends the process, because a thread that
+    hangs in a driver cannot be ended alone."""
 
-    picture_name_secret: bytes
-    easel_version: str
-    recipe_in_pictures: bool
     draw_timeout_s: float
     step_timeout_s: float
     on_hung: Callable[[], None]
-    on_callback: Callable[[], None]
 
 
-class NotBegun(Exception):
-    """This task was not begun, or all for nothing: it is for another worker."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A drawn picture, and what drew it in how many steps. `model` is None if it is the model that was ordered."""
+
+    task: Task
+    pixels: Pixels
+    draw_ms: int
+    steps: int
+    engine: str
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task whose picture could not be drawn or stored, and what its owner is told about it."""
+
+    task: Task
+    code: ErrorCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A task that moderation refused."""
+
+    task: Task
+    decision: Decision
+
+
+DrawResult = Drawn | Failed | Refused | None
+"""None: the task has ended already, so there is nothing to draw."""
+
+
+class LeftToAnother(Exception):
+    """This worker did not finish the task, and another worker must draw it."""
 
 
 class Draw:
-    """Draws tasks with one engine. `notes` is where a draw's beginning and progress are written."""
+    """Draws tasks with one engine. The start and the progress of draws are written through `notes`."""
 
     def __init__(
         self,
         database: Database,
         notes: Notes,
         task_watcher: TaskWatcher,
-        pictures: Pictures,
         engine: Engine,
         judge: Judge,
         settings: DrawSettings,
@@ -78,284 +96,160 @@ class Draw:
         self._database = database
         self._notes = notes
         self._task_watcher = task_watcher
-        self._pictures = pictures
         self._engine = engine
         self._judge = judge
         self._settings = settings
         self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
-        self._places = Places(engine.draws_at_once, engine.jobs_at_once)
+        self._slots = Slots(engine.draws_at_once, engine.jobs_at_once)
         self.leaving: set[asyncio.Task[None]] = set()
-        """What watched draws that are over, and may still be in the middle of a statement."""
+        """Cancelled watchers of finished draws. Each may still be in the middle of a statement."""
         self._is_stopping = False
 
     @property
     def jobs_at_once(self) -> int:
-        """How many tasks may be given to this at a time."""
+        """How many tasks may be in work at a time, from their start to their end."""
         return self._engine.jobs_at_once
 
     async def room(self) -> None:
         """Wait until another task would be drawn at once, or nearly so."""
-        await self._places.room()
+        await self._slots.room()
 
     async def load(self) -> None:
-        """Load the engine, and what judges its pictures. Raises EngineUnusable, ClassifierUnusable."""
+        """Load the engine and the picture classifier. Raises EngineUnusable, ClassifierUnusable."""
         started_s = time.monotonic()
         await asyncio.to_thread(self._judge.load)
         await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.load)
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
     def stop(self) -> None:
-        """Begin no more draws; the one under way goes on."""
+        """Begin no more draws. A draw that has begun continues."""
         self._is_stopping = True
 
-    async def __call__(self, task_id: str, job_id: int) -> bool:
-        """Draw a task to its end; nothing if it has ended already. True when its job has ended with it.
+    async def __call__(self, task_id: str) -> DrawResult:
+        """Draw a task when a slot is free.
 
-        Raises DatabaseUnavailable, and NotBegun after `stop`; on cancellation stops the draw after its current step.
+        Raises DatabaseUnavailable, and LeftToAnother after `stop`. When cancelled, stops the draw after its current
+        step.
         """
         if self._judge.judges_before_drawing:
-            with self._places.counted():
-                refused = await self._refused_prompt(task_id)
+            with self._slots.counted():
+                refused = await self._refused_by_server(task_id)
             if refused is not None:
-                judged, decision = refused
-                return self._told(judged, has_ended=await self._refuse(judged, decision, job_id))
-        async with self._places.one() as place:
+                return refused
+        async with self._slots.one() as slot:
             if self._is_stopping:
-                raise NotBegun
+                raise LeftToAnother
             async with self._notes.noting() as connection:
                 task = await tasks.begin(connection, task_id)
-            refusal = None if task is None else await self._refused_by_rules(task)
-            if task is not None and refusal is None:
-                log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
-                end = await self._draw(task, place)
-        if task is not None and refusal is not None:
-            return self._told(task, has_ended=await self._refuse(task, refusal, job_id))
-        if task is not None and end is None:
-            await self._make_sure_of_end(task)
-        if task is None or end is None:
-            await self._discard_leftover(task_id)
-            return False
-        has_ended = await (
-            self._fail(task, end, job_id) if isinstance(end, _Failed) else self._finish(task, end, job_id)
-        )
-        return self._told(task, has_ended=has_ended)
+            if task is None:
+                return None
+            refused = await self._refused_by_rules(task)
+            if refused is not None:
+                return refused
+            log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
+            return await self._draw(task, slot)
 
-    def _told(self, task: Task, *, has_ended: bool) -> bool:
-        if has_ended and task.callback_url is not None:
-            self._settings.on_callback()
-        return has_ended
-
-    async def _refused_by_rules(self, task: Task) -> Decision | None:
-        """Why the rules refuse a task that a process of a version without them accepted, if they do."""
-        if task.is_judged_by_rules:
-            return None
-        level = Level.of(nsfw_check=task.nsfw_check)
-        return await asyncio.to_thread(self._judge.by_rules, task.prompt, level)
-
-    async def _refused_prompt(self, task_id: str) -> tuple[Task, Decision] | None:
-        """The task and why its prompt is refused, if it is and the task has not ended meanwhile."""
+    async def _refused_by_server(self, task_id: str) -> Refused | None:
+        """The refusal of a prompt that the moderation server has not judged before, if it refuses it."""
         async with self._database.reading() as connection:
             found = await tasks.find_all(connection, [task_id])
         if self._is_stopping:
-            raise NotBegun
+            raise LeftToAnother
         if not found or found[0].status in ENDS or found[0].is_prompt_judged:
             return None
-        decision = await self._ending(found[0], await self._judge.before_drawing(found[0]))
-        return None if decision is None else (found[0], decision)
+        decisions = await self._judge.before_drawing(found[0])
+        refusal = await refusal_among(decisions, found[0], self._judge, self._database)
+        return None if refusal is None else Refused(found[0], refusal)
 
-    async def _ending(self, task: Task, decisions: Sequence[Decision]) -> Decision | None:
-        """The decision that ends the task; others are written down."""
-        for decision in decisions:
-            if decision.ends_task:
-                return decision
-            log.warning("moderation_waved_through", task_id=task.id, stage=decision.stage, reason=decision.reason)
-            async with self._database.transaction() as connection:
-                await moderation_log.add(connection, self._judged(task), decision)
-        return None
+    async def _refused_by_rules(self, task: Task) -> Refused | None:
+        """The refusal of a task that a version of Easel without these rules has accepted, if they refuse it."""
+        if task.is_judged_by_rules:
+            return None
+        level = Level.of(nsfw_check=task.nsfw_check)
+        refusal = await asyncio.to_thread(self._judge.by_rules, task.prompt, level)
+        return None if refusal is None else Refused(task, refusal)
 
-    def _judged(self, task: Task) -> Judged:
-        return self._judge.judged(task.account_id, task.prompt, task.id)
-
-    async def _refuse(self, task: Task, decision: Decision, job_id: int) -> bool:
-        has_ended = await settle.refuse(self._database, task.id, self._judged(task), decision, job_id)
-        if has_ended:
-            log.info("task_refused", task_id=task.id, request_id=task.request_id, stage=decision.stage,
-                     outcome=decision.outcome, layer=decision.layer, reason=decision.reason)  # fmt: skip
-        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
-            await self._discard_leftover(task.id)
-        return has_ended
-
-    async def _draw(self, task: Task, place: Place) -> "_Drawn | _Failed | None":
-        """The drawn picture, or why it failed; None when the task has ended meanwhile."""
-        steps = Steps(asyncio.get_running_loop(), place.nearly_drawn)
-        drawing = Drawing(task.prompt, task.width_px, task.height_px, task.seed)
+    async def _draw(self, task: Task, slot: Slot) -> Drawn | Failed | None:
+        progress = DrawProgress(asyncio.get_running_loop(), slot.nearly_drawn)
         with self._task_watcher.watch(task.id, task) as watch:
-            watching = [
-                asyncio.create_task(self._report(task, steps)),
-                asyncio.create_task(_stop_when_ended(watch, steps)),
-                asyncio.create_task(_stop_when_late(self._settings.draw_timeout_s, steps)),
+            watchers = [
+                asyncio.create_task(self._report(task, progress)),
+                asyncio.create_task(_stop_when_ended(watch, progress)),
+                asyncio.create_task(_stop_when_late(self._settings.draw_timeout_s, progress)),
             ]
             try:
                 drawn = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, _timed_draw, self._engine, drawing, steps
+                    self._threads, _drawn, self._engine, task, progress
                 )
             except Stopped as stopped:
-                return None if stopped.is_ended else _TOO_LATE
+                return None if stopped.is_ended else Failed(task, ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
             except OutOfMemory:
                 log.warning("draw_memory_exhausted", task_id=task.id, request_id=task.request_id)
-                return _OUT_OF_MEMORY
+                return Failed(task, ErrorCode.RESOURCE_EXHAUSTED, _OUT_OF_MEMORY)
             except DrawingFailed as failed:
                 log.warning("draw_refused", task_id=task.id, request_id=task.request_id, code=failed.code)
-                return _Failed(failed.code, failed.message)
+                return Failed(task, failed.code, failed.message)
             except Exception:  # whatever an engine or a driver raises fails this task, not the worker
                 log.exception("draw_failed", task_id=task.id, request_id=task.request_id)
-                return _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
+                return Failed(task, ErrorCode.SERVICE_ERROR, _NOT_DRAWN)
             finally:
-                steps.stop(is_ended=True)
-                self._let_go(watching)
+                progress.stop(is_ended=True)
+                self._dismiss(watchers)
         if drawn.pixels.caption_tokens_cut:
             log.warning("caption_truncated", task_id=task.id, tokens=drawn.pixels.caption_tokens_cut)
         return drawn
 
-    def _let_go(self, watching: Sequence[asyncio.Task[None]]) -> None:
-        """End the watchers of a draw, without waiting for them."""
-        for watcher in watching:
+    def _dismiss(self, watchers: Sequence[asyncio.Task[None]]) -> None:
+        """Cancel the watchers of a draw without waiting for them."""
+        for watcher in watchers:
             watcher.cancel()
             self.leaving.add(watcher)
             watcher.add_done_callback(self.leaving.discard)
 
-    async def _report(self, task: Task, steps: Steps) -> None:
-        """Write progress as steps are done; end the process when no sign of life comes any more."""
+    async def _report(self, task: Task, progress: DrawProgress) -> None:
+        """Write progress as steps are done. End the process when the engine shows no more signs of life."""
         reported = 0
         reported_at_s = time.monotonic()
         while True:
             try:
                 async with asyncio.timeout(self._settings.step_timeout_s):
-                    await steps.sign_of_life()
+                    await progress.sign_of_life()
             except TimeoutError:
                 log.critical("draw_hung", task_id=task.id, step_timeout_s=self._settings.step_timeout_s)
                 self._settings.on_hung()
                 return
-            if steps.done == reported:
+            if progress.steps_done == reported:
                 continue
             await asyncio.sleep(reported_at_s + REPORT_EVERY_S - time.monotonic())
-            done, reported_at_s = steps.done, time.monotonic()
+            done, reported_at_s = progress.steps_done, time.monotonic()
             try:
                 async with self._notes.noting() as connection:
-                    if not await tasks.record_steps(connection, task.id, done, steps.total):
-                        steps.stop(is_ended=True)
+                    if not await tasks.record_steps(connection, task.id, done, progress.steps_total):
+                        progress.stop(is_ended=True)
                 reported = done
             except DatabaseUnavailable:
                 log.warning("progress_not_saved", task_id=task.id)
-            except Exception:  # the watch over hung draws must go on, whatever it is
+            except Exception:  # this also watches for hung draws and must go on
                 log.exception("progress_report_failed", task_id=task.id)
 
-    async def _finish(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
-        try:
-            return await self._store(task, drawn, job_id)
-        except StorageFailed as error:
-            log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
-            return await self._fail(task, _UNSTORED, job_id)
 
-    async def _store(self, task: Task, drawn: "_Drawn", job_id: int) -> bool:
-        picture = await asyncio.to_thread(self._encode, task, drawn)
-        content_type = CONTENT_TYPES[task.output_format]
-        try:
-            decisions = await self._judge.of_picture(task, PictureFile(picture, content_type))
-        except ClassifierHung:
-            log.critical("classifier_hung", task_id=task.id, request_id=task.request_id)
-            self._settings.on_hung()
-            raise
-        refusal = await self._ending(task, decisions)
-        if refusal is not None:
-            return await self._refuse(task, refusal, job_id)
-        name = self._picture_name(task)
-        await self._pictures.put(object_name(name), picture, content_type)
-        outcome = Completion(
-            engine=self._engine.name,
-            draw_ms=drawn.draw_ms,
-            picture_name=name,
-            picture_bytes=len(picture),
-        )
-        if not await settle.complete(self._database, task.id, outcome, job_id):
-            await self._discard_unless_shown(await self._make_sure_of_end(task))
-            return False
-        log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
-        return True
-
-    def _picture_name(self, task: Task) -> str:
-        return link.picture_name(task.id, self._settings.picture_name_secret, EXTENSIONS[task.output_format])
-
-    async def _discard_unless_shown(self, task: Task) -> None:
-        """A picture whose task failed meanwhile, or was erased, must not stay; one that another worker completed must."""
-        if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
-            await self._pictures.delete(object_name(self._picture_name(task)))
-
-    async def _discard_leftover(self, task_id: str) -> None:
-        """A worker may have stored the picture of a task that has ended without it, and have died before it saw that."""
-        async with self._database.reading() as connection:
-            ended = await tasks.find_all(connection, [task_id])
-        for task in ended:
-            try:
-                await self._discard_unless_shown(task)
-            except StorageFailed as error:
-                log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
-
-    def _encode(self, task: Task, drawn: "_Drawn") -> bytes:
-        recipe = None
-        if self._settings.recipe_in_pictures:
-            recipe = Recipe(task.prompt, task.seed, task.width_px, task.height_px, drawn.steps)
-        provenance = Provenance(
-            self._settings.easel_version, self._engine.model or task.model, self._engine.name, recipe
-        )
-        return encoding.encode(drawn.pixels, task.output_format, provenance)
-
-    async def _make_sure_of_end(self, task: Task) -> Task:
-        """The task, which somebody else has ended. Its job will be taken off the queue, so it had better have."""
-        async with self._database.reading() as connection:
-            current = await tasks.find(connection, task.account_id, task.id)
-        if current is None or current.status not in ENDS:
-            raise NotBegun
-        return current
-
-    async def _fail(self, task: Task, failed: "_Failed", job_id: int) -> bool:
-        is_failed = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)
-        if is_failed:
-            log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
-        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
-            await self._discard_leftover(task.id)
-        return is_failed
+_OUT_OF_MEMORY: Final = "The device has too little memory for this picture"
+_TOO_LATE: Final = "The picture took too long to draw"
+_NOT_DRAWN: Final = "The picture could not be drawn"
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    pixels: Pixels
-    draw_ms: int
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    code: ErrorCode
-    message: str
-
-
-_OUT_OF_MEMORY: Final = _Failed(ErrorCode.RESOURCE_EXHAUSTED, "The device has too little memory for this picture")
-_TOO_LATE: Final = _Failed(ErrorCode.GENERATION_TIMEOUT, "The picture took too long to draw")
-_UNSTORED: Final = _Failed(ErrorCode.SERVICE_ERROR, "The picture could not be stored")
-
-
-async def _stop_when_ended(watch: Watch, steps: Steps) -> None:
+async def _stop_when_ended(watch: Watch, progress: DrawProgress) -> None:
     await watch.end()
-    steps.stop(is_ended=True)
+    progress.stop(is_ended=True)
 
 
-async def _stop_when_late(timeout_s: float, steps: Steps) -> None:
+async def _stop_when_late(timeout_s: float, progress: DrawProgress) -> None:
     await asyncio.sleep(timeout_s)
-    steps.stop(is_ended=False)
+    progress.stop(is_ended=False)
 
 
-def _timed_draw(engine: Engine, drawing: Drawing, steps: Steps) -> _Drawn:
+def _drawn(engine: Engine, task: Task, progress: DrawProgress) -> Drawn:
     started_s = time.monotonic()
-    pixels = engine.draw(drawing, steps.on_step)
-    return _Drawn(pixels, round((time.monotonic() - started_s) * 1000), steps.total)
+    pixels = engine.draw(Drawing(task.prompt, task.width_px, task.height_px, task.seed), progress.on_step)
+    draw_ms = round((time.monotonic() - started_s) * 1000)
+    return Drawn(task, pixels, draw_ms, progress.steps_total, engine.name, engine.model)

@@ -1,7 +1,7 @@
-"""Erase: a finished task's picture and prompt are removed at once; what it cost stays on record.
+"""Erase: the picture and the prompt of a finished task are removed at once. Its charge stays on record.
 
-The picture is withdrawn and the prompt erased in one transaction; then storage deletes the file. Should that fail, or
-this process die in between, the sweep deletes it.
+One transaction withdraws the picture and erases the prompt. Then the file is deleted from storage. If that fails, or
+this process dies before, the sweep deletes it.
 """
 
 import structlog
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 async def erase(database: Database, pictures: Pictures, holder: Holder, task_id: str) -> None:
-    """Erase a task; a second time changes nothing. Raises PermissionDenied, TaskNotFound, TaskUnfinished."""
+    """Erase a task. Erasing it again changes nothing. Raises PermissionDenied, TaskNotFound, TaskUnfinished."""
     if Scope.GENERATE not in holder.scopes:
         raise PermissionDenied
     async with database.transaction() as connection:

@@ -1,4 +1,5 @@
-"""Renew a link: a task read after its link's day gets a fresh one, as long as its picture is kept."""
+"""Renew a link: a completed task that is read after its link has expired gets a new one, as long as its picture is
+kept."""
 
 from easel.domain import link
 from easel.domain.task import Status
@@ -7,8 +8,8 @@ from easel.store.database import Database
 from easel.store.tasks import Task
 
 
-async def with_live_link(database: Database, task: Task) -> Task:
-    """The task, with a link that lives: its own until that expires, then one for another day."""
+async def renew_expired_link(database: Database, task: Task) -> Task:
+    """The task with a link that works: its own until that expires, then a new one."""
     if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
         return task
     now = await database.now()

@@ -1,6 +1,6 @@
-"""Repair: sets balances and counts to what the ledger and the holds say, while the service runs.
+"""Repair: balances and counts are set to what the ledger and the holds say, while the service runs.
 
-It changes nothing else: a ledger or a hold that is wrong itself is reported by the audit and stays as it is.
+Changes nothing else. If the ledger or a hold itself is wrong, the audit reports it and it stays as it is.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ TIMEOUT_S: Final = audit.TIMEOUT_S
 
 
 class BeyondRepair(EaselError):
-    """The ledger itself cannot be right; the message names the account."""
+    """The ledger itself is wrong. The message names the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What is not as the ledger and the holds say."""
+    """Balances and counts that differ from what the ledger and the holds say."""
 
     balances: list[WrongBalance]
     counts: list[WrongCounts]
@@ -38,9 +38,9 @@ async def find(database: Database) -> Wrong:
 
 
 async def repair(database: Database) -> Wrong:
-    """Change what `find` finds, all of it or nothing; what was changed.
+    """Change all that `find` finds, or nothing. Returns what was changed.
 
-    Raises BeyondRepair, and then nothing was changed.
+    Raises BeyondRepair without changing anything.
     """
     found = await find(database)
     if not found:
@@ -51,7 +51,7 @@ async def repair(database: Database) -> Wrong:
 
 
 async def _repair_within(connection: Writer, found: Wrong) -> Wrong:
-    """Look again at what was found, now that nobody else can change it, and set it right."""
+    """Lock the rows that were found, check them again and set them right."""
     account_ids = [balance.account_id for balance in found.balances]
     api_key_ids = [counts.api_key_id for counts in found.counts]
     await derived.lock(connection, api_key_ids, account_ids)
@@ -65,8 +65,8 @@ async def _repair_within(connection: Writer, found: Wrong) -> Wrong:
     for balance in wrong.balances:
         if balance.derived.available < 0 or balance.derived.reserved < 0:
             raise BeyondRepair(
-                f'The entries of account "{balance.account}" add up to less than nothing, so the ledger itself is '
-                "damaged and nothing was changed: restore a backup, and please report this."
+                f'The entries of account "{balance.account}" add up to a negative balance, so the ledger itself is '
+                "damaged and nothing was changed. Restore a backup, and please report this."
             )
         await derived.set_balance(connection, balance)
         subject = f'account "{balance.account}"'

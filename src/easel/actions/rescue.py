@@ -1,11 +1,10 @@
-"""Rescue: jobs of workers that died go to other workers; a task that keeps killing workers is ended.
+"""Rescue: the jobs of dead workers go to other workers, and a task that keeps killing workers is ended.
 
-Any number of workers may do this at the same time; one of them does it, the others see that and leave.
+Any number of workers may call this at the same time. One of them does the work, and the others return at once.
 
-A silent worker is taken for dead. While the database is away, or this machine sleeps, all workers are silent and none
-is dead, so nobody is judged until they have had the time to report again. The same holds after the database's clock was
-set. It does not promise that a job runs in one
-worker only: one that was merely slow may go on drawing, which harms nothing.
+A worker that sends no heartbeat counts as dead. While the database is away or this machine sleeps, no worker sends one,
+so no worker is judged until all have had time to send one again. The same holds after the database's clock was set.
+Does not promise that only one worker runs a job: a worker that was merely slow may go on drawing, which is harmless.
 """
 
 from collections.abc import Sequence
@@ -24,13 +23,14 @@ from easel.store.queue import Clock, TakenJob
 log = structlog.get_logger(__name__)
 
 _GAP_MAX: Final = timedelta(seconds=3)
-"""With more time than this between two looks the database was away, or we were; with less than none its clock was set."""
+"""A longer time between two calls means that the database or this process was away, and a negative one that the clock
+was set."""
 _TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
 
 
 class Touch:
-    """Since when this process and the living workers have been in touch with the database, by the database's clock, which
-    goes on when this machine sleeps."""
+    """Since when this process and all living workers have been in touch with the database. Times are those of the
+    database's clock, which goes on while this machine sleeps."""
 
     def __init__(self) -> None:
         self._server_started_at: datetime | None = None
@@ -38,9 +38,9 @@ class Touch:
         self._in_touch_since = datetime.min.replace(tzinfo=UTC)
 
     def may_judge(self, clock: Clock) -> bool:
-        """Whether every living worker has had the time to report, at a look made now."""
+        """Whether every living worker has had time to send a heartbeat by now."""
         if clock.server_started_at != self._server_started_at:
-            # A start in the future was before the clock was set back.
+            # A start in the future happened before the clock was set back.
             self._in_touch_since = max(self._in_touch_since, min(clock.server_started_at, clock.now))
         if self._looked_at is not None and not timedelta(0) <= clock.now - self._looked_at <= _GAP_MAX:
             self._in_touch_since = clock.now
@@ -56,18 +56,18 @@ class Rescue:
         self._touch = Touch()
 
     async def __call__(self) -> None:
-        """Hand back, or end, every job whose worker is gone."""
+        """Hand back or end every job whose worker is dead."""
         async with self._database.transaction() as connection:
             may_judge = self._touch.may_judge(await queue.clock(connection))
             if not may_judge or not await locks.try_in_transaction(connection, Lock.RESCUE):
                 return
             ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
             await queue.delete_silent_workers(connection)
-        await settle.tell_all(self._database, *ended)
+        await settle.notify_all(self._database, *ended)
 
 
 async def _rescue(connection: Writer, job: TakenJob) -> bool:
-    """Hand a job back, or end its task; True when it ended."""
+    """Hand a job back, or end its task. True if the task ended."""
     deaths = 0
     if job.worker_id is not None:
         deaths = await tasks.count_worker_death(connection, job.task_id, job.taken_at)
@@ -75,14 +75,14 @@ async def _rescue(connection: Writer, job: TakenJob) -> bool:
     if is_ended:
         message = f"Drawing this task ended its worker {deaths} times"
         await endings.fail(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
-    # Also the job of a task that has ended: who takes it draws nothing, and discards what the dead may have stored.
+    # Also if the task has ended: whichever worker takes the job deletes a picture that the dead one may have stored.
     await queue.hand_back(connection, job.job_id)
     log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)
     return is_ended
 
 
 async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) -> None:
-    """Return jobs that a living worker holds and does not run; nobody is to blame for that."""
+    """Hand back jobs that a living worker holds but does not run. No task is blamed for that."""
     async with database.transaction() as connection:
         for job_id in await queue.lock_held(connection, worker_id, job_ids):
             await queue.hand_back(connection, job_id)
@@ -90,7 +90,7 @@ async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) 
 
 
 async def hand_back_all(database: Database, worker_id: int) -> None:
-    """Return whatever a worker held when its queue loop ended without it dying."""
+    """Hand back all jobs that a worker held when its queue loop ended while the worker lived."""
     async with database.reading() as connection:
         held = await queue.held_by(connection, worker_id)
     if held:

@@ -1,10 +1,10 @@
-"""Restore: a backup becomes the content of an empty installation, brought up to date.
+"""Restore: an empty installation is filled from a backup and brought up to date.
 
-Whoever calls this puts the installation to use only when it returns: until then the backup may prove damaged.
-Tasks that were unfinished are drawn again when a worker comes; that counts against none of them.
+The caller must not use the installation before this returns, because the backup may prove damaged until then.
+Unfinished tasks are drawn again as soon as there is a worker, and none is blamed for having been interrupted.
 
-A backup's database is a program. It is run only when its seal was checked, or the operator said that it need not be, and
-then by a role that may do nothing beyond its own database.
+A database dump can execute anything. It is loaded only if its seal was checked or the operator waived the check, and
+then by a role that has no rights outside its own database.
 """
 
 from dataclasses import dataclass
@@ -37,61 +37,61 @@ class Target:
 
 
 def check(manifest: Manifest, easel_version: str, postgres_bin: Path | None, given_secret: Secret | None) -> None:
-    """Refuse what could not be restored here. Raises BackupUnusable, PostgresUnusable."""
+    """Refuse a backup that cannot be restored here. Raises BackupUnusable, PostgresUnusable."""
     if set(manifest.migrations) - _known_migrations():
         raise BackupUnusable(
-            f"The backup's database was last used by a newer Easel than this one ({easel_version}): "
-            f"restore it with that version. The backup was made with {manifest.easel}."
+            f"The backup's database was last used by a newer Easel than this one ({easel_version}). "
+            f"Restore it with that version. The backup was made with {manifest.easel}."
         )
     ours = postgres_dump.major(postgres_bin)
     if manifest.postgres_major > ours:
         raise BackupUnusable(
-            f"The backup is of PostgreSQL {manifest.postgres_major} and the programs here are of {ours}: "
-            "set EASEL_POSTGRES_BIN to the programs of that version or a newer one."
+            f"The backup comes from PostgreSQL {manifest.postgres_major}, but the programs here are version {ours}. "
+            "Set EASEL_POSTGRES_BIN to the programs of that version or a newer one."
         )
     if given_secret is None and not manifest.has_secret:
         raise BackupUnusable(
-            "The backup holds no secret, because its service was given one: set EASEL_SECRET to that secret."
+            "The backup holds no secret, because its service had it from EASEL_SECRET. Set EASEL_SECRET to it."
         )
     if given_secret is not None and given_secret.fingerprint.hex() != manifest.secret_fingerprint:
         raise BackupUnusable(
-            "EASEL_SECRET is not the secret of the backup's service: its keys and links would not work. "
+            "EASEL_SECRET is not the secret of the backup's service, so its keys and links would not work. "
             + ("Unset it: the backup holds the right one." if manifest.has_secret else "Set the right one.")
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What an operator gives to check a backup's seal with, from elsewhere than the backup."""
+    """What an operator provides to check a backup's seal, from outside the backup."""
 
     secret: Secret | None
     passphrase: str | None
 
 
 def seal_key(manifest: Manifest, proofs: Proofs) -> SealKey:
-    """The key that the backup's seal is to be checked with. Raises BackupUnusable where none was given, or none can be."""
+    """The key to check the backup's seal with. Raises BackupUnusable if there is no seal, or its key was not given."""
     match manifest.sealed_with:
         case None:
             raise BackupUnusable(
-                "The backup has no seal, since an earlier Easel made it, so nothing shows whether it is as it was written: "
-                "if you know where it comes from, restore it with --unverified."
+                "The backup has no seal, because an earlier Easel made it, so it cannot be checked for changes. "
+                "If you know where it comes from, restore it with --unverified."
             )
         case "secret" if proofs.secret is not None:
             return SealKey.from_secret(proofs.secret)
         case "passphrase" if proofs.passphrase is not None and manifest.salt is not None:
             return SealKey.from_passphrase(proofs.passphrase, bytes.fromhex(manifest.salt))
         case "secret":
-            how = "name a file with the secret of its installation with --secret-file, or set EASEL_SECRET to it"
+            how = "name a file that holds its installation's secret with --secret-file, or set EASEL_SECRET"
         case _:
-            how = "name the file with the passphrase that it was sealed with with --passphrase-file"
+            how = "name the file that holds the passphrase with --passphrase-file"
     raise BackupUnusable(
-        f"The backup cannot be checked, since it is sealed with a {manifest.sealed_with} that was not given: {how}; "
-        "or, if you know where it comes from, restore it with --unverified."
+        f"The backup cannot be checked, because it is sealed with a {manifest.sealed_with} that was not given: {how}. "
+        "Or, if you know where it comes from, restore it with --unverified."
     )
 
 
 async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> Ending:
-    """Read the rest of the backup, from its database on, into the target.
+    """Load the rest of the backup, from its database on, into the target.
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, SchemaUnusable, DatabaseUnavailable.
     """

@@ -1,16 +1,16 @@
 """Submit: orders become tasks that are paid for and queued, or nothing happens at all.
 
-One transaction holds the idempotency key, the key's limits, the tasks' rows, the queue's rows and the holds. When it is
-committed the tasks are accepted: each will end as completed and charged, or as failed and free.
+One transaction holds the idempotency key, the key's limits, the tasks' rows, the queue's rows and the holds. Once it is
+committed, the tasks are accepted: each will end as completed and charged, or as failed and free.
 
-Moderation comes before it. What that refuses becomes tasks that have failed already, or an error, as the operator chose;
-either way it counts against the key's rate, and is written down.
+Moderation judges the prompt first. If it refuses the prompt, the orders become tasks that have failed already, or the
+caller gets an error, as the operator chose. Either way the request counts against the key's rate and is recorded.
 """
 
 import hashlib
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -48,14 +48,14 @@ CREATE: Final = "create"
 """The name of the quota that creating tasks uses up."""
 JUDGINGS_PER_CREATE: Final = 10
 JUDGINGS_PER_MINUTE_MIN: Final = 100
-"""How many times as often as tasks may be created, and how often at least, a process judges a key's prompts. Orders that
-are repeated, or refused for other reasons, are judged again, and count as none."""
+"""A process judges a key's prompts this many times as often as the key may create tasks, and at least this often.
+Repeated orders, and orders refused for other reasons, are judged without counting against the key's rate."""
 _ID_ATTEMPTS_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitSettings:
-    """What a picture costs, and what a key may do, unless its group or the key itself says otherwise."""
+    """What a picture costs and what a key may do, unless its group or the key itself says otherwise."""
 
     price_microcredits: int
     creates_per_minute: int
@@ -65,8 +65,8 @@ class SubmitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Orders that differ in their seeds alone, and where they came from. `public_url` is the base of the links that their tasks will
-    have. An idempotency key goes with all of them together."""
+    """Orders that differ only in their seeds, and where they came from. `public_url` is the base of their tasks' links.
+    The idempotency key covers all the orders together."""
 
     holder: Holder
     orders: Sequence[Order]
@@ -78,14 +78,14 @@ class Submission:
         assert len({replace(order, seed=None) for order in self.orders}) == 1
 
     def digest(self) -> bytes:
-        """32 bytes that tell these orders from all others."""
+        """32 bytes that identify these orders."""
         digests = [order.digest() for order in self.orders]
         return digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The tasks, in the order of their orders, and where the key stands. A replay has the first time's tasks."""
+    """The tasks, in the order of their orders, and the key's standing. A replay has the tasks of the first request."""
 
     tasks: Sequence[Task]
     standing: Standing
@@ -103,39 +103,48 @@ class Submit:
         self._judgings = RateLimiter(Quota(CREATE, settings.creates_per_minute))
 
     async def __call__(self, submission: Submission) -> Accepted:
-        """The accepted tasks.
+        """Accept orders.
 
         Raises PermissionDenied, ModelAccessDenied, ContentPolicyViolation, IdempotencyConflict, RateLimitExceeded,
-        InsufficientQuota, ServiceUnavailable (the backlog is full, or nobody could judge the prompt),
-        DatabaseUnavailable; then no task was kept.
+        InsufficientQuota, ServiceUnavailable (the backlog is full, or no layer could judge the prompt) and
+        DatabaseUnavailable. Then no task was created.
         """
-        _check_access(submission)
+        holder, order = submission.holder, submission.orders[0]
+        if Scope.GENERATE not in holder.scopes:
+            raise PermissionDenied
+        if not holder.may_use(order.model):
+            raise ModelAccessDenied(order.model)
+        wish = self._wish(submission)
         try:
-            return await self._judge_and_admit(submission)
-        except RateLimitExceeded as refusal:
-            if refusal.standing is not None and refusal.standing.is_used_up:
-                await self._pull_back(submission)
+            await self._limit_judging(submission, wish)
+            decisions = await self._judge.before_acceptance(order.prompt, Level.of(nsfw_check=order.nsfw_check))
+            refusal = ending(decisions)
+            if refusal is None:
+                return await self._accept(submission, wish, decisions)
+            return await self._refuse(submission, replace(wish, are_held=False), refusal)
+        except RateLimitExceeded as exceeded:
+            if exceeded.standing is not None and exceeded.standing.is_used_up:
+                # The key's row may have been written before the database's clock was set back.
+                async with self._database.single_statement() as connection:
+                    await admission.cap_rate(connection, wish.api_key_id, wish.quota)
             raise
 
-    async def _judge_and_admit(self, submission: Submission) -> Accepted:
-        await self._limit_judging(submission)
-        order = submission.orders[0]
-        level = Level.of(nsfw_check=order.nsfw_check)
-        decisions = await self._judge.before_acceptance(order.prompt, level)
-        refusal = ending(decisions)
-        if refusal is not None:
-            return await self._refuse(submission, refusal)
-        return await self._admit(submission, decisions)
+    def _wish(self, submission: Submission) -> Wish:
+        holder, settings = submission.holder, self._settings
+        return Wish(
+            api_key_id=holder.api_key_id,
+            count=len(submission.orders),
+            price_microcredits=holder.prices_microcredits.get(submission.orders[0].model, settings.price_microcredits),
+            quota=Quota(CREATE, holder.creates_per_minute or settings.creates_per_minute),
+            unfinished_max=holder.unfinished_max or settings.unfinished_max,
+        )
 
-    async def _pull_back(self, submission: Submission) -> None:
-        """Mend what the key's row says of its rate, where the database's clock was set back since it was written."""
-        wish = self._wish(submission)
-        async with self._database.single_statement() as connection:
-            await admission.cap_rate(connection, wish.api_key_id, wish.quota)
+    async def _limit_judging(self, submission: Submission, wish: Wish) -> None:
+        """Refuse prompts that come too fast to be judged, before the exact limit applies: judging costs more than
+        refusing.
 
-    async def _limit_judging(self, submission: Submission) -> None:
-        """Judging costs more than refusing does, and comes before the limit that is exact. Raises RateLimitExceeded."""
-        wish = self._wish(submission)
+        Raises RateLimitExceeded.
+        """
         count_max = max(JUDGINGS_PER_MINUTE_MIN, JUDGINGS_PER_CREATE * wish.quota.count_max)
         self._judgings.take(wish.api_key_id, Quota(CREATE, count_max))
         if self._judge.is_costly_before_acceptance and submission.idempotency_key is None:
@@ -144,86 +153,86 @@ class Submit:
             if standing.taking(wish.count) is None:
                 raise RateLimitExceeded(standing.retry_after_s(wish.count), standing)
 
-    async def _admit(self, submission: Submission, decisions: Sequence[Decision]) -> Accepted:
-        count = len(submission.orders)
-        prospect = await self._forecast.of_new_tasks(count)
+    async def _accept(self, submission: Submission, wish: Wish, decisions: Sequence[Decision]) -> Accepted:
+        prospect = await self._forecast.of_new_tasks(wish.count)
         if prospect.refusal is not None and submission.idempotency_key is None:
             raise prospect.refusal
-        with self._forecast.submitting(count):
-            accepted = await _with_new_ids(lambda: self._accept_once(submission, prospect, decisions))
+        with self._forecast.submitting(wish.count):
+            accepted = await self._create(submission, wish, prospect, decisions)
             if not accepted.is_replay:
-                self._forecast.note_accepted(count)
+                self._forecast.note_accepted(wish.count)
             return accepted
 
-    async def _accept_once(self, submission: Submission, prospect: Prospect, decisions: Sequence[Decision]) -> Accepted:
-        new = await self._new_tasks(submission, prospect)
+    async def _refuse(self, submission: Submission, wish: Wish, refusal: Decision) -> Accepted:
+        """The tasks as failed already. Raises what the caller is answered if the operator chose errors."""
+        log.info("order_refused", request_id=submission.request_id, stage=refusal.stage, outcome=refusal.outcome,
+                 layer=refusal.layer, reason=refusal.reason)  # fmt: skip
+        if self._judge.answers_errors:
+            return await self._refuse_with_error(submission, wish, refusal)
+        prospect = await self._forecast.of_new_tasks(wish.count)
+        refused = await self._create(submission, wish, prospect, [refusal])
+        if any(order.callback_url is not None for order in submission.orders):
+            await settle.notify_all(self._database, *(task.id for task in refused.tasks))
+        return refused
+
+    async def _refuse_with_error(self, submission: Submission, wish: Wish, refusal: Decision) -> Accepted:
+        """The tasks of an earlier request with this idempotency key. Otherwise raises the refusal, and claims
+        nothing."""
         async with self._database.transaction() as connection:
-            earlier = await self._earlier(connection, submission, [task.id for task in new])
+            async with connection.transaction(force_rollback=True):
+                earlier = await self._earlier(connection, submission, wish, [""] * wish.count)
             if earlier is not None:
                 return earlier
-            if prospect.refusal is not None:
+            await admission.admit(connection, wish)
+            await moderation_log.add(connection, self._judged(submission, None), refusal)
+        if refusal.finding is None:
+            raise ServiceUnavailable
+        raise ContentPolicyViolation(refusal.message)
+
+    async def _create(
+        self, submission: Submission, wish: Wish, prospect: Prospect, decisions: Sequence[Decision]
+    ) -> Accepted:
+        """Create the tasks, again with new ids if an id was taken."""
+        for _ in range(_ID_ATTEMPTS_MAX - 1):
+            try:
+                return await self._create_once(submission, wish, prospect, decisions)
+            except TaskIdTaken:
+                continue
+        return await self._create_once(submission, wish, prospect, decisions)
+
+    async def _create_once(
+        self, submission: Submission, wish: Wish, prospect: Prospect, decisions: Sequence[Decision]
+    ) -> Accepted:
+        refusal = ending(decisions)
+        # The database's clock, because it also decides how long a task has waited.
+        now = await self._database.now()
+        new = [self._new_task(submission, order, wish, prospect, now) for order in submission.orders]
+        async with self._database.transaction() as connection:
+            earlier = await self._earlier(connection, submission, wish, [task.id for task in new])
+            if earlier is not None:
+                return earlier
+            if refusal is None and prospect.refusal is not None:
                 raise prospect.refusal
-            # From here on the key's and the account's rows are locked.
-            standing = await admission.admit(connection, self._wish(submission))
-            accepted = [await acceptance.accept(connection, task) for task in new]
+            # This locks the rows of the key and the account.
+            standing = await admission.admit(connection, wish)
+            if refusal is None:
+                created = [await acceptance.accept(connection, task) for task in new]
+            else:
+                created = [await acceptance.refuse(connection, task, refusal.code, refusal.message) for task in new]
             for task, decision in itertools.product(new, decisions):
                 await moderation_log.add(connection, self._judged(submission, task.id), decision)
-            return Accepted(accepted, standing)
+            return Accepted(created, standing)
 
-    async def _refuse(self, submission: Submission, decision: Decision) -> Accepted:
-        """Tasks that have failed already. Raises what the caller is answered where that is to be an error."""
-        log.info("order_refused", request_id=submission.request_id, stage=decision.stage, outcome=decision.outcome,
-                 layer=decision.layer, reason=decision.reason)  # fmt: skip
-        if not self._judge.answers_errors:
-            prospect = await self._forecast.of_new_tasks(len(submission.orders))
-            refused = await _with_new_ids(lambda: self._refuse_once(submission, prospect, decision))
-            if any(order.callback_url is not None for order in submission.orders):
-                await settle.tell_all(self._database, *(task.id for task in refused.tasks))
-            return refused
-        now = await self._database.now()
-        async with self._database.transaction() as connection:
-            # What is refused claims nothing.
-            async with connection.transaction(force_rollback=True):
-                earlier = await self._earlier(connection, submission, [_new_id(now) for _ in submission.orders])
-            if earlier is not None:
-                return earlier
-            await admission.admit(connection, self._wish(submission, are_held=False))
-            await moderation_log.add(connection, self._judged(submission), decision)
-        if decision.finding is None:
-            raise ServiceUnavailable
-        raise ContentPolicyViolation(decision.message)
+    async def _earlier(
+        self, connection: Writer, submission: Submission, wish: Wish, task_ids: Sequence[str]
+    ) -> Accepted | None:
+        """The tasks that the idempotency key was used for before. A new key is claimed for these task ids.
 
-    async def _refuse_once(self, submission: Submission, prospect: Prospect, decision: Decision) -> Accepted:
-        # Shown when it is created, as of any other.
-        new = await self._new_tasks(submission, prospect)
-        async with self._database.transaction() as connection:
-            earlier = await self._earlier(connection, submission, [task.id for task in new])
-            if earlier is not None:
-                return earlier
-            standing = await admission.admit(connection, self._wish(submission, are_held=False))
-            refused = []
-            for task in new:
-                refused.append(await acceptance.refuse(connection, task, decision.code, decision.message))
-                await moderation_log.add(connection, self._judged(submission, task.id), decision)
-            return Accepted(refused, standing)
-
-    def _judged(self, submission: Submission, task_id: str | None = None) -> Judged:
-        return self._judge.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
-
-    async def _earlier(self, connection: Writer, submission: Submission, ids: Sequence[str]) -> Accepted | None:
-        """What the idempotency key was used for before, if it was; otherwise it is claimed for these tasks."""
-        earlier = await self._claim(connection, submission, ids)
-        if not earlier:
-            return None
-        wish = self._wish(submission)
-        return Accepted(earlier, await admission.standing(connection, wish.api_key_id, wish.quota), is_replay=True)
-
-    async def _claim(self, connection: Writer, submission: Submission, task_ids: Sequence[str]) -> list[Task]:
-        """The tasks that the idempotency key was used for before; none when it is new, or there is no key."""
+        Raises IdempotencyConflict.
+        """
         if submission.idempotency_key is None:
-            return []
-        account_id = submission.holder.account_id
-        digest = submission.digest()
+            return None
+        account_id, digest = submission.holder.account_id, submission.digest()
         earlier = []
         for number, task_id in enumerate(task_ids):
             claim = Claim(account_id, _numbered(submission.idempotency_key, number), digest)
@@ -235,70 +244,35 @@ class Submit:
             task = await tasks.find(connection, account_id, claimed.task_id)
             assert task is not None, "tasks are never removed"
             earlier.append(task)
-        # The digest tells how many there are, and they are claimed, and forgotten, at one moment.
+        # The digest fixes their number, and they are claimed and forgotten together.
         assert len(earlier) in {0, len(task_ids)}
-        return earlier
+        if not earlier:
+            return None
+        return Accepted(earlier, await admission.standing(connection, wish.api_key_id, wish.quota), is_replay=True)
 
-    def _wish(self, submission: Submission, *, are_held: bool = True) -> Wish:
-        holder = submission.holder
-        return Wish(
-            api_key_id=holder.api_key_id,
-            count=len(submission.orders),
-            price_microcredits=self._price_microcredits(holder, submission.orders[0].model),
-            quota=Quota(CREATE, holder.creates_per_minute or self._settings.creates_per_minute),
-            unfinished_max=holder.unfinished_max or self._settings.unfinished_max,
-            are_held=are_held,
-        )
+    def _judged(self, submission: Submission, task_id: str | None) -> Judged:
+        return self._judge.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
 
-    def _price_microcredits(self, holder: Holder, model: str) -> int:
-        return holder.prices_microcredits.get(model, self._settings.price_microcredits)
-
-    async def _new_tasks(self, submission: Submission, prospect: Prospect) -> list[NewTask]:
-        # By the database's clock, which will tell how long they have waited.
-        now = await self._database.now()
-        return [self._new_task(submission, order, prospect.estimated_time_s, now) for order in submission.orders]
-
-    def _new_task(self, submission: Submission, order: Order, estimated_time_s: int, created_at: datetime) -> NewTask:
-        holder = submission.holder
+    def _new_task(
+        self, submission: Submission, order: Order, wish: Wish, prospect: Prospect, created_at: datetime
+    ) -> NewTask:
         return NewTask(
-            id=_new_id(created_at),
-            account_id=holder.account_id,
-            api_key_id=holder.api_key_id,
+            id=new_id(int(created_at.timestamp()), secrets.randbelow(ID_SUFFIXES)),
+            account_id=submission.holder.account_id,
+            api_key_id=wish.api_key_id,
             request_id=submission.request_id,
             public_url=submission.public_url,
-            user_group=holder.user_group,
-            price_microcredits=self._price_microcredits(holder, order.model),
+            user_group=submission.holder.user_group,
+            price_microcredits=wish.price_microcredits,
             order=order,
-            # Chosen here rather than at the drawing, so that a task drawn again gives the same picture.
+            # Chosen here and not at the draw, so that a task drawn again gives the same picture.
             seed=order.seed or SEED_MIN + secrets.randbelow(SEED_MAX - SEED_MIN + 1),
-            estimated_time_s=estimated_time_s,
+            estimated_time_s=prospect.estimated_time_s,
             created_at=created_at,
             is_prompt_judged=self._judge.judges_all_before_acceptance,
         )
 
 
-async def _with_new_ids(accept: Callable[[], Awaitable[Accepted]]) -> Accepted:
-    """What `accept` gives, which is called again where an id that it made was taken."""
-    for _ in range(_ID_ATTEMPTS_MAX - 1):
-        try:
-            return await accept()
-        except TaskIdTaken:
-            continue
-    return await accept()
-
-
-def _new_id(created_at: datetime) -> str:
-    return new_id(int(created_at.timestamp()), secrets.randbelow(ID_SUFFIXES))
-
-
 def _numbered(idempotency_key: str, number: int) -> str:
-    """The key under which one of several orders is claimed: the first one's is the client's own."""
+    """The key under which one of several orders is claimed. The first order has the client's own key."""
     return idempotency_key if number == 0 else hashlib.sha256(f"{idempotency_key}\n{number}".encode()).hexdigest()
-
-
-def _check_access(submission: Submission) -> None:
-    holder, model = submission.holder, submission.orders[0].model
-    if Scope.GENERATE not in holder.scopes:
-        raise PermissionDenied
-    if not holder.may_use(model):
-        raise ModelAccessDenied(model)

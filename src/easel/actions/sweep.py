@@ -1,11 +1,11 @@
-"""Sweep: ends what waited too long and removes what grew old, a bounded number at a time.
+"""Sweep: ends tasks that waited too long and removes expired data, a bounded number at a time.
 
-Safe to run anywhere, by any number of processes: one of them sweeps, the others see that and leave. A crash at any
-moment leaves the rest to the next sweep.
+Any number of processes may run it. One of them sweeps, and the others return at once. After a crash at any moment, the
+next sweep does the rest.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import structlog
@@ -22,15 +22,15 @@ log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S: Final = 5.0
 BATCH_MAX: Final = 200
-"""Rows that one transaction changes; more are left to the next."""
+"""Rows that one transaction changes. The next sweep takes more."""
 STORAGE_FAILURES_MAX: Final = 3
-"""After so many in one sweep it is storage that fails, and not a picture."""
+"""After this many failures in one sweep, storage itself is failing and not a single picture."""
 _TIMEOUT_MESSAGE: Final = "The task waited too long to be drawn"
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long things are kept. None: for ever."""
+    """How long data is kept, and how long a task may wait. None: without limit."""
 
     queue_timeout_s: int
     picture_h: int | None
@@ -41,7 +41,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many of each were dealt with."""
+    """How many of each the sweep dealt with."""
 
     timed_out: int = 0
     pictures: int = 0
@@ -55,12 +55,12 @@ class Swept:
 
     @property
     def has_full_batch(self) -> bool:
-        """Whether more is likely left."""
+        """Whether there is probably more to do."""
         return max(self.timed_out, self.pictures, self.prompts, self.idempotency_keys) >= BATCH_MAX
 
 
 class _Taken(Exception):
-    """A worker took the task while its waiting was about to be ended: so it has not waited in vain."""
+    """A worker took the task while the sweep was ending it, so it no longer waits."""
 
 
 class Sweep:
@@ -72,7 +72,7 @@ class Sweep:
         self._lifetimes = lifetimes
 
     async def run(self) -> None:
-        """Sweep every few seconds, and at once again while there is more than a batch to do, until cancelled."""
+        """Sweep every few seconds until cancelled, and again at once after a full batch."""
         pause_s = SWEEP_EVERY_S
         while True:
             await asyncio.sleep(pause_s)
@@ -80,13 +80,12 @@ class Sweep:
             try:
                 swept = await self()
                 if not swept.is_nothing:
-                    log.info("sweep_completed", timed_out=swept.timed_out, pictures=swept.pictures, prompts=swept.prompts,
-                             idempotency_keys=swept.idempotency_keys)  # fmt: skip
+                    log.info("sweep_completed", **asdict(swept))
                 if swept.has_full_batch:
                     pause_s = 0.0
             except DatabaseUnavailable:
                 continue
-            except Exception:  # the outermost loop: whatever it is, the next sweep tries again
+            except Exception:  # the outermost loop: the next sweep tries again
                 log.exception("sweep_failed")
 
     async def __call__(self) -> Swept:
@@ -100,8 +99,8 @@ class Sweep:
             waited = await retention.waited_too_long(connection, self._lifetimes.queue_timeout_s, BATCH_MAX)
         ended = []
         for task_id in waited:
-            # Each in a transaction of its own: one that holds the rows of many keys and accounts, and wants more,
-            # stands in the way of those who lock a key and then its account.
+            # Each task has its own transaction: one that locks the rows of many keys and accounts could deadlock with
+            # those that lock a key and then its account.
             try:
                 async with self._database.transaction() as connection:
                     if not await locks.try_in_transaction(connection, Lock.SWEEP):
@@ -110,7 +109,7 @@ class Sweep:
                         ended.append(task_id)
             except _Taken:
                 continue
-        await settle.tell_all(self._database, *ended)
+        await settle.notify_all(self._database, *ended)
         return len(ended)
 
     async def _end_one(self, connection: Writer, task_id: str) -> bool:
@@ -137,7 +136,7 @@ class Sweep:
             return prompts, await retention.delete_old_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
 
     async def _delete_withdrawn(self) -> int:
-        """Delete pictures that are no longer shown. Two sweepers may delete the same one, which harms nothing."""
+        """Delete pictures that are not shown any more. Two processes may delete the same picture, which is harmless."""
         async with self._database.reading() as connection:
             withdrawn = await retention.withdrawn(connection, BATCH_MAX)
         gone: list[str] = []

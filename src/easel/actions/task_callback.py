@@ -1,4 +1,4 @@
-"""A task's callback: looking at it, and having it delivered once more."""
+"""A task's callback: finding it, and delivering it again."""
 
 import structlog
 
@@ -16,8 +16,8 @@ from easel.store.tasks import Task
 log = structlog.get_logger(__name__)
 
 
-async def look(database: Database, account_id: int, task_id: str) -> tuple[Task, Callback | None]:
-    """The task, which wants a callback, and that; None as long as the task has not ended.
+async def find(database: Database, account_id: int, task_id: str) -> tuple[Task, Callback | None]:
+    """A task of the account, and its callback. The callback is None until the task has ended.
 
     Raises TaskNotFound, CallbackNotFound.
     """
@@ -27,9 +27,9 @@ async def look(database: Database, account_id: int, task_id: str) -> tuple[Task,
 
 
 async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[Task, Callback | None]:
-    """Have it delivered at once, with the same id, and tried as often as the first time; the task, and its callback.
+    """Deliver the callback again at once, with the same id and as many attempts as the first time.
 
-    Raises PermissionDenied, TaskNotFound, CallbackNotFound, CallbackUnderWay.
+    Returns the task and its callback. Raises PermissionDenied, TaskNotFound, CallbackNotFound, CallbackUnderWay.
     """
     if Scope.GENERATE not in holder.scopes:
         raise PermissionDenied
@@ -38,25 +38,25 @@ async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[T
         if not await callbacks.redeliver(connection, task_id):
             raise CallbackUnderWay
         found = await _of(connection, task)
-    await settle.tell_workers(database, task_id)
+    await settle.notify_workers(database, task_id)
     log.info("callback_redelivery_started", task_id=task_id)
     return found
 
 
-async def look_as_operator(database: Database, task_id: str) -> tuple[Task, Callback | None]:
-    """As `look`, of whatever account."""
+async def find_as_operator(database: Database, task_id: str) -> tuple[Task, Callback | None]:
+    """As `find`, for a task of any account."""
     async with database.reading() as connection:
         return await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
 
 
 async def redeliver_as_operator(database: Database, task_id: str) -> None:
-    """As `redeliver`, of whatever account."""
+    """As `redeliver`, for a task of any account."""
     async with database.transaction() as connection:
         task, _ = await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
         if not await callbacks.redeliver(connection, task_id):
             raise CallbackUnderWay
         await record(connection, Action.CALLBACK_REDELIVERED, f"task {task_id}", task.account_id)
-    await settle.tell_workers(database, task_id)
+    await settle.notify_workers(database, task_id)
 
 
 async def _of(connection: Reader, task: Task | None) -> tuple[Task, Callback | None]:

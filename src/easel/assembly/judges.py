@@ -1,4 +1,4 @@
-"""The layers of moderation that the settings name. Easel's own rules are always one of them."""
+"""Builds the layers of moderation that the settings name. Easel's own rules are always the first of them."""
 
 from easel.domain.secret import Secret
 from easel.live.judge import Judge, JudgeSettings
@@ -10,7 +10,7 @@ from easel.settings.settings import Settings
 
 
 def judge_of(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Judge:
-    """A process's moderation, not yet loaded. Only who `judges_pictures` has the classifier.
+    """A process's judge, with nothing loaded yet. It has the classifier only if it `judges_pictures`.
 
     Raises EndpointUnusable, PluginUnusable.
     """
@@ -28,19 +28,19 @@ def judge_of(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Ju
 
 
 def endpoint(settings: Settings) -> ModerationEndpoint | None:
-    """The moderation server, if one is named. Raises EndpointUnusable."""
+    """The moderation server, if the settings name one. Raises EndpointUnusable."""
     if settings.moderation_url is None:
         return None
     return ModerationEndpoint(settings.moderation_url, settings.moderation_model, settings.moderation_api_key)
 
 
 def classifier(settings: Settings) -> PictureClassifier | None:
-    """The picture classifier, if one is named, not yet loaded."""
+    """The picture classifier, not yet loaded, if the settings name one."""
     if settings.moderation_classifier is None:
         return None
     return PictureClassifier(settings.moderation_classifier)
 
 
 def digest_key(secret: Secret) -> bytes:
-    """What prompts are digested with in the log of decisions."""
+    """The key of the prompt digests in the moderation log."""
     return secret.derive("moderation")

@@ -1,4 +1,4 @@
-"""Where pictures are kept, and what removes those that grew old."""
+"""Builds what stores pictures, and what removes expired data."""
 
 from easel.actions.sweep import Lifetimes, Sweep
 from easel.outside.pictures.storage import Pictures
@@ -7,12 +7,12 @@ from easel.store.database import Database
 
 
 def picture_store(settings: Settings) -> Pictures:
-    """Where pictures are kept. Raises StorageUnusable for a URL that cannot be one."""
+    """Where pictures are stored. Raises StorageUnusable if the URL cannot name a picture store."""
     return Pictures(settings.pictures_url)
 
 
-def sweep(settings: Settings, data: Database, kept: Pictures) -> Sweep:
-    """What ends tasks that waited too long and removes what grew old."""
+def sweep_of(settings: Settings, database: Database, pictures: Pictures) -> Sweep:
+    """A process's sweep, with the lifetimes that the settings give."""
     lifetimes = Lifetimes(
         queue_timeout_s=settings.queue_timeout_s,
         picture_h=settings.picture_retention_h or None,
@@ -20,4 +20,4 @@ def sweep(settings: Settings, data: Database, kept: Pictures) -> Sweep:
         idempotency_h=settings.idempotency_retention_h,
         moderation_h=settings.moderation_retention_h or None,
     )
-    return Sweep(data, kept, lifetimes)
+    return Sweep(database, pictures, lifetimes)

@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 from easel.actions.submit import Submit, SubmitSettings
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
 from easel.assembly.judges import judge_of
-from easel.assembly.storage import picture_store, sweep
+from easel.assembly.storage import picture_store, sweep_of
 from easel.live import background_tasks
+from easel.live.batched_reader import BatchedReader
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
 from easel.live.picture_reader import PictureReader
-from easel.live.task_reader import TaskReader
 from easel.live.task_watcher import TaskWatcher
 from easel.settings.settings import Settings
+from easel.store import tasks
 from easel.store.notifications import Channel
 from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
@@ -44,7 +45,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     task_watcher = TaskWatcher(database, Channel.CHANGES)
     key_watch = KeyWatch(database)
     forecast = Forecast(database, settings.backlog_max)
-    reader = TaskReader(database)
+    reader = BatchedReader(database, tasks.find_each)
     auth = Auth(
         database,
         pepper(installed.secret),
@@ -59,7 +60,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     pieces = PicturePieces(pictures)
     aliases = settings.model_alias_set
     base_url = BaseUrl(settings.public_url)
-    sweeper = sweep(settings, database, pictures)
+    sweeper = sweep_of(settings, database, pictures)
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:

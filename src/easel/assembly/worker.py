@@ -1,4 +1,4 @@
-"""The worker process's objects."""
+"""Builds the worker process's objects."""
 
 import os
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ from typing import Final
 import easel
 from easel.actions.deliver import Deliver, DeliverSettings
 from easel.actions.draw import Draw, DrawSettings
+from easel.actions.finish import Finish, FinishSettings
 from easel.assembly.engines import engine
 from easel.assembly.installation import Installation, callback_secrets_root, link_keys
 from easel.assembly.judges import judge_of
-from easel.assembly.storage import picture_store, sweep
+from easel.assembly.storage import picture_store, sweep_of
 from easel.live.task_watcher import TaskWatcher
 from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
@@ -26,7 +27,7 @@ EXIT_HUNG: Final = 70
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """A worker process: its connections, what draws, and what takes the jobs."""
+    """What a worker process opens, loads and runs."""
 
     databases: Sequence[Database | Notes]
     draw: Draw
@@ -35,39 +36,42 @@ class WorkerParts:
 
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     """The worker process's objects. Raises EngineUnusable, PluginUnusable, EndpointUnusable."""
-    data = Database(installed.database_url, settings.database_connections // 2)
+    database = Database(installed.database_url, settings.database_connections // 2)
     notes = Notes(installed.database_url, -(-settings.database_connections // 2))
-    kept = picture_store(settings)
+    pictures = picture_store(settings)
+    judge = judge_of(settings, installed.secret, judges_pictures=True)
+    deliver = _deliver(settings, installed, database, notes)
+    task_watcher = TaskWatcher(database, Channel.WORKERS, deliver.wake)
+    draw_settings = DrawSettings(settings.draw_timeout_s, settings.step_timeout_s, _end_hung_process)
+    draw = Draw(database, notes, task_watcher, engine(settings), judge, draw_settings)
+    finish_settings = FinishSettings(
+        picture_name_secret=installed.secret.derive("picture names"),
+        easel_version=easel.__version__,
+        recipe_in_pictures=settings.provenance,
+        on_hung=_end_hung_process,
+        on_callback=deliver.wake,
+    )
+    finish = Finish(database, pictures, judge, finish_settings)
+    sweep = sweep_of(settings, database, pictures)
+    worker = Worker(database, notes, draw, finish, deliver, task_watcher, sweep, settings.drain_timeout_s)
+    return WorkerParts([database, notes], draw, worker)
+
+
+def _deliver(settings: Settings, installed: Installation, database: Database, notes: Notes) -> Deliver:
     http = SafeHttp(
         settings.callback_destinations,
         ca_file=settings.callback_ca_file,
         nameservers=settings.callback_nameserver_list,
     )
     keys = link_keys(installed.secret)
-    deliver = Deliver(
-        data,
+    return Deliver(
+        database,
         notes,
         http,
         lambda task: encode(ended_task(task, keys)),
         DeliverSettings(callback_secrets_root(installed.secret), f"Easel/{easel.__version__}"),
     )
-    task_watcher = TaskWatcher(data, Channel.WORKERS, deliver.wake)
-    draw = Draw(
-        data,
-        notes,
-        task_watcher,
-        kept,
-        engine(settings),
-        judge_of(settings, installed.secret, judges_pictures=True),
-        DrawSettings(
-            picture_name_secret=installed.secret.derive("picture names"),
-            easel_version=easel.__version__,
-            recipe_in_pictures=settings.provenance,
-            draw_timeout_s=settings.draw_timeout_s,
-            step_timeout_s=settings.step_timeout_s,
-            on_hung=lambda: os._exit(EXIT_HUNG),
-            on_callback=deliver.wake,
-        ),
-    )
-    worker = Worker(data, notes, draw, deliver, task_watcher, sweep(settings, data, kept), settings.drain_timeout_s)
-    return WorkerParts([data, notes], draw, worker)
+
+
+def _end_hung_process() -> None:
+    os._exit(EXIT_HUNG)

@@ -68,7 +68,7 @@ def show_callback(task_id: str, data_dir: Path | None) -> None:
     """Print a task's callback and every attempt to deliver it, as the API returns them."""
 
     async def act(database: Database, _pepper: bytes) -> dict[str, object]:
-        return callback_body(*await task_callback.look_as_operator(database, task_id))
+        return callback_body(*await task_callback.find_as_operator(database, task_id))
 
     try:
         body = with_database(data_dir, act)

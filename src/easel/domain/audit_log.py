@@ -1,24 +1,24 @@
-"""The audit log's words: what an operator may have done.
+"""The actions that the audit log records.
 
-An entry never holds a key, a secret or a prompt.
+No entry holds a key, a secret or a prompt.
 """
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What was done."""
+    """What an operator did."""
 
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
-    CALLBACK_SECRET_ROTATED = "callback_secret_rotated"  # noqa: S105 - no secret, but what was done to one
+    CALLBACK_SECRET_ROTATED = "callback_secret_rotated"  # noqa: S105 - the name of an action, not a secret
     CREDITS_GRANTED = "credits_granted"
     CREDITS_ADJUSTED = "credits_adjusted"
     CREDITS_REPAIRED = "credits_repaired"
     GROUP_PRICE_SET = "group_price_set"
     GROUP_ASSIGNED = "group_assigned"
     PRICE_SET = "price_set"
-    """The price that all pay, by setting; noted at the first start with it."""
+    """The price in the settings, recorded at the first start with it."""
     CALLBACK_REDELIVERED = "callback_redelivered"
     INSTALLATION_RESTORED = "installation_restored"
-    SECRET_RESET = "secret_reset"  # noqa: S105 - no secret, but what was done to one
+    SECRET_RESET = "secret_reset"  # noqa: S105 - the name of an action, not a secret

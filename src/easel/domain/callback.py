@@ -1,8 +1,8 @@
 """Where callbacks may go: the grammar of their URLs, and the addresses that may be dialled.
 
-A URL is judged by its text alone: scheme, host and port. No name is resolved here, so one that leads to an internal
-address passes the grammar; its addresses are judged at the moment of dialling. An operator may allow single hosts
-that are internal; no wildcard can be written.
+A URL is checked by its text alone: scheme, host and port. No name is resolved here, so a name that leads to an internal
+address passes. Its addresses are checked when they are dialled. An operator may allow single internal hosts, but no
+wildcards.
 """
 
 import ipaddress
@@ -30,10 +30,10 @@ _PORTS_OF_OTHER_PROTOCOLS: Final = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """What a URL says about whom to dial and what to ask for.
+    """The parts of a URL that say what to dial and what to request.
 
-    `host` is in lower case, an IPv6 address without brackets and in its short form; `authority` is host and port as
-    they were written, for the Host field; `target` begins with a slash.
+    `host` is in lower case, and an IPv6 address is in its short form without brackets. `authority` is the host and port
+    as they were written, for the Host field. `target` begins with a slash.
     """
 
     host: str
@@ -43,12 +43,12 @@ class Receiver:
 
     @property
     def address(self) -> Address | None:
-        """The host's address, if it is one and no name."""
+        """The host as an address. None if it is a name."""
         return _literal(self.host)
 
 
 def receiver(url: str) -> Receiver:
-    """Take apart a URL in which `url_fault` finds nothing. ValueError for what is no https:// URL at all."""
+    """The parts of a URL. Raises ValueError if it is not an https:// URL."""
     match = _HTTPS_URL.fullmatch(url)
     if match is None or "#" in url or "\\" in url:
         raise ValueError("must be an https:// URL in printable ASCII, without user name, password or fragment")
@@ -59,7 +59,7 @@ def receiver(url: str) -> Receiver:
 
 
 def allowed_host(text: str) -> tuple[str, int]:
-    """One host that the operator allows, written as host or host:port. ValueError says what is wrong with it."""
+    """The host and port in `host` or `host:port`, as an operator allows it. Raises ValueError with a sentence."""
     match = _HOST_AND_PORT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} must be one host, or host:port, without scheme, path or wildcard")
@@ -76,14 +76,14 @@ def allowed_host(text: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """Where callbacks may go: to the public internet less `denied`, and to hosts in `allowed`, as `allowed_host` gives
-    them, even if these are internal. What is denied stays denied for those too."""
+    """Where callbacks may go: to the public internet, and to the hosts in `allowed` even if they are internal. Networks
+    in `denied` are excluded from both. `allowed_host` makes the entries of `allowed`."""
 
     allowed: frozenset[tuple[str, int]]
     denied: tuple[Network, ...]
 
     def url_fault(self, url: object) -> str | None:
-        """What is wrong with a callback URL, as the end of a sentence that begins with its name; None if nothing is."""
+        """What is wrong with a callback URL, to follow its name in a sentence. None if nothing is wrong."""
         if not isinstance(url, str) or not 1 <= len(url) <= URL_CHARACTERS_MAX:
             return f"must be a string of at most {URL_CHARACTERS_MAX} characters"
         try:
@@ -101,11 +101,11 @@ class Destinations:
         return None
 
     def allows(self, to: Receiver) -> bool:
-        """Whether the operator allowed this host and port by name."""
+        """Whether the operator allowed this host and port."""
         return (to.host, to.port) in self.allowed
 
     def may_dial(self, host: str, port: int, address: Address) -> bool:
-        """Whether an address that a host resolved to may be connected to."""
+        """Whether it is allowed to connect to an address that a host resolved to."""
         judged = _unmapped(address)
         if any(judged in network for network in self.denied):
             return False
@@ -116,7 +116,7 @@ PUBLIC_ONLY: Final = Destinations(frozenset(), ())
 
 
 def _plain(host: str) -> str:
-    """A host in the one spelling that hosts are compared in. ValueError if it is in brackets and no IPv6 address."""
+    """A host in the spelling used for comparisons. Raises ValueError if it is in brackets but no IPv6 address."""
     if not host.startswith("["):
         return host.lower()
     try:
@@ -138,7 +138,7 @@ def _is_port(port: int) -> bool:
 
 
 def _is_name(host: str) -> bool:
-    """Whether a host is labels of letters, digits and hyphens, and cannot be read as a number in disguise."""
+    """Whether a host consists of labels of letters, digits and hyphens, and cannot be read as a disguised number."""
     labels = host.split(".")
     return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1][0].isdigit()
 
@@ -168,8 +168,8 @@ _IPV6_NOT_PUBLIC: Final = tuple(
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet.
 
-    The lists stand here because `ipaddress.is_global` calls multicast, NAT64 of 127.0.0.1, site-local addresses and
-    a cloud's host address global, and differs between Python releases. Sources: the IANA special-purpose registries.
+    These lists exist because `ipaddress.is_global` counts multicast, NAT64 of 127.0.0.1, site-local addresses and a
+    cloud's host address as global, and differs between Python releases. Sources: the IANA special-purpose registries.
     """
     address = _unmapped(address)
     if isinstance(address, ipaddress.IPv4Address):
@@ -186,11 +186,12 @@ _INTERNAL: Final = tuple(
 _METADATA_AMONG_THEM: Final = tuple(
     ipaddress.ip_network(network) for network in ("100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32")
 )
-"""Where clouds answer with credentials: Alibaba, AWS and Google. Others' lie outside the internal networks."""
+"""Addresses where Alibaba, AWS and Google serve credentials. Those of other clouds lie outside the internal
+networks."""
 
 
 def _is_internal(address: Address) -> bool:
-    """Whether an operator may allow an address: private, shared, unique local or loopback, and no cloud's metadata."""
+    """Whether an operator may allow an address: private, shared, unique local or loopback, but no cloud's metadata."""
     judged = _unmapped(address)
     is_inside = any(judged in network for network in _INTERNAL)
     return is_inside and not any(judged in network for network in _METADATA_AMONG_THEM)

@@ -1,13 +1,13 @@
 """Credits: whole micro-credits, moved between four books by an append-only ledger.
 
-Each entry moves an amount from one book of an account to another, so that entries sum to zero by construction:
+Each entry moves an amount from one book of an account to another, so entries sum to zero by construction:
 
-    grant    issued    ──▶ available    (below zero: back again)
+    grant    issued    ──▶ available    (a negative amount moves back)
     hold     available ──▶ reserved
     capture  reserved  ──▶ used
     release  reserved  ──▶ available
 
-An account's balance is the sum of its entries. The database holds every balance at zero or above.
+An account's balance is the sum of its entries. The database keeps every balance at zero or above.
 """
 
 import re
@@ -19,14 +19,14 @@ from typing import Final
 
 MICROCREDITS_PER_CREDIT: Final = 1_000_000
 MICROCREDITS_MAX: Final = 10**15
-"""A billion credits: the most that one amount may be, far below what a 64-bit column or a JSON number holds."""
+"""A billion credits: the largest amount, far below the limits of a 64-bit column and a JSON number."""
 
-# Stricter than Decimal, which reads exponents, underscores and other scripts' digits, and rounds what is long.
+# Stricter than Decimal, which accepts exponents, underscores and other scripts' digits, and rounds long numbers.
 _AMOUNT = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,6})?")
 
 
 class EntryKind(StrEnum):
-    """What an entry does; the diagram above says from where to where."""
+    """What an entry does. The diagram above shows from which book to which."""
 
     GRANT = "grant"
     HOLD = "hold"
@@ -44,20 +44,20 @@ class Balance:
 
     @property
     def granted(self) -> int:
-        """All that was ever granted, less what was taken back."""
+        """Everything that was granted, minus what was taken back."""
         return self.available + self.reserved + self.used
 
 
 @dataclass(frozen=True, slots=True)
 class KeySpending:
-    """Micro-credits that one key has used and reserved, and the most that it may; None for no limit of its own."""
+    """Micro-credits that one key has used and reserved, and its limit. None: it has no limit of its own."""
 
     used: int
     reserved: int
     credit_limit: int | None
 
     def remaining(self, available: int) -> int:
-        """What the key can still spend of what its account has available."""
+        """What the key can still spend if its account has `available` micro-credits."""
         if self.credit_limit is None:
             return available
         return max(0, min(available, self.credit_limit - self.used - self.reserved))
@@ -72,7 +72,7 @@ _MOVES: Final = {
 
 
 def balance_after(entries: Iterable[tuple[EntryKind, int]]) -> Balance:
-    """The balance that entries, as kind and amount in micro-credits, add up to."""
+    """The sum of entries, each a kind and an amount in micro-credits."""
     available = reserved = used = 0
     for kind, amount in entries:
         to_available, to_reserved, to_used = _MOVES[kind]
@@ -83,7 +83,7 @@ def balance_after(entries: Iterable[tuple[EntryKind, int]]) -> Balance:
 
 
 def credits_shown(microcredits: int) -> int | float:
-    """An amount as JSON shows it: 0.026, 12.5, and 100 rather than 100.0."""
+    """An amount of credits as JSON shows it: 0.026, 12.5, and 100 rather than 100.0."""
     whole, rest = divmod(microcredits, MICROCREDITS_PER_CREDIT)
     return whole if rest == 0 else microcredits / MICROCREDITS_PER_CREDIT
 
@@ -91,12 +91,12 @@ def credits_shown(microcredits: int) -> int | float:
 def parse_credits(text: str) -> int:
     """Micro-credits from a decimal amount of credits such as `12.5`.
 
-    Raises ValueError with a sentence when it is no amount from 0.000001 to a billion with at most six decimal places.
+    Raises ValueError with a sentence unless it is from 0.000001 to a billion, with at most six decimal places.
     """
     microcredits = int(Decimal(text) * MICROCREDITS_PER_CREDIT) if _AMOUNT.fullmatch(text) else 0
     if not 0 < microcredits <= MICROCREDITS_MAX:
         raise ValueError(
-            "an amount of credits is a number above 0, at most 1000000000, with at most six decimal places, such as 12.5"
+            "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5"
         )
     return microcredits
 
@@ -104,13 +104,13 @@ def parse_credits(text: str) -> int:
 def parse_adjustment(text: str) -> int:
     """Micro-credits from an amount of credits with or without a sign, such as `-12.5`.
 
-    Raises ValueError with a sentence when it is no such amount, or nothing.
+    Raises ValueError with a sentence if it is no such amount, or zero.
     """
     sign = -1 if text.startswith("-") else 1
     try:
         return sign * parse_credits(text[1:] if text[:1] in {"-", "+"} else text)
     except ValueError:
         raise ValueError(
-            "an adjustment is a number other than 0, at most 1000000000 either way, with at most six decimal places, "
+            "an adjustment is a number other than 0, at most 1000000000 either way, with at most six decimals, "
             "such as -12.5"
         ) from None

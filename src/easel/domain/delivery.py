@@ -1,6 +1,6 @@
-"""Deliveries: what can become of an attempt to deliver a callback, and when the next one follows.
+"""Deliveries: how an attempt to deliver a callback can end, and when the next one follows.
 
-Times are those of the contract. Pure rules: nothing is sent or written here.
+The times are those of the contract.
 """
 
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from enum import StrEnum
 from typing import Final
 
 ATTEMPT_TIMEOUT_S: Final = 10.0
-"""For a whole attempt: the name's look-up, connecting, TLS, writing and reading."""
+"""Limit for a whole attempt: DNS look-up, connecting, TLS, writing and reading."""
 RETRY_DELAYS_S: Final = (1.0, 2.0, 4.0)
-"""From the failure before to the next attempt."""
+"""Delays between a failure and the next attempt."""
 INTERRUPTIONS_MAX: Final = 4
-"""So often the process that delivers may die before its deliveries are given up."""
+"""Process deaths tolerated before a callback is given up."""
 _MESSAGE_PREFIX: Final = "msg_"
 
 
 class State(StrEnum):
-    """How far a callback is. It waits as long as its task has not ended."""
+    """The state of a callback. It is `waiting` until its task has ended."""
 
     WAITING = "waiting"
     DELIVERING = "delivering"
@@ -26,24 +26,24 @@ class State(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """What became of one attempt."""
+    """How one attempt ended."""
 
     DELIVERED = "delivered"
     REFUSED = "refused"
-    """The address is one that callbacks may not go to; nothing was connected."""
+    """Callbacks may not go to this address. No connection was made."""
     DNS_FAILED = "dns_failed"
     CONNECTION_FAILED = "connection_failed"
     TLS_FAILED = "tls_failed"
     TIMED_OUT = "timed_out"
     ANSWERED = "answered"
-    """The receiver gave a status other than 2xx."""
+    """The receiver answered with a status other than 2xx."""
     INTERRUPTED = "interrupted"
-    """The process that delivered died meanwhile, or could not write the outcome down; the receiver may have got it."""
+    """The process died during the attempt, or could not save the outcome. The receiver may have got the callback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One attempt's end. `status_code` is None where the receiver gave none."""
+    """One attempt and its outcome. `status_code` is None if the receiver sent none."""
 
     outcome: AttemptOutcome
     status_code: int | None
@@ -52,14 +52,14 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows an attempt: a state, and in how many seconds another attempt."""
+    """What follows an attempt: the callback's state, and the seconds until the next attempt."""
 
     state: State
     retry_in_s: float | None
 
 
 def verdict(outcome: AttemptOutcome, failures_before: int) -> Verdict:
-    """What follows an attempt that was not interrupted, where so many had failed before it."""
+    """What follows an attempt that was not interrupted, after `failures_before` failed ones."""
     if outcome is AttemptOutcome.DELIVERED:
         return Verdict(State.DELIVERED, None)
     if failures_before >= len(RETRY_DELAYS_S):
@@ -68,5 +68,5 @@ def verdict(outcome: AttemptOutcome, failures_before: int) -> Verdict:
 
 
 def message_id(task_id: str) -> str:
-    """The id under which a task's callback is delivered, however often."""
+    """The id of a task's callback, which is the same at every attempt."""
     return _MESSAGE_PREFIX + task_id

@@ -1,4 +1,4 @@
-"""Name servers as an operator writes them."""
+"""Parses the address of a DNS server as an operator writes it."""
 
 import ipaddress
 import re
@@ -9,7 +9,7 @@ _ADDRESS_AND_PORT = re.compile(r"([0-9.]+|\[[0-9a-fA-F:]+\])(?::([0-9]{1,5}))?|(
 
 
 def name_server(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
-    """Address and port of what is written as `ip`, `ip:port` or `[ipv6]:port`. ValueError says what is wrong with it."""
+    """The address and port in `ip`, `ip:port` or `[ipv6]:port`. Raises ValueError with a sentence."""
     match = _ADDRESS_AND_PORT.fullmatch(text)
     port = int(match[2] or PORT) if match is not None else 0
     try:

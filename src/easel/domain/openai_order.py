@@ -56,9 +56,9 @@ def parse(fields: object, aliases: Collection[str] = (), deployment: str | None 
     """The order that a decoded JSON body asks for. Without a model it is for the only one.
 
     `aliases` are other names of the only model. A deployment, the model in Azure's path, counts whatever the body says.
-    Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`, `user`, …),
-    are ignored; `null` means absent. If the order names a seed, its pictures have consecutive seeds from there.
-    Raises InvalidRequest, or ModelNotFound.
+    Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`,
+    `user`, …), are ignored; `null` means absent. If the order names a seed, its pictures have consecutive seeds from
+    there. Raises InvalidRequest, or ModelNotFound.
     """
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body must be a JSON object")

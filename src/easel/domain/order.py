@@ -1,7 +1,7 @@
 """An order: what a caller may ask for, within which bounds, and at what size it is drawn.
 
-`parse` turns the fields of a request body into an `Order` that cannot be wrong, or raises `InvalidRequest` with a
-sentence that helps. It does not know who asks, what it costs, or which models a key may use.
+`parse` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a helpful sentence. It
+does not know the caller, the price, or the models that a key may use.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ RATIOS_PX: Final[Mapping[str, tuple[int, int]]] = {
     "1:2": (720, 1440),
     "2:1": (1440, 720),
 }
-"""Width and height in pixels of each named ratio, as the hosted service draws them."""
+"""Width and height in pixels of each named ratio, as the hosted service draws it."""
 
 VISIBLE_PATTERN: Final = (
     r"[^\s\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     r"\u200b-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb]"
 )
-"""A character that leaves a mark: no blank, control character or invisible sign (Unicode's Default_Ignorable_Code_Point of
-the basic plane, and the blank Braille cell). It means the same to Python and to JSON Schema."""
+"""Matches a visible character: not a blank, a control character or an invisible sign (Unicode's
+Default_Ignorable_Code_Point in the basic plane, and the blank Braille cell). Python and JSON Schema read it alike."""
 _VISIBLE = re.compile(VISIBLE_PATTERN)
 _EXPLICIT_SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 _SIZE_SENTENCE = (
@@ -52,7 +52,7 @@ _SIZE_SENTENCE = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One picture to draw. Sizes in pixels; `seed` is None where the service is to choose one."""
+    """One picture to draw. `seed` is None if the service should choose one."""
 
     model: str
     prompt: str
@@ -64,14 +64,14 @@ class Order:
     output_format: OutputFormat = "webp"
 
     def digest(self) -> bytes:
-        """32 bytes that tell this order from every other one, by what was understood and not by how it was written."""
+        """32 bytes that identify this order by its meaning, however the request was written."""
         return hashlib.sha256(repr(self).encode()).digest()
 
 
 def parse(fields: object, destinations: Destinations = PUBLIC_ONLY) -> Order:
-    """The order that a decoded JSON body asks for. `destinations` are those that callbacks may go to.
+    """The order in a decoded JSON body. `destinations` are those that callbacks may go to.
 
-    Unknown fields are ignored; `null` in an optional field means absent.
+    Unknown fields are ignored. `null` in an optional field means that it is absent.
     Raises InvalidRequest, or ModelAccessDenied for a model that does not exist.
     """
     if not isinstance(fields, dict):
@@ -113,7 +113,7 @@ def _prompt(value: object) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text: no NUL, and every code point has a UTF-8 form."""
+    """Whether PostgreSQL can store the text: it has no NUL, and every code point has a UTF-8 form."""
     return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
 
 
@@ -136,7 +136,7 @@ def _size(value: object) -> tuple[int, int]:
 def _seed(value: object) -> int | None:
     if value is None:
         return None
-    # bool is an int to Python, not to JSON.
+    # In Python, unlike in JSON, a bool is an int.
     if type(value) is not int or not SEED_MIN <= value <= SEED_MAX:
         raise InvalidRequest(f"seed must be a whole number from {SEED_MIN} to {SEED_MAX}", "seed")
     return value

@@ -1,4 +1,4 @@
-"""A picture's file: its format's extension and media type, and where it lies in storage."""
+"""A picture's file: the extension and media type of its format, and its name in storage."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,5 +11,5 @@ CONTENT_TYPE_BY_EXTENSION: Final = {EXTENSIONS[kind]: CONTENT_TYPES[kind] for ki
 
 
 def object_name(picture_name: str) -> str:
-    """Where a picture lies in storage: in one of 256 folders, so that none grows without bound."""
+    """A picture's name in storage. Pictures are spread over 256 folders, so that none grows without bound."""
     return f"{picture_name[:2]}/{picture_name}"

@@ -1,11 +1,11 @@
-"""How often something may happen: GCRA, the generic cell rate algorithm.
+"""Rate limits by GCRA, the generic cell rate algorithm.
 
-A quota lets `count_max` things happen at once, and then as many again per window, evenly spread. All that must be
-remembered is one moment: until when the quota is used up ("theoretical arrival time" in the ATM Forum's Traffic
-Management Specification 4.1, section 4.4.2).
+A quota allows `count_max` requests at once, and then the same number per window, evenly spread. The only state is one
+moment: until when the quota is used ("theoretical arrival time" in the ATM Forum's Traffic Management Specification
+4.1, section 4.4.2).
 
-That moment is never more than a window away. One that seems to be was stored before the clock was set back, and counts
-as a whole window: nobody is locked out for longer than that.
+That moment is at most one window away. If it is further away, it was stored before the clock was set back, and counts
+as one window, so nobody is locked out for longer.
 """
 
 import math
@@ -17,7 +17,7 @@ MINUTE_S: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `count_max` at once and `count_max` more per `window_s`. `name` is what answers call it."""
+    """At most `count_max` at once and `count_max` more per `window_s`. Responses show the `name`."""
 
     name: str
     count_max: int
@@ -29,44 +29,45 @@ class Quota:
 
     @property
     def spacing_s(self) -> float:
-        """Seconds in which one more becomes possible."""
+        """Seconds after which one more becomes possible."""
         return self.window_s / self.count_max
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where somebody stands with a quota. `used_for_s` is how long from now the quota counts as used."""
+    """How much of a quota a caller has used. `used_for_s` is the number of seconds for which it counts as used."""
 
     quota: Quota
     used_for_s: float
 
     @classmethod
     def measured(cls, quota: Quota, used_for_s: float) -> "Standing":
-        """The standing that a stored moment so far from now stands for, whatever the clock did since it was stored."""
+        """The standing for a stored moment that is `used_for_s` from now, even if the clock was set since it was
+        stored."""
         return cls(quota, min(max(0.0, used_for_s), float(quota.window_s)))
 
     @property
     def is_used_up(self) -> bool:
-        """Whether a whole window must pass until the whole quota is there again."""
+        """Whether it takes a whole window until the whole quota is available again."""
         return self.used_for_s >= self.quota.window_s
 
     @property
     def remaining(self) -> int:
-        """How many may happen now."""
+        """How many are allowed now."""
         free_s = self.quota.window_s - max(0.0, self.used_for_s)
         return max(0, math.floor(free_s / self.quota.spacing_s + 1e-9))
 
     @property
     def reset_s(self) -> int:
-        """Whole seconds until the whole quota is there again."""
+        """Whole seconds until the whole quota is available again."""
         return max(0, math.ceil(self.used_for_s))
 
     def retry_after_s(self, count: int = 1) -> int:
-        """Whole seconds, at least 1, until `count` may happen."""
+        """Whole seconds, at least 1, until `count` are allowed."""
         return max(1, math.ceil(self.used_for_s + count * self.quota.spacing_s - self.quota.window_s - 1e-9))
 
     def taking(self, count: int = 1) -> "Standing | None":
-        """The standing after `count` more, now; None when that is too many."""
+        """The standing after `count` more now. None if that is too many."""
         used_for_s = max(0.0, self.used_for_s) + count * self.quota.spacing_s
-        # Sums of spacings differ from the window by rounding alone.
+        # The tolerance covers rounding in sums of spacings.
         return Standing(self.quota, used_for_s) if used_for_s <= self.quota.window_s + 1e-6 else None

@@ -1,4 +1,4 @@
-"""The installation's one secret, and the keys derived from it, each for one purpose."""
+"""The installation's secret, and the keys that are derived from it, one for each purpose."""
 
 import hashlib
 import hmac
@@ -10,8 +10,8 @@ SECRET_CHARACTERS_MIN: Final = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """What EASEL_SECRET holds. Its text never appears in a log or an error; `source` says there where it came from.
-    `is_kept` where that is a data folder's file, which no other process is given."""
+    """The installation's secret. Logs and errors never show its text, but its `source`. `is_kept`: it is stored in the
+    data folder and not set by EASEL_SECRET."""
 
     text: str
     source: str = field(default="EASEL_SECRET", compare=False)
@@ -21,10 +21,10 @@ class Secret:
         assert len(self.text) >= SECRET_CHARACTERS_MIN
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for one purpose: HMAC-SHA256 of its name, so that no key tells anything of another."""
+        """32 bytes for one purpose: HMAC-SHA256 of its name, so that no key reveals anything about another."""
         return hmac.digest(self.text.encode(), b"easel/" + purpose.encode(), hashlib.sha256)
 
     @property
     def fingerprint(self) -> bytes:
-        """What the database keeps to recognise the secret: 16 bytes that do not lead back to it."""
+        """16 bytes by which the database recognises the secret, and which do not reveal it."""
         return self.derive("fingerprint")[:16]

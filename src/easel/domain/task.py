@@ -1,13 +1,13 @@
-"""A task: its states, the legal moves between them, its id, and the codes with which it may fail.
+"""A task: its states, the legal moves between them, its id, and the codes with which it can fail.
 
     pending ──▶ processing ──▶ completed
        │             │
        │             └───────▶ failed
        └─────────────────────▶ failed
 
-`completed` and `failed` are ends: nothing leaves them. A processing task whose worker died stays `processing` until
-another worker draws it. A cancelled task is `failed` with the code `request_cancelled`. A crash of the database may lose
-the move to `processing`, which does not wait for the disk; then a task is completed from `pending`.
+`completed` and `failed` are final. A processing task whose worker died stays `processing` until another worker draws
+it. A cancelled task is `failed` with the code `request_cancelled`. The move to `processing` does not wait for the disk,
+so a crash of the database may lose it. Then the task is completed from `pending`.
 """
 
 import re
@@ -16,7 +16,7 @@ from typing import Final
 
 
 class Status(StrEnum):
-    """The four states that the wire knows."""
+    """The four states that the API shows."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -33,11 +33,11 @@ LEGAL_MOVES: Final = {
 ENDS: Final = frozenset(status for status, moves in LEGAL_MOVES.items() if not moves)
 
 WORKER_DEATHS_MAX: Final = 3
-"""A task that ends its worker this often is ended itself: it would go on killing workers."""
+"""Worker deaths after which a task is ended, because it would go on killing workers."""
 
 
 class ErrorCode(StrEnum):
-    """Why a task failed. The first five lie with the caller, the others with the service."""
+    """Why a task failed. The first five are the caller's to change, the others the service's."""
 
     CONTENT_POLICY_VIOLATION = "content_policy_violation"
     INVALID_PARAMETERS = "invalid_parameters"
@@ -58,12 +58,12 @@ _ID_PREFIX: Final = "task-unified-"
 _ID_SUFFIX_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_SUFFIX_LENGTH: Final = 8
 ID_SUFFIXES: Final = len(_ID_SUFFIX_ALPHABET) ** _ID_SUFFIX_LENGTH
-"""How many tasks of one second can be told apart."""
+"""Number of different ids for tasks created in the same second."""
 _ID = re.compile(r"task-unified-[0-9]{1,12}-[0-9a-z]{8}")
 
 
 def new_id(created_s: int, random_number: int) -> str:
-    """The id of a task created at a Unix time; `random_number` is drawn from 0 to ID_SUFFIXES - 1."""
+    """The id of a task created at a Unix time. `random_number` is random, from 0 to ID_SUFFIXES - 1."""
     assert 0 <= random_number < ID_SUFFIXES
     suffix = ""
     for _ in range(_ID_SUFFIX_LENGTH):
@@ -73,25 +73,25 @@ def new_id(created_s: int, random_number: int) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text has the form of a task id. It does not say that such a task exists."""
+    """Whether a text has the form of a task id. Such a task need not exist."""
     return _ID.fullmatch(text) is not None
 
 
 def has_id_prefix(text: str) -> bool:
-    """Whether a text at least begins like a task id, which is all that the hosted API asks of one."""
+    """Whether a text begins like a task id, which is all that the hosted API checks."""
     return text.startswith(_ID_PREFIX)
 
 
 def progress_percent(steps_done: int, steps_total: int) -> int:
-    """Progress shown while drawing: 1 to 99, since 100 means that the picture is stored."""
+    """Progress shown while drawing: 1 to 99, because 100 means that the picture is stored."""
     return max(1, min(99, steps_done * 100 // steps_total))
 
 
 def estimated_time_s(draw_s: float, ahead: int, workers: int, progress: int = 0) -> int:
     """Whole seconds until a task ends, at least 1.
 
-    `draw_s` is what a draw lately took, `ahead` how many unfinished tasks come first, `workers` how many draw.
-    A task being drawn has nothing ahead and only its remaining steps to go.
+    `draw_s` is the duration of recent draws, `ahead` the number of unfinished tasks that come first, and `workers` the
+    number of workers that draw. A task that is being drawn has no task ahead of it and only its remaining steps to go.
     """
     waiting_s = draw_s * ahead / max(1, workers)
     return max(1, round(waiting_s + draw_s * (100 - progress) / 100))

@@ -1,7 +1,4 @@
-"""What signs a callback: secrets and headers as Standard Webhooks 1.0 has them.
-
-Pure: the time is an argument, and nothing is sent. It does not choose secrets; who calls it knows which are valid now.
-"""
+"""Signs callbacks as Standard Webhooks 1.0 specifies: the secrets and the headers."""
 
 import base64
 import hashlib
@@ -11,19 +8,26 @@ from typing import Final
 
 SECRET_BYTES_MIN: Final = 24
 SECRET_BYTES_MAX: Final = 64
-"""What the specification allows a secret to have."""
+"""Shortest and longest secret that the specification allows."""
 
 
 def secret_text(secret: bytes) -> str:
-    """A secret as its owner is shown it, and as receivers' libraries take it: `whsec_` and base64."""
+    """A secret as it is shown to its owner and as receivers' libraries expect it: `whsec_` and base64."""
     return "whsec_" + base64.b64encode(secret).decode()
 
 
-def headers(message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[bytes]) -> dict[str, str]:
-    """The headers that say which message this is, when this attempt was made, and that it comes from us.
+def signing_secrets(root: bytes, account_id: int, generation: int, *, is_overlapping: bool) -> list[bytes]:
+    """The 32-byte secrets that sign an account's callbacks, newest first: the current one, and during an overlap also
+    the previous one. `root` is derived from the installation's secret."""
+    generations = [generation, generation - 1] if is_overlapping else [generation]
+    return [hmac.digest(root, f"{account_id}.{each}".encode(), hashlib.sha256) for each in generations]
 
-    There is one signature for each secret, in their order; a receiver accepts the message when one of them is right,
-    so a secret can be replaced while both are valid. `timestamp_s` is Unix time.
+
+def headers(message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[bytes]) -> dict[str, str]:
+    """The headers with the message's id, the time of the attempt and the signatures. `timestamp_s` is Unix time.
+
+    There is one signature for each secret, in the same order. A receiver accepts a message if one signature is right,
+    so during a rotation both secrets are valid.
     """
     assert message_id
     assert "." not in message_id, "a dot would let the id run into the timestamp"

@@ -1,7 +1,7 @@
-"""Tasks beside a process's main work: ended together, and awaited before what they use goes away.
+"""A process's background tasks: cancelled together, and awaited before the connections they use are closed.
 
-A task that is cancelled in the middle of a statement first has the database end that statement; cut off in this as well,
-its connection would be lost.
+A task that is cancelled in the middle of a statement asks the database to cancel the statement. If that is interrupted
+too, its connection is lost.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ CANCEL_S_MAX: Final = 5.0
 
 
 async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have ended, for CANCEL_S_MAX at most."""
+    """Cancel tasks and wait until they have ended, at most CANCEL_S_MAX."""
     for task in tasks:
         task.cancel()
     if not tasks:

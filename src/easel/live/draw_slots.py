@@ -1,60 +1,66 @@
-"""Places to draw at, and when to take another job for them.
+"""Draw slots, and when a worker should take another job for them.
 
-A job that is taken early is drawn before any that comes later, however fair that would be. So a worker takes one only
-when a place is free or its draw is in the last step; where draws are quicker than taking jobs is, as many as fit into
-AHEAD_S, so that nobody waits for longer than that.
+A job that is taken early is drawn before any that is queued later, even if that is unfair. So a worker takes a job only
+when a slot is free or the draw in it has reached its last step. Where draws are faster than taking a job, it takes as
+many as fit into AHEAD_S, so that no task waits longer than that.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 AHEAD_S: Final = 0.05
 
 
-class Place:
-    """One draw's place, from its taking to its end."""
+class Slot:
+    """The slot of one draw, from its start to its end."""
 
-    def __init__(self, places: "Places") -> None:
-        self._places = places
+    def __init__(self, slots: "Slots") -> None:
+        self._slots = slots
         self._is_counted = True
 
     @property
     def is_nearly_drawn(self) -> bool:
-        """Whether this draw came to its last step."""
+        """Whether the draw has reached its last step."""
         return not self._is_counted
 
     def nearly_drawn(self) -> None:
-        """Count this draw no more: the next job may be taken."""
+        """Stop counting this draw: the worker may take the next job."""
         if self._is_counted:
             self._is_counted = False
-            self._places.uncount()
+            self._slots.uncount()
 
 
-class Places:
-    """As many places as draws may run at once, for at most `jobs_max` jobs that are taken."""
+class Slots:
+    """One slot for each draw that may run at once, and at most `jobs_max` jobs taken. `clock` gives seconds."""
 
-    def __init__(self, places: int, jobs_max: int) -> None:
-        self._places = places
-        self._ahead_max = jobs_max - places
-        self._free = asyncio.Semaphore(places)
+    def __init__(self, slots: int, jobs_max: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._slots = slots
+        self._ahead_max = jobs_max - slots
+        self._clock = clock
+        self._free = asyncio.Semaphore(slots)
         self._undrawn = 0
         self._draw_s: float | None = None
-        """How long the latest draw took that came to its last step. What was stopped, or never begun because its task had
-        ended, says nothing of how long the next one takes."""
+        """Duration of the latest draw that reached its last step. A draw that was stopped, or never began because its
+        task had ended, does not show how long the next one takes."""
         self._has_changed = asyncio.Event()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another job should be taken now."""
+        return self._undrawn < self._slots + self._ahead
 
     async def room(self) -> None:
         """Wait until another job should be taken."""
-        while self._undrawn >= self._places + self._ahead:
+        while not self.has_room:
             self._has_changed.clear()
             await self._has_changed.wait()
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """While a job that is to have a place later is prepared: it counts as undrawn, so that no more are taken."""
+        """Count a job as undrawn while it is prepared for a slot, so that no more jobs are taken than fit."""
         self._undrawn += 1
         try:
             yield
@@ -62,21 +68,21 @@ class Places:
             self.uncount()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Place]:
-        """A place, when one is free. Jobs get theirs in the order of their coming."""
-        place = Place(self)
+    async def one(self) -> AsyncIterator[Slot]:
+        """A slot, as soon as one is free. Jobs get slots in the order in which they asked."""
+        slot = Slot(self)
         self._undrawn += 1
         try:
             async with self._free:
-                started_s = time.monotonic()
-                yield place
-                if place.is_nearly_drawn:
-                    self._draw_s = time.monotonic() - started_s
+                started_s = self._clock()
+                yield slot
+                if slot.is_nearly_drawn:
+                    self._draw_s = self._clock() - started_s
         finally:
-            place.nearly_drawn()
+            slot.nearly_drawn()
 
     def uncount(self) -> None:
-        """One job less is undrawn."""
+        """Count one undrawn job less."""
         self._undrawn -= 1
         self._has_changed.set()
 
@@ -84,4 +90,4 @@ class Places:
     def _ahead(self) -> int:
         if self._draw_s is None:
             return 0
-        return max(0, min(self._ahead_max, int(AHEAD_S * self._places / max(self._draw_s, 0.001))))
+        return max(0, min(self._ahead_max, int(AHEAD_S * self._slots / max(self._draw_s, 0.001))))

@@ -1,7 +1,8 @@
-"""How long a task will take, from how long others lately took and how many are ahead, and its place in line.
+"""Estimates how long a task will take, from the duration of recent draws and the tasks ahead of it, and its place in
+line.
 
-A measurement is kept for a second, so that a burst of requests asks the database once. An estimate promises nothing:
-where the database does not answer in time, the last measurement serves, or a guess.
+Measurements are kept for a second, so that a burst of requests queries the database once. An estimate is not a promise:
+if the database does not answer in time, the last measurement is used, or a guess.
 """
 
 import asyncio
@@ -21,14 +22,14 @@ from easel.store.tasks import Task
 
 MEASUREMENT_LIFETIME_S: Final = 1.0
 DRAW_UNMEASURED_S: Final = 10.0
-"""What a draw is taken to last before any was measured."""
+"""Assumed draw time before the first measurement."""
 RETRY_AFTER_BACKLOG_S: Final = 30
-"""The longest that a client is asked to stay away from a service that has too much to do."""
+"""Longest Retry-After that is sent while the backlog is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What awaits tasks that are submitted now: how long they will take, or why they cannot be accepted."""
+    """What to expect for tasks submitted now: how long they will take, or why they cannot be accepted."""
 
     estimated_time_s: int
     refusal: ServiceUnavailable | None
@@ -43,19 +44,19 @@ class Forecast:
         self._pace = Pace(draw_s=None, workers=0, unfinished=0)
         self._line: Mapping[str, int] = {}
         self._line_position = 0
-        """The position of the task that was accepted last when the line was looked at."""
+        """Position of the latest accepted task when the line was read."""
         self._accepted = 0
-        """Tasks accepted here since the pace was measured."""
+        """Tasks accepted by this process since the pace was measured."""
         self._submitted = 0
-        """Tasks that may be accepted here at this moment."""
+        """Tasks that this process is submitting now."""
         self._pace_at_s: float | None = None
         self._line_at_s: float | None = None
         self._measuring = asyncio.Lock()
 
     async def of_new_tasks(self, count: int) -> Prospect:
-        """What awaits tasks that are submitted now; their submission goes into `submitting`, at once.
+        """What to expect for tasks submitted now. The caller enters `submitting` with them at once.
 
-        Exact to a second's worth of what other processes accept.
+        Does not know what other processes accepted during the last second.
         """
         pace = await self._current_pace()
         ahead = pace.unfinished + self._accepted + self._submitted
@@ -67,7 +68,7 @@ class Forecast:
 
     @contextmanager
     def submitting(self, count: int) -> Iterator[None]:
-        """Count tasks as unfinished while they are submitted; those that are accepted go on being counted."""
+        """Count tasks as unfinished while they are being submitted. `note_accepted` keeps accepted ones counted."""
         self._submitted += count
         try:
             yield
@@ -75,7 +76,7 @@ class Forecast:
             self._submitted -= count
 
     def note_accepted(self, count: int) -> None:
-        """Count tasks as unfinished until the pace is measured."""
+        """Count accepted tasks as unfinished until the pace is measured again."""
         self._accepted += count
 
     async def of(self, task: Task) -> int:
@@ -89,8 +90,8 @@ class Forecast:
         """A pending task's place in line: 1 is drawn next."""
         line = await self._line_since(time.monotonic() - MEASUREMENT_LIFETIME_S)
         if task.id not in line and task.position <= self._line_position and len(line) < LINE_MAX:
-            # It was begun, which is not known here yet, or was accepted while the line was looked at. A look from now
-            # on tells which.
+            # The task has begun, which the line does not show yet, or was accepted while the line was read. Reading the
+            # line again shows which.
             return (await self._line_since(time.monotonic())).get(task.id, 1)
         return line.get(task.id, len(line) + 1)
 
@@ -102,12 +103,12 @@ class Forecast:
                         accepted = self._accepted
                         self._pace = await pace.measure(connection)
                         self._accepted -= accepted
-                # Also after a failure, so that those who waited for it do not each try in turn.
+                # Also after a failure, so that waiting requests do not each try again.
                 self._pace_at_s = time.monotonic()
             return self._pace
 
     async def _line_since(self, moment_s: float) -> Mapping[str, int]:
-        """The places of tasks by id, as looked at since a moment."""
+        """The places of tasks by id, read no earlier than a moment of the monotonic clock."""
         async with self._measuring:
             if self._line_at_s is None or self._line_at_s < moment_s:
                 looked_at_s = time.monotonic()
@@ -117,7 +118,7 @@ class Forecast:
                     self._line = {task_id: place for place, task_id in enumerate(line.task_ids, start=1)}
                     self._line_position = line.last_position
                 except DatabaseUnavailable:
-                    looked_at_s = time.monotonic()  # so that those who waited for it do not each try in turn
+                    looked_at_s = time.monotonic()  # so that waiting requests do not each try again
                 self._line_at_s = looked_at_s
             return self._line
 

@@ -1,9 +1,9 @@
-"""Moderation: the layers that there are, asked in their order until one refuses.
+"""The judge: asks one process's layers of moderation in order, until one refuses.
 
-Local layers judge a prompt before it is accepted; the endpoint does so before it is drawn, or before it is accepted where
-refusals are answered as errors; and pictures are judged before they are stored. A layer that cannot judge refuses too,
-but for the endpoint where its operator would rather wave through what no red line is near. What was decided is returned;
-writing it down is the caller's.
+The local layers judge a prompt before it is accepted. The moderation server judges it before it is drawn, or before it
+is accepted where refusals are answered as errors. Pictures are judged before they are stored. A layer that cannot judge
+refuses, except that the operator may choose to allow what the server could not judge, if it is far from any red line.
+The judge returns its decisions, and the caller records them.
 """
 
 import asyncio
@@ -33,23 +33,24 @@ from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
 
 CLASSIFY_TIMEOUT_S: Final = 60
-"""How long a picture may be classified before the classifier is taken for hung."""
+"""How long classifying a picture may take before the classifier counts as hung."""
 JUDGED_AT_ONCE_MAX: Final = 40
-"""Characters of a prompt that the rules judge within a few milliseconds, however hostile it is."""
+"""Length of a prompt, in characters, that the rules judge within a few milliseconds even if it is hostile."""
 _JUDGED_AT_EVERY_LEVEL: Final = frozenset(
     {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
 )
-"""What a picture classifier alone may refuse at the basic level; its other categories need the prompt's help there."""
+"""Categories that a picture classifier may refuse alone at the basic level. For others, the prompt must point to them
+too."""
 
 
 class ClassifierHung(Exception):
-    """The classifier does not come back; a thread that hangs cannot be ended alone."""
+    """The classifier does not return. Its thread cannot be ended without ending the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    """`answers_errors`: whether a refused prompt is answered as an error, rather than by a task that failed.
-    `waves_through`: whether what the endpoint left unjudged is drawn, as far as that is for the operator to say."""
+    """`answers_errors`: a refused prompt is answered with an error, not with a failed task. `waves_through`: what the
+    server could not judge is drawn, within the limits that the operator may set."""
 
     digest_key: bytes
     answers_errors: bool = False
@@ -57,7 +58,7 @@ class JudgeSettings:
 
 
 class Judge:
-    """One process's layers. What is None is not there. The rules are read when they are first needed."""
+    """One process's layers of moderation. None: not configured. The rules are read when they are first needed."""
 
     def __init__(
         self,
@@ -77,22 +78,22 @@ class Judge:
 
     @property
     def answers_errors(self) -> bool:
-        """Whether a refused prompt is answered as an error."""
+        """Whether a refused prompt is answered with an error."""
         return self._settings.answers_errors
 
     @property
     def is_costly_before_acceptance(self) -> bool:
-        """Whether more than Easel's own rules judge prompts before their acceptance."""
+        """Whether other layers than Easel's own rules judge prompts before they are accepted."""
         return self.judges_all_before_acceptance or bool(self._plugins)
 
     @property
     def judges_all_before_acceptance(self) -> bool:
-        """Whether the server judges prompts before their acceptance, and need not be asked again."""
+        """Whether the server judges prompts before they are accepted, and need not be asked again."""
         return self._endpoint is not None and self._settings.answers_errors
 
     @property
     def judges_before_drawing(self) -> bool:
-        """Whether the server judges prompts that it has not judged before their acceptance."""
+        """Whether the server judges those prompts that it did not judge before they were accepted."""
         return self._endpoint is not None
 
     @property
@@ -105,7 +106,7 @@ class Judge:
             self._classifier.load()
 
     def load_rules(self) -> None:
-        """Read the rules, for who will need them: they take a good part of a second."""
+        """Read the rules ahead of their first use: reading takes a good part of a second."""
         self._rulebook()
 
     async def aclose(self) -> None:
@@ -114,12 +115,16 @@ class Judge:
             await self._endpoint.aclose()
 
     def judged(self, account_id: int, prompt: str, task_id: str | None = None) -> Judged:
-        """What the log tells of whose prompt it was."""
+        """What the moderation log records about a prompt's owner."""
         return Judged(account_id, task_id, prompt_digest(self._settings.digest_key, prompt))
 
     async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
-        """What is decided of a prompt that is about to be accepted; the last decision may end it."""
-        refusal = await self._by_rules_beside(prompt, level)
+        """Judge a prompt that is about to be accepted. The last decision may be a refusal."""
+        if len(prompt) <= JUDGED_AT_ONCE_MAX:
+            refusal = self.by_rules(prompt, level)
+        else:  # this may take tens of milliseconds, and then holds up other long prompts only
+            async with self._judging:
+                refusal = await asyncio.to_thread(self.by_rules, prompt, level)
         if refusal is not None:
             return [refusal]
         for plugin in self._plugins:
@@ -130,15 +135,8 @@ class Judge:
             return []
         return await self._asked(self._endpoint, Stage.PROMPT, prompt, level)
 
-    async def _by_rules_beside(self, prompt: str, level: Level) -> Decision | None:
-        """The same as `by_rules`. A prompt that may take tens of milliseconds holds up other prompts at most."""
-        if len(prompt) <= JUDGED_AT_ONCE_MAX:
-            return self.by_rules(prompt, level)
-        async with self._judging:
-            return await asyncio.to_thread(self.by_rules, prompt, level)
-
     def by_rules(self, prompt: str, level: Level) -> Decision | None:
-        """Why Easel's own rules refuse a prompt, if they do."""
+        """The refusal of a prompt by Easel's own rules, if they refuse it."""
         rules = self._rulebook()
         finding = rules.finding(rules.judge(prompt, level))
         return (
@@ -146,12 +144,12 @@ class Judge:
         )
 
     async def before_drawing(self, task: Task) -> list[Decision]:
-        """What is decided of an accepted prompt; the last decision may end it."""
+        """Have the server judge the prompt of an accepted task. The last decision may be a refusal."""
         assert self._endpoint is not None
         return await self._asked(self._endpoint, Stage.PROMPT, task.prompt, Level.of(nsfw_check=task.nsfw_check))
 
     async def of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
-        """What is decided of a picture, with its prompt; the last decision may end it."""
+        """Judge a picture together with its prompt. The last decision may be a refusal."""
         if not self._judges_pictures:
             return []
         level = Level.of(nsfw_check=task.nsfw_check)
@@ -207,7 +205,7 @@ class Judge:
 
 
 async def _decided(stage: Stage, level: Level, layer: Layer, judging: Awaitable[Finding | None]) -> Decision | None:
-    """What follows from a local layer's judging, which refuses where it fails."""
+    """The decision of a local layer. A layer that fails refuses."""
     try:
         finding = await judging
     except LayerFailed as failed:
@@ -221,10 +219,10 @@ def _beyond(scores: Mapping[str, float], level: Level, layer: Layer, version: st
 
 
 def ending(decisions: Sequence[Decision]) -> Decision | None:
-    """The decision that ends a task, if there is one."""
+    """The decision that ends the task, if there is one."""
     return next((decision for decision in decisions if decision.ends_task), None)
 
 
 def prompt_digest(key: bytes, prompt: str) -> bytes:
-    """32 bytes by which a prompt can be found again by whoever has it and the key."""
+    """32 bytes that find a prompt in the log, for someone who has the prompt and the key."""
     return hmac.digest(key, prompt.encode(), sha256)

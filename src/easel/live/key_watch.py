@@ -1,7 +1,7 @@
-"""The key watch: whoever waits for an answer is let go when the key that asked is revoked or expires.
+"""Watches the keys of waiting requests, and releases a request when its key is revoked or expires.
 
-One statement, a few times a second and only while somebody waits, looks at all keys that wait in this process. Nothing
-is told to a waiter whose key was not seen to be good a moment ago, however slow the database is.
+While requests wait, one statement checks all their keys a few times a second. A waiting request gets its answer only if
+its key was good a moment ago, however slow the database is.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 0.2
 BELIEVED_FOR_S: Final = 0.5
-"""How long a key that was seen to be good is taken to be so."""
+"""How long a key that was checked counts as good."""
 BACK_OFF_S: Final = 0.5
 
 
 class _Key:
-    """One key and all who wait with it."""
+    """One key and the requests that wait with it."""
 
     def __init__(self) -> None:
         self.permits: set[Permit] = set()
@@ -49,7 +49,7 @@ class _Key:
 
 
 class Permit:
-    """One waiter's permission to be told something."""
+    """One waiting request's permission to get its answer."""
 
     def __init__(self, key: _Key, on_end: Callable[[], None]) -> None:
         self._key = key
@@ -61,9 +61,9 @@ class Permit:
         return self._key.has_ended
 
     async def is_good(self, timeout_s: float) -> bool:
-        """Whether the key was seen to be good within BELIEVED_FOR_S; waits for a look where that is to be found out.
+        """Whether the key was good within the last BELIEVED_FOR_S. Waits for a check if there was none.
 
-        False where nobody could look in time. Raises Unauthorized when the key has ended.
+        False if the key could not be checked in time. Raises Unauthorized if the key has ended.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -75,7 +75,7 @@ class Permit:
 
 
 class KeyWatch:
-    """All who wait in one process."""
+    """The waiting requests of one process, by key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,7 +84,7 @@ class KeyWatch:
 
     @contextmanager
     def permit(self, api_key_id: int, on_end: Callable[[], None]) -> Iterator[Permit]:
-        """A permit for whoever waits meanwhile; `on_end` is called when the key ends."""
+        """A permit for a request that waits inside the block. `on_end` is called when its key ends."""
         if api_key_id not in self._keys:
             self._keys[api_key_id] = _Key()
             self._has_new.set()
@@ -101,7 +101,7 @@ class KeyWatch:
                 del self._keys[api_key_id]
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check keys until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S if self._keys else None):
@@ -111,7 +111,7 @@ class KeyWatch:
                 await self._look()
             except DatabaseUnavailable:
                 await asyncio.sleep(BACK_OFF_S)
-            except Exception:  # the outermost loop: without it everybody would wait in vain
+            except Exception:  # the outermost loop: without it no waiting request would get its answer
                 log.exception("key_watch_failed")
                 await asyncio.sleep(BACK_OFF_S)
 

@@ -1,7 +1,6 @@
-"""Tells whether a picture may be shown, those that many ask for at once together.
+"""Tells whether pictures are shown, by asking the database at each request. Simultaneous requests share a statement.
 
-The database says so at each request: a picture that was withdrawn is shown by no process from the moment that it was, be
-its file still in storage or not.
+So no process shows a picture from the moment it is withdrawn, even if its file is still in storage.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from easel.store.database import Database, Reader
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Whether the picture is shown, and the Unix time, by the database's clock, when that was so."""
+    """Whether a picture is shown, and when that was true, in Unix time by the database's clock."""
 
     is_shown: bool
     at_s: float
@@ -24,12 +23,12 @@ class PictureReader:
     """One process's reader."""
 
     def __init__(self, database: Database) -> None:
-        self._together = BatchedReader(database, _read)
+        self._batched = BatchedReader(database, _read)
 
     async def look(self, picture_name: str) -> Looked:
-        """Whether it may be shown now. Raises DatabaseUnavailable, DatabaseFault."""
-        looked = await self._together.find(picture_name)
-        assert looked is not None, "every name that is asked for is answered"
+        """Whether the picture is shown now. Raises DatabaseUnavailable, DatabaseFault."""
+        looked = await self._batched.find(picture_name)
+        assert looked is not None, "_read answers for every name"
         return looked
 
 

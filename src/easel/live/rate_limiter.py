@@ -1,6 +1,6 @@
-"""A limit that each process keeps for itself, in memory: how often somebody may ask for something.
+"""Limits how often each key or address may do something, in the memory of one process.
 
-It is exact in one process, and so many times as lax as there are processes. What must be exact everywhere stands in the
+Each process counts for itself, so N processes together allow N times as much. Limits that must be exact are kept in the
 database.
 """
 
@@ -16,8 +16,8 @@ REMEMBERED_MAX: Final = 50_000
 
 
 class RateLimiter:
-    """One quota for each of many, unless somebody has one of their own. `clock` gives seconds; should it be set back,
-    nobody has to wait for longer than a window."""
+    """The same quota for each caller, unless the call passes another. `clock` gives seconds. If it is set back, nobody
+    waits longer than one window."""
 
     def __init__(self, quota: Quota, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota = quota
@@ -25,21 +25,21 @@ class RateLimiter:
         self._used_until_s: OrderedDict[Hashable, float] = OrderedDict()
 
     def standing(self, who: Hashable, quota: Quota | None = None) -> Standing:
-        """Where somebody stands now."""
+        """A caller's current standing."""
         now_s = self._clock()
         return Standing.measured(quota or self._quota, self._used_until_s.get(who, now_s) - now_s)
 
     def take(self, who: Hashable, quota: Quota | None = None) -> Standing:
-        """Count one more. Raises RateLimitExceeded, and then does not."""
+        """Count one more, or raise RateLimitExceeded without counting."""
         standing = self.standing(who, quota)
         after = standing.taking()
         if after is None:
             if who in self._used_until_s:
-                # What was measured as a window is one from now on.
+                # If the clock was set back, the wait is one window from now on.
                 self._used_until_s[who] = min(self._used_until_s[who], self._clock() + standing.used_for_s)
             raise RateLimitExceeded(standing.retry_after_s(), standing)
         self._used_until_s[who] = self._clock() + after.used_for_s
-        # Those who came longest ago stand first.
+        # The first entry is the one that was used longest ago.
         self._used_until_s.move_to_end(who)
         if len(self._used_until_s) > REMEMBERED_MAX:
             self._used_until_s.popitem(last=False)

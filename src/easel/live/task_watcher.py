@@ -1,8 +1,8 @@
-"""The task_watcher: one listener a process, which tells everybody here who waits for a task that it has changed.
+"""Tells waiting requests that a task has changed, with one listener per process.
 
-Rows are read once for all who wait, however many do. News may get lost, so all that is waited for is read again every
-few seconds, and whenever the listener has connected anew. It does not promise every state that a task passes through:
-who is slow sees the latest.
+A changed row is read once for all requests that wait for it. Notifications may get lost, so watched tasks are also read
+every few seconds and whenever the listener reconnects. A watch need not see every state of a task: a slow reader sees
+only the latest.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ BACK_OFF_S: Final = 0.5
 
 
 class Watch:
-    """One task, watched by one waiter."""
+    """One request's watch over one task."""
 
     def __init__(self, task: Task | None) -> None:
         self.task = task
-        """The latest reading; None before the first."""
+        """The task as last read. None before the first reading."""
         self.is_over = False
-        """Whether no more will come: the process is stopping."""
+        """Whether no more changes will be seen, because the watch was closed."""
         self._changed = asyncio.Event()
 
     async def change(self, timeout_s: float) -> bool:
-        """Wait for a reading that differs from the last one; False when none came in time, or none will."""
+        """Wait until the task has changed. False if it has not changed in time, or the watch was closed."""
         if self.is_over:
             return False
         try:
@@ -48,7 +48,7 @@ class Watch:
         return not self.is_over
 
     async def end(self, timeout_s: float | None = None) -> None:
-        """Wait until the task has ended, no more news will come, or the time is over (None: however long)."""
+        """Wait until the task has ended, the watch is closed or the timeout is over. None: no timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while not self.is_over and (self.task is None or self.task.status not in ENDS):
@@ -56,24 +56,27 @@ class Watch:
                     self._changed.clear()
 
     def show(self, task: Task) -> None:
-        """Give it a reading."""
+        """Take a new reading of the task."""
         if task != self.task:
             self.task = task
             self._changed.set()
 
     def close(self) -> None:
-        """Let whoever waits go."""
+        """End the watch and release whatever waits for it."""
         self.is_over = True
         self._changed.set()
 
 
 class TaskWatcher:
-    """All watches of one process. `on_news` is called whenever a task is announced, watched or not."""
+    """All watches of one process. `on_notification` is called for every notification, whether its task is watched or
+    not."""
 
-    def __init__(self, database: Database, channel: Channel, on_news: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, database: Database, channel: Channel, on_notification: Callable[[], None] = lambda: None
+    ) -> None:
         self._database = database
         self._channel = channel
-        self._on_news = on_news
+        self._on_notification = on_notification
         self._watches: dict[str, set[Watch]] = {}
         self._unread: set[str] = set()
         self._has_unread = asyncio.Event()
@@ -81,8 +84,8 @@ class TaskWatcher:
 
     @contextmanager
     def watch(self, task_id: str, task: Task | None = None) -> Iterator[Watch]:
-        """Watch a task, of which `task` is what is known. What changed between that reading and this moment is seen at
-        the next `look`, or a little later."""
+        """Watch a task. `task` is the last reading. A change between that reading and this call is seen at the next
+        `look`, or a little later."""
         watch = Watch(task)
         if self._is_closed:
             watch.close()
@@ -95,11 +98,11 @@ class TaskWatcher:
                 del self._watches[task_id]
 
     def look(self, task_id: str) -> None:
-        """Have a watched task read now."""
+        """Read a watched task again now."""
         self._note([task_id])
 
     def close(self) -> None:
-        """Let everybody go, and whoever comes from now on."""
+        """Close all watches, and those that begin later."""
         self._is_closed = True
         for watches in self._watches.values():
             for watch in watches:
@@ -117,10 +120,10 @@ class TaskWatcher:
                 async for task_id in notifications.listen(self._database.url, self._channel, LOOK_EVERY_S):
                     self._note(self._watches if task_id is None else [task_id])
                     if task_id is not None:
-                        self._on_news()
+                        self._on_notification()
             except DatabaseUnavailable as error:
                 log.warning("notifications_lost", reason=str(error))
-            except Exception:  # the outermost loop: without it everybody would wait in vain
+            except Exception:  # the outermost loop: without it no change would be seen
                 log.exception("task_watcher_failed")
             await asyncio.sleep(BACK_OFF_S)
 
@@ -135,7 +138,7 @@ class TaskWatcher:
             await self._has_unread.wait()
             self._has_unread.clear()
             unread, self._unread = self._unread, set()
-            # Whoever begins to watch during this reading may know more than it will tell.
+            # A watch that begins during this reading may already know a newer state.
             watches = {task_id: list(self._watches.get(task_id, ())) for task_id in unread}
             try:
                 async with self._database.reading() as connection:
@@ -145,6 +148,6 @@ class TaskWatcher:
             except DatabaseUnavailable:
                 await asyncio.sleep(BACK_OFF_S)
                 self._note(unread)
-            except Exception:  # as above
+            except Exception:  # for the same reason
                 log.exception("task_watcher_failed")
                 await asyncio.sleep(BACK_OFF_S)

@@ -7,7 +7,7 @@ Every change names the states that it may start from, so one that comes too late
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from psycopg import sql
 
@@ -15,6 +15,9 @@ from easel.domain.order import OutputFormat
 from easel.domain.task import Status, progress_percent
 from easel.store import notifications
 from easel.store.database import Reader, Writer
+
+TaskKey: TypeAlias = tuple[int, str]
+"""The id of an account, and the id of a task that should be its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,12 @@ async def find_all(connection: Reader, task_ids: Sequence[str]) -> list[Task]:
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND_ALL, (list(task_ids),))
     return await cursor.fetchall()
+
+
+async def find_each(connection: Reader, keys: Sequence[TaskKey]) -> dict[TaskKey, Task]:
+    """Tasks by their account and id. Leaves out a task that belongs to another account than its key says."""
+    found = await find_all(connection, [task_id for _, task_id in keys])
+    return {(task.account_id, task.id): task for task in found}
 
 
 async def begin(connection: Writer, task_id: str) -> Task | None:

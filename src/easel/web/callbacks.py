@@ -32,7 +32,7 @@ class CallbackEndpoints:
     async def read(self, request: Request) -> Response:
         """The callback's state and all attempts to deliver it."""
         holder = await self._auth.reader(request)
-        found = await task_callback.look(self._database, holder.account_id, task_id(request))
+        found = await task_callback.find(self._database, holder.account_id, task_id(request))
         return json_answer(callback_body(*found))
 
     async def redeliver(self, request: Request) -> Response:

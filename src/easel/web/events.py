@@ -20,11 +20,11 @@ from starlette.types import Receive, Scope, Send
 from easel.domain.api_key import Holder
 from easel.domain.errors import TaskNotFound, Unauthorized
 from easel.domain.task import ENDS, Status
+from easel.live.batched_reader import BatchedReader
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
-from easel.live.task_reader import TaskReader
 from easel.live.task_watcher import TaskWatcher
-from easel.store.tasks import Task
+from easel.store.tasks import Task, TaskKey
 from easel.web.answers import encode, error_body
 from easel.web.auth import Auth
 from easel.web.client_limits import Streams
@@ -66,7 +66,7 @@ class EventEndpoint:
     def __init__(
         self,
         auth: Auth,
-        reader: TaskReader,
+        reader: BatchedReader[TaskKey, Task],
         view: TaskView,
         task_watcher: TaskWatcher,
         key_watch: KeyWatch,
@@ -84,7 +84,7 @@ class EventEndpoint:
     async def stream(self, request: Request) -> Response:
         """The stream, or 204 if the client has seen the last event."""
         holder = await self._auth.reader(request)
-        task = await self._reader.find(holder.account_id, task_id(request))
+        task = await self._reader.find((holder.account_id, task_id(request)))
         if task is None:
             raise TaskNotFound
         seen_id = request.headers.get("last-event-id", "")

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from easel.actions import renew_link
+from easel.actions.renew_link import renew_expired_link
 from easel.domain import link
 from easel.domain.credits import credits_shown
 from easel.domain.link import LinkKeys
@@ -32,7 +32,7 @@ class TaskView:
         """The task as it is. `more_info` is added to its `task_info`."""
         if task.status in ENDS:
             if task.status is Status.COMPLETED:
-                task = await renew_link.with_live_link(self._database, task)
+                task = await renew_expired_link(self._database, task)
             return ended_task(task, self._link_keys)
         body = _unfinished(task, task.status, task.progress, await self._forecast.of(task))
         body["task_info"] |= more_info

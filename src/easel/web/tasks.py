@@ -10,9 +10,10 @@ from easel.actions.submit import Submission, Submit
 from easel.domain import order as order_rules
 from easel.domain.callback import Destinations
 from easel.domain.errors import InvalidRequest, RateLimitExceeded, TaskNotFound
-from easel.live.task_reader import TaskReader
+from easel.live.batched_reader import BatchedReader
 from easel.outside.pictures.storage import Pictures
 from easel.store.database import Database
+from easel.store.tasks import Task, TaskKey
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
 from easel.web.requests import (
@@ -86,7 +87,7 @@ class TaskEndpoints:
         self,
         auth: Auth,
         database: Database,
-        reader: TaskReader,
+        reader: BatchedReader[TaskKey, Task],
         view: TaskView,
         waiting: Waiting,
         pictures: Pictures,
@@ -102,7 +103,7 @@ class TaskEndpoints:
         """The task as it is, or with `?wait` once it has ended."""
         holder = await self._auth.reader(request)
         wait_s = whole_number(request, "wait", 0, 0, WAIT_S_MAX)
-        task = await self._reader.find(holder.account_id, task_id(request))
+        task = await self._reader.find((holder.account_id, task_id(request)))
         if task is None:
             raise TaskNotFound
         if wait_s:

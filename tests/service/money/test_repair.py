@@ -94,7 +94,7 @@ def test_a_ledger_that_adds_up_to_less_than_nothing_is_not_repaired(service: Ser
     try:
         refused = repair(service, "--apply")
         assert refused.returncode == 1
-        assert f'The entries of account "{account}" add up to less than nothing' in refused.stderr
+        assert f'The entries of account "{account}" add up to a negative balance' in refused.stderr
     finally:
         with service.database() as connection:
             connection.execute("SET LOCAL session_replication_role = replica")

@@ -327,8 +327,8 @@ def test_a_backup_of_a_newer_postgresql_is_refused(room: Path, quiet: Path) -> N
         writer.dump(dump, manifest.dump_bytes)
         writer.end(0, 0)
     said = refusal(room / "later.tar", room / "later")
-    assert "is of PostgreSQL 99" in said
-    assert "set EASEL_POSTGRES_BIN" in said
+    assert "comes from PostgreSQL 99" in said
+    assert "Set EASEL_POSTGRES_BIN" in said
 
 
 def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:

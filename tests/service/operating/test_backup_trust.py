@@ -154,7 +154,9 @@ def test_a_backup_is_restored_when_its_seal_is_that_of_a_secret_given_from_elsew
 
 def test_a_backup_that_cannot_be_checked_is_restored_only_when_told_so(room: Path, quiet: Service) -> None:
     answer = restore(room / "quiet.tar", room / "unchecked")
-    assert_refused(answer, "cannot be checked, since it is sealed with a secret that was not given", room / "unchecked")
+    assert_refused(
+        answer, "cannot be checked, because it is sealed with a secret that was not given", room / "unchecked"
+    )
     assert "--secret-file" in answer.stderr
     assert "--unverified" in answer.stderr
 
@@ -217,7 +219,9 @@ def test_an_earlier_easels_data_folder_is_taken_over_beside_it_and_its_backup_is
     assert owner == ("easel_service",)
     this.audit()
 
-    assert_refused(restore(room / "earlier.tar", room / "again"), "has no seal, since an earlier Easel", room / "again")
+    assert_refused(
+        restore(room / "earlier.tar", room / "again"), "has no seal, because an earlier Easel", room / "again"
+    )
     answer = restore(room / "earlier.tar", room / "again", "--unverified")
     assert answer.returncode == 0, answer.stderr
     Service(room / "again").audit()

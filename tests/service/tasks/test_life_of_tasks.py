@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
-from easel.actions import cancel, erase, renew_link, rescue
+from easel.actions import cancel, erase, rescue
+from easel.actions.renew_link import renew_expired_link
 from easel.domain.api_key import Holder
 from easel.domain.errors import AlreadyCompleted, TaskNotFound, TaskUnfinished
 from easel.domain.task import ErrorCode, Status
@@ -300,7 +301,7 @@ class Life(LifeOfAccounts):
             async with self.stage.database.reading() as connection:
                 row = await tasks.find(connection, read.key.account.id, read.id)
             assert row is not None
-            return row, await renew_link.with_live_link(self.stage.database, row)
+            return row, await renew_expired_link(self.stage.database, row)
 
         before, after = self.run(renew())
         if read.is_shown and read.is_link_old:

@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from easel.live.task_reader import TaskReader
+from easel.live.batched_reader import BatchedReader
 from easel.outside.postgres import private_postgres
+from easel.store import tasks
 from easel.store.database import TRANSACTION_TIMEOUT_S, Database, DatabaseUnavailable, Reader
 from tests.support.ports import free_port
 from tests.support.running_service import Service, finish, submit
@@ -48,14 +49,14 @@ def test_reads_at_once_share_statements_and_each_gets_its_own_accounts_task(serv
 
     async def read(url: str) -> None:
         async with opened(url) as database:
-            reader = TaskReader(database)
+            reader = BatchedReader(database, tasks.find_each)
             asked = [(owner if number % 3 else stranger, ids[number % TASKS]) for number in range(READS)]
-            found = await asyncio.gather(*(reader.find(*each) for each in asked))
+            found = await asyncio.gather(*(reader.find(each) for each in asked))
             assert database.times <= 3
             for (account_id, task_id), task in zip(asked, found, strict=True):
                 assert (task is None) == (account_id == stranger)
                 assert task is None or task.id == task_id
-            assert await reader.find(owner, "task-unified-1-aaaaaaaa") is None
+            assert await reader.find((owner, "task-unified-1-aaaaaaaa")) is None
 
     with private_postgres.attach(service.data_dir) as server:
         asyncio.run(read(server.url))
@@ -64,10 +65,10 @@ def test_reads_at_once_share_statements_and_each_gets_its_own_accounts_task(serv
 def test_whoever_asks_while_the_database_is_away_is_told_so_and_nobody_waits_for_ever() -> None:
     async def read() -> None:
         async with opened(f"postgresql://127.0.0.1:{free_port()}/nothing") as database:
-            reader = TaskReader(database)
+            reader = BatchedReader(database, tasks.find_each)
             for _ in range(2):
                 asked = asyncio.gather(
-                    *(reader.find(1, f"task-{number}") for number in range(10)), return_exceptions=True
+                    *(reader.find((1, f"task-{number}")) for number in range(10)), return_exceptions=True
                 )
                 answers = await asyncio.wait_for(asked, 30)
                 assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
@@ -78,8 +79,8 @@ def test_whoever_asks_while_the_database_is_away_is_told_so_and_nobody_waits_for
 def test_who_leaves_takes_nothing_from_those_who_wait_for_the_same_task(service: Service, account: str) -> None:
     async def read(url: str) -> None:
         async with opened(url) as database:
-            reader = TaskReader(database)
-            leaving, staying = (asyncio.create_task(reader.find(1, "task-unified-1-aaaaaaaa")) for _ in range(2))
+            reader = BatchedReader(database, tasks.find_each)
+            leaving, staying = (asyncio.create_task(reader.find((1, "task-unified-1-aaaaaaaa"))) for _ in range(2))
             await asyncio.sleep(0)
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):

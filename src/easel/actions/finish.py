@@ -1,0 +1,149 @@
+"""Finish: what came of a draw becomes the end of its task: completed and charged, or failed and refunded.
+
+The picture is encoded, judged and stored on disk before the task is completed. Its name follows from the task's id, so
+two workers that finish the same task write the same file. The one that ends the task first decides.
+
+Does not wait for a database that is away: raises DatabaseUnavailable, and the job is tried again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from easel.actions import settle
+from easel.actions.draw import Drawn, DrawResult, Failed, LeftToAnother, Refused
+from easel.actions.judgement import refusal_among
+from easel.domain import link
+from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
+from easel.domain.task import ENDS, ErrorCode, Status
+from easel.engines import encoding
+from easel.engines.provenance import Provenance, Recipe
+from easel.live.judge import ClassifierHung, Judge
+from easel.outside.judges.endpoint import PictureFile
+from easel.outside.pictures.storage import Pictures, StorageFailed
+from easel.store import tasks
+from easel.store.database import Database, DatabaseUnavailable
+from easel.store.endings import Completion
+from easel.store.tasks import Task
+
+log = structlog.get_logger(__name__)
+
+_NOT_STORED: Final = "The picture could not be stored"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishSettings:
+    """`on_hung` is called when the classifier hangs, and ends the process. `on_callback` is called when a task has
+    ended that has a callback to deliver."""
+
+    picture_name_secret: bytes
+    easel_version: str
+    recipe_in_pictures: bool
+    on_hung: Callable[[], None]
+    on_callback: Callable[[], None]
+
+
+class Finish:
+    """Ends drawn tasks."""
+
+    def __init__(self, database: Database, pictures: Pictures, judge: Judge, settings: FinishSettings) -> None:
+        self._database = database
+        self._pictures = pictures
+        self._judge = judge
+        self._settings = settings
+
+    async def __call__(self, task_id: str, result: DrawResult, job_id: int) -> bool:
+        """End a task and its job. False if the task had ended already; then its job is still in the queue.
+
+        Raises DatabaseUnavailable, and LeftToAnother if there is no picture although the task has not ended.
+        """
+        if result is None:
+            await self._discard_leftover(task_id)
+            return False
+        match result:
+            case Drawn():
+                has_ended = await self._complete(result, job_id)
+            case Failed():
+                has_ended = await self._fail(result, job_id)
+            case Refused():
+                has_ended = await self._refuse(result, job_id)
+        if has_ended and result.task.callback_url is not None:
+            self._settings.on_callback()
+        return has_ended
+
+    async def _complete(self, drawn: Drawn, job_id: int) -> bool:
+        task = drawn.task
+        picture = PictureFile(await asyncio.to_thread(self._encoded, drawn), CONTENT_TYPES[task.output_format])
+        try:
+            decisions = await self._judge.of_picture(task, picture)
+        except ClassifierHung:
+            log.critical("classifier_hung", task_id=task.id, request_id=task.request_id)
+            self._settings.on_hung()
+            raise
+        refusal = await refusal_among(decisions, task, self._judge, self._database)
+        if refusal is not None:
+            return await self._refuse(Refused(task, refusal), job_id)
+        name = self._picture_name(task)
+        try:
+            await self._pictures.put(object_name(name), picture.content, picture.content_type)
+        except StorageFailed as error:
+            log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
+            return await self._fail(Failed(task, ErrorCode.SERVICE_ERROR, _NOT_STORED), job_id)
+        completion = Completion(drawn.engine, drawn.draw_ms, name, len(picture.content))
+        if not await settle.complete(self._database, task.id, completion, job_id):
+            await self._discard_leftover(task.id)
+            return False
+        log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
+        return True
+
+    def _encoded(self, drawn: Drawn) -> bytes:
+        task, recipe = drawn.task, None
+        if self._settings.recipe_in_pictures:
+            recipe = Recipe(task.prompt, task.seed, task.width_px, task.height_px, drawn.steps)
+        provenance = Provenance(self._settings.easel_version, drawn.model or task.model, drawn.engine, recipe)
+        return encoding.encode(drawn.pixels, task.output_format, provenance)
+
+    async def _fail(self, failed: Failed, job_id: int) -> bool:
+        task = failed.task
+        has_ended = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)
+        if has_ended:
+            log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
+        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
+            await self._discard_leftover(task.id)
+        return has_ended
+
+    async def _refuse(self, refused: Refused, job_id: int) -> bool:
+        task, decision = refused.task, refused.decision
+        judged = self._judge.judged(task.account_id, task.prompt, task.id)
+        has_ended = await settle.refuse(self._database, task.id, judged, decision, job_id)
+        if has_ended:
+            log.info("task_refused", task_id=task.id, request_id=task.request_id, stage=decision.stage,
+                     outcome=decision.outcome, layer=decision.layer, reason=decision.reason)  # fmt: skip
+        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
+            await self._discard_leftover(task.id)
+        return has_ended
+
+    async def _discard_leftover(self, task_id: str) -> None:
+        """Delete the stored picture of a task that has ended, unless the task shows it.
+
+        This worker may have stored it, or another that died before it noticed the end. Raises LeftToAnother if the
+        task has not ended after all.
+        """
+        async with self._database.reading() as connection:
+            found = await tasks.find_all(connection, [task_id])
+        for task in found:
+            if task.status not in ENDS:
+                raise LeftToAnother
+            if task.status is Status.COMPLETED and task.picture_withdrawn_at is None:
+                continue
+            try:
+                await self._pictures.delete(object_name(self._picture_name(task)))
+            except StorageFailed as error:
+                log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
+
+    def _picture_name(self, task: Task) -> str:
+        return link.picture_name(task.id, self._settings.picture_name_secret, EXTENSIONS[task.output_format])
