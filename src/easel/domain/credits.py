@@ -96,7 +96,7 @@ def parse_credits(text: str) -> int:
     microcredits = int(Decimal(text) * MICROCREDITS_PER_CREDIT) if _AMOUNT.fullmatch(text) else 0
     if not 0 < microcredits <= MICROCREDITS_MAX:
         raise ValueError(
-            "an amount of credits is a number above 0, at most 1000000000, with at most six decimals, such as 12.5"
+            "an amount of credits is a number above 0, at most 1000000000, with at most six decimal places, such as 12.5"
         )
     return microcredits
 
@@ -111,6 +111,6 @@ def parse_adjustment(text: str) -> int:
         return sign * parse_credits(text[1:] if text[:1] in {"-", "+"} else text)
     except ValueError:
         raise ValueError(
-            "an adjustment is a number other than 0, at most 1000000000 either way, with at most six decimals, "
+            "an adjustment is a number other than 0, at most 1000000000 either way, with at most six decimal places, "
             "such as -12.5"
         ) from None
