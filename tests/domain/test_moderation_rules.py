@@ -175,7 +175,7 @@ def test_harmless_words_around_a_red_line_do_not_let_it_pass(rules: Rulebook, pr
         assert refused_by(rules, around, Level.BASIC) is not None
 
 
-def test_no_rule_is_met_by_a_single_word() -> None:
+def test_no_basic_rule_is_met_by_a_single_word() -> None:
     rules = rulebook.load()
     with (rulebook.FOLDER / "rules.toml").open("rb") as file:
         written = tomllib.load(file)
@@ -229,7 +229,7 @@ def test_variants_are_few_and_not_much_longer_than_the_prompt(text: str) -> None
     seen = variants(text)
     assert 1 <= len(seen) <= VARIANTS_MAX
     named = sum(len(words) + 1 for words in EMOJI_WORDS.values())
-    # Each character may be followed by a blank.
+    # Each character may be followed by a space.
     assert all(len(each) <= 2 * (EXPANSION_MAX * len(text) + named) + 2 for each in seen)
     assert all(each.startswith(" ") and each.endswith(" ") for each in seen)
     assert all(each.split() == each.split(" ")[1:-1] or each == "  " for each in seen)

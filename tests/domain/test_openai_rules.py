@@ -92,7 +92,7 @@ def test_every_error_code_is_a_client_or_a_server_error(code: ErrorCode) -> None
 
 
 @pytest.mark.parametrize(
-    ("told", "wait_s"),
+    ("sent", "wait_s"),
     [
         ({}, 590),
         ({"x-stainless-read-timeout": "600"}, 590),
@@ -109,6 +109,6 @@ def test_every_error_code_is_a_client_or_a_server_error(code: ErrorCode) -> None
         *(({"x-stainless-read-timeout": odd}, 590) for odd in ("", "0", "-5", "nan", "inf", "soon", "1 0")),
     ],
 )
-def test_the_answer_comes_shortly_before_the_client_gives_up(told: dict[str, str], wait_s: float) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in told.items()]
+def test_the_answer_comes_shortly_before_the_client_gives_up(sent: dict[str, str], wait_s: float) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in sent.items()]
     assert openai_attendance.wait_s(Request({"type": "http", "headers": headers})) == pytest.approx(wait_s)

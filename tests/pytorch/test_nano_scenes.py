@@ -30,7 +30,7 @@ def test_every_question_is_answered_by_its_own_scene() -> None:
     assert len({question.prompt for question in asked}) == 300
 
 
-def test_scenes_stay_inside_their_picture_and_keep_reserved_space_free() -> None:
+def test_scenes_stay_inside_the_picture_and_leave_out_reserved_combinations() -> None:
     rng = random.Random(2)
     for grid in (*COARSE, *FINE):
         for _ in range(200):

@@ -35,7 +35,7 @@ def _each(separator: str) -> Disguise:
 
 
 def _every_other_word(text: str) -> str:
-    """Put blanks between the letters of every second word, if it is long and not followed by a one-letter word.
+    """Put spaces between the letters of every second word, if it is long and not followed by a one-letter word.
 
     A one-letter word before it makes `a n a k e d`.
     """
@@ -133,8 +133,8 @@ DISGUISES: Final[Mapping[str, Disguise]] = {
     "dotted": _each("."),
     "hyphenated": _each("-"),
     "underscored": _each("_"),
-    "two blanks apart": _each("  "),
-    "commas and blanks": _each(", "),
+    "two spaces apart": _each("  "),
+    "commas and spaces": _each(", "),
     "commas": _each(","),
     "line ends": _each("\n"),
     "tabs": _each("\t"),

@@ -139,8 +139,8 @@ def test_a_refused_orders_callback_url_is_erased_when_prompts_are(
     def is_gone() -> bool:
         with judging.database() as connection:
             kept = connection.execute("SELECT callback_url FROM tasks WHERE id = %s", (task_id,)).fetchone()
-            told = connection.execute("SELECT count(*) FROM callbacks WHERE task_id = %s", (task_id,)).fetchone()
-        return (kept, told) == ((None,), (0,))
+            callbacks = connection.execute("SELECT count(*) FROM callbacks WHERE task_id = %s", (task_id,)).fetchone()
+        return (kept, callbacks) == ((None,), (0,))
 
     eventually(is_gone)
 

@@ -8,7 +8,7 @@ from typing import Final
 LITTLE_ELSE: Final = "little_else"
 """Added to a prompt that has hardly any words besides terms. No term names it."""
 OTHER_WORDS_MAX: Final = 2
-"""Words besides terms up to which a prompt is given LITTLE_ELSE."""
+"""A prompt with more other words does not get LITTLE_ELSE."""
 
 HIDING: Final = frozenset({"innocent", "adult", "cherub"})
 """Named by phrases that hide the words in them: `naked mole rat`, `grown-up girl`."""

@@ -36,7 +36,7 @@ class Context:
         )
 
     def cancels_unspaced(self, text: str, at: int, end: int) -> bool:
-        """Whether the characters around `text[at:end]` cancel it, in a script without blanks."""
+        """Whether the characters around `text[at:end]` cancel it, in a script without spaces."""
         ahead, behind = text[max(0, at - _CHARACTERS_BEFORE_MAX) : at], text[end : end + _CHARACTERS_AFTER_MAX]
         return any(word in ahead for word in self._unspaced_against) or any(
             word in behind for word in self._unspaced_support

@@ -1,12 +1,12 @@
 """Undoes disguises: rewrites a prompt as the words that a reader sees in it.
 
-`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters, such as `Ｎáｋéｄ` for
-`naked`. `variants` also undo what might change one, each in a text of its own beside the plain one: blanks between
-letters (`n a k e d`), digits for letters (`n4k3d`), letters of other alphabets. Only judging uses them; the original
-prompt is drawn.
+`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters. It turns `Ｎáｋéｄ`
+into `naked`. What might change a word is undone in variants of the prompt, besides the plain one: spaces between letters
+(`n a k e d`), digits for letters (`n4k3d`), letters of other alphabets. Only judging uses variants; the prompt is drawn
+as it is.
 
-Time is linear in the prompt's length. Not undone: words cut by a blank into parts of several letters, words written
-backwards or encoded, and code words.
+Time is linear in the prompt's length. Not undone: words that a space cuts into parts of several letters, words
+written backwards or encoded, and code words.
 """
 
 import functools
@@ -23,7 +23,7 @@ from easel.domain.moderation.lookalikes import (
     LATIN_FORMS,
     LATIN_LOOKALIKES,
     LEET,
-    LEET_SIGNS,
+    LEET_SYMBOLS,
 )
 from easel.domain.moderation.scripts import DEVANAGARI, HAN_OR_KANA, LETTER_MARKS, THAI, UNSPACED
 from easel.domain.moderation.vietnamese import MARKED, may_be_vietnamese, syllables
@@ -33,64 +33,68 @@ _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
 _VOICING_MARKS: Final = "\u3099\u309a"
 _LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
-"""Letters and signs by category that show nothing: fillers, the blank of Braille, the Arabic lengthening dash."""
+"""Letters and symbols by category that are invisible: fillers, the Braille blank, the Arabic lengthening dash."""
 EXPANSION_MAX: Final = 3
 _NO_CHARACTERS: Final = frozenset({"Cn", "Co", "Cs"})
+"""Categories of code points that are unassigned, private or surrogates."""
 _AS_IT_IS: Final = re.compile(
     f"[{_VOICING_MARKS}{THAI}{DEVANAGARI}\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\U00020000-\U0002f7ff]"
 )
+"""Characters that folding leaves unchanged."""
 _KANA: Final = re.compile("[\u3041-\u30ff\uff61-\uff9f]")
 _ONE_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _LETTER: Final = r"[^\W_]"
-_SIGNS: Final = re.escape(LEET_SIGNS + AMBIGUOUS_LEET[1:])
-_ROW_LETTER: Final = rf"(?:{_LETTER}[{LETTER_MARKS}]*|[{_SIGNS}])"
+_SYMBOLS: Final = re.escape(LEET_SYMBOLS + AMBIGUOUS_LEET[1:])
+_ROW_LETTER: Final = rf"(?:{_LETTER}[{LETTER_MARKS}]*|[{_SYMBOLS}])"
 
 _STRAY_MARKS: Final = re.compile(rf"(?<![\u3041-\u30ff])[{_VOICING_MARKS}]+|(?<![{THAI}{DEVANAGARI}])[{LETTER_MARKS}]+")
 _BEFORE_MARK: Final = re.compile(rf"(?<=[{THAI}{DEVANAGARI}])\s+(?=[{LETTER_MARKS}])")
 WORDS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{DEVANAGARI}]+|[^\W_{UNSPACED}{DEVANAGARI}]+")
 """A word, a number, or a number that a word begins with, as in `12yo`."""
-_INNER_SIGNS: Final = re.compile(
+_INNER_SYMBOLS: Final = re.compile(
     rf"(?<=[^\W\d_])(?:[-\u2010-\u2015][ \t]{{0,2}}\n[ \t\n]{{0,3}}|(?:[^\w\s{LETTER_MARKS}]|_){{1,3}})(?={_LETTER})"
 )
-"""Signs within a word, and the hyphen of a word that continues in the next line."""
+"""Symbols within a word, and the hyphen of a word that continues in the next line."""
 _NO_AGE: Final = "".join(f"(?<!{word})" for word in ("age", "aged", "alter", "edad", "idade", "umur", "usia", "раст"))
 _WEIGHTS: Final = re.compile(
     rf"(?<=[^\W\d]|[)\]}}\"' ]){_NO_AGE}:[ \t]{{0,2}}(?:\d{{0,2}}\.\d{{1,4}}|[0-3])(?=[)\]}}>])"
 )
 """The weight of a word in the syntax of Stable Diffusion: `(word:1.3)`. Larger whole numbers may be ages."""
-_SEPARATOR: Final = rf"(?:[^\w{_SIGNS}{LETTER_MARKS}]|_)"
-# A sign that may stand for a letter is no separator, so a text can be divided in one way only.
+_SEPARATOR: Final = rf"(?:[^\w{_SYMBOLS}{LETTER_MARKS}]|_)"
+# A symbol that may stand for a letter is no separator, so a text can be divided in one way only.
 _ROWS: Final = re.compile(
-    rf"(?<![\w{_SIGNS}{LETTER_MARKS}])(?:{_ROW_LETTER}{_SEPARATOR}{{1,8}}){{2,}}{_ROW_LETTER}(?![\w{_SIGNS}{LETTER_MARKS}])"
+    rf"(?<![\w{_SYMBOLS}{LETTER_MARKS}])(?:{_ROW_LETTER}{_SEPARATOR}{{1,8}}){{2,}}{_ROW_LETTER}(?![\w{_SYMBOLS}{LETTER_MARKS}])"
 )
 _SPLITS: Final = (1, 2, -1, -2)
 """Where a row of single letters is split, since its ends may be other words, like the first `a` of `a n a k e d`."""
 _ROW_CHARACTERS_MAX: Final = 120
 _BETWEEN_HAN: Final = re.compile(rf"(?<=[{HAN_OR_KANA}])[\s_*.·•|/\\~-]{{1,3}}(?=[{HAN_OR_KANA}])")
 _BETWEEN_CLAUSES: Final = re.compile(rf"(?<=[{UNSPACED}]{{2}})[,;:.!?\u3001\u3002]+(?=[{UNSPACED}]{{2}})")
-"""Punctuation between clauses in scripts without blanks, which separates words that would otherwise be joined."""
+"""Punctuation between clauses in scripts without spaces, which separates words that would otherwise be joined."""
 _THREADED: Final = re.compile(
     r"(?<![^\W_])(?:[^\W_][\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]{1,8}){3,}[^\W_]"
 )
 """Letters with invisible characters between all of them."""
 _BETWEEN_ROWS: Final = 9 * "\n"
-"""More blanks than a row may have between two letters."""
+"""A gap too wide to be within a row."""
 SPELLED_MARK: Final = "\ue010"
-"""Stands before each word that single letters spell, where the rest of the prompt is around it."""
+"""Marks each word that single letters spell, in a text that has the rest of the prompt around it."""
 _MARKED_WORDS: Final = re.compile(rf"{SPELLED_MARK}\S+|{WORDS.pattern}")
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
-_CLOSING_SIGNS: Final = re.compile(rf"[!|+]+(?![\w{_SIGNS}])")
-_SIGN_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SIGNS}]|[\d{_SIGNS}][^\W\d_]")
+_CLOSING_SYMBOLS: Final = re.compile(rf"[!|+]+(?![\w{_SYMBOLS}])")
+_SYMBOL_IN_WORD: Final = re.compile(rf"[^\W\d_][\d{_SYMBOLS}]|[\d{_SYMBOLS}][^\W\d_]")
 _REPEATED_AMBIGUOUS: Final = re.compile(rf"[{AMBIGUOUS_LEET}](?=\w{{0,12}}[{AMBIGUOUS_LEET}])")
-_NUMBERS: Final = re.compile(rf"(?<![^\W{UNSPACED}])(?<![{_SIGNS}])\d+(?![^\W{UNSPACED}])(?![{_SIGNS}])")
+_NUMBERS: Final = re.compile(rf"(?<![^\W{UNSPACED}])(?<![{_SYMBOLS}])\d+(?![^\W{UNSPACED}])(?![{_SYMBOLS}])")
 _CYRILLIC: Final = re.compile("[Ѐ-ӿ]")
 _CYRILLIC_WORD: Final = re.compile(r"(?<!\w)(?=[а-я]*[бжзилфцчшщъыьэюя])[а-я]+(?!\w)")
 """Words with a letter that looks like no Latin one."""
 _OTHER_WORD: Final = re.compile(r"(?<!\w)(?![а-я]+(?!\w))\w+")
 _CYRILLIC_WORDS_MIN: Final = 3
 _STRETCHED: Final = re.compile(rf"({_LETTER})\1{{2,}}")
+"""A letter three times or more, as in `naaaked`."""
 _DOUBLED: Final = tuple(re.compile(rf"([{letters}])\1{{2,}}") for letters in ("#", "o", "eo"))
 _MASKED: Final = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
+"""Symbols that mask a vowel, as in `n*ked`."""
 _BREAK: Final = re.compile(r"[\n,;:!?|\u3001\u3002\uff0c\u060c]")
 ODD_MARKS_ONE_IN: Final = 10
 _ODD_MARKS: Final = re.compile(
@@ -115,14 +119,14 @@ _LEET: Final = tuple(
     )
     for letter in "il"
 )
-"""Turn digits and signs into letters, ambiguous ones into `i` or `l`, and restore the numbers set aside."""
+"""Turn digits and symbols into letters, ambiguous ones into `i` or `l`, and restore the numbers set aside."""
 
 
 def fold(prompt: str) -> str:
     """Undo what makes no difference to the words: width, case, accents, invisible and decorated characters.
 
-    The result has at most EXPANSION_MAX times as many characters, and the names of emoji after them. Folding twice is
-    folding once.
+    The names of emoji are appended. Without them the result has at most EXPANSION_MAX times as many characters. Folding
+    is idempotent.
     """
     if prompt.isascii():
         return _without_weights(prompt.translate(_FOLDED))
@@ -151,7 +155,7 @@ def _folded_vietnamese(composed: str) -> str | None:
 
 
 def variants(prompt: str) -> list[str]:
-    """The words of a prompt as they are, and then without each disguise, with one blank before and after every word.
+    """The words of a prompt as they are, and then without each disguise, with one space before and after every word.
 
     Variants that show nothing new are left out.
     """
@@ -160,14 +164,14 @@ def variants(prompt: str) -> list[str]:
 
 def variants_of(folded: str) -> list[str]:
     """The variants of a prompt that is folded already."""
-    return list(dict.fromkeys(_blanked(text) for text in dict.fromkeys(_texts(folded))))
+    return list(dict.fromkeys(_spaced(text) for text in dict.fromkeys(_texts(folded))))
 
 
 def spelled_rows(folded: str) -> list[str]:
     """What rows of single letters spell, such as `n a k e d`, whatever separates the letters.
 
-    Each row is one word, also with letters for its digits and signs. After the rows comes the whole prompt with each
-    spelled word marked, and rows with wider gaps divided at these.
+    Each row becomes one word, and another one with letters for its digits and symbols. The last texts are the whole
+    prompt with every spelled word marked. There a row with wider gaps is several words.
     """
     together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _ROWS.finditer(folded))
     rows = [row for row in together if not _ONE_UNSPACED.match(row)]
@@ -177,9 +181,9 @@ def spelled_rows(folded: str) -> list[str]:
 
 
 def invisibly_spelled_rows(prompt: str) -> list[str]:
-    """The same for letters with invisible characters between them.
+    """What rows of letters spell that have invisible characters between them.
 
-    Folding leaves these characters out, so it shows nothing unusual about a word with meaningless letters at its ends.
+    Folding removes these characters, after which `xnakedq` looks like any other word.
     """
     if prompt.isascii() or _THREADED.search(prompt) is None:
         return []
@@ -215,7 +219,7 @@ def words_of_each(texts: Sequence[str]) -> list[list[str]]:
 def _texts(folded: str) -> Iterator[str]:
     to_latin = _latin_of(folded)
     whole = _ROWS.sub(_joined, folded)
-    joined = _INNER_SIGNS.sub("", whole if whole.isascii() else _BETWEEN_CLAUSES.sub(" ", whole))
+    joined = _INNER_SYMBOLS.sub("", whole if whole.isascii() else _BETWEEN_CLAUSES.sub(" ", whole))
     if not joined.isascii():
         joined = _BETWEEN_HAN.sub("", joined)
     for text in dict.fromkeys((folded, joined, whole)):
@@ -245,18 +249,18 @@ def _twice(stretched: re.Match[str]) -> str:
 
 
 def _latin_of(folded: str) -> Callable[[str], str]:
-    """The function that replaces letters by the Latin ones that they look like; not in Cyrillic words, if there are many."""
+    """A function that replaces letters by the Latin ones that they look like, except in a text with Cyrillic words."""
     if len(_CYRILLIC_WORD.findall(folded)) >= _CYRILLIC_WORDS_MIN:
         return lambda text: _OTHER_WORD.sub(lambda word: word[0].translate(_TO_LATIN), text)
     return lambda text: text.translate(_TO_LATIN)
 
 
 def _without_leet(text: str, to_latin: Callable[[str], str]) -> Iterator[str]:
-    """The text in Latin letters, without digits and signs for letters; twice if ambiguous ones may occur."""
-    latin = _CLOSING_SIGNS.sub("", text)
+    """The text with Latin letters for lookalikes, digits and symbols: in two or three forms if a digit or symbol is in a word."""
+    latin = _CLOSING_SYMBOLS.sub("", text)
     if not latin.isascii():
         latin = to_latin(latin)
-    if _SIGN_IN_WORD.search(latin):
+    if _SYMBOL_IN_WORD.search(latin):
         latin = _NUMBERS.sub(_set_aside, latin)
         yield from (latin.translate(leet) for leet in _LEET)
         if _REPEATED_AMBIGUOUS.search(latin):
@@ -271,7 +275,7 @@ def _set_aside(number: re.Match[str]) -> str:
     return number[0].translate(_SET_ASIDE)
 
 
-def _blanked(text: str) -> str:
+def _spaced(text: str) -> str:
     return f" {' '.join(WORDS.findall(text))} "
 
 
@@ -280,7 +284,7 @@ def _joined(found: re.Match[str]) -> str:
     separators = _SEPARATORS.findall(found[0])
     frequent = _frequent_separator(separators)
     if frequent is None:
-        return _SEPARATORS.sub(_any_blank, found[0])
+        return _SEPARATORS.sub(_space_if_any, found[0])
     return _SEPARATORS.sub(lambda separator: "" if separator[0] == frequent else " ", found[0])
 
 
@@ -311,7 +315,7 @@ def _split(at: int, found: re.Match[str]) -> str:
     return f"{words[:at]} {words[at:]}"
 
 
-def _any_blank(separator: re.Match[str]) -> str:
+def _space_if_any(separator: re.Match[str]) -> str:
     return " " if any(char.isspace() for char in separator[0]) else ""
 
 

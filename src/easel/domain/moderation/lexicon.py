@@ -43,7 +43,7 @@ class Lexicon:
         chinese_words: ChineseWords = _NO_CHINESE_WORDS,
     ) -> None:
         """Terms of the `hiding` concepts hide the words that they cover. `ordinary` has the languages in which a word means
-        something harmless, and `parts` are words that form compounds in scripts without blanks.
+        something harmless, and `parts` are words that form compounds in scripts without spaces.
 
         Raises ValueError for a term that has no letters or matches too many words.
         """
@@ -83,7 +83,7 @@ class Lexicon:
 class Found:
     """What is found in a variant: the first term of each concept, and the number of words besides terms.
 
-    In scripts without blanks, two characters count as a word.
+    In scripts without spaces, two characters count as a word.
     """
 
     concepts: dict[str, str] = field(default_factory=dict)

@@ -50,10 +50,10 @@ CYRILLIC_LOOKALIKES: Final[Mapping[str, str]] = {
 """Characters that look like Cyrillic letters, in lower case."""
 
 LEET: Final[Mapping[str, str]] = _pairs("0o 3e 4a 5s 6g 7t 8b 9g 2z @a $s €e £l ¥y +t ¢c §s ¡i")
-"""Digits and signs that stand for letters."""
+"""Digits and symbols that stand for letters."""
 AMBIGUOUS_LEET: Final = "1!|"
-"""Signs that stand for `i` or `l`."""
-LEET_SIGNS: Final = "".join(sorted({*LEET, *AMBIGUOUS_LEET} - set("0123456789")))
+"""Symbols that stand for `i` or `l`."""
+LEET_SYMBOLS: Final = "".join(sorted({*LEET, *AMBIGUOUS_LEET} - set("0123456789")))
 
 EMOJI_WORDS: Final[Mapping[str, str]] = {
     "👶": "baby", "🧒": "child", "👧": "little girl", "👦": "little boy", "🚼": "baby", "🔞": "nsfw",

@@ -1,8 +1,8 @@
 """Rules: which combinations of concepts are refused, and the judging of a prompt by them.
 
-A rule names groups of concepts. A prompt meets it with a concept of each group, so one word is never enough. Concepts of
-different variants count together, since a disguise may cover only a part of a prompt. Rules read no files, and let pass
-what has no term in the lexicon.
+A rule names groups of concepts, and is met by a prompt that has a concept of each: `a naked child` has nudity and a minor.
+Concepts found in different variants count together, since a disguise may cover only a part of a prompt. This module reads
+no files. A prompt without terms of the lexicon passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class Judgement:
     is_sensitive: bool
     """Whether the prompt has a concept of a red line."""
     is_sensitive_picture: bool
-    """Whether its picture may show something of a red line."""
+    """Whether a picture of it may cross a red line."""
 
 
 class Rulebook:

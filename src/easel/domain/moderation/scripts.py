@@ -1,4 +1,4 @@
-"""Writing systems: which script a character belongs to, and whether it puts blanks between words.
+"""Writing systems: which script a character belongs to, and whether it puts spaces between words.
 
 The constants are the insides of character classes, for regular expressions that are built from them. A script is not a
 language: `languages` tells Chinese from Japanese.
@@ -13,7 +13,7 @@ LETTER_MARKS: Final = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0e31
 """Marks that are letters in Thai and Devanagari: vowels, tones and consonant joiners."""
 HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 UNSPACED: Final = f"{HAN_OR_KANA}{THAI}\uac00-\ud7a3"
-"""Scripts without blanks between words, and Korean, which attaches endings to words."""
+"""Scripts without spaces between words, and Korean, which attaches endings to words."""
 _FIRST_UNSPACED: Final = "\u0e01"
 _UNSPACED_START: Final = re.compile(f"[{UNSPACED}]")
 _KANA: Final = re.compile("[\u3041-\u30fc]")

@@ -1,7 +1,7 @@
 """Terms: the words and phrases that name concepts, as written in the lexicon and as searched for.
 
 A term is a word (`nude`), the beginning of a word (`nak*`), a phrase (`under age`), or characters of a script without
-blanks (`裸体`). Where terms are found in a prompt is the business of `lexicon`.
+spaces (`裸体`). Where terms are found in a prompt is the business of `lexicon`.
 """
 
 from collections import defaultdict
@@ -68,7 +68,7 @@ class WordTerms(NamedTuple):
 
     terms: Sequence[Term]
     other_words: float
-    """Number of words in it besides terms. In scripts without blanks, two characters count as a word."""
+    """Number of words in it besides terms. In scripts without spaces, two characters count as a word."""
     may_begin_phrase: bool
 
 

@@ -1,7 +1,7 @@
-"""Finds terms in text of scripts without blanks between words, where a term may begin at any character.
+"""Finds terms in scripts without spaces between words, where a term may begin at any character.
 
-A term counts if it is a word there, and not a part of others (`word_boundaries` tells for Chinese and Japanese). All
-decisions are local, and without a dictionary of the language some parts of unlisted words are taken for terms.
+A term counts only as a whole word, not as part of others; `word_boundaries` decides this for Chinese and Japanese. There
+are no full dictionaries, so a part of an unlisted word may be mistaken for a term.
 """
 
 import itertools
@@ -22,7 +22,7 @@ KOREAN_PART_CHARACTERS_MAX: Final = 5
 
 
 class UnspacedIndex:
-    """The terms in scripts without blanks, by their characters."""
+    """The terms in scripts without spaces, by their characters."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class UnspacedIndex:
         chinese_words: ChineseWords,
         phrase_beginnings: Set[str],
     ) -> None:
-        """`parts` are words that form compounds with terms. `phrase_beginnings` has the character before the first blank of
+        """`parts` are words that form compounds with terms. `phrase_beginnings` has the character before the first space of
         each phrase."""
         self._context = context
         self._chinese_words = chinese_words
@@ -51,7 +51,7 @@ class UnspacedIndex:
         return {own for own, terms in self._terms.items() if any(map(is_one, terms))}
 
     def look_up(self, word: str, skipped_characters: int = 0) -> WordTerms:
-        """The terms in what stands between two blanks, after some characters that a phrase hides."""
+        """The terms in what stands between two spaces, after some characters that a phrase hides."""
         found: dict[str, Sequence[Term]] = {}
         places: dict[str, int] = {}
         covered_before = hidden_before = skipped_characters

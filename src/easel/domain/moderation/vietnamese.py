@@ -1,4 +1,4 @@
-"""Vietnamese: words whose marks make other letters, and so must not be taken for decoration.
+"""Vietnamese: words whose marks make other letters, which folding must keep.
 
 `nụ` (a bud) is not `nu`. Only the form of a syllable is known, not whether it is a word. Marked letters of another
 language, or of a disguise, rarely form such syllables.

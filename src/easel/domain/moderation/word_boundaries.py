@@ -1,4 +1,4 @@
-"""Word boundaries in Chinese and Japanese, which put no blanks between words.
+"""Word boundaries in Chinese and Japanese, which put no spaces between words.
 
 They tell a term from the same characters within or across other words: `色情` in `特色情况` (`特色`, `情况`), `グロ` in
 `グローバル`. Only listed words are known. Where a text can be divided in more than one way, the term counts.

@@ -1,7 +1,7 @@
 """The index of a lexicon's words and phrases: which terms one word is, and which phrases two words may begin.
 
-A word that consists of terms of one language counts as these: `nudegirl`. Terms in scripts without blanks are in the
-index of `unspaced`, but for phrases, which have blanks.
+A word that consists of terms of one language counts as these: `nudegirl`. Terms in scripts without spaces are in the
+index of `unspaced`, but for phrases, which have spaces.
 """
 
 import itertools
@@ -29,7 +29,7 @@ class WordIndex:
     """Terms by what they begin with.
 
     `words` and `stems` are terms of one word, by the word and by its first characters. `joined` are phrases without their
-    blanks, and `spread` those of them whose words are all long, by the first one. `beginnings` are the words that phrases
+    spaces, and `spread` those of them whose words are all long, by the first one. `beginnings` are the words that phrases
     begin with. The `starts` of each are its first characters.
     """
 
@@ -59,7 +59,7 @@ class WordIndex:
     def _add(self, term: Term) -> None:
         first, rest = term.first, term.rest
         if rest:
-            # Other characters may stand before a phrase in a script without blanks.
+            # Other characters may stand before a phrase in a script without spaces.
             self.beginnings.add(first[-1] if is_unspaced(first) else first)
         if len(rest) == 1 and term.is_open:
             self._open_phrases[first, rest[0][0]].append(term)
@@ -81,7 +81,7 @@ class WordIndex:
         return joined
 
     def look_up(self, word: str) -> WordTerms:
-        """The terms that a word between blanks is, or consists of."""
+        """The terms that a word between spaces is, or consists of."""
         may_begin_phrase = word in self.beginnings or word in AGES
         in_arabic = not word.isascii() and is_arabic(word)
         if in_arabic:
@@ -136,7 +136,7 @@ class WordIndex:
 
 
 def _beginnings_within(word: str) -> Sequence[str]:
-    """The ends of a word that a phrase may begin with: in a script without blanks, or after an Arabic prefix."""
+    """The ends of a word that a phrase may begin with: in a script without spaces, or after an Arabic prefix."""
     if is_unspaced(word):
         characters_max = min(len(word) - 1, UNSPACED_BEGINNING_CHARACTERS_MAX)
         return [word[-length:] for length in range(1, characters_max + 1)]
