@@ -77,7 +77,7 @@ def test_retry_after_is_just_long_enough(quota: Quota, data: st.DataObject) -> N
     if wait_s > 1:
         assert Standing(quota, used_for_s - wait_s + 1).taking(count) is None
     if standing.taking(count) is not None:
-        assert wait_s == 1, "only a caller that must wait gets a wait"
+        assert wait_s == 1, "a caller that need not wait gets the shortest wait"
 
 
 @given(quotas, st.floats(0, 10_000))
