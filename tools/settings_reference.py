@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from easel.assembly.engines import ENGINES
-from easel.settings import types as setting_types
+from easel.settings import types
 from easel.settings.description import Description, Group, default_value, descriptions
 from easel.settings.fields.usage import LIMIT_MAX
 from easel.settings.names import variable
@@ -76,7 +76,7 @@ def default(kind: type[msgspec.Struct], name: str, description: Description) -> 
 
 def limits(kind: type[msgspec.Struct], name: str) -> str:
     """The numbers that a setting may be, as a sentence with its unit; empty for other kinds of settings."""
-    bounds = setting_types.bounds(kind, name)
+    bounds = types.bounds(kind, name)
     if bounds is None:
         return ""
     least, most = bounds

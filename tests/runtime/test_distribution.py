@@ -1,4 +1,4 @@
-"""What Easel tells people to type works wherever they type it."""
+"""The commands that Easel prints work in any folder."""
 
 import json
 import subprocess
@@ -29,14 +29,14 @@ def installed(folder: Path, record: dict[str, object] | None) -> Distribution:
         ({"url": "file:///srv/easel_server-0.1.0-py3-none-any.whl", "archive_info": {}}, "'easel-server[gpu]'"),
     ],
 )
-def test_an_extra_is_named_by_where_easel_was_installed_from(
+def test_the_requirement_of_an_extra_names_the_source_of_the_installation(
     tmp_path: Path, record: dict[str, object] | None, requirement: str
 ) -> None:
     assert distribution.requirement("gpu", installed(tmp_path, record)) == requirement
     assert distribution.requirement("gpu", None) == "'easel-server[gpu]'"
 
 
-def test_the_command_that_is_printed_runs_in_any_folder_with_any_path(tmp_path: Path) -> None:
+def test_the_printed_command_runs_in_any_folder_with_any_path(tmp_path: Path) -> None:
     shown = subprocess.run(
         ["/bin/sh", "-c", f"{distribution.command()} --version"],
         cwd=tmp_path, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=True,
@@ -44,7 +44,7 @@ def test_the_command_that_is_printed_runs_in_any_folder_with_any_path(tmp_path: 
     assert shown.stdout.startswith("easel, version ")
 
 
-def test_what_installs_an_extra_starts_with_an_installer_that_is_there() -> None:
+def test_the_command_to_install_an_extra_uses_an_installer_that_exists() -> None:
     installer = distribution.install_extra("gpu").split(" install ")[0].split()
     assert subprocess.run([*installer, "--version"], capture_output=True, check=False).returncode == 0
     assert sys.executable in installer

@@ -1,4 +1,4 @@
-"""Proxies and certificates that the environment names: what each client does with them, and the sentence where it cannot."""
+"""Proxies and certificates in the environment: how each client uses them, and the errors if it cannot."""
 
 import asyncio
 import os
@@ -82,7 +82,7 @@ def ordered(url: str) -> Any:
 
 @pytest.mark.parametrize("name", [*VARIABLES[:3], "http_proxy", "all_proxy"])
 @pytest.mark.parametrize("value", [SOCKS, "http://127.0.0.1:9", "junk://x", "http://[", "127.0.0.1:9"])
-def test_this_machine_is_asked_without_a_proxy(environ: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_this_machine_is_reached_without_a_proxy(environ: pytest.MonkeyPatch, name: str, value: str) -> None:
     environ.setenv(name, value)
     with listener() as (url, asked):
         for host in ("127.0.0.1", "localhost"):
@@ -91,7 +91,7 @@ def test_this_machine_is_asked_without_a_proxy(environ: pytest.MonkeyPatch, name
 
 
 @pytest.mark.parametrize("spelling", ["127.1", "2130706433", "0x7f.1"])
-def test_this_machine_is_asked_without_a_proxy_however_its_address_is_spelt(
+def test_this_machine_is_reached_without_a_proxy_in_every_notation_of_its_address(
     environ: pytest.MonkeyPatch, spelling: str
 ) -> None:
     environ.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -111,7 +111,7 @@ def test_a_blank_variable_names_no_proxy(environ: pytest.MonkeyPatch, name: str,
     assert not os.environ.get(name)  # noqa: TID251 - what others will read
 
 
-def test_blanks_around_a_proxy_are_none_of_it(environ: pytest.MonkeyPatch) -> None:
+def test_whitespace_around_a_proxy_is_ignored(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("HTTP_PROXY", " http://proxy.test:3128 ")
     assert network_environment.proxy_for("http://images.test") == "http://proxy.test:3128"
 
@@ -127,7 +127,7 @@ def test_plain_http_needs_no_certificates(environ: pytest.MonkeyPatch, name: str
         ModerationEndpoint(server.url, "m", None)
 
 
-def test_others_are_asked_through_the_proxy(environ: pytest.MonkeyPatch) -> None:
+def test_other_hosts_are_reached_through_the_proxy(environ: pytest.MonkeyPatch) -> None:
     with listener() as (proxy, asked):
         environ.setenv("HTTP_PROXY", proxy.removeprefix("http://"))
         assert ordered("http://images.test") == {"id": "task-1"}
@@ -135,7 +135,7 @@ def test_others_are_asked_through_the_proxy(environ: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("spared", ["images.test", ".test", "other.test, images.test", "*", "images.test:80"])
-def test_no_proxy_names_who_is_asked_directly(environ: pytest.MonkeyPatch, spared: str) -> None:
+def test_no_proxy_names_hosts_that_are_reached_directly(environ: pytest.MonkeyPatch, spared: str) -> None:
     environ.setenv("HTTP_PROXY", SOCKS)
     environ.setenv("NO_PROXY", spared)
     assert network_environment.proxy_for("http://images.test") is None
@@ -155,9 +155,7 @@ def test_no_proxy_names_networks(environ: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "value", [SOCKS, "socks5h://u:hunter2@p:1", "junk://x", "http://[", "http://", "http://p:99999"]
 )
-def test_a_proxy_that_cannot_be_used_is_told_in_a_sentence_that_names_the_variable(
-    environ: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_an_unusable_proxy_is_reported_with_its_variable(environ: pytest.MonkeyPatch, name: str, value: str) -> None:
     environ.setenv(name, value)
     with pytest.raises(ClientError, match=rf"^{name} does not name an http:// or https:// proxy") as told:
         ordered("http://images.test")
@@ -165,7 +163,7 @@ def test_a_proxy_that_cannot_be_used_is_told_in_a_sentence_that_names_the_variab
 
 
 @pytest.mark.parametrize(("name", "value"), NOT_THERE)
-def test_certificates_that_cannot_be_used_are_told_by_every_client_that_needs_them(
+def test_unusable_certificates_are_reported_by_every_client_that_needs_them(
     environ: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     environ.setenv(name, value)
@@ -187,7 +185,9 @@ def bucket(endpoint: str) -> Pictures:
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "http_proxy"])
 @pytest.mark.parametrize("value", [SOCKS, "http://127.0.0.1:9"])
-def test_a_bucket_on_this_machine_is_asked_without_a_proxy(environ: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_bucket_on_this_machine_is_reached_without_a_proxy(
+    environ: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     environ.setenv(name, value)
     environ.setenv("NO_PROXY", "images.test")
     process_environment.keep_loopback_direct()
@@ -198,14 +198,14 @@ def test_a_bucket_on_this_machine_is_asked_without_a_proxy(environ: pytest.Monke
     assert os.environ["NO_PROXY"].startswith("images.test,localhost,")  # noqa: TID251 - what others will read
 
 
-def test_a_bucket_that_a_proxy_keeps_away_names_the_variable(environ: pytest.MonkeyPatch) -> None:
+def test_the_error_about_an_unreachable_bucket_names_the_proxy_variable(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("ALL_PROXY", SOCKS)
     with pytest.raises(StorageFailed, match=r"and the proxy that ALL_PROXY names$"):
         asyncio.run(bucket("http://images.test").put(NAME, b"x", "image/png"))
 
 
 @pytest.mark.parametrize(("name", "value"), [*NOT_THERE[:1], ("HTTPS_PROXY", SOCKS), ("ALL_PROXY", "junk")])
-def test_weights_are_not_fetched_by_a_way_that_does_not_lead_there(
+def test_weights_are_not_downloaded_with_an_unusable_proxy_or_certificates(
     environ: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
 ) -> None:
     pytest.importorskip("huggingface_hub", reason="the gpu extra is not installed")
@@ -220,18 +220,18 @@ def test_weights_are_not_fetched_by_a_way_that_does_not_lead_there(
     "host", ["localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "0.0.0.0", "::",
              "127.1", "127.0.1", "0", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1."],
 )  # fmt: skip
-def test_a_host_that_is_this_machine(host: str) -> None:
+def test_hosts_that_are_this_machine(host: str) -> None:
     assert network_environment.is_loopback(host)
 
 
 @pytest.mark.parametrize(
     "host", ["", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "::2", "1.127.0.0", "10.1", "1"]
 )
-def test_a_host_that_is_another(host: str) -> None:
+def test_hosts_that_are_other_machines(host: str) -> None:
     assert not network_environment.is_loopback(host)
 
 
-def test_the_machines_own_name_is_this_machine_where_it_leads_nowhere_else() -> None:
+def test_the_own_name_of_the_machine_is_this_machine_if_it_resolves_to_loopback_only() -> None:
     name = socket.gethostname()
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(name, None)}

@@ -1,4 +1,4 @@
-"""What an operator is told of a setting that cannot be used: the wrong part of it, and how it is written."""
+"""Errors about unusable settings: they name the wrong part and say how to write it."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def told_client(url: str) -> str:
         "REMOTE_API_KEY_FILE", "MODERATION_API_KEY_FILE",
     ],
 )  # fmt: skip
-def test_the_home_of_nobody_is_told_for_every_path(name: str) -> None:
+def test_an_unknown_user_in_a_path_is_reported_for_every_path(name: str) -> None:
     engine = {"ENGINE": "zimage"} if name == "MODEL" else {}
     assert told(**{name: f"{NOBODY}/x"}, **engine) == (
         f"EASEL_{name} names {NOBODY}/x, but there is no such user: write the full path."
@@ -45,7 +45,7 @@ def test_the_home_of_nobody_is_told_for_every_path(name: str) -> None:
     )
 
 
-def test_an_option_is_named_as_the_operator_wrote_it() -> None:
+def test_an_error_names_the_option_that_the_operator_used() -> None:
     ran = easel("doctor", "--data-dir", f"{NOBODY}/x")
     assert f"--data-dir names {NOBODY}/x, but there is no such user" in ran.stdout
     with pytest.raises(
@@ -56,13 +56,13 @@ def test_an_option_is_named_as_the_operator_wrote_it() -> None:
         settings.read({"EASEL_DATA_DIR": "/x"}, host="http://127.0.0.1")
 
 
-def test_a_file_in_a_home_is_read(tmp_path: Path) -> None:
+def test_a_tilde_in_the_name_of_a_file_is_expanded(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40)
     ran = easel("doctor", HOME=str(tmp_path), EASEL_SECRET_FILE="~/secret", EASEL_DATA_DIR=str(tmp_path / "data"))
     assert "secret     from the environment" in ran.stdout
 
 
-def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_with_the_reason(tmp_path: Path) -> None:
     assert told(SECRET_FILE="/nowhere/at/all") == (
         "EASEL_SECRET_FILE names /nowhere/at/all, which cannot be read (No such file or directory): check the path."
     )
@@ -102,7 +102,7 @@ def test_the_wrong_part_of_an_address_is_named(url: str, fault: str) -> None:
     assert told(PUBLIC_URL="https://x/").endswith(": it ends in a slash.")
 
 
-def test_a_scheme_is_taken_in_any_case() -> None:
+def test_a_scheme_may_be_in_upper_or_lower_case() -> None:
     assert settings.read_client({"EASEL_URL": "HTTP://a:1/v1"}).url == "http://a:1"
     taken = settings.read({"EASEL_DATA_DIR": "/x", "EASEL_PUBLIC_URL": "HTTPS://Images.Your-Domain.com/Base"})
     assert taken.public_url == "https://Images.Your-Domain.com/Base"
@@ -115,11 +115,11 @@ def test_a_scheme_is_taken_in_any_case() -> None:
         "postgresql:///d?host=/run/x&port=5433", "postgresql://u@%2Frun%2Fx:5432/d",
     ],
 )  # fmt: skip
-def test_every_way_to_write_a_database_is_taken(url: str) -> None:
+def test_every_form_of_a_database_url_is_accepted(url: str) -> None:
     assert settings.read({"EASEL_DATA_DIR": "/x", "EASEL_DATABASE_URL": url}).database_url == url
 
 
-def test_a_database_s_port_is_looked_at_before_anything_is_asked() -> None:
+def test_the_port_of_a_database_url_is_checked_before_any_connection() -> None:
     assert "its port is not a number from 1 to 65535" in told(DATABASE_URL="postgresql://u@h:notaport/db")
 
 
@@ -128,7 +128,7 @@ def test_a_host_is_an_address_or_a_name(host: str) -> None:
     assert settings.read({"EASEL_DATA_DIR": "/x", "EASEL_HOST": host}).host == host
 
 
-def test_bits_beyond_a_network_and_slashes_after_an_origin_are_named() -> None:
+def test_host_bits_of_a_network_and_a_trailing_slash_of_an_origin_are_reported() -> None:
     assert told(TRUSTED_PROXIES="10.0.0.1/8").endswith(": write 10.0.0.0/8 instead of 10.0.0.1/8.")
     assert told(CORS_ORIGINS="https://a.com/").endswith("without a slash at the end.")
 
@@ -145,23 +145,23 @@ def test_bits_beyond_a_network_and_slashes_after_an_origin_are_named() -> None:
         ("easel_port", "easel_port is not a setting of Easel. Did you mean EASEL_PORT?"),
     ],
 )
-def test_a_slip_is_told_with_what_was_meant(name: str, sentence: str) -> None:
+def test_a_typo_is_reported_with_the_variable_that_was_meant(name: str, sentence: str) -> None:
     assert settings.unknown_variables({name: "1", "HOME": "/"}) == [sentence]
 
 
 @pytest.mark.parametrize(
     "name", ["EASEL_PORT", "LEASE_PORT", "EASE_URL", "MY_EASEL_PORT", "easel_theirs", "EASLE_X", "PORT", ""]
 )
-def test_what_is_not_ours_is_no_slip(name: str) -> None:
+def test_variables_of_other_programs_are_not_reported(name: str) -> None:
     assert settings.unknown_variables({name: "1"}) == []
 
 
-def test_names_are_compared_without_what_all_begin_with() -> None:
+def test_names_are_compared_without_their_common_prefix() -> None:
     assert unknown(["EASEL_A"], ["EASEL_PORT"]) == ["EASEL_A is not a setting of Easel."]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a user id that no user has")
-def test_a_user_without_a_home_is_asked_for_a_folder() -> None:
+def test_a_user_without_a_home_folder_must_set_the_data_folder() -> None:
     environ = environment()
     environ.pop("HOME", None)
     environ.pop("XDG_DATA_HOME", None)

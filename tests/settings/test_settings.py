@@ -1,4 +1,4 @@
-"""Settings: what each may be, the sentence when it is wrong, and that no secret shows."""
+"""Settings: allowed values, errors about wrong values, and hidden secrets."""
 
 import os
 import subprocess
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from easel.assembly.configuration import read_settings
-from easel.settings import settings
-from easel.settings import types as setting_types
-from easel.settings.settings import Settings, SettingsWrong
+from easel.settings import settings, types
+from easel.settings.description import descriptions
+from easel.settings.settings import ClientSettings, Settings, SettingsWrong
 
 SECRET: Final = "0123456789abcdef" * 4
 HIDDEN: Final = "hunter2hunter2hunter2hunter2hunter2"
@@ -62,7 +62,7 @@ def read(**environ: str) -> Settings:
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
-def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: str, value: str) -> None:
+def test_a_wrong_value_is_rejected_with_one_sentence_that_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsWrong) as refused:
         read(**{name: value})
     sentence = str(refused.value)
@@ -86,25 +86,25 @@ def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: 
         ("PRICE_CREDITS", "abc", "EASEL_PRICE_CREDITS must be a number, such as 0.026."),
     ],
 )
-def test_a_wrong_value_is_told_what_is_allowed(name: str, value: str, sentence: str) -> None:
+def test_the_error_about_a_wrong_value_says_what_is_allowed(name: str, value: str, sentence: str) -> None:
     with pytest.raises(SettingsWrong) as refused:
         read(**{name: value})
     assert str(refused.value) == sentence
 
 
 @pytest.mark.parametrize("name", [*Settings.__struct_fields__])
-def test_what_is_allowed_can_be_said_of_every_setting(name: str) -> None:
-    assert setting_types.admitted(Settings, name)
+def test_the_allowed_values_of_every_setting_have_words(name: str) -> None:
+    assert types.admitted(Settings, name)
 
 
-def test_choices_are_taken_in_any_case() -> None:
+def test_choices_may_be_in_upper_or_lower_case() -> None:
     taken = read(LOG_LEVEL="INFO", LOG_FORMAT="JSON", ENGINE="Blank", DEVICE="CPU", PROVENANCE="FALSE")
     assert (taken.log_level, taken.log_format, taken.engine, taken.device) == ("info", "json", "blank", "cpu")
     assert taken.provenance is False
     assert read(REMOTE_MODEL="Tongyi-MAI/Z").remote_model == "Tongyi-MAI/Z"
 
 
-def test_without_any_variable_everything_has_its_default() -> None:
+def test_without_variables_every_setting_has_its_default() -> None:
     given_nothing = settings.read({"HOME": "/home/someone", "XDG_DATA_HOME": "/srv/data"})
     assert given_nothing == settings.read({"XDG_DATA_HOME": "/srv/data", "EASEL_PORT": " ", "EASEL_SECRET": ""})
     assert (given_nothing.host, given_nothing.port) == ("127.0.0.1", 8000)
@@ -115,7 +115,7 @@ def test_without_any_variable_everything_has_its_default() -> None:
     assert given_nothing.secret is None
 
 
-def test_what_is_given_is_taken() -> None:
+def test_given_values_are_used() -> None:
     taken = read(
         HOST="::1", PORT="0", DATABASE_URL="postgresql://u@h:5432/d", DATABASE_CONNECTIONS="2", STORAGE_URL="s3://bucket/x",
         PUBLIC_URL="https://images.your-domain.com:8443/base", SECRET=SECRET, ENGINE="zimage", MODEL="/weights",
@@ -132,7 +132,7 @@ def test_what_is_given_is_taken() -> None:
     assert taken.postgres_bin == Path("/usr/lib/pg")
 
 
-def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
+def test_the_destinations_of_callbacks_are_read_from_lists() -> None:
     taken = read(
         CALLBACK_ALLOW_HOSTS="Hooks.corp:8443, 10.0.0.5,[fd00::5]:444", CALLBACK_DENY_NETWORKS="203.0.113.0/24, 2001:db8::1",
         CALLBACK_NAMESERVERS="9.9.9.9,127.0.0.1:5353, [::1]:53, 2620:fe::fe",
@@ -151,12 +151,12 @@ def test_where_callbacks_may_go_is_taken_one_by_one() -> None:
         ("ink.safetensors:0", "ink.safetensors", 0.0),
     ],
 )
-def test_a_lora_is_a_file_and_how_much_of_it(text: str, file: str, scale: float) -> None:
+def test_a_lora_is_a_file_with_an_optional_scale(text: str, file: str, scale: float) -> None:
     assert read().lora_file_and_scale is None
     assert read(ENGINE="zimage", LORA=text).lora_file_and_scale == (Path(file), scale)
 
 
-def test_a_lora_without_the_engine_that_it_is_for_is_refused() -> None:
+def test_a_lora_is_rejected_with_another_engine() -> None:
     with pytest.raises(SettingsWrong, match=r"^EASEL_LORA is for the zimage engine: "):
         read(ENGINE="blank", LORA="ink.safetensors")
 
@@ -165,7 +165,7 @@ def test_a_lora_without_the_engine_that_it_is_for_is_refused() -> None:
     ("data_dir", "given", "kept"),
     [("data", {}, "data/compiled"), ("data", {"TORCHINDUCTOR_CACHE_DIR": "own"}, "own"), ("/proc/nowhere", {}, None)],
 )
-def test_what_is_compiled_is_kept_where_the_operator_says_or_else_in_the_data_folder(
+def test_compiled_code_is_kept_in_the_folder_of_the_operator_or_else_in_the_data_folder(
     tmp_path: Path, data_dir: str, given: dict[str, str], kept: str | None
 ) -> None:
     script = """
@@ -180,7 +180,7 @@ print(process_environment.copy().get("TORCHINDUCTOR_CACHE_DIR"))
     assert run.stdout.strip() == str(None if kept is None else tmp_path / kept)
 
 
-def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:
+def test_options_take_precedence_over_the_environment_unless_they_are_none() -> None:
     environ = {**DATA, "EASEL_PORT": "9000", "EASEL_HOST": "0.0.0.0"}
     taken = settings.read(environ, port=7, host=None, data_dir=Path("elsewhere"))
     assert (taken.port, taken.host) == (7, "0.0.0.0")
@@ -189,7 +189,7 @@ def test_the_command_line_wins_over_the_environment_and_none_does_not() -> None:
         settings.read(DATA, port=70_000)
 
 
-def test_a_home_is_meant_by_a_tilde() -> None:
+def test_a_tilde_is_expanded_to_the_home_folder() -> None:
     home = Path("~").expanduser()
     taken = read(DATA_DIR="~/data", POSTGRES_BIN="~/pg", MODERATION_CLASSIFIER="~/judge", STORAGE_URL="~/pictures",
                  ENGINE="zimage", MODEL="~/weights", LORA="~/ink.safetensors")  # fmt: skip
@@ -199,7 +199,7 @@ def test_a_home_is_meant_by_a_tilde() -> None:
     assert taken.model == str(home / "weights")
 
 
-def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
+def test_a_secret_can_be_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(f"{SECRET}\n")
     taken = read(SECRET_FILE=str(file))
@@ -208,19 +208,19 @@ def test_a_secret_can_stand_in_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe\x00", HIDDEN[:31].encode()])
-def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_secret_is_rejected(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "secret"
     file.write_bytes(content)
     with pytest.raises(SettingsWrong, match=r"^EASEL_SECRET"):
         read(SECRET_FILE=str(file))
 
 
-def test_a_secret_is_given_in_one_place_only(tmp_path: Path) -> None:
+def test_a_secret_may_be_set_in_one_place_only(tmp_path: Path) -> None:
     with pytest.raises(SettingsWrong, match="are both set"):
         read(SECRET=SECRET, SECRET_FILE=str(tmp_path))
 
 
-def test_nothing_secret_shows_in_what_settings_look_like() -> None:
+def test_the_representation_of_settings_hides_secrets() -> None:
     shown = read(SECRET=SECRET, DATABASE_URL=f"postgresql://u:{HIDDEN}@h/d")
     assert SECRET not in f"{shown!r} {shown} {shown.secret!r} {shown.secret}"
     assert HIDDEN not in f"{shown!r} {shown}"
@@ -241,7 +241,7 @@ def test_the_client_reads_its_own_settings() -> None:
 
 
 @given(st.dictionaries(st.sampled_from([f"EASEL_{name}" for name in WRONG]), TEXT, max_size=3))
-def test_no_environment_makes_the_reading_fail_otherwise(environ: dict[str, str]) -> None:
+def test_no_environment_causes_any_other_error(environ: dict[str, str]) -> None:
     try:
         assert isinstance(settings.read({**DATA, **environ}), Settings)
     except SettingsWrong as wrong:
@@ -249,12 +249,22 @@ def test_no_environment_makes_the_reading_fail_otherwise(environ: dict[str, str]
         assert named.startswith("EASEL_")
 
 
-def test_the_built_in_model_draws_unless_another_engine_is_named() -> None:
+def test_the_built_in_model_is_the_default_engine() -> None:
     assert read().engine == "nano"
     assert read(ENGINE="zimage", MODEL="/models/Z-Image-Turbo").model == "/models/Z-Image-Turbo"
 
 
 @pytest.mark.parametrize("engine", [{}, {"ENGINE": "blank"}, {"ENGINE": "remote", "REMOTE_URL": "http://10.0.0.1"}])
-def test_weights_are_not_ignored_for_want_of_their_engine(engine: dict[str, str]) -> None:
+def test_weights_are_rejected_with_another_engine(engine: dict[str, str]) -> None:
     with pytest.raises(SettingsWrong, match=r"^EASEL_MODEL .* EASEL_ENGINE=zimage as well, or unset it\.$"):
         read(MODEL="/models/Z-Image-Turbo", **engine)
+
+
+@pytest.mark.parametrize("kind", [Settings, ClientSettings])
+def test_every_setting_describes_itself_in_sentences(kind: type[Settings] | type[ClientSettings]) -> None:
+    described = descriptions(kind)
+    assert list(described) == list(kind.__struct_fields__)
+    for name, description in described.items():
+        assert description.text.endswith("."), name
+        assert description.summary[0].isupper() or description.summary.startswith("`"), name
+        assert len(description.summary) <= 200, name

@@ -7,14 +7,13 @@ from typing import Any, Final
 import click
 import msgspec
 
-from easel.commands.terminal.database_session import with_database
+from easel.commands.terminal.database_session import with_reader
 from easel.commands.terminal.option_types import Duration
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.audit_log import Action
 from easel.store import audit_log
 from easel.store.audit_log import Entry, EntrySearch
-from easel.store.database import Database
 
 LISTED_MAX: Final = 10_000
 COLUMNS_MIN: Final = 150
@@ -51,11 +50,7 @@ def audit_command(
     """List what operators did, latest first: changes to keys, credits, groups, prices and callbacks, and restores."""
     search = EntrySearch(account=account, action=action, operator=operator, since=since, count_max=limit)
 
-    async def act(database: Database, _pepper: bytes) -> list[Entry]:
-        async with database.reading() as connection:
-            return await audit_log.list_entries(connection, search)
-
-    entries = with_database(data_dir, act)
+    entries = with_reader(data_dir, lambda reader: audit_log.list_entries(reader, search))
     if as_json:
         for entry in entries:
             click.echo(msgspec.json.encode({name: getattr(entry, name) for name in Entry.__slots__}))

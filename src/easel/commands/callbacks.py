@@ -7,13 +7,12 @@ import click
 import msgspec
 
 from easel.actions import task_callback
-from easel.commands.terminal.database_session import with_database
+from easel.commands.terminal.database_session import with_database, with_reader
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.delivery import State
 from easel.domain.errors import Refusal
 from easel.store import callbacks
-from easel.store.callbacks import ListedCallback
 from easel.store.database import Database
 from easel.web.answers import encode
 from easel.web.callbacks import callback_body
@@ -45,13 +44,8 @@ def callbacks_group() -> None:
 @data_dir_option
 def list_callbacks(account: str | None, state: str | None, count: int, data_dir: Path | None) -> None:
     """List the latest callbacks of tasks that have ended."""
-
-    async def act(database: Database, _pepper: bytes) -> list[ListedCallback]:
-        async with database.reading() as connection:
-            return await callbacks.list_callbacks(connection, account, state, count)
-
     listed = table("Task", "Account", "State", "Attempts", "Last outcome", "Created")
-    for row in with_database(data_dir, act):
+    for row in with_reader(data_dir, lambda reader: callbacks.list_callbacks(reader, account, state, count)):
         outcome = row.last_outcome or ("in progress" if row.attempts else "")
         if row.last_status_code is not None:
             outcome += f" {row.last_status_code}"
@@ -67,7 +61,7 @@ def list_callbacks(account: str | None, state: str | None, count: int, data_dir:
 def show_callback(task_id: str, data_dir: Path | None) -> None:
     """Print a task's callback and every attempt to deliver it, as the API returns them."""
 
-    async def act(database: Database, _pepper: bytes) -> dict[str, object]:
+    async def act(database: Database) -> dict[str, object]:
         return callback_body(*await task_callback.find_as_operator(database, task_id))
 
     try:
@@ -83,7 +77,7 @@ def show_callback(task_id: str, data_dir: Path | None) -> None:
 def redeliver(task_ids: tuple[str, ...], data_dir: Path | None) -> None:
     """Deliver callbacks again at once."""
 
-    async def act(database: Database, _pepper: bytes) -> list[str]:
+    async def act(database: Database) -> list[str]:
         refused = []
         for task_id in task_ids:
             try:

@@ -9,7 +9,7 @@ import click
 
 from easel.actions import credit_grants, repair
 from easel.actions.credit_grants import BalanceTooLow
-from easel.commands.terminal.database_session import with_database
+from easel.commands.terminal.database_session import with_database, with_reader
 from easel.commands.terminal.option_types import Adjustment, Amount, checked_text
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
@@ -31,7 +31,7 @@ def credits_group() -> None:
 @data_dir_option
 def grant(account: str, amount: int, data_dir: Path | None) -> None:
     """Add AMOUNT credits to an account."""
-    if not with_database(data_dir, lambda database, _pepper: credit_grants.grant(database, account, amount)):
+    if not with_database(data_dir, lambda database: credit_grants.grant(database, account, amount)):
         raise click.ClickException("There is no account of that name: `easel keys create` creates one.")
     click.echo(f'Granted {credits_shown(amount)} credits to account "{account}".')
 
@@ -53,9 +53,7 @@ def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> Non
     """
     checked = checked_text(reason, "--reason", characters_min=1, characters_max=REASON_CHARACTERS_MAX)
     try:
-        available = with_database(
-            data_dir, lambda database, _pepper: credit_grants.adjust(database, account, amount, checked)
-        )
+        available = with_database(data_dir, lambda database: credit_grants.adjust(database, account, amount, checked))
     except BalanceTooLow as error:
         left = credits_shown(error.available_microcredits)
         raise click.ClickException(
@@ -74,13 +72,8 @@ def adjust(account: str, reason: str, amount: int, data_dir: Path | None) -> Non
 @data_dir_option
 def show_balances(data_dir: Path | None) -> None:
     """Show the credits of every account."""
-
-    async def act(database: Database, _pepper: bytes) -> list[ledger.AccountBalance]:
-        async with database.reading() as connection:
-            return await ledger.balances(connection)
-
     listed = table("Account", "Available", "Reserved", "Used")
-    for row in with_database(data_dir, act):
+    for row in with_reader(data_dir, ledger.balances):
         amounts = (row.balance.available, row.balance.reserved, row.balance.used)
         listed.add_row(row.account, *(str(credits_shown(amount)) for amount in amounts))
     show(listed)
@@ -91,9 +84,9 @@ def show_balances(data_dir: Path | None) -> None:
 def audit_credits(data_dir: Path | None) -> None:
     """Check every invariant of money and work. The service may be running."""
 
-    async def act(database: Database, _pepper: bytes) -> list[audit.Finding]:
-        async with database.snapshot(audit.TIMEOUT_S) as connection:
-            return await audit.findings(connection)
+    async def act(database: Database) -> list[audit.Finding]:
+        async with database.snapshot(audit.TIMEOUT_S) as reader:
+            return await audit.findings(reader)
 
     findings = with_database(data_dir, act)
     for invariant in audit.INVARIANTS:
@@ -119,7 +112,7 @@ def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
     The service may be running. The ledger and the tasks are never changed.
     """
 
-    async def act(database: Database, _pepper: bytes) -> repair.Wrong:
+    async def act(database: Database) -> repair.Wrong:
         try:
             return await (repair.repair(database) if is_applied else repair.find(database))
         except repair.BeyondRepair as error:

@@ -10,8 +10,8 @@ import msgspec
 from easel.actions import api_keys, callback_secrets
 from easel.actions.api_keys import IssuedKey, KeyOrder
 from easel.actions.callback_secrets import ShownSecrets
-from easel.assembly.installation import callback_secrets_root
-from easel.commands.terminal.database_session import with_database, with_installation
+from easel.assembly.installation import callback_secrets_root, pepper
+from easel.commands.terminal.database_session import with_database, with_installation, with_reader
 from easel.commands.terminal.option_types import Amount, Duration, Expiry, Models, checked_text
 from easel.commands.terminal.options import data_dir_option, json_option
 from easel.commands.terminal.tables import show, table
@@ -84,8 +84,8 @@ def create_key(
         creates_per_minute=rate,
         unfinished_max=unfinished,
     )
-    issued: IssuedKey = with_database(
-        data_dir, lambda database, pepper: api_keys.issue(database, pepper, order), creates=True
+    issued: IssuedKey = with_installation(
+        data_dir, pepper, lambda database, key_pepper: api_keys.issue(database, key_pepper, order), creates=True
     )
     if as_json:
         click.echo(msgspec.json.encode({"account": issued.account, "id": issued.id, "key": issued.key}))
@@ -98,13 +98,8 @@ def create_key(
 @data_dir_option
 def list_keys(account: str | None, data_dir: Path | None) -> None:
     """List API keys. Easel stores only the last four characters of each key."""
-
-    async def act(database: Database, _pepper: bytes) -> list[accounts.ListedKey]:
-        async with database.reading() as connection:
-            return await accounts.list_keys(connection, account)
-
     listed = table("Id", "Account", "Name", "Key", "Scopes", "Used", "Created", "Expires")
-    for key in with_database(data_dir, act):
+    for key in with_reader(data_dir, lambda reader: accounts.list_keys(reader, account)):
         ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
         may = ", ".join(key.scopes) + (f" ({', '.join(key.models)})" if key.models is not None else "")
         used = str(credits_shown(key.used_microcredits))
@@ -119,7 +114,7 @@ def list_keys(account: str | None, data_dir: Path | None) -> None:
 @data_dir_option
 def revoke_key(key_id: int, data_dir: Path | None) -> None:
     """Revoke the key with this id at once."""
-    if not with_database(data_dir, lambda database, _pepper: api_keys.revoke(database, key_id)):
+    if not with_database(data_dir, lambda database: api_keys.revoke(database, key_id)):
         raise click.ClickException(f"There is no key {key_id}: `easel keys list` lists all keys.")
     click.echo(f"Key {key_id} is revoked.")
 

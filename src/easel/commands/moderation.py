@@ -10,7 +10,7 @@ import msgspec
 
 from easel.assembly.configuration import read_settings
 from easel.assembly.judges import digest_key
-from easel.commands.terminal.database_session import with_installation
+from easel.commands.terminal.database_session import with_installation, with_reader
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, json_option
 from easel.commands.terminal.tables import show, table
@@ -25,7 +25,7 @@ from easel.outside.judges import rulebook
 from easel.outside.judges.plugins import Plugin, load_plugins
 from easel.store import moderation_log
 from easel.store.database import Database
-from easel.store.moderation_log import DecisionCount, DecisionSearch, ListedDecision
+from easel.store.moderation_log import DecisionSearch, ListedDecision
 
 LISTED_MAX: Final = 1000
 DAYS_MAX: Final = 3650
@@ -69,10 +69,8 @@ def list_decisions(
 
     async def act(database: Database, key: bytes) -> list[ListedDecision]:
         digest = None if prompt is None else prompt_digest(key, _text(prompt))
-        async with database.reading() as connection:
-            return await moderation_log.list_decisions(
-                connection, DecisionSearch(account, outcome, task_id, digest, count)
-            )
+        async with database.reading() as reader:
+            return await moderation_log.list_decisions(reader, DecisionSearch(account, outcome, task_id, digest, count))
 
     decisions = with_installation(data_dir, digest_key, act)
     if as_json:
@@ -108,11 +106,7 @@ def _because(decision: ListedDecision) -> str:
 def count_decisions(days: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Count decisions by stage, outcome, layer and category."""
 
-    async def act(database: Database, _key: bytes) -> list[DecisionCount]:
-        async with database.reading() as connection:
-            return await moderation_log.count_decisions(connection, days)
-
-    counts = with_installation(data_dir, digest_key, act)
+    counts = with_reader(data_dir, lambda reader: moderation_log.count_decisions(reader, days))
     if as_json:
         click.echo(msgspec.json.encode(counts))
         return

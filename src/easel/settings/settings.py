@@ -14,11 +14,7 @@ import msgspec
 from easel.domain.callback import Destinations, Network
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
-from easel.settings import addresses as setting_addresses
-from easel.settings import checks as setting_checks
-from easel.settings import files as setting_files
-from easel.settings import names as setting_names
-from easel.settings import types as setting_types
+from easel.settings import addresses, checks, files, names, types
 from easel.settings.description import descriptions
 from easel.settings.fields.client import ClientSettings as ClientSettings
 from easel.settings.fields.usage import UsageFields
@@ -61,7 +57,7 @@ class Settings(UsageFields, frozen=True, kw_only=True):
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
         """The trusted proxies as networks. Raises SettingsWrong."""
-        return setting_checks.networks("EASEL_TRUSTED_PROXIES", self.trusted_proxy_list)
+        return checks.networks("EASEL_TRUSTED_PROXIES", self.trusted_proxy_list)
 
     @property
     def cors_origin_list(self) -> list[str]:
@@ -76,7 +72,7 @@ class Settings(UsageFields, frozen=True, kw_only=True):
     @property
     def callback_destinations(self) -> Destinations:
         """The destinations that callbacks may go to. Raises SettingsWrong."""
-        return setting_checks.destinations(_listed(self.callback_allow_hosts), _listed(self.callback_deny_networks))
+        return checks.destinations(_listed(self.callback_allow_hosts), _listed(self.callback_deny_networks))
 
     @property
     def callback_nameserver_list(self) -> list[str]:
@@ -91,7 +87,7 @@ class Settings(UsageFields, frozen=True, kw_only=True):
     @property
     def lora_file_and_scale(self) -> tuple[Path, float] | None:
         """The LoRA file and its scale. Raises SettingsWrong."""
-        return None if self.lora is None else setting_checks.lora("EASEL_LORA", self.lora)
+        return None if self.lora is None else checks.lora("EASEL_LORA", self.lora)
 
     @property
     def compiled_folder(self) -> Path:
@@ -114,17 +110,17 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     called, values = _given(Settings, environ, overrides)
     values.pop("secret", None)
     if "data_dir" not in values:
-        values["data_dir"] = setting_files.default_data_dir(environ)
+        values["data_dir"] = files.default_data_dir(environ)
     settings = _expanded(_convert(Settings, values, called), called)
     settings = msgspec.structs.replace(
         settings,
         secret=_secret(environ),
-        remote_api_key=setting_files.given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
-        moderation_api_key=setting_files.given_or_in_file(environ, "EASEL_MODERATION_API_KEY"),
+        remote_api_key=files.given_or_in_file(environ, "EASEL_REMOTE_API_KEY"),
+        moderation_api_key=files.given_or_in_file(environ, "EASEL_MODERATION_API_KEY"),
         data_dir=settings.data_dir.absolute(),
         engine=settings.engine.lower(),
     )
-    setting_addresses.listening_host(called["host"], settings.host)
+    addresses.listening_host(called["host"], settings.host)
     return _checked(settings)
 
 
@@ -132,7 +128,7 @@ def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -
     """The settings of the client. Raises SettingsWrong."""
     called, values = _given(ClientSettings, os.environ if environ is None else environ, overrides)
     settings = _convert(ClientSettings, values, called)
-    return msgspec.structs.replace(settings, url=setting_addresses.client_url(called["url"], settings.url))
+    return msgspec.structs.replace(settings, url=addresses.client_url(called["url"], settings.url))
 
 
 def default(name: str) -> object:
@@ -143,7 +139,7 @@ def default(name: str) -> object:
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """A sentence for each variable that looks like a setting but is not one, so that no typo goes unnoticed."""
     known = variables(Settings) | variables(ClientSettings)
-    return setting_names.unknown(os.environ if environ is None else environ, known)
+    return names.unknown(os.environ if environ is None else environ, known)
 
 
 def variables(kind: type[msgspec.Struct]) -> set[str]:
@@ -155,43 +151,43 @@ def variables(kind: type[msgspec.Struct]) -> set[str]:
 
 def _expanded(settings: Settings, called: Mapping[str, str]) -> Settings:
     """The settings with every `~` expanded."""
-    changes: dict[str, object] = {"model": setting_files.expanded_text("EASEL_MODEL", settings.model)}
+    changes: dict[str, object] = {"model": files.expanded_text("EASEL_MODEL", settings.model)}
     if settings.storage_url is not None:
-        changes["storage_url"] = setting_files.expanded_text("EASEL_STORAGE_URL", settings.storage_url)
+        changes["storage_url"] = files.expanded_text("EASEL_STORAGE_URL", settings.storage_url)
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
         if isinstance(value, Path):
-            changes[name] = setting_files.expanded(called[name], value)
+            changes[name] = files.expanded(called[name], value)
     return msgspec.structs.replace(settings, **changes)
 
 
 def _checked(settings: Settings) -> Settings:
     """Check what types cannot express, and put the schemes of addresses in lower case. Raises SettingsWrong."""
-    addresses = {}
+    urls = {}
     for name, example in _ADDRESSES.items():
         address = getattr(settings, name)
         if address is not None:
-            addresses[name] = setting_addresses.http_url(variable(name), address, example)
+            urls[name] = addresses.http_url(variable(name), address, example)
     if settings.database_url is not None:
-        setting_addresses.postgres_url("EASEL_DATABASE_URL", settings.database_url)
+        addresses.postgres_url("EASEL_DATABASE_URL", settings.database_url)
     _ = settings.lora_file_and_scale
     if settings.remote_api_key is not None:
-        setting_checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
+        checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
     if settings.moderation_api_key is not None:
-        setting_checks.header_value("EASEL_MODERATION_API_KEY", settings.moderation_api_key)
+        checks.header_value("EASEL_MODERATION_API_KEY", settings.moderation_api_key)
     if 0 < settings.picture_retention_h < LINK_LIFETIME_H:
         raise SettingsWrong(
             f"EASEL_PICTURE_RETENTION_H must be 0 (forever) or at least {LINK_LIFETIME_H}, the lifetime of a link in hours."
         )
     _ = settings.trusted_networks
-    setting_checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
+    checks.origins("EASEL_CORS_ORIGINS", settings.cors_origin_list)
     _ = settings.callback_destinations
-    setting_checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
-    setting_checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
-    setting_checks.model_names("EASEL_MODEL_ALIASES", settings.model_alias_set)
-    setting_checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
-    setting_checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
-    return msgspec.structs.replace(settings, **addresses)
+    checks.certificates("EASEL_CALLBACK_CA_FILE", settings.callback_ca_file)
+    checks.name_servers("EASEL_CALLBACK_NAMESERVERS", settings.callback_nameserver_list)
+    checks.model_names("EASEL_MODEL_ALIASES", settings.model_alias_set)
+    checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
+    checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
+    return msgspec.structs.replace(settings, **urls)
 
 
 def _given(
@@ -212,10 +208,10 @@ def _given(
 
 def _convert(kind: type[_Kind], values: dict[str, object], called: Mapping[str, str]) -> _Kind:
     try:
-        return msgspec.convert(setting_types.folded(kind, values), kind, strict=False, dec_hook=_decode_path)
+        return msgspec.convert(types.folded(kind, values), kind, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         name = str(error).partition(" - at `$.")[2].rstrip("`")
-        raise SettingsWrong(f"{called[name]} must be {setting_types.admitted(kind, name)}.") from None
+        raise SettingsWrong(f"{called[name]} must be {types.admitted(kind, name)}.") from None
 
 
 def _decode_path(kind: type, value: object) -> Path:
@@ -224,7 +220,7 @@ def _decode_path(kind: type, value: object) -> Path:
 
 
 def _secret(environ: Mapping[str, str]) -> Secret | None:
-    text = setting_files.given_or_in_file(environ, "EASEL_SECRET")
+    text = files.given_or_in_file(environ, "EASEL_SECRET")
     if text is None:
         return None
     is_in_file = not environ.get("EASEL_SECRET", "").strip()

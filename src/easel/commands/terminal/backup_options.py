@@ -9,7 +9,7 @@ from easel.assembly.configuration import read_settings
 from easel.outside.backup.archive import Manifest
 from easel.outside.backup.seal import PASSPHRASE_CHARACTERS_MIN
 from easel.runtime import logs
-from easel.settings import files as setting_files
+from easel.settings import files
 from easel.settings.settings import Settings, SettingsWrong
 
 STANDARD_STREAM: Final = Path("-")
@@ -43,7 +43,7 @@ def passphrase(file: Path | None) -> str | None:
 
 def text_in_file(file: Path | None, option: str) -> str | None:
     """The content of the file that an option names. Raises SettingsWrong."""
-    return None if file is None else setting_files.text_in(option, file)
+    return None if file is None else files.text_in(option, file)
 
 
 def summary(manifest: Manifest, pictures: int, pictures_gone: int) -> str:

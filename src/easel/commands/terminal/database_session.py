@@ -12,19 +12,24 @@ from easel.domain.secret import Secret
 from easel.runtime import logs
 from easel.settings.settings import Settings
 from easel.store import schema
-from easel.store.database import Database
+from easel.store.database import Database, Reader
 
 _Answer = TypeVar("_Answer")
 
 
-def with_database(
-    data_dir: Path | None, act: Callable[[Database, bytes], Awaitable[_Answer]], *, creates: bool = False
-) -> _Answer:
-    """The result of `act`, which gets the database and the pepper of API keys.
+def with_reader(data_dir: Path | None, query: Callable[[Reader], Awaitable[_Answer]]) -> _Answer:
+    """The result of `query`, which gets a connection that cannot write."""
 
-    If there is no installation, one is created only if `creates` is set.
-    """
-    return with_installation(data_dir, pepper, act, creates=creates)
+    async def act(database: Database) -> _Answer:
+        async with database.reading() as reader:
+            return await query(reader)
+
+    return with_database(data_dir, act)
+
+
+def with_database(data_dir: Path | None, act: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
+    """The result of `act`, which gets the database."""
+    return with_installation(data_dir, pepper, lambda database, _pepper: act(database))
 
 
 def with_installation(
@@ -34,7 +39,10 @@ def with_installation(
     *,
     creates: bool = False,
 ) -> _Answer:
-    """The result of `act`, which gets the database and what `derive` makes of the secret."""
+    """The result of `act`, which gets the database and what `derive` makes of the secret.
+
+    If there is no installation, one is created only if `creates` is set.
+    """
 
     async def run(config: Settings, installed: Installation) -> _Answer:
         await schema.prepare(installed.database_url, installed.secret, creates=creates)
