@@ -132,10 +132,12 @@ def _named(name: str) -> Account:
         entry = pwd.getpwnam(name)
     except KeyError:
         raise PostgresUnusable(
-            f"PostgreSQL is to run as {name}, but there is no such account: create it, or name another."
+            f"PostgreSQL is to run as {name}, but there is no such account: create it, or set EASEL_POSTGRES_USER to another."
         ) from None
     if entry.pw_uid == 0:
-        raise PostgresUnusable(f"PostgreSQL does not run as root, and {name} is root: name another account.")
+        raise PostgresUnusable(
+            f"PostgreSQL does not run as root, and {name} is root: set EASEL_POSTGRES_USER to another account."
+        )
     return _other(entry)
 
 

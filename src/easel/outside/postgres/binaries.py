@@ -62,8 +62,8 @@ class Binaries:
             raise PostgresUnusable(f"{self.postgres} does not run ({error}): {_WAYS_OUT}") from error
         found = _MAJOR.search(answer.stdout)
         if found is None:
-            said = (answer.stderr.strip().splitlines() or ["it does not print its version"])[-1]
-            raise PostgresUnusable(f"{self.postgres} does not run ({said}): {_WAYS_OUT}")
+            printed = (answer.stderr.strip().splitlines() or ["it does not print its version"])[-1]
+            raise PostgresUnusable(f"{self.postgres} does not run ({printed}): {_WAYS_OUT}")
         return found[1]
 
 

@@ -143,7 +143,7 @@ class PrivatePostgres:
         lock = _open_lock(self._start_lock_path)
         try:
             if not wait_until(lambda: _lock_alone(lock), LOCK_S_MAX):
-                raise PostgresUnusable(f"Another Easel process has held {self._start_lock_path} for too long.")
+                raise PostgresUnusable(f"Another Easel process has held {self._start_lock_path} for too long: stop it.")
             yield
         finally:
             os.close(lock)
