@@ -64,7 +64,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
     easel = measure_easel(folder, sizes, console)
     has_baseline = not without_baseline and Baseline.is_possible()
     baseline = measure_baseline(folder, sizes, console) if has_baseline else None
-    notes = [*told(easel, draw_ms), *([] if baseline is None else told_of_baseline(baseline))]
+    notes = [*easel_notes(easel, draw_ms), *([] if baseline is None else baseline_notes(baseline))]
     if not without_baseline and not has_baseline:
         notes.append(WITHOUT_REDIS)
     report = Report(
@@ -104,11 +104,11 @@ def measure_baseline(parent: Path | None, sizes: Sizes, console: Console) -> Fin
         return measuring.findings
 
 
-def told(found: Findings, draw_ms: float) -> list[str]:
+def easel_notes(found: Findings, draw_ms: float) -> list[str]:
     """Notes on the numbers of Easel."""
     notes = [f"Drawing itself takes {draw_ms:.2f} ms and is taken off the time added to a task."]
     if found.delay is not None:
-        notes.append(f"{found.delay.told} of {found.delay.tasks} completions came as the answer to the POST.")
+        notes.append(f"{found.delay.answered} of {found.delay.tasks} completions came as the answer to the POST.")
     for name, tasks in (("32 accounts", found.tasks_of_many), ("one account", found.tasks_of_one)):
         if tasks is not None:
             notes.append(
@@ -122,10 +122,15 @@ def told(found: Findings, draw_ms: float) -> list[str]:
             f"answered in {found.streams.answering.p50_ms:.0f} ms (p50); {found.streams.lost} events lost; "
             f"{found.streams.pushed_bytes / 1e6:.1f} MB pushed."
         )
-    return [*notes, *told_of_callbacks(found), *told_of_slow(found), *(f"Easel, {remark}." for remark in found.remarks)]
+    return [
+        *notes,
+        *callback_notes(found),
+        *slow_connection_notes(found),
+        *(f"Easel, {remark}." for remark in found.remarks),
+    ]
 
 
-def told_of_callbacks(found: Findings) -> list[str]:
+def callback_notes(found: Findings) -> list[str]:
     """Notes on the numbers of callbacks."""
     return [
         f"Callbacks {how}: {callbacks.delivered} of {callbacks.wanted} in {callbacks.seconds:.2f} s, "
@@ -135,7 +140,7 @@ def told_of_callbacks(found: Findings) -> list[str]:
     ]
 
 
-def told_of_slow(found: Findings) -> list[str]:
+def slow_connection_notes(found: Findings) -> list[str]:
     """Notes on the numbers of slow connections."""
     slow = found.slow
     if slow is None:
@@ -147,7 +152,7 @@ def told_of_slow(found: Findings) -> list[str]:
     return [sentence]
 
 
-def told_of_baseline(found: Findings) -> list[str]:
+def baseline_notes(found: Findings) -> list[str]:
     """Notes on the numbers of the baseline."""
     what = (
         f"Baseline: FastAPI on one uvicorn process (uvloop, no access log), Celery prefork with {CONCURRENCY} "
@@ -161,7 +166,7 @@ def told_of_baseline(found: Findings) -> list[str]:
             f"Baseline: {tasks.completed} tasks in {tasks.seconds:.1f} s, all accepted after "
             f"{tasks.accepted_in_s:.1f} s; {tasks.refused} refused, {tasks.missing} not completed."
         )
-    return [*notes, *told_of_slow(found), *(f"Baseline, {remark}." for remark in found.remarks)]
+    return [*notes, *slow_connection_notes(found), *(f"Baseline, {remark}." for remark in found.remarks)]
 
 
 @contextmanager

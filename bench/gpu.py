@@ -53,10 +53,10 @@ def main(device: str, draws: int | None, compiled: Path | None, markdown: Path |
     if compiled is not None:
         process_environment.keep_compiled(compiled)
     with torch.cuda.device(on if on.type == "cuda" else -1):
-        told = measure(on, draws or (2 if tiny else 20), tiny=tiny).markdown()
-    click.echo(told)
+        report = measure(on, draws or (2 if tiny else 20), tiny=tiny).markdown()
+    click.echo(report)
     if markdown is not None:
-        markdown.write_text(told, encoding="utf-8")
+        markdown.write_text(report, encoding="utf-8")
 
 
 def measure(device: torch.device, draws: int, *, tiny: bool) -> Found:

@@ -100,7 +100,7 @@ class Measuring:
 
     def callbacks(self, service: EaselServe, receiver: CallbackReceiver) -> None:
         """Callbacks of the service that `everything` has left running, to a receiver that it may call."""
-        plan = CallbacksPlan(self._target(), receiver.told(), self._sizes.callbacks, CONNECTIONS, is_held=False)
+        plan = CallbacksPlan(self._target(), receiver.target(), self._sizes.callbacks, CONNECTIONS, is_held=False)
         self.findings.callbacks = self._load("callbacks", plan, CallbacksFound)
         arrivals, ended_s = receiver.arrivals(), service.callbacks_wanted_at()
         self.findings.callback_delay = spread([at_s - ended_s[task_id] for task_id, at_s in arrivals.items()])

@@ -35,8 +35,8 @@ class CallbackReceiver:
             "EASEL_CALLBACK_CA_FILE": str(self._authority_file),
         }
 
-    def told(self) -> Receiver:
-        """Where a load generator finds it."""
+    def target(self) -> Receiver:
+        """Its addresses, for a load generator."""
         return Receiver(f"https://{HOST}:{self._port}/callbacks", HOST, self._control_port)
 
     def arrivals(self) -> dict[str, float]:

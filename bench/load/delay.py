@@ -24,16 +24,16 @@ async def measure(plan: DelayPlan, window: Window) -> DelayFound:
     key = plan.target.keys[0]
     for number in range(WARM_UP_TASKS):
         await _drawn(connection, key, number)
-    samples_s, told = [], 0
+    samples_s, answered = [], 0
     window.open()
     for number in range(plan.tasks):
         sent_s = time.perf_counter()
-        told += await _drawn(connection, key, WARM_UP_TASKS + number)
+        answered += await _drawn(connection, key, WARM_UP_TASKS + number)
         samples_s.append(time.perf_counter() - sent_s)
         await asyncio.sleep(REST_S)
     window.close()
     connection.close()
-    return DelayFound(delay=spread(samples_s), tasks=len(samples_s), told=told)
+    return DelayFound(delay=spread(samples_s), tasks=len(samples_s), answered=answered)
 
 
 async def _drawn(connection: Connection, key: str, number: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a load generator is told to do, and what it answers; both cross a pipe as JSON.
+"""The plans of the load generator and their results. Both cross a pipe as JSON.
 
 Times are seconds, or milliseconds where the name says so. Every plan is bounded in count or time.
 """
@@ -49,7 +49,7 @@ class StreamsPlan(msgspec.Struct, frozen=True, tag=True):
 
 
 class Receiver(msgspec.Struct, frozen=True):
-    """Where callbacks go, and where their receiver is told what to do and asked what it got."""
+    """The URL for callbacks, and the port that controls their receiver."""
 
     url: str
     control_host: str
@@ -99,11 +99,11 @@ class TasksFound(msgspec.Struct, frozen=True, tag=True):
 
 
 class DelayFound(msgspec.Struct, frozen=True, tag=True):
-    """`told` of the completions came as the answer of the POST itself; the others were seen by asking."""
+    """`answered` completions came as the answer to the POST. The others were found by polling."""
 
     delay: Spread
     tasks: int
-    told: int
+    answered: int
 
 
 class ReadsFound(msgspec.Struct, frozen=True, tag=True):

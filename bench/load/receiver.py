@@ -131,11 +131,11 @@ class _Examiner(_Peer):
             b"/count": self.arrivals.count,
             b"/arrivals": lambda: self.arrivals.first_at_s,
         }
-        told = asked.get(head.split(b" ", 2)[1])
-        if told is None:
+        act = asked.get(head.split(b" ", 2)[1])
+        if act is None:
             self.answer(_UNKNOWN, is_last=False)
             return
-        body = msgspec.json.encode(told())
+        body = msgspec.json.encode(act())
         self.answer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body), is_last=False)
 
 

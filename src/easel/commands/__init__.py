@@ -1,1 +1,1 @@
-"""The command line, one file per command: reads options, calls one thing, prints what came of it."""
+"""The command line, one file per command or group. A command reads its options, runs one action and prints the result."""

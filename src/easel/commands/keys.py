@@ -97,7 +97,7 @@ def create_key(
 @click.option("--account", help="Show only the keys of this account.")
 @data_dir_option
 def list_keys(account: str | None, data_dir: Path | None) -> None:
-    """List API keys. Easel stores only the last four characters of each key."""
+    """List API keys. Easel can show only the last four characters of each key."""
     listed = table("Id", "Account", "Name", "Key", "Scopes", "Used", "Created", "Expires")
     for key in with_reader(data_dir, lambda reader: accounts.list_keys(reader, account)):
         ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)

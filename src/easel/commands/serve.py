@@ -176,7 +176,7 @@ def _address(listening: socket.socket) -> str:
 
 
 def _show_first_key(first_key: IssuedKey, config: Settings, address: str) -> None:
-    """Print the key before anything slow begins. It is not stored anywhere."""
+    """Print the key before anything slow begins. The key itself is not stored anywhere."""
     click.echo(f"""
 Your first API key, of account "{first_key.account}" with {credits_shown(config.first_microcredits)} credits. It is not shown again:
 

@@ -35,9 +35,9 @@ class Description:
     group: Group
     text: str
     default: str = ""
-    """The default in words, where the field's own default does not say it."""
+    """The default in words, if the field's own default does not say it."""
     has_file_variant: bool = False
-    """Whether the variable with `_FILE` at its end may name a file that holds the value."""
+    """Whether the variable with `_FILE` at its end may name a file that contains the value."""
 
     @property
     def summary(self) -> str:

@@ -58,7 +58,7 @@ def test_every_callback_is_counted_once_and_its_arrival_follows_the_end_of_its_t
     calling: Service, target: Target, receiver: CallbackReceiver, *, is_held: bool
 ) -> None:
     before = receiver.arrivals()
-    told = found(CallbacksPlan(target, receiver.told(), TASKS, 4, is_held=is_held))
+    told = found(CallbacksPlan(target, receiver.target(), TASKS, 4, is_held=is_held))
     assert isinstance(told, CallbacksFound)
     assert (told.wanted, told.delivered, told.refused) == (TASKS, TASKS, 0)
     assert told.seconds > 0

@@ -1,4 +1,4 @@
-"""The settings of what draws: engines, devices and time limits."""
+"""Settings of what draws."""
 
 from typing import Annotated, Final, Literal
 

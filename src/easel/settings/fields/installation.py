@@ -1,4 +1,4 @@
-"""The settings of an installation: where it listens, where its data is, and its logs."""
+"""Settings of an installation: where it listens, where its data is, and what it logs."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""The settings of what users may do and of what happens to their data: prices, limits, retention, callbacks, moderation."""
+"""Settings of what users may do and what happens to their data."""
 
 from decimal import Decimal
 from pathlib import Path
