@@ -65,7 +65,7 @@ def path_of(task: dict[str, Any]) -> str:
 
 
 @needs_faketime
-def test_the_processes_clocks_are_a_day_off(skewed: Fleet, clients: list[httpx2.Client]) -> None:
+def test_the_clocks_of_these_processes_are_a_day_off(skewed: Fleet, clients: list[httpx2.Client]) -> None:
     for client in clients:
         client.get("/v1/models")
 
@@ -78,7 +78,7 @@ def test_the_processes_clocks_are_a_day_off(skewed: Fleet, clients: list[httpx2.
 
 @needs_faketime
 @pytest.mark.parametrize("web", [0, 1])
-def test_a_process_a_day_off_accepts_draws_and_shows_like_any_other(
+def test_a_process_whose_clock_is_a_day_off_accepts_and_draws_and_serves_normally(
     skewed: Fleet, clients: list[httpx2.Client], web: int
 ) -> None:
     before_s = int(time.time())
@@ -104,7 +104,7 @@ def test_a_process_a_day_off_accepts_draws_and_shows_like_any_other(
 
 
 @needs_faketime
-def test_what_waits_is_not_timed_out_by_processes_a_day_off(skewed: Fleet, clients: list[httpx2.Client]) -> None:
+def test_processes_a_day_off_do_not_time_out_waiting_tasks(skewed: Fleet, clients: list[httpx2.Client]) -> None:
     with standing_still(skewed):
         tasks = [submit(client)["id"] for client in clients]
         time.sleep(SWEEP_EVERY_S + 1)
@@ -114,7 +114,7 @@ def test_what_waits_is_not_timed_out_by_processes_a_day_off(skewed: Fleet, clien
 
 
 @needs_faketime
-def test_keys_and_links_end_by_the_databases_clock_at_processes_a_day_off(skewed: Fleet) -> None:
+def test_keys_and_links_expire_by_the_databases_clock_at_processes_a_day_off(skewed: Fleet) -> None:
     living, dead = skewed.issue(expires=timedelta(hours=1)), skewed.issue()
     with skewed.clients(living.key) as clients:
         task = finish(clients[0], submit(clients[0])["id"])
@@ -133,7 +133,9 @@ def test_keys_and_links_end_by_the_databases_clock_at_processes_a_day_off(skewed
 
 
 @needs_faketime
-def test_a_job_that_a_worker_a_day_ahead_gave_back_is_taken_soon(skewed: Fleet, clients: list[httpx2.Client]) -> None:
+def test_a_job_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
+    skewed: Fleet, clients: list[httpx2.Client]
+) -> None:
     with skewed.database() as locking, skewed.database() as ending:
         ending.autocommit = True
         with standing_still(skewed):
@@ -160,7 +162,7 @@ def standing_still(fleet: Fleet) -> Iterator[None]:
         fleet.workers[0].send_signal(signal.SIGCONT)
 
 
-def test_a_clock_that_was_set_back_locks_no_key_out_for_longer_than_a_window(two_webs: Fleet) -> None:
+def test_setting_the_clock_back_locks_out_no_key_for_longer_than_a_rate_window(two_webs: Fleet) -> None:
     key = two_webs.issue(creates_per_minute=60)
     for web, ahead in ((0, "1 hour"), (1, "1 day"), (0, "10 years")):
         with two_webs.client(key.key, web) as client:
@@ -186,7 +188,7 @@ def is_accepted(client: httpx2.Client) -> bool:
     return client.post(GENERATIONS, json=ORDER).status_code == 200
 
 
-def test_what_a_clock_that_was_set_back_left_in_the_future_ages_from_now(service: Service, account: str) -> None:
+def test_rows_left_in_the_future_by_a_clock_set_back_age_from_now(service: Service, account: str) -> None:
     with service.client(service.new_key(account)) as client:
         headers = {"idempotency-key": f"from-the-future-{account}"}
         task = finish(client, client.post(GENERATIONS, json=ORDER, headers=headers).json()["id"])
@@ -216,7 +218,7 @@ def test_what_a_clock_that_was_set_back_left_in_the_future_ages_from_now(service
 
 
 @needs_faketime
-def test_jobs_and_heartbeats_of_before_a_clock_was_set_back_hold_nobody_up(
+def test_jobs_and_heartbeats_from_before_the_clock_was_set_back_delay_nobody(
     skewed: Fleet, clients: list[httpx2.Client]
 ) -> None:
     begun = submit(clients[0])

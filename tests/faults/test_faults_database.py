@@ -72,7 +72,7 @@ def assert_sound(service: Service, key: str, met: Load) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])
-def test_a_database_that_ends_under_load_is_started_anew_and_nothing_is_lost(
+def test_a_database_that_dies_under_load_is_restarted_and_nothing_is_lost(
     kept: Service, number: signal.Signals
 ) -> None:
     key = kept.new_key(f"database-{number.name}", "1000")
@@ -88,7 +88,7 @@ def test_a_database_that_ends_under_load_is_started_anew_and_nothing_is_lost(
     assert_sound(kept, key, met)
 
 
-def test_without_a_database_requests_are_told_so_and_the_service_comes_back_by_itself(kept: Service) -> None:
+def test_requests_get_503_during_an_outage_and_the_service_recovers_by_itself(kept: Service) -> None:
     key = kept.new_key("outage", "1000")
     with kept.client(key) as client:
         drawn = finish(client, submit(client)["id"])
@@ -113,7 +113,7 @@ def test_without_a_database_requests_are_told_so_and_the_service_comes_back_by_i
     assert_sound(kept, key, Load(accepted=[drawn["id"], task["id"], later["id"]]))
 
 
-def test_an_outage_longer_than_a_worker_s_silence_is_held_against_no_task() -> None:
+def test_no_task_is_blamed_for_an_outage_longer_than_a_workers_silence_limit() -> None:
     with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="1.2") as slow:
             with slow.client(slow.new_key("slow")) as client:
@@ -140,7 +140,7 @@ def assert_picture_in(client: httpx2.Client, task_id: str) -> None:
     eventually(lambda: status() == "completed")
 
 
-def test_a_frozen_database_holds_no_request_for_ever_and_nothing_is_lost_when_it_goes_on(kept: Service) -> None:
+def test_a_frozen_database_blocks_no_request_forever_and_loses_nothing_when_it_resumes(kept: Service) -> None:
     key = kept.new_key("frozen", "1000")
     with load(kept, key) as met:
         eventually(lambda: len(met.accepted) > 5)
@@ -153,7 +153,7 @@ def test_a_frozen_database_holds_no_request_for_ever_and_nothing_is_lost_when_it
     assert all(deaths(kept, task_id) == 0 for task_id in met.accepted[-5:])
 
 
-def test_connections_that_are_cut_leave_no_task_behind(kept: Service) -> None:
+def test_cut_connections_leave_no_task_behind(kept: Service) -> None:
     key = kept.new_key("cut", "1000")
     is_over = threading.Event()
 

@@ -42,7 +42,7 @@ def fast(folder: Path) -> Iterator[Service]:
     assert_nothing_runs(folder)
 
 
-def test_a_killed_web_process_loses_no_accepted_task_and_connections_wait_for_the_next_one(fast: Service) -> None:
+def test_killing_the_web_process_loses_no_task_and_connections_wait_for_its_successor(fast: Service) -> None:
     key = fast.new_key("web-killed", "1000")
     with load(fast, key) as met:
         time.sleep(1.0)
@@ -58,7 +58,7 @@ def test_a_killed_web_process_loses_no_accepted_task_and_connections_wait_for_th
     fast.audit()
 
 
-def test_a_killed_service_leaves_nothing_that_the_next_start_does_not_take_over(fast: Service, folder: Path) -> None:
+def test_the_next_start_takes_over_everything_that_a_killed_service_left(fast: Service, folder: Path) -> None:
     key = fast.new_key("serve-killed", "1000")
     with load(fast, key) as met:
         time.sleep(1.0)
@@ -70,7 +70,7 @@ def test_a_killed_service_leaves_nothing_that_the_next_start_does_not_take_over(
     fast.audit()
 
 
-def test_a_service_starts_at_once_where_one_was_just_killed(fast: Service) -> None:
+def test_a_service_starts_immediately_after_another_was_killed(fast: Service) -> None:
     key = fast.new_key("restarted-at-once", "1000")
     with fast.client(key) as client:
         accepted = [submit(client)["id"] for _ in range(5)]
@@ -81,7 +81,7 @@ def test_a_service_starts_at_once_where_one_was_just_killed(fast: Service) -> No
     fast.audit()
 
 
-def test_a_service_stopped_under_load_ends_in_order_and_keeps_what_it_accepted(fast: Service) -> None:
+def test_a_service_stopped_under_load_exits_cleanly_and_loses_no_task(fast: Service) -> None:
     key = fast.new_key("stopped-under-load", "1000")
     with load(fast, key) as met:
         time.sleep(1.0)
@@ -92,7 +92,7 @@ def test_a_service_stopped_under_load_ends_in_order_and_keeps_what_it_accepted(f
     fast.audit()
 
 
-def test_a_queue_of_twenty_outlives_a_restart(folder: Path) -> None:
+def test_a_queue_of_twenty_survives_a_restart(folder: Path) -> None:
     with Service(folder, workers="1", blank_step_s="0.015") as service:
         key = service.new_key("queued")
         with service.client(key) as client:
@@ -106,7 +106,7 @@ def test_a_queue_of_twenty_outlives_a_restart(folder: Path) -> None:
         service.audit()
 
 
-def test_a_service_started_with_interrupts_ignored_is_still_stopped_by_one(folder: Path) -> None:
+def test_an_interrupt_stops_a_service_that_was_started_with_interrupts_ignored(folder: Path) -> None:
     """A shell without job control starts what it runs in the background like this."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -118,13 +118,13 @@ def test_a_service_started_with_interrupts_ignored_is_still_stopped_by_one(folde
     assert_nothing_runs(folder)
 
 
-def test_a_closed_terminal_stops_it_in_order(folder: Path) -> None:
+def test_closing_the_terminal_stops_the_service_cleanly(folder: Path) -> None:
     with Service(folder) as service:
         assert service.stop(signal.SIGHUP) == 0
         assert_nothing_runs(folder)
 
 
-def test_connections_are_refused_as_soon_as_a_service_begins_to_stop(folder: Path) -> None:
+def test_a_stopping_service_refuses_connections_at_once(folder: Path) -> None:
     with Service(folder, workers="1", blank_step_s="0.5") as service:
         with service.client(service.new_key("refused")) as client:
             task = submit(client)
@@ -144,7 +144,7 @@ def refuses_connections(port: int) -> bool:
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.4, 0.8, 1.2])
-def test_a_service_stopped_while_it_starts_leaves_nothing_running(folder: Path, after_s: float) -> None:
+def test_a_service_stopped_during_its_start_leaves_nothing_running(folder: Path, after_s: float) -> None:
     service = Service(folder)
     service.start(wait=False)
     time.sleep(after_s)
@@ -166,7 +166,7 @@ def refusal(service: Service) -> str:
     return str(told[0])
 
 
-def test_a_port_in_use_stops_the_start_with_a_sentence(folder: Path) -> None:
+def test_a_port_in_use_stops_the_start_with_a_message(folder: Path) -> None:
     service = Service(folder)
     with socket.create_server(("127.0.0.1", service.port)):
         assert refusal(service) == (
@@ -176,7 +176,7 @@ def test_a_port_in_use_stops_the_start_with_a_sentence(folder: Path) -> None:
     assert_nothing_runs(folder)
 
 
-def test_a_port_that_cannot_be_one_stops_the_start_with_a_sentence(folder: Path) -> None:
+def test_an_invalid_port_stops_the_start_with_a_message(folder: Path) -> None:
     service = Service(folder)
     del service.environment["EASEL_DATA_DIR"]
     service.environment["EASEL_PORT"] = "eighty"
@@ -187,7 +187,7 @@ def test_a_port_that_cannot_be_one_stops_the_start_with_a_sentence(folder: Path)
     assert started.stderr.count("\n") == 1
 
 
-def test_another_secret_than_the_database_s_stops_the_start_with_a_sentence(fast: Service, folder: Path) -> None:
+def test_a_secret_that_does_not_match_the_database_stops_the_start_with_a_message(fast: Service, folder: Path) -> None:
     fast.stop()
     assert "EASEL_SECRET is not the secret that this database was set up with" in refusal(
         Service(folder, secret=SECRET)
@@ -195,25 +195,25 @@ def test_another_secret_than_the_database_s_stops_the_start_with_a_sentence(fast
     assert_nothing_runs(folder)
 
 
-def test_a_model_that_is_not_there_stops_the_start_with_a_sentence(folder: Path) -> None:
+def test_a_missing_model_stops_the_start_with_a_message(folder: Path) -> None:
     service = Service(folder, engine="zimage", model="/nonexistent", device="cpu")
     assert refusal(service).startswith("Error: The folder /nonexistent does not exist")
     assert_nothing_runs(folder)
 
 
-def test_a_database_of_one_s_own_without_a_secret_stops_the_start_with_a_sentence(folder: Path) -> None:
+def test_an_external_database_without_a_secret_stops_the_start_with_a_message(folder: Path) -> None:
     service = Service(folder, database_url="postgresql://nobody@127.0.0.1:1/none")
     assert refusal(service).startswith("Error: EASEL_SECRET is required with EASEL_DATABASE_URL")
     assert_nothing_runs(folder)
 
 
-def test_a_database_that_cannot_be_reached_stops_the_start_with_a_sentence(folder: Path) -> None:
+def test_an_unreachable_database_stops_the_start_with_a_message(folder: Path) -> None:
     service = Service(folder, database_url="postgresql://nobody@127.0.0.1:1/none", secret=SECRET)
     assert refusal(service).startswith("Error: The database cannot be reached")
     assert_nothing_runs(folder)
 
 
-def test_ten_processes_that_start_at_once_set_up_an_empty_database_once() -> None:
+def test_ten_processes_that_start_together_set_up_an_empty_database_once() -> None:
     # A folder of its own: this one gets a database without a secret, in which no service would start.
     with prepared_folder() as folder, private_postgres.attach(folder) as server:
         with psycopg.connect(server.url, autocommit=True) as connection:

@@ -27,7 +27,7 @@ def frozen(pids: list[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_a_worker_whose_supervisor_was_killed_before_it_was_ready_ends(data_dir: Path) -> None:
+def test_a_worker_exits_if_its_supervisor_was_killed_before_it_was_ready(data_dir: Path) -> None:
     with Service(data_dir) as service:
         reader, writer = os.pipe()
         os.close(reader)
@@ -44,7 +44,7 @@ def test_a_worker_whose_supervisor_was_killed_before_it_was_ready_ends(data_dir:
     assert_nothing_runs(data_dir)
 
 
-def test_an_order_that_a_stopping_service_cannot_finish_is_told_to_come_again(data_dir: Path) -> None:
+def test_a_stopping_service_answers_an_order_it_cannot_finish_with_503(data_dir: Path) -> None:
     with Service(data_dir, drain_timeout_s="1") as service:
         key = service.new_key("interrupted")
         with ThreadPoolExecutor(1) as pool, service.client(key) as client:

@@ -81,7 +81,7 @@ def assert_goes_on(service: Service, client: httpx2.Client) -> None:
     service.audit()
 
 
-def test_a_folder_that_is_none_fails_the_task_refunded_and_the_service_goes_on_when_it_is_mended(
+def test_a_broken_storage_folder_fails_tasks_with_a_refund_until_it_is_repaired(
     stored: Service,
 ) -> None:
     with stored.client(stored.new_key("not-a-folder")) as client:
@@ -99,7 +99,7 @@ def test_a_folder_that_is_none_fails_the_task_refunded_and_the_service_goes_on_w
 
 
 @pytest.mark.skipif(not can_mount(), reason="only root can make a disk that is full")
-def test_a_full_disk_fails_the_task_refunded_and_the_service_goes_on_when_there_is_room(stored: Service) -> None:
+def test_a_full_disk_fails_tasks_with_a_refund_until_there_is_room(stored: Service) -> None:
     with stored.client(stored.new_key("full")) as client:
         with a_full_disk_in_place_of(pictures_of(stored)):
             task = finish(client, submit(client)["id"])
@@ -117,7 +117,7 @@ async def fail_now(url: str, task_id: str) -> bool:
         await database.close()
 
 
-def test_a_picture_whose_task_failed_meanwhile_does_not_stay_in_storage(stored: Service) -> None:
+def test_the_picture_of_a_task_that_failed_meanwhile_is_deleted(stored: Service) -> None:
     with stored.client(stored.new_key("failed-meanwhile")) as client:
         assert finish(client, submit(client)["id"])["status"] == "completed"
         before = files_in(pictures_of(stored))

@@ -105,7 +105,7 @@ def assert_refunded(service: Service, task: dict[str, Any]) -> None:
     service.audit()
 
 
-def test_a_task_whose_worker_is_killed_is_drawn_again_within_ten_seconds_and_charged_once(slow: Service) -> None:
+def test_a_task_whose_worker_was_killed_is_redrawn_within_ten_seconds_and_charged_once(slow: Service) -> None:
     with slow.client(slow.new_key("killed")) as client:
         task = submit(client)
         await_draw(slow, task["id"])
@@ -119,7 +119,7 @@ def test_a_task_whose_worker_is_killed_is_drawn_again_within_ten_seconds_and_cha
     assert_paid_once(slow, task)
 
 
-def test_a_task_that_kills_three_workers_fails_and_is_refunded_and_one_that_waits_beside_it_is_drawn(
+def test_a_task_that_kills_three_workers_fails_with_a_refund_and_a_waiting_task_is_drawn(
     slow: Service,
 ) -> None:
     with slow.client(slow.new_key("poison")) as client:
@@ -135,7 +135,7 @@ def test_a_task_that_kills_three_workers_fails_and_is_refunded_and_one_that_wait
     assert_paid_once(slow, innocent)
 
 
-def test_a_frozen_worker_loses_its_task_to_another_and_harms_nothing_when_it_wakes(slow: Service) -> None:
+def test_a_frozen_worker_loses_its_task_to_another_and_does_no_harm_when_it_resumes(slow: Service) -> None:
     with slow.client(slow.new_key("frozen")) as client, another_worker(slow) as other:
         with frozen(other.pid):  # so that it is certain which of the two draws
             task = submit(client)
@@ -154,7 +154,7 @@ def test_a_frozen_worker_loses_its_task_to_another_and_harms_nothing_when_it_wak
     assert len(events(slow, "task_completed", task["id"])) == 1
 
 
-def test_a_worker_that_is_told_to_stop_finishes_its_draw_and_leaves_what_it_has_not_begun(slow: Service) -> None:
+def test_a_stopping_worker_finishes_its_draw_and_starts_no_other(slow: Service) -> None:
     with slow.client(slow.new_key("drained")) as client:
         task, waiting = submit(client), submit(client)
         await_draw(slow, task["id"])
@@ -169,7 +169,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_draw_and_leaves_what_it_has_
     assert_paid_once(slow, task)
 
 
-def test_a_draw_that_outlasts_the_drain_is_handed_back_and_blames_nobody(slow: Service) -> None:
+def test_a_draw_that_outlasts_the_drain_is_handed_back_without_blame(slow: Service) -> None:
     with slow.client(slow.new_key("handed-back")) as client:
         with (
             frozen(slow.child_pid("worker 1")),
@@ -185,7 +185,7 @@ def test_a_draw_that_outlasts_the_drain_is_handed_back_and_blames_nobody(slow: S
     assert_paid_once(slow, task)
 
 
-def test_a_second_signal_stops_a_worker_at_once_and_its_task_is_drawn_by_another(slow: Service) -> None:
+def test_a_second_signal_stops_a_worker_at_once_and_another_draws_its_task(slow: Service) -> None:
     with slow.client(slow.new_key("twice")) as client, another_worker(slow, blank_step_s=ENDLESS_S) as stopped:
         with frozen(slow.child_pid("worker 1")):
             task = submit(client)
@@ -199,7 +199,7 @@ def test_a_second_signal_stops_a_worker_at_once_and_its_task_is_drawn_by_another
     assert_paid_once(slow, task)
 
 
-def test_a_step_that_hangs_ends_its_worker_and_after_three_times_the_task(hanging: Hanging) -> None:
+def test_a_hung_step_ends_its_worker_and_the_third_one_ends_the_task(hanging: Hanging) -> None:
     service = hanging.service
     with service.client(hanging.key) as client:
         assert_refunded(service, finish(client, hanging.task_id, 40.0))

@@ -125,7 +125,7 @@ def files_of(fleet: Fleet) -> set[Path]:
     return set((fleet.data_dir / "shared").rglob("*.webp"))
 
 
-def test_300_tasks_of_four_accounts_all_end_once_though_a_worker_and_a_web_process_are_killed(fleet: Fleet) -> None:
+def test_300_tasks_each_end_once_although_a_worker_and_a_web_process_are_killed(fleet: Fleet) -> None:
     issued = [fleet.issue(creates_per_minute=100_000) for _ in range(ACCOUNTS)]
     files_before = files_of(fleet)
     with fleet.client() as client:
@@ -154,7 +154,7 @@ def test_300_tasks_of_four_accounts_all_end_once_though_a_worker_and_a_web_proce
     assert len(files_of(fleet) - files_before) == TASKS
 
 
-def test_who_waits_at_one_process_hears_at_once_of_what_was_ordered_at_the_other(fleet: Fleet) -> None:
+def test_a_wait_at_one_process_ends_at_once_for_a_task_ordered_at_the_other(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as (here, there):
         for _ in range(4):
             with nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
@@ -169,7 +169,7 @@ def test_who_waits_at_one_process_hears_at_once_of_what_was_ordered_at_the_other
             assert time.time() - datetime.fromisoformat(completed["timestamp"]).timestamp() < NEWS_S
 
 
-def test_a_task_is_cancelled_at_another_process_than_it_was_ordered_and_is_waited_for_at(fleet: Fleet) -> None:
+def test_a_task_can_be_cancelled_at_another_process_than_the_one_it_was_ordered_at(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
         task = submit(here)
         waiting = threads.submit(here.get, f"/v1/tasks/{task['id']}?wait=30")
@@ -182,7 +182,7 @@ def test_a_task_is_cancelled_at_another_process_than_it_was_ordered_and_is_waite
         assert here.post(f"/v1/tasks/{task['id']}/cancel").status_code == 409
 
 
-def test_every_process_knows_how_many_workers_live_and_shows_the_same(fleet: Fleet) -> None:
+def test_every_process_reports_the_same_number_of_workers(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as clients:
         for client in clients:
             await_workers(client, 3)
@@ -195,7 +195,7 @@ def test_every_process_knows_how_many_workers_live_and_shows_the_same(fleet: Fle
         assert clients[0].get("/v1/credits").content == clients[1].get("/v1/credits").content
 
 
-def test_the_end_of_its_terminal_stops_a_process_in_order_and_answers_who_waits(fleet: Fleet) -> None:
+def test_closing_the_terminal_stops_a_process_cleanly_and_answers_waiting_requests(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
         task = submit(here)
         waiting = threads.submit(there.get, f"/v1/tasks/{task['id']}?wait=30")
@@ -210,7 +210,7 @@ def test_the_end_of_its_terminal_stops_a_process_in_order_and_answers_who_waits(
     assert [line for line in fleet.log_lines() if line["level"] == "error"] == []
 
 
-def test_one_web_process_may_serve_pages_of_any_origin_and_the_other_none(fleet: Fleet) -> None:
+def test_cors_is_configured_for_each_web_process(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as (open_one, closed_one):
         asked = {"origin": "https://anybody.test"}
         assert open_one.get("/v1/models", headers=asked).headers["access-control-allow-origin"] == "*"

@@ -81,7 +81,7 @@ def test_a_seed_draws_the_same_bytes_in_any_worker_under_load(plain: Service, ou
     plain.audit()
 
 
-def test_a_seed_draws_the_same_bytes_with_the_real_engine_alone_and_under_load(noise: Service) -> None:
+def test_a_seed_draws_the_same_bytes_with_the_real_engine_idle_and_under_load(noise: Service) -> None:
     order = {"seed": SEED, "size": "376x400"}
     with noise.client(noise.new_key("noise")) as client:
         alone = picture(client, submit(client, **order))

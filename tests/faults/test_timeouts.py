@@ -65,7 +65,7 @@ def queued(fleet: Fleet) -> int:
     return int(row[0])
 
 
-def test_tasks_that_nobody_draws_in_time_fail_and_are_refunded_though_no_worker_lives(hasty: Fleet) -> None:
+def test_undrawn_tasks_time_out_and_are_refunded_without_any_worker(hasty: Fleet) -> None:
     issued = hasty.issue(credits=20)
     accepted = hasty.race(issued.key, LATE)
     assert Counter(answer.status_code for answer in accepted) == {200: LATE}
@@ -84,7 +84,7 @@ def test_tasks_that_nobody_draws_in_time_fail_and_are_refunded_though_no_worker_
     hasty.audit()
 
 
-def test_a_task_that_is_drawn_does_not_wait_and_one_that_its_worker_handed_back_does(hasty: Fleet) -> None:
+def test_the_queue_timeout_spares_a_task_being_drawn_and_ends_one_that_was_handed_back(hasty: Fleet) -> None:
     one_step_and_no_more = {"blank_step_s": "10", "drain_timeout_s": "0"}
     with hasty.worker(one_step_and_no_more) as worker, hasty.client(hasty.issue().key) as client:
         drawn = submit(client)
@@ -104,7 +104,7 @@ def sweep(fleet: Fleet) -> None:
     fleet.on_database(lambda database: Sweep(database, pictures, lifetimes)())
 
 
-def test_a_task_that_died_with_the_last_worker_ends_when_its_time_is_over(small: Fleet) -> None:
+def test_a_task_that_died_with_the_last_worker_times_out(small: Fleet) -> None:
     with small.worker({"blank_step_s": "10"}) as worker, small.client(small.issue().key) as client:
         task = submit(client)
         await_draw(small, task["id"])
@@ -122,7 +122,7 @@ def test_a_task_that_died_with_the_last_worker_ends_when_its_time_is_over(small:
     small.audit()
 
 
-def test_tasks_that_are_cancelled_while_their_time_ends_end_once_and_orders_meanwhile_are_accepted(
+def test_tasks_cancelled_as_they_time_out_end_once_and_orders_are_accepted_meanwhile(
     two_webs: Fleet,
 ) -> None:
     first = two_webs.issue(creates_per_minute=10_000)
@@ -162,7 +162,7 @@ def empty(client: httpx2.Client, ids: list[str]) -> None:
     eventually(lambda: client.post(GENERATIONS, json={**ORDER, "size": "1x1"}).status_code == 400)
 
 
-def test_a_service_with_too_much_to_do_says_so_and_takes_on_more_when_there_is_less(small: Fleet) -> None:
+def test_a_full_backlog_refuses_orders_until_there_is_room(small: Fleet) -> None:
     issued = small.issue()
     with small.client(issued.key) as client:
         empty(client, [])
@@ -182,7 +182,7 @@ def test_a_service_with_too_much_to_do_says_so_and_takes_on_more_when_there_is_l
     small.audit()
 
 
-def test_orders_that_are_refused_take_no_room_in_the_backlog(small: Fleet) -> None:
+def test_refused_orders_take_no_room_in_the_backlog(small: Fleet) -> None:
     poor, limited, other = small.issue(credits=0), small.issue(unfinished_max=1), small.issue()
     time.sleep(1.1)
     with small.client(poor.key) as beggar, small.client(limited.key) as pusher, small.client(other.key) as client:
@@ -195,7 +195,7 @@ def test_orders_that_are_refused_take_no_room_in_the_backlog(small: Fleet) -> No
         empty(pusher, [one])
 
 
-def test_an_order_that_was_accepted_before_is_answered_again_though_the_backlog_is_full(small: Fleet) -> None:
+def test_an_accepted_order_is_replayed_even_if_the_backlog_is_full(small: Fleet) -> None:
     headers = {"idempotency-key": "sent-before-the-backlog-was-full"}
     time.sleep(1.1)
     with small.client(small.issue().key) as client:
@@ -207,7 +207,7 @@ def test_an_order_that_was_accepted_before_is_answered_again_though_the_backlog_
         empty(client, ids)
 
 
-def test_a_draw_that_takes_too_long_stops_after_its_step_and_the_worker_goes_on(small: Fleet) -> None:
+def test_a_draw_past_its_timeout_stops_after_its_step_and_the_worker_continues(small: Fleet) -> None:
     brisk = {"blank_step_s": str(STEP_S), "draw_timeout_s": str(DRAW_TIMEOUT_S)}
     with small.worker(brisk) as worker, small.client(small.issue().key) as client:
         task = submit(client)
@@ -232,7 +232,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds another process's memory")
-def test_a_picture_that_does_not_fit_into_memory_fails_refunded_and_the_next_is_drawn(
+def test_a_picture_too_large_for_memory_fails_with_a_refund_and_the_next_one_is_drawn(
     small: Fleet, checkpoint: Path
 ) -> None:
     real = {"engine": "zimage", "model": str(checkpoint), "device": "cpu"}

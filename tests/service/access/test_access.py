@@ -91,18 +91,18 @@ def test_every_bad_key_gets_the_same_401(
     assert answers.pop()[0] == 401
 
 
-def test_a_key_is_found_behind_any_spelling_of_bearer(service: Service, key: str) -> None:
+def test_the_word_bearer_is_case_insensitive(service: Service, key: str) -> None:
     with service.client() as client:
         for scheme in ("Bearer", "bearer", "BEARER", "Bearer  "):
             assert client.get("/v1/models", headers={"authorization": f"{scheme} {key}"}).status_code == 200
 
 
-def test_a_key_in_the_address_is_no_key(service: Service, key: str) -> None:
+def test_a_key_in_the_url_is_ignored(service: Service, key: str) -> None:
     with service.client() as stranger:
         assert stranger.get("/v1/models", params={"api_key": key, "key": key, "token": key}).status_code == 401
 
 
-def test_revoking_a_key_acts_within_a_second_and_leaves_the_accounts_other_key_alone(service: Service) -> None:
+def test_revoking_a_key_takes_effect_within_a_second_and_spares_the_accounts_other_key(service: Service) -> None:
     first, second = issue(service, "access-rotation"), issue(service, "access-rotation")
     with service.client(first["key"]) as client:
         assert client.get("/v1/models").status_code == 200
@@ -111,13 +111,13 @@ def test_revoking_a_key_acts_within_a_second_and_leaves_the_accounts_other_key_a
     assert status_of(service, second["key"], "GET", "/v1/models") == 200
 
 
-def test_revoking_a_key_that_is_none_says_so(service: Service) -> None:
+def test_revoking_a_nonexistent_key_is_reported(service: Service) -> None:
     told = service.cli("keys", "revoke", "999999", check=False)
     assert told.returncode == 1
     assert "There is no key 999999" in told.stderr
 
 
-def test_a_key_ends_when_its_days_are_over(service: Service) -> None:
+def test_a_key_expires_at_its_date(service: Service) -> None:
     made = issue(service, "access-expiry", "--expires", "1d")
     assert status_of(service, made["key"], "GET", "/v1/models") == 200
     change_key(service, made["id"], "expires_at = expires_at - interval '1 day'")
@@ -134,12 +134,12 @@ def test_a_key_ends_when_its_days_are_over(service: Service) -> None:
     ],
     ids=["read", "generate", "both", "all"],
 )
-def test_a_key_does_what_its_scopes_allow(service: Service, scopes: tuple[str, ...], statuses: list[int]) -> None:
+def test_a_key_can_do_what_its_scopes_allow(service: Service, scopes: tuple[str, ...], statuses: list[int]) -> None:
     made = issue(service, "access-scopes", "--credits", "1", *scopes)
     assert [status_of(service, made["key"], *endpoint) for endpoint in ENDPOINTS] == statuses
 
 
-def test_a_key_that_may_only_read_is_told_that_and_spends_nothing(service: Service) -> None:
+def test_a_read_only_key_is_refused_with_a_reason_and_spends_nothing(service: Service) -> None:
     made = issue(service, "access-reader", "--credits", "1", "--scope", "read")
     with service.client(made["key"]) as client:
         refused = client.post(GENERATIONS, json=ORDER)
@@ -147,7 +147,7 @@ def test_a_key_that_may_only_read_is_told_that_and_spends_nothing(service: Servi
         assert client.get("/v1/credits").json()["data"]["user"] == {"remaining_credits": 1, "used_credits": 0}
 
 
-def test_a_key_draws_with_its_own_models_only(service: Service) -> None:
+def test_a_key_can_use_only_its_own_models(service: Service) -> None:
     made = issue(service, "access-models", "--credits", "1", "--models", "z-image-turbo")
     with service.client(made["key"]) as client:
         assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["z-image-turbo"]
@@ -166,13 +166,13 @@ def test_a_key_draws_with_its_own_models_only(service: Service) -> None:
         )
 
 
-def test_models_are_in_the_shape_of_openais_list(client: httpx2.Client) -> None:
+def test_models_are_listed_in_openais_format(client: httpx2.Client) -> None:
     assert client.get("/v1/models").content == (
         b'{"data":[{"created":0,"id":"z-image-turbo","object":"model","owned_by":"easel"}],"object":"list"}'
     )
 
 
-def test_the_database_holds_no_key(service: Service, key: str) -> None:
+def test_the_database_stores_no_key_in_plain_text(service: Service, key: str) -> None:
     with service.database() as connection:
         rows = connection.execute("SELECT row_to_json(api_keys)::text, digest FROM api_keys").fetchall()
     assert all(key not in row and key[9:20] not in row and len(digest) == 32 for row, digest in rows)
@@ -181,7 +181,7 @@ def test_the_database_holds_no_key(service: Service, key: str) -> None:
     assert key[-4:] in listed
 
 
-def test_anothers_task_cannot_be_told_from_none(client: httpx2.Client, other: httpx2.Client) -> None:
+def test_another_accounts_task_looks_like_a_missing_task(client: httpx2.Client, other: httpx2.Client) -> None:
     unfinished, finished = submit(client), finish(client, submit(client)["id"])
     unknown = other.get(UNKNOWN_TASK)
     for task in (unfinished, finished):
@@ -192,7 +192,7 @@ def test_anothers_task_cannot_be_told_from_none(client: httpx2.Client, other: ht
         assert read_task(client, task["id"])["id"] == task["id"]
 
 
-def test_credits_are_each_accounts_own_and_use_is_each_keys_own(service: Service) -> None:
+def test_credits_are_counted_by_account_and_usage_by_key(service: Service) -> None:
     payer, bystander = service.new_key("access-payer", "1"), service.new_key("access-bystander", "2")
     second = issue(service, "access-payer")["key"]
     with service.client(payer) as client:
@@ -211,21 +211,19 @@ def test_credits_are_each_accounts_own_and_use_is_each_keys_own(service: Service
         assert data["user"] == {"remaining_credits": 2, "used_credits": 0}
 
 
-def test_two_keys_of_one_account_read_each_others_tasks(service: Service, client: httpx2.Client) -> None:
+def test_two_keys_of_one_account_can_read_each_others_tasks(service: Service, client: httpx2.Client) -> None:
     task = finish(client, submit(client)["id"])
     with service.client(issue(service, "access")["key"]) as second:
         assert read_task(second, task["id"]) == task
 
 
-def test_a_link_opens_its_picture_for_whoever_has_it(
-    service: Service, client: httpx2.Client, other: httpx2.Client
-) -> None:
+def test_anyone_with_a_link_can_open_its_picture(service: Service, client: httpx2.Client, other: httpx2.Client) -> None:
     link = finish(client, submit(client)["id"])["results"][0]
     with service.client() as stranger, service.client("nonsense") as mistaken:
         pictures = {each.get(link).content for each in (client, other, stranger, mistaken)}
     assert len(pictures) == 1
 
 
-def test_equal_orders_of_two_accounts_lie_at_different_links(client: httpx2.Client, other: httpx2.Client) -> None:
+def test_identical_orders_of_two_accounts_have_different_links(client: httpx2.Client, other: httpx2.Client) -> None:
     first, second = (finish(each, submit(each, seed=7)["id"])["results"][0] for each in (client, other))
     assert first.rpartition("/")[2] != second.rpartition("/")[2]

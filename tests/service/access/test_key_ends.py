@@ -74,7 +74,7 @@ def assert_ended_for_want_of_a_key(told: list[Event]) -> None:
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=ENDING_NAMES)
-def test_streams_end_when_their_key_does_and_those_of_the_accounts_other_keys_go_on(
+def test_streams_end_with_their_key_and_those_of_the_accounts_other_keys_continue(
     two_webs: Fleet, end: Callable[[Fleet, IssuedKey], None]
 ) -> None:
     ending = two_webs.issue()
@@ -92,7 +92,7 @@ def test_streams_end_when_their_key_does_and_those_of_the_accounts_other_keys_go
         assert_ended_for_want_of_a_key(events)
 
 
-def test_a_process_that_was_frozen_while_the_key_was_revoked_and_the_picture_drawn_tells_nothing_of_it(
+def test_a_process_frozen_during_revocation_reveals_nothing_when_it_resumes(
     two_webs: Fleet,
 ) -> None:
     key = two_webs.issue()
@@ -133,7 +133,7 @@ def tasks_of(fleet: Fleet, key: IssuedKey) -> dict[str, str]:
 
 @pytest.mark.parametrize("end", ENDINGS[:2], ids=ENDING_NAMES[:2])
 @pytest.mark.parametrize("web", [0, 1])
-def test_waiting_ends_with_401_when_the_key_does(
+def test_a_wait_ends_with_401_when_its_key_does(
     two_webs: Fleet, end: Callable[[Fleet, IssuedKey], None], web: int
 ) -> None:
     key = two_webs.issue()
@@ -158,7 +158,7 @@ def test_waiting_ends_with_401_when_the_key_does(
         assert entries(two_webs, failed) == ["hold", "release"]
 
 
-def test_a_key_that_stays_good_waits_to_the_end_whatever_other_keys_do(two_webs: Fleet) -> None:
+def test_a_valid_key_waits_to_the_end_whatever_happens_to_other_keys(two_webs: Fleet) -> None:
     key, other = two_webs.issue(), two_webs.issue()
     with two_webs.client(key.key) as client, two_webs.client(other.key) as another, ThreadPoolExecutor(2) as pool:
         task, others = submit(client), submit(another)
@@ -172,7 +172,7 @@ def test_a_key_that_stays_good_waits_to_the_end_whatever_other_keys_do(two_webs:
         assert answer["status"] == "completed"
 
 
-def test_nothing_is_told_while_nobody_can_look_whether_the_key_is_good(two_webs: Fleet) -> None:
+def test_nothing_is_revealed_while_the_key_cannot_be_checked(two_webs: Fleet) -> None:
     key = two_webs.issue()
 
     async def act(database: Database) -> None:

@@ -45,7 +45,7 @@ def books(fleet: Fleet, api_key_id: int) -> tuple[int, int, int, int, int, int]:
     return row
 
 
-def test_of_400_racing_orders_a_key_limited_to_50_has_exactly_50_accepted_of_its_accounts_100(two_webs: Fleet) -> None:
+def test_a_key_limited_to_50_gets_exactly_50_of_400_concurrent_orders_accepted(two_webs: Fleet) -> None:
     rich = two_webs.issue(credits=0, creates_per_minute=100_000)
     two_webs.cli("credits", "grant", "--account", rich.account, "2.6")
     limited = two_webs.issue(rich.account, credits=0, credit_limit_microcredits=50 * PRICE, creates_per_minute=100_000)
@@ -72,7 +72,7 @@ def test_of_400_racing_orders_a_key_limited_to_50_has_exactly_50_accepted_of_its
     two_webs.audit()
 
 
-def test_a_limit_is_for_all_that_a_key_ever_spends(service: Service, account: str) -> None:
+def test_a_spending_limit_covers_the_keys_whole_lifetime(service: Service, account: str) -> None:
     limited = service.new_key(account, "100", "--limit", "0.06")
     with service.client(limited) as client:
         for _ in range(2):
@@ -87,7 +87,7 @@ def test_a_limit_is_for_all_that_a_key_ever_spends(service: Service, account: st
     service.audit()
 
 
-def test_what_a_key_may_spend_is_never_more_than_its_account_has(two_webs: Fleet) -> None:
+def test_a_keys_remaining_limit_never_exceeds_its_accounts_balance(two_webs: Fleet) -> None:
     poor = two_webs.issue(credits=1, credit_limit_microcredits=5_000_000)
     with two_webs.client(poor.key) as client:
         assert credits_of(client)["token"] == {"remaining_credits": 1, "unlimited_credits": False, "used_credits": 0}
@@ -97,7 +97,7 @@ def await_refusal(client: httpx2.Client) -> None:
     eventually(lambda: client.get("/v1/models").status_code == 401, ACTS_WITHIN_S)
 
 
-def test_a_revoked_key_stops_within_a_second_at_every_web_process(two_webs: Fleet) -> None:
+def test_a_revoked_key_stops_working_within_a_second_at_every_web_process(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     with two_webs.clients(issued.key) as clients:
         for client in clients:
@@ -110,7 +110,7 @@ def test_a_revoked_key_stops_within_a_second_at_every_web_process(two_webs: Flee
         assert time.monotonic() - revoked_at_s < ACTS_WITHIN_S + 0.2
 
 
-def test_an_order_that_races_with_its_keys_revocation_is_refused_though_the_key_is_still_known(two_webs: Fleet) -> None:
+def test_an_order_racing_with_its_keys_revocation_is_refused_even_if_the_key_is_cached(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     with two_webs.client(issued.key) as client, two_webs.database() as connection:
         submit(client)
@@ -119,7 +119,7 @@ def test_an_order_that_races_with_its_keys_revocation_is_refused_though_the_key_
         assert client.post(GENERATIONS, json=ORDER).status_code == 401
 
 
-def test_a_key_may_be_made_to_end_after_days_or_with_a_day(two_webs: Fleet) -> None:
+def test_a_key_can_expire_after_a_number_of_days_or_on_a_date(two_webs: Fleet) -> None:
     today = datetime.now(UTC)
     for expires, ends in (
         ("1d", today + timedelta(days=1)),
@@ -158,7 +158,7 @@ def test_a_key_may_be_made_to_end_after_days_or_with_a_day(two_webs: Fleet) -> N
     ],
     ids=" ".join,
 )
-def test_a_wrong_limit_is_refused_in_a_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_limit_is_refused_with_a_message(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
     # The command line as it is, without the second that its start takes for each value.
     told = CliRunner().invoke(keys_group, ["create", "--account", "a", "--data-dir", str(tmp_path), *options])
     assert told.exit_code == 2
@@ -168,7 +168,7 @@ def test_a_wrong_limit_is_refused_in_a_sentence(tmp_path: Path, options: tuple[s
     assert list(tmp_path.iterdir()) == [], "nothing was begun"
 
 
-def test_a_key_for_one_model_sees_and_uses_that_one(two_webs: Fleet) -> None:
+def test_a_key_for_one_model_sees_and_uses_only_that_model(two_webs: Fleet) -> None:
     key = two_webs.new_key("one-model", "1", "--models", "z-image-turbo")
     with two_webs.client(key) as client:
         assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["z-image-turbo"]

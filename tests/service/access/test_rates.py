@@ -54,7 +54,7 @@ def assert_headers_say_one_thing(response: httpx2.Response, name: str, quota: in
     assert (used - 1) * WINDOW_S / quota <= int(told[2]) <= math.ceil(used * WINDOW_S / quota)
 
 
-def test_of_racing_orders_at_two_web_processes_a_rate_of_20_accepts_exactly_20(two_webs: Fleet) -> None:
+def test_a_rate_of_20_accepts_exactly_20_concurrent_orders_at_two_web_processes(two_webs: Fleet) -> None:
     key = two_webs.issue(creates_per_minute=20).key
     started_s = time.monotonic()
     found = statuses(two_webs.race(key, 100))
@@ -63,7 +63,9 @@ def test_of_racing_orders_at_two_web_processes_a_rate_of_20_accepts_exactly_20(t
     assert found[200] + found[429] == 100
 
 
-def test_of_racing_orders_at_two_web_processes_a_cap_of_25_unfinished_tasks_accepts_exactly_25(two_webs: Fleet) -> None:
+def test_a_cap_of_25_unfinished_tasks_accepts_exactly_25_concurrent_orders_at_two_web_processes(
+    two_webs: Fleet,
+) -> None:
     key = two_webs.issue(unfinished_max=25).key
     accepted = two_webs.race(key, 100)
     assert statuses(accepted) == {200: 25, 429: 75}
@@ -74,14 +76,14 @@ def test_of_racing_orders_at_two_web_processes_a_cap_of_25_unfinished_tasks_acce
     assert statuses(two_webs.race(key, 40)) == {200: 5, 429: 35}
 
 
-def test_a_key_without_limits_of_its_own_has_those_of_the_settings(two_webs: Fleet) -> None:
+def test_a_key_without_limits_gets_those_of_the_settings(two_webs: Fleet) -> None:
     with two_webs.client(two_webs.issue().key) as client:
         response = client.post(GENERATIONS, json=ORDER)
     assert response.headers["ratelimit-policy"] == '"create";q=600;w=60'
     assert remaining(response) == 599
 
 
-def test_the_command_line_gives_a_key_its_own_rate_and_its_own_number_of_unfinished_tasks(two_webs: Fleet) -> None:
+def test_the_command_line_can_set_a_keys_rate_and_its_cap_on_unfinished_tasks(two_webs: Fleet) -> None:
     key = two_webs.new_key("rates-own", "100", "--rate", "7", "--unfinished", "3")
     with two_webs.client(key) as client:
         answers = [client.post(GENERATIONS, json=ORDER) for _ in range(4)]
@@ -92,7 +94,7 @@ def test_the_command_line_gives_a_key_its_own_rate_and_its_own_number_of_unfinis
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
-def test_waiting_as_long_as_retry_after_says_is_enough_and_less_is_not(two_webs: Fleet) -> None:
+def test_waiting_for_retry_after_is_enough_and_waiting_less_is_not(two_webs: Fleet) -> None:
     key = two_webs.issue(creates_per_minute=30).key
     with two_webs.clients(key) as (here, there):
         while (refused := here.post(GENERATIONS, json=ORDER)).status_code == 200:
@@ -114,7 +116,7 @@ def test_waiting_as_long_as_retry_after_says_is_enough_and_less_is_not(two_webs:
         assert there.post(GENERATIONS, json=ORDER).status_code == 200
 
 
-def test_what_is_refused_for_any_reason_uses_nothing_up(two_webs: Fleet) -> None:
+def test_refused_orders_use_up_no_limit(two_webs: Fleet) -> None:
     issued = two_webs.issue(credits=0, creates_per_minute=5)
     with two_webs.client(issued.key) as client:
         for _ in range(10):
@@ -130,7 +132,7 @@ def test_what_is_refused_for_any_reason_uses_nothing_up(two_webs: Fleet) -> None
         assert remaining(client.post(GENERATIONS, json=ORDER)) == 3
 
 
-def test_reads_are_limited_for_each_key_by_itself_and_apart_from_creating(two_webs: Fleet) -> None:
+def test_reads_are_limited_by_key_and_separately_from_orders(two_webs: Fleet) -> None:
     busy, calm = two_webs.issue(), two_webs.issue()
     with two_webs.client(busy.key, web=1) as client, two_webs.client(calm.key, web=1) as other:
         task = submit(client)
@@ -189,7 +191,7 @@ def fail_until_refused(ask: Ask, address: str) -> httpx2.Response:
     return response
 
 
-def test_an_address_that_keeps_failing_is_told_to_wait_and_a_key_known_to_be_good_still_passes_there(
+def test_an_address_with_many_failures_must_wait_but_a_key_known_to_be_valid_still_works_there(
     two_webs: Fleet, ask: Ask, address: str
 ) -> None:
     known, unknown, elsewhere = two_webs.issue().key, two_webs.issue().key, "198.51.100.1"
@@ -205,7 +207,7 @@ def test_an_address_that_keeps_failing_is_told_to_wait_and_a_key_known_to_be_goo
     assert ask(address, unknown).status_code == 200
 
 
-def test_a_known_key_that_is_revoked_does_not_stay_known(two_webs: Fleet, ask: Ask, address: str) -> None:
+def test_a_revoked_key_is_no_longer_known_to_be_valid(two_webs: Fleet, ask: Ask, address: str) -> None:
     issued = two_webs.issue()
     assert ask(address, issued.key).status_code == 200
     two_webs.on_database(lambda database: api_keys.revoke(database, issued.id))
@@ -215,7 +217,7 @@ def test_a_known_key_that_is_revoked_does_not_stay_known(two_webs: Fleet, ask: A
     assert ask(address, issued.key).status_code == 429
 
 
-def test_ipv6_clients_are_counted_by_their_network_of_64_bits(ask: Ask) -> None:
+def test_ipv6_clients_are_counted_by_their_64_bit_network(ask: Ask) -> None:
     answers = [ask(f"2001:db8:0:1::{number:x}") for number in range(FAILURES_MAX)]
     assert statuses(answers) == {401: FAILURES_MAX}
     assert ask("2001:db8:0:1:ffff:ffff:ffff:ffff").status_code == 429
@@ -223,19 +225,19 @@ def test_ipv6_clients_are_counted_by_their_network_of_64_bits(ask: Ask) -> None:
     assert ask("2001:db8:0:2::1").status_code == 401
 
 
-def test_an_ipv4_address_is_the_same_however_it_is_written(ask: Ask, address: str) -> None:
+def test_an_ipv4_address_counts_as_the_same_in_every_notation(ask: Ask, address: str) -> None:
     fail_until_refused(ask, address)
     assert ask(f"::ffff:{address}").status_code == 429
     assert ask(f"{address}:5432").status_code == 429
 
 
-def test_what_is_no_address_shares_one_count(ask: Ask) -> None:
+def test_clients_without_an_address_share_one_count(ask: Ask) -> None:
     for number in range(FAILURES_MAX + 2):
         ask(f"_hidden-{number}")
     assert ask("unknown").status_code == ask("x" * 20_000).status_code == 429
 
 
-def test_a_limiter_remembers_a_bounded_number_and_forgets_first_who_came_longest_ago() -> None:
+def test_a_limiter_remembers_a_limited_number_of_clients_and_forgets_the_oldest_first() -> None:
     limiter = RateLimiter(Quota("failures", 1))
     limiter.take("first")
     for number in range(REMEMBERED_MAX - 1):

@@ -56,7 +56,7 @@ def assert_one_message(received: list[Received]) -> None:
     assert len({each.body for each in received}) == 1
 
 
-def test_an_attempt_during_which_the_worker_dies_is_made_again_and_says_the_same(
+def test_an_attempt_interrupted_by_a_workers_death_is_repeated_with_the_same_body(
     calling: Service, receiver: CallbackReceiver, account: str
 ) -> None:
     killed = threading.Event()
@@ -78,7 +78,7 @@ def test_an_attempt_during_which_the_worker_dies_is_made_again_and_says_the_same
     assert len(receiver.received("/during")) == 2
 
 
-def test_a_worker_that_dies_right_after_an_attempt_repeats_it_at_most(
+def test_a_worker_that_dies_right_after_an_attempt_causes_at_most_one_repetition(
     calling: Service, receiver: CallbackReceiver, account: str
 ) -> None:
     killers: list[threading.Timer] = []
@@ -99,7 +99,7 @@ def test_a_worker_that_dies_right_after_an_attempt_repeats_it_at_most(
     assert_one_message(received)
 
 
-def test_what_ended_while_no_worker_lived_is_told_when_one_does(receiver: CallbackReceiver) -> None:
+def test_tasks_that_ended_without_a_worker_send_their_callbacks_when_one_starts(receiver: CallbackReceiver) -> None:
     with prepared_folder() as folder, Fleet(folder, webs=[receiver.settings()]) as fleet:
         with fleet.client(fleet.issue().key) as client:
             tasks = [submit(client, callback_url=receiver.url("/before")) for _ in range(20)]
@@ -146,7 +146,7 @@ def misled(names: NameServer) -> Iterator[Service]:
         yield running
 
 
-def test_a_name_that_leads_inside_or_nowhere_is_told_as_such_at_every_attempt_and_nothing_is_connected_to(
+def test_a_name_that_resolves_to_an_internal_address_or_to_none_is_reported_and_never_dialled(
     misled: Service, names: NameServer, account: str
 ) -> None:
     names.zone["inside.easel-callbacks.com"] = ["127.0.0.1"]
@@ -168,9 +168,7 @@ def test_a_name_that_leads_inside_or_nowhere_is_told_as_such_at_every_attempt_an
             trap.accept()
 
 
-def test_where_nothing_internal_is_allowed_its_addresses_are_refused_when_they_are_ordered(
-    misled: Service, account: str
-) -> None:
+def test_internal_callback_addresses_are_refused_with_the_order_by_default(misled: Service, account: str) -> None:
     with misled.client(misled.new_key(account)) as client:
         for url in ("https://127.0.0.1/", "https://10.0.0.5:8443/", "https://hooks.corp.internal/", "http://a.com/"):
             order = {"model": "z-image-turbo", "prompt": "a cat", "callback_url": url}

@@ -61,7 +61,7 @@ def await_state(client: httpx2.Client, task_id: str, state: str) -> dict[str, An
     return callback_of(client, task_id)
 
 
-def test_a_completed_task_is_told_once_with_the_very_bytes_that_reading_it_gives(
+def test_a_completed_task_is_delivered_once_with_exactly_the_bytes_of_a_read(
     client: httpx2.Client, receiver: CallbackReceiver, calling: Service, account: str
 ) -> None:
     task = submit(client, callback_url=receiver.url("/completed"))
@@ -86,7 +86,7 @@ def test_a_completed_task_is_told_once_with_the_very_bytes_that_reading_it_gives
     assert len(receiver.received("/completed")) == 1
 
 
-def test_the_money_is_settled_before_anybody_is_told(client: httpx2.Client, receiver: CallbackReceiver) -> None:
+def test_credits_are_settled_before_a_callback_is_sent(client: httpx2.Client, receiver: CallbackReceiver) -> None:
     spent = []
 
     def look(_: Received) -> int:
@@ -99,7 +99,7 @@ def test_the_money_is_settled_before_anybody_is_told(client: httpx2.Client, rece
     eventually(lambda: spent == [0.026])
 
 
-def test_failed_and_cancelled_tasks_are_told_too(receiver: CallbackReceiver, account: str) -> None:
+def test_failed_and_cancelled_tasks_send_callbacks_too(receiver: CallbackReceiver, account: str) -> None:
     settings = {"blank_step_s": "1.2", "draw_timeout_s": "2", **receiver.settings()}
     with prepared_folder() as folder, Service(folder, **settings) as slow:
         with slow.client(slow.new_key(account)) as client:
@@ -121,7 +121,7 @@ def test_failed_and_cancelled_tasks_are_told_too(receiver: CallbackReceiver, acc
         slow.audit()
 
 
-def test_attempts_follow_failures_after_1_2_and_4_seconds_and_all_say_the_same(
+def test_failed_attempts_are_repeated_after_1_2_and_4_seconds_with_the_same_body(
     client: httpx2.Client, receiver: CallbackReceiver, calling: Service, account: str
 ) -> None:
     receiver.answer_in_turn("/thrice", 500, 503, 429, 204)
@@ -150,7 +150,7 @@ def test_attempts_follow_failures_after_1_2_and_4_seconds_and_all_say_the_same(
     assert [each["number"] for each in await_state(client, never["id"], "delivered")["attempts"]] == [1, 2, 3, 4, 5]
 
 
-def test_between_two_attempts_the_next_one_is_announced_and_cannot_be_asked_for(
+def test_the_next_attempt_is_announced_and_cannot_be_requested_early(
     client: httpx2.Client, receiver: CallbackReceiver
 ) -> None:
     receiver.answer_in_turn("/later", 500)
@@ -165,7 +165,7 @@ def test_between_two_attempts_the_next_one_is_announced_and_cannot_be_asked_for(
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "callback_under_way")
 
 
-def test_a_callback_is_its_accounts_own_and_a_task_without_one_says_so(
+def test_a_callback_is_visible_to_its_account_only_and_a_task_without_one_says_so(
     client: httpx2.Client, receiver: CallbackReceiver, calling: Service, account: str
 ) -> None:
     task, plain = submit(client, callback_url=receiver.url("/own")), submit(client)
@@ -186,7 +186,7 @@ def test_a_callback_is_its_accounts_own_and_a_task_without_one_says_so(
             assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_a_receiver_that_hangs_holds_up_neither_drawing_nor_the_callbacks_of_others(
+def test_a_hanging_receiver_delays_neither_drawing_nor_other_callbacks(
     client: httpx2.Client, receiver: CallbackReceiver, calling: Service, account: str
 ) -> None:
     released = threading.Event()
@@ -221,7 +221,7 @@ def test_a_receiver_that_hangs_holds_up_neither_drawing_nor_the_callbacks_of_oth
             released.set()
 
 
-def test_while_a_secret_follows_another_both_sign_and_afterwards_one(
+def test_during_a_rotation_both_secrets_sign_and_afterwards_only_the_new_one(
     client: httpx2.Client, receiver: CallbackReceiver, calling: Service, account: str
 ) -> None:
     def signed(path: str) -> tuple[Received, int]:
@@ -243,7 +243,7 @@ def test_while_a_secret_follows_another_both_sign_and_afterwards_one(
     Webhook(third).verify(received.body, dict(received.headers))
 
 
-def test_accounts_have_secrets_of_their_own(calling: Service, account: str) -> None:
+def test_each_account_has_its_own_callback_secret(calling: Service, account: str) -> None:
     for name in (account, f"{account}-other"):
         calling.new_key(name)
     assert secret_of(calling, account) != secret_of(calling, f"{account}-other")
@@ -251,7 +251,7 @@ def test_accounts_have_secrets_of_their_own(calling: Service, account: str) -> N
     assert (unknown.returncode, "no account of that name" in unknown.stderr) == (1, True)
 
 
-def test_what_is_deleted_is_told_all_the_same_and_shown_no_more(
+def test_a_deleted_task_still_sends_its_callback_and_is_no_longer_shown(
     client: httpx2.Client, receiver: CallbackReceiver
 ) -> None:
     receiver.answer_in_turn("/deleted", 500, 200)

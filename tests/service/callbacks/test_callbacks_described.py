@@ -48,7 +48,7 @@ def assert_answered(answers: list[tuple[httpx2.Response, int]], contract: Contra
         contract.assert_kept(response)
 
 
-def test_a_callback_is_answered_as_the_document_says_at_every_stage(
+def test_the_callback_endpoint_answers_as_documented_at_every_stage(
     client: httpx2.Client, receiver: CallbackReceiver, contract: Contract
 ) -> None:
     receiver.answer_in_turn("/stages", 500, 200)
@@ -69,7 +69,7 @@ def test_a_callback_is_answered_as_the_document_says_at_every_stage(
 
 
 @pytest.mark.parametrize(("method", "address"), [("GET", ""), ("POST", "/redeliver")])
-def test_a_refused_request_is_answered_as_the_document_says(
+def test_refused_requests_are_answered_as_documented(
     calling: Service, client: httpx2.Client, contract: Contract, method: str, address: str
 ) -> None:
     without = f"/v1/tasks/{submit(client)['id']}/callback"
@@ -90,9 +90,7 @@ def test_a_refused_request_is_answered_as_the_document_says(
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
-def test_what_a_receiver_gets_is_as_the_document_says(
-    client: httpx2.Client, receiver: CallbackReceiver, status: str
-) -> None:
+def test_a_receiver_gets_what_is_documented(client: httpx2.Client, receiver: CallbackReceiver, status: str) -> None:
     task = submit(client, callback_url=receiver.url(f"/described-{status}"))
     if status == "failed":
         client.post(f"/v1/tasks/{task['id']}/cancel")

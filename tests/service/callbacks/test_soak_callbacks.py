@@ -89,7 +89,7 @@ def judged(told: Told) -> Tally:
     return tally
 
 
-def test_callbacks_of_a_sound_service_are_counted_and_nothing_is_found(told: Told) -> None:
+def test_the_soak_finds_no_fault_in_a_healthy_services_callbacks(told: Told) -> None:
     tally = judged(told)
     assert tally.findings == []
     assert tally.callbacks["wanted"] == ORDERS
@@ -146,15 +146,15 @@ def renamed(told: Told) -> Told:
         (lambda told: with_row(told, attempts=7), "had 7 attempts"),
     ],
 )
-def test_what_is_wrong_with_a_callback_is_found(told: Told, spoil: Callable[[Told], Told], finding: str) -> None:
+def test_the_soak_finds_what_is_wrong_with_a_callback(told: Told, spoil: Callable[[Told], Told], finding: str) -> None:
     assert any(finding in found for found in judged(spoil(told)).findings)
 
 
-def test_a_callback_that_nobody_wanted_is_found(told: Told) -> None:
+def test_the_soak_finds_an_unrequested_callback(told: Told) -> None:
     orders = [replace(told.orders[0], callback_url=None), *told.orders[1:]]
     assert any("was wanted by nobody" in found for found in judged(replace(told, orders=orders)).findings)
 
 
-def test_a_callback_that_differs_from_reading_the_task_is_found(told: Told) -> None:
+def test_the_soak_finds_a_callback_that_differs_from_a_read(told: Told) -> None:
     orders = [replace(told.orders[0], last_read=b"{}"), *told.orders[1:]]
     assert any("and reading it" in found for found in judged(replace(told, orders=orders)).findings)

@@ -79,48 +79,48 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_http_is_refused_in_the_contracts_words(service: Service, name: str) -> None:
+def test_invalid_http_is_refused_in_the_contracts_words(service: Service, name: str) -> None:
     (answer,) = asked(service, MALFORMED[name])
     assert_refused(answer, 400, "invalid_request", refusing.MALFORMED)
 
 
 @pytest.mark.parametrize("name", LENGTHS)
-def test_a_body_of_doubtful_length_is_refused(service: Service, name: str) -> None:
+def test_a_body_of_ambiguous_length_is_refused(service: Service, name: str) -> None:
     (answer,) = asked(service, CREATE + LENGTHS[name] + b"\r\n0\r\n\r\n")
     assert_refused(answer, 400, "invalid_request", ONE_LENGTH)
 
 
-def test_chunks_are_for_http_1_1(service: Service) -> None:
+def test_chunked_bodies_require_http_1_1(service: Service) -> None:
     head = CREATE.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Transfer-Encoding: chunked\r\n\r\n"
     (answer,) = asked(service, head + b"0\r\n\r\n")
     assert_refused(answer, 400, "invalid_request", ONE_LENGTH)
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_a_request_without_one_host_is_refused(service: Service, name: str) -> None:
+def test_a_request_without_exactly_one_host_is_refused(service: Service, name: str) -> None:
     (answer,) = asked(service, b"GET /healthz HTTP/1.1\r\n" + HOSTS[name] + b"\r\n")
     assert_refused(answer, 400, "invalid_request", ONE_HOST)
 
 
 @pytest.mark.parametrize("version", [b"2.0", b"0.9"])
-def test_another_version_of_http_is_refused(service: Service, version: bytes) -> None:
+def test_an_unsupported_http_version_is_refused(service: Service, version: bytes) -> None:
     (answer,) = asked(service, b"GET /healthz HTTP/" + version + b"\r\n" + HOST + b"\r\n")
     assert_refused(answer, 400, "invalid_request", "The request must be HTTP/1.1 or HTTP/1.0")
 
 
-def test_http_1_0_needs_no_host(service: Service) -> None:
+def test_http_1_0_requires_no_host(service: Service) -> None:
     (answer,) = asked(service, b"GET /healthz HTTP/1.0\r\n\r\n")
     assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
 
 
-def test_a_refused_head_gets_no_body(service: Service) -> None:
+def test_a_refused_head_request_gets_no_body(service: Service) -> None:
     with Peer(service) as peer:
         peer.send(b"HEAD /healthz HTTP/1.1\r\n\r\n")
         (answer,) = answers(peer.until_closed(), have_bodies=False)
     assert (answer.status, answer.headers["connection"]) == (400, "close")
 
 
-def test_a_refusal_is_one_line_in_the_log_without_what_was_sent(service: Service) -> None:
+def test_a_refusal_is_one_log_line_without_what_was_sent(service: Service) -> None:
     (answer,) = asked(service, b"GET /quokka-path HTTP/1.1\r\nX-Request-Id: edge-mine\r\nX-Q: quokka-header\r\n\r\n")
     assert answer.headers["x-request-id"] == "edge-mine"
     (line,) = log_lines(service, "edge-mine")
@@ -129,7 +129,7 @@ def test_a_refusal_is_one_line_in_the_log_without_what_was_sent(service: Service
     assert "quokka-" not in service.log_file.read_text()
 
 
-def test_a_broken_chunk_ends_the_request_with_one_answer_and_one_line(service: Service, key: str) -> None:
+def test_a_broken_chunk_ends_the_request_with_one_answer_and_one_log_line(service: Service, key: str) -> None:
     (answer,) = asked(service, create(key, b"Transfer-Encoding: chunked", b"") + b"zz\r\n")
     assert_refused(answer, 400, "invalid_request", refusing.MALFORMED)
     (line,) = log_lines(service, answer.headers["x-request-id"])
@@ -145,7 +145,7 @@ def padded(head_bytes: int) -> bytes:
     return empty.replace(b"X: ", b"X: " + b"x" * (head_bytes - len(empty)))
 
 
-def test_a_head_of_32_kb_is_taken_and_one_byte_more_is_not(service: Service) -> None:
+def test_headers_of_32_kb_are_accepted_and_one_byte_more_is_refused(service: Service) -> None:
     with Peer(service) as peer:
         peer.send(padded(32 * 1024))
         assert peer.one_answer().status == 200
@@ -154,13 +154,13 @@ def test_a_head_of_32_kb_is_taken_and_one_byte_more_is_not(service: Service) -> 
 
 
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX:"])
-def test_an_endless_head_is_refused_once_32_kb_were_read(service: Service, begun: bytes) -> None:
+def test_endless_headers_are_refused_after_32_kb(service: Service, begun: bytes) -> None:
     filler = {b"GET / HTTP/1.1\r\n": b"x", b"GET / HTTP/1.1\r\nX:": b" "}.get(begun, b"a")
     (answer,) = asked(service, begun, filler * (32 * 1024 - len(begun)))
     assert_refused(answer, 431, "headers_too_large", TOO_LARGE)
 
 
-def test_a_hundred_headers_are_taken_and_one_more_is_not(service: Service) -> None:
+def test_a_hundred_headers_are_accepted_and_one_more_is_refused(service: Service) -> None:
     with Peer(service) as peer:
         peer.send(ALIVE[:-2] + b"X: y\r\n" * 99 + b"\r\n")
         assert peer.one_answer().status == 200
@@ -176,7 +176,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_two_megabytes_of_it_are_refused_in_flat_memory(service: Service, key: str, name: str) -> None:
+def test_two_megabytes_of_headers_are_refused_in_constant_memory(service: Service, key: str, name: str) -> None:
     before_bytes = resident_bytes(service)
     with ExitStack() as open_, ThreadPoolExecutor(16) as pool:
         peers = [open_.enter_context(Peer(service)) for _ in range(16)]
@@ -190,7 +190,7 @@ def test_two_megabytes_of_it_are_refused_in_flat_memory(service: Service, key: s
         assert_refused(answer, 431, "headers_too_large", TOO_LARGE)
 
 
-def test_trailers_are_taken_and_are_no_headers(service: Service, key: str) -> None:
+def test_trailers_are_accepted_and_are_not_headers(service: Service, key: str) -> None:
     body = json.dumps(ORDER).encode()
     head = CREATE + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     chunks = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
@@ -201,7 +201,7 @@ def test_trailers_are_taken_and_are_no_headers(service: Service, key: str) -> No
 # What is well made.
 
 
-def test_a_kept_connection_serves_one_request_after_another(service: Service, key: str) -> None:
+def test_a_kept_alive_connection_serves_several_requests(service: Service, key: str) -> None:
     body = json.dumps(ORDER).encode()
     with Peer(service) as peer:
         for _ in range(3):
@@ -213,7 +213,7 @@ def test_a_kept_connection_serves_one_request_after_another(service: Service, ke
 
 
 @pytest.mark.parametrize("cut_bytes", [1, 7, 10_000])
-def test_pipelined_requests_are_answered_in_order_however_they_are_cut(
+def test_pipelined_requests_are_answered_in_order_however_they_are_split(
     service: Service, key: str, cut_bytes: int
 ) -> None:
     body = json.dumps(ORDER).encode()
@@ -230,13 +230,13 @@ def test_pipelined_requests_are_answered_in_order_however_they_are_cut(
     [(b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET /" + b"a" * 70_000, 431),
      (CREATE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400)],
 )  # fmt: skip
-def test_a_refusal_waits_for_the_answers_before_it(service: Service, key: str, wrong: bytes, status: int) -> None:
+def test_a_refusal_is_sent_after_the_answers_before_it(service: Service, key: str, wrong: bytes, status: int) -> None:
     body = json.dumps(ORDER).encode()
     post = create(key, b"Content-Length: %d" % len(body), b"") + body
     assert [answer.status for answer in asked(service, post + ALIVE + wrong + ALIVE)] == [200, 200, status]
 
 
-def test_a_body_is_waited_for_where_the_client_asks_first(service: Service, key: str) -> None:
+def test_a_client_that_expects_100_continue_is_told_to_send_its_body(service: Service, key: str) -> None:
     body = json.dumps(ORDER).encode()
     with Peer(service) as peer:
         peer.send(create(key, b"Content-Length: %d" % len(body), b"Expect: 100-continue", b"Connection: close", b""))
@@ -247,7 +247,7 @@ def test_a_body_is_waited_for_where_the_client_asks_first(service: Service, key:
     assert [answer.status for answer in answers(rest)] == [200]
 
 
-def test_a_broken_body_is_not_asked_for_after_its_refusal(service: Service, key: str) -> None:
+def test_no_100_continue_follows_a_refusal(service: Service, key: str) -> None:
     head = create(key, b"Transfer-Encoding: chunked", b"Expect: 100-continue", b"")
     with Peer(service) as peer:
         peer.send(head + b"zz\r\n")
@@ -263,7 +263,7 @@ def test_a_broken_body_is_not_asked_for_after_its_refusal(service: Service, key:
         b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n",
     ],
 )
-def test_an_upgrade_is_declined_by_a_plain_answer_and_the_connection_goes_on(service: Service, upgrade: bytes) -> None:
+def test_an_upgrade_is_ignored_and_the_connection_stays_open(service: Service, upgrade: bytes) -> None:
     last = b"GET /nowhere HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
     found = asked(service, ALIVE[:-2] + upgrade + b"\r\n" + last)
     assert [answer.status for answer in found] == [200, 404]
@@ -280,7 +280,7 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=500)
 @given(parts=st.lists(st.one_of(PIECES, st.binary(max_size=40)), max_size=30))
-def test_no_bytes_whatever_get_anything_but_whole_answers_or_a_close(service: Service, parts: list[bytes]) -> None:
+def test_any_bytes_get_only_whole_answers_or_a_close(service: Service, parts: list[bytes]) -> None:
     with Peer(service) as peer:
         peer.send_as_long_as_it_is_taken(b"".join(parts), times=1)
         peer.half_close()

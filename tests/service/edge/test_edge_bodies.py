@@ -43,7 +43,7 @@ def chunked_head(key: str) -> bytes:
         (30_000, 30_000, b";" + b"z" * 9000),
     ],
 )
-def test_an_order_in_chunks_is_accepted(
+def test_a_chunked_order_is_accepted(
     service: Service, key: str, padding: int, size_bytes: int, extension: bytes
 ) -> None:
     body = json.dumps({**ORDER, "other": "x" * padding}).encode()
@@ -61,7 +61,7 @@ def test_an_order_in_chunks_is_accepted(
     ids=["one byte each", "extensions", "blank lines"],
 )
 @pytest.mark.parametrize("has_key", [True, False])
-def test_a_body_in_crumbs_is_refused_and_its_connection_closed(
+def test_a_body_in_tiny_chunks_is_refused_and_its_connection_closed(
     service: Service, key: str, body: bytes, *, has_key: bool
 ) -> None:
     with Peer(service) as peer, ThreadPoolExecutor(1) as pool:
@@ -73,7 +73,7 @@ def test_a_body_in_crumbs_is_refused_and_its_connection_closed(
         assert all(answer.status in {400, 401} for answer in found)
 
 
-def test_others_are_answered_while_bodies_come_in_crumbs(service: Service) -> None:
+def test_other_clients_are_answered_while_bodies_arrive_in_tiny_chunks(service: Service) -> None:
     crumbs = in_chunks(b"\r\n\r\n" * 100_000, 16_000)
     took_s = []
     with service.client() as client, ThreadPoolExecutor(4) as pool:
@@ -98,7 +98,7 @@ def test_others_are_answered_while_bodies_come_in_crumbs(service: Service) -> No
 @pytest.mark.parametrize(
     ("size_bytes", "status"), [(edge_limits.TARGET_BYTES_MAX, 404), (edge_limits.TARGET_BYTES_MAX + 1, 431)]
 )
-def test_an_address_has_four_kilobytes_at_most(service: Service, size_bytes: int, status: int) -> None:
+def test_a_url_has_at_most_four_kilobytes(service: Service, size_bytes: int, status: int) -> None:
     target = b"/" + b"x" * ((size_bytes - 1) % 3) + b"%41" * ((size_bytes - 1) // 3)
     (answer,) = asked(service, b"GET " + target + b" HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
     assert answer.status == status
@@ -108,7 +108,7 @@ def test_an_address_has_four_kilobytes_at_most(service: Service, size_bytes: int
 
 
 @given(st.lists(st.integers(1, 5000), max_size=2000))
-def test_a_body_is_crumbled_by_the_number_of_its_chunks_for_each_kilobyte(sizes_bytes: list[int]) -> None:
+def test_too_many_chunks_per_kilobyte_are_refused(sizes_bytes: list[int]) -> None:
     body = ArrivingBody()
     total_bytes = 0
     for number, size_bytes in enumerate(sizes_bytes, start=1):
@@ -123,7 +123,7 @@ def test_a_body_is_crumbled_by_the_number_of_its_chunks_for_each_kilobyte(sizes_
 
 
 @given(st.integers(0, 10**7), st.lists(st.integers(1, 5000), max_size=50))
-def test_of_a_body_of_known_length_it_is_known_what_is_missing(length_bytes: int, sizes_bytes: list[int]) -> None:
+def test_the_missing_part_of_a_body_of_known_length_is_known(length_bytes: int, sizes_bytes: list[int]) -> None:
     body = ArrivingBody(length_bytes)
     for size_bytes in sizes_bytes:
         body.note_read(size_bytes)

@@ -56,7 +56,7 @@ def large(service: Service, key: str) -> tuple[str, bytes]:
 # Requests on one connection.
 
 
-def test_a_client_that_sends_requests_and_reads_nothing_is_not_read_either(service: Service) -> None:
+def test_a_client_that_reads_no_answers_is_not_read_from(service: Service) -> None:
     before_bytes, sent_bytes = resident_bytes(service), 0
     with socket.create_connection(("127.0.0.1", service.port), timeout=2) as client:
         with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ def test_a_client_that_sends_requests_and_reads_nothing_is_not_read_either(servi
     assert sent_bytes < 40 * MB
 
 
-def test_a_client_that_sends_many_requests_and_reads_gets_every_answer_in_flat_memory(service: Service) -> None:
+def test_a_client_that_pipelines_many_requests_gets_every_answer_in_constant_memory(service: Service) -> None:
     before_bytes, count = resident_bytes(service), 20_000
     most_bytes = 0
     with Peer(service) as peer:
@@ -84,7 +84,7 @@ def test_a_client_that_sends_many_requests_and_reads_gets_every_answer_in_flat_m
 
 
 @pytest.mark.parametrize("filler", [b"a", b"\r\n"], ids=["a header", "blank lines"])
-def test_little_is_taken_of_what_never_ends(service: Service, filler: bytes) -> None:
+def test_little_is_read_of_an_endless_request(service: Service, filler: bytes) -> None:
     begun = b"GET / HTTP/1.1\r\nX: " if filler == b"a" else b""
     sent_bytes = 0
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client, contextlib.suppress(OSError):
@@ -95,7 +95,7 @@ def test_little_is_taken_of_what_never_ends(service: Service, filler: bytes) -> 
     assert sent_bytes < 20 * MB
 
 
-def test_little_is_taken_of_a_body_that_was_refused(service: Service) -> None:
+def test_little_is_read_of_a_refused_body(service: Service) -> None:
     sent_bytes = 0
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client, contextlib.suppress(OSError):
         client.sendall(
@@ -109,7 +109,7 @@ def test_little_is_taken_of_a_body_that_was_refused(service: Service) -> None:
 # Pictures.
 
 
-def test_a_large_picture_comes_whole_and_in_parts(service: Service, large: tuple[str, bytes]) -> None:
+def test_a_large_picture_is_served_whole_and_in_ranges(service: Service, large: tuple[str, bytes]) -> None:
     link, content = large
     with service.client() as client:
         assert client.get(link).content == content
@@ -120,7 +120,9 @@ def test_a_large_picture_comes_whole_and_in_parts(service: Service, large: tuple
             assert (part.status_code, part.content) == (206, content[start:end])
 
 
-def test_many_who_do_not_read_a_large_picture_cost_little_memory(service: Service, large: tuple[str, bytes]) -> None:
+def test_many_clients_that_do_not_read_a_large_picture_cost_little_memory(
+    service: Service, large: tuple[str, bytes]
+) -> None:
     link, content = large
     before_bytes = resident_bytes(service)
     with ExitStack() as open_:
@@ -189,7 +191,7 @@ def is_cut(client: socket.socket, got_bytes: int = 0) -> bool:
 LARGE: Final = b"GET /large HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
 
 
-def test_an_answer_that_nobody_takes_is_given_up_and_one_that_is_taken_slowly_is_not() -> None:
+def test_an_unread_answer_is_abandoned_and_a_slowly_read_one_is_not() -> None:
     with edge_of(Crowd(10, [])) as port, ExitStack() as open_:
         idle, slow = opened(open_, port, LARGE), opened(open_, port, LARGE)
         taken_bytes = 0
@@ -200,7 +202,7 @@ def test_an_answer_that_nobody_takes_is_given_up_and_one_that_is_taken_slowly_is
         assert not is_cut(slow, taken_bytes)
 
 
-def test_whoever_has_held_for_longest_is_given_up_when_all_hold_too_much() -> None:
+def test_the_longest_stalled_connections_are_closed_when_all_together_hold_too_much() -> None:
     with edge_of(Crowd(10, [], held_bytes_max=30 * MB)) as port, ExitStack() as open_:
         first = opened(open_, port, LARGE)
         time.sleep(0.3)
@@ -210,7 +212,7 @@ def test_whoever_has_held_for_longest_is_given_up_when_all_hold_too_much() -> No
 
 
 @pytest.mark.parametrize("what", ["heads", "bodies"])
-def test_whoever_sends_much_for_long_is_given_up_and_an_ordinary_request_that_waits_is_not(what: str) -> None:
+def test_a_long_large_upload_is_closed_and_an_ordinary_waiting_request_is_not(what: str) -> None:
     unfinished = {
         "heads": b"GET /large HTTP/1.1\r\nX: " + b"x" * 30_000,
         "bodies": b"POST /slow HTTP/1.1\r\nContent-Length: 65000\r\n" + HOST + b"\r\n" + b"x" * 60_000,
@@ -242,7 +244,7 @@ def is_closed(client: socket.socket) -> bool:
     return True
 
 
-def test_memory_is_given_back_when_the_last_of_many_has_let_go() -> None:
+def test_memory_is_released_when_a_crowd_has_left() -> None:
     relieved: list[int] = []
     crowd = Crowd(100, [], on_relief=lambda: relieved.append(1))
     first, second = Silent(), Silent()
@@ -264,7 +266,7 @@ class Silent:
         raise AssertionError
 
 
-def test_an_address_may_have_so_many_connections_and_is_told_when_it_may_come_again() -> None:
+def test_connections_are_limited_by_address_and_the_refusal_says_when_to_retry() -> None:
     with edge_of(Crowd(2, [])) as port:
         with ExitStack() as open_:
             kept = [opened(open_, port) for _ in range(2)]
@@ -282,13 +284,13 @@ def test_an_address_may_have_so_many_connections_and_is_told_when_it_may_come_ag
             assert other.recv(12) == b"HTTP/1.1 200"
 
 
-def test_a_trusted_proxy_may_have_any_number_of_connections() -> None:
+def test_a_trusted_proxys_connections_are_not_limited() -> None:
     with edge_of(Crowd(1, [ip_network("127.0.0.0/8")])) as port, ExitStack() as open_:
         for client in [opened(open_, port, ALIVE) for _ in range(5)]:
             assert client.recv(12) == b"HTTP/1.1 200"
 
 
-def test_nothing_is_left_of_connections_that_were_lost_in_the_middle_of_an_answer() -> None:
+def test_connections_lost_during_an_answer_leave_nothing_behind() -> None:
     with edge_of(Crowd(10, [])) as port:
         with ExitStack() as open_:
             for path in (b"/slow", b"/large", b"/slow"):
@@ -306,7 +308,7 @@ def test_nothing_is_left_of_connections_that_were_lost_in_the_middle_of_an_answe
 # Streams and waiting requests.
 
 
-def test_a_key_and_an_address_may_have_so_many_streams_open(two_webs: Fleet) -> None:
+def test_streams_are_limited_by_key_and_by_address(two_webs: Fleet) -> None:
     first, second = two_webs.issue(), two_webs.issue()
     with ExitStack() as open_:
 
@@ -338,7 +340,7 @@ def test_a_key_and_an_address_may_have_so_many_streams_open(two_webs: Fleet) -> 
 # Readiness.
 
 
-def test_those_who_ask_for_readiness_at_once_are_told_what_one_of_them_found_out() -> None:
+def test_concurrent_readiness_requests_share_one_check() -> None:
     found = 0
 
     async def find() -> int:

@@ -100,7 +100,7 @@ def waits(service: Service, key: str) -> Iterator[Waits]:
         ("nothing after an answer", [200], CLOSE_IDLE_AFTER_S),
     ],
 )
-def test_who_does_not_go_on_is_answered_and_closed_at_the_limit(
+def test_a_stalled_request_is_answered_and_closed_at_its_time_limit(
     waits: Waits, name: str, statuses: list[int], limit_s: float
 ) -> None:
     found, elapsed_s = waits[name].result(GIVE_UP_S)
@@ -110,14 +110,14 @@ def test_who_does_not_go_on_is_answered_and_closed_at_the_limit(
     assert limit_s - 0.1 <= elapsed_s <= limit_s + 2
 
 
-def test_the_handler_of_a_body_that_stays_out_ends_with_the_answer(waits: Waits, service: Service) -> None:
+def test_the_handler_of_a_missing_body_ends_with_the_answer(waits: Waits, service: Service) -> None:
     ((answer,), _) = waits["half a body"].result(GIVE_UP_S)
     assert answer.headers["x-request-id"] == "edge-slow-body"
     (line,) = log_lines(service, "edge-slow-body")
     assert (line["event"], line["status"], line["route"]) == ("request", 408, GENERATIONS)
 
 
-def test_a_good_client_is_served_while_hundreds_of_slow_ones_hold_on(service: Service, key: str) -> None:
+def test_a_normal_client_is_served_beside_hundreds_of_slow_ones(service: Service, key: str) -> None:
     halves = [b"GET / HTTP/1.1\r\nX: ", create(key, b"Content-Length: 60000", b"") + b"{", b""]
     with ExitStack() as open_, service.client(key) as client:
         peers = [open_.enter_context(Peer(service)) for _ in range(SLOW_CLIENTS)]
@@ -131,7 +131,7 @@ def test_a_good_client_is_served_while_hundreds_of_slow_ones_hold_on(service: Se
     assert sorted(took_s)[197] < 1
 
 
-def test_beyond_its_limit_of_connections_the_service_says_so_and_serves_again_when_they_go(service: Service) -> None:
+def test_beyond_its_connection_limit_the_service_answers_503_until_some_close(service: Service) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = edge_limits.CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS
     if hard != resource.RLIM_INFINITY and hard < wanted:

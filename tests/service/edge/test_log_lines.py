@@ -44,7 +44,7 @@ def assert_whole(said: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_lines_of_several_processes_on_one_pipe_stay_whole(length: int) -> None:
+def test_log_lines_of_several_processes_on_one_pipe_stay_whole(length: int) -> None:
     read_end, write_end = os.pipe()
     with writing(length, write_end), os.fdopen(read_end, "rb") as pipe:
         os.close(write_end)
@@ -53,14 +53,14 @@ def test_lines_of_several_processes_on_one_pipe_stay_whole(length: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["ab", "wb"])
-def test_lines_of_several_processes_in_one_file_stay_whole(tmp_path: Path, mode: str) -> None:
+def test_log_lines_of_several_processes_in_one_file_stay_whole(tmp_path: Path, mode: str) -> None:
     file = tmp_path / "log"
     with file.open(mode) as log, writing(LENGTHS[1], log.fileno()):
         pass
     assert_whole(file.read_bytes())
 
 
-def test_a_pipe_that_does_not_block_gets_whole_lines_too() -> None:
+def test_a_nonblocking_pipe_gets_whole_lines_too() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     lines, said = WholeLines(writing), bytearray()
@@ -79,7 +79,7 @@ def test_a_pipe_that_does_not_block_gets_whole_lines_too() -> None:
     assert [json.loads(line)["number"] for line in said.splitlines()] == [0, 1, 2, 3, 4]
 
 
-def test_nobody_stops_because_nobody_reads_or_another_is_frozen() -> None:
+def test_a_full_pipe_or_a_frozen_process_blocks_no_logger() -> None:
     reading, writing = os.pipe()
     lines = WholeLines(writing)
     holder = subprocess.Popen(
@@ -149,7 +149,7 @@ def busy_service(drain_s: int) -> Iterator[Service]:
         yield Service(folder, blank_step_s="0.02", drain_timeout_s=str(drain_s), **limits)
 
 
-def test_a_stop_under_load_says_nothing_but_json_and_warns_of_nothing() -> None:
+def test_a_stop_under_load_logs_only_json_and_no_warning() -> None:
     with busy_service(drain_s=0) as service:
         service.start()
         greeted = service.log_file.read_bytes().index(b" is ready at ")

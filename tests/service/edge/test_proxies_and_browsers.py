@@ -32,12 +32,12 @@ def fails_until_429(fleet: Fleet, web: int, *forwarded_for: str) -> int:
     return 3 * FAILURES_MAX
 
 
-def test_a_trusted_proxy_is_believed_about_the_client_that_it_speaks_for(two_webs: Fleet) -> None:
+def test_a_trusted_proxy_is_believed_about_its_client(two_webs: Fleet) -> None:
     assert FAILURES_MAX <= fails_until_429(two_webs, BEHIND, "203.0.113.1") < 2 * FAILURES_MAX
     assert fails_until_429(two_webs, BEHIND, *(f"203.0.113.{last}" for last in range(2, 200))) == 3 * FAILURES_MAX
 
 
-def test_what_a_client_says_before_the_proxy_does_not_count(two_webs: Fleet) -> None:
+def test_a_clients_own_forwarding_headers_are_ignored(two_webs: Fleet) -> None:
     made_up = [f"203.0.113.{last}, 198.51.100.7" for last in range(200)]
     assert fails_until_429(two_webs, BEHIND, *made_up) < 2 * FAILURES_MAX
     past_two_proxies = [f"203.0.113.{last}, 198.51.100.8, 10.1.2.3" for last in range(200)]
@@ -45,7 +45,7 @@ def test_what_a_client_says_before_the_proxy_does_not_count(two_webs: Fleet) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the whole of 127.0.0.0/8")
-def test_whoever_is_no_trusted_proxy_speaks_for_itself_alone(two_webs: Fleet) -> None:
+def test_forwarding_headers_of_an_untrusted_peer_are_ignored(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     url = f"http://127.0.0.1:{two_webs.ports[BEHIND]}"
     transport = httpx2.HTTPTransport(local_address="127.0.0.2")
@@ -74,7 +74,7 @@ def test_by_default_no_proxy_is_trusted(two_webs: Fleet) -> None:
     assert base_of_link(two_webs, task["id"]) == f"http://127.0.0.1:{two_webs.ports[PLAIN]}"
 
 
-def test_links_are_https_where_the_proxy_says_that_the_client_speaks_it(two_webs: Fleet) -> None:
+def test_links_are_https_if_the_proxy_reports_https(two_webs: Fleet) -> None:
     with two_webs.worker(), two_webs.client(two_webs.issue().key, BEHIND) as client:
         forwarded = {"x-forwarded-proto": "https", "host": "images.your-domain.com"}
         secure = client.post(GENERATIONS, json=ORDER, headers=forwarded).json()
@@ -85,7 +85,7 @@ def test_links_are_https_where_the_proxy_says_that_the_client_speaks_it(two_webs
         assert finish(client, odd["id"])["results"][0].startswith("http://127.0.0.1:")
 
 
-def test_of_several_lines_of_a_scheme_the_first_is_the_clients(two_webs: Fleet) -> None:
+def test_of_several_forwarded_schemes_the_first_is_the_clients(two_webs: Fleet) -> None:
     headers = [("x-forwarded-proto", "HTTPS"), ("x-forwarded-proto", "http"), ("host", "images.your-domain.com")]
     with two_webs.client(two_webs.issue().key, BEHIND) as client:
         task = client.post(GENERATIONS, json=ORDER, headers=[*client.headers.items(), *headers]).json()
@@ -96,7 +96,7 @@ def cors_headers(response: httpx2.Response) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name.startswith("access-control-")}
 
 
-def test_no_page_may_call_by_default(two_webs: Fleet) -> None:
+def test_no_origin_is_allowed_by_default(two_webs: Fleet) -> None:
     with two_webs.client(two_webs.issue().key, PLAIN) as client:
         preflight = client.options(GENERATIONS, headers={"origin": PAGE, **PREFLIGHT})
         assert (preflight.status_code, cors_headers(preflight)) == (405, {})
@@ -105,7 +105,9 @@ def test_no_page_may_call_by_default(two_webs: Fleet) -> None:
 
 @pytest.mark.parametrize("origin", [PAGE, "http://localhost:5173"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_a_preflight_of_a_known_page_is_allowed_what_the_api_offers(two_webs: Fleet, origin: str, method: str) -> None:
+def test_a_preflight_from_an_allowed_origin_permits_what_the_api_offers(
+    two_webs: Fleet, origin: str, method: str
+) -> None:
     asked = ["authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-a-library-of-theirs"]
     headers = {
         "origin": origin,
@@ -135,9 +137,7 @@ def test_a_preflight_of_a_known_page_is_allowed_what_the_api_offers(two_webs: Fl
     ],
     ids=lambda changes: " ".join(changes.values()),
 )
-def test_a_preflight_that_asks_for_too_much_is_refused_as_all_refusals_are(
-    two_webs: Fleet, changes: dict[str, str]
-) -> None:
+def test_a_preflight_for_anything_else_is_refused_in_the_usual_format(two_webs: Fleet, changes: dict[str, str]) -> None:
     with two_webs.client(web=BEHIND) as client:
         answer = client.options(GENERATIONS, headers={"origin": PAGE, **PREFLIGHT, **changes})
     assert answer.status_code == 400
@@ -147,7 +147,7 @@ def test_a_preflight_that_asks_for_too_much_is_refused_as_all_refusals_are(
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_known_page_reads_answers_refusals_and_their_headers(two_webs: Fleet) -> None:
+def test_an_allowed_origin_can_read_answers_and_refusals_and_their_headers(two_webs: Fleet) -> None:
     readable = {"x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "x-ratelimit-remaining"}
     with two_webs.client(two_webs.issue(unfinished_max=1).key, BEHIND) as client:
         client.headers["origin"] = PAGE
@@ -168,7 +168,7 @@ def test_a_known_page_reads_answers_refusals_and_their_headers(two_webs: Fleet) 
             assert "Origin" in answer.headers["vary"]
 
 
-def test_another_page_is_not_told_that_it_may_read(two_webs: Fleet) -> None:
+def test_another_origin_gets_no_permission_to_read(two_webs: Fleet) -> None:
     with two_webs.client(two_webs.issue().key, BEHIND) as client:
         for origin in (STRANGER, "null", f"{PAGE}/"):
             answer = client.get("/v1/models", headers={"origin": origin})
@@ -190,6 +190,6 @@ def test_another_page_is_not_told_that_it_may_read(two_webs: Fleet) -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/8;::1"),
     ],
 )
-def test_a_proxy_or_an_origin_that_cannot_be_one_is_refused_in_a_sentence(name: str, value: str) -> None:
+def test_an_invalid_proxy_or_origin_is_refused_with_a_message(name: str, value: str) -> None:
     with pytest.raises(SettingsWrong, match=rf"^EASEL_{name} must be .*such as .*\.$"):
         read({f"EASEL_{name}": value})

@@ -24,7 +24,7 @@ def behind(two_webs: Fleet) -> Iterator[httpx2.Client]:
             yield client
 
 
-def test_the_documents_server_is_the_public_address(behind: httpx2.Client, two_webs: Fleet) -> None:
+def test_the_documents_server_is_the_public_url(behind: httpx2.Client, two_webs: Fleet) -> None:
     served: dict[str, Any] = behind.get("/openapi.json").json()
     [server] = served["servers"]
     assert server["url"] == PUBLIC_URL
@@ -34,7 +34,7 @@ def test_the_documents_server_is_the_public_address(behind: httpx2.Client, two_w
     assert {**served, "servers": elsewhere["servers"]} == elsewhere
 
 
-def test_the_pages_examples_and_links_stay_below_the_path(behind: httpx2.Client) -> None:
+def test_the_pages_examples_and_links_keep_the_path_prefix(behind: httpx2.Client) -> None:
     page = behind.get("/docs").text
     assert f"{PUBLIC_URL}{GENERATIONS}" in page
     assert "10.0.0.7" not in page
@@ -42,7 +42,7 @@ def test_the_pages_examples_and_links_stay_below_the_path(behind: httpx2.Client)
     assert urljoin(f"{PUBLIC_URL}/docs", "docs/reference.css").startswith(PUBLIC_URL)
 
 
-def test_a_pictures_link_has_the_path(behind: httpx2.Client, two_webs: Fleet) -> None:
+def test_a_pictures_link_keeps_the_path_prefix(behind: httpx2.Client, two_webs: Fleet) -> None:
     task = behind.post(GENERATIONS, json=ORDER).json()
     with two_webs.database() as connection:
         row = connection.execute("SELECT public_url FROM tasks WHERE id = %s", (task["id"],)).fetchone()

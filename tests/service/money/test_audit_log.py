@@ -40,7 +40,7 @@ def available(service: Service, account: str) -> float:
     return float(row[0]) / MICROCREDITS_PER_CREDIT
 
 
-def test_a_grant_is_taken_back_with_a_reason_and_the_ledger_keeps_both(two_webs: Fleet) -> None:
+def test_an_adjustment_takes_a_grant_back_and_the_ledger_keeps_both(two_webs: Fleet) -> None:
     account = two_webs.issue(credits=10).account
     told = two_webs.cli("credits", "adjust", "--account", account, "-7.5", "--reason", "granted to the wrong one")
     assert told.stdout == f'Took 7.5 credits from account "{account}": 2.5 are available.\n'
@@ -64,7 +64,7 @@ def test_a_grant_is_taken_back_with_a_reason_and_the_ledger_keeps_both(two_webs:
     }
 
 
-def test_what_is_reserved_or_used_is_not_taken_back_and_a_refusal_changes_nothing(two_webs: Fleet) -> None:
+def test_reserved_and_used_credits_cannot_be_taken_back(two_webs: Fleet) -> None:
     key = two_webs.issue(credits=1)
     with two_webs.client(key.key) as client:
         complete(two_webs, submit(client)["id"])
@@ -93,7 +93,7 @@ def test_what_is_reserved_or_used_is_not_taken_back_and_a_refusal_changes_nothin
         (("--account", "nobody's", "--reason", "why", "-5"), "There is no account of that name"),
     ],
 )
-def test_a_wrong_adjustment_is_refused_in_a_sentence(
+def test_an_adjustment_without_an_amount_or_reason_is_refused_with_a_message(
     two_webs: Fleet, arguments: tuple[str, ...], sentence: str
 ) -> None:
     refused = two_webs.cli("credits", "adjust", *arguments, check=False)
@@ -101,7 +101,7 @@ def test_a_wrong_adjustment_is_refused_in_a_sentence(
     assert sentence in refused.stderr
 
 
-def test_all_that_an_operator_does_is_listed_and_no_secret_is(service: Service, account: str) -> None:
+def test_every_action_of_an_operator_is_listed_without_secrets(service: Service, account: str) -> None:
     made = json.loads(
         service.cli(
             "keys", "create", "--account", account, "--name", "for [bold]tests[/bold]", "--credits", "5", "--limit",
@@ -140,7 +140,7 @@ def test_all_that_an_operator_does_is_listed_and_no_secret_is(service: Service, 
     assert len(service.cli("audit", "--json", "--limit", "2").stdout.splitlines()) == 2
 
 
-def test_what_fails_leaves_no_entry_and_an_entry_stands_or_falls_with_what_was_done(two_webs: Fleet) -> None:
+def test_an_action_and_its_entry_are_committed_together_or_not_at_all(two_webs: Fleet) -> None:
     key = two_webs.issue()
     before = entries(two_webs)
     assert two_webs.cli("keys", "revoke", "999999", check=False).returncode == 1
@@ -168,13 +168,13 @@ def test_the_audit_log_is_append_only(two_webs: Fleet, change: str) -> None:
         connection.execute(change.encode())
 
 
-def test_an_operator_is_a_user_of_the_system_on_a_host() -> None:
+def test_an_operator_is_named_by_system_user_and_host() -> None:
     user, _, host = operator_name().partition("@")
     assert user in {entry.pw_name for entry in pwd.getpwall()} | {str(os.geteuid())}
     assert host == socket.gethostname()
 
 
-def test_the_price_of_the_settings_is_noted_when_it_changes(two_webs: Fleet) -> None:
+def test_a_changed_price_setting_is_recorded(two_webs: Fleet) -> None:
     def noted() -> list[dict[str, Any]]:
         return [details for action, details in entries(two_webs) if action == "price_set"]
 

@@ -69,7 +69,7 @@ def await_price(client: httpx2.Client, credits: float) -> None:
     eventually(lambda: price_of_next_order(client) == credits, ACTS_WITHIN_S)
 
 
-def test_a_price_holds_from_the_next_order_on_and_what_is_reserved_keeps_its_own(two_webs: Fleet) -> None:
+def test_a_new_price_applies_to_later_orders_and_not_to_open_holds(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     said = two_webs.cli("groups", "set", "friends", "--price", "0.5").stdout
     assert said == f'Group "friends" pays 0.5 credits for a picture of {MODEL}.\n'
@@ -91,7 +91,7 @@ def test_a_price_holds_from_the_next_order_on_and_what_is_reserved_keeps_its_own
 
 
 @pytest.mark.parametrize("credits", [0.5, 0], ids=["a price", "nothing"])
-def test_a_picture_is_charged_what_was_reserved_whatever_its_group_pays_by_then(
+def test_a_picture_costs_what_was_held_even_if_its_groups_price_has_changed(
     service: Service, account: str, credits: float
 ) -> None:
     key = service.new_key(account, "1")
@@ -107,7 +107,7 @@ def test_a_picture_is_charged_what_was_reserved_whatever_its_group_pays_by_then(
         assert used == {"remaining_credits": 1 - credits, "used_credits": credits}
 
 
-def test_who_pays_nothing_needs_no_credits_and_still_has_limits(two_webs: Fleet) -> None:
+def test_a_free_group_needs_no_credits_but_keeps_its_limits(two_webs: Fleet) -> None:
     issued = two_webs.issue(credits=0, unfinished_max=2)
     set_price(two_webs, issued.account, 0)
     with two_webs.client(issued.key) as client:
@@ -118,7 +118,7 @@ def test_who_pays_nothing_needs_no_credits_and_still_has_limits(two_webs: Fleet)
     two_webs.audit()
 
 
-def test_the_list_names_each_group_its_price_and_how_many_accounts_it_has(two_webs: Fleet) -> None:
+def test_the_list_shows_each_group_with_its_price_and_number_of_accounts(two_webs: Fleet) -> None:
     for account in ("first-member", "second-member"):
         two_webs.issue(account)
         two_webs.on_database(partial(account_groups.assign, account=account, user_group="priceless"))
@@ -130,7 +130,7 @@ def test_the_list_names_each_group_its_price_and_how_many_accounts_it_has(two_we
 
 
 @pytest.mark.parametrize(("text", "microcredits"), [("0", 0), ("0.00", 0), ("0.026", 26_000), ("12", 12_000_000)])
-def test_a_price_may_be_any_amount_and_nothing(text: str, microcredits: int) -> None:
+def test_a_price_can_be_any_amount_including_zero(text: str, microcredits: int) -> None:
     assert Price().convert(text, None, None) == microcredits
 
 
@@ -151,13 +151,13 @@ def test_a_price_may_be_any_amount_and_nothing(text: str, microcredits: int) -> 
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+def test_invalid_group_commands_are_refused_with_a_message(arguments: tuple[str, ...], sentence: str) -> None:
     told = CliRunner().invoke(groups, arguments)
     assert told.exit_code == 2
     assert sentence in told.output
 
 
-def test_an_account_that_is_none_joins_no_group(two_webs: Fleet) -> None:
+def test_a_nonexistent_account_cannot_join_a_group(two_webs: Fleet) -> None:
     assert "has no price of its own" in two_webs.cli("groups", "assign", two_webs.issue().account, "nobody-pays").stderr
     told = two_webs.cli("groups", "assign", "nobody-at-all", "friends", check=False)
     assert told.returncode == 1

@@ -75,7 +75,7 @@ def books(service: Service) -> Iterator[Books]:
 
 
 @given(st.integers(1, MICROCREDITS_MAX))
-def test_an_amount_that_is_shown_reads_back_as_itself(microcredits: int) -> None:
+def test_a_formatted_amount_parses_to_itself(microcredits: int) -> None:
     whole, rest = divmod(microcredits, 1_000_000)
     assert parse_credits(f"{whole}.{rest:06}") == microcredits
     shown = credits_shown(microcredits)
@@ -87,18 +87,18 @@ def test_an_amount_that_is_shown_reads_back_as_itself(microcredits: int) -> None
     ("microcredits", "shown"),
     [(0, "0"), (26_000, "0.026"), (1, "1e-06"), (12_500_000, "12.5"), (100_000_000, "100"), (99_974_000, "99.974")],
 )
-def test_an_amount_is_shown_without_needless_digits(microcredits: int, shown: str) -> None:
+def test_an_amount_is_formatted_without_needless_digits(microcredits: int, shown: str) -> None:
     assert str(credits_shown(microcredits)) == shown
 
 
 @given(st.integers(1, MICROCREDITS_MAX), st.sampled_from(["", "+", "-"]))
-def test_an_adjustment_is_an_amount_with_or_without_a_sign(microcredits: int, sign: str) -> None:
+def test_an_adjustment_is_an_amount_with_an_optional_sign(microcredits: int, sign: str) -> None:
     whole, rest = divmod(microcredits, 1_000_000)
     assert parse_adjustment(f"{sign}{whole}.{rest:06}") == (-microcredits if sign == "-" else microcredits)
 
 
 @pytest.mark.parametrize("text", ["", "-", "+", "0", "-0", "--5", "+-5", "- 5", "-5-", "−5", "1e3", "-0.0000001"])
-def test_what_is_no_adjustment_is_refused_in_a_sentence(text: str) -> None:
+def test_an_invalid_adjustment_is_refused_with_a_message(text: str) -> None:
     with pytest.raises(ValueError, match=r"^an adjustment is a number other than 0, .* such as -12\.5$"):
         parse_adjustment(text)
 
@@ -108,19 +108,19 @@ def test_what_is_no_adjustment_is_refused_in_a_sentence(text: str) -> None:
              "Infinity", "1e3", "1e999999", "1_000", "1,5", ".5", "5.", "0x10", " 5", "5\n", "١٢", "½", "1.5.5", "12.50000000",
              "1" * 5000],
 )  # fmt: skip
-def test_what_is_no_amount_is_refused_in_a_sentence(text: str) -> None:
+def test_a_malformed_amount_is_refused_with_a_message(text: str) -> None:
     with pytest.raises(ValueError, match=r"^an amount of credits is a number above 0, .* such as 12\.5$"):
         parse_credits(text)
 
 
 @given(st.text())
-def test_no_text_makes_the_reading_of_amounts_fail_otherwise(text: str) -> None:
+def test_parsing_an_amount_raises_no_other_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert 0 < parse_credits(text) <= MICROCREDITS_MAX
 
 
 @given(ENTRIES)
-def test_entries_move_credits_and_only_grants_make_any(entries: list[tuple[EntryKind, int]]) -> None:
+def test_entries_move_credits_and_only_grants_create_them(entries: list[tuple[EntryKind, int]]) -> None:
     balance = balance_after(entries)
     assert balance.granted == sum(amount for kind, amount in entries if kind is EntryKind.GRANT)
     assert balance.used == sum(amount for kind, amount in entries if kind is EntryKind.CAPTURE)
@@ -135,14 +135,14 @@ def test_balances_add_up_over_parts_of_a_ledger(
 
 
 @pytest.mark.parametrize("end", [EntryKind.CAPTURE, EntryKind.RELEASE])
-def test_a_hold_and_its_end_leave_nothing_reserved(end: EntryKind) -> None:
+def test_resolving_a_hold_leaves_nothing_reserved(end: EntryKind) -> None:
     balance = balance_after([(EntryKind.GRANT, 10), (EntryKind.HOLD, 3), (end, 3)])
     assert balance == (Balance(7, 0, 3) if end is EntryKind.CAPTURE else Balance(10, 0, 0))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=ENTRIES)
-def test_the_database_moves_balances_as_the_domain_does_and_never_below_zero(
+def test_the_database_moves_balances_as_the_rules_do_and_never_below_zero(
     books: Books, entries: list[tuple[EntryKind, int]]
 ) -> None:
     kept: list[tuple[EntryKind, int]] = []
@@ -181,7 +181,7 @@ def balance_of(connection: Connection[TupleRow], account_id: int) -> Balance:
     [("grant", 0), ("grant", MICROCREDITS_MAX + 1), ("grant", -MICROCREDITS_MAX - 1), ("hold", -1), ("release", -1),
      ("capture", -1)],
 )  # fmt: skip
-def test_the_database_refuses_an_amount_out_of_bounds(books: Books, kind: str, amount: int) -> None:
+def test_the_database_refuses_an_amount_out_of_range(books: Books, kind: str, amount: int) -> None:
     with books.undone() as connection:
         rich = "INSERT INTO ledger (account_id, kind, amount_microcredits, cause) VALUES (%s, 'grant', %s, 'rich')"
         connection.execute(rich, (books.account_id, MICROCREDITS_MAX))
@@ -189,7 +189,7 @@ def test_the_database_refuses_an_amount_out_of_bounds(books: Books, kind: str, a
         assert not was_entered(connection, books.account_id, kind, amount, "out of bounds")
 
 
-def test_a_cause_enters_each_kind_once(books: Books) -> None:
+def test_a_cause_has_at_most_one_entry_of_each_kind(books: Books) -> None:
     with books.undone() as connection:
         assert was_entered(connection, books.account_id, "grant", 1, "a cause")
         with pytest.raises(psycopg.errors.UniqueViolation):
@@ -213,7 +213,7 @@ def test_the_ledger_is_append_only(books: Books, change: str) -> None:
 
 @pytest.mark.parametrize("end", sorted(ENDS))
 @pytest.mark.parametrize("status", Status)
-def test_an_ended_task_stays_at_its_end(books: Books, end: Status, status: Status) -> None:
+def test_the_end_of_a_task_is_final(books: Books, end: Status, status: Status) -> None:
     with books.undone() as connection:
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(ENDED_AS[end], {"task": books.task_id})
@@ -340,7 +340,7 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
 ]  # fmt: skip
 
 
-def test_sound_books_break_no_invariant(books: Books) -> None:
+def test_a_sound_ledger_breaks_no_invariant(books: Books) -> None:
     assert books.broken() == {}
 
 
@@ -349,7 +349,7 @@ def test_every_invariant_has_a_corruption_that_breaks_it() -> None:
 
 
 @pytest.mark.parametrize(("invariant", "subject", "statements"), CORRUPTIONS)
-def test_the_audit_finds_what_was_corrupted(books: Books, invariant: str, subject: str, statements: list[str]) -> None:
+def test_the_audit_finds_every_corruption(books: Books, invariant: str, subject: str, statements: list[str]) -> None:
     with books.undone() as connection:
         connection.execute("SET LOCAL session_replication_role = replica")
         for statement in statements:

@@ -126,7 +126,7 @@ def outcome(task_id: str) -> Completion:
     return Completion("blank", 1, f"{task_id[-8:]:0>32}.webp", 1)
 
 
-def test_of_400_racing_orders_a_balance_for_50_accepts_exactly_50(service: Service, account: str) -> None:
+def test_a_balance_for_50_accepts_exactly_50_of_400_concurrent_orders(service: Service, account: str) -> None:
     key = service.new_key(account, "1.3")
 
     async def race() -> list[int]:
@@ -153,7 +153,7 @@ def test_of_400_racing_orders_a_balance_for_50_accepts_exactly_50(service: Servi
     assert rows == [("completed", 50)]
 
 
-def test_orders_of_many_accounts_at_once_are_each_charged_to_their_own(service: Service, account: str) -> None:
+def test_concurrent_orders_are_each_charged_to_their_own_account(service: Service, account: str) -> None:
     keys = [service.new_key(f"{account}-{number}", "0.13") for number in range(4)]
 
     async def race() -> list[int]:
@@ -170,7 +170,7 @@ def test_orders_of_many_accounts_at_once_are_each_charged_to_their_own(service: 
 
 
 @pytest.mark.parametrize("price", [PRICE, 1, 0])
-def test_however_many_settle_a_task_one_of_them_decides(service: Service, payer: Payer, price: int) -> None:
+def test_of_several_attempts_to_settle_a_task_exactly_one_succeeds(service: Service, payer: Payer, price: int) -> None:
     async def race(database: Database) -> tuple[list[Sequence[bool]], Balance, int]:
         async with database.transaction() as connection:
             ids = [await add_unqueued(connection, payer, number, price) for number in range(RACED)]
@@ -209,9 +209,7 @@ def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:
     assert on_database(service, lambda database: balance(database, payer)) == (Balance(99_974_000, 0, 26_000), 26_000)
 
 
-def test_a_task_whose_hold_is_resolved_is_not_ended_and_one_that_ended_is_not_charged(
-    service: Service, payer: Payer
-) -> None:
+def test_a_task_ends_and_its_hold_is_resolved_together_or_not_at_all(service: Service, payer: Payer) -> None:
     """Neither can come about; if it did, nothing would be made worse."""
 
     async def act(database: Database) -> list[bool]:
@@ -254,7 +252,7 @@ def test_a_grant_with_the_same_cause_adds_once(service: Service, payer: Payer) -
     assert on_database(service, act) == Balance(100_000_005, 0, 0)
 
 
-def test_an_overdraft_undoes_all_of_its_transaction(service: Service, account: str) -> None:
+def test_an_overdraft_rolls_back_its_whole_transaction(service: Service, account: str) -> None:
     poor = opened(service, account, "0.025999")
 
     async def act(database: Database) -> Balance:
@@ -266,7 +264,7 @@ def test_an_overdraft_undoes_all_of_its_transaction(service: Service, account: s
     assert on_database(service, act) == Balance(25_999, 0, 0)
 
 
-def test_a_grant_reaches_a_running_service(service: Service, account: str) -> None:
+def test_a_grant_takes_effect_in_a_running_service(service: Service, account: str) -> None:
     with service.client(service.new_key(account, "0.025")) as client:
         assert client.post(GENERATIONS, json=ORDER).status_code == 402
         told = service.cli("credits", "grant", "--account", account, "0.001").stdout
@@ -276,7 +274,7 @@ def test_a_grant_reaches_a_running_service(service: Service, account: str) -> No
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1.0000001", "NaN", "1e999999", "1_000", "lots", "1000000001"])
-def test_an_amount_that_is_none_is_refused_in_a_sentence(service: Service, amount: str) -> None:
+def test_an_invalid_amount_is_refused_with_a_message(service: Service, amount: str) -> None:
     told = service.cli("credits", "grant", "--account", "default", "--", amount, check=False)
     assert told.returncode == 2
     assert (
@@ -285,13 +283,13 @@ def test_an_amount_that_is_none_is_refused_in_a_sentence(service: Service, amoun
     )
 
 
-def test_credits_for_an_account_that_is_none_are_refused(service: Service) -> None:
+def test_credits_for_a_nonexistent_account_are_refused(service: Service) -> None:
     told = service.cli("credits", "grant", "--account", "nobody", "1", check=False)
     assert told.returncode == 1
     assert "There is no account of that name" in told.stderr
 
 
-def test_the_audit_names_what_is_broken_and_fails(service: Service, payer: Payer) -> None:
+def test_the_audit_names_the_broken_invariant_and_fails(service: Service, payer: Payer) -> None:
     shift = "UPDATE accounts SET available_microcredits = available_microcredits + %s WHERE id = %s"
     with service.database() as connection:
         connection.execute(shift, (1, payer.account_id))

@@ -32,9 +32,7 @@ def repair(service: Service, *options: str) -> CompletedProcess[str]:
     return service.cli("credits", "repair", *options, check=False)
 
 
-def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_after(
-    service: Service, account: str
-) -> None:
+def test_a_repair_reports_faults_and_corrects_them_when_asked_to(service: Service, account: str) -> None:
     with service.client(service.new_key(account)) as client:
         finish(client, submit(client)["id"])
     change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND)
@@ -62,7 +60,7 @@ def test_a_repair_shows_what_is_wrong_changes_it_when_told_to_and_finds_nothing_
         assert again.stdout == "Nothing to repair: balances and counts match the ledger and the holds.\n"
 
 
-def test_a_repair_beside_orders_and_drawings_leaves_every_count_right(service: Service, account: str) -> None:
+def test_a_repair_during_orders_and_draws_leaves_every_count_right(service: Service, account: str) -> None:
     key = service.new_key(account)
     with load(service, key, clients=4, every_s=0.001) as met:
         for _ in range(2):
@@ -75,7 +73,7 @@ def test_a_repair_beside_orders_and_drawings_leaves_every_count_right(service: S
     service.audit()
 
 
-def test_a_task_ends_though_its_keys_counts_were_too_low(two_webs: Fleet) -> None:
+def test_a_task_can_end_even_if_its_keys_counts_are_too_low(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     with two_webs.client(issued.key) as client:
         task_id = submit(client)["id"]
@@ -85,7 +83,7 @@ def test_a_task_ends_though_its_keys_counts_were_too_low(two_webs: Fleet) -> Non
     two_webs.audit()
 
 
-def test_a_ledger_that_adds_up_to_less_than_nothing_is_not_repaired(service: Service, account: str) -> None:
+def test_a_ledger_with_a_negative_sum_is_not_repaired(service: Service, account: str) -> None:
     service.new_key(account, "1")
     entry = "INSERT INTO ledger (account_id, kind, amount_microcredits, cause) SELECT id, 'capture', 5, %(account)s"
     with service.database() as connection:
@@ -103,7 +101,7 @@ def test_a_ledger_that_adds_up_to_less_than_nothing_is_not_repaired(service: Ser
 
 
 @pytest.mark.parametrize("change", ["unfinished = 40", "reserved_microcredits = 0, unfinished = unfinished - 1"])
-def test_counts_that_a_statement_of_an_earlier_version_writes_are_ignored(
+def test_counts_written_by_an_earlier_versions_statement_are_ignored(
     service: Service, new_key: Callable[..., str], change: str
 ) -> None:
     new_key()

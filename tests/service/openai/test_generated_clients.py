@@ -86,14 +86,14 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"modules.api.{name}")
 
 
-def test_a_client_of_modules_has_every_operation_that_answers_json(said: str, document: Path) -> None:
+def test_the_module_client_has_every_json_operation(said: str, document: Path) -> None:
     warnings = [line for line in said.splitlines() if line.startswith(("WARNING", "ERROR"))]
     assert all(UNREADABLE in line for line in warnings), said
     made = {file.stem.replace("_", "") for file in (document.parent / "modules" / "api").rglob("*.py")}
     assert operations(document) <= made
 
 
-def test_a_client_of_modules_draws_a_picture_and_reads_what_became_of_it(client: Any, service: Service) -> None:
+def test_the_module_client_draws_a_picture_and_reads_its_task(client: Any, service: Service) -> None:
     models = importlib.import_module("modules.models")
     order = models.ImageGenerationRequest.from_dict(ORDER)
     task = module("image_generation.create_image_generation").sync(client=client, body=order)
@@ -108,7 +108,7 @@ def test_a_client_of_modules_draws_a_picture_and_reads_what_became_of_it(client:
     assert type(module("tasks.delete_task").sync(client=client, task_id=task.id)) is models.DeletedTask
 
 
-def test_a_client_of_modules_reads_refusals(client: Any) -> None:
+def test_the_module_client_reads_refusals(client: Any) -> None:
     models = importlib.import_module("modules.models")
     order = models.ImageGenerationRequest.from_dict({**ORDER, "seed": 0})
     refused = module("image_generation.create_image_generation").sync_detailed(client=client, body=order)
@@ -139,15 +139,13 @@ def api(classes: ModuleType, service: Service, key: str) -> Iterator[Any]:
         api.rest_client.pool_manager.clear()
 
 
-def test_a_client_of_classes_has_every_operation(classes: ModuleType, document: Path) -> None:
+def test_the_class_client_has_every_operation(classes: ModuleType, document: Path) -> None:
     apis = [getattr(classes, name) for name in dir(classes) if re.fullmatch("[A-Z].*Api", name)]
     made = {method.replace("_", "") for each in apis for method in dir(each)}
     assert operations(document) <= made
 
 
-def test_a_client_of_classes_draws_a_picture_and_reads_what_became_of_it(
-    classes: ModuleType, api: Any, service: Service
-) -> None:
+def test_the_class_client_draws_a_picture_and_reads_its_task(classes: ModuleType, api: Any, service: Service) -> None:
     order = classes.ImageGenerationRequest.from_dict({**ORDER, "callback_url": None})
     created = classes.ImageGenerationApi(api).create_image_generation(order).actual_instance
     assert type(created) is classes.PendingTask
@@ -162,7 +160,7 @@ def test_a_client_of_classes_draws_a_picture_and_reads_what_became_of_it(
     assert pictures.data[0].b64_json
 
 
-def test_a_client_of_classes_reads_refusals_and_refuses_what_the_service_refuses(classes: ModuleType, api: Any) -> None:
+def test_the_class_client_reads_refusals_and_validates_orders_itself(classes: ModuleType, api: Any) -> None:
     with pytest.raises(classes.exceptions.NotFoundException) as raised:
         classes.TasksApi(api).get_task(UNKNOWN_TASK)
     assert raised.value.data.error.code == "task_not_found"

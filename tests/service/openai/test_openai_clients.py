@@ -61,7 +61,7 @@ def decoded(picture: str) -> Image.Image:
 # What an answer holds.
 
 
-def test_an_answer_holds_links_and_files_unless_one_of_them_is_asked_for(client: openai.OpenAI) -> None:
+def test_an_answer_holds_links_and_files_unless_one_of_them_is_requested(client: openai.OpenAI) -> None:
     def fields(**asked: Any) -> list[set[str]]:
         answer = client.images.generate(**DRAWN, n=2, **asked)
         return [each.model_dump(exclude_none=True).keys() - {"seed"} for each in answer.data or ()]
@@ -82,28 +82,26 @@ def test_the_file_in_an_answer_is_the_one_behind_its_link(client: openai.OpenAI,
 
 
 @pytest.mark.parametrize("name", ["z-image-turbo", *ALIASES])
-def test_the_names_that_clients_have_built_in_mean_the_model(
-    client: openai.OpenAI, plain: httpx2.Client, name: str
-) -> None:
+def test_the_model_names_built_into_clients_work(client: openai.OpenAI, plain: httpx2.Client, name: str) -> None:
     assert client.images.generate(**{**DRAWN, "model": name}).data
     (task,) = plain.get("/v1/tasks").json()["data"]
     assert task["model"] == "z-image-turbo"
     assert client.models.retrieve(name).id == name
 
 
-def test_other_names_are_allowed_on_openais_route_alone_and_not_listed(plain: httpx2.Client) -> None:
+def test_aliases_work_on_openais_route_only_and_are_not_listed(plain: httpx2.Client) -> None:
     refused = plain.post(GENERATIONS, json={**ORDER, "model": "gpt-image-1"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_access_denied")
     assert [model["id"] for model in plain.get("/openai/v1/models").json()["data"]] == ["z-image-turbo"]
 
 
 @pytest.mark.parametrize("name", ["z-image", "z-image-turbo/", "gpt-5", "GPT-IMAGE-1", "%20", "a%2Fb"])
-def test_what_is_no_name_of_the_model_is_404(plain: httpx2.Client, name: str) -> None:
+def test_an_unknown_model_name_gets_404(plain: httpx2.Client, name: str) -> None:
     refused = plain.get(f"/openai/v1/models/{name}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
 
 
-def test_the_operator_says_which_names_are_allowed(renamed: Service) -> None:
+def test_the_operator_configures_the_aliases(renamed: Service) -> None:
     with sdk(renamed, renamed.new_key("renamed")) as client:
         for name in ("my-painter", "art/painter-2", "z-image-turbo"):
             assert client.images.generate(**{**DRAWN, "model": name}).data
@@ -113,7 +111,7 @@ def test_the_operator_says_which_names_are_allowed(renamed: Service) -> None:
                 client.images.generate(**{**DRAWN, "model": name})
 
 
-def test_the_model_alone_as_its_alias_allows_no_other_name() -> None:
+def test_the_models_own_name_as_the_only_alias_disables_all_others() -> None:
     aliases = settings.read(
         {"EASEL_DATA_DIR": "/var/tmp/easel", "EASEL_MODEL_ALIASES": "z-image-turbo"}
     ).model_alias_set
@@ -127,7 +125,7 @@ def limit_to(service: Service, key: str, models: str) -> None:
         connection.execute("UPDATE api_keys SET models = %s WHERE hint = %s", ([models], key[-4:]))
 
 
-def test_a_key_that_may_not_use_the_model_may_not_use_its_other_names(service: Service, key: str) -> None:
+def test_a_key_without_the_model_cannot_use_its_aliases(service: Service, key: str) -> None:
     limit_to(service, key, "gpt-image-1")
     with sdk(service, key) as client:
         for ask in (
@@ -138,7 +136,7 @@ def test_a_key_that_may_not_use_the_model_may_not_use_its_other_names(service: S
                 ask()
 
 
-def test_a_key_that_may_use_the_model_may_use_its_other_names(service: Service, key: str) -> None:
+def test_a_key_with_the_model_can_use_its_aliases(service: Service, key: str) -> None:
     limit_to(service, key, "z-image-turbo")
     with sdk(service, key) as client:
         assert client.images.generate(**{**DRAWN, "model": "gpt-image-1"}).data
@@ -148,7 +146,7 @@ def test_a_key_that_may_use_the_model_may_use_its_other_names(service: Service, 
 # Base URLs as people type them.
 
 
-def test_the_sdk_at_the_wrong_base_url_is_told_the_right_one_and_pays_nothing(service: Service, key: str) -> None:
+def test_the_sdk_at_a_wrong_base_url_is_told_the_right_one_and_pays_nothing(service: Service, key: str) -> None:
     with openai.OpenAI(
         base_url=f"{service.url}/v1", api_key=key, http_client=openai.DefaultHttpxClient(trust_env=False)
     ) as wrong:
@@ -162,7 +160,7 @@ def test_the_sdk_at_the_wrong_base_url_is_told_the_right_one_and_pays_nothing(se
     ("headers", "changes"),
     [({"X-Stainless-Lang": "js"}, {}), ({}, {"response_format": "url"}), ({}, {"response_format": None})],
 )
-def test_a_request_that_only_openais_clients_make_is_400_where_tasks_are_created(
+def test_an_openai_request_to_the_creation_endpoint_gets_400(
     plain: httpx2.Client, headers: dict[str, str], changes: dict[str, Any]
 ) -> None:
     refused = plain.post(GENERATIONS, json={**ORDER, **changes}, headers=headers)
@@ -176,7 +174,7 @@ def test_a_request_that_only_openais_clients_make_is_400_where_tasks_are_created
     ["/", "/v1", "/openai", "/openai/", "/openai/v1", "/images/generations", "/openai/images/generations",
      "/v1/openai/v1/images/generations", "/v1/chat/completions", "/openai/v1/responses"],
 )  # fmt: skip
-def test_an_address_without_anything_says_where_things_are(plain: httpx2.Client, path: str) -> None:
+def test_an_unknown_path_names_the_right_ones(plain: httpx2.Client, path: str) -> None:
     for refused in (plain.get(path), plain.post(path, json=DRAWN)):
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
         for words in ("The API is at /v1", "ends in /openai/v1", "described at /docs"):
@@ -187,7 +185,7 @@ def test_an_address_without_anything_says_where_things_are(plain: httpx2.Client,
 # Refusals in OpenAI's words.
 
 
-def test_a_refused_prompt_is_blocked_by_moderation_in_openais_words(service: Service, client: openai.OpenAI) -> None:
+def test_a_refused_prompt_gets_openais_moderation_blocked_error(service: Service, client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         client.images.generate(**{**DRAWN, "prompt": REFUSED})
     assert raised.value.body == {
@@ -197,7 +195,7 @@ def test_a_refused_prompt_is_blocked_by_moderation_in_openais_words(service: Ser
     assert account_of(service, client.api_key)["remaining"] == 1
 
 
-def test_a_prompt_that_is_refused_at_once_is_told_in_the_same_words(renamed: Service) -> None:
+def test_a_prompt_refused_with_the_order_gets_the_same_error(renamed: Service) -> None:
     with sdk(renamed, renamed.new_key("refused")) as client, pytest.raises(openai.BadRequestError) as raised:
         client.images.generate(**{**DRAWN, "prompt": REFUSED})
     assert (raised.value.code, raised.value.type, raised.value.param) == (
@@ -206,7 +204,7 @@ def test_a_prompt_that_is_refused_at_once_is_told_in_the_same_words(renamed: Ser
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/images/edits", "/openai/v1/images/variations"])
-def test_edits_and_variations_are_not_offered_however_large_the_picture(
+def test_edits_and_variations_are_refused_whatever_the_size_of_the_upload(
     service: Service, plain: httpx2.Client, path: str
 ) -> None:
     for size_bytes in (4, 300_000, 8_000_000):
@@ -220,7 +218,7 @@ def test_edits_and_variations_are_not_offered_however_large_the_picture(
 # Streams.
 
 
-def test_a_stream_tells_each_picture_once_it_is_drawn(service: Service, client: openai.OpenAI) -> None:
+def test_a_stream_sends_each_picture_when_it_is_drawn(service: Service, client: openai.OpenAI) -> None:
     with client.images.generate(**DRAWN, n=2, stream=True, extra_body={"seed": 5}) as stream:
         events = list(stream)
     assert [event.type for event in events] == ["image_generation.completed"] * 2
@@ -232,7 +230,7 @@ def test_a_stream_tells_each_picture_once_it_is_drawn(service: Service, client: 
     assert account_of(service, client.api_key)["used"] == pytest.approx(2 * PRICE)
 
 
-def test_the_asynchronous_client_reads_a_stream_too(service: Service, key: str) -> None:
+def test_the_asynchronous_client_can_read_a_stream(service: Service, key: str) -> None:
     async def ask() -> list[str]:
         async with async_sdk(service, key) as client:
             stream = await client.images.generate(**DRAWN, stream=True, partial_images=2)
@@ -242,7 +240,7 @@ def test_the_asynchronous_client_reads_a_stream_too(service: Service, key: str) 
     assert decoded(picture).format == "PNG"
 
 
-def test_a_stream_is_of_events_whose_length_is_told(plain: httpx2.Client) -> None:
+def test_a_streams_events_have_a_known_length(plain: httpx2.Client) -> None:
     answer = plain.post(OPENAI_GENERATIONS, json={**DRAWN, "stream": True, "response_format": "url"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
@@ -252,7 +250,7 @@ def test_a_stream_is_of_events_whose_length_is_told(plain: httpx2.Client) -> Non
     assert json.loads(data.removeprefix("data: "))["b64_json"]
 
 
-def test_a_stream_of_nothing_is_an_ordinary_refusal(client: openai.OpenAI) -> None:
+def test_a_refused_stream_is_answered_like_any_refusal(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         client.images.generate(**{**DRAWN, "prompt": REFUSED}, stream=True)
     assert raised.value.code == "moderation_blocked"
@@ -261,7 +259,7 @@ def test_a_stream_of_nothing_is_an_ordinary_refusal(client: openai.OpenAI) -> No
 # Azure's ways.
 
 
-def test_azures_client_draws_with_its_address_and_its_header(service: Service, key: str) -> None:
+def test_azures_client_draws_with_its_own_path_and_header(service: Service, key: str) -> None:
     http_client = openai.DefaultHttpxClient(trust_env=False)
     with openai.AzureOpenAI(
         azure_endpoint=service.url, api_key=key, api_version=AZURE_VERSION, http_client=http_client, max_retries=0
@@ -280,14 +278,14 @@ def test_azures_client_draws_with_its_address_and_its_header(service: Service, k
 
 @pytest.mark.parametrize("body_model", [{}, {"model": None}, {"model": "z-image-turbo"}, {"model": "other"}], ids=str)
 @pytest.mark.parametrize(("deployment", "status"), [("dall-e-3", 200), ("other-one", 404)])
-def test_the_deployment_is_the_model_whatever_the_body_says(
+def test_the_deployment_in_the_path_overrides_the_model_in_the_body(
     plain: httpx2.Client, deployment: str, status: int, body_model: dict[str, Any]
 ) -> None:
     order = {"prompt": "a cute cat", "size": "376x376", **body_model}
     assert plain.post(f"/openai/deployments/{deployment}/images/generations", json=order).status_code == status
 
 
-def test_azures_header_is_taken_on_openais_routes_alone(service: Service, key: str) -> None:
+def test_azures_header_works_on_openais_routes_only(service: Service, key: str) -> None:
     with service.client() as stranger:
         stranger.headers["api-key"] = key
         assert stranger.post(OPENAI_GENERATIONS, json=DRAWN).status_code == 200

@@ -61,7 +61,9 @@ def audited(service: Service) -> Iterator[None]:
     service.audit()
 
 
-def test_pictures_come_as_links_with_seeds_in_a_row_and_each_is_paid_for(service: Service, own_key: str) -> None:
+def test_several_pictures_come_as_links_with_consecutive_seeds_and_are_each_charged(
+    service: Service, own_key: str
+) -> None:
     with sdk(service, own_key) as client:
         answer = client.images.generate(**DRAWN, n=3, extra_body={"seed": 7})
     assert seeds(answer) == [7, 8, 9]
@@ -76,7 +78,7 @@ def test_pictures_come_as_links_with_seeds_in_a_row_and_each_is_paid_for(service
 
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
-def test_pictures_come_in_the_answer_itself_in_each_format(client: openai.OpenAI, output_format: Any) -> None:
+def test_pictures_can_be_returned_inline_in_each_format(client: openai.OpenAI, output_format: Any) -> None:
     asked = {"model": "z-image-turbo", "prompt": "ein Wal 🐋", "size": "400x1536", "output_format": output_format}
     answer = client.images.generate(**asked, n=2, response_format="b64_json")
     assert [(picture.format, picture.size) for picture in pictures(answer)] == [
@@ -89,7 +91,7 @@ def test_pictures_come_in_the_answer_itself_in_each_format(client: openai.OpenAI
 @pytest.mark.parametrize(
     "absent", [{}, {"size": "auto"}, {"size": None, "n": None, "model": None, "output_format": None}]
 )
-def test_what_is_not_said_is_one_square_png_of_the_only_model(client: openai.OpenAI, absent: dict[str, Any]) -> None:
+def test_the_defaults_are_one_square_png_of_the_only_model(client: openai.OpenAI, absent: dict[str, Any]) -> None:
     (picture,) = pictures(client.images.generate(prompt="a cute cat", response_format="b64_json", **absent))
     assert (picture.format, picture.size) == ("PNG", (1024, 1024))
 
@@ -102,12 +104,12 @@ def test_the_same_seed_draws_the_same_picture_on_both_routes(service: Service, k
     assert pictures(answer)[0].getpixel((0, 0)) == there.getpixel((0, 0))
 
 
-def test_after_the_greatest_seed_comes_the_least(client: openai.OpenAI) -> None:
+def test_the_seed_after_the_largest_is_the_smallest(client: openai.OpenAI) -> None:
     answer = client.images.generate(**DRAWN, n=2, extra_body={"seed": SEED_MAX})
     assert seeds(answer) == [SEED_MAX, 1]
 
 
-def test_fields_that_mean_nothing_here_are_ignored(client: openai.OpenAI) -> None:
+def test_fields_without_a_meaning_here_are_ignored(client: openai.OpenAI) -> None:
     ignored: dict[str, Any] = {
         "quality": "hd", "style": "vivid", "background": "transparent", "moderation": "low", "user": "user-1234",
         "output_compression": 50, "partial_images": 3, "stream": False,
@@ -116,7 +118,7 @@ def test_fields_that_mean_nothing_here_are_ignored(client: openai.OpenAI) -> Non
     assert len(links(client.images.generate(**DRAWN, **ignored))) == 1
 
 
-def test_the_asynchronous_client_is_answered_many_at_a_time(service: Service, key: str) -> None:
+def test_the_asynchronous_client_gets_many_concurrent_answers(service: Service, key: str) -> None:
     async def ask() -> list[list[str]]:
         async with async_sdk(service, key) as client:
             asked = (client.images.generate(**DRAWN, extra_body={"seed": seed}) for seed in range(1, 21))
@@ -133,7 +135,7 @@ def test_models_are_listed(service: Service, client: openai.OpenAI) -> None:
         stranger.models.list()
 
 
-def test_answers_tell_where_the_key_stands_and_name_the_request(client: openai.OpenAI) -> None:
+def test_answers_report_the_rate_limit_and_the_request_id(client: openai.OpenAI) -> None:
     raw = client.images.with_raw_response.generate(**DRAWN, n=2)
     assert raw.headers["ratelimit-policy"] == '"create";q=600;w=60'
     assert int(raw.headers["x-ratelimit-remaining"]) < 600
@@ -172,9 +174,7 @@ def test_answers_tell_where_the_key_stands_and_name_the_request(client: openai.O
     ],
     ids=str,
 )
-def test_a_request_that_breaks_a_rule_is_a_bad_request_error(
-    client: openai.OpenAI, changes: dict[str, Any], param: str
-) -> None:
+def test_an_invalid_request_is_a_bad_request_error(client: openai.OpenAI, changes: dict[str, Any], param: str) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         client.images.generate(**{**DRAWN, **changes})
     assert (raised.value.param, raised.value.code, raised.value.type) == (
@@ -184,7 +184,7 @@ def test_a_request_that_breaks_a_rule_is_a_bad_request_error(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff"])
-def test_a_body_that_is_no_json_object_is_400(service: Service, key: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_gets_400(service: Service, key: str, body: bytes) -> None:
     with service.client(key) as plain:
         refused = plain.post(OPENAI_GENERATIONS, content=body)
     assert refused.status_code == 400
@@ -213,7 +213,7 @@ def test_a_key_that_may_not_create_is_a_permission_denied_error(service: Service
 @pytest.mark.parametrize(
     ("model", "named"), [("gpt-5", " `gpt-5`"), ("z-image/base", " `z-image/base`"), ("<script>", "")]
 )
-def test_another_model_is_a_not_found_error(client: openai.OpenAI, model: str, named: str) -> None:
+def test_an_unknown_model_is_a_not_found_error(client: openai.OpenAI, model: str, named: str) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         client.images.generate(prompt="a cute cat", model=model)
     assert raised.value.code == "model_not_found"
@@ -228,7 +228,7 @@ def test_a_model_that_the_key_may_not_use_is_a_not_found_error(service: Service,
     assert raised.value.code == "model_not_found"
 
 
-def test_too_few_credits_are_402_and_nothing_is_drawn_or_tried_again(service: Service) -> None:
+def test_too_few_credits_get_402_without_a_draw_or_a_retry(service: Service) -> None:
     key = service.new_key("openai-poor", "0.05")
     with sdk(service, key, max_retries=2) as client, pytest.raises(openai.APIStatusError) as raised:
         client.images.generate(**DRAWN, n=2, extra_headers={"x-request-id": "openai-poor"})
@@ -237,7 +237,7 @@ def test_too_few_credits_are_402_and_nothing_is_drawn_or_tried_again(service: Se
     eventually(lambda: len(attempts(service, "openai-poor")) == 1)
 
 
-def test_too_many_pictures_at_once_are_a_rate_limit_error_that_says_when_to_come_again(service: Service) -> None:
+def test_too_many_pictures_at_once_are_a_rate_limit_error_with_retry_after(service: Service) -> None:
     with sdk(service, service.new_key("openai-hasty", "1", "--rate", "3")) as client:
         client.images.generate(**DRAWN, n=2)
         with pytest.raises(openai.RateLimitError) as raised:
@@ -249,7 +249,7 @@ def test_too_many_pictures_at_once_are_a_rate_limit_error_that_says_when_to_come
 
 # OpenAI has retired variations, and its SDK says so.
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
-def test_what_the_sdk_can_do_elsewhere_is_a_not_found_error(client: openai.OpenAI) -> None:
+def test_unsupported_openai_endpoints_are_a_not_found_error(client: openai.OpenAI) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
     for ask, code in (
@@ -263,9 +263,7 @@ def test_what_the_sdk_can_do_elsewhere_is_a_not_found_error(client: openai.OpenA
         assert (raised.value.code, raised.value.type) == (code, "invalid_request_error")
 
 
-def test_a_large_body_and_a_wrong_method_are_told_in_openais_words(
-    service: Service, key: str, client: openai.OpenAI
-) -> None:
+def test_a_large_body_and_a_wrong_method_get_openais_errors(service: Service, key: str, client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
         client.images.generate(prompt="x" * 70_000)
     assert (raised.value.status_code, raised.value.code) == (413, "payload_too_large")
@@ -281,7 +279,9 @@ def test_the_sdk_sends_no_idempotency_key_of_its_own(client: openai.OpenAI) -> N
     assert sent["x-stainless-read-timeout"] == "600"
 
 
-def test_with_an_idempotency_key_pictures_are_answered_again_and_paid_for_once(service: Service, own_key: str) -> None:
+def test_with_an_idempotency_key_a_repeated_request_is_replayed_and_charged_once(
+    service: Service, own_key: str
+) -> None:
     repeatable: Any = {**DRAWN, "n": 3, "extra_headers": {"Idempotency-Key": "openai-order-0001"}}
     with sdk(service, own_key) as client:
         with ThreadPoolExecutor() as pool:
@@ -299,9 +299,7 @@ def test_with_an_idempotency_key_pictures_are_answered_again_and_paid_for_once(s
     assert (len(account["tasks"]), account["used"]) == (3, pytest.approx(3 * PRICE))
 
 
-def test_an_idempotency_key_goes_with_one_order_and_is_not_tried_again_with_another(
-    service: Service, own_key: str
-) -> None:
+def test_an_idempotency_key_with_another_order_is_refused_and_not_retried(service: Service, own_key: str) -> None:
     named = {"Idempotency-Key": "openai-order-0002", "x-request-id": "openai-conflict"}
     with sdk(service, own_key, max_retries=2) as client:
         client.images.generate(**DRAWN, n=2, extra_headers={"Idempotency-Key": "openai-order-0002"})
@@ -316,7 +314,7 @@ def test_an_idempotency_key_goes_with_one_order_and_is_not_tried_again_with_anot
 
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
-def test_a_repeated_order_whose_picture_was_deleted_is_a_not_found_error(
+def test_replaying_an_order_whose_picture_was_deleted_is_a_not_found_error(
     service: Service, own_key: str, response_format: Any
 ) -> None:
     repeatable: Any = {**DRAWN, "extra_headers": {"Idempotency-Key": "openai-order-0003"}}
@@ -329,7 +327,7 @@ def test_a_repeated_order_whose_picture_was_deleted_is_a_not_found_error(
     assert raised.value.code == "resource_not_found"
 
 
-def test_an_order_is_one_order_to_both_routes(service: Service, own_key: str) -> None:
+def test_both_routes_share_idempotency_keys(service: Service, own_key: str) -> None:
     named = {"Idempotency-Key": "openai-order-0004"}
     with sdk(service, own_key) as client, service.client(own_key) as plain:
         (link,) = links(client.images.generate(**DRAWN, extra_headers=named))

@@ -109,7 +109,7 @@ def sent(service: Service, key: str, order: dict[str, Any], *headers: str) -> so
     return connection
 
 
-def test_the_tasks_of_a_client_that_leaves_are_cancelled_and_returned(slow: Service, key: str) -> None:
+def test_the_tasks_of_a_client_that_disconnects_are_cancelled_and_refunded(slow: Service, key: str) -> None:
     with sent(slow, key, {**DRAWN, "n": 4}, "x-request-id: openai-leaver"):
         tasks_in(slow, key, "processing")
         assert account_of(slow, key)["remaining"] == pytest.approx(1 - 4 * PRICE)
@@ -121,7 +121,7 @@ def test_the_tasks_of_a_client_that_leaves_are_cancelled_and_returned(slow: Serv
     eventually(lambda: [line["status"] for line in attempts(slow, "openai-leaver")] == [499])
 
 
-def test_what_was_drawn_before_the_client_left_is_paid_for_and_can_be_found(slow: Service, key: str) -> None:
+def test_pictures_drawn_before_the_client_disconnected_are_charged_and_listed(slow: Service, key: str) -> None:
     with sent(slow, key, {**DRAWN, "n": 6}):
         tasks_in(slow, key, "completed")
     assert tasks_in(slow, key, "failed")
@@ -146,7 +146,7 @@ def test_a_cancelled_call_of_the_asynchronous_client_cancels_its_tasks(slow: Ser
     assert account_of(slow, key)["remaining"] == 1
 
 
-def test_with_an_idempotency_key_a_client_can_leave_and_come_again(slow: Service, key: str) -> None:
+def test_with_an_idempotency_key_a_client_can_disconnect_and_return(slow: Service, key: str) -> None:
     order = {**DRAWN, "n": 2}
     with sent(slow, key, order, "Idempotency-Key: openai-waiting-0001"):
         tasks_in(slow, key, "processing")
@@ -164,7 +164,7 @@ def make_busy(service: Service, key: str, pictures: int) -> None:
             submit(client)
 
 
-def test_a_client_is_answered_before_its_patience_ends_and_does_not_try_again(slow: Service, key: str) -> None:
+def test_a_client_is_answered_before_its_timeout_and_does_not_retry(slow: Service, key: str) -> None:
     make_busy(slow, key, 4)
     named = {"extra_headers": {"x-request-id": "openai-impatient"}}
     with asking(slow, key, timeout=4, max_retries=2, changes=named) as asked, pytest.raises(openai.APIError) as raised:
@@ -177,7 +177,7 @@ def test_a_client_is_answered_before_its_patience_ends_and_does_not_try_again(sl
     assert account_of(slow, key)["remaining"] == pytest.approx(1 - 4 * PRICE)
 
 
-def test_what_is_drawn_when_the_clients_patience_ends_is_answered_and_alone_paid_for(slow: Service, key: str) -> None:
+def test_at_the_clients_timeout_only_the_finished_pictures_are_returned_and_charged(slow: Service, key: str) -> None:
     with asking(slow, key, timeout=5, changes={"n": 6, "extra_body": {"seed": 20}}) as asked:
         answer = asked.result()
     count = len(links(answer))
@@ -190,7 +190,7 @@ def test_what_is_drawn_when_the_clients_patience_ends_is_answered_and_alone_paid
     assert account["remaining"] == pytest.approx(1 - count * PRICE)
 
 
-def test_with_an_idempotency_key_the_sdk_comes_again_until_its_picture_is_there(slow: Service, key: str) -> None:
+def test_with_an_idempotency_key_the_sdk_retries_until_its_picture_is_ready(slow: Service, key: str) -> None:
     make_busy(slow, key, 4)
     named = {"extra_headers": {"Idempotency-Key": "openai-waiting-0002", "x-request-id": "openai-stubborn"}}
     with asking(slow, key, timeout=4, max_retries=5, changes=named) as asked:
@@ -234,7 +234,7 @@ def test_a_task_that_its_owner_cancels_is_a_bad_request_error(slow: Service, key
     assert raised.value.code == "request_cancelled"
 
 
-def test_where_one_of_three_fails_the_answer_has_the_others_and_says_why(slow: Service, key: str) -> None:
+def test_if_one_of_three_fails_the_answer_has_the_others_and_the_reason(slow: Service, key: str) -> None:
     with asking(slow, key, changes={"n": 3, "extra_body": {"seed": 5}, "response_format": "b64_json"}) as asked:
         eventually(lambda: len(account_of(slow, key)["tasks"]) == 3)
         second = account_of(slow, key)["tasks"][1]["id"]
@@ -248,9 +248,7 @@ def test_where_one_of_three_fails_the_answer_has_the_others_and_says_why(slow: S
     assert account_of(slow, key)["used"] == pytest.approx(2 * PRICE)
 
 
-def test_a_stream_of_which_one_of_three_fails_tells_the_others_and_says_why_in_the_last_event(
-    slow: Service, key: str
-) -> None:
+def test_if_one_of_three_fails_the_streams_last_event_has_the_reason(slow: Service, key: str) -> None:
     with sdk(slow, key) as client, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(lambda: list(client.images.generate(**DRAWN, n=3, stream=True)))
         eventually(lambda: len(account_of(slow, key)["tasks"]) == 3)
@@ -262,7 +260,7 @@ def test_a_stream_of_which_one_of_three_fails_tells_the_others_and_says_why_in_t
     assert account_of(slow, key)["used"] == pytest.approx(2 * PRICE)
 
 
-def test_a_service_that_stops_answers_503_and_returns_what_was_paid(data_dir: Path) -> None:
+def test_a_stopping_service_answers_503_and_refunds(data_dir: Path) -> None:
     with Service(data_dir, workers="1", blank_step_s="1") as service:
         key = service.new_key("stopped", "1")
         with asking(service, key, changes={"n": 2}) as asked:
@@ -278,7 +276,7 @@ def test_a_service_that_stops_answers_503_and_returns_what_was_paid(data_dir: Pa
         service.audit()
 
 
-def test_a_lost_database_loses_neither_a_wait_nor_a_departure(data_dir: Path) -> None:
+def test_an_outage_loses_neither_a_waiting_client_nor_a_disconnection(data_dir: Path) -> None:
     with Service(data_dir, workers="1", blank_step_s="0.5") as service:
         key = service.new_key("outage", "1")
         with asking(service, key) as asked:
@@ -319,7 +317,7 @@ def enlarge(service: Service, key: str, size_bytes: int) -> list[bytes]:
     return files
 
 
-def test_large_answers_hold_little_memory_however_slowly_they_are_read(slow: Service, key: str) -> None:
+def test_large_answers_use_little_memory_however_slowly_they_are_read(slow: Service, key: str) -> None:
     named = "Idempotency-Key: openai-waiting-0003"
     order = {**DRAWN, "n": 2, "response_format": "b64_json"}
     with sent(slow, key, order, named) as connection:

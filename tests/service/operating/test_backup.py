@@ -136,7 +136,7 @@ def quiet(room: Path) -> Path:
     return room / "quiet.tar"
 
 
-def test_a_backup_is_for_its_owner_alone_and_nothing_else_is_left(busy: BusyBackup) -> None:
+def test_only_its_owner_can_read_a_backup_and_no_other_file_is_left(busy: BusyBackup) -> None:
     assert stat.S_IMODE(busy.file.stat().st_mode) == 0o600
     beside = [path.name for path in busy.file.parent.iterdir() if path.name.startswith(busy.file.name)]
     assert beside == [busy.file.name]
@@ -153,9 +153,7 @@ def test_the_pictures_in_a_backup_are_those_of_its_tasks_byte_for_byte(busy: Bus
     assert copied.items() <= busy.pictures.items()
 
 
-def test_every_task_of_a_backup_is_completed_after_restore_and_serves_its_picture_behind_the_same_link(
-    busy: BusyBackup, again: Service
-) -> None:
+def test_every_task_of_a_backup_completes_after_a_restore_and_keeps_its_link(busy: BusyBackup, again: Service) -> None:
     known = 0
     with again.client(busy.key) as client:
         for task_id, task in busy.tasks.items():
@@ -171,7 +169,7 @@ def test_every_task_of_a_backup_is_completed_after_restore_and_serves_its_pictur
     assert 0 < known < len(busy.tasks)
 
 
-def test_what_was_unfinished_is_drawn_after_restore_and_charged_once_and_nobody_is_blamed(
+def test_unfinished_tasks_are_drawn_after_a_restore_and_charged_once_without_blame(
     busy: BusyBackup, again: Service
 ) -> None:
     def unfinished() -> int:
@@ -190,9 +188,7 @@ def test_what_was_unfinished_is_drawn_after_restore_and_charged_once_and_nobody_
     again.audit()
 
 
-def test_a_restored_service_takes_new_orders_of_the_same_keys_and_has_noted_that_it_was_restored(
-    busy: BusyBackup, again: Service
-) -> None:
+def test_a_restored_service_accepts_the_same_keys_and_records_the_restore(busy: BusyBackup, again: Service) -> None:
     with again.database() as connection:
         noted = connection.execute("SELECT action FROM audit_log ORDER BY id").fetchall()
     assert noted.index(("key_created",)) < noted.index(("installation_restored",))
@@ -202,7 +198,7 @@ def test_a_restored_service_takes_new_orders_of_the_same_keys_and_has_noted_that
     assert used > 0
 
 
-def test_a_picture_that_was_deleted_meanwhile_is_left_out_and_counted(room: Path, busy: BusyBackup) -> None:
+def test_a_picture_deleted_during_the_backup_is_left_out_and_counted(room: Path, busy: BusyBackup) -> None:
     link = next(iter(busy.tasks.values()))["results"][0]
     name = link.rpartition("/")[2]
     (busy.service.data_dir / "pictures" / name[:2] / name).unlink()
@@ -213,7 +209,7 @@ def test_a_picture_that_was_deleted_meanwhile_is_left_out_and_counted(room: Path
     assert set(names) == set(busy.pictures) - {name}
 
 
-def test_a_folder_that_holds_an_installation_is_refused_and_left_as_it_is(room: Path, quiet: Path) -> None:
+def test_a_folder_with_an_installation_is_refused_and_left_unchanged(room: Path, quiet: Path) -> None:
     before = (room / "quiet" / "secret").read_bytes()
     answer = restored(quiet, room / "quiet")
     assert answer.returncode == 78
@@ -221,7 +217,7 @@ def test_a_folder_that_holds_an_installation_is_refused_and_left_as_it_is(room: 
     assert (room / "quiet" / "secret").read_bytes() == before
 
 
-def test_a_folder_that_a_service_runs_on_is_refused(busy: BusyBackup, quiet: Path) -> None:
+def test_the_folder_of_a_running_service_is_refused(busy: BusyBackup, quiet: Path) -> None:
     answer = restored(quiet, busy.service.data_dir)
     assert answer.returncode == 78
     assert "already contains a database that is in use" in answer.stderr
@@ -229,20 +225,20 @@ def test_a_folder_that_a_service_runs_on_is_refused(busy: BusyBackup, quiet: Pat
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_folder_with_a_part_of_an_installation_is_refused(room: Path, quiet: Path) -> None:
+def test_a_folder_with_part_of_an_installation_is_refused(room: Path, quiet: Path) -> None:
     (room / "part" / "pictures" / "ab").mkdir(parents=True)
     answer = restored(quiet, room / "part")
     assert "is not empty (it contains pictures)" in answer.stderr
     assert left_in(room / "part") == ["pictures"]
 
 
-def test_a_backup_never_replaces_a_file(quiet: Path, busy: BusyBackup) -> None:
+def test_a_backup_never_overwrites_a_file(quiet: Path, busy: BusyBackup) -> None:
     before = quiet.read_bytes()
     assert "exists already" in backed_up(busy.service, quiet, check=False)
     assert quiet.read_bytes() == before
 
 
-def test_a_folder_without_a_database_is_not_backed_up_and_none_is_made(room: Path) -> None:
+def test_backing_up_a_folder_without_a_database_fails_and_creates_none(room: Path) -> None:
     service = Service(empty_folder(room, "nothing"))
     assert "There is no Easel database in" in backed_up(service, room / "nothing.tar", check=False)
     assert left_in(service.data_dir) == []
@@ -250,14 +246,14 @@ def test_a_folder_without_a_database_is_not_backed_up_and_none_is_made(room: Pat
 
 
 @pytest.mark.parametrize("at", [0.001, 0.999])
-def test_a_backup_that_was_cut_off_leaves_nothing_that_looks_whole(room: Path, quiet: Path, at: float) -> None:
+def test_restoring_a_truncated_backup_leaves_nothing_that_looks_complete(room: Path, quiet: Path, at: float) -> None:
     whole = quiet.read_bytes()
     cut = room / "cut.tar"
     cut.write_bytes(whole[: int(len(whole) * at)])
     assert ("is truncated" if at > 0.1 else "not a backup of Easel") in refusal(cut, room / "cut")
 
 
-def test_a_backup_that_was_altered_leaves_nothing_that_looks_whole(room: Path, busy: BusyBackup) -> None:
+def test_restoring_an_altered_backup_leaves_nothing_that_looks_complete(room: Path, busy: BusyBackup) -> None:
     altered = bytearray(busy.file.read_bytes())
     altered[altered.rindex(b"RIFF") + 100] ^= 1
     (room / "altered.tar").write_bytes(altered)
@@ -265,12 +261,12 @@ def test_a_backup_that_was_altered_leaves_nothing_that_looks_whole(room: Path, b
 
 
 @pytest.mark.parametrize("kind", ["text", "folder"])
-def test_what_is_no_backup_is_refused_with_a_sentence(room: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_backup_is_refused_with_a_message(room: Path, kind: str) -> None:
     said = refusal(Path(__file__) if kind == "text" else room, room / "none")
     assert ("not a backup of Easel" if kind == "text" else "cannot be read") in said
 
 
-def test_a_given_secret_stays_out_of_the_backup_and_is_asked_for_at_restore(room: Path) -> None:
+def test_a_secret_from_the_environment_is_not_backed_up_and_is_required_to_restore(room: Path) -> None:
     secret = "g" * 40
     service = new_service(room, "given", secret=secret)
     service.new_key("given")
@@ -282,11 +278,11 @@ def test_a_given_secret_stays_out_of_the_backup_and_is_asked_for_at_restore(room
     assert sorted(left_in(room / "given-again")) == ["pictures", "postgres"]
 
 
-def test_another_secret_than_the_backups_is_refused_before_anything_is_made(room: Path, quiet: Path) -> None:
+def test_a_secret_that_does_not_match_the_backup_is_refused_before_anything_is_created(room: Path, quiet: Path) -> None:
     assert "Unset it: the backup holds the right one" in refusal(quiet, room / "other", secret="o" * 40)
 
 
-def test_a_database_of_ones_own_is_left_to_its_own_tools(room: Path, quiet: Path) -> None:
+def test_an_external_database_is_left_to_its_own_tools(room: Path, quiet: Path) -> None:
     service = new_service(room, "own", database_url="postgresql://easel@127.0.0.1:1/easel", secret="o" * 40)
     for command in ("backup", "restore"):
         answer = service.cli(command, str(quiet), check=False)
@@ -304,7 +300,7 @@ def test_pictures_in_a_bucket_stay_there(room: Path, quiet: Path) -> None:
     assert "set EASEL_STORAGE_URL as before" in answer.stdout
 
 
-def test_a_backup_that_a_newer_easel_has_left_is_refused(room: Path, quiet: Path) -> None:
+def test_a_backup_of_a_newer_easel_is_refused(room: Path, quiet: Path) -> None:
     service = Service(room / "quiet")
     with service.database() as connection:
         connection.execute("INSERT INTO easel_migrations (name) VALUES ('9999_later.sql')")
@@ -331,7 +327,7 @@ def test_a_backup_of_a_newer_postgresql_is_refused(room: Path, quiet: Path) -> N
     assert "Set EASEL_POSTGRES_BIN" in said
 
 
-def test_an_older_easels_backup_is_brought_up_to_date(room: Path) -> None:
+def test_a_backup_of_an_older_easel_is_migrated(room: Path) -> None:
     async def prepare_as_of_old(url: str, fingerprint: bytes) -> None:
         async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
@@ -360,7 +356,7 @@ def piped(service: Service, command: str) -> "subprocess.Popen[bytes]":
     )  # fmt: skip
 
 
-def test_a_backup_goes_through_a_pipe(room: Path, busy: BusyBackup) -> None:
+def test_a_backup_can_go_through_a_pipe(room: Path, busy: BusyBackup) -> None:
     (room / "piped").mkdir(mode=0o711)
     with piped(busy.service, "backup") as source, piped(Service(room / "piped"), "restore") as target:
         said = target.communicate(source.communicate()[0])
@@ -381,15 +377,13 @@ def break_off_a_restore(busy: BusyBackup, data_dir: Path, number: signal.Signals
         assert half.wait(30) != 0
 
 
-def test_a_restore_that_was_asked_to_stop_leaves_nothing(room: Path, busy: BusyBackup) -> None:
+def test_an_interrupted_restore_leaves_nothing(room: Path, busy: BusyBackup) -> None:
     break_off_a_restore(busy, room / "stopped", signal.SIGTERM)
     assert left_in(room / "stopped") == []
     assert_nothing_runs(room / "stopped")
 
 
-def test_a_restore_that_was_killed_leaves_nothing_that_looks_whole_and_can_be_repeated(
-    room: Path, busy: BusyBackup
-) -> None:
+def test_a_killed_restore_leaves_nothing_that_looks_complete_and_can_be_repeated(room: Path, busy: BusyBackup) -> None:
     break_off_a_restore(busy, room / "killed", signal.SIGKILL)
     assert left_in(room / "killed") == ["restoring"]
     answer = restored(busy.file, room / "killed")

@@ -85,7 +85,7 @@ def rewritten(source: Path, target: Path, key: SealKey | None, **changes: Any) -
         writer.end(0, 0)
 
 
-def test_what_a_backups_database_does_when_it_is_restored_reaches_nothing_beyond_it(room: Path) -> None:
+def test_code_in_a_restored_database_reaches_nothing_outside_it(room: Path) -> None:
     marks = new_folder(room, "marks")
     marks.chmod(0o777)
     mark = marks / "touched"
@@ -119,7 +119,7 @@ def test_what_a_backups_database_does_when_it_is_restored_reaches_nothing_beyond
     assert not mark.exists()
 
 
-def test_the_service_works_as_a_role_that_owns_its_database_and_may_do_nothing_else(service: Service) -> None:
+def test_the_service_uses_a_role_that_owns_its_database_and_has_no_other_rights(service: Service) -> None:
     with service.database() as connection:
         connected = connection.execute(
             """
@@ -144,15 +144,13 @@ def test_the_service_works_as_a_role_that_owns_its_database_and_may_do_nothing_e
     assert members == (0,)
 
 
-def test_a_backup_is_restored_when_its_seal_is_that_of_a_secret_given_from_elsewhere(
-    room: Path, quiet: Service
-) -> None:
+def test_a_backup_is_restored_if_its_seal_matches_a_separately_given_secret(room: Path, quiet: Service) -> None:
     answer = restore(room / "quiet.tar", room / "checked", "--secret-file", str(quiet.data_dir / "secret"))
     assert answer.returncode == 0, answer.stderr
     assert (room / "checked" / "secret").read_bytes() == (quiet.data_dir / "secret").read_bytes()
 
 
-def test_a_backup_that_cannot_be_checked_is_restored_only_when_told_so(room: Path, quiet: Service) -> None:
+def test_an_unverifiable_backup_is_restored_only_on_request(room: Path, quiet: Service) -> None:
     answer = restore(room / "quiet.tar", room / "unchecked")
     assert_refused(
         answer, "cannot be checked, because it is sealed with a secret that was not given", room / "unchecked"
@@ -162,7 +160,7 @@ def test_a_backup_that_cannot_be_checked_is_restored_only_when_told_so(room: Pat
 
 
 @pytest.mark.parametrize("change", ["another's seal", "other content", "no seal"])
-def test_a_forged_backup_is_refused_before_anything_of_it_is_run(room: Path, quiet: Service, change: str) -> None:
+def test_a_forged_backup_is_refused_before_any_of_it_runs(room: Path, quiet: Service, change: str) -> None:
     forged = room / "forged.tar"
     theirs = SealKey.from_secret(Secret("x" * 64))
     if change == "another's seal":
@@ -176,7 +174,7 @@ def test_a_forged_backup_is_refused_before_anything_of_it_is_run(room: Path, qui
     assert_refused(answer, reason, room / "forged")
 
 
-def test_a_passphrase_seals_a_backup_and_is_asked_for_by_restore(room: Path, quiet: Service) -> None:
+def test_a_passphrase_seals_a_backup_and_is_required_to_restore_it(room: Path, quiet: Service) -> None:
     for name, text in {
         "right": "correct horse battery staple\n",
         "wrong": "incorrect horse battery",
@@ -199,7 +197,7 @@ def test_a_passphrase_seals_a_backup_and_is_asked_for_by_restore(room: Path, qui
     assert answer.returncode == 0, answer.stderr
 
 
-def test_an_earlier_easels_data_folder_is_taken_over_beside_it_and_its_backup_is_restored(room: Path) -> None:
+def test_an_earlier_easels_data_folder_is_adopted_and_its_backup_restored(room: Path) -> None:
     service = Service(new_folder(room, "earlier"))
     service.environment["PYTHONPATH"] = str(source_of(BEFORE_SEALS, room / "source"))
     this = Service(service.data_dir)
@@ -233,9 +231,7 @@ def is_waited_for(connection: Connection[TupleRow]) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_backup_that_was_broken_off_leaves_no_file_of_its_name(
-    room: Path, quiet: Service, number: signal.Signals
-) -> None:
+def test_an_aborted_backup_leaves_no_file_with_its_name(room: Path, quiet: Service, number: signal.Signals) -> None:
     file = room / f"broken-off-{number.name}.tar"
     with quiet.database() as connection:
         # pg_dump waits for this.
@@ -251,12 +247,12 @@ def test_a_backup_that_was_broken_off_leaves_no_file_of_its_name(
     assert list(room.glob(f"{file.name}*")) == []
 
 
-def test_a_backup_that_a_killed_process_was_writing_has_no_name(room: Path, quiet: Service) -> None:
+def test_a_backup_whose_process_was_killed_has_no_name(room: Path, quiet: Service) -> None:
     folder = new_folder(room, "killed")
     assert left_by_a_killed_writer(folder, quiet, may_be_nameless=True) == []
 
 
-def test_where_every_file_has_a_name_a_killed_backup_leaves_no_secret_and_the_next_one_clears_up(
+def test_without_unnamed_files_a_killed_backup_leaves_no_secret_and_the_next_one_cleans_up(
     room: Path, quiet: Service
 ) -> None:
     folder = new_folder(room, "named")

@@ -54,7 +54,7 @@ def found(plan: Plan) -> object:
 
 
 @pytest.mark.parametrize("is_held", [False, True])
-def test_every_callback_is_counted_once_and_its_arrival_follows_the_end_of_its_task(
+def test_the_bench_counts_each_callback_once_and_after_the_end_of_its_task(
     calling: Service, target: Target, receiver: CallbackReceiver, *, is_held: bool
 ) -> None:
     before = receiver.arrivals()
@@ -69,7 +69,7 @@ def test_every_callback_is_counted_once_and_its_arrival_follows_the_end_of_its_t
     assert all(receiver.arrivals()[task_id] >= ended[task_id] for task_id in arrived)
 
 
-def test_reads_beside_slow_connections_are_measured_while_all_of_these_are_open(target: Target) -> None:
+def test_the_bench_measures_reads_while_all_slow_connections_are_open(target: Target) -> None:
     told = found(SlowPlan(target, SOCKETS, seconds=0.2, rounds=2))
     assert isinstance(told, SlowFound)
     assert told.open_at_least == told.sockets == SOCKETS

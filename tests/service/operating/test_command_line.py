@@ -29,7 +29,7 @@ def test_the_forks_that_other_tests_run_behave_like_processes_of_their_own(
     assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
-def test_a_made_key_is_printed_once_and_listed_by_its_last_characters(service: Service, account: str) -> None:
+def test_a_new_key_is_printed_once_and_listed_by_its_last_characters(service: Service, account: str) -> None:
     made = service.cli("keys", "create", "--account", account, "--credits", "2.5", "--name", "site", "--json")
     key = json.loads(made.stdout)["key"]
     assert api_key.is_well_formed(key)
@@ -46,7 +46,7 @@ def test_granted_credits_are_shown(service: Service, account: str) -> None:
     assert row.split() == [account, "13.5", "0", "0"]
 
 
-def test_amounts_and_names_that_make_no_sense_are_refused(service: Service, account: str) -> None:
+def test_invalid_amounts_and_names_are_refused(service: Service, account: str) -> None:
     service.new_key(account)
     for amount in ("0", "0.0000001", "NaN", "1e99", "ten"):
         refused = service.cli("credits", "grant", "--account", account, amount, check=False)
@@ -64,14 +64,14 @@ def test_revoking_an_unknown_key_says_so(service: Service) -> None:
     assert "easel keys list" in refused.stderr
 
 
-def test_the_doctor_finds_a_sound_installation_sound(service: Service) -> None:
+def test_doctor_finds_no_fault_in_a_healthy_installation(service: Service) -> None:
     said = service.cli("doctor").stdout
     for subject in ("settings", "secret", "database", "workers", "storage", "engine"):
         assert re.search(rf"^ok +{subject}", said, flags=re.MULTILINE), said
     assert "1 running" in said
 
 
-def test_the_doctor_names_what_is_missing(data_dir: Path) -> None:
+def test_doctor_names_what_is_missing(data_dir: Path) -> None:
     ill = easel("doctor", EASEL_DATA_DIR=str(data_dir), EASEL_ENGINE="zimage", EASEL_MODEL="/nowhere/at/all",
                 EASEL_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none", EASEL_STORAGE_URL="/proc/nowhere")  # fmt: skip
     assert ill.returncode == 78
@@ -80,26 +80,26 @@ def test_the_doctor_names_what_is_missing(data_dir: Path) -> None:
     assert "Traceback" not in ill.stdout + ill.stderr
 
 
-def test_the_doctor_looks_for_the_lora(data_dir: Path) -> None:
+def test_doctor_checks_the_lora(data_dir: Path) -> None:
     pytest.importorskip("torch", reason="the gpu extra is not installed")
     ill = easel("doctor", EASEL_DATA_DIR=str(data_dir), EASEL_ENGINE="zimage", EASEL_LORA="/nowhere/ink.safetensors:0.5",
                 EASEL_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none", EASEL_SECRET="s" * 32)  # fmt: skip
     assert "the LoRA file /nowhere/ink.safetensors does not exist (EASEL_LORA)" in ill.stdout
 
 
-def test_the_doctor_tells_a_wrong_setting(data_dir: Path) -> None:
+def test_doctor_reports_a_wrong_setting(data_dir: Path) -> None:
     ill = easel("doctor", EASEL_DATA_DIR=str(data_dir), EASEL_PORT="many")
     assert ill.returncode == 78
     assert "EASEL_PORT" in ill.stdout
 
 
-def test_the_secret_is_its_owners_alone(service: Service) -> None:
+def test_only_its_owner_can_read_the_secret(service: Service) -> None:
     file = service.data_dir / "secret"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(file.read_text()) >= 32
 
 
-def test_logs_hold_no_prompt_no_key_and_no_link(service: Service, account: str) -> None:
+def test_logs_contain_no_prompt_key_or_link(service: Service, account: str) -> None:
     key = service.new_key(account)
     prompt = "a prompt that nobody else writes 4711"
     with service.client(key) as client:
@@ -113,7 +113,7 @@ def test_logs_hold_no_prompt_no_key_and_no_link(service: Service, account: str) 
         assert secret not in log
 
 
-def test_a_request_is_followed_from_the_edge_to_the_worker(service: Service, account: str) -> None:
+def test_a_request_id_appears_in_the_logs_of_web_and_worker(service: Service, account: str) -> None:
     with service.client(service.new_key(account)) as client:
         response = client.post("/v1/images/generations", json={"model": "z-image-turbo", "prompt": "x"},
                                headers={"x-request-id": "trace-me-1"})  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_request_is_followed_from_the_edge_to_the_worker(service: Service, acc
 @pytest.mark.parametrize(
     "group", [[], ["keys"], ["credits"], ["groups"], ["moderation"], ["callbacks"], ["secret"]], ids=str
 )
-def test_help_says_what_each_command_does_in_a_whole_sentence(group: list[str]) -> None:
+def test_help_describes_each_command_in_a_whole_sentence(group: list[str]) -> None:
     listed = CliRunner().invoke(main, [*group, "--help"]).stdout.partition("Commands:\n")[2].splitlines()
     assert listed
     assert all(re.fullmatch(r"  [a-z-]+  +[A-Z].*[^.]\.", line) for line in listed), listed

@@ -27,7 +27,7 @@ def refused(data_dir: Path, *arguments: str, status: int = 78) -> str:
 
 
 @pytest.mark.parametrize("command", LOOKING, ids=" ".join)
-def test_what_only_looks_makes_nothing_and_names_the_folder(tmp_path: Path, command: list[str]) -> None:
+def test_read_only_commands_create_no_folder_and_name_it(tmp_path: Path, command: list[str]) -> None:
     folder = tmp_path / "typo"
     assert refused(folder, *command) == (
         f"Error: There is no data folder {folder}: name Easel's data folder with --data-dir or EASEL_DATA_DIR, "
@@ -36,14 +36,14 @@ def test_what_only_looks_makes_nothing_and_names_the_folder(tmp_path: Path, comm
     assert not folder.exists()
 
 
-def test_neither_does_a_backup(tmp_path: Path) -> None:
+def test_a_backup_creates_no_data_folder(tmp_path: Path) -> None:
     folder, file = tmp_path / "typo", tmp_path / "backup.tar"
     assert f"There is no data folder {folder}: " in refused(folder, "backup", str(file))
     assert not folder.exists()
     assert not file.exists()
 
 
-def test_a_folder_that_is_not_there_is_one_before_its_first_start_and_is_not_made_by_the_doctor(tmp_path: Path) -> None:
+def test_doctor_takes_a_missing_folder_for_a_new_installation_and_does_not_create_it(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     asked = easel("doctor", EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank")
     assert asked.returncode == 0, asked.stdout
@@ -51,21 +51,21 @@ def test_a_folder_that_is_not_there_is_one_before_its_first_start_and_is_not_mad
     assert not folder.exists()
 
 
-def test_a_folder_without_a_database_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_without_a_database_is_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     assert f"There is no Easel database in {tmp_path}: " in refused(tmp_path, "credits", "show")
     assert easel("doctor", EASEL_DATA_DIR=str(tmp_path)).returncode == 78
     assert [file.name for file in tmp_path.iterdir()] == ["pictures"]
 
 
-def test_an_empty_folder_is_one_before_its_first_start_and_stays_empty(tmp_path: Path) -> None:
+def test_doctor_takes_an_empty_folder_for_a_new_installation_and_leaves_it_empty(tmp_path: Path) -> None:
     asked = easel("doctor", EASEL_DATA_DIR=str(tmp_path), EASEL_ENGINE="blank")
     assert asked.returncode == 0, asked.stdout
     assert f"none in {tmp_path} yet; the first start creates it" in asked.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_is_not_easels_is_not_made_so_by_looking(two_webs: Fleet) -> None:
+def test_read_only_commands_do_not_set_up_a_foreign_database(two_webs: Fleet) -> None:
     with private_postgres.attach(two_webs.data_dir) as server, two_webs.database() as connection:
         connection.autocommit = True
         connection.execute("CREATE DATABASE elsewhere")
@@ -85,7 +85,7 @@ def _own(fleet: Fleet) -> dict[str, str]:
     return {name: value for name, value in fleet.environment.items() if name.startswith("EASEL_")}
 
 
-def test_a_second_service_says_where_the_first_one_is(service: Service) -> None:
+def test_a_second_service_on_the_folder_names_the_first(service: Service) -> None:
     assert service.process is not None
     second = service.cli("serve", "--port", str(free_port()), check=False)
     assert second.returncode == 1
@@ -95,14 +95,14 @@ def test_a_second_service_says_where_the_first_one_is(service: Service) -> None:
     )
 
 
-def test_so_it_does_with_a_database_of_ones_own(service: Service, two_webs: Fleet) -> None:
+def test_a_second_service_with_an_external_database_names_the_first(service: Service, two_webs: Fleet) -> None:
     own = {**_own(two_webs), "EASEL_DATA_DIR": str(service.data_dir)}
     second = easel("serve", "--port", str(free_port()), **own)
     assert second.returncode == 1
     assert f"Easel is already running on {service.data_dir}" in second.stderr
 
 
-def test_a_folder_is_free_again_when_its_service_has_gone(tmp_path: Path) -> None:
+def test_a_folder_is_free_again_when_its_service_has_stopped(tmp_path: Path) -> None:
     with service_lock.held(tmp_path) as lock:
         with pytest.raises(AlreadyRunning, match="which is still starting"), service_lock.held(tmp_path):
             pass
@@ -113,6 +113,6 @@ def test_a_folder_is_free_again_when_its_service_has_gone(tmp_path: Path) -> Non
         pass
 
 
-def test_a_folder_that_cannot_be_written_keeps_nobody_from_starting() -> None:
+def test_an_unwritable_folder_does_not_prevent_a_start() -> None:
     with service_lock.held(Path("/proc/nowhere")) as lock:
         lock.announce("http://127.0.0.1:1")

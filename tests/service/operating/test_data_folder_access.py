@@ -61,19 +61,19 @@ def told(folder: Path) -> str:
     return sentence
 
 
-def test_a_file_is_told(room: Path) -> None:
+def test_a_file_in_place_of_the_data_folder_is_reported(room: Path) -> None:
     (room / "file").touch()
     assert told(room / "file") == f"The data folder {room}/file is a file: {ANOTHER}."
 
 
-def test_a_link_to_nowhere_is_told(room: Path) -> None:
+def test_a_dangling_link_is_reported(room: Path) -> None:
     (room / "link").symlink_to("/nowhere/at/all")
     assert told(room / "link") == (
         f"The data folder {room}/link is a link to /nowhere/at/all, which does not exist: {ANOTHER}."
     )
 
 
-def test_what_lies_below_a_file_or_a_link_to_nowhere_is_told(room: Path) -> None:
+def test_a_path_below_a_file_or_a_dangling_link_is_reported(room: Path) -> None:
     (room / "file").touch()
     (room / "link").symlink_to(room / "gone")
     assert access_problem(room / "file" / "x" / "y") == (
@@ -84,14 +84,14 @@ def test_what_lies_below_a_file_or_a_link_to_nowhere_is_told(room: Path) -> None
     )
 
 
-def test_a_folder_that_is_there_or_can_be_made_has_no_fault(room: Path) -> None:
+def test_a_folder_that_exists_or_can_be_created_has_no_problem(room: Path) -> None:
     (room / "link").symlink_to(room)
     for folder in (room, room / "new" / "deep", room / "link", room / "link" / "new"):
         assert access_problem(folder) is None
 
 
 @needs_root
-def test_a_folder_of_somebody_else_is_told_with_whose_it_is(room: Path) -> None:
+def test_a_folder_of_another_user_is_reported_with_its_owner(room: Path) -> None:
     assert as_user(room) == (
         f"The data folder {room} is not writable for user {USER_ID}: it belongs to user root. "
         f"Run Easel as that user, or {ANOTHER}."
@@ -104,7 +104,7 @@ def test_a_folder_of_somebody_else_is_told_with_whose_it_is(room: Path) -> None:
 
 
 @needs_root
-def test_a_folder_of_ones_own_without_the_right_to_write_is_told_what_to_type(room: Path) -> None:
+def test_a_read_only_folder_of_ones_own_is_reported_with_the_command_to_fix_it(room: Path) -> None:
     mine = room / "mine"
     mine.mkdir(mode=0o555)
     os.chown(mine, USER_ID, USER_ID)
@@ -113,6 +113,6 @@ def test_a_folder_of_ones_own_without_the_right_to_write_is_told_what_to_type(ro
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
-def test_a_file_system_that_takes_no_folder_is_told_by_what_would_make_one() -> None:
+def test_a_file_system_that_allows_no_folder_is_reported() -> None:
     ran = easel("serve", "--port", "0", EASEL_DATA_DIR="/proc/nowhere", EASEL_ENGINE="blank")
     assert ran.stderr.startswith("Error: The data folder /proc/nowhere ")

@@ -62,7 +62,7 @@ def contained() -> Iterator[Contained]:
         yield service
 
 
-def test_orphans_are_taken_in_and_the_services_own_children_are_left_to_it(contained: Contained) -> None:
+def test_the_first_process_reaps_orphans_and_leaves_the_services_children_alone(contained: Contained) -> None:
     # Each outlives the shell that began it, and so becomes a child of the first process.
     contained.within("sh", "-c", "for n in 1 2 3 4 5 6 7 8; do (sleep 0.1 &); done")
     eventually(lambda: len(contained.children()) == 1, 20, every_s=0.2)
@@ -78,14 +78,14 @@ def test_orphans_are_taken_in_and_the_services_own_children_are_left_to_it(conta
     assert not [state for _, state in contained.children() if state.startswith("Z")]
 
 
-def test_a_signal_to_the_first_process_stops_the_service_in_order(contained: Contained) -> None:
+def test_a_signal_to_the_first_process_stops_the_service_cleanly(contained: Contained) -> None:
     assert contained.stop() == 0
     assert "Traceback" not in contained.log_file.read_text()
     assert not [line for line in contained.log_lines() if line["level"] in {"error", "critical"}]
     contained.start()
 
 
-def test_the_first_process_ends_as_the_service_does(data_dir: Path) -> None:
+def test_the_first_process_exits_with_the_services_status(data_dir: Path) -> None:
     command = ["unshare", "-fp", "--mount-proc", sys.executable, "-m", "easel", "serve"]
     if subprocess.run([*command[:3], "true"], capture_output=True).returncode != 0:
         pytest.skip("this system lets nobody have a PID namespace of its own (unshare)")

@@ -63,7 +63,7 @@ def assert_cancelled_and_free(fleet: Fleet, key: str) -> None:
         assert client.get("/v1/credits").json()["data"]["user"] == {"remaining_credits": 100, "used_credits": 0}
 
 
-def test_generate_writes_the_picture_and_says_what_it_is(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_generate_writes_the_picture_and_describes_it(at_service: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "storm.png"
     drawn = easel("generate", "a storm", "-o", str(file), "--size", "16:9", "--seed", "7", **at_service)
     with Image.open(file) as picture:
@@ -72,7 +72,7 @@ def test_generate_writes_the_picture_and_says_what_it_is(at_service: dict[str, s
     assert str(file) in drawn.stdout
 
 
-def test_the_next_step_that_serve_prints_works_in_another_terminal(service: Service, tmp_path: Path) -> None:
+def test_the_commands_that_serve_prints_work_in_another_terminal(service: Service, tmp_path: Path) -> None:
     said = service.log_file.read_text().split("try it in another terminal:")[1]
     typed = "\n".join(line.strip() for line in said.strip().splitlines()[:2])
     drawn = subprocess.run(
@@ -83,7 +83,7 @@ def test_the_next_step_that_serve_prints_works_in_another_terminal(service: Serv
     assert (tmp_path / "picture.webp").exists()
 
 
-def test_a_refusal_is_told_in_the_services_words(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_a_refusal_is_shown_in_the_services_words(at_service: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "x.webp"
     refused = easel("generate", "x", "-o", str(file), "--size", "9:1", **at_service)
     assert refused.returncode == 1
@@ -92,7 +92,7 @@ def test_a_refusal_is_told_in_the_services_words(at_service: dict[str, str], tmp
 
 
 @pytest.mark.parametrize("ending", ["/", "/v1", "/v1/", "/openai/v1"])
-def test_the_address_may_end_as_other_clients_write_it(at_service: dict[str, str], tmp_path: Path, ending: str) -> None:
+def test_the_url_can_end_as_other_clients_write_it(at_service: dict[str, str], tmp_path: Path, ending: str) -> None:
     file = tmp_path / "x.webp"
     url = at_service["EASEL_URL"] + ending
     drawn = easel("generate", "x", "-o", str(file), "--size", "376x376", **at_service | {"EASEL_URL": url})
@@ -100,7 +100,7 @@ def test_the_address_may_end_as_other_clients_write_it(at_service: dict[str, str
     assert file.exists()
 
 
-def test_a_file_that_exists_is_replaced_only_when_told_to(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_on_request(at_service: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "mine.webp"
     file.write_text("mine")
     refused = easel("generate", "x", "-o", str(file), "--size", "376x376", **at_service)
@@ -112,55 +112,55 @@ def test_a_file_that_exists_is_replaced_only_when_told_to(at_service: dict[str, 
     assert file.read_bytes().startswith(b"RIFF")
 
 
-def test_pictures_without_a_name_are_numbered(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_unnamed_pictures_are_numbered(at_service: dict[str, str], tmp_path: Path) -> None:
     for name in ("picture.webp", "picture-2.webp", "picture-3.webp"):
         drawn = easel("generate", "x", "--size", "376x376", cwd=tmp_path, **at_service)
         assert str(tmp_path / name) in drawn.stdout, drawn.stderr
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_without_a_key_it_says_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_key_generate_says_how_to_get_one(tmp_path: Path) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"))
     assert refused.returncode == 2
     assert "easel keys create" in refused.stderr
 
 
 @pytest.mark.parametrize("key", ["", " ", "\r\n"])
-def test_a_blank_key_is_none(tmp_path: Path, key: str) -> None:
+def test_a_blank_key_counts_as_none(tmp_path: Path, key: str) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--key", key)
     assert refused.returncode == 2
     assert "easel keys create" in refused.stderr
 
 
 @pytest.mark.parametrize("key", ["sk-easel-a b", "sk-easel-a\nb", "sk-easel-\x07", "schlüssel", "k" * 5000])
-def test_what_cannot_be_a_key_is_refused_before_anything_is_asked(tmp_path: Path, key: str) -> None:
+def test_a_malformed_key_is_refused_before_any_request(tmp_path: Path, key: str) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--key", key, "--url", "http://127.0.0.1:9")
     assert refused.returncode == 2
     assert "This is not an API key" in refused.stderr
 
 
-def test_blanks_and_line_ends_around_a_key_are_none_of_it(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_whitespace_around_a_key_is_ignored(at_service: dict[str, str], tmp_path: Path) -> None:
     key = f" {at_service['EASEL_API_KEY']}\r\n"
     drawn = easel("generate", "x", "-o", str(tmp_path / "x.webp"), **at_service | {"EASEL_API_KEY": key})
     assert drawn.returncode == 0, drawn.stderr
 
 
 @pytest.mark.parametrize("timeout", ["nan", "inf", "-inf", "-1", "0.5", "86401", "soon"])
-def test_a_time_that_nobody_can_wait_is_refused(tmp_path: Path, timeout: str) -> None:
+def test_an_invalid_timeout_is_refused(tmp_path: Path, timeout: str) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--key", "k", "--timeout", timeout)
     assert refused.returncode == 2
     assert "use a number of seconds from 1 to 86400." in " ".join(refused.stderr.split())
 
 
 @pytest.mark.parametrize("output", ["/proc/x.png", f"{'x' * 300}.png", "/nowhere/x.png", "/dev/null/x.png"])
-def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path: Path, output: str) -> None:
+def test_an_unwritable_file_is_refused_before_any_request(tmp_path: Path, output: str) -> None:
     refused = easel("generate", "x", "-o", output, "--key", "k", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert refused.returncode == 2
     assert "cannot be written" in refused.stderr or "There is no folder" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_that_leads_nowhere_is_replaced_only_when_told_to(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_a_dangling_symlink_is_replaced_only_on_request(at_service: dict[str, str], tmp_path: Path) -> None:
     link, file = tmp_path / "link.webp", tmp_path / "file.webp"
     link.symlink_to(file)
     asked = ("generate", "x", "-o", str(link), "--size", "376x376")
@@ -170,7 +170,7 @@ def test_a_link_that_leads_nowhere_is_replaced_only_when_told_to(at_service: dic
     assert file.read_bytes().startswith(b"RIFF")
 
 
-def test_a_replaced_file_keeps_its_rights(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_a_replaced_file_keeps_its_permissions(at_service: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "mine.webp"
     file.touch(mode=0o600)
     assert easel("generate", "x", "-o", str(file), "--size", "376x376", "--force", **at_service).returncode == 0
@@ -179,7 +179,7 @@ def test_a_replaced_file_keeps_its_rights(at_service: dict[str, str], tmp_path: 
 
 
 @pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["new", "replaced"])
-def test_a_picture_that_is_written_only_in_part_leaves_nothing_and_takes_nothing_away(
+def test_a_partly_written_picture_leaves_no_file_and_destroys_none(
     at_service: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     file = tmp_path / "mine.webp"
@@ -195,9 +195,7 @@ def test_a_picture_that_is_written_only_in_part_leaves_nothing_and_takes_nothing
     assert [each.read_text() for each in tmp_path.iterdir()] == (["mine"] if arguments else [])
 
 
-def test_a_report_that_cannot_be_printed_is_told_and_the_picture_kept(
-    at_service: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_picture_is_kept_if_the_report_cannot_be_printed(at_service: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "cat.webp"
     with Path("/dev/full").open("w") as full:
         drawn = subprocess.run(
@@ -210,7 +208,7 @@ def test_a_report_that_cannot_be_printed_is_told_and_the_picture_kept(
     assert file.read_bytes().startswith(b"RIFF")
 
 
-def test_a_refused_prompt_is_told_in_one_sentence(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_a_refused_prompt_is_reported_in_one_sentence(at_service: dict[str, str], tmp_path: Path) -> None:
     refused = easel("generate", REFUSED, "-o", str(tmp_path / "x.webp"), **at_service)
     assert refused.returncode == 1
     assert re.search(r"^Error: The prompt was refused: [a-z ]+\. Nothing was charged\.$", refused.stderr, re.MULTILINE)
@@ -226,7 +224,7 @@ def test_a_prompt_that_is_refused_at_once_is_told_in_one_sentence(tmp_path: Path
     assert refused.stderr == "Error: The prompt was refused: sexual. Nothing was charged.\n"
 
 
-def test_a_model_that_the_key_may_not_use_is_told_with_those_that_it_may(
+def test_a_forbidden_model_is_reported_with_the_models_the_key_can_use(
     at_service: dict[str, str], tmp_path: Path
 ) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--model", "sdxl", **at_service)
@@ -234,21 +232,21 @@ def test_a_model_that_the_key_may_not_use_is_told_with_those_that_it_may(
     assert refused.stderr == "Error: This API key may not use the model sdxl; it may use z-image-turbo.\n"
 
 
-def test_a_key_that_the_service_does_not_know_is_told_with_how_to_make_one(service: Service, tmp_path: Path) -> None:
+def test_an_unknown_key_is_reported_with_the_way_to_make_one(service: Service, tmp_path: Path) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", service.url, "--key", "sk-easel-x")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: The service rejected this API key")
     assert "`easel keys create` creates a key" in refused.stderr
 
 
-def test_an_address_below_the_services_own_is_told_to_be_no_base(at_service: dict[str, str], tmp_path: Path) -> None:
+def test_a_url_below_the_base_url_is_reported(at_service: dict[str, str], tmp_path: Path) -> None:
     url = at_service["EASEL_URL"] + "/v1/images/generations"
     refused = easel("generate", "x", "-o", str(tmp_path / "x.webp"), **at_service | {"EASEL_URL": url})
     assert refused.returncode == 1
     assert "EASEL_URL or --url must be the base address of the service" in refused.stderr
 
 
-def test_where_nothing_answers_it_asks_whether_the_service_runs(tmp_path: Path) -> None:
+def test_without_an_answer_generate_asks_whether_the_service_is_running(tmp_path: Path) -> None:
     failed = easel("generate", "x", "-o", str(tmp_path / "x.webp"), "--url", "http://127.0.0.1:9", "--key", "k")
     assert failed.returncode == 1
     assert "http://127.0.0.1:9 cannot be reached" in failed.stderr
@@ -264,13 +262,13 @@ def test_a_proxy_that_took_the_request_is_named(tmp_path: Path) -> None:
     assert "hunter2" not in failed.stderr
 
 
-def test_a_file_whose_format_it_cannot_tell_is_refused(tmp_path: Path) -> None:
+def test_a_file_name_of_an_unknown_format_is_refused(tmp_path: Path) -> None:
     refused = easel("generate", "x", "-o", str(tmp_path / "x.gif"), "--key", "k")
     assert refused.returncode == 2
     assert ".webp, .png, .jpg" in refused.stderr
 
 
-def test_an_interrupted_drawing_is_cancelled_and_free(two_webs: Fleet, tmp_path: Path) -> None:
+def test_an_interrupted_draw_is_cancelled_and_free(two_webs: Fleet, tmp_path: Path) -> None:
     key = two_webs.issue("interrupted").key
     with drawing(two_webs, key, cwd=tmp_path, stderr=subprocess.PIPE) as process:
         process.send_signal(signal.SIGINT)
@@ -281,7 +279,7 @@ def test_an_interrupted_drawing_is_cancelled_and_free(two_webs: Fleet, tmp_path:
     assert_cancelled_and_free(two_webs, key)
 
 
-def test_a_closed_terminal_cancels_the_drawing(two_webs: Fleet, tmp_path: Path) -> None:
+def test_closing_the_terminal_cancels_the_draw(two_webs: Fleet, tmp_path: Path) -> None:
     key = two_webs.issue("closed").key
     ours, theirs = pty.openpty()
 
@@ -299,7 +297,7 @@ def test_a_closed_terminal_cancels_the_drawing(two_webs: Fleet, tmp_path: Path) 
     assert_cancelled_and_free(two_webs, key)
 
 
-def test_giving_up_waiting_cancels_the_drawing(two_webs: Fleet, tmp_path: Path) -> None:
+def test_giving_up_the_wait_cancels_the_draw(two_webs: Fleet, tmp_path: Path) -> None:
     key = two_webs.issue("impatient").key
     left = easel(
         "generate", "x", "-o", str(tmp_path / "x.webp"), "--timeout", "1", EASEL_URL=two_webs.url, EASEL_API_KEY=key

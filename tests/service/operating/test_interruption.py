@@ -94,13 +94,13 @@ def test_an_interruption_at_a_question_is_quiet(installed: dict[str, str]) -> No
     assert process.returncode == INTERRUPTED
 
 
-def test_an_answer_of_no_is_no_interruption(installed: dict[str, str]) -> None:
+def test_answering_no_is_not_an_interruption(installed: dict[str, str]) -> None:
     with started("secret", "reset", stdin=subprocess.PIPE, env=installed) as process:
         _, said = process.communicate("n\n", timeout=30)
     assert "Aborted!" in said
     assert process.returncode == 1
 
 
-def test_a_program_that_imports_easel_keeps_its_own_way_of_being_interrupted() -> None:
+def test_importing_easel_does_not_change_a_programs_handling_of_interrupts() -> None:
     program = "import signal, easel; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     assert subprocess.run([sys.executable, "-c", program], env=environment(), timeout=30).returncode == 0

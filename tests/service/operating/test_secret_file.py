@@ -55,7 +55,7 @@ def says(service: Service, *arguments: str) -> str:
     ],
     ids=["lost", "emptied", "blank", "cut", "no text", "another"],
 )
-def test_an_unusable_secret_is_told_by_the_file_and_never_replaced(
+def test_an_unusable_secret_file_is_reported_and_never_replaced(
     idle: Service, secret: Path, ill: object, what: str
 ) -> None:
     assert callable(ill)
@@ -79,7 +79,9 @@ def test_an_unusable_secret_is_told_by_the_file_and_never_replaced(
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
-def test_a_secret_that_others_may_read_is_told_with_what_to_type(idle: Service, secret: Path, mode: int) -> None:
+def test_a_secret_readable_by_others_is_reported_with_the_command_to_fix_it(
+    idle: Service, secret: Path, mode: int
+) -> None:
     secret.chmod(mode)
     assert f"`chmod 600 {secret}`" in str(secret_file.exposure(idle.data_dir))
     if mode == 0o644:
@@ -92,7 +94,7 @@ def test_a_secret_that_others_may_read_is_told_with_what_to_type(idle: Service, 
         assert f"Warning: The secret {secret} can be read by other users" in refused
 
 
-def test_a_folder_in_the_secrets_place_is_told_as_such(idle: Service, secret: Path) -> None:
+def test_a_folder_in_place_of_the_secret_is_reported(idle: Service, secret: Path) -> None:
     aside = secret.rename(secret.with_name("aside"))
     secret.mkdir(mode=0o755)
     try:
@@ -104,12 +106,14 @@ def test_a_folder_in_the_secrets_place_is_told_as_such(idle: Service, secret: Pa
         aside.rename(secret)
 
 
-def test_a_secret_for_its_owner_alone_is_well(idle: Service, secret: Path) -> None:
+def test_a_secret_readable_by_its_owner_only_is_accepted(idle: Service, secret: Path) -> None:
     assert secret_file.exposure(idle.data_dir) is None
     assert f"secret     in {secret}, readable by its owner only" in idle.cli("doctor").stdout
 
 
-def test_a_secret_in_a_file_of_the_operators_own_is_told_as_theirs(idle: Service, secret: Path, tmp_path: Path) -> None:
+def test_an_exposed_secret_in_an_operators_own_file_is_reported_as_such(
+    idle: Service, secret: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "theirs"
     file.write_text("s" * 64)
     other = Service(idle.data_dir, secret_file=str(file))
@@ -120,7 +124,7 @@ def test_a_secret_in_a_file_of_the_operators_own_is_told_as_theirs(idle: Service
     assert "Error: EASEL_SECRET_FILE contains a secret that is shorter than" in says(other, "credits", "show")
 
 
-def test_a_new_folder_has_its_secret_before_its_database(tmp_path: Path) -> None:
+def test_a_new_folder_gets_its_secret_before_its_database(tmp_path: Path) -> None:
     made = secret_file.ensure_secret(tmp_path / "new" / "folder")
     assert secret_file.ensure_secret(tmp_path / "new" / "folder") == made
     (tmp_path / "old" / "postgres" / "data").mkdir(parents=True)
@@ -129,7 +133,7 @@ def test_a_new_folder_has_its_secret_before_its_database(tmp_path: Path) -> None
     assert not (tmp_path / "old" / "secret").exists()
 
 
-def test_a_secret_is_replaced_by_who_says_so_and_what_that_ends_is_told(idle: Service) -> None:
+def test_replacing_the_secret_requires_confirmation_and_lists_the_consequences(idle: Service) -> None:
     file = idle.data_dir / "secret"
     before = file.read_text()
     with private_postgres.attach(idle.data_dir):
@@ -149,7 +153,7 @@ def test_a_secret_is_replaced_by_who_says_so_and_what_that_ends_is_told(idle: Se
     idle.cli("keys", "create", "--account", "first")
 
 
-def test_only_an_installation_has_a_secret_to_replace(tmp_path: Path) -> None:
+def test_only_an_installations_secret_can_be_replaced(tmp_path: Path) -> None:
     nowhere = Service(tmp_path / "nowhere")
     for answered in ([], ["--yes"]):
         said = says(nowhere, "secret", "reset", *answered)  # before anything is asked

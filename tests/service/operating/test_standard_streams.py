@@ -50,7 +50,7 @@ def test_a_backup_is_not_written_to_a_closed_stream(idle: Service) -> None:
 
 
 @pytest.mark.parametrize("command", ["credits show", "keys list", "groups list", "audit", "moderation count"])
-def test_output_that_cannot_be_written_is_told_in_a_sentence(idle: Service, command: str) -> None:
+def test_unwritable_output_is_reported_in_a_sentence(idle: Service, command: str) -> None:
     ran = shell(idle, f"{command} >/dev/full")
     assert ran.returncode == 1
     assert ran.stderr == "Error: Standard output cannot be written: No space left on device.\n"

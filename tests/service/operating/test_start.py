@@ -21,7 +21,7 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-def test_behind_a_public_address_it_says_where_it_listens_as_well(folder: Path) -> None:
+def test_with_a_public_url_serve_prints_its_own_address_too(folder: Path) -> None:
     with Service(folder, public_url=PUBLIC_URL) as service:
         said = service.log_file.read_text()
         assert f" is ready at {PUBLIC_URL} (engine blank; API page {PUBLIC_URL}/docs)." in said
@@ -31,7 +31,7 @@ def test_behind_a_public_address_it_says_where_it_listens_as_well(folder: Path) 
 
 @pytest.mark.parametrize("files", [6, 20, FILES_MIN - 1])
 @pytest.mark.parametrize("command", ["serve --port 0", "credits show"])
-def test_too_few_files_are_told_with_how_many_it_takes(folder: Path, files: int, command: str) -> None:
+def test_a_low_limit_on_open_files_is_reported_with_the_required_number(folder: Path, files: int, command: str) -> None:
     service = Service(folder)
     line = f"ulimit -n {files} && exec {sys.executable} -m easel {command}"
     ran = subprocess.run(
@@ -43,7 +43,7 @@ def test_too_few_files_are_told_with_how_many_it_takes(folder: Path, files: int,
     )
 
 
-def test_programs_that_are_not_there_are_told_by_the_variable_that_names_them(folder: Path) -> None:
+def test_missing_postgresql_programs_are_reported_with_the_variable_that_names_them(folder: Path) -> None:
     for command in (["serve", "--port", "0"], ["keys", "create", "--account", "a"]):
         ran = easel(*command, EASEL_DATA_DIR=str(folder), EASEL_ENGINE="blank", EASEL_POSTGRES_BIN="/tmp")
         assert ran.stderr.endswith(

@@ -47,7 +47,7 @@ def left_in(home: Path) -> list[str]:
     return sorted(str(file.relative_to(home)) for file in home.rglob("*") if "onnxruntime" in str(file))
 
 
-def test_a_worker_with_a_classifier_starts_and_draws_and_looks_nothing_up(
+def test_a_worker_with_a_classifier_starts_and_draws_without_any_dns_lookup(
     two_webs: Fleet, home: Path, tmp_path: Path
 ) -> None:
     within = namespaces()
@@ -78,7 +78,7 @@ def test_a_worker_with_a_classifier_starts_and_draws_and_looks_nothing_up(
     assert left_in(home) == []
 
 
-def test_libraries_are_told_before_they_are_imported_whatever_the_environment_said(tmp_path: Path) -> None:
+def test_telemetry_is_disabled_before_libraries_are_imported_whatever_the_environment_says(tmp_path: Path) -> None:
     script = "import easel.engines.nano.engine, os; print(*(os.environ[n] for n in ('ORT_DISABLE_TELEMETRY', 'DO_NOT_TRACK')))"
     environ = {"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
     ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
@@ -86,7 +86,7 @@ def test_libraries_are_told_before_they_are_imported_whatever_the_environment_sa
     assert left_in(tmp_path) == []
 
 
-def test_the_hubs_library_sends_no_telemetry(tmp_path: Path) -> None:
+def test_the_hugging_face_library_sends_no_telemetry(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub", reason="the gpu extra is not installed")
     script = "import easel.engines.zimage.weights; from huggingface_hub import constants; print(constants.HF_HUB_DISABLE_TELEMETRY)"
     environ = {"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path), "HF_HUB_DISABLE_TELEMETRY": "0"}

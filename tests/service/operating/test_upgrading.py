@@ -72,7 +72,7 @@ class Mixed(Fleet):
 
 
 @pytest.mark.parametrize("commit", [LAST, FIRST])
-def test_an_earlier_version_that_runs_goes_on_beside_this_one_and_the_books_stay_right(commit: str) -> None:
+def test_a_running_earlier_version_keeps_working_beside_this_one_and_the_ledger_stays_right(commit: str) -> None:
     with reachable_folder() as folder, Mixed(folder, source_of(commit, folder / "earlier")) as fleet:
         key = fleet.key()
         with fleet.client(key, web=0) as earlier:

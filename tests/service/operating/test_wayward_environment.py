@@ -45,20 +45,20 @@ def wayward() -> Iterator[Service]:
             yield service
 
 
-def test_variables_of_postgresql_are_not_for_the_private_database(wayward: Service) -> None:
+def test_postgresqls_variables_do_not_affect_the_private_database(wayward: Service) -> None:
     made = wayward.cli("keys", "create", "--account", "wäyward", "--credits", "3", "--json")
     assert "sk-easel-" in made.stdout
     assert "wäyward" in wayward.cli("keys", "list").stdout
     assert "BROKEN" not in wayward.cli("credits", "audit").stdout
 
 
-def test_a_backup_is_made_whatever_postgresql_s_variables_say(wayward: Service) -> None:
+def test_postgresqls_variables_do_not_affect_a_backup(wayward: Service) -> None:
     file = wayward.data_dir / "backup.tar"
     assert " as of " in wayward.cli("backup", str(file)).stderr
     assert file.stat().st_size > 0
 
 
-def test_a_file_of_passwords_is_not_for_the_private_database(wayward: Service, tmp_path: Path) -> None:
+def test_a_password_file_is_not_used_for_the_private_database(wayward: Service, tmp_path: Path) -> None:
     passwords = tmp_path / ".pgpass"
     passwords.write_text("*:*:*:*:wrong\n")
     passwords.chmod(0o666)  # libpq warns of it, wherever it reads it
@@ -74,7 +74,7 @@ def test_a_file_of_passwords_is_not_for_the_private_database(wayward: Service, t
         assert ran.stderr == ""
 
 
-def test_what_is_on_this_machine_needs_neither_proxy_nor_certificates(wayward: Service, tmp_path: Path) -> None:
+def test_connections_to_this_machine_use_neither_a_proxy_nor_certificates(wayward: Service, tmp_path: Path) -> None:
     key = wayward.new_key("loopback", "5", "--name", "made by the command line")
     file = tmp_path / "cat.webp"
     ready = re.findall(r" is ready at (\S+) \(", wayward.log_file.read_text())[-1]
@@ -84,14 +84,14 @@ def test_what_is_on_this_machine_needs_neither_proxy_nor_certificates(wayward: S
     assert "remote: http://127.0.0.1:" in wayward.cli("doctor", check=False).stdout
 
 
-def test_a_service_on_all_addresses_answers_at_each_of_its_own_and_prints_one_that_does(wayward: Service) -> None:
+def test_a_service_on_all_addresses_answers_at_each_and_prints_a_working_one(wayward: Service) -> None:
     hosts = ["127.0.0.1", "[::1]"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
     for host in hosts:
         assert httpx2.get(f"http://{host}:{wayward.port}/healthz", trust_env=False).status_code == 200
     assert f" is ready at http://127.0.0.1:{wayward.port} " in wayward.log_file.read_text()
 
 
-def test_certificates_that_are_not_there_are_told_at_the_start_and_by_the_doctor(wayward: Service) -> None:
+def test_missing_certificates_are_reported_at_the_start_and_by_doctor(wayward: Service) -> None:
     sentence = (
         f"SSL_CERT_FILE names {NOT_THERE}, which cannot be used (No such file or directory): correct it, or unset it."
     )
@@ -115,7 +115,7 @@ def test_certificates_that_are_not_there_are_told_at_the_start_and_by_the_doctor
         ("wss2", "http"),
     ],
 )
-def test_a_trusted_proxys_scheme_makes_links_for_browsers(wayward: Service, proto: str, scheme: str) -> None:
+def test_links_use_the_scheme_that_a_trusted_proxy_reports(wayward: Service, proto: str, scheme: str) -> None:
     """The proxy is trusted as 127.0.0.1, and a socket for both families calls it ::ffff:127.0.0.1."""
     with wayward.client(wayward.new_key("proxied", "1")) as client:
         headers = {"x-forwarded-proto": proto, "host": "images.test"}
@@ -137,7 +137,7 @@ def test_a_trusted_proxys_scheme_makes_links_for_browsers(wayward: Service, prot
         ("PGHOSTADDR", "junk"),
     ],
 )
-def test_with_a_database_of_ones_own_they_mean_what_libpq_says_and_are_named_where_they_fail(
+def test_with_an_external_database_postgresqls_variables_apply_and_a_failure_names_them(
     two_webs: Service, name: str, value: str
 ) -> None:
     failed = easel("credits", "show", **_own_database(two_webs), **{name: value})
@@ -146,7 +146,7 @@ def test_with_a_database_of_ones_own_they_mean_what_libpq_says_and_are_named_whe
     assert "Traceback" not in failed.stderr
 
 
-def test_with_a_database_of_ones_own_they_may_name_all_that_its_url_leaves_out(
+def test_with_an_external_database_postgresqls_variables_can_complete_its_url(
     two_webs: Service, tmp_path: Path
 ) -> None:
     parts = psycopg.conninfo.conninfo_to_dict(two_webs.environment["EASEL_DATABASE_URL"])
@@ -172,7 +172,7 @@ def _own_database(fleet: Service) -> dict[str, str]:
     return {name: value for name, value in fleet.environment.items() if name.startswith("EASEL_")}
 
 
-def test_all_of_ipv6_takes_ipv4_where_the_system_can() -> None:
+def test_listening_on_all_of_ipv6_includes_ipv4_if_the_system_supports_it() -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("this system has no socket for both families")
     for host in ("::", "[::]"):
@@ -183,7 +183,7 @@ def test_all_of_ipv6_takes_ipv4_where_the_system_can() -> None:
 
 
 @pytest.mark.parametrize("host", ["2001:db8::1", "192.0.2.1", "no-such-host.invalid"])
-def test_an_address_that_is_not_this_machines_is_refused_in_a_sentence(host: str) -> None:
+def test_an_address_of_another_machine_is_refused_with_a_message(host: str) -> None:
     with pytest.raises(
         SettingsWrong, match=r"^Cannot listen on .* \(.*\): choose another address with --host or EASEL_HOST\.$"
     ):

@@ -37,7 +37,7 @@ async def opened(url: str) -> AsyncIterator[CountingDatabase]:
         await database.close()
 
 
-def test_reads_at_once_share_statements_and_each_gets_its_own_accounts_task(service: Service, account: str) -> None:
+def test_concurrent_reads_share_statements_and_each_gets_its_own_accounts_task(service: Service, account: str) -> None:
     with service.client(service.new_key(account)) as client:
         ids = [submit(client)["id"] for _ in range(TASKS)]
         for task_id in ids:
@@ -62,7 +62,7 @@ def test_reads_at_once_share_statements_and_each_gets_its_own_accounts_task(serv
         asyncio.run(read(server.url))
 
 
-def test_whoever_asks_while_the_database_is_away_is_told_so_and_nobody_waits_for_ever() -> None:
+def test_reads_during_an_outage_get_503_and_none_waits_forever() -> None:
     async def read() -> None:
         async with opened(f"postgresql://127.0.0.1:{free_port()}/nothing") as database:
             reader = BatchedReader(database, tasks.find_each)
@@ -76,7 +76,9 @@ def test_whoever_asks_while_the_database_is_away_is_told_so_and_nobody_waits_for
     asyncio.run(read())
 
 
-def test_who_leaves_takes_nothing_from_those_who_wait_for_the_same_task(service: Service, account: str) -> None:
+def test_a_client_that_disconnects_does_not_affect_others_waiting_for_the_same_task(
+    service: Service, account: str
+) -> None:
     async def read(url: str) -> None:
         async with opened(url) as database:
             reader = BatchedReader(database, tasks.find_each)

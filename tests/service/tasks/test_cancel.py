@@ -81,7 +81,7 @@ def assert_cancelled(response: httpx2.Response, client: httpx2.Client, service: 
     assert entries(service, task["id"]) == ["hold", "release"]
 
 
-def test_a_queued_task_ends_at_once_and_free_and_is_never_drawn(slow: Service, client: httpx2.Client) -> None:
+def test_a_cancelled_queued_task_ends_at_once_and_is_free_and_never_drawn(slow: Service, client: httpx2.Client) -> None:
     before = client.get("/v1/credits").json()["data"]["user"]["remaining_credits"]
     ahead, queued, behind = submit(client), submit(client), submit(client)
     await_draw(slow, ahead["id"])
@@ -95,7 +95,7 @@ def test_a_queued_task_ends_at_once_and_free_and_is_never_drawn(slow: Service, c
     slow.audit()
 
 
-def test_a_running_task_stops_at_its_next_step_and_the_next_one_begins(slow: Service, client: httpx2.Client) -> None:
+def test_a_cancelled_draw_stops_at_its_next_step_and_the_next_task_starts(slow: Service, client: httpx2.Client) -> None:
     running, behind = submit(client), submit(client)
     await_draw(slow, running["id"])
     eventually(lambda: read_task(client, running["id"])["progress"] >= 12, every_s=0.01)
@@ -111,7 +111,7 @@ def test_a_running_task_stops_at_its_next_step_and_the_next_one_begins(slow: Ser
     slow.audit()
 
 
-def test_what_has_ended_cannot_be_cancelled(slow: Service, client: httpx2.Client) -> None:
+def test_an_ended_task_cannot_be_cancelled(slow: Service, client: httpx2.Client) -> None:
     done = finish(client, submit(client)["id"])
     read = client.get(f"/v1/tasks/{done['id']}").content
     refused = cancel(client, done["id"])
@@ -126,7 +126,7 @@ def test_what_has_ended_cannot_be_cancelled(slow: Service, client: httpx2.Client
     assert entries(slow, task["id"]) == ["hold", "release"]
 
 
-def test_of_ten_that_cancel_a_task_at_once_one_does(slow: Service, client: httpx2.Client) -> None:
+def test_exactly_one_of_ten_concurrent_cancels_succeeds(slow: Service, client: httpx2.Client) -> None:
     task = submit(client)
     with ThreadPoolExecutor(10) as at_once:
         answers = list(at_once.map(lambda _: cancel(client, task["id"]), range(10)))
@@ -134,7 +134,7 @@ def test_of_ten_that_cancel_a_task_at_once_one_does(slow: Service, client: httpx
     assert entries(slow, task["id"]) == ["hold", "release"]
 
 
-def test_nobody_cancels_what_is_anothers_or_is_none(slow: Service, client: httpx2.Client) -> None:
+def test_another_accounts_or_a_missing_task_cannot_be_cancelled(slow: Service, client: httpx2.Client) -> None:
     task = submit(client)
     with slow.client(slow.new_key("stranger")) as stranger:
         foreign, unknown = cancel(stranger, task["id"]), cancel(stranger, "task-unified-1763632800-0a1b2c3d")
@@ -150,9 +150,7 @@ def test_nobody_cancels_what_is_anothers_or_is_none(slow: Service, client: httpx
     assert finish(client, task["id"])["status"] == "completed"
 
 
-def test_a_key_that_may_only_read_cancels_nothing_and_one_that_may_not_read_does(
-    slow: Service, client: httpx2.Client
-) -> None:
+def test_cancelling_requires_the_create_scope_and_not_the_read_scope(slow: Service, client: httpx2.Client) -> None:
     with (
         slow.client(slow.new_key("canceller", "1", "--scope", "read")) as reader,
         slow.client(slow.new_key("canceller", "1", "--scope", "generate")) as writer,
@@ -163,9 +161,7 @@ def test_a_key_that_may_only_read_cancels_nothing_and_one_that_may_not_read_does
         assert_cancelled(cancel(writer, task["id"]), client, slow)
 
 
-def test_a_task_is_cancelled_while_its_worker_is_dead_and_no_worker_draws_it_again(
-    slow: Service, client: httpx2.Client
-) -> None:
+def test_a_task_cancelled_while_its_worker_is_dead_is_not_drawn_again(slow: Service, client: httpx2.Client) -> None:
     running, queued, behind = submit(client), submit(client), submit(client)
     await_draw(slow, running["id"])
     worker = slow.child_pid("worker 1")
@@ -181,9 +177,7 @@ def test_a_task_is_cancelled_while_its_worker_is_dead_and_no_worker_draws_it_aga
     slow.audit()
 
 
-def test_a_picture_that_a_worker_stored_before_it_died_does_not_outlive_the_cancel(
-    slow: Service, client: httpx2.Client
-) -> None:
+def test_a_cancel_deletes_the_picture_that_a_dead_worker_had_stored(slow: Service, client: httpx2.Client) -> None:
     task_id = submit(client)["id"]
     await_draw(slow, task_id)
     os.kill(slow.child_pid("worker 1"), signal.SIGKILL)
@@ -216,7 +210,7 @@ class Races:
         self.answers[task_id] = answer
 
 
-def test_cancelling_and_completing_may_race_and_each_task_has_one_end() -> None:
+def test_a_task_ends_once_when_cancelling_races_with_completion() -> None:
     with prepared_folder() as folder, Service(folder, workers="1", blank_step_s="0.02") as quick:
         with quick.client(quick.new_key("racer")) as client:
             races = Races(client)

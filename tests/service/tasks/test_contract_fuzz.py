@@ -203,24 +203,24 @@ def run(tried: Service, key: str, pytestconfig: pytest.Config) -> Run:
     return run
 
 
-def test_no_generated_request_is_answered_outside_the_contract(run: Run) -> None:
+def test_every_generated_request_is_answered_within_the_contract(run: Run) -> None:
     assert not run.faults, "\n\n".join(f"{kind}\n{case}" for kind, case in run.faults.items())
 
 
-def test_as_many_requests_reached_the_service_as_were_asked_for(
+def test_the_requested_number_of_requests_reached_the_service(
     tried: Service, run: Run, pytestconfig: pytest.Config
 ) -> None:
     logged = [line for line in tried.log_lines() if line["event"] == "request"]
     assert len(logged) >= run.requests >= pytestconfig.getoption("--contract-requests")
 
 
-def test_every_operation_was_brought_to_succeed_and_those_that_need_a_key_to_ask_for_it(run: Run) -> None:
+def test_every_operation_succeeded_and_those_that_need_a_key_refused_without_one(run: Run) -> None:
     assert not run.unsuccessful
     asking = {name for name, status in run.answers if status == 401}
     assert asking == {name for name, operation in run.operations.items() if "security" not in operation}
 
 
-def test_no_generated_request_left_a_fault_in_the_log_or_the_ledger(tried: Service, run: Run) -> None:
+def test_no_generated_request_caused_an_error_in_the_log_or_the_ledger(tried: Service, run: Run) -> None:
     assert run.requests
     assert [line for line in tried.log_lines() if line["level"] in {"error", "critical"}] == []
     tried.audit()
@@ -240,7 +240,7 @@ def test_no_generated_request_left_a_fault_in_the_log_or_the_ledger(tried: Servi
         ({"callback_url": "https://127.0.0.1/"}, False),
     ],
 )
-def test_a_body_is_judged_by_the_document_and_by_its_words(changes: dict[str, Any], is_good: bool) -> None:
+def test_a_body_is_checked_against_the_document_and_its_prose(changes: dict[str, Any], is_good: bool) -> None:
     body = json.dumps({**ORDER, **changes}).encode()
     assert RequestRules(openapi.document()).is_good("POST", GENERATIONS, GENERATIONS, {}, body) is is_good
 
@@ -257,14 +257,14 @@ def test_a_body_is_judged_by_the_document_and_by_its_words(changes: dict[str, An
         ("POST", GENERATIONS, GENERATIONS, {"Idempotency-Key": "too-short"}, False),
     ],
 )
-def test_a_request_is_judged_as_it_was_sent(
+def test_a_request_is_checked_as_it_was_sent(
     method: str, path: str, asked: str, headers: dict[str, str], is_good: bool
 ) -> None:
     body = json.dumps(ORDER).encode()
     assert RequestRules(openapi.document()).is_good(method, path, asked, headers, body) is is_good
 
 
-def test_answers_that_break_the_document_are_noticed(tried: Service, key: str, run: Run) -> None:
+def test_undocumented_answers_are_noticed(tried: Service, key: str, run: Run) -> None:
     described = copy.deepcopy(run.document)
     paths = described["paths"]
     described["paths"] = {path: paths[path] for path in ("/v1/credits", "/v1/models", "/healthz")}

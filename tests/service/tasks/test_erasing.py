@@ -84,7 +84,7 @@ def rows_that_hold(service: Service, text: str) -> list[str]:
         ]
 
 
-def test_an_erased_task_has_neither_picture_nor_prompt_nor_address_and_still_cost_what_it_did(
+def test_an_erased_task_loses_picture_and_prompt_and_callback_url_but_keeps_its_cost(
     stored: Service, client: httpx2.Client
 ) -> None:
     mark = f"mark{os.urandom(8).hex()}"
@@ -132,7 +132,7 @@ def test_a_failed_task_is_erased_and_stays_failed(stored: Service, client: httpx
     assert entries(stored, task_id) == ["hold", "release"]
 
 
-def test_what_has_not_ended_cannot_be_erased(stored: Service, client: httpx2.Client) -> None:
+def test_an_unfinished_task_cannot_be_erased(stored: Service, client: httpx2.Client) -> None:
     running, queued = submit(client), submit(client)
     await_draw(stored, running["id"])
     worker = stored.child_pid("worker 1")
@@ -153,7 +153,7 @@ def test_what_has_not_ended_cannot_be_erased(stored: Service, client: httpx2.Cli
     assert_picture_is_there(client, finish(client, running["id"]))
 
 
-def test_nobody_erases_what_is_anothers_or_is_none(stored: Service, client: httpx2.Client) -> None:
+def test_another_accounts_or_a_missing_task_cannot_be_erased(stored: Service, client: httpx2.Client) -> None:
     task = drawn(client)
     with stored.client(stored.new_key("stranger")) as stranger, stored.client() as nobody:
         foreign = stranger.delete(f"/v1/tasks/{task['id']}")
@@ -165,9 +165,7 @@ def test_nobody_erases_what_is_anothers_or_is_none(stored: Service, client: http
     assert_picture_is_there(client, read_task(client, task["id"]))
 
 
-def test_a_key_that_may_only_read_erases_nothing_and_one_that_may_not_read_does(
-    stored: Service, client: httpx2.Client
-) -> None:
+def test_erasing_requires_the_create_scope_and_not_the_read_scope(stored: Service, client: httpx2.Client) -> None:
     task = drawn(client)
     with (
         stored.client(stored.new_key("eraser", "1", "--scope", "read")) as reader,
@@ -180,7 +178,7 @@ def test_a_key_that_may_only_read_erases_nothing_and_one_that_may_not_read_does(
     assert read_task(client, task["id"]) == without_results(task)
 
 
-def test_while_storage_fails_a_task_is_withdrawn_at_once_and_its_file_goes_when_storage_is_back(
+def test_during_a_storage_failure_links_end_at_once_and_the_file_is_deleted_later(
     stored: Service, client: httpx2.Client
 ) -> None:
     mark = f"mark{os.urandom(8).hex()}"
@@ -197,7 +195,7 @@ def test_while_storage_fails_a_task_is_withdrawn_at_once_and_its_file_goes_when_
     assert_picture_is_there(client, other)
 
 
-def test_a_link_past_its_day_is_renewed_and_never_after_erasing(stored: Service, client: httpx2.Client) -> None:
+def test_an_expired_link_is_renewed_but_never_after_erasing(stored: Service, client: httpx2.Client) -> None:
     task = drawn(client)
     let_links_expire(stored, [task["id"]])
     before = link_expiries(stored)[task["id"]]
@@ -211,7 +209,7 @@ def test_a_link_past_its_day_is_renewed_and_never_after_erasing(stored: Service,
     assert link_expiries(stored)[task["id"]] == expired_at
 
 
-def test_renewing_and_erasing_may_race_and_what_is_erased_stays_erased(stored: Service, key: str) -> None:
+def test_an_erased_task_stays_erased_when_renewing_races_with_erasing(stored: Service, key: str) -> None:
     with stored.client(key) as client, stored.client(key) as another, ThreadPoolExecutor(2) as at_once:
         tasks = [finish(client, task["id"]) for task in [submit(client) for _ in range(20)]]
         let_links_expire(stored, [task["id"] for task in tasks])

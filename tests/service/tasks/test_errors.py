@@ -75,13 +75,13 @@ POST_ROWS: list[tuple[dict[str, Any], int, bytes]] = [
 
 
 @pytest.mark.parametrize(("request_", "status", "expected"), POST_ROWS, ids=lambda row: str(row)[:3])
-def test_a_row_of_the_creation_table(
+def test_each_row_of_the_creation_endpoints_error_table(
     client: httpx2.Client, request_: dict[str, Any], status: int, expected: bytes
 ) -> None:
     assert_error(client.post(GENERATIONS, **request_), status, expected)
 
 
-def test_the_creation_tables_402(service: Service) -> None:
+def test_the_creation_endpoints_402(service: Service) -> None:
     with service.client(service.new_key("errors-poor", "0.025")) as client:
         response = client.post(GENERATIONS, json=ORDER)
     assert_error(response, 402, body("insufficient_quota", TOP_UP, "insufficient_quota"))
@@ -90,20 +90,20 @@ def test_the_creation_tables_402(service: Service) -> None:
 @pytest.mark.parametrize(
     "task_id", ["abc", "1757165031", "task-unified", "TASK-UNIFIED-1757165031-uyujaw3d", "%00", "🐈"]
 )
-def test_the_task_tables_400(client: httpx2.Client, task_id: str) -> None:
+def test_the_task_endpoints_400(client: httpx2.Client, task_id: str) -> None:
     message = "Invalid task ID format, must start with 'task-unified-'"
     expected = body("invalid_task_id", message, "invalid_request_error", "task_id")
     assert_error(client.get(f"/v1/tasks/{task_id}"), 400, expected)
 
 
-def test_the_task_tables_401(service: Service) -> None:
+def test_the_task_endpoints_401(service: Service) -> None:
     with service.client() as stranger:
         response = stranger.get(UNKNOWN_TASK)
     assert_error(response, 401, body("unauthorized", "Authentication required", "authentication_error"))
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-def test_the_task_tables_403(service: Service) -> None:
+def test_the_task_endpoints_403(service: Service) -> None:
     with service.client(service.new_key("errors-write-only", "1", "--scope", "generate")) as client:
         response = client.get(UNKNOWN_TASK)
     message = "You don't have permission to access this task"
@@ -118,7 +118,7 @@ def test_the_task_tables_403(service: Service) -> None:
         "task-unified-1757165031-uyujaw3d%0A", "task-unified-" + "1" * 3000, "task-unified-%27%3B--",
     ],
 )  # fmt: skip
-def test_the_task_tables_404(client: httpx2.Client, task_id: str) -> None:
+def test_the_task_endpoints_404(client: httpx2.Client, task_id: str) -> None:
     message = "The requested task could not be found"
     expected = body("task_not_found", message, "invalid_request_error")
     assert_error(client.get(f"/v1/tasks/{task_id}"), 404, expected)
@@ -145,7 +145,7 @@ def test_the_task_tables_404(client: httpx2.Client, task_id: str) -> None:
     ],
     ids=["402", "429", "500"],
 )
-def test_a_row_that_no_request_brings_about_now_is_rendered_in_both_wordings(
+def test_errors_that_no_request_can_cause_are_rendered_in_both_wordings(
     refusal: Refusal, generation: bytes, task: bytes
 ) -> None:
     for path in (GENERATIONS, "/v1/models", "/v1/tasksx", "/", "/pictures/a/b"):
@@ -155,7 +155,7 @@ def test_a_row_that_no_request_brings_about_now_is_rendered_in_both_wordings(
         assert (answer.status_code, answer.body) == (refusal.status, task)
 
 
-def test_refusals_that_hold_figures_show_them() -> None:
+def test_refusals_show_their_figures() -> None:
     large = refusal_answer(errors.PayloadTooLarge(65536), GENERATIONS)
     message = "The request body is larger than 65536 bytes"
     assert large.body == body("payload_too_large", message, "invalid_request_error")
@@ -165,7 +165,7 @@ def test_refusals_that_hold_figures_show_them() -> None:
     assert outside.headers["content-range"] == "bytes */1486"
 
 
-def test_a_429_says_when_to_come_back() -> None:
+def test_a_429_says_when_to_retry() -> None:
     assert refusal_answer(errors.RateLimitExceeded(7), GENERATIONS).headers["retry-after"] == "7"
 
 
@@ -173,7 +173,7 @@ def test_a_429_says_when_to_come_back() -> None:
     "path", ["/", "/v1", "/v1/", "/v2/models", f"{GENERATIONS}/", "/v1/images", "/docs/", "/docs/x", "/favicon.ico",
              "/pictures", "/pictures/a", "/pictures/a/b/c", "//v1/models", "/%2e%2e/etc/passwd"],
 )  # fmt: skip
-def test_an_address_with_nothing_at_it_is_404(client: httpx2.Client, path: str) -> None:
+def test_an_unknown_path_gets_404(client: httpx2.Client, path: str) -> None:
     expected = body("not_found", errors.NoSuchAddress.generation.message, "invalid_request_error")
     assert_error(client.get(str(client.base_url).rstrip("/") + path), 404, expected)
 
@@ -190,7 +190,7 @@ def test_an_address_with_nothing_at_it_is_404(client: httpx2.Client, path: str) 
         ("POST", "/docs", {"GET", "HEAD"}),
     ],
 )
-def test_a_method_that_an_address_does_not_answer_is_405_and_told_which_it_does(
+def test_an_unsupported_method_gets_405_with_the_supported_ones(
     client: httpx2.Client, method: str, path: str, allowed: set[str]
 ) -> None:
     response = client.request(method, path)
@@ -214,7 +214,7 @@ def test_errors_of_credits_carry_their_status_as_an_integer(service: Service, cl
 
 
 @pytest.mark.parametrize("sent", ["my-request", "a" * 64, "A.b_c-9"])
-def test_a_harmless_request_id_of_the_clients_own_is_kept(client: httpx2.Client, service: Service, sent: str) -> None:
+def test_a_clients_valid_request_id_is_kept(client: httpx2.Client, service: Service, sent: str) -> None:
     response = client.get("/v1/models", headers={"x-request-id": sent})
     assert response.headers["x-request-id"] == sent
     eventually(lambda: any(line.get("request_id") == sent for line in service.log_lines()))
@@ -252,7 +252,7 @@ def answers(client: httpx2.Client) -> bool:
         return False
 
 
-def test_without_its_database_the_service_is_503_in_every_wording_and_says_when_to_come_back() -> None:
+def test_without_its_database_the_service_answers_503_in_every_wording_with_retry_after() -> None:
     key = api_key.from_random(bytes(api_key.RANDOM_BYTES))
     asked: dict[str, tuple[str, str | int]] = {
         GENERATIONS: ("POST", "service_unavailable"),

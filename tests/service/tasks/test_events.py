@@ -100,7 +100,7 @@ def assert_in_order(stream: list[Event]) -> None:
     assert all(event.task["status"] == event.name for event in stream)
 
 
-def test_a_stream_tells_the_place_in_line_and_each_step_and_ends_with_the_task_as_it_is_read(
+def test_a_stream_reports_the_queue_position_and_each_step_and_ends_with_the_task(
     client: httpx2.Client,
 ) -> None:
     time.sleep(MEASUREMENT_LIFETIME_S)  # in which a place may still be told by the line of another test
@@ -126,7 +126,7 @@ def test_a_stream_tells_the_place_in_line_and_each_step_and_ends_with_the_task_a
     assert assert_ends_as_read(client, told)["status"] == "completed"
 
 
-def test_a_task_that_a_worker_has_taken_and_not_begun_is_the_next(client: httpx2.Client) -> None:
+def test_a_task_taken_but_not_started_is_next_in_line(client: httpx2.Client) -> None:
     # A worker takes the next task while it draws the last step of the one before.
     ahead = submit(client)
     for _ in range(3):
@@ -145,7 +145,7 @@ def await_last_step(client: httpx2.Client, task_id: str) -> None:
     eventually(lambda: read_task(client, task_id)["progress"] >= 87, every_s=0.01)
 
 
-def test_an_event_is_the_task_as_it_is_read_with_more_to_know(client: httpx2.Client) -> None:
+def test_an_event_is_the_task_as_it_is_read_with_further_fields(client: httpx2.Client) -> None:
     ahead = submit(client)
     task = submit(client)
     with EventStream(client, task["id"]) as stream:
@@ -159,14 +159,14 @@ def test_an_event_is_the_task_as_it_is_read_with_more_to_know(client: httpx2.Cli
     finish(client, ahead["id"])
 
 
-def test_a_stream_of_a_task_that_has_ended_tells_its_end_alone(client: httpx2.Client) -> None:
+def test_the_stream_of_an_ended_task_has_one_event(client: httpx2.Client) -> None:
     done = finish(client, submit(client)["id"])
     told = all_events(client, done["id"])
     assert [event.name for event in told] == ["completed"]
     assert_ends_as_read(client, told)
 
 
-def test_a_stream_hears_of_a_cancel(client: httpx2.Client) -> None:
+def test_a_stream_reports_a_cancel(client: httpx2.Client) -> None:
     submit(client)
     task = submit(client)
     told = []
@@ -180,7 +180,7 @@ def test_a_stream_hears_of_a_cancel(client: httpx2.Client) -> None:
     assert told[-1].at_s - at_s < 0.5
 
 
-def test_who_comes_again_is_told_nothing_twice_and_after_the_end_nothing_at_all(client: httpx2.Client) -> None:
+def test_a_reconnecting_client_gets_no_event_twice_and_none_after_the_end(client: httpx2.Client) -> None:
     _, task = submit(client), submit(client)
     told: list[Event] = []
     last_id: str | None = None
@@ -202,7 +202,7 @@ def test_who_comes_again_is_told_nothing_twice_and_after_the_end_nothing_at_all(
         assert [event.name for event in parse(raw)] == ["completed"]
 
 
-def test_nobody_hears_of_what_is_anothers_or_is_none(slow: Service, client: httpx2.Client) -> None:
+def test_another_accounts_or_a_missing_task_has_no_stream(slow: Service, client: httpx2.Client) -> None:
     task = submit(client)
     with slow.client(slow.new_key("stranger")) as stranger, slow.client() as nobody:
         foreign = stranger.get(f"/v1/tasks/{task['id']}/events")
@@ -215,7 +215,7 @@ def test_nobody_hears_of_what_is_anothers_or_is_none(slow: Service, client: http
         assert writer.get(f"/v1/tasks/{task['id']}/events").status_code == 403
 
 
-def test_a_head_of_a_stream_is_answered_at_once(client: httpx2.Client) -> None:
+def test_a_head_request_for_a_stream_is_answered_at_once(client: httpx2.Client) -> None:
     _, task = submit(client), submit(client)
     started_s = time.monotonic()
     response = client.head(f"/v1/tasks/{task['id']}/events")
@@ -224,7 +224,7 @@ def test_a_head_of_a_stream_is_answered_at_once(client: httpx2.Client) -> None:
     assert time.monotonic() - started_s < STEP_S * STEPS
 
 
-def test_a_silent_stream_beats_every_fifteen_seconds(slow: Service, key: str, client: httpx2.Client) -> None:
+def test_an_idle_stream_sends_a_heartbeat_every_fifteen_seconds(slow: Service, key: str, client: httpx2.Client) -> None:
     task = submit(client)
     await_draw(slow, task["id"])
     with (
@@ -243,7 +243,7 @@ def test_a_silent_stream_beats_every_fifteen_seconds(slow: Service, key: str, cl
     assert 13 < at_s - opened_at_s < 18
 
 
-def test_a_stream_outlasts_a_killed_worker(slow: Service, client: httpx2.Client) -> None:
+def test_a_stream_survives_a_killed_worker(slow: Service, client: httpx2.Client) -> None:
     task = submit(client)
     told = []
     worker: int | None = slow.child_pid("worker 1")
@@ -257,7 +257,7 @@ def test_a_stream_outlasts_a_killed_worker(slow: Service, client: httpx2.Client)
     assert deaths(slow, task["id"]) == 1
 
 
-def test_a_stream_outlasts_a_restart_of_the_database(slow: Service, client: httpx2.Client) -> None:
+def test_a_stream_survives_a_restart_of_the_database(slow: Service, client: httpx2.Client) -> None:
     task = submit(client)
     told = []
     server: int | None = postgres_of(slow.data_dir)[0]
@@ -271,7 +271,7 @@ def test_a_stream_outlasts_a_restart_of_the_database(slow: Service, client: http
     assert assert_ends_as_read(client, told)["status"] == "completed"
 
 
-def test_two_hundred_streams_of_one_task_all_tell_its_end(slow: Service, key: str, client: httpx2.Client) -> None:
+def test_two_hundred_streams_of_one_task_all_report_its_end(slow: Service, key: str, client: httpx2.Client) -> None:
     _, task = submit(client), submit(client)
     with ExitStack() as open_now:
         peers = [open_now.enter_context(Peer(slow)) for _ in range(200)]
@@ -284,7 +284,7 @@ def test_two_hundred_streams_of_one_task_all_tell_its_end(slow: Service, key: st
         assert_in_order(stream)
 
 
-def test_streams_that_are_left_are_forgotten(slow: Service, key: str, client: httpx2.Client) -> None:
+def test_abandoned_streams_are_forgotten(slow: Service, key: str, client: httpx2.Client) -> None:
     for _ in range(6):
         submit(client)
     task = submit(client)
@@ -314,7 +314,7 @@ def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def test_a_stream_ends_whole_when_its_process_stops_and_can_be_had_again(
+def test_a_stream_ends_cleanly_when_its_process_stops_and_can_be_resumed(
     slow: Service, key: str, client: httpx2.Client
 ) -> None:
     running, queued = submit(client), submit(client)

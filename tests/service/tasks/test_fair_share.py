@@ -103,7 +103,7 @@ def queue_many(fleet: Fleet, api_key_id: int, count: int) -> None:
         connection.execute("UPDATE api_keys SET unfinished = %s WHERE id = %s", (count, api_key_id))
 
 
-def test_5000_waiting_tasks_of_one_account_delay_anothers_one_by_one_draw_at_most(crowd: Crowd) -> None:
+def test_5000_waiting_tasks_of_one_account_delay_another_by_at_most_one_draw(crowd: Crowd) -> None:
     with crowd.fleet.client(crowd.fleet.issue().key) as client:
         for _ in range(6):
             task = submit(client)
@@ -114,7 +114,7 @@ def test_5000_waiting_tasks_of_one_account_delay_anothers_one_by_one_draw_at_mos
             crowd.await_draws(len(order) + 2)
 
 
-def test_three_accounts_with_tasks_waiting_are_drawn_in_turn_and_the_big_one_with_them(crowd: Crowd) -> None:
+def test_three_small_accounts_and_a_large_one_are_drawn_in_turn(crowd: Crowd) -> None:
     each = 6
     keys = [crowd.fleet.issue().key for _ in range(3)]
     owners: dict[str, int] = {}
@@ -134,7 +134,7 @@ def test_three_accounts_with_tasks_waiting_are_drawn_in_turn_and_the_big_one_wit
     assert drawn == {0: each, 1: each, 2: each, 3: drawn[3]}
 
 
-def test_an_account_that_always_has_one_waiting_gets_its_share_and_no_more(crowd: Crowd) -> None:
+def test_an_account_that_always_has_one_task_waiting_gets_its_share_and_no_more(crowd: Crowd) -> None:
     rounds = 8
     own = []
     with crowd.fleet.client(crowd.fleet.issue().key) as client:
@@ -295,7 +295,7 @@ steps = st.lists(
 
 @settings(max_examples=40)
 @given(steps=steps, draws_at_once=st.integers(1, 3))
-def test_whoever_has_tasks_waiting_gets_an_equal_share_and_everything_is_drawn_in_the_end(
+def test_accounts_with_waiting_tasks_get_equal_shares_and_everything_is_drawn_in_the_end(
     on_line: OnLine[None], steps: list[tuple[str, int, int]], draws_at_once: int
 ) -> None:
     async def play(line: Line) -> None:
@@ -315,7 +315,7 @@ def test_whoever_has_tasks_waiting_gets_an_equal_share_and_everything_is_drawn_i
     on_line(play)
 
 
-def test_a_newcomer_overtakes_whoever_has_many_waiting_and_nobody_who_came_before_with_one(
+def test_a_newcomer_overtakes_long_queues_but_no_single_earlier_task(
     on_line: OnLine[None],
 ) -> None:
     async def play(line: Line) -> None:
@@ -329,7 +329,7 @@ def test_a_newcomer_overtakes_whoever_has_many_waiting_and_nobody_who_came_befor
     on_line(play)
 
 
-def test_an_endless_stream_of_newcomers_does_not_starve_the_tail_of_who_has_many(on_line: OnLine[None]) -> None:
+def test_an_endless_stream_of_newcomers_does_not_starve_a_long_queue(on_line: OnLine[None]) -> None:
     async def play(line: Line) -> None:
         tail = [await line.submit(0) for _ in range(10)][-1]
         drawn = []
@@ -346,7 +346,7 @@ def test_an_endless_stream_of_newcomers_does_not_starve_the_tail_of_who_has_many
     on_line(play)
 
 
-def test_ordering_and_cancelling_again_and_again_brings_nobody_forward(on_line: OnLine[None]) -> None:
+def test_repeated_ordering_and_cancelling_gains_no_advantage(on_line: OnLine[None]) -> None:
     async def play(line: Line) -> None:
         for _ in range(20):
             await line.submit(0)
@@ -364,7 +364,7 @@ def test_ordering_and_cancelling_again_and_again_brings_nobody_forward(on_line: 
     on_line(play)
 
 
-def test_tags_begin_anew_when_nobody_is_in_line_and_never_leave_what_a_priority_can_be(on_line: OnLine[None]) -> None:
+def test_tags_restart_with_an_empty_queue_and_stay_within_the_range_of_a_priority(on_line: OnLine[None]) -> None:
     async def play(line: Line) -> None:
         assert (await line.submit(0)).tag == 1
         await line.connection.execute("UPDATE tasks SET tag = %s", (TAG_MAX - 3,))

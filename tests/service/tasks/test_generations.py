@@ -66,7 +66,7 @@ def test_a_documented_request_is_answered_with_exactly_the_documented_bytes(
     assert CREATION.fullmatch(response.content), response.content
 
 
-def test_the_documented_example_has_a_callback_url_and_is_kept_with_it(client: httpx2.Client, service: Service) -> None:
+def test_the_documented_example_is_stored_with_its_callback_url(client: httpx2.Client, service: Service) -> None:
     task = submit(client, **EVERY_DOCUMENTED_PROPERTY)
     with service.database() as connection:
         row = connection.execute(
@@ -76,7 +76,7 @@ def test_the_documented_example_has_a_callback_url_and_is_kept_with_it(client: h
 
 
 @pytest.mark.parametrize(("ratio", "pixels"), RATIOS_PX.items())
-def test_a_ratio_is_drawn_at_exactly_its_pixels(client: httpx2.Client, ratio: str, pixels: tuple[int, int]) -> None:
+def test_a_ratio_is_drawn_with_exactly_its_pixels(client: httpx2.Client, ratio: str, pixels: tuple[int, int]) -> None:
     _, image = picture_of(client, finish(client, submit(client, size=ratio)["id"]))
     assert image.size == pixels
 
@@ -110,7 +110,7 @@ def test_without_a_size_the_picture_is_square(client: httpx2.Client, size: str |
         ("jpeg", ".jpg", "image/jpeg", "JPEG"),
     ],
 )
-def test_each_format_is_what_its_link_and_its_type_say(
+def test_each_picture_has_the_format_of_its_link_and_content_type(
     client: httpx2.Client, output_format: str | None, extension: str, content_type: str, decoded_as: str
 ) -> None:
     task = finish(client, submit(client, output_format=output_format)["id"])
@@ -120,7 +120,7 @@ def test_each_format_is_what_its_link_and_its_type_say(
     assert image.format == decoded_as
 
 
-def test_null_in_every_optional_field_means_that_it_is_absent(client: httpx2.Client) -> None:
+def test_null_in_an_optional_field_means_absent(client: httpx2.Client) -> None:
     absent = dict.fromkeys(("size", "seed", "nsfw_check", "callback_url", "output_format"))
     task = finish(client, submit(client, **absent)["id"])
     assert task["results"][0].endswith(".webp")
@@ -129,7 +129,7 @@ def test_null_in_every_optional_field_means_that_it_is_absent(client: httpx2.Cli
 
 
 @pytest.mark.parametrize("seed", [1, 7, 2147483647])
-def test_a_seed_is_kept_and_gives_the_same_picture_twice(client: httpx2.Client, seed: int) -> None:
+def test_a_seed_is_stored_and_draws_the_same_picture_again(client: httpx2.Client, seed: int) -> None:
     tasks = [finish(client, submit(client, seed=seed, output_format="png")["id"]) for _ in range(2)]
     first, second = (picture_of(client, task)[0].content for task in tasks)
     assert [task["result_data"][0]["seed"] for task in tasks] == [seed, seed]
@@ -137,7 +137,7 @@ def test_a_seed_is_kept_and_gives_the_same_picture_twice(client: httpx2.Client, 
     assert tasks[0]["results"] != tasks[1]["results"]
 
 
-def test_a_seed_that_the_service_chose_can_be_drawn_again(client: httpx2.Client) -> None:
+def test_a_seed_chosen_by_the_service_draws_the_same_picture_again(client: httpx2.Client) -> None:
     chosen = [finish(client, submit(client, output_format="png")["id"]) for _ in range(2)]
     seeds = [task["result_data"][0]["seed"] for task in chosen]
     assert seeds[0] != seeds[1]
@@ -148,7 +148,7 @@ def test_a_seed_that_the_service_chose_can_be_drawn_again(client: httpx2.Client)
 @pytest.mark.parametrize(
     "prompt", ["x", " x ", "猫" * 2000, "🐈" * 2000, "é\n\t\r\u202e\u200d", "\ufffe\uffff\U0010ffff", "\\u0000"]
 )
-def test_a_prompt_is_counted_in_code_points_and_kept_as_it_is(
+def test_a_prompt_is_measured_in_code_points_and_stored_unchanged(
     client: httpx2.Client, service: Service, prompt: str
 ) -> None:
     task = submit(client, prompt=prompt)
@@ -156,7 +156,7 @@ def test_a_prompt_is_counted_in_code_points_and_kept_as_it_is(
         assert connection.execute("SELECT prompt FROM tasks WHERE id = %s", (task["id"],)).fetchone() == (prompt,)
 
 
-def test_unknown_fields_are_ignored_and_change_no_price(client: httpx2.Client) -> None:
+def test_unknown_fields_are_ignored_and_do_not_change_the_price(client: httpx2.Client) -> None:
     unknown = {
         "quality": "2K", "resolution": "4K", "n": 4, "image_urls": ["https://example.com/x.png"], "price": 0,
         "user_group": "vip", "steps": 50, "guidance_scale": 7.5, "": None, "__proto__": {"x": 1}, "id": "task-unified-1-x",
@@ -167,7 +167,7 @@ def test_unknown_fields_are_ignored_and_change_no_price(client: httpx2.Client) -
     assert len(finish(client, response.json()["id"])["results"]) == 1
 
 
-def test_headers_of_the_hosted_service_are_tolerated(client: httpx2.Client) -> None:
+def test_headers_of_the_hosted_service_are_accepted(client: httpx2.Client) -> None:
     headers = {
         "x-evolink-channel": "a",
         "X-Evo-Trace": "b",
@@ -178,7 +178,7 @@ def test_headers_of_the_hosted_service_are_tolerated(client: httpx2.Client) -> N
     assert CREATION.fullmatch(response.content), response.content
 
 
-def test_of_a_field_that_stands_twice_the_last_one_counts(client: httpx2.Client) -> None:
+def test_the_last_of_duplicate_fields_counts(client: httpx2.Client) -> None:
     start = b'{"model":"z-image-turbo","prompt":"a cute cat","size":"376x376",'
     kept = client.post(GENERATIONS, content=start + b'"seed":0,"seed":7}')
     assert kept.status_code == 200
@@ -187,7 +187,7 @@ def test_of_a_field_that_stands_twice_the_last_one_counts(client: httpx2.Client)
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-def test_a_body_of_exactly_the_cap_is_read(client: httpx2.Client, *, is_announced: bool) -> None:
+def test_a_body_of_exactly_the_maximum_size_is_accepted(client: httpx2.Client, *, is_announced: bool) -> None:
     order = b'{"model":"z-image-turbo","prompt":"a cute cat","size":"376x376"}'
     body = order + b" " * (BODY_BYTES_MAX - len(order))
     sent = body if is_announced else iter([body[:30_000], body[30_000:]])
@@ -195,7 +195,7 @@ def test_a_body_of_exactly_the_cap_is_read(client: httpx2.Client, *, is_announce
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-def test_a_body_of_one_byte_more_is_413(client: httpx2.Client, *, is_announced: bool) -> None:
+def test_a_body_of_one_byte_more_gets_413(client: httpx2.Client, *, is_announced: bool) -> None:
     body = b" " * (BODY_BYTES_MAX + 1)
     sent = body if is_announced else iter([body[:30_000], body[30_000:]])
     response = client.post(GENERATIONS, content=sent)
@@ -207,9 +207,7 @@ def test_a_body_of_one_byte_more_is_413(client: httpx2.Client, *, is_announced: 
     }
 
 
-def test_a_body_that_is_announced_as_too_large_is_refused_before_it_is_sent(
-    service: Service, client: httpx2.Client
-) -> None:
+def test_a_body_declared_too_large_is_refused_before_it_is_sent(service: Service, client: httpx2.Client) -> None:
     head = (
         f"POST {GENERATIONS} HTTP/1.1\r\nhost: 127.0.0.1:{service.port}\r\n"
         f"authorization: {client.headers['authorization']}\r\ncontent-length: 1000000000\r\n\r\n"
@@ -219,19 +217,19 @@ def test_a_body_that_is_announced_as_too_large_is_refused_before_it_is_sent(
         assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_keyless_request_is_refused_whatever_its_body_holds(service: Service) -> None:
+def test_a_request_without_a_key_is_refused_whatever_its_body(service: Service) -> None:
     with service.client() as stranger:
         for body in (b"", b"{", b'{"model":"nope"}', b" " * (BODY_BYTES_MAX + 1)):
             assert stranger.post(GENERATIONS, content=body).status_code == 401
 
 
-def test_links_lead_to_the_host_that_was_asked(service: Service, client: httpx2.Client) -> None:
+def test_links_use_the_requested_host(service: Service, client: httpx2.Client) -> None:
     response = client.post(GENERATIONS, json=ORDER, headers={"host": "images.your-domain.com"})
     task = finish(client, response.json()["id"])
     assert task["results"][0].startswith("http://images.your-domain.com/pictures/")
 
 
 @pytest.mark.parametrize("host", ["", "a b", "evil.com/x?", "user@evil.com", "[::1", "a:b", "x" * 254])
-def test_a_host_that_is_none_is_refused(client: httpx2.Client, host: str) -> None:
+def test_an_invalid_host_is_refused(client: httpx2.Client, host: str) -> None:
     response = client.post(GENERATIONS, json=ORDER, headers={"host": host})
     assert response.status_code == 400

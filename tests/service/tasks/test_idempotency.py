@@ -90,7 +90,7 @@ def used_credits(client: httpx2.Client) -> float:
     return used
 
 
-def test_an_order_that_is_sent_again_is_answered_with_the_first_body_and_makes_no_second_task(
+def test_a_repeated_order_is_answered_with_the_first_body_and_creates_no_second_task(
     service: Service, client: httpx2.Client
 ) -> None:
     first = order(client)
@@ -105,7 +105,7 @@ def test_an_order_that_is_sent_again_is_answered_with_the_first_body_and_makes_n
     assert entries(service, task_id) == ["hold", "capture"]
 
 
-def test_a_replay_of_a_cancelled_order_answers_the_first_body_and_orders_nothing(slow: Service) -> None:
+def test_a_replay_of_a_cancelled_order_returns_the_first_body_and_orders_nothing(slow: Service) -> None:
     with slow.client(slow.new_key("cancelled")) as client:
         first = order(client)
         task_id = assert_first(first)
@@ -115,7 +115,7 @@ def test_a_replay_of_a_cancelled_order_answers_the_first_body_and_orders_nothing
         assert used_credits(client) == 0
 
 
-def test_a_replay_with_a_wish_to_wait_is_answered_with_what_became_of_the_task(client: httpx2.Client) -> None:
+def test_a_replay_that_waits_returns_the_tasks_current_state(client: httpx2.Client) -> None:
     first = order(client)
     done = finish(client, assert_first(first))
     headers = {"idempotency-key": KEY, "prefer": "wait=10"}
@@ -160,7 +160,7 @@ def test_the_same_key_with_another_order_is_refused_and_orders_nothing(
         b'{"model":"x","model":"z-image-turbo","prompt":"\xe7\x8c\xab"}',
     ],
 )
-def test_an_order_that_is_written_otherwise_and_means_the_same_is_the_same(client: httpx2.Client, body: bytes) -> None:
+def test_an_equivalent_order_in_another_notation_is_the_same_order(client: httpx2.Client, body: bytes) -> None:
     first = client.post(
         GENERATIONS,
         json={"model": "z-image-turbo", "prompt": "猫", "size": "1:1"},
@@ -170,7 +170,9 @@ def test_an_order_that_is_written_otherwise_and_means_the_same_is_the_same(clien
     assert_replay(client.post(GENERATIONS, content=body, headers={"idempotency-key": KEY}), first)
 
 
-def test_a_key_belongs_to_its_account_and_to_all_keys_of_that(service: Service, client: httpx2.Client) -> None:
+def test_an_idempotency_key_belongs_to_the_account_and_all_its_api_keys(
+    service: Service, client: httpx2.Client
+) -> None:
     account = f"idempotent-{os.urandom(6).hex()}"
     first = order(client)
     with service.client(service.new_key(account)) as one, service.client(service.new_key(account)) as another:
@@ -181,7 +183,7 @@ def test_a_key_belongs_to_its_account_and_to_all_keys_of_that(service: Service, 
     assert_replay(order(client), first)
 
 
-def test_of_twenty_equal_orders_at_once_one_is_accepted_and_all_get_its_answer(service: Service) -> None:
+def test_of_twenty_identical_concurrent_orders_one_is_accepted_and_all_get_its_answer(service: Service) -> None:
     account = f"idempotent-{os.urandom(6).hex()}"
     both = [service.new_key(account), service.new_key(account)]
     together = threading.Barrier(20)
@@ -206,7 +208,7 @@ def test_of_twenty_equal_orders_at_once_one_is_accepted_and_all_get_its_answer(s
     service.audit()
 
 
-def test_an_order_that_was_refused_claims_nothing(service: Service) -> None:
+def test_a_refused_order_does_not_use_up_its_idempotency_key(service: Service) -> None:
     account = f"idempotent-{os.urandom(6).hex()}"
     broke = service.new_key(account, "0.025")
     with service.client(broke) as client:
@@ -222,7 +224,7 @@ def test_an_order_that_was_refused_claims_nothing(service: Service) -> None:
         assert tasks_of(client) == [task_id]
 
 
-def test_an_order_of_a_key_that_may_not_claims_nothing(service: Service) -> None:
+def test_an_order_without_the_scope_does_not_use_up_its_idempotency_key(service: Service) -> None:
     account = f"idempotent-{os.urandom(6).hex()}"
     with service.client(service.new_key(account, "1", "--scope", "read")) as client:
         assert order(client).status_code == 403
@@ -230,7 +232,7 @@ def test_an_order_of_a_key_that_may_not_claims_nothing(service: Service) -> None
         assert_first(order(client))
 
 
-def test_an_order_over_a_limit_claims_nothing(slow: Service) -> None:
+def test_an_order_over_a_limit_does_not_use_up_its_idempotency_key(slow: Service) -> None:
     limited = slow.new_key("limited", "1", "--rate", "1")
     crowded = slow.new_key("limited", "1", "--unfinished", "1")
     with slow.client(limited) as client:
@@ -255,7 +257,7 @@ def await_idle(service: Service) -> None:
     time.sleep(1.1 * MEASUREMENT_LIFETIME_S)
 
 
-def test_an_order_over_the_backlog_claims_nothing_and_one_that_is_in_it_is_answered_again(slow: Service) -> None:
+def test_a_full_backlog_uses_up_no_idempotency_key_and_still_replays_accepted_orders(slow: Service) -> None:
     with slow.client(slow.new_key("backlog")) as client:
         await_idle(slow)
         first = order(client)
@@ -274,7 +276,7 @@ def test_an_order_over_the_backlog_claims_nothing_and_one_that_is_in_it_is_answe
     ["", "x" * 15, "x" * 97, "order 0123456789", "order-012345678/", '"order-0123456789"', "order-0123456789,x",
      "order-0123456789é", "order\t0123456789", "x" * 5000],
 )  # fmt: skip
-def test_a_key_that_is_none_is_refused_and_orders_nothing(client: httpx2.Client, key: str) -> None:
+def test_an_invalid_idempotency_key_is_refused_and_orders_nothing(client: httpx2.Client, key: str) -> None:
     headers = {b"authorization": client.headers["authorization"].encode(), b"idempotency-key": key.encode("latin-1")}
     refused = client.post(GENERATIONS, json=ORDER, headers=headers)
     assert refused.status_code == 400
@@ -286,20 +288,20 @@ def test_a_key_that_is_none_is_refused_and_orders_nothing(client: httpx2.Client,
     assert tasks_of(client) == []
 
 
-def test_two_keys_on_one_order_are_refused(client: httpx2.Client) -> None:
+def test_two_idempotency_keys_on_one_order_are_refused(client: httpx2.Client) -> None:
     headers = [("idempotency-key", KEY), ("idempotency-key", "another-order-0123")]
     assert client.post(GENERATIONS, json=ORDER, headers=headers).status_code == 400
     assert tasks_of(client) == []
 
 
 @pytest.mark.parametrize("key", ["x" * 16, "x" * 96, "AZaz09._-AZaz09._-", "................"])
-def test_a_key_within_the_bounds_is_taken(client: httpx2.Client, key: str) -> None:
+def test_a_valid_idempotency_key_is_accepted(client: httpx2.Client, key: str) -> None:
     first = order(client, key)
     assert_first(first)
     assert_replay(order(client, key), first)
 
 
-def test_a_replay_counts_neither_against_the_rate_nor_against_credits(service: Service) -> None:
+def test_a_replay_uses_up_neither_rate_nor_credits(service: Service) -> None:
     account = f"idempotent-{os.urandom(6).hex()}"
     with service.client(service.new_key(account, PRICE, "--rate", "2", "--limit", PRICE)) as client:
         first = order(client)
@@ -315,7 +317,7 @@ def test_a_replay_counts_neither_against_the_rate_nor_against_credits(service: S
     service.audit()
 
 
-def test_a_key_past_its_day_orders_anew(service: Service, client: httpx2.Client) -> None:
+def test_an_expired_idempotency_key_can_order_again(service: Service, client: httpx2.Client) -> None:
     first = order(client)
     for hours, is_kept in ((23.9, True), (24.1, False)):
         with service.database() as connection:
@@ -331,7 +333,7 @@ def test_a_key_past_its_day_orders_anew(service: Service, client: httpx2.Client)
     assert len(tasks_of(client)) == 2
 
 
-def test_an_order_that_is_repeated_until_it_is_answered_is_one_task_however_often_the_web_process_dies() -> None:
+def test_an_order_repeated_until_it_is_answered_creates_one_task_however_often_the_web_process_dies() -> None:
     clients, orders = 4, 14
     with prepared_folder() as folder, Service(folder, workers="1") as mortal:
         key = mortal.new_key("repeated")

@@ -362,7 +362,7 @@ def played() -> Iterator[tuple[asyncio.Runner, Stage]]:
             runner.run(opened.__aexit__(None, None, None))
 
 
-def test_whatever_happens_the_books_are_right_and_tasks_end_as_they_should(
+def test_whatever_happens_the_ledger_is_right_and_tasks_end_correctly(
     played: tuple[asyncio.Runner, Stage], request: pytest.FixtureRequest
 ) -> None:
     run_state_machine_as_test(

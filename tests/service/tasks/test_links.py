@@ -93,7 +93,7 @@ def expire(service: Service, picture: Picture) -> str:
 
 
 @pytest.mark.parametrize(("output_format", "type_"), [("webp", "webp"), ("png", "png"), ("jpeg", "jpeg")])
-def test_a_link_serves_its_picture_with_headers_that_keep_it_harmless(
+def test_a_link_serves_its_picture_with_protective_headers(
     client: httpx2.Client, stranger: httpx2.Client, output_format: str, type_: str
 ) -> None:
     made = drawn(client, stranger, output_format=output_format)
@@ -113,7 +113,7 @@ def test_a_link_serves_its_picture_with_headers_that_keep_it_harmless(
     assert link.LIFETIME_S - 60 <= int(age[1]) <= link.LIFETIME_S
 
 
-def test_head_gives_the_headers_of_get_without_its_bytes(stranger: httpx2.Client, picture: Picture) -> None:
+def test_head_returns_the_headers_of_get_without_a_body(stranger: httpx2.Client, picture: Picture) -> None:
     changing = {"date", "x-request-id", "cache-control"}
     for range_ in ({}, {"range": "bytes=5-9"}):
         got, head = stranger.get(picture.url, headers=range_), stranger.head(picture.url, headers=range_)
@@ -137,7 +137,7 @@ def test_head_gives_the_headers_of_get_without_its_bytes(stranger: httpx2.Client
         ("bytes= 0-9", 0, 10),
     ],
 )
-def test_a_range_gives_just_those_bytes(
+def test_a_range_returns_exactly_those_bytes(
     stranger: httpx2.Client, picture: Picture, range_: str, start: int, end: int | None
 ) -> None:
     response = stranger.get(picture.url, headers={"range": range_})
@@ -149,14 +149,14 @@ def test_a_range_gives_just_those_bytes(
     assert response.headers["etag"] == picture.etag
 
 
-def test_parts_put_together_are_the_picture(stranger: httpx2.Client, picture: Picture) -> None:
+def test_consecutive_ranges_make_up_the_picture(stranger: httpx2.Client, picture: Picture) -> None:
     ranges = [f"bytes={start}-{start + 99}" for start in range(0, len(picture.content), 100)]
     parts = [stranger.get(picture.url, headers={"range": range_}).content for range_ in ranges]
     assert b"".join(parts) == picture.content
 
 
 @pytest.mark.parametrize("range_", ["bytes=999999999-", "bytes=999999-9999999", "bytes=-0"])
-def test_a_range_outside_the_picture_is_416_and_told_how_large_it_is(
+def test_a_range_outside_the_picture_gets_416_with_its_size(
     stranger: httpx2.Client, picture: Picture, range_: str
 ) -> None:
     response = stranger.get(picture.url, headers={"range": range_})
@@ -169,14 +169,14 @@ def test_a_range_outside_the_picture_is_416_and_told_how_large_it_is(
     "range_", ["bytes=0-1,5-6", "bytes=9-5", "bytes=-", "bytes=", "bytes", "items=0-5", "bytes=a-b", "bytes=0-9x",
                "bytes=--5", "0-9", "bytes=" + "9" * 400 + "-"],
 )  # fmt: skip
-def test_several_ranges_or_none_that_can_be_read_give_the_whole_picture(
+def test_several_or_malformed_ranges_return_the_whole_picture(
     stranger: httpx2.Client, picture: Picture, range_: str
 ) -> None:
     response = stranger.get(picture.url, headers={"range": range_})
     assert (response.status_code, response.content) == (200, picture.content)
 
 
-def test_if_range_gives_the_part_of_this_version_and_the_whole_for_another(
+def test_if_range_returns_the_range_for_this_version_and_the_whole_for_another(
     stranger: httpx2.Client, picture: Picture
 ) -> None:
     for validator, status in [
@@ -189,7 +189,7 @@ def test_if_range_gives_the_part_of_this_version_and_the_whole_for_another(
         assert stranger.get(picture.url, headers=headers).status_code == status
 
 
-def test_if_none_match_saves_a_known_picture(stranger: httpx2.Client, picture: Picture) -> None:
+def test_if_none_match_saves_sending_a_known_picture(stranger: httpx2.Client, picture: Picture) -> None:
     known = [picture.etag, f"W/{picture.etag}", f'"other", {picture.etag}', "*"]
     for tags in known:
         response = stranger.get(picture.url, headers={"if-none-match": tags})
@@ -200,13 +200,13 @@ def test_if_none_match_saves_a_known_picture(stranger: httpx2.Client, picture: P
         assert stranger.get(picture.url, headers={"if-none-match": tags}).status_code == 200
 
 
-def test_every_read_gives_the_same_link_byte_for_byte(client: httpx2.Client, picture: Picture) -> None:
+def test_every_read_returns_the_same_link_byte_for_byte(client: httpx2.Client, picture: Picture) -> None:
     path = f"/v1/tasks/{picture.task['id']}"
     assert len({client.get(path).content for _ in range(5)}) == 1
     assert read_task(client, picture.task["id"])["results"] == [picture.url]
 
 
-def test_a_link_lives_for_a_day_from_completion(service: Service, picture: Picture) -> None:
+def test_a_link_is_valid_for_a_day_after_completion(service: Service, picture: Picture) -> None:
     with service.database() as connection:
         row = connection.execute(
             "SELECT ended_at, link_expires_at FROM tasks WHERE id = %s", (picture.task["id"],)
@@ -262,13 +262,13 @@ def test_forged_links_open_nothing(
         assert picture.url.endswith(path) or stranger.get(path).status_code == 404, path
 
 
-def test_a_link_that_we_signed_for_no_picture_opens_nothing(stranger: httpx2.Client, keys: LinkKeys) -> None:
+def test_a_signed_link_without_a_picture_opens_nothing(stranger: httpx2.Client, keys: LinkKeys) -> None:
     for name in ("0" * 32 + ".webp", "f" * 32 + ".png"):
         assert stranger.get(link.path(name, int(time.time()) + 60, keys)).status_code == 404
 
 
 @pytest.mark.parametrize("ago_s", [0, 1, 60, 10**6])
-def test_an_expired_link_is_410_in_the_shape_of_an_error(
+def test_an_expired_link_gets_410_in_the_error_format(
     stranger: httpx2.Client, picture: Picture, keys: LinkKeys, ago_s: int
 ) -> None:
     path = link.path(picture.name, int(time.time()) - ago_s, keys)
@@ -280,9 +280,7 @@ def test_an_expired_link_is_410_in_the_shape_of_an_error(
     assert stranger.get(path, headers={"if-none-match": picture.etag}).status_code == 410
 
 
-def test_a_link_works_until_its_second_and_not_beyond(
-    stranger: httpx2.Client, picture: Picture, keys: LinkKeys
-) -> None:
+def test_a_link_works_until_the_second_of_its_expiry(stranger: httpx2.Client, picture: Picture, keys: LinkKeys) -> None:
     expires_s = int(time.time()) + 2
     path = link.path(picture.name, expires_s, keys)
     while True:
@@ -295,7 +293,7 @@ def test_a_link_works_until_its_second_and_not_beyond(
         time.sleep(0.05)
 
 
-def test_a_read_after_expiry_gives_a_fresh_link_that_stays(
+def test_a_read_after_expiry_returns_a_new_link_that_stays_the_same(
     service: Service, client: httpx2.Client, stranger: httpx2.Client
 ) -> None:
     made = drawn(client, stranger)

@@ -77,7 +77,7 @@ def served_routes() -> list[Route]:
     return [route for route in made if isinstance(route, Route)]
 
 
-def test_the_document_lists_every_route_and_the_service_answers_every_path(document: dict[str, Any]) -> None:
+def test_the_document_lists_every_route_and_every_path_is_served(document: dict[str, Any]) -> None:
     listed = {
         (path, method.upper())
         for path, item in document["paths"].items()
@@ -99,7 +99,7 @@ def test_every_listed_head_is_answered(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 413])
-def test_creating_answers_as_the_document_says(
+def test_creation_is_answered_as_documented(
     service: Service, client: httpx2.Client, contract: Contract, status: int
 ) -> None:
     changed: dict[int, dict[str, Any]] = {400: {"seed": 0}, 403: {"model": "other"}, 413: {"other": "x" * 70_000}}
@@ -114,7 +114,7 @@ def test_creating_answers_as_the_document_says(
     contract.assert_kept(response)
 
 
-def test_a_repeated_creation_is_answered_as_the_document_says(client: httpx2.Client, contract: Contract) -> None:
+def test_a_repeated_creation_is_answered_as_documented(client: httpx2.Client, contract: Contract) -> None:
     key = {"idempotency-key": "openapi-served-0001"}
     answers = [
         (client.post(GENERATIONS, json=ORDER, headers=key), 200),
@@ -128,15 +128,13 @@ def test_a_repeated_creation_is_answered_as_the_document_says(client: httpx2.Cli
     assert [response.headers.get("idempotency-replayed") for response, _ in answers] == [None, "true", None, None]
 
 
-def test_a_creation_that_waits_is_answered_as_the_document_says(client: httpx2.Client, contract: Contract) -> None:
+def test_a_creation_that_waits_is_answered_as_documented(client: httpx2.Client, contract: Contract) -> None:
     response = client.post(GENERATIONS, json=ORDER, headers={"prefer": "wait=20"})
     assert (response.json()["status"], response.headers["preference-applied"]) == ("completed", "wait=20")
     contract.assert_kept(response)
 
 
-def test_a_key_that_may_not_create_or_read_is_answered_as_the_document_says(
-    service: Service, contract: Contract
-) -> None:
+def test_a_key_without_the_scope_is_answered_as_documented(service: Service, contract: Contract) -> None:
     with service.client(service.new_key("openapi-reader", "1", "--scope", "read")) as reader:
         refused = [
             reader.post(GENERATIONS, json=ORDER),
@@ -151,7 +149,7 @@ def test_a_key_that_may_not_create_or_read_is_answered_as_the_document_says(
         contract.assert_kept(response)
 
 
-def test_a_task_is_answered_as_the_document_says(service: Service, client: httpx2.Client, contract: Contract) -> None:
+def test_reading_a_task_is_answered_as_documented(service: Service, client: httpx2.Client, contract: Contract) -> None:
     task = submit(client, size="16:9")
     contract.assert_kept(client.get(f"/v1/tasks/{task['id']}"))
     finish(client, task["id"])
@@ -176,9 +174,7 @@ def test_a_task_is_answered_as_the_document_says(service: Service, client: httpx
         contract.assert_kept(response)
 
 
-def test_lists_of_tasks_are_answered_as_the_document_says(
-    service: Service, client: httpx2.Client, contract: Contract
-) -> None:
+def test_lists_of_tasks_are_answered_as_documented(service: Service, client: httpx2.Client, contract: Contract) -> None:
     ids = [submit(client)["id"] for _ in range(2)]
     with service.client() as stranger:
         answers = [
@@ -199,7 +195,7 @@ def test_lists_of_tasks_are_answered_as_the_document_says(
         contract.assert_kept(response)
 
 
-def test_events_are_answered_as_the_document_says(slow: Service, contract: Contract) -> None:
+def test_events_are_answered_as_documented(slow: Service, contract: Contract) -> None:
     with slow.client(slow.new_key("openapi-events")) as client:
         path = f"/v1/tasks/{submit(client)['id']}/events"
         answers = [client.get(path)]
@@ -211,7 +207,7 @@ def test_events_are_answered_as_the_document_says(slow: Service, contract: Contr
     assert {event["event"] for event in told} >= {"processing", "completed"}
 
 
-def test_an_unfinished_task_is_answered_as_the_document_says(slow: Service, contract: Contract) -> None:
+def test_reading_an_unfinished_task_is_answered_as_documented(slow: Service, contract: Contract) -> None:
     with slow.client(slow.new_key("openapi-unfinished", "1")) as client:
         path = f"/v1/tasks/{submit(client)['id']}"
         answers = [
@@ -226,7 +222,7 @@ def test_an_unfinished_task_is_answered_as_the_document_says(slow: Service, cont
         contract.assert_kept(response)
 
 
-def test_too_much_at_once_is_answered_as_the_document_says(slow: Service, contract: Contract) -> None:
+def test_exceeding_a_rate_is_answered_as_documented(slow: Service, contract: Contract) -> None:
     with slow.client(slow.new_key("openapi-hasty", "1", "--rate", "1")) as hasty:
         answers = [(hasty.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
     with slow.client(slow.new_key("openapi-narrow", "1", "--unfinished", "1")) as narrow:
@@ -237,7 +233,7 @@ def test_too_much_at_once_is_answered_as_the_document_says(slow: Service, contra
         contract.assert_kept(response)
 
 
-def test_a_full_queue_is_answered_as_the_document_says(full: Service, contract: Contract) -> None:
+def test_a_full_backlog_is_answered_as_documented(full: Service, contract: Contract) -> None:
     with full.client(full.new_key("openapi-many")) as many:
         refused = eventually(lambda: [each for each in [many.post(GENERATIONS, json=ORDER)] if each.status_code != 200])
     assert refused[0].status_code == 503
@@ -245,7 +241,7 @@ def test_a_full_queue_is_answered_as_the_document_says(full: Service, contract: 
 
 
 @pytest.mark.parametrize("path", ["/v1/credits", "/v1/models", "/v1/tasks", "/openai/v1/models"])
-def test_too_many_wrong_keys_are_answered_as_the_document_says(strict: Service, contract: Contract, path: str) -> None:
+def test_too_many_wrong_keys_are_answered_as_documented(strict: Service, contract: Contract, path: str) -> None:
     with strict.client() as stranger:
         refused = [stranger.get(path) for _ in range(7)]
     assert {response.status_code for response in refused} <= {401, 429}
@@ -255,7 +251,7 @@ def test_too_many_wrong_keys_are_answered_as_the_document_says(strict: Service, 
 
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json", None])
-def test_openai_clients_are_answered_as_the_document_says(
+def test_openai_clients_are_answered_as_documented(
     service: Service, client: httpx2.Client, contract: Contract, response_format: str | None
 ) -> None:
     order = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376", "response_format": response_format}
@@ -283,7 +279,7 @@ def test_openai_clients_are_answered_as_the_document_says(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("output_format", ["webp", "png", "jpeg"])
-def test_a_picture_is_answered_as_the_document_says(
+def test_a_picture_is_served_as_documented(
     service: Service, client: httpx2.Client, contract: Contract, output_format: str, method: str
 ) -> None:
     url = finish(client, submit(client, output_format=output_format)["id"])["results"][0]
@@ -307,7 +303,7 @@ def test_a_picture_is_answered_as_the_document_says(
 
 
 @pytest.mark.parametrize("path", ["/v1/credits", "/v1/models"])
-def test_an_account_is_answered_as_the_document_says(
+def test_account_requests_are_answered_as_documented(
     service: Service, client: httpx2.Client, contract: Contract, path: str
 ) -> None:
     with service.client() as stranger:
@@ -318,16 +314,16 @@ def test_an_account_is_answered_as_the_document_says(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs"])
-def test_the_service_itself_is_answered_as_the_document_says(service: Service, contract: Contract, path: str) -> None:
+def test_health_and_document_requests_are_answered_as_documented(
+    service: Service, contract: Contract, path: str
+) -> None:
     with service.client() as stranger:
         response = stranger.get(path)
     assert response.status_code == 200
     contract.assert_kept(response)
 
 
-def test_any_other_address_or_method_is_answered_as_the_document_says(
-    client: httpx2.Client, contract: Contract
-) -> None:
+def test_any_other_path_or_method_is_answered_as_documented(client: httpx2.Client, contract: Contract) -> None:
     for response, status in [
         (client.get("/nowhere"), 404),
         (client.get("/v1/tasks/a/b"), 404),
@@ -343,7 +339,7 @@ def test_any_other_address_or_method_is_answered_as_the_document_says(
         contract.assert_kept(response)
 
 
-def test_an_answer_that_breaks_the_document_would_be_noticed(client: httpx2.Client, contract: Contract) -> None:
+def test_an_undocumented_answer_would_be_noticed(client: httpx2.Client, contract: Contract) -> None:
     good = client.post(GENERATIONS, json=ORDER)
     headers = {"content-type": "application/json", "x-request-id": "req-1"}
     broken = [
@@ -358,7 +354,7 @@ def test_an_answer_that_breaks_the_document_would_be_noticed(client: httpx2.Clie
             contract.assert_kept(response)
 
 
-def test_a_stream_that_breaks_the_document_would_be_noticed(client: httpx2.Client, contract: Contract) -> None:
+def test_an_undocumented_stream_would_be_noticed(client: httpx2.Client, contract: Contract) -> None:
     good = client.get(f"/v1/tasks/{finish(client, submit(client)['id'])['id']}/events")
     contract.assert_kept(good)
     broken = ["", good.text.replace("event: completed", "event: failed"), good.text.replace("id: ", ":"), good.text * 2]

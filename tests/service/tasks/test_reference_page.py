@@ -60,11 +60,11 @@ def page_of(document: Any, base_url: str = BASE_URL) -> str:
 
 
 @pytest.mark.parametrize("path", made(), ids=lambda path: path.name)
-def test_what_is_made_from_the_document_is_current(path: Path) -> None:
+def test_generated_files_are_current(path: Path) -> None:
     assert path.read_bytes() == made()[path], "run `make api-page`"
 
 
-def test_the_document_is_served_compactly_and_in_the_order_in_which_it_is_written() -> None:
+def test_the_document_is_served_compactly_in_its_written_order() -> None:
     served = openapi.served()
     assert document_json(None) == msgspec.json.encode(served)
     elsewhere = json.loads(document_json("https://easel.example/api"))
@@ -73,7 +73,7 @@ def test_the_document_is_served_compactly_and_in_the_order_in_which_it_is_writte
 
 
 @pytest.mark.parametrize("base_url", ["https://easel.example", "http://[::1]:8080"])
-def test_no_placeholder_is_left_in_a_filled_page(base_url: str) -> None:
+def test_a_filled_page_has_no_placeholder_left(base_url: str) -> None:
     filled = page_of(DOCUMENT, base_url)
     assert filled.count(base_url) > 20
     assert BASE_URL_PLACEHOLDER not in filled
@@ -225,7 +225,7 @@ def test_a_document_that_refers_to_itself_is_refused() -> None:
         openapi.expanded(document)
 
 
-def test_the_page_names_the_address_that_each_reader_used(service: Service) -> None:
+def test_the_page_shows_the_address_that_its_reader_used(service: Service) -> None:
     with service.client() as stranger:
         pages = {
             host: stranger.get("/docs", headers={"host": host}).text for host in ("a.test", "b.test:81", "[::1]:82")

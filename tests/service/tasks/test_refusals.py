@@ -196,7 +196,7 @@ def assert_nothing_was_kept(database: Connection[TupleRow], account: str) -> Non
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
-def test_a_wrong_order_is_refused_with_a_sentence_that_helps_and_leaves_nothing(
+def test_an_invalid_order_is_refused_with_a_helpful_message_and_leaves_nothing(
     client: httpx2.Client, database: Connection[TupleRow], account: str, wrong: Wrong
 ) -> None:
     response = client.post(GENERATIONS, content=wrong.body, headers={"content-type": "application/json"})
@@ -223,7 +223,7 @@ def test_a_wrong_order_is_refused_with_a_sentence_that_helps_and_leaves_nothing(
         ("z-image-turbo\0", "Token does not have access to model"),
     ],
 )
-def test_a_model_that_does_not_exist_is_403_and_named_only_when_it_looks_like_a_name(
+def test_an_unknown_model_gets_403_and_is_repeated_only_if_it_looks_like_a_name(
     client: httpx2.Client, database: Connection[TupleRow], account: str, model: str, message: str
 ) -> None:
     response = client.post(GENERATIONS, json=order(model=model))
@@ -234,13 +234,13 @@ def test_a_model_that_does_not_exist_is_403_and_named_only_when_it_looks_like_a_
     assert_nothing_was_kept(database, account)
 
 
-def test_an_order_with_two_faults_is_told_one_of_them(client: httpx2.Client) -> None:
+def test_an_order_with_two_faults_reports_one_of_them(client: httpx2.Client) -> None:
     response = client.post(GENERATIONS, json=order(model="nope", seed=0, size=5))
     assert response.status_code == 400
     assert response.json()["error"]["param"] in {"seed", "size"}
 
 
-def test_an_order_that_is_not_paid_for_leaves_nothing(service: Service, database: Connection[TupleRow]) -> None:
+def test_an_order_without_enough_credits_leaves_nothing(service: Service, database: Connection[TupleRow]) -> None:
     with service.client(service.new_key("refusals-poor", "0.025999")) as client:
         response = client.post(GENERATIONS, json=order())
         assert response.status_code == 402
@@ -251,7 +251,7 @@ def test_an_order_that_is_not_paid_for_leaves_nothing(service: Service, database
     assert kept == (0,)
 
 
-def test_no_prompt_key_or_link_reaches_a_log(service: Service, client: httpx2.Client) -> None:
+def test_no_prompt_key_or_link_is_logged(service: Service, client: httpx2.Client) -> None:
     key = service.new_key("refusals-logged", "0.026")
     with service.client(key) as payer:
         task = finish(payer, submit(payer, prompt=PROMPT, callback_url=f"https://{MARK}.com/")["id"])
@@ -283,7 +283,7 @@ _BODIES = st.binary(max_size=200) | st.dictionaries(
 
 @settings(max_examples=200)
 @given(body=_BODIES)
-def test_no_body_is_a_fault_of_ours(generous: httpx2.Client, body: bytes) -> None:
+def test_no_body_causes_a_server_error(generous: httpx2.Client, body: bytes) -> None:
     response = generous.post(GENERATIONS, content=body)
     assert response.status_code in {200, 400, 403}, response.text
     assert response.headers["content-type"] == "application/json"

@@ -123,9 +123,7 @@ def add_old_pictures(service: Service, count: int) -> list[str]:
     return names
 
 
-def test_an_old_picture_goes_by_itself_and_its_task_stays_with_what_it_cost(
-    service: Service, client: httpx2.Client
-) -> None:
+def test_an_expired_picture_is_deleted_and_its_task_keeps_its_cost(service: Service, client: httpx2.Client) -> None:
     task = finish(client, submit(client)["id"])
     file = file_of(service, kept(service, task["id"])["picture_name"])
     assert file.exists()
@@ -137,7 +135,7 @@ def test_an_old_picture_goes_by_itself_and_its_task_stays_with_what_it_cost(
     assert (listed["id"], listed["has_results"], listed["credits_used"]) == (task["id"], False, 0.026)
 
 
-def test_pictures_prompts_and_keys_go_at_their_own_times_and_not_before(
+def test_pictures_and_prompts_and_keys_are_deleted_after_their_own_lifetimes(
     service: Service, client: httpx2.Client, database_url: str
 ) -> None:
     old, young = (
@@ -156,7 +154,9 @@ def test_pictures_prompts_and_keys_go_at_their_own_times_and_not_before(
     assert kept(service, young)["prompt"] == ORDER["prompt"]
 
 
-def test_a_picture_stays_as_long_as_its_link_lives(service: Service, client: httpx2.Client, database_url: str) -> None:
+def test_a_picture_is_kept_as_long_as_its_link_is_valid(
+    service: Service, client: httpx2.Client, database_url: str
+) -> None:
     task = finish(client, submit(client)["id"])
     grow_old(service, [task["id"]], 167)
     renewed = read_task(client, task["id"])
@@ -169,7 +169,7 @@ def test_a_picture_stays_as_long_as_its_link_lives(service: Service, client: htt
     assert read_task(client, task["id"])["results"] == []
 
 
-def test_an_idempotency_key_is_forgotten_after_a_day_and_orders_anew(
+def test_an_idempotency_key_is_deleted_after_a_day_and_can_order_again(
     service: Service, client: httpx2.Client, database_url: str
 ) -> None:
     def order(key: str) -> str:
@@ -199,7 +199,7 @@ def test_an_idempotency_key_is_forgotten_after_a_day_and_orders_anew(
     assert order(unswept) != first[unswept], "also where no sweep came by in time"
 
 
-def test_four_sweepers_at_once_miss_nothing_and_remove_nothing_twice(
+def test_four_concurrent_sweeps_miss_nothing_and_delete_nothing_twice(
     service: Service, client: httpx2.Client, database_url: str
 ) -> None:
     count = BATCH_MAX + 130
@@ -218,7 +218,7 @@ def test_four_sweepers_at_once_miss_nothing_and_remove_nothing_twice(
     service.audit()
 
 
-def test_a_picture_that_cannot_be_deleted_holds_up_no_other_and_goes_when_it_can(
+def test_an_undeletable_picture_blocks_no_other_and_is_deleted_later(
     service: Service, client: httpx2.Client, database_url: str
 ) -> None:
     stuck, *others = add_old_pictures(service, 5)
@@ -240,7 +240,7 @@ def test_a_picture_that_cannot_be_deleted_holds_up_no_other_and_goes_when_it_can
     eventually(lambda: swept_away([stuck]))
 
 
-def test_without_a_lifetime_pictures_and_prompts_stay(
+def test_without_a_lifetime_pictures_and_prompts_are_kept(
     service: Service, client: httpx2.Client, database_url: str
 ) -> None:
     task = finish(client, submit(client)["id"])
@@ -253,11 +253,11 @@ def test_without_a_lifetime_pictures_and_prompts_stay(
 
 
 @pytest.mark.parametrize("hours", ["1", "23", "-1", "soon", "876001"])
-def test_pictures_cannot_be_kept_for_less_than_their_links_live(hours: str) -> None:
+def test_a_picture_lifetime_below_the_link_lifetime_is_refused(hours: str) -> None:
     with pytest.raises(SettingsWrong, match="EASEL_PICTURE_RETENTION_H"):
         read({"EASEL_PICTURE_RETENTION_H": hours})
 
 
 @pytest.mark.parametrize("hours", [0, 24, 876_000])
-def test_pictures_may_be_kept_for_a_day_or_longer_or_for_ever(hours: int) -> None:
+def test_pictures_can_be_kept_for_a_day_or_longer_or_forever(hours: int) -> None:
     assert read({"EASEL_PICTURE_RETENTION_H": str(hours)}).picture_retention_h == hours

@@ -88,7 +88,7 @@ def assert_refused(response: httpx2.Response, param: str, message: str) -> None:
     assert (response.status_code, response.json()) == (400, {"error": error})
 
 
-def test_a_list_tells_each_task_newest_first_without_its_link_in_exactly_these_bytes(
+def test_a_list_shows_tasks_newest_first_without_links_in_exactly_these_bytes(
     kept: Kept, client: httpx2.Client
 ) -> None:
     item = (
@@ -115,7 +115,7 @@ def test_a_list_tells_each_task_newest_first_without_its_link_in_exactly_these_b
     assert [task["created_at"] for task in response.json()["data"]] == created
 
 
-def test_a_list_can_be_narrowed_by_status(kept: Kept, client: httpx2.Client) -> None:
+def test_a_list_can_be_filtered_by_status(kept: Kept, client: httpx2.Client) -> None:
     completed = [kept.erased, *kept.completed[::-1]]
     assert ids(client, "status=completed") == completed
     assert ids(client, "status=failed") == [kept.cancelled]
@@ -128,12 +128,12 @@ def test_a_list_can_be_narrowed_by_status(kept: Kept, client: httpx2.Client) -> 
 @pytest.mark.parametrize(
     "status", ["COMPLETED", "done", "cancelled", " completed", "completed,failed", "%00", "x" * 4000]
 )
-def test_a_status_that_is_none_is_refused(client: httpx2.Client, status: str) -> None:
+def test_an_unknown_status_is_refused(client: httpx2.Client, status: str) -> None:
     response = client.get(f"/v1/tasks?status={status}")
     assert_refused(response, "status", "status must be one of pending, processing, completed, failed")
 
 
-def test_a_list_can_be_narrowed_by_type_and_model_and_of_an_unknown_one_there_is_nothing(
+def test_a_list_can_be_filtered_by_type_and_model_and_is_empty_for_unknown_ones(
     kept: Kept, client: httpx2.Client
 ) -> None:
     assert ids(client, "type=image&model=z-image-turbo") == kept.newest_first
@@ -142,7 +142,7 @@ def test_a_list_can_be_narrowed_by_type_and_model_and_of_an_unknown_one_there_is
         assert page(client, query) == {"data": [], "page": 1, "page_size": 20, "total": 0}
 
 
-def test_pages_hold_each_task_once_and_past_the_last_there_is_nothing(kept: Kept, client: httpx2.Client) -> None:
+def test_pages_contain_each_task_once_and_are_empty_past_the_last(kept: Kept, client: httpx2.Client) -> None:
     count = len(kept.newest_first)
     for size in (1, 2, 3, count, 50):
         pages = [page(client, f"page={number}&page_size={size}") for number in range(1, count // size + 3)]
@@ -155,13 +155,13 @@ def test_pages_hold_each_task_once_and_past_the_last_there_is_nothing(kept: Kept
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "", "1.0", "1e1", "+1", "%201", "９", "9" * 400])
 @pytest.mark.parametrize(("param", "above", "most"), [("page", "10001", 10000), ("page_size", "51", 50)])
-def test_a_page_out_of_bounds_is_refused(client: httpx2.Client, param: str, number: str, above: str, most: int) -> None:
+def test_a_page_out_of_range_is_refused(client: httpx2.Client, param: str, number: str, above: str, most: int) -> None:
     for text in (number, above):
         response = client.get(f"/v1/tasks?{param}={text}")
         assert_refused(response, param, f"{param} must be a whole number from 1 to {most}")
 
 
-def test_nobody_sees_anothers_tasks(kept: Kept, client: httpx2.Client) -> None:
+def test_no_account_sees_another_accounts_tasks(kept: Kept, client: httpx2.Client) -> None:
     assert kept.foreign not in ids(client, "page_size=50")
     with kept.service.client(kept.service.new_key("stranger")) as stranger:
         assert ids(stranger) == [kept.foreign]
@@ -170,7 +170,7 @@ def test_nobody_sees_anothers_tasks(kept: Kept, client: httpx2.Client) -> None:
         assert page(newcomer) == {"data": [], "page": 1, "page_size": 20, "total": 0}
 
 
-def test_lists_are_for_keys_that_may_read(kept: Kept) -> None:
+def test_listing_requires_the_read_scope(kept: Kept) -> None:
     with kept.service.client(kept.service.new_key("lists", "1", "--scope", "generate")) as writer:
         assert writer.get("/v1/tasks").json()["error"]["code"] == "permission_denied"
         assert batch(writer, kept.completed).status_code == 403
@@ -180,7 +180,7 @@ def test_lists_are_for_keys_that_may_read(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "type", "model", "page", "page_size", "wait", "nothing"])
-def test_nothing_in_a_query_is_a_fault_of_the_service(kept: Kept, client: httpx2.Client, name: str) -> None:
+def test_no_query_causes_a_server_error(kept: Kept, client: httpx2.Client, name: str) -> None:
     for odd in ODD:
         for path in ("/v1/tasks", f"/v1/tasks/{kept.completed[0]}", f"/v1/tasks/{kept.completed[0]}/events"):
             response = client.get(f"{path}?{name}={odd}")
@@ -189,7 +189,7 @@ def test_nothing_in_a_query_is_a_fault_of_the_service(kept: Kept, client: httpx2
 
 
 @pytest.mark.parametrize("ending", ["", "/cancel", "/events"])
-def test_nothing_in_the_place_of_an_id_is_a_fault_of_the_service(client: httpx2.Client, ending: str) -> None:
+def test_no_task_id_causes_a_server_error(client: httpx2.Client, ending: str) -> None:
     for odd in ODD:
         for task_id in (odd, f"task-unified-{odd}", f"task-unified-1763632800-{odd}"):
             for method in ("GET", "POST", "DELETE"):
@@ -197,9 +197,7 @@ def test_nothing_in_the_place_of_an_id_is_a_fault_of_the_service(client: httpx2.
                 assert 200 <= response.status_code < 500, (method, task_id, ending)
 
 
-def test_a_batch_holds_the_tasks_in_the_order_asked_each_once_and_as_they_are_read(
-    kept: Kept, client: httpx2.Client
-) -> None:
+def test_a_batch_returns_each_task_once_in_the_requested_order_as_it_is_read(kept: Kept, client: httpx2.Client) -> None:
     asked = [kept.completed[1], kept.cancelled, kept.completed[0], kept.completed[1], kept.erased, kept.completed[0]]
     response = batch(client, asked)
     read = [client.get(f"/v1/tasks/{task_id}").content for task_id in dict.fromkeys(asked)]
@@ -209,13 +207,13 @@ def test_a_batch_holds_the_tasks_in_the_order_asked_each_once_and_as_they_are_re
     ]  # fmt: skip
 
 
-def test_a_batch_leaves_out_what_is_unknown_malformed_or_anothers(kept: Kept, client: httpx2.Client) -> None:
+def test_a_batch_omits_unknown_and_malformed_ids_and_other_accounts_tasks(kept: Kept, client: httpx2.Client) -> None:
     others = [kept.foreign, UNKNOWN, "", "x", "task-unified-", "\0", "é", "'", kept.completed[0].upper(), "x" * 10_000]
     assert [task["id"] for task in batch(client, [*others, kept.completed[0]]).json()["data"]] == [kept.completed[0]]
     assert batch(client, others).json() == {"data": []}
 
 
-def test_a_batch_holds_up_to_fifty_ids(kept: Kept, client: httpx2.Client) -> None:
+def test_a_batch_accepts_up_to_fifty_ids(kept: Kept, client: httpx2.Client) -> None:
     fifty = [UNKNOWN] * 49 + [kept.completed[0]]
     assert [task["id"] for task in batch(client, fifty).json()["data"]] == [kept.completed[0]]
     for too_many in ([UNKNOWN] * 51, [kept.completed[0]] * 51):
@@ -223,12 +221,12 @@ def test_a_batch_holds_up_to_fifty_ids(kept: Kept, client: httpx2.Client) -> Non
 
 
 @pytest.mark.parametrize("task_ids", [None, [], {}, "task", 1, True, [1], [None], [["x"]], [UNKNOWN, 1]])
-def test_a_batch_of_anything_but_ids_is_refused(client: httpx2.Client, task_ids: object) -> None:
+def test_a_batch_with_anything_but_ids_is_refused(client: httpx2.Client, task_ids: object) -> None:
     assert_refused(batch(client, task_ids), "task_ids", "task_ids must be a list of 1 to 50 task ids")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"null", b"\xff", b'{"task_ids":["\\ud800"]}', b"[" * 5000])
-def test_a_batch_without_a_body_that_is_one_is_refused_or_empty(client: httpx2.Client, body: bytes) -> None:
+def test_a_batch_with_an_invalid_body_is_refused_or_empty(client: httpx2.Client, body: bytes) -> None:
     response = client.post("/v1/tasks/batch", content=body)
     if response.status_code == 200:
         assert response.json() == {"data": []}

@@ -94,7 +94,7 @@ def processing(client: httpx2.Client, task: dict[str, Any], progress: int = 1) -
     return found
 
 
-def test_a_pending_task_has_the_shape_of_its_creation(slow: httpx2.Client) -> None:
+def test_a_pending_task_looks_like_its_creation(slow: httpx2.Client) -> None:
     processing(slow, submit(slow))
     created = slow.post(GENERATIONS, json=ORDER)
     read = read_bytes(slow, created.json())
@@ -118,7 +118,7 @@ def test_a_processing_task_shows_its_progress_and_can_be_cancelled(slow: httpx2.
     ), read
 
 
-def test_a_completed_task_holds_its_picture_and_what_it_cost(client: httpx2.Client) -> None:
+def test_a_completed_task_has_its_picture_and_its_cost(client: httpx2.Client) -> None:
     task = submit(client, size="16:9", seed=7)
     done = finish(client, task["id"])
     read = read_bytes(client, task)
@@ -139,7 +139,9 @@ def test_a_completed_task_holds_its_picture_and_what_it_cost(client: httpx2.Clie
     assert read_bytes(client, task) == read
 
 
-def test_a_failed_task_says_why_holds_no_picture_and_costs_nothing(slow: httpx2.Client, slow_service: Service) -> None:
+def test_a_failed_task_says_why_and_has_no_picture_and_costs_nothing(
+    slow: httpx2.Client, slow_service: Service
+) -> None:
     before = slow.get("/v1/credits").content
     ahead = submit(slow)
     processing(slow, ahead)
@@ -161,7 +163,7 @@ def test_a_failed_task_says_why_holds_no_picture_and_costs_nothing(slow: httpx2.
     assert read_bytes(slow, task) == read
 
 
-def test_a_task_that_failed_while_it_was_drawn_stays_failed(slow: httpx2.Client, slow_service: Service) -> None:
+def test_a_task_that_fails_during_its_draw_stays_failed(slow: httpx2.Client, slow_service: Service) -> None:
     task = submit(slow)
     processing(slow, task)
     assert fail(slow_service, task["id"], ErrorCode.REQUEST_CANCELLED, "Cancelled")
@@ -172,7 +174,7 @@ def test_a_task_that_failed_while_it_was_drawn_stays_failed(slow: httpx2.Client,
     slow_service.audit()
 
 
-def test_the_first_id_and_the_first_status_of_a_body_are_the_tasks_own(
+def test_the_first_id_and_status_in_a_body_are_the_tasks_own(
     client: httpx2.Client, slow: httpx2.Client, slow_service: Service
 ) -> None:
     created = client.post(GENERATIONS, json=ORDER)
@@ -208,11 +210,11 @@ def test_progress_rises_step_by_step(slow: httpx2.Client) -> None:
     assert seen[-1] == 100
 
 
-def test_the_duration_is_that_of_the_drawing_in_whole_seconds(slow: httpx2.Client) -> None:
+def test_the_duration_is_the_draw_time_in_whole_seconds(slow: httpx2.Client) -> None:
     assert finish(slow, submit(slow)["id"])["duration"] == round(DRAW_S)
 
 
-def test_the_estimate_follows_what_draws_take_and_what_is_ahead(slow: httpx2.Client) -> None:
+def test_the_estimate_follows_the_draw_times_and_the_queue(slow: httpx2.Client) -> None:
     finish(slow, submit(slow)["id"])
     time.sleep(1.1)  # a measurement lives for a second
     alone = submit(slow)
@@ -227,7 +229,7 @@ def test_the_estimate_follows_what_draws_take_and_what_is_ahead(slow: httpx2.Cli
     assert half == 1
 
 
-def test_created_is_the_second_of_creation_and_stands_in_the_id(client: httpx2.Client) -> None:
+def test_created_is_the_second_of_creation_and_is_part_of_the_id(client: httpx2.Client) -> None:
     before_s = int(datetime.now(UTC).timestamp())
     task = submit(client)
     assert before_s <= task["created"] <= datetime.now(UTC).timestamp()

@@ -106,7 +106,7 @@ def ended_at_s(service: Service, task_id: str) -> float:
     return float(at_s)
 
 
-def test_an_order_with_a_wish_to_wait_is_answered_with_its_picture_as_soon_as_there_is_one(
+def test_an_order_that_waits_is_answered_with_its_picture_as_soon_as_it_is_drawn(
     slow: Service, client: httpx2.Client
 ) -> None:
     late_s = []
@@ -121,7 +121,7 @@ def test_an_order_with_a_wish_to_wait_is_answered_with_its_picture_as_soon_as_th
     assert sorted(late_s)[1] < PROMPT_S, late_s
 
 
-def test_a_read_that_waits_is_answered_as_soon_as_the_task_has_ended(slow: Service, client: httpx2.Client) -> None:
+def test_a_read_that_waits_is_answered_as_soon_as_the_task_ends(slow: Service, client: httpx2.Client) -> None:
     late_s = []
     for _ in range(3):
         answer = read_waiting(client, submit(client)["id"])
@@ -132,7 +132,7 @@ def test_a_read_that_waits_is_answered_as_soon_as_the_task_has_ended(slow: Servi
     assert sorted(late_s)[1] < PROMPT_S, late_s
 
 
-def test_whoever_waits_hears_of_a_cancel_at_once(slow: Service, key: str, client: httpx2.Client) -> None:
+def test_a_wait_ends_at_once_when_the_task_is_cancelled(slow: Service, key: str, client: httpx2.Client) -> None:
     submit(client)
     task = submit(client)
     with waiting(slow, key, task["id"]) as answer:
@@ -142,7 +142,7 @@ def test_whoever_waits_hears_of_a_cancel_at_once(slow: Service, key: str, client
         assert answer.result().at_s - at_s < PROMPT_S
 
 
-def test_when_the_time_is_over_the_answer_is_what_stands(client: httpx2.Client) -> None:
+def test_a_wait_that_runs_out_returns_the_current_state(client: httpx2.Client) -> None:
     ahead = submit(client)
     created = create_waiting(client, "wait=1")
     assert created.task["status"] == "pending"
@@ -165,7 +165,7 @@ def test_when_the_time_is_over_the_answer_is_what_stands(client: httpx2.Client) 
         ("wait", "wait=60"), ("wait=", "wait=60"), ('wait=""', "wait=60"), ("respond-async, Wait ; x=1", "wait=60"),
     ],
 )  # fmt: skip
-def test_a_preference_is_applied_as_far_as_it_may_be_and_the_answer_says_so(
+def test_a_wait_preference_is_capped_and_the_answer_reports_what_was_applied(
     client: httpx2.Client, done: tuple[str, dict[str, Any]], prefer: str, applied: str
 ) -> None:
     idempotency_key, task = done
@@ -181,7 +181,7 @@ def test_a_preference_is_applied_as_far_as_it_may_be_and_the_answer_says_so(
     ["", "wait=x", "wait=-1", "wait=1.5", "wait=1e1", "wait=0x7", 'wait="', 'wait="7', "wait='7'", "wait=７",
      "wait=7 8", "await=7", "=7", ",,,", ";wait=7", "respond-async", "x" * 4000],
 )  # fmt: skip
-def test_a_preference_that_is_malformed_or_another_is_ignored(client: httpx2.Client, prefer: str) -> None:
+def test_a_malformed_or_unknown_preference_is_ignored(client: httpx2.Client, prefer: str) -> None:
     headers = {b"authorization": client.headers["authorization"].encode(), b"prefer": prefer.encode()}
     answer = client.post(GENERATIONS, json=ORDER, headers=headers)
     assert answer.json()["status"] == "pending"
@@ -189,7 +189,7 @@ def test_a_preference_that_is_malformed_or_another_is_ignored(client: httpx2.Cli
 
 
 @pytest.mark.parametrize("wait", ["61", "-1", "x", "", "1.5", "1e1", "%20", "%00", "9" * 400, "+1", "%EF%BC%97"])
-def test_a_read_that_would_wait_for_no_number_is_refused(client: httpx2.Client, wait: str) -> None:
+def test_a_read_with_an_invalid_wait_is_refused(client: httpx2.Client, wait: str) -> None:
     refused = client.get(f"/v1/tasks/task-unified-1763632800-0a1b2c3d?wait={wait}")
     assert refused.status_code == 400
     assert refused.json()["error"] == {
@@ -198,7 +198,7 @@ def test_a_read_that_would_wait_for_no_number_is_refused(client: httpx2.Client, 
     }  # fmt: skip
 
 
-def test_a_read_that_waits_for_what_has_ended_or_is_not_there_does_not_wait(client: httpx2.Client) -> None:
+def test_a_read_of_an_ended_or_missing_task_does_not_wait(client: httpx2.Client) -> None:
     done = finish(client, submit(client)["id"])
     answer = read_waiting(client, done["id"], 60)
     assert (answer.task, answer.took_s < 5) == (done, True)
@@ -206,7 +206,7 @@ def test_a_read_that_waits_for_what_has_ended_or_is_not_there_does_not_wait(clie
     assert (unknown.response.status_code, unknown.took_s < 5) == (404, True)
 
 
-def test_whoever_waits_outlasts_a_killed_worker(slow: Service, key: str, client: httpx2.Client) -> None:
+def test_a_wait_survives_a_killed_worker(slow: Service, key: str, client: httpx2.Client) -> None:
     task = submit(client)
     await_draw(slow, task["id"])
     with waiting(slow, key, task["id"]) as answer:
@@ -215,7 +215,7 @@ def test_whoever_waits_outlasts_a_killed_worker(slow: Service, key: str, client:
     assert len(events(slow, "draw_started", task["id"])) == 2
 
 
-def test_whoever_waits_outlasts_a_restart_of_the_database(slow: Service, key: str, client: httpx2.Client) -> None:
+def test_a_wait_survives_a_restart_of_the_database(slow: Service, key: str, client: httpx2.Client) -> None:
     task = submit(client)
     await_draw(slow, task["id"])
     with waiting(slow, key, task["id"]) as answer:
@@ -227,7 +227,7 @@ def test_whoever_waits_outlasts_a_restart_of_the_database(slow: Service, key: st
     assert answer.result().at_s - at_s < 6
 
 
-def test_an_end_that_nobody_told_of_is_found_however_much_other_news_there_is(
+def test_an_end_without_a_notification_is_found_among_any_number_of_others(
     slow: Service, key: str, client: httpx2.Client
 ) -> None:
     noise, _, task = submit(client), submit(client), submit(client)
@@ -271,7 +271,7 @@ def end_in_silence(service: Service, task_id: str) -> None:
         asyncio.run(act(server.url))
 
 
-def test_two_hundred_who_wait_cost_no_more_than_one_and_are_all_answered_at_once(
+def test_two_hundred_waits_for_a_task_cost_as_little_as_one_and_end_together(
     slow: Service, key: str, client: httpx2.Client
 ) -> None:
     for _ in range(8):
@@ -308,7 +308,7 @@ def transactions(service: Service, over_s: float) -> int:
     return committed() - before
 
 
-def test_a_service_that_stops_answers_who_waits_at_once_with_what_stands() -> None:
+def test_a_stopping_service_answers_waits_at_once_with_the_current_state() -> None:
     with (
         prepared_folder() as folder,
         Service(folder, workers="1", blank_step_s="0.8", drain_timeout_s="20") as stopping,

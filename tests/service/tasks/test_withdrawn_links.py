@@ -52,7 +52,7 @@ def assert_opens_nothing(clients: list[httpx2.Client], path: str) -> None:
             assert CONTENT[:4] not in answer.content
 
 
-def test_from_the_answer_on_a_deleted_pictures_links_open_nothing_though_storage_keeps_the_file(
+def test_links_of_a_deleted_picture_open_nothing_even_if_storage_keeps_the_file(
     two_webs: Fleet, clients: list[httpx2.Client]
 ) -> None:
     for deleting, asking in (clients, clients[::-1]):
@@ -68,7 +68,7 @@ def test_from_the_answer_on_a_deleted_pictures_links_open_nothing_though_storage
         assert_opens_nothing(clients, path)
 
 
-def test_a_picture_that_was_kept_for_its_time_opens_by_no_link_though_storage_keeps_the_file(
+def test_links_of_an_expired_picture_open_nothing_even_if_storage_keeps_the_file(
     two_webs: Fleet, clients: list[httpx2.Client]
 ) -> None:
     task = completed(two_webs, clients[0], submit(clients[0])["id"])
@@ -79,9 +79,7 @@ def test_a_picture_that_was_kept_for_its_time_opens_by_no_link_though_storage_ke
     assert_opens_nothing(clients, path_of(task))
 
 
-def test_a_link_of_a_task_that_this_database_does_not_have_opens_nothing(
-    two_webs: Fleet, clients: list[httpx2.Client]
-) -> None:
+def test_a_link_of_a_task_unknown_to_this_database_opens_nothing(two_webs: Fleet, clients: list[httpx2.Client]) -> None:
     task = completed(two_webs, clients[0], submit(clients[0])["id"])
     with two_webs.database() as connection:
         connection.execute("UPDATE tasks SET picture_name = %s WHERE id = %s", (f"{'0' * 32}.webp", task["id"]))
@@ -89,7 +87,7 @@ def test_a_link_of_a_task_that_this_database_does_not_have_opens_nothing(
     assert_opens_nothing(clients, path_of(task))
 
 
-def test_others_pictures_stay_where_they_are(two_webs: Fleet, clients: list[httpx2.Client]) -> None:
+def test_other_tasks_pictures_stay_available(two_webs: Fleet, clients: list[httpx2.Client]) -> None:
     kept, gone = (completed(two_webs, clients[0], submit(clients[0])["id"]) for _ in range(2))
     clients[0].delete(f"/v1/tasks/{gone['id']}")
     assert_opens(clients, path_of(kept))
