@@ -109,7 +109,7 @@ class ModerationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about the prompt or the picture, and why: a finding, or the reason why a layer could not judge."""
+    """What was decided about a prompt or picture, and why: a finding, or the reason why a layer could not judge."""
 
     stage: Stage
     level: Level

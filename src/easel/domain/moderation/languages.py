@@ -1,7 +1,7 @@
-"""Languages: which ones a prompt is in, and whether a term is meant in its own or is an ordinary word of another.
+"""Languages: which ones a prompt is in, and whether a term is meant or is an ordinary word of another language.
 
-French `bites` is English in `a kid bites into an apple`, and Japanese `性的` occurs between two Chinese words. Such a term
-counts only with evidence of its language: a function word, a term that is no word elsewhere, or two doubtful terms of a
+French `bites` is English in `a kid bites into an apple`, and Japanese `性的` occurs between two Chinese words. A term
+like these counts only with evidence of its language: a function word, a term that is no word elsewhere, or two doubtful terms of a
 spaced script. Scripts and function words tell languages apart. In doubt a prompt is in more languages, and languages
 without terms or function words in the rules are not recognised.
 """
@@ -40,11 +40,11 @@ _FIRST_RARE_IN_JAPANESE: Final = 0xD0
 _IN_HAN: Final = frozenset({"ja", "zh"})
 _CONFIRMING_TERMS_MIN: Final = 2
 ORDINARY_STEM_CHARACTERS: Final = 5
-"""Length of the beginnings by which all forms of a word are known as ordinary."""
+"""Length of the stems that mark all forms of a word as ordinary."""
 
 
 class DetectedLanguages(NamedTuple):
-    """The languages that a prompt evidently is in, and those of which it has a function word that no other has."""
+    """The languages that a prompt evidently is in, and those that a function word of theirs alone suggests."""
 
     evident: frozenset[str]
     hinted: frozenset[str]
@@ -88,7 +88,7 @@ class LanguageDetector:
                 counts[_VIETNAMESE] += times
         most = max(counts.values())
         if not most:
-            # Prompts in any language are full of English words.
+            # Prompts in any language contain English words.
             return {"en"}, hinted
         return {language for language, count in counts.items() if count and count >= _EVIDENT_SHARE_MIN * most}, hinted
 
@@ -105,7 +105,7 @@ class LanguageEvidence:
         self._concepts: dict[str, set[str]] = defaultdict(set)
 
     def is_doubtful(self, term: Term, words: Sequence[str]) -> bool:
-        """Whether a term that was found as these words may be another language's. Adds the term to the evidence."""
+        """Whether a term found as these words may belong to another language. Adds it to the evidence."""
         languages = term.languages
         if term.hides or not languages.isdisjoint(self._detected.evident):
             return False

@@ -1,8 +1,8 @@
 """The lexicon: finds terms, and so concepts, in the variants of a prompt.
 
-A term counts once, where it is found first. A phrase that means something harmless hides the words in it: `naked mole
-rat`. In variants other than the plain one only what is new is searched, since the plain one shows the rest unchanged. A
-term that may be a word of another language waits until all evidence of the languages is found.
+A term counts once, where it is found first. A harmless phrase hides the words in it: `naked mole rat`. After the plain
+variant, others are searched only where they differ from it. A term that may be a word of another language counts or not
+once all terms are found (`LanguageEvidence`). Nothing here knows which concepts are refused.
 
 Time is linear in a variant's length, times the number of terms that begin alike.
 """
@@ -24,7 +24,7 @@ from easel.domain.moderation.word_boundaries import ChineseWords
 from easel.domain.moderation.word_index import WordIndex
 
 SHORT_VARIANT_WORDS_MAX: Final = 40
-"""A longer variant is searched only around what is new. A shorter one may say little else than its terms."""
+"""A longer variant is searched only around new words, a shorter one completely, to count its other words."""
 NEAR_WORDS: Final = 4
 _NO_CONTEXT: Final = Context(frozenset(), frozenset())
 _NO_CHINESE_WORDS: Final = ChineseWords()
@@ -42,8 +42,8 @@ class Lexicon:
         parts: Iterable[str] = (),
         chinese_words: ChineseWords = _NO_CHINESE_WORDS,
     ) -> None:
-        """Terms of the `hiding` concepts hide the words that they cover. `ordinary` has the languages in which a word means
-        something harmless, and `parts` are words that form compounds in scripts without spaces.
+        """Terms of the `hiding` concepts hide the words that they cover. `ordinary` has the languages in which a word is
+        harmless, and `parts` are words that form compounds in scripts without spaces.
 
         Raises ValueError for a term that has no letters or matches too many words.
         """
@@ -97,7 +97,7 @@ class Found:
 
 
 class _Variant:
-    """One variant: its words as written and as searched, and where the phrases end that were found in it."""
+    """One variant: its words, raw and in Hiragana, and the end of the phrases found in it."""
 
     __slots__ = ("covered_before", "found", "hidden_before", "hidden_characters", "hidden_in", "raw", "words")
 
@@ -107,7 +107,7 @@ class _Variant:
         self.found = Found()
         self.covered_before = self.hidden_before = 0
         self.hidden_in, self.hidden_characters = -1, 0
-        """The word within which the last hiding phrase ends, and how much of it that hides."""
+        """The word in which the last hiding phrase ends, and the number of its characters that the phrase hides."""
 
     def cover(self, term: Term, end: int) -> None:
         """Note that a phrase ends before the word `end`."""
@@ -120,7 +120,7 @@ class _Variant:
 
 
 class _Search:
-    """The search through one prompt, and what is known of its words so far."""
+    """The search of one prompt, and what it has found out about its words so far."""
 
     def __init__(self, lexicon: Lexicon, languages: DetectedLanguages, breaks: Breaks) -> None:
         self.evidence = LanguageEvidence(languages, lexicon.ordinary)
@@ -128,10 +128,10 @@ class _Search:
         self._breaks = breaks
         self._known: dict[str, WordTerms] = {}
         self._dull: dict[str, float] = {}
-        """The words that neither are terms nor begin phrases, with the number of words that each counts as."""
+        """Words that are neither terms nor begin phrases, and the number of words that each counts as."""
         self._phrases: dict[tuple[str, str], list[Term]] = {}
         self._plain: set[str] = set()
-        """The words of the plain variant, once it is searched, and what neighbours among hidden ones make together."""
+        """The words of the plain variant after its search, and all joined words of the phrases that hide something."""
         self._hidden: set[str] = set()
 
     def in_variant(self, text: str) -> Found:
@@ -169,7 +169,7 @@ class _Search:
             self._note(term, variant, at, at + 1)
 
     def _places(self, raw: Sequence[str]) -> Sequence[int]:
-        """The indexes at which terms may begin that the variant shows anew: all in a short variant."""
+        """The indexes at which to search for terms: in a long variant only those near new words."""
         if not self._plain or len(raw) <= SHORT_VARIANT_WORDS_MAX:
             return range(len(raw))
         places: list[int] = []
@@ -190,7 +190,7 @@ class _Search:
         return known
 
     def _note(self, term: Term, variant: _Variant, at: int, end: int) -> None:
-        """Note a term that stands at `at` to `end`, if the variant shows it anew and its context does not cancel it."""
+        """Note the term at `raw[at:end]`, unless the plain variant had it too or its context cancels it."""
         if self._is_new(term, variant.raw, at, end) and not (
             term.depends_on_context and self._is_cancelled(term, variant.words, at, end)
         ):
@@ -204,7 +204,7 @@ class _Search:
 
     def _is_new(self, term: Term, raw: Sequence[str], at: int, end: int) -> bool:
         if CUT_APART in term.concepts:
-            # A living being beside it may be what is new.
+            # The new word may be a living being beside the term.
             at, end = max(0, at - NEAR_WORDS), end + NEAR_WORDS
         return not self._plain.issuperset(raw[at:end])
 
@@ -234,12 +234,12 @@ class _Search:
             self._note(term, variant, at, end)
             variant.cover(term, end)
             if term.hides:
-                # With hyphens the same words are one in other variants.
+                # In other variants the same words may be joined, if they have hyphens.
                 self._hidden.update(_joined(variant.raw[at:end]))
                 return
 
     def _phrases_at(self, words: Sequence[str], at: int) -> list[Term]:
-        """The phrases that stand at an index, of those that begin alike the longest first."""
+        """The phrases at an index. Of phrases with the same beginning, the longest comes first."""
         if at + 1 == len(words):
             return []
         pair = words[at], words[at + 1]
@@ -251,7 +251,7 @@ class _Search:
     def _is_overlapped(self, term: Term, words: Sequence[str], end: int) -> bool:
         """Whether a phrase's last word begins a phrase that hides it: `homme nu` in `homme nu-pieds`."""
         if term.hides or words[end - 1] not in self._lexicon.words.beginnings or self._plain:
-            # Commas are known in the plain variant only.
+            # Only the plain variant has reliable breaks.
             return False
         following = self._phrases_at(words, end - 1)
         return any(
@@ -271,6 +271,6 @@ class _Search:
 
 
 def _joined(words: Sequence[str]) -> Iterator[str]:
-    """What neighbours among these words make together."""
+    """Every run of two or more neighbouring words, joined, and every word."""
     for start, end in itertools.combinations(range(len(words) + 1), 2):
         yield "".join(words[start:end])

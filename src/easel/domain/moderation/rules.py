@@ -1,8 +1,8 @@
 """Rules: which combinations of concepts are refused, and the judging of a prompt by them.
 
-A rule names groups of concepts, and is met by a prompt that has a concept of each: `a naked child` has nudity and a minor.
-Concepts found in different variants count together, since a disguise may cover only a part of a prompt. This module reads
-no files. A prompt without terms of the lexicon passes.
+A rule names groups of concepts. A prompt meets it with a concept of each group: `a naked child` has nudity and a minor.
+Concepts of different variants count together, since a disguise may cover only a part of a prompt. This module reads no
+files. A prompt without terms of the lexicon passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ class Rulebook:
         self._languages = languages
 
     def judge(self, prompt: str, level: Level) -> Judgement:
-        """Find every concept in the prompt, and every rule of the level or a lower one that it meets."""
+        """Find the concepts of a prompt, and the rules of the level and of lower ones that it meets."""
         folded = fold(prompt)
         rows = [*spelled_rows(folded), *invisibly_spelled_rows(prompt)]
         languages = self._languages.detect(folded, WORDS.findall(folded))
@@ -108,7 +108,7 @@ class Rulebook:
         return Judgement(found, met, languages, is_sensitive, is_sensitive or is_shown)
 
     def picture_finding(self, judgement: Judgement, scores: Mapping[str, float]) -> Finding | None:
-        """Why a picture of the judged prompt is refused at every level, if it is. `scores` are those of the categories."""
+        """Why a picture of the judged prompt is refused at every level, if it is. `scores` are by category."""
         for rule in self._picture_rules:
             is_shown = scores.get(rule.shown, 0.0) >= THRESHOLDS[rule.shown][0]
             if is_shown and not rule.concepts.isdisjoint(judgement.found):

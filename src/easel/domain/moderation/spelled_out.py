@@ -27,11 +27,11 @@ LONG_PHRASE_CHARACTERS_MIN: Final = 9
 SPREAD_ROW_CHARACTERS_MAX: Final = 60
 SPREAD_GAP_CHARACTERS_MAX: Final = 4
 END_CHARACTERS_MAX: Final = 2
-"""Letters at an end of a row, or of a marked word, that may belong to nothing."""
+"""Meaningless letters that are tolerated at each end of a row or a marked word."""
 
 
 def terms_within(row: str, index: WordIndex) -> list[Term]:
-    """The terms in a row of letters, which may have other letters before, between and after them."""
+    """The terms in a row of letters, with other letters before, between and after them."""
     sure: list[Term] = []
     short: list[Term] = []
     phrases: list[Term] = []
@@ -51,9 +51,9 @@ def terms_within(row: str, index: WordIndex) -> list[Term]:
 
 
 def terms_across(text: str, index: WordIndex) -> Iterator[Term]:
-    """The terms in a text with marked words, and its phrases of which a marked word is part.
+    """The terms in the marked words of a text, and the phrases that include a marked word.
 
-    A marked word may have letters at its ends that belong to nothing: `xkillq xthemselvesq`.
+    A marked word may have meaningless letters at its ends: `xkillq xthemselvesq`.
     """
     forms = [_forms(word) for word in text.split()]
     places = [at for at, own in enumerate(forms) if len(own) > 1]
@@ -76,7 +76,7 @@ def _phrases_beginning(first: str, following: Sequence[Sequence[str]], index: Wo
 
 
 def _follows(term: Term, words: Sequence[Sequence[str]]) -> bool:
-    """Whether the rest of a phrase is among the forms of the words, one after the other."""
+    """Whether the following words have forms that continue the phrase."""
     *inner, last = term.rest
     if any(word not in forms for word, forms in zip(inner, words, strict=False)):
         return False
@@ -95,7 +95,7 @@ def _forms(word: str) -> Sequence[str]:
 
 
 def _found(row: str, index: WordIndex) -> Iterator[tuple[int, int, Term]]:
-    """Terms with their start and end. After a hiding term the search continues behind it."""
+    """The terms with their starts and ends. The search skips what a hiding term covers."""
     hidden_before = 0
     seen: set[str] = set()
     for start in range(len(row) - STEM_CHARACTERS_MIN + 1):
@@ -135,7 +135,7 @@ def _spread(row: str, index: WordIndex) -> Iterator[Term]:
 
 
 def _follows_spread(words: Sequence[str], row: str, at: int) -> bool:
-    """Whether the words stand in the row one after the other, with a few letters between."""
+    """Whether the words follow one another in the row, with a few letters between them."""
     for word in words:
         found = row.find(word, at, at + SPREAD_GAP_CHARACTERS_MAX + len(word))
         if found < 0:

@@ -1,7 +1,7 @@
 """Terms: the words and phrases that name concepts, as written in the lexicon and as searched for.
 
 A term is a word (`nude`), the beginning of a word (`nak*`), a phrase (`under age`), or characters of a script without
-spaces (`裸体`). Where terms are found in a prompt is the business of `lexicon`.
+spaces (`裸体`). This module does not search for them; `lexicon` does.
 """
 
 from collections import defaultdict
@@ -40,7 +40,7 @@ class Term(NamedTuple):
     """Whether the last word may continue, as in `straw*`."""
     concepts: tuple[str, ...]
     hides: bool
-    """Whether the words that it covers are no terms of their own, as in `naked mole rat`."""
+    """Whether the words that it covers do not count as other terms, as in `naked mole rat`."""
     languages: frozenset[str]
     depends_on_context: bool
     """Whether the words beside it may cancel it."""
@@ -64,7 +64,7 @@ class Term(NamedTuple):
 
 
 class WordTerms(NamedTuple):
-    """What a lexicon knows about one word by itself."""
+    """What a lexicon knows about a single word."""
 
     terms: Sequence[Term]
     other_words: float
@@ -73,7 +73,7 @@ class WordTerms(NamedTuple):
 
 
 def parse(written: Lexemes, hiding: frozenset[str]) -> Iterator[Term]:
-    """Make terms of what is written. Those of the `hiding` concepts hide the words that they cover.
+    """Parse written terms. Those of the `hiding` concepts hide the words that they cover.
 
     Raises ValueError for a term that has no letters or matches too many words.
     """
@@ -87,7 +87,7 @@ def parse(written: Lexemes, hiding: frozenset[str]) -> Iterator[Term]:
             raise ValueError(f"the term {text!r} begins too many words")
         hides = not hiding.isdisjoint(concepts)
         depends = CUT_APART in concepts or _is_cancellable(concepts, hides=hides)
-        # Ten thousand terms share a few hundred sets of languages.
+        # Many thousands of terms share a few sets of languages.
         shared_languages = shared.setdefault(languages, languages)
         yield Term(text, first, tuple(rest), is_open, concepts, hides, shared_languages, depends)
 

@@ -1,7 +1,7 @@
 """Finds terms in scripts without spaces between words, where a term may begin at any character.
 
-A term counts only as a whole word, not as part of others; `word_boundaries` decides this for Chinese and Japanese. There
-are no full dictionaries, so a part of an unlisted word may be mistaken for a term.
+A term counts only as a whole word, not as part of others; `word_boundaries` decides this for Chinese and Japanese. No
+full dictionaries are used, so a part of an unlisted word may be mistaken for a term.
 """
 
 import itertools
@@ -32,8 +32,8 @@ class UnspacedIndex:
         chinese_words: ChineseWords,
         phrase_beginnings: Set[str],
     ) -> None:
-        """`parts` are words that form compounds with terms. `phrase_beginnings` has the character before the first space of
-        each phrase."""
+        """`parts` are words that form compounds with terms. A text may begin a phrase if it ends with a character of
+        `phrase_beginnings`."""
         self._context = context
         self._chinese_words = chinese_words
         self._phrase_beginnings = phrase_beginnings
@@ -51,7 +51,7 @@ class UnspacedIndex:
         return {own for own, terms in self._terms.items() if any(map(is_one, terms))}
 
     def look_up(self, word: str, skipped_characters: int = 0) -> WordTerms:
-        """The terms in what stands between two spaces, after some characters that a phrase hides."""
+        """The terms in a text without spaces, of which a phrase may have hidden the first characters."""
         found: dict[str, Sequence[Term]] = {}
         places: dict[str, int] = {}
         covered_before = hidden_before = skipped_characters
@@ -86,8 +86,7 @@ class UnspacedIndex:
         return WordTerms(list(itertools.chain(*found.values())), others / 2, text[-1] in self._phrase_beginnings)
 
     def _may_hide(self, word: str, start: int, end: int, own: str, minor_before: int) -> bool:
-        """Whether a hiding term hides something here: an adult does not within a minor (`未成年`), and nothing does that only
-        sounds like the term."""
+        """Whether a hiding term is meant here: not `成年` (adult) within `未成年` (minor), nor what only sounds like it."""
         if end <= minor_before and own in self._adult:
             return False
         return not is_particle_and_word(self._terms[own][0].text, word, start)
@@ -97,8 +96,7 @@ class UnspacedIndex:
         return depends and self._context.cancels_unspaced(text, start, end)
 
     def _is_word(self, word: str, text: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
-        """Whether the terms are words at this place. `text` is the word in Hiragana, and the last word that was found before
-        ends at `word_before`."""
+        """Whether `text[start:end]` is a word. `text` is `word` in Hiragana. The previous term ends at `word_before`."""
         if has_kana(word[start:end]) and is_part_of_kana_word(word, start, end, self._forms_compounds):
             return False
         return self._is_whole(text, start, end, terms, word_before)
@@ -107,10 +105,10 @@ class UnspacedIndex:
         return hiragana in self._terms or hiragana in self._parts
 
     def _is_whole(self, text: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
-        """Whether terms neither lie across two other words nor overlap with something that hides them.
+        """Whether a term neither lies across two other words nor overlaps with a hiding term.
 
-        A text is divided where a term ends and another begins, so no listed word counts that lies across that place:
-        `人性` in `未成年人性行为`.
+        Where one term ends and the next begins, a listed word across that place does not count: `人性` in
+        `未成年人性行为`.
         """
         if end - start == 1:
             return True
@@ -132,7 +130,7 @@ class UnspacedIndex:
         ) or self._chinese_words.cross(text, start, end, is_minor=is_minor, since=since, until=until)
 
     def _is_hidden_from(self, at: int, text: str, end: int, *, is_minor: bool) -> bool:
-        """Whether a hiding term begins at an index and goes on beyond `end`. An adult (`成年女孩`) hides no minor (`未成年`)."""
+        """Whether a hiding term begins at `at` and ends after `end`. `成年女孩` (adult girl) does not hide `未成年` (minor)."""
         for length in self._lengths.get(text[at : at + 2], ()):
             own = text[at : at + length]
             if end < at + length and own in self._hiding and not (is_minor and own in self._adult):
@@ -140,7 +138,7 @@ class UnspacedIndex:
         return False
 
     def _next_term_end(self, text: str, at: int) -> int:
-        """The end of the longest term of two characters or more that begins at an index and hides nothing, or `at`."""
+        """The end of the longest term at `at` with two or more characters that hides nothing, or `at` itself."""
         for length in self._lengths.get(text[at : at + 2], ()):
             own = text[at : at + length]
             if length > 1 and own in self._terms and own not in self._hiding:
@@ -148,7 +146,7 @@ class UnspacedIndex:
         return at
 
     def _is_within_korean_word(self, text: str, start: int, end: int, terms: Sequence[Term]) -> bool:
-        """Whether a short Korean term follows, in the same word, something that forms no compounds."""
+        """Whether a short Korean term stands in a longer word whose beginning forms no compounds."""
         if (
             end - start > KOREAN_SHORT_CHARACTERS_MAX
             or not start
@@ -163,7 +161,7 @@ class UnspacedIndex:
 
 
 def _lengths_by_beginning(terms: Iterable[str]) -> Mapping[str, Sequence[int]]:
-    """The lengths of the terms that begin with each two characters, or are one, longest first."""
+    """The lengths of terms, longest first, by their first two characters. Each includes the terms of one character."""
     lengths: dict[str, set[int]] = defaultdict(set)
     for own in terms:
         lengths[own[:2]].add(len(own))
@@ -174,7 +172,7 @@ def _lengths_by_beginning(terms: Iterable[str]) -> Mapping[str, Sequence[int]]:
 
 
 def _is_far_from_life(own: str, found: Mapping[str, Sequence[Term]], text: str, at: int) -> bool:
-    """Whether something is cut apart in a long clause with no living being near it."""
+    """Whether a term of CUT_APART is in a long clause and no living being is near it."""
     if all(CUT_APART not in term.concepts for term in found[own]):
         return False
     near = text[max(0, at - NEAR_CHARACTERS) : at + len(own) + NEAR_CHARACTERS]

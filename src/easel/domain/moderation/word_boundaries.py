@@ -1,7 +1,7 @@
 """Word boundaries in Chinese and Japanese, which put no spaces between words.
 
-They tell a term from the same characters within or across other words: `色情` in `特色情况` (`特色`, `情况`), `グロ` in
-`グローバル`. Only listed words are known. Where a text can be divided in more than one way, the term counts.
+A term does not count where its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in `グローバル`.
+Only listed words are known. If a text can be divided in more than one way, the term counts.
 """
 
 import re
@@ -12,14 +12,14 @@ from easel.domain.moderation.scripts import is_katakana, to_hiragana
 
 _CHINESE_WORD_CHARACTERS_MAX: Final = 4
 _CHINESE_WORDS_OF_ONE: Final = frozenset("中人她他入头頭")
-"""Single characters that are words."""
+"""Single characters that are common words."""
 
 _PARTICLES: Final = frozenset("のなでとがをにはもやいさ")
 _LONG_TERM_CHARACTERS_MIN: Final = 4
 """A term of this length counts at either end of a row of Katakana, whatever the rest is."""
 _SHORT_TERM_CHARACTERS_MAX: Final = 3
 _ENDS_A_WORD: Final = re.compile(f"[\u3041-\u3096\u3400-\u9fff](?<![{''.join(sorted(_PARTICLES))}])[\u3041-\u3096]+$")
-"""Hiragana after a character that is no particle: the end of a verb, as `えろ` of `考えろ`."""
+"""Hiragana after anything but a particle is the end of a verb: `えろ` in `考えろ`."""
 _ROW_CHARACTERS_MAX: Final = 40
 _PART_CHARACTERS_MAX: Final = 8
 

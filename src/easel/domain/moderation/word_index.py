@@ -1,4 +1,4 @@
-"""The index of a lexicon's words and phrases: which terms one word is, and which phrases two words may begin.
+"""The index of words and phrases: finds the terms that a word is, and the phrases that two words begin.
 
 A word that consists of terms of one language counts as these: `nudegirl`. Terms in scripts without spaces are in the
 index of `unspaced`, but for phrases, which have spaces.
@@ -26,11 +26,11 @@ _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف
 
 
 class WordIndex:
-    """Terms by what they begin with.
+    """The terms, in several mappings for different searches.
 
-    `words` and `stems` are terms of one word, by the word and by its first characters. `joined` are phrases without their
-    spaces, and `spread` those of them whose words are all long, by the first one. `beginnings` are the words that phrases
-    begin with. The `starts` of each are its first characters.
+    `words` and `stems` have the terms of one word, by the word and by its first characters. `joined` has long phrases by
+    their text without spaces, and `spread` those that have only long words, by the first word. `beginnings` are the first
+    words of phrases. The sets called `starts` have the first characters of the keys, for a quick check.
     """
 
     def __init__(self, terms: Iterable[Term]) -> None:
@@ -71,7 +71,7 @@ class WordIndex:
             self.words[first].append(term)
 
     def _joined(self) -> Mapping[str, Sequence[Term]]:
-        """The phrases that are long enough to be recognised as one word."""
+        """The phrases that are long enough to be recognised without their spaces."""
         joined: dict[str, list[Term]] = defaultdict(list)
         for term in itertools.chain(*self._phrases.values(), *self._open_phrases.values()):
             word = term.first + "".join(term.rest)
@@ -81,14 +81,14 @@ class WordIndex:
         return joined
 
     def look_up(self, word: str) -> WordTerms:
-        """The terms that a word between spaces is, or consists of."""
+        """The terms that a word is or consists of."""
         may_begin_phrase = word in self.beginnings or word in AGES
         in_arabic = not word.isascii() and is_arabic(word)
         if in_arabic:
             may_begin_phrase = may_begin_phrase or not self.beginnings.isdisjoint(_without_arabic_prefix(word))
         whole = self._whole(word)
         hiding = [term for term in whole if term.hides]
-        # Within a compound the same word hides nothing of the other parts.
+        # A hiding word covers all of this word. In a compound it would not cover the other parts.
         terms = hiding[:1] or whole or (self._with_arabic_prefix(word) if in_arabic else self._in_compound(word))
         return WordTerms(terms, 0 if terms else 1, may_begin_phrase)
 
@@ -103,7 +103,7 @@ class WordIndex:
         return self.compound_parts(word) if COMPOUND_CHARACTERS_MIN <= len(word) <= COMPOUND_CHARACTERS_MAX else ()
 
     def phrases_beginning(self, word: str, following: str) -> Iterator[Term]:
-        """The phrases that may begin with two words."""
+        """The phrases that two words may begin."""
         firsts = [word, AGES.get(word, word)]
         if not word.isascii():
             firsts += _beginnings_within(word)
@@ -121,7 +121,7 @@ class WordIndex:
             for term in self.stems.get(word[start : start + STEM_CHARACTERS_MIN], ()):
                 if word.startswith(term.first, start):
                     reached.setdefault(start + len(term.first), (start, term))
-                    # A stem may go on to the end of the word.
+                    # A stem may continue to the end of the word.
                     reached.setdefault(len(word), (start, term))
             for end in range(start + STEM_CHARACTERS_MIN, len(word) + 1):
                 for term in self.words.get(word[start:end], ()):
@@ -136,7 +136,7 @@ class WordIndex:
 
 
 def _beginnings_within(word: str) -> Sequence[str]:
-    """The ends of a word that a phrase may begin with: in a script without spaces, or after an Arabic prefix."""
+    """The ends of a word that may begin a phrase: any in a script without spaces, or what follows an Arabic prefix."""
     if is_unspaced(word):
         characters_max = min(len(word) - 1, UNSPACED_BEGINNING_CHARACTERS_MAX)
         return [word[-length:] for length in range(1, characters_max + 1)]
@@ -144,7 +144,7 @@ def _beginnings_within(word: str) -> Sequence[str]:
 
 
 def _without_arabic_prefix(word: str) -> Sequence[str]:
-    """What a word may be without its prefix."""
+    """The forms that a word may have without its prefix."""
     prefix = _ARABIC_PREFIXES.match(word)
     if prefix is None:
         return ()
