@@ -24,25 +24,25 @@ LONG_FILES: Final = frozenset({
     "test_events.py", "test_callback_faults.py", "test_callbacks.py", "test_idempotency.py", "test_cancel.py",
     "test_nano_training.py", "test_bench_gpu.py",
 })  # fmt: skip
-"""What takes longest is begun first: several processes share the files, and none should end long after the others."""
+"""These start first: several processes share the files, and none of them should finish long after the others."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--contract-requests", type=int, default=800, help="how many generated requests try the contract at least"
+        "--contract-requests", type=int, default=500, help="how many generated requests try the contract at least"
     )
     parser.addoption("--lives", type=int, default=20, help="how many lives of tasks are made up and played")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first, in whatever order they are; and so the others."""
+    """Run the long files first. The order within both groups stays random."""
     items.sort(key=lambda item: item.path.name not in LONG_FILES)
 
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    """One running service for all tests that leave it running. Each test opens accounts of its own."""
+    """A service shared by all tests that leave it running. Each test opens its own accounts."""
     # All tests fail to show a key from one address.
     with prepared_folder() as folder, Service(folder, auth_failures_per_minute="1000000") as running:
         yield running
@@ -50,8 +50,8 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def two_webs() -> Iterator[Fleet]:
-    """Two web processes on one database and no worker, so that tasks stay unfinished. The second stands behind a proxy,
-    serves a page, and is strict. Each test opens accounts of its own."""
+    """Two web processes on one database and no worker, so that tasks stay unfinished. The second is behind a proxy, allows
+    some origins, and has strict limits. Each test opens its own accounts."""
     strict = {
         "reads_per_minute": "40",
         "auth_failures_per_minute": "20",
@@ -68,20 +68,20 @@ def two_webs() -> Iterator[Fleet]:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """A data folder of this test's own, with an empty database."""
+    """A data folder for one test, with an empty database."""
     with prepared_folder() as folder:
         yield folder
 
 
 @pytest.fixture
 def account(service: Service) -> str:
-    """The name of an account that no other test has."""
+    """An account name that no other test uses."""
     return f"account-{next(_numbers)}"
 
 
 @pytest.fixture
 def new_key(service: Service) -> Callable[..., str]:
-    """Makes keys for the shared service, each of an account of its own unless one is named."""
+    """Creates keys of the shared service, each with a new account unless one is named."""
 
     def make(account: str | None = None, credits: str = "100", *options: str) -> str:
         return service.new_key(account or f"account-{next(_numbers)}", credits, *options)

@@ -1,4 +1,4 @@
-"""A client that sends what bytes it likes, and takes apart what comes back."""
+"""A raw HTTP client: it sends any bytes and parses the answers."""
 
 import json
 import re
@@ -18,7 +18,7 @@ CREATE: Final = b"POST " + GENERATIONS.encode() + b" HTTP/1.1\r\n" + HOST
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer, taken apart."""
+    """A parsed HTTP answer."""
 
     status: int
     headers: dict[str, str]
@@ -26,7 +26,7 @@ class Answer:
 
 
 def answers(raw: bytes, *, have_bodies: bool = True) -> list[Answer]:
-    """What those bytes hold. Fails unless they are whole, well-formed answers and nothing else."""
+    """Parse these bytes. Fails unless they are complete, well-formed answers and nothing else."""
     found = []
     while raw:
         head, end, rest = raw.partition(b"\r\n\r\n")
@@ -45,7 +45,7 @@ def answers(raw: bytes, *, have_bodies: bool = True) -> list[Answer]:
 
 
 class Peer:
-    """A client that sends what it likes."""
+    """A client that can send any bytes."""
 
     def __init__(self, service: Service, address: str = "127.0.0.1") -> None:
         self._socket = socket.create_connection(
@@ -62,7 +62,7 @@ class Peer:
         self._socket.sendall(data)
 
     def send_as_long_as_it_is_taken(self, data: bytes, times: int, pause_s: float = 0.0) -> None:
-        """Send the same again and again, until the other side has had enough."""
+        """Send the same bytes repeatedly until the other side stops reading."""
         try:
             for _ in range(times):
                 self._socket.sendall(data)
@@ -71,7 +71,7 @@ class Peer:
             pass
 
     def until_closed(self) -> bytes:
-        """All that comes until the other side closes, or resets once it has answered."""
+        """Read until the other side closes, or resets the connection after an answer."""
         raw = b""
         try:
             while chunk := self._socket.recv(65536):
@@ -81,7 +81,7 @@ class Peer:
         return raw
 
     def one_answer(self) -> Answer:
-        """The next answer, of a connection that goes on."""
+        """The next answer on a connection that stays open."""
         raw = b""
         while b"\r\n\r\n" not in raw or len(raw.partition(b"\r\n\r\n")[2]) < int(
             re.findall(rb"content-length: (\d+)", raw)[0]
@@ -97,7 +97,7 @@ class Peer:
 
 
 def asked(service: Service, *sent: bytes) -> list[Answer]:
-    """The answers to what is sent, up to the end of the connection."""
+    """Send these bytes, and return all answers up to the end of the connection."""
     with Peer(service) as peer:
         for data in sent:
             peer.send(data)
@@ -105,7 +105,7 @@ def asked(service: Service, *sent: bytes) -> list[Answer]:
 
 
 def assert_refused(answer: Answer, status: int, code: str, message: str) -> None:
-    """Fails unless it is the contract's error, with all that every answer of the edge carries."""
+    """Fails unless the answer is this error of the contract, with the headers of every answer."""
     error = {"code": code, "message": message, "type": "invalid_request_error"}
     body = json.dumps({"error": error}, sort_keys=True, separators=(",", ":")).encode()
     assert (answer.status, answer.body) == (status, body)
@@ -118,12 +118,12 @@ def assert_refused(answer: Answer, status: int, code: str, message: str) -> None
 
 
 def create(key: str, *headers: bytes) -> bytes:
-    """The head of a POST that a key may make, less its end."""
+    """The request line and headers of a valid POST, without the empty line at the end."""
     return CREATE + b"Authorization: Bearer " + key.encode() + b"\r\n" + b"".join(line + b"\r\n" for line in headers)
 
 
 def log_lines(service: Service, request_id: str) -> list[dict[str, Any]]:
-    """What was logged of a request, once there is something."""
+    """The log lines of a request. Waits for the first."""
     named = [line for line in service.log_lines() if line.get("request_id") == request_id]
     return named or eventually(
         lambda: [line for line in service.log_lines() if line.get("request_id") == request_id], timeout_s=5

@@ -1,6 +1,6 @@
-"""A receiver of callbacks: a real HTTPS server on loopback, with an authority of its own, that does as it is told.
+"""A receiver of callbacks: a real HTTPS server on loopback, with its own certificate authority and scripted answers.
 
-What a path answers is set beforehand; every request is kept, with the moment when its head had arrived.
+Answers are set by path beforehand. Every request is kept, with the time at which its headers had arrived.
 """
 
 import ssl
@@ -24,7 +24,7 @@ BODY_BYTES_MAX = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request that arrived."""
+    """A received request."""
 
     at_s: float
     path: str
@@ -66,24 +66,24 @@ class CallbackReceiver:
         self._thread.start()
 
     def settings(self) -> dict[str, str]:
-        """Settings of a service that may call here."""
+        """The settings of a service that is allowed to call this receiver."""
         return {"callback_allow_hosts": f"{HOST}:{self.port}", "callback_ca_file": str(self.ca_file)}
 
     def url(self, path: str) -> str:
-        """The address of a path."""
+        """The URL of a path."""
         return f"https://{HOST}:{self.port}{path}"
 
     def received(self, path: str) -> list[Received]:
-        """What has arrived at a path so far."""
+        """The requests received at a path so far."""
         return list(self._received[path])
 
     def await_received(self, path: str, count: int = 1, timeout_s: float = 20) -> list[Received]:
-        """What has arrived at a path when it is so much."""
+        """The requests received at a path. Waits until there are `count`."""
         eventually(lambda: len(self._received[path]) >= count, timeout_s, every_s=0.01)
         return self.received(path)
 
     def answer_in_turn(self, path: str, *statuses: int) -> None:
-        """Give these statuses one after the other, and the last one ever after."""
+        """Answer with these statuses in turn, and then always with the last one."""
         self.answers[path] = lambda _: statuses[min(len(self._received[path]), len(statuses)) - 1]
 
     def stop(self) -> None:
@@ -109,7 +109,7 @@ class CallbackReceiver:
 
 @contextmanager
 def receiving(folder: Path) -> Iterator[CallbackReceiver]:
-    """A receiver, stopped afterwards."""
+    """A receiver that is stopped at the end of the block."""
     receiver = CallbackReceiver(folder)
     try:
         yield receiver

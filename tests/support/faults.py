@@ -1,6 +1,6 @@
-"""What fault tests share: which processes belong to a data folder, and clients that keep asking meanwhile.
+"""Shared by fault tests: the processes of a data folder, and clients that produce load.
 
-It looks into /proc, so it finds nothing on other systems than Linux.
+It reads /proc, so it finds processes only on Linux.
 """
 
 import threading
@@ -22,7 +22,7 @@ PRICE_MICROCREDITS = 26_000
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Every living process of an installation, by its environment, its command line or the folder that it stands in."""
+    """The living processes of an installation, found by environment, command line or working directory."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -37,31 +37,31 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def postgres_of(folder: Path) -> list[int]:
-    """The private server's processes, its first one first; none while there is no server."""
+    """The private server's processes, the postmaster first. Empty while there is no server."""
     found = processes_of(folder)
     first = [pid for pid, line in found.items() if f"postgres -D {folder}" in line]
     return first and [*first, *(pid for pid, line in found.items() if line.startswith("postgres: "))]
 
 
 def assert_nothing_runs(folder: Path, within_s: float = 5.0) -> None:
-    """Fails when a process of the installation is still there after `within_s`."""
+    """Fails if a process of the installation is still alive after `within_s`."""
     eventually(lambda: not processes_of(folder), within_s)
 
 
 def events(service: Service, name: str, task_id: str | None = None) -> list[dict[str, Any]]:
-    """The log's events of one name, of one task."""
+    """The log events with this name, of one task or of all."""
     lines = [line for line in service.log_lines() if line["event"] == name]
     return [line for line in lines if task_id is None or line.get("task_id") == task_id]
 
 
 def await_draw(service: Service, task_id: str, times: int = 1) -> float:
-    """Wait until a task's drawing has begun this often; the Unix time of the latest beginning."""
+    """Wait until a task's draw has started this often, and return the Unix time of the last start."""
     eventually(lambda: len(events(service, "draw_started", task_id)) >= times, every_s=0.02)
     return datetime.fromisoformat(events(service, "draw_started", task_id)[times - 1]["timestamp"]).timestamp()
 
 
 def deaths(service: Service, task_id: str) -> int:
-    """How many worker deaths a task is blamed for."""
+    """The number of worker deaths that a task is blamed for."""
     with service.database() as connection:
         row = connection.execute("SELECT worker_deaths FROM tasks WHERE id = %s", (task_id,)).fetchone()
     assert row is not None
@@ -85,7 +85,7 @@ def assert_picture_is_there(client: httpx2.Client, task: dict[str, Any]) -> None
 
 @dataclass
 class Load:
-    """What clients met: answers by status, failures by name, accepted tasks, and when each answer came."""
+    """What clients observed: answers by status, failures by name, accepted tasks and when they were accepted."""
 
     accepted: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -95,7 +95,7 @@ class Load:
     without_retry_after: int = 0
 
     def meet(self, response: httpx2.Response, took_s: float) -> None:
-        """Take note of an answer."""
+        """Record an answer."""
         self.statuses[response.status_code] += 1
         self.slowest_s = max(self.slowest_s, took_s)
         if response.status_code == 503 and "retry-after" not in response.headers:
@@ -110,7 +110,7 @@ class Load:
 
 @contextmanager
 def load(service: Service, key: str, clients: int = 3, every_s: float = 0.03) -> Iterator[Load]:
-    """Clients that order pictures and read tasks, each request on a connection of its own, until the block ends."""
+    """Run clients that order pictures and read tasks until the block ends, each request on its own connection."""
     met = Load()
     is_over = threading.Event()
 
@@ -147,7 +147,7 @@ def load(service: Service, key: str, clients: int = 3, every_s: float = 0.03) ->
 
 
 def assert_all_drawn(service: Service, key: str, task_ids: list[str], timeout_s: float = 40.0) -> None:
-    """Fails unless each accepted task is completed in time and charged once, and the account paid for these alone."""
+    """Fails unless each accepted task completes in time and is charged once, and nothing else is charged."""
     give_up_s = time.monotonic() + timeout_s
     with service.client(key) as client:
         for task_id in task_ids:
@@ -162,7 +162,7 @@ def assert_all_drawn(service: Service, key: str, task_ids: list[str], timeout_s:
 
 @contextmanager
 def a_file_in_place_of(folder: Path) -> Iterator[None]:
-    """Storage that refuses whatever it is asked."""
+    """Make storage fail: a file takes the place of its folder until the block ends."""
     aside = folder.with_name("aside")
     folder.rename(aside)
     folder.write_text("not a folder")

@@ -1,4 +1,4 @@
-"""Tasks of a fleet without workers, finished by a test as a worker finishes them: picture stored, task completed, news told."""
+"""Completes tasks of a fleet without workers as a worker would: stores the picture, ends the task, notifies listeners."""
 
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ NO_JOB: Final = 0
 
 
 def picture_name(task_id: str) -> str:
-    """The name under which a worker stores the task's picture."""
+    """The name that a worker would store the task's picture under."""
     return link.picture_name(task_id, Secret(SECRET).derive("picture names"), ".webp")
 
 
@@ -35,7 +35,7 @@ def complete(fleet: Fleet, task_id: str) -> None:
 
 
 def completed(fleet: Fleet, client: httpx2.Client, task_id: str) -> dict[str, Any]:
-    """The task, completed, as its reader sees it."""
+    """Complete the task, and return it as a client reads it."""
     complete(fleet, task_id)
     task = read_task(client, task_id)
     assert task["status"] == "completed"

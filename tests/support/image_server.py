@@ -1,7 +1,7 @@
-"""A real HTTP server on loopback that behaves like an image server, well or badly, as a test's script says.
+"""A real HTTP server on loopback that behaves like a good or a bad image server, as scripted by a test.
 
-It speaks OpenAI's `POST /v1/images/generations`. Each request is answered by the next behaviour of its script; the
-last one stays. Whoever starts one stops it.
+It speaks OpenAI's `POST /v1/images/generations`. Each request gets the next behaviour of the script, and
+the last behaviour repeats.
 """
 
 import base64
@@ -24,7 +24,7 @@ GENERATIONS: Final = "/v1/images/generations"
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ Behaviour = Callable[[BaseHTTPRequestHandler, Asked], None]
 
 @dataclass
 class ImageServer:
-    """What it was asked, and what it is to do next."""
+    """The requests received, and the behaviours to come."""
 
     url: str
     script: list[Behaviour]
@@ -54,7 +54,7 @@ class ImageServer:
         self._at_once = 0
 
     def behaves(self, *script: Behaviour) -> None:
-        """Forget what was, and follow another script from now on."""
+        """Forget the requests, and follow another script."""
         with self._lock:
             self.script, self.asked, self.hung_up_at_s, self.most_at_once = list(script), [], [], 0
 
@@ -77,7 +77,7 @@ class ImageServer:
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """While a picture is being drawn; it ends before the client can know of it."""
+        """Count a draw in progress. The block ends before the answer is sent."""
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
@@ -91,12 +91,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is none."""
+        """Ignore a client that disconnects."""
 
 
 @contextmanager
 def image_server(*script: Behaviour) -> Iterator[ImageServer]:
-    """One that runs meanwhile."""
+    """A server that runs until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -132,7 +132,7 @@ def picture(width_px: int, height_px: int, file_format: str = "PNG", mode: str =
 
 
 def drawn(asked: Asked, file_format: str = "PNG") -> bytes:
-    """The file of a picture of the size asked for, in a colour that the seed decides."""
+    """A picture file of the requested size, in a colour derived from the seed."""
     width_px, height_px = map(int, asked.body["size"].split("x"))
     seed: int = asked.body["seed"]
     return picture(width_px, height_px, file_format, colour=(seed % 251, seed // 251 % 251, 7))
@@ -141,7 +141,7 @@ def drawn(asked: Asked, file_format: str = "PNG") -> bytes:
 def reply(
     handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Mapping[str, str] | None = None
 ) -> None:
-    """A whole answer."""
+    """Send a complete answer."""
     handler.send_response(status)
     for name, value in {"content-type": "application/json", **(headers or {})}.items():
         handler.send_header(name, value)
@@ -151,7 +151,7 @@ def reply(
 
 
 def says(status: int, content: object, **headers: str) -> Behaviour:
-    """Answers every request alike; `content` is text, bytes, or anything that JSON can hold."""
+    """Answer every request with this `content`: text, bytes, or anything that JSON can hold."""
     if isinstance(content, str):
         content = content.encode()
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -160,12 +160,12 @@ def says(status: int, content: object, **headers: str) -> Behaviour:
 
 
 def gives(file: bytes) -> Behaviour:
-    """Answers with this file, in base64."""
+    """Answer with this file in base64."""
     return says(200, {"created": 1, "data": [{"b64_json": base64.b64encode(file).decode()}]})
 
 
 def draws(file_format: str = "PNG", after_s: float = 0.0) -> Behaviour:
-    """Answers as a good server does."""
+    """Answer like a good server."""
 
     def behave(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
         with _state(handler).drawing():
@@ -176,7 +176,7 @@ def draws(file_format: str = "PNG", after_s: float = 0.0) -> Behaviour:
 
 
 def hangs(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
-    """Says nothing until the client hangs up."""
+    """Send nothing until the client disconnects."""
     while not _has_hung_up(handler.connection):
         if _state(handler).is_closing.is_set():
             return
@@ -184,7 +184,7 @@ def hangs(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
 
 
 def drips(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
-    """Begins to answer, and goes on a byte at a time."""
+    """Answer one byte at a time."""
     handler.send_response(200)
     handler.send_header("content-length", "1000000")
     handler.end_headers()
@@ -196,7 +196,7 @@ def drips(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
 
 
 def breaks_off(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
-    """Ends the connection in the middle of an answer."""
+    """Close the connection in the middle of an answer."""
     handler.send_response(200)
     handler.send_header("content-length", "1000000")
     handler.end_headers()
@@ -205,12 +205,12 @@ def breaks_off(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
 
 
 def hangs_up(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
-    """Ends the connection without a word."""
+    """Close the connection without an answer."""
     handler.close_connection = True
 
 
 def floods(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
-    """Answers without an end."""
+    """Send an endless answer."""
     handler.send_response(200)
     handler.send_header("connection", "close")
     handler.end_headers()

@@ -1,7 +1,7 @@
-"""What ought to become of accounts, keys, tasks and jobs: the service's rules once more, in plain Python.
+"""The expected state of accounts, keys, tasks and jobs: the service's rules written again in plain Python.
 
-It knows no SQL and no time: things are young until it is told that they have grown old. It does not say how fair shares
-are reckoned, only that whoever has the lowest tag is drawn next, and of equals whoever came first.
+It knows no SQL and no time: things are new until it is told that they have expired. It does not compute fair shares. It
+only knows that the lowest tag is drawn next, and of equal tags the earliest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ class Claim:
 
 
 class Seen(NamedTuple):
-    """All that is compared with the database and the storage."""
+    """Everything that is compared with the database and the storage."""
 
     accounts: dict[str, tuple[int, int, int]]
     keys: dict[int, tuple[int, int, int]]
@@ -116,7 +116,7 @@ class Seen(NamedTuple):
 
 
 class Model:
-    """Everything that one example is about."""
+    """The whole state of one example."""
 
     def __init__(self) -> None:
         self.accounts: list[Account] = []
@@ -126,7 +126,7 @@ class Model:
         self._moment = 0
 
     def seen(self) -> Seen:
-        """What the database and the storage ought to show now."""
+        """The expected content of the database and the storage."""
         tasks = self.tasks.values()
         return Seen(
             accounts={each.name: (each.available, each.reserved, each.used) for each in self.accounts},
@@ -153,7 +153,7 @@ class Model:
         return claim.task
 
     def refusal(self, key: Key, count: int) -> type[Refusal] | None:
-        """Why so many new orders at once are refused; None when they are accepted."""
+        """Why this many new orders are refused, or None if they are accepted."""
         amount = count * key.price_seen
         if key.is_revoked:
             return Unauthorized
@@ -164,7 +164,7 @@ class Model:
         return InsufficientQuota if amount > key.account.available else None
 
     def accept(self, key: Key, order: int, text: str | None, rows: Iterable[tuple[str, int, int]]) -> None:
-        """Take note of accepted tasks: their ids, tags and numbers."""
+        """Record accepted tasks: their ids, tags and numbers."""
         for task_id, tag, number in rows:
             task = self.tasks[task_id] = Task(task_id, key, key.price_seen, (tag, number))
             for book in (key, key.account):
@@ -175,7 +175,7 @@ class Model:
                 self.claims[key.account.id, text] = Claim(order, task)
 
     def next(self) -> Task | None:
-        """Whose job is taken next."""
+        """The job that is taken next."""
         waiting = [task for task in self.tasks.values() if task.is_waiting]
         return min(waiting, key=lambda task: task.line, default=None)
 
@@ -196,7 +196,7 @@ class Model:
             task.status, task.steps_done, task.begun_at = Status.PROCESSING, 0, self._tick()
 
     def report(self, task: Task, steps_done: int) -> None:
-        """A worker notes how far it is."""
+        """A worker saves its progress."""
         if task.status is Status.PENDING:
             self.begin(task)
         task.steps_done = steps_done

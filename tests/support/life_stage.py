@@ -1,9 +1,9 @@
-"""The real parts that a life of tasks is played on: a private PostgreSQL, a folder of pictures, the actions, and workers
-whose engine draws no faster than it is told to.
+"""The real parts for lives of tasks: a private PostgreSQL, a folder of pictures, the actions, and workers whose engine
+draws each step on command.
 
 A worker here takes jobs with the queue's own statements and gives them to the real `Draw` and `Finish`, as a worker
-process does. It has no loop of its own, so that nothing happens between two calls. Database commits do not wait for the
-disk: nobody pulls the plug here.
+process does. It has no loop of its own, so that nothing happens between two calls. Commits do not wait for the disk,
+since no test cuts the power.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ _SEEN: Final = (
 
 
 class Sitting:
-    """One drawing under way, in its thread."""
+    """A draw in progress, in its thread."""
 
     def __init__(self) -> None:
         self.said: threads_queue.SimpleQueue[int | Exception] = threads_queue.SimpleQueue()
@@ -80,7 +80,7 @@ class Sitting:
 
 
 class PatientEngine:
-    """Draws a step when told so, the last one or an error at once. `sittings` tells of each drawing that begins."""
+    """Draws a step on command. `sittings` receives each draw that starts."""
 
     name = "patient"
     model = None
@@ -95,7 +95,7 @@ class PatientEngine:
         """Nothing to load."""
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
-        """Do as told, until the last step."""
+        """Follow commands until the last step."""
         sitting = Sitting()
         self._loop.call_soon_threadsafe(self.sittings.put_nowait, sitting)
         while True:
@@ -184,7 +184,7 @@ class Worker:
         return has_decided
 
     async def die(self) -> None:
-        """Be gone, with all that was being drawn; the queue does not know of it yet."""
+        """Die with all draws. The queue does not know of it yet."""
         for held in self.held:
             if held.drawing is not None:
                 held.drawing.cancel()
@@ -195,7 +195,7 @@ class Worker:
         self.held.clear()
 
     async def leave(self) -> None:
-        """Be gone, and be known to be."""
+        """Leave, and tell the queue."""
         await self.die()
         await self._jobs.unregister_worker(self.id)
 
@@ -261,7 +261,7 @@ class Stage:
             await connection.execute(statement.encode(), values)
 
     async def look(self) -> tuple[list[audit.Finding], Seen]:
-        """What breaks an invariant, and everything as it is, for comparison with a model."""
+        """The broken invariants, and the whole state for comparison with a model."""
         async with self.database.snapshot() as connection:
             findings = await audit.findings(connection)
             accounts, keys, tasks, jobs, claims = [await _rows(connection, query) for query in _SEEN]
@@ -277,7 +277,7 @@ class Stage:
         )
 
     async def store_picture(self, task_id: str) -> None:
-        """What a worker does just before it settles."""
+        """Store a picture, as a worker does just before it settles."""
         await self.pictures.put(object_name(link.picture_name(task_id, NAME_SECRET, ".webp")), b"RIFF", "image/webp")
 
 

@@ -9,7 +9,7 @@ from easel.runtime import logs
 
 
 def write(name: str, count: int, length: int) -> None:
-    """As many events, of about so many bytes each, every third through the library that others log with."""
+    """Write `count` events of about `length` bytes, every third through the standard library's logging."""
     logs.configure(name, "json", "info")
     log = structlog.get_logger()
     for number in range(count):

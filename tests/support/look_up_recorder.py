@@ -1,4 +1,4 @@
-"""Runs a command where this process is the name server, and writes down each name that is asked for.
+"""Runs a command with this process as its name server, and records each name that it looks up.
 
 `python -m tests.support.look_up_recorder FILE COMMAND…`, in new namespaces of its own for network and mounts. It imports nothing of
 Easel, which would switch telemetry off for the command as well.
@@ -26,7 +26,7 @@ IFF_UP: Final = 1
 
 
 class _Recorder(NameServer):
-    """Knows no name, and writes each down."""
+    """Resolves no name, and records each."""
 
     def __init__(self, listener: socket.socket, file: Path) -> None:
         super().__init__(listener)

@@ -1,6 +1,6 @@
-"""Processes whose look-ups of names are recorded: they run in a network of their own (`look_up_recorder.py`).
+"""Runs processes in a network namespace of their own and records the names that they look up (`look_up_recorder.py`).
 
-Only Linux has this, and not in every container.
+It needs Linux, and does not work in every container.
 """
 
 import shutil
@@ -28,7 +28,7 @@ def namespaces() -> list[str] | None:
 
 
 class Recorded:
-    """A process, and what it looked up so far."""
+    """A process, and the names that it has looked up so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], file: Path) -> None:
         self.process = process
@@ -36,7 +36,7 @@ class Recorded:
 
     @property
     def names(self) -> list[str]:
-        """The names, in the order of the asking."""
+        """The names, in the order of the look-ups."""
         return self._file.read_text().split() if self._file.exists() else []
 
 
@@ -44,7 +44,7 @@ class Recorded:
 def recorded(
     within: Sequence[str], file: Path, command: Sequence[str], environ: Mapping[str, str]
 ) -> Iterator[Recorded]:
-    """Run a command meanwhile, with its look-ups recorded in `file`."""
+    """Run a command until the block ends, with its look-ups recorded in `file`."""
     python = [sys.executable, "-m", "tests.support.look_up_recorder", str(file)]
     process = subprocess.Popen([*within, *python, *command], env=dict(environ), stdout=subprocess.PIPE)
     try:

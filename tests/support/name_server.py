@@ -1,4 +1,4 @@
-"""A name server on loopback that says what a test wants it to say."""
+"""A name server on loopback with the records that a test sets."""
 
 import ipaddress
 import socket
@@ -32,7 +32,7 @@ class NameServer:
         self.address = "{}:{}".format(*listener.getsockname())
 
     def answer(self) -> None:
-        """Answer until the socket is shut."""
+        """Answer until the socket is closed."""
         while True:
             try:
                 query, sender = self._listener.recvfrom(4096)
@@ -78,7 +78,7 @@ class NameServer:
 
 @contextmanager
 def name_server(lifetime_s: int = 0) -> Iterator[NameServer]:
-    """A running name server, whose records may be kept for so long."""
+    """A running name server whose records have this time to live."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         server = NameServer(listener, lifetime_s)

@@ -1,7 +1,7 @@
 """A real object store that speaks S3 on loopback: SeaweedFS, with signatures checked and three identities.
 
-`ObjectStore` starts it on a folder of its own. Whoever starts one stops it. Its buckets are made by its own filer,
-because making buckets is no business of Easel's.
+`ObjectStore` starts it on a folder of its own. Its buckets are created through its filer, because
+Easel creates none.
 """
 
 import json
@@ -43,7 +43,7 @@ class ObjectStore:
         (folder / "identities.json").write_text(json.dumps({"identities": [all_in_it, may_read]}))
 
     def start(self) -> None:
-        """Start it, and wait until it stores and serves."""
+        """Start it, and wait until it can store and serve objects."""
         options = {
             "dir": self.folder,
             "ip": "127.0.0.1",
@@ -79,7 +79,7 @@ class ObjectStore:
             return False
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket, unless it is there, and wait until it takes objects."""
+        """Create a bucket if it is missing, and wait until it accepts objects."""
         httpx2.post(f"{self._filer_url}/buckets/{name}/", trust_env=False)
         eventually(lambda: self._put_probe(name), START_TIMEOUT_S)
 
@@ -90,12 +90,12 @@ class ObjectStore:
         return httpx2.delete(probe, trust_env=False).status_code < 300
 
     def remove_bucket(self, name: str) -> None:
-        """Remove a bucket with everything in it."""
+        """Delete a bucket and everything in it."""
         answer = httpx2.delete(f"{self._filer_url}/buckets/{name}/?recursive=true", trust_env=False)
         assert answer.status_code < 300
 
     def held(self, path: str) -> httpx2.Response:
-        """What the store holds at `bucket/key`, asked behind S3's back."""
+        """The content of `bucket/key`, read from the filer rather than through S3."""
         return httpx2.get(f"{self._filer_url}/buckets/{path}", trust_env=False)
 
     def kill(self) -> None:
@@ -106,7 +106,7 @@ class ObjectStore:
         self._process = None
 
     def stop(self) -> None:
-        """End it, and remove the sockets that it leaves in /tmp."""
+        """Stop it, and delete the sockets that it leaves in /tmp."""
         if self._process is not None:
             self.kill()
         for ports in self.ports.values():
@@ -115,7 +115,7 @@ class ObjectStore:
                     socket.unlink()
 
     def environment(self, identity: tuple[str, str] = OWNER) -> dict[str, str]:
-        """What a process has in its environment to use the store."""
+        """The environment variables of a process that uses the store."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": "us-east-1",

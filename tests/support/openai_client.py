@@ -1,4 +1,4 @@
-"""OpenAI's own SDK as a client of a running service, and what tests look up beside it."""
+"""OpenAI's SDK as a client of a running service, and what tests look up about its requests."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ DRAWN: Final[dict[str, Any]] = {"model": "z-image-turbo", "prompt": "a cute cat"
 
 @contextmanager
 def sdk(service: Service, key: str, **options: Any) -> Iterator[openai.OpenAI]:
-    """A client that tries once, unless `options` say otherwise."""
+    """A client without retries, unless `options` say otherwise."""
     http_client = openai.DefaultHttpxClient(trust_env=False)
     settings: dict[str, Any] = {"max_retries": 0, **options}
     with openai.OpenAI(base_url=f"{service.url}/openai/v1", api_key=key, http_client=http_client, **settings) as client:
@@ -30,7 +30,7 @@ def sdk(service: Service, key: str, **options: Any) -> Iterator[openai.OpenAI]:
 
 @asynccontextmanager
 async def async_sdk(service: Service, key: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    """The asynchronous client, which tries once."""
+    """The asynchronous client, without retries."""
     http_client = openai.DefaultAsyncHttpxClient(trust_env=False)
     base_url = f"{service.url}/openai/v1"
     async with openai.AsyncOpenAI(base_url=base_url, api_key=key, http_client=http_client, max_retries=0) as client:
@@ -38,7 +38,7 @@ async def async_sdk(service: Service, key: str) -> AsyncIterator[openai.AsyncOpe
 
 
 def pictures(answer: ImagesResponse) -> list[Image.Image]:
-    """The pictures that an answer holds in base64, decoded."""
+    """The decoded base64 pictures of an answer."""
     assert answer.data is not None
     files = [base64.b64decode(each.b64_json or "", validate=True) for each in answer.data]
     decoded: list[Image.Image] = [Image.open(io.BytesIO(file)) for file in files]
@@ -48,19 +48,19 @@ def pictures(answer: ImagesResponse) -> list[Image.Image]:
 
 
 def links(answer: ImagesResponse) -> list[str]:
-    """The links that an answer holds."""
+    """The links of an answer."""
     assert answer.data is not None
     return [each.url for each in answer.data if each.url is not None]
 
 
 def seeds(answer: ImagesResponse) -> list[int]:
-    """What its pictures were drawn with."""
+    """The seeds of an answer's pictures."""
     assert answer.data is not None
     return [(each.model_extra or {})["seed"] for each in answer.data]
 
 
 def _answered(client: httpx2.Client, path: str) -> dict[str, Any]:
-    """The body of the first answer that is no 503, which must be a success."""
+    """The body of the first answer other than 503. Fails unless it is a success."""
 
     def answer() -> httpx2.Response | None:
         response = client.get(path)
@@ -74,7 +74,7 @@ def _answered(client: httpx2.Client, path: str) -> dict[str, Any]:
 
 
 def account_of(service: Service, key: str) -> dict[str, Any]:
-    """What the key's account has used and has left, and its tasks. Asks again while the service is unavailable."""
+    """The used and remaining credits of the key's account, and its tasks. Retries while the service is unavailable."""
     with service.client(key) as client:
         user = _answered(client, "/v1/credits")["data"]["user"]
         tasks = _answered(client, "/v1/tasks?page_size=50")["data"]
@@ -82,5 +82,5 @@ def account_of(service: Service, key: str) -> dict[str, Any]:
 
 
 def attempts(service: Service, request_id: str) -> list[dict[str, Any]]:
-    """What was logged of the requests that a client gave this id."""
+    """The log lines of requests with this id."""
     return [line for line in service.log_lines() if line["event"] == "request" and line.get("request_id") == request_id]

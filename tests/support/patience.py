@@ -1,4 +1,4 @@
-"""Waiting in tests: for something to become true, however busy the machine is."""
+"""Waits until something becomes true, however busy the machine is."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ _Answer = TypeVar("_Answer")
 
 
 def eventually(ask: Callable[[], _Answer], timeout_s: float = 30.0, every_s: float = 0.05) -> _Answer:
-    """The first true answer. Fails when there is none in time."""
+    """Call `ask` until its answer is true, and return that answer. Fails if there is none in time."""
     give_up_s = time.monotonic() + timeout_s
     while True:
         answer = ask()

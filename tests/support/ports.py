@@ -1,4 +1,4 @@
-"""Ports of this machine for tests."""
+"""Free ports on loopback for tests."""
 
 import itertools
 import os
@@ -6,14 +6,14 @@ import socket
 from typing import Final
 
 _BELOW_EPHEMERAL: Final = range(10_000, 32_000)
-"""Linux gives ports from 32768 on, and macOS from 49152 on, to sockets that ask for any: none of those takes one of these."""
+"""Linux assigns ports from 32768 and macOS from 49152 to sockets that ask for any, so those never take one of these."""
 _PER_PROCESS: Final = 200
 _slices = len(_BELOW_EPHEMERAL) // _PER_PROCESS
 _numbers = itertools.count()
 
 
 def free_port() -> int:
-    """A port that nothing listens on, and that no other test process is given."""
+    """A port that nothing listens on. Test processes that run side by side draw from different ranges."""
     first = os.getpid() % _slices * _PER_PROCESS
     for _ in range(_PER_PROCESS):
         port = _BELOW_EPHEMERAL[first + next(_numbers) % _PER_PROCESS]

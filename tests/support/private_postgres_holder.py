@@ -47,7 +47,7 @@ that user need not be able to reach the interpreter."""
 
 
 class Holder:
-    """HOLDER, running."""
+    """A running HOLDER."""
 
     def __init__(self, data_dir: Path, uid: int, file_bytes_max: int, first_path: Path | None) -> None:
         paths = [str(first_path)] if first_path else []
@@ -104,7 +104,7 @@ def kill_servers(folder: Path) -> None:
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """An empty folder that every account can enter; whatever server is left in it dies with it."""
+    """An empty folder that every account can enter. A server left in it is killed at the end."""
     folder = open_folder()
     yield folder
     kill_servers(folder)
@@ -125,7 +125,7 @@ def used_room() -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir(used_room: Path) -> Iterator[Path]:
-    """A data folder that earlier tests may have used, so that its server starts sooner; none runs there."""
+    """A data folder that earlier tests may have used, so that its server starts sooner. No server runs there."""
     yield used_room / "data"
     kill_servers(used_room)
 

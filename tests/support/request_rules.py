@@ -1,6 +1,6 @@
-"""Whether a request, as it was sent, is good: what the OpenAPI document says, and what the contract adds in words.
+"""Whether a request is valid by the OpenAPI document and by the rules that the contract adds in prose.
 
-It looks at what went over the wire, not at what a generator meant. It does not know what exists in the service.
+It checks what was sent, not what a generator intended. It does not know what exists in the service.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.support.running_service import GENERATIONS
 
 
 class RequestRules:
-    """A document, as a judge of requests."""
+    """A document that requests are checked against."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
@@ -27,7 +27,7 @@ class RequestRules:
         )
 
     def is_good(self, method: str, path: str, url: str, headers: Mapping[str, str], body: bytes | None) -> bool:
-        """Whether the document and the contract's words allow this request to the operation at `path`."""
+        """Whether the document and the contract's prose allow this request to the operation at `path`."""
         item = self._document["paths"][path]
         operation = item[method.lower()]
         parameters = [self._resolved(each) for each in (*item.get("parameters", ()), *operation.get("parameters", ()))]
@@ -81,7 +81,7 @@ def _query_values(url: str) -> dict[str, str]:
 
 
 def _breaks_words(path: str, order: dict[str, Any]) -> bool:
-    """Whether a body that keeps its schema breaks what is said in words beside it."""
+    """Whether a body that matches its schema breaks a rule in prose."""
     callback_url = order.get("callback_url")
     return (
         any(isinstance(order.get(name), float) for name in ("seed", "n"))  # to JSON Schema 7.0 is a whole number

@@ -1,7 +1,7 @@
-"""Several processes on one database for tests: `easel web` and `easel worker`, each started by itself.
+"""Several `easel web` and `easel worker` processes on one database, each started separately.
 
-The database is a private PostgreSQL that this process holds; the others know no more than its URL, as with a server
-of one's own. Pictures lie in one folder that all share, and all write to one log.
+The test process holds a private PostgreSQL. The others know only its URL, as with an external server. All of them share
+one folder of pictures and one log.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 
 class Fleet(Service):
-    """As many web processes as `webs` has settings for, and as many workers; `more` is for all of them."""
+    """One web process for each entry of `webs`, and one worker for each of `workers`. `more` are settings of all."""
 
     def __init__(self, folder: Path, webs: Sequence[Settings], workers: Sequence[Settings] = (), **more: str) -> None:
         super().__init__(folder, secret=SECRET, storage_url=str(folder / "shared"), **more)
@@ -54,7 +54,7 @@ class Fleet(Service):
         self._held = ExitStack()
 
     def start(self, *, wait: bool = True) -> None:
-        """Start all of them at once, and wait until each is ready."""
+        """Start all processes at once, and wait until each is ready."""
         try:
             self._start()
             for process in [*self.webs, *self.workers] if wait else []:
@@ -72,14 +72,14 @@ class Fleet(Service):
             self.workers.append(self._process(["worker"], settings))
 
     def start_web(self, number: int) -> None:
-        """One of the web processes that has ended, anew, at its old address, ready."""
+        """Restart a web process that has ended, at its old address, and wait until it is ready."""
         _forget(self.webs[number])
         self.webs[number] = self._process(["web", "--port", str(self.ports[number])], self._web_settings[number])
         self._await_ready(self.webs[number])
 
     @contextmanager
     def web(self, settings: Settings, port: int) -> Iterator[subprocess.Popen[bytes]]:
-        """One more web process, meanwhile, that none of the others knows of."""
+        """Run another web process, unknown to the others, until the block ends."""
         process = self._process(["web", "--port", str(port)], settings)
         try:
             self._await_ready(process)
@@ -89,14 +89,14 @@ class Fleet(Service):
             _forget(process)
 
     def start_worker(self, settings: Settings | None = None) -> subprocess.Popen[bytes]:
-        """One more worker, ready."""
+        """Start another worker, and wait until it is ready."""
         self.workers.append(self._process(["worker"], settings or {}))
         self._await_ready(self.workers[-1])
         return self.workers[-1]
 
     @contextmanager
     def worker(self, settings: Settings | None = None) -> Iterator[subprocess.Popen[bytes]]:
-        """One more worker, meanwhile."""
+        """Run another worker until the block ends."""
         process = self.start_worker(settings)
         try:
             yield process
@@ -121,7 +121,7 @@ class Fleet(Service):
         assert said == b"ready\n", f"{process.args!r} did not start:\n{self.log_file.read_text()[-4000:]}"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Stop all of them, and then the database; the highest exit status of those that were still running."""
+        """Stop all processes and then the database. Returns the highest exit status of those still running."""
         left = [process for process in [*self.webs, *self.workers] if process.poll() is None]
         for process in left:
             process.send_signal(signal.SIGCONT)
@@ -143,12 +143,12 @@ class Fleet(Service):
 
     @contextmanager
     def clients(self, key: str) -> Iterator[list[httpx2.Client]]:
-        """A client of each web process, all with one key."""
+        """A client for each web process, all with the same key."""
         with ExitStack() as stack:
             yield [stack.enter_context(self.client(key, web)) for web in range(len(self.ports))]
 
     def on_database(self, act: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
-        """Do something with the service's own statements."""
+        """Run a function of the store or of the actions on the database."""
 
         async def run() -> _Answer:
             database = Database(self.environment["EASEL_DATABASE_URL"], CONNECTIONS)
@@ -161,7 +161,7 @@ class Fleet(Service):
         return asyncio.run(run())
 
     def issue(self, account: str | None = None, credits: int = 100, **limits: Any) -> IssuedKey:
-        """A key as the command line makes it, without the second that its start takes; of a new account unless named."""
+        """Issue a key, of a new account unless one is named."""
         order = KeyOrder(
             account or f"fleet-{next(_numbers)}", credits_microcredits=credits * MICROCREDITS_PER_CREDIT, **limits
         )
@@ -169,7 +169,7 @@ class Fleet(Service):
         return self.on_database(lambda database: api_keys.issue(database, keyed, order))
 
     def race(self, key: str, count: int, body: object = ORDER) -> list[httpx2.Response]:
-        """Orders of one key, sent at once and to all web processes in turn; their answers."""
+        """Send orders with one key concurrently, to the web processes in turn, and return the answers."""
 
         async def run() -> list[httpx2.Response]:
             async with httpx2.AsyncClient(
@@ -192,5 +192,5 @@ def _forget(process: subprocess.Popen[bytes]) -> None:
 
 
 def await_workers(client: httpx2.Client, count: int) -> None:
-    """Wait until so many workers are known to live."""
+    """Wait until this many workers are known to be alive."""
     eventually(lambda: client.get("/readyz").json()["workers"] == count)

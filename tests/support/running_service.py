@@ -1,7 +1,7 @@
 """A whole service for tests: real processes, a real database, real sockets on loopback.
 
 `Service` starts `easel serve` on a data folder of its own and speaks to it as an operator (the command line) and as a
-client (HTTP). Whoever starts one stops it.
+client (HTTP).
 """
 
 import asyncio
@@ -44,7 +44,7 @@ ORDER: dict[str, Any] = {"model": "z-image-turbo", "prompt": "a cute cat", "size
 
 
 class Service:
-    """`easel serve` with the blank engine, unless `settings` say otherwise."""
+    """An `easel serve`, with the blank engine unless `settings` name another."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
@@ -66,7 +66,7 @@ class Service:
         self.stop()
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it, and wait until web and all workers are ready."""
+        """Start it. Waits until the web process and all workers are ready, unless told not to."""
         with self.log_file.open("ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
@@ -86,7 +86,7 @@ class Service:
         return " is ready at " in text
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Stop it in order, and wait until it is gone; its exit status."""
+        """Stop it cleanly, wait until it has exited, and return its exit status."""
         if self.process is None:
             return 0
         process, self.process = self.process, None
@@ -100,14 +100,14 @@ class Service:
             raise AssertionError(f"it did not stop:\n{self.log_file.read_text()[-4000:]}") from None
 
     def kill(self) -> None:
-        """kill -9 of `easel serve` alone."""
+        """Kill only `easel serve` itself, with SIGKILL."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
         self.process = None
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """All structured events so far, less what a killed process left half written."""
+        """All structured log events so far, without lines that a killed process left incomplete."""
         events = []
         for line in self.log_file.read_text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):
@@ -115,19 +115,18 @@ class Service:
         return [event for event in events if isinstance(event, dict)]
 
     def child_pid(self, child: str) -> int:
-        """The process id of `web`, `worker 1`, …, as last announced."""
+        """The last announced process id of `web`, `worker 1` and so on."""
         pids = [line["pid"] for line in self.log_lines() if line["event"] == "child_started" and line["child"] == child]
         return int(pids[-1])
 
     def cli(self, *arguments: str, check: bool = True, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run `easel …` beside the service."""
+        """Run `easel …` with the service's settings."""
         ran = command_line.run(arguments, self.environment, timeout_s=timeout_s)
         assert not check or ran.returncode == 0, ran.stdout + ran.stderr
         return ran
 
     def new_key(self, account: str, credits: str = "100", *options: str) -> str:
-        """A key of an account: made by the command line where there are options, and otherwise as that makes it, without the
-        second that its start takes."""
+        """Create a key of an account, with the command line if there are options."""
         if not options and not {"EASEL_DATABASE_URL", "EASEL_SECRET"} & self.environment.keys():
             secret = ensure_secret(self.data_dir)
             with private_postgres.attach(self.data_dir) as server:
@@ -141,13 +140,13 @@ class Service:
         return httpx2.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
 
     def audit(self) -> None:
-        """Fails unless every invariant holds."""
+        """Fails if an invariant of the audit is broken."""
         audited = self.cli("credits", "audit", check=False)
         assert audited.returncode == 0, audited.stdout + audited.stderr
 
     @contextmanager
     def database(self) -> Iterator[Connection[TupleRow]]:
-        """A connection of our own to the private database, committed at the end."""
+        """A superuser connection to the private database, committed at the end of the block."""
         with private_postgres.attach(self.data_dir) as server, psycopg.connect(server.url) as connection:
             yield connection
 
@@ -164,7 +163,7 @@ async def _issued(database_url: str, secret: Secret, account: str, credits: str)
 
 
 def submit(client: httpx2.Client, **changes: Any) -> dict[str, Any]:
-    """The pending task of an accepted order."""
+    """Place an order, and return its pending task."""
     response = client.post(GENERATIONS, json={**ORDER, **changes})
     assert response.status_code == 200, response.text
     task: dict[str, Any] = response.json()
@@ -172,7 +171,7 @@ def submit(client: httpx2.Client, **changes: Any) -> dict[str, Any]:
 
 
 def read_task(client: httpx2.Client, task_id: str) -> dict[str, Any]:
-    """A task as it is now."""
+    """Read a task."""
     response = client.get(f"/v1/tasks/{task_id}")
     assert response.status_code == 200, response.text
     task: dict[str, Any] = response.json()
@@ -180,7 +179,7 @@ def read_task(client: httpx2.Client, task_id: str) -> dict[str, Any]:
 
 
 def finish(client: httpx2.Client, task_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
-    """A task when it has ended, either way."""
+    """Wait until a task has ended, and return it."""
 
     def ended() -> dict[str, Any] | None:
         task = read_task(client, task_id)

@@ -1,4 +1,4 @@
-"""Tiny real picture classifiers in folders, as operators point Easel at."""
+"""Tiny but real picture classifiers, in folders like those that operators configure."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Receivers of callbacks on loopback: TLS servers with certificates of an authority of the tests' own."""
+"""Receivers of callbacks on loopback: TLS servers with certificates of the tests' own authority."""
 
 import contextlib
 import datetime
@@ -17,18 +17,18 @@ Behaviour = Callable[[socket.socket], None]
 
 
 class Authority:
-    """A certificate authority, and what it certifies."""
+    """A certificate authority, and the certificates that it issues."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
 
     def write(self, path: Path) -> Path:
-        """The authority's own certificate, in a file."""
+        """Write the authority's own certificate to a file."""
         self._ca.cert_pem.write_to_path(str(path))
         return path
 
     def context(self, *names: str, expired: bool = False) -> ssl.SSLContext:
-        """A server's side of TLS, certified for those names or addresses."""
+        """A TLS server context with a certificate for these names or addresses."""
         now = datetime.datetime.now(datetime.UTC)
         times: dict[str, Any] = {}
         if expired:
@@ -38,7 +38,7 @@ class Authority:
         return context
 
     def trusted_by(self, context: ssl.SSLContext) -> None:
-        """Let a context ask the other side for a certificate of this authority."""
+        """Make a context require client certificates of this authority."""
         self._ca.configure_trust(context)
 
 
@@ -58,7 +58,7 @@ class TlsReceiver:
             context.sni_callback = lambda _socket, name, _context: self.server_names.append(name)
 
     def serve(self) -> None:
-        """Take connections until `stop`."""
+        """Accept connections until `stop`."""
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -111,7 +111,7 @@ def tls_receiver(
 
 
 def read_request(connection: socket.socket) -> tuple[bytes, bytes]:
-    """Head and body of the request on a connection."""
+    """Read the headers and body of a request."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _some(connection)
@@ -123,7 +123,7 @@ def read_request(connection: socket.socket) -> tuple[bytes, bytes]:
 
 
 def answering(answer: bytes) -> Behaviour:
-    """Reads the request, answers with those bytes, and closes."""
+    """Read the request, answer with these bytes, and close."""
 
     def behave(connection: socket.socket) -> None:
         read_request(connection)
@@ -133,13 +133,13 @@ def answering(answer: bytes) -> Behaviour:
 
 
 def waiting(connection: socket.socket) -> None:
-    """Take everything, say nothing, until the other side ends it."""
+    """Read everything and send nothing until the other side closes."""
     while connection.recv(65536):
         pass
 
 
 def reset(connection: socket.socket) -> None:
-    """End a connection with a reset instead of an end."""
+    """Reset a connection instead of closing it."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
