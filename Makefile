@@ -86,8 +86,9 @@ docs: $(VENV)/installed-docs ## Build the documents into site/, and check their 
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs site
 	@echo "The documents are in site/index.html."
 
-reference: $(VENV)/installed ## Write docs/reference/settings.md from the settings themselves
+reference: $(VENV)/installed ## Write the reference of settings and commands from the code
 	@$(BIN)/python -m tools.settings_reference
+	@$(BIN)/python -m tools.command_reference
 
 api-page: $(VENV)/installed-dev ## Make the API page and openapi.json from openapi.yaml
 	@$(BIN)/python -m tools.api_page
