@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from easel.domain.errors import InvalidRequest
-from easel.web.edge import bodies as edge_bodies
 from easel.web.edge import limits as edge_limits
-from easel.web.edge.bodies import ArrivingBody
+from easel.web.edge.chunks import CHUNKS_MAX, ChunkCount
 from tests.support.bare_http import HOST, Peer, answers, asked, assert_refused, create
 from tests.support.running_service import ORDER, Service
 
@@ -104,28 +103,31 @@ def test_a_url_has_at_most_four_kilobytes(service: Service, size_bytes: int, sta
     assert answer.status == status
 
 
+@given(sizes_bytes=st.lists(st.integers(1, 70_000), min_size=1, max_size=4), at_once_bytes=st.integers(1000, 80_000))
+@settings(max_examples=20, deadline=None)
+def test_each_body_ends_where_its_length_says(service: Service, sizes_bytes: list[int], at_once_bytes: int) -> None:
+    bodies = [b"x" * size_bytes for size_bytes in sizes_bytes]
+    head = b"POST /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
+    sent = b"".join(head % len(body) + body for body in bodies) + last
+    with Peer(service) as peer, ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: [peer.send(sent[at : at + at_once_bytes]) for at in range(0, len(sent), at_once_bytes)])
+        found = answers(peer.until_closed())
+    assert [answer.status for answer in found] == [405] * len(bodies) + [200]
+
+
 # The rule alone.
 
 
 @given(st.lists(st.integers(1, 5000), max_size=2000))
 def test_too_many_chunks_per_kilobyte_are_refused(sizes_bytes: list[int]) -> None:
-    body = ArrivingBody()
+    count = ChunkCount()
     total_bytes = 0
     for number, size_bytes in enumerate(sizes_bytes, start=1):
         total_bytes += size_bytes
-        body.note_read(size_bytes)
-        if number > edge_bodies.PIECES_MAX + total_bytes // 1024:
+        count.note_read(size_bytes)
+        if number > CHUNKS_MAX + total_bytes // 1024:
             with pytest.raises(InvalidRequest):
-                body.note_piece(size_bytes)
+                count.note_chunk(size_bytes)
             return
-        body.note_piece(size_bytes)
-        assert body.kept_bytes == min(total_bytes, edge_bodies.KEPT_BYTES_MAX)
-
-
-@given(st.integers(0, 10**7), st.lists(st.integers(1, 5000), max_size=50))
-def test_the_missing_part_of_a_body_of_known_length_is_known(length_bytes: int, sizes_bytes: list[int]) -> None:
-    body = ArrivingBody(length_bytes)
-    for size_bytes in sizes_bytes:
-        body.note_read(size_bytes)
-        body.note_piece(size_bytes)
-    assert body.left_bytes == length_bytes - sum(sizes_bytes)
+        count.note_chunk(size_bytes)

@@ -8,6 +8,8 @@ TARGET_BYTES_MAX: Final = 4096
 """Longest path and query of a request. Parsing a long one takes milliseconds; Easel's own have a few hundred bytes."""
 HEAD_TIMEOUT_S: Final = 5
 BODY_TIMEOUT_S: Final = 10
+KEPT_BODY_BYTES_MAX: Final = 64 * 1024
+"""The most that an endpoint keeps of a body. A larger one is refused or discarded as it arrives."""
 PIECES_AT_ONCE_MAX: Final = 64
 """Pieces of a body to parse before other connections get a turn."""
 

@@ -36,7 +36,7 @@ from easel.domain.errors import (
 from easel.web.answers import request_id
 from easel.web.client_limits import RETRY_AFTER_S
 from easel.web.edge import limits, refusing
-from easel.web.edge.bodies import ArrivingBody
+from easel.web.edge.chunks import ChunkCount
 from easel.web.edge.crowd import Crowd
 from easel.web.edge.refusing import Phase, RefusingProtocol
 from easel.web.edge.untaken import UntakenTimer
@@ -90,7 +90,11 @@ class EdgeProtocol(RefusingProtocol):
     _fed_last = b""
     """The last bytes given to the parser, in which an empty line may have begun."""
     _watched = (Phase.BETWEEN, 0)
-    _body: ArrivingBody | None = None
+    _body_bytes = 0
+    """How much of the current body has arrived."""
+    _body_left_bytes: int | None = None
+    """How much of the current body is missing. None if it is chunked."""
+    _chunks: ChunkCount | None = None
     _is_noted_by_crowd = False
     _untaken: UntakenTimer
 
@@ -197,10 +201,10 @@ class EdgeProtocol(RefusingProtocol):
     def _feed(self, data: bytes, position: int) -> int:
         """Give the parser the next part: at most to the request's end, and no more than may be held. Returns its end."""
         part = data[position : self._end_of_part(data, position)]
-        if self.phase is Phase.BODY and self._body is not None:
-            self._body.note_read(len(part))
-            if not self.is_answering:
-                self.discard(len(part))
+        if self.phase is Phase.BODY and not self.is_answering:
+            self.discard(len(part))
+        if self.phase is Phase.BODY and self._chunks is not None:
+            self._chunks.note_read(len(part))
         self._fed_last = (self._fed_last + part)[1 - len(_EMPTY_LINE) :]
         self._parser_bytes += len(part)  # callbacks reset it when the parser has passed on what it held
         try:
@@ -216,8 +220,8 @@ class EdgeProtocol(RefusingProtocol):
 
     def _end_of_part(self, data: bytes, position: int) -> int:
         """Where the request may end at the earliest. A head ends with an empty line, and so does a chunked body."""
-        if self.phase is Phase.BODY and self._body is not None and self._body.left_bytes is not None:
-            return min(len(data), position + min(self._body.left_bytes, limits.HEAD_BYTES_MAX))
+        if self.phase is Phase.BODY and self._body_left_bytes is not None:
+            return min(len(data), position + min(self._body_left_bytes, limits.HEAD_BYTES_MAX))
         seam = self._fed_last + data[position : position + len(_EMPTY_LINE) - 1]
         begins = seam.find(_EMPTY_LINE)
         if begins >= 0:
@@ -268,15 +272,18 @@ class EdgeProtocol(RefusingProtocol):
         self.is_answering = True
         self._head_bytes = self._parser_bytes
         self._parser_bytes = self.discarded_bytes = 0
-        self._body = None
-        if lengths:
-            self._body = ArrivingBody(int(lengths[_CONTENT_LENGTH]) if _CONTENT_LENGTH in lengths else None)
+        self._body_bytes = 0
+        self._body_left_bytes = int(lengths[_CONTENT_LENGTH]) if _CONTENT_LENGTH in lengths else None
+        self._chunks = ChunkCount() if _TRANSFER_ENCODING in lengths else None
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
-        assert self._body is not None, "the parser finds no body without a length"
         self._parser_bytes = 0
-        self._body.note_piece(len(body))
+        self._body_bytes += len(body)
+        if self._body_left_bytes is not None:
+            self._body_left_bytes -= len(body)
+        if self._chunks is not None:
+            self._chunks.note_chunk(len(body))
         if self.is_answering:
             super().on_body(body)
 
@@ -313,7 +320,7 @@ class EdgeProtocol(RefusingProtocol):
     def _note_held(self) -> None:
         """Tell the crowd what this connection holds beyond what every connection may."""
         heads_bytes = self._head_bytes + self._parser_bytes
-        body_bytes = self._body.kept_bytes if self.is_answering and self._body is not None else 0
+        body_bytes = min(self._body_bytes, limits.KEPT_BODY_BYTES_MAX) if self.is_answering else 0
         untaken_bytes = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
         held_bytes = len(self._unparsed) + untaken_bytes + limits.OBJECTS_FACTOR * (heads_bytes + body_bytes)
         is_much = held_bytes > limits.HELD_FREELY_BYTES
