@@ -1,8 +1,8 @@
-"""Shows which of Easel's files and functions one request passes: `python -m tools.request_path`.
+"""Shows which of Easel's files and functions a request passes: `python -m tools.request_path`.
 
-A web process runs in this one, on a data folder of its own that is removed again. A POST of a task and a GET of it are
-each made several times, and only what every one of them called is counted, so that background work is left out. Files
-are counted once; a move is a call from one file into another.
+The web application runs in this process, on a temporary data folder. A POST of a task and a GET of it are each made
+several times. Only calls that all of them made are counted, which leaves out background work. Each file counts once. A
+move is a call from one file into another.
 """
 
 import argparse
@@ -37,13 +37,13 @@ from easel.web.edge.proxies import behind_proxies
 SOURCE: Final = str(Path(easel.__file__).parent)
 TIMES: Final = 4
 APART_S: Final = 1.2
-"""Longer than a web process keeps measurements and keys."""
+"""Longer than a web process caches measurements and keys."""
 ORDER: Final = {"model": "z-image-turbo", "prompt": "a cute cat", "size": "376x376"}
 Call = tuple[str, str]
 
 
 class Recording:
-    """The calls of this thread, as files and functions, and the moves between files."""
+    """The functions that this thread calls, and the moves between files."""
 
     def __init__(self) -> None:
         self.calls: set[Call] = set()
@@ -68,20 +68,20 @@ class Recording:
             self.moves[caller.f_code.co_filename, file] += 1
 
 
-async def recorded(ask: Callable[[], httpx2.Response], apart_s: float) -> list[Recording]:
-    """What each of several requests called."""
+async def recorded(send: Callable[[], httpx2.Response], apart_s: float) -> list[Recording]:
+    """The calls of each of several requests."""
     recordings = []
     for _ in range(TIMES):
         await asyncio.sleep(apart_s)
         with Recording() as recording:
-            response = await asyncio.to_thread(ask)
+            response = await asyncio.to_thread(send)
         response.raise_for_status()
         recordings.append(recording)
     return recordings
 
 
 def shown(title: str, recordings: list[Recording], *, lists_functions: bool) -> None:
-    """Print what all of the requests had in common."""
+    """Print the calls that all requests made."""
     calls = set.intersection(*(recording.calls for recording in recordings))
     files = sorted({file for file, _ in calls})
     moves = min(sum(recording.moves.values()) for recording in recordings)
@@ -92,7 +92,7 @@ def shown(title: str, recordings: list[Recording], *, lists_functions: bool) -> 
 
 
 async def trace(read: Settings, installed: Installation, apart_s: float, *, lists_functions: bool) -> None:
-    """Serve, ask and print."""
+    """Serve, send the requests and print their paths."""
     await schema.prepare(installed.database_url, installed.secret)
     database = database_of(read, installed)
     await database.open()
@@ -113,11 +113,11 @@ async def trace(read: Settings, installed: Installation, apart_s: float, *, list
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     with httpx2.Client(base_url=url, headers=headers, trust_env=False) as client:
         task = (await asyncio.to_thread(lambda: client.post("/v1/images/generations", json=ORDER))).json()
-        for title, ask in (
+        for title, send in (
             ("POST /v1/images/generations", lambda: client.post("/v1/images/generations", json=ORDER)),
             ("GET /v1/tasks/{task_id}", lambda: client.get(f"/v1/tasks/{task['id']}")),
         ):
-            shown(title, await recorded(ask, apart_s), lists_functions=lists_functions)
+            shown(title, await recorded(send, apart_s), lists_functions=lists_functions)
     server.should_exit = True
     await serving
 
@@ -126,7 +126,7 @@ def main() -> None:
     """Trace a POST and a GET."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--functions", action="store_true", help="list the functions of each file")
-    parser.add_argument("--cold", action="store_true", help="keep nothing from one request to the next")
+    parser.add_argument("--cold", action="store_true", help="let all caches expire between requests")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="easel-path-") as name:
         folder = Path(name)

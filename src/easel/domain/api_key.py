@@ -1,7 +1,7 @@
-"""API keys: their form, their digest, and what they may do.
+"""API keys: their form, their digest and their permissions.
 
-A key is `sk-easel-`, 33 characters that carry 192 random bits, and 6 that carry a CRC-32 of all before, so that a
-mistyped key is refused without a look at the database. Only a keyed digest of it is ever stored.
+A key is `sk-easel-`, 33 characters for 192 random bits, and 6 characters for the CRC-32 of everything before, so that a
+mistyped key is refused without a database query. Only a keyed digest of a key is stored.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ KEY_CHARACTERS: Final = len(_PREFIX) + _RANDOM_CHARACTERS + _CHECKSUM_CHARACTERS
 
 
 class Scope(StrEnum):
-    """What a key is for."""
+    """What a key may be used for."""
 
     GENERATE = "generate"
     READ = "read"
@@ -29,37 +29,37 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whoever presented a valid key: the account, the key, and what the key may do."""
+    """The holder of a valid key: its account, the key, and what the key may do."""
 
     account_id: int
     api_key_id: int
     user_group: str
     scopes: frozenset[Scope]
     models: frozenset[str] | None
-    """The models that the key may use; None for all."""
+    """The models that the key may use. None for all."""
     prices_microcredits: Mapping[str, int]
-    """What the account's group pays for a picture, by model; a model that is not there costs what all pay."""
+    """The price of a picture for the account's group, by model. Other models have the default price."""
     creates_per_minute: int | None
-    """How many tasks the key may create per minute; None for as many as all."""
+    """How many tasks the key may create per minute. None for the default."""
     unfinished_max: int | None
-    """How many unfinished tasks the key may have; None for as many as all."""
+    """How many unfinished tasks the key may have. None for the default."""
     expires_in_s: float | None
-    """How long after it was looked up the key expires; None for never."""
+    """How long after its look-up the key expires. None for never."""
 
     def may_use(self, model: str) -> bool:
-        """Whether the key may draw with a model."""
+        """Whether the key may use a model."""
         return self.models is None or model in self.models
 
 
 def from_random(random_bytes: bytes) -> str:
-    """The key that 24 random bytes make."""
+    """The key for 24 random bytes."""
     assert len(random_bytes) == RANDOM_BYTES
     body = _PREFIX + _base62(int.from_bytes(random_bytes, "big"), _RANDOM_CHARACTERS)
     return body + _checksum(body)
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether a text is a key that could have been issued."""
+    """Whether a text has the form and the checksum of a key."""
     if len(text) != KEY_CHARACTERS or not text.startswith(_PREFIX) or not text.isascii():
         return False
     body, checksum = text[:-_CHECKSUM_CHARACTERS], text[-_CHECKSUM_CHARACTERS:]
@@ -67,15 +67,15 @@ def is_well_formed(text: str) -> bool:
 
 
 def digest(key: str, pepper: bytes) -> bytes:
-    """What is stored of a key: HMAC-SHA256 under the pepper, 32 bytes.
+    """The stored digest of a key: HMAC-SHA256 under the pepper, 32 bytes.
 
-    A fast digest suffices, since 192 random bits cannot be guessed; slow ones are for passwords.
+    A fast digest is enough, because 192 random bits cannot be guessed. Slow digests are for passwords.
     """
     return hmac.digest(pepper, key.encode(), hashlib.sha256)
 
 
 def hint(key: str) -> str:
-    """What lists show of a key, so that its owner can tell it from others: its last four characters."""
+    """The last four characters of a key, which lists show so that its owner can recognise it."""
     return key[-4:]
 
 

@@ -1,8 +1,8 @@
-"""Every refusal that the service knows, in one tree.
+"""All refusals of the service, in one tree.
 
-A refusal carries its HTTP status and its words. The hosted API words the same refusal differently on its creation
-endpoint and on its task endpoint; both wordings stand here side by side, with OpenAI's where that differs, and `web`
-picks one by path. Messages never repeat what the caller sent.
+A refusal has an HTTP status and its wording. The hosted API words the same refusal differently on its creation endpoint
+and on its task endpoint. Both wordings are given here, and OpenAI's where it differs; `web` chooses one by path. Messages
+never repeat what the client sent.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from easel.domain.task import ErrorCode
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How one endpoint family words a refusal: the `error` object of the answer, less its `param`."""
+    """How one family of endpoints words a refusal: the `error` object of the answer, without its `param`."""
 
     code: str
     message: str
@@ -24,7 +24,7 @@ class Wording:
 
 
 class EaselError(Exception):
-    """Anything that Easel itself refuses or fails at."""
+    """The root of Easel's own errors."""
 
 
 class Unusable(EaselError):
@@ -32,19 +32,19 @@ class Unusable(EaselError):
 
 
 class Refusal(EaselError):
-    """A request that is answered with an error. Subclasses set the status and the two wordings."""
+    """A request that gets an error as its answer. Subclasses set the status and the wordings."""
 
     status: int
     generation: Wording
-    """The wording of `POST /v1/images/generations` and of every path that is not below `/v1/tasks`."""
+    """The wording of `POST /v1/images/generations`, and of every path outside `/v1/tasks`."""
     task: Wording
     """The wording of `/v1/tasks…`."""
     openai: Wording | None = None
-    """The wording of `/openai/…`; None where it is that of `generation`."""
+    """The wording of `/openai/…`. None if it is that of `generation`."""
     retry_after_s: int | None = None
     param: str | None = None
     picture_bytes: int | None = None
-    """The size of the picture whose range was asked for in vain."""
+    """The size of the picture, if the requested range lies outside it."""
 
 
 def _both(code: str, message: str, type_: str) -> tuple[Wording, Wording]:
@@ -53,7 +53,7 @@ def _both(code: str, message: str, type_: str) -> tuple[Wording, Wording]:
 
 
 class InvalidRequest(Refusal):
-    """400: the body breaks a rule. `message` says which one and how to keep it."""
+    """400: the request breaks a rule. `message` says which one and how to follow it."""
 
     status = 400
 
@@ -64,7 +64,7 @@ class InvalidRequest(Refusal):
 
 
 class ContentPolicyViolation(Refusal):
-    """400: moderation refused the prompt, where the operator has it answered so. `message` names the broad category."""
+    """400: moderation refused the prompt, and the operator chose to answer with an error. `message` names the category."""
 
     status = 400
     param = "prompt"
@@ -76,12 +76,12 @@ class ContentPolicyViolation(Refusal):
 
 
 def _moderation_blocked(message: str) -> Wording:
-    """What OpenAI calls a refusal by moderation."""
+    """OpenAI's wording of a refusal by moderation."""
     return Wording("moderation_blocked", message, "image_generation_user_error")
 
 
 class InvalidTaskId(Refusal):
-    """400: the path holds no task id."""
+    """400: the path does not contain a task id."""
 
     status = 400
     generation, task = _both(
@@ -91,7 +91,7 @@ class InvalidTaskId(Refusal):
 
 
 class Unauthorized(Refusal):
-    """401: no key, or one that is malformed, unknown, expired or revoked; the answer does not tell which."""
+    """401: the key is missing, malformed, unknown, expired or revoked. The answer does not say which."""
 
     status = 401
     generation = Wording("unauthorized", "Invalid or expired token", "authentication_error")
@@ -110,7 +110,7 @@ class InsufficientQuota(Refusal):
 class ModelAccessDenied(Refusal):
     """403: the model does not exist, or the key may not use it.
 
-    The hosted API names the model; that is done here only for what looks like a model's name.
+    The hosted API repeats the model. Here the message repeats it only if it has the form of a model's name.
     """
 
     status = 403
@@ -123,7 +123,7 @@ class ModelAccessDenied(Refusal):
 
 
 class PermissionDenied(Refusal):
-    """403: the key lacks the scope that this request needs."""
+    """403: the key does not have the scope that this request needs."""
 
     status = 403
     generation = Wording(
@@ -133,14 +133,14 @@ class PermissionDenied(Refusal):
 
 
 class NotFound(Refusal):
-    """404: nothing at this path."""
+    """404: there is nothing at this path."""
 
     status = 404
     generation, task = _both("not_found", "There is nothing at this address", "invalid_request_error")
 
 
 class NoSuchAddress(NotFound):
-    """404: unknown path. It says where things are, since the usual cause is a wrong base URL."""
+    """404: unknown path. The message gives the right addresses, because the usual cause is a wrong base URL."""
 
     generation, task = _both(
         "not_found",
@@ -151,7 +151,7 @@ class NoSuchAddress(NotFound):
 
 
 class EditsNotOffered(Refusal):
-    """404, for OpenAI's clients: pictures are made from prompts alone."""
+    """404, for OpenAI's clients: pictures are drawn only from prompts."""
 
     status = 404
     generation, task = _both(
@@ -162,9 +162,9 @@ class EditsNotOffered(Refusal):
 
 
 class ModelNotFound(Refusal):
-    """404, OpenAI's way to say that the model does not exist, or that the key may not use it.
+    """404, as OpenAI answers: the model does not exist, or the key may not use it.
 
-    OpenAI names the model; that is done here only for what looks like a model's name.
+    OpenAI repeats the model. Here the message repeats it only if it has the form of a model's name.
     """
 
     status = 404
@@ -177,35 +177,35 @@ class ModelNotFound(Refusal):
 
 
 class TaskNotFound(Refusal):
-    """404: no such task in this account; another account's task is told apart from none by nobody."""
+    """404: the account has no such task. Another account's task looks like a missing one."""
 
     status = 404
     generation, task = _both("task_not_found", "The requested task could not be found", "invalid_request_error")
 
 
 class CallbackNotFound(Refusal):
-    """404: the task was ordered without a callback, or is erased."""
+    """404: the task was created without a callback, or its callback was erased."""
 
     status = 404
     generation, task = _both("callback_not_found", "This task has no callback", "invalid_request_error")
 
 
 class MethodNotAllowed(Refusal):
-    """405: this path answers other methods."""
+    """405: this path has other methods."""
 
     status = 405
-    generation, task = _both("method_not_allowed", "This address does not answer this method", "invalid_request_error")
+    generation, task = _both("method_not_allowed", "This address does not support this method", "invalid_request_error")
 
 
 class RequestTimeout(Refusal):
-    """408: a request began and did not arrive in time."""
+    """408: a request began but did not arrive completely in time."""
 
     status = 408
     generation, task = _both("request_timeout", "The request did not arrive in time", "invalid_request_error")
 
 
 class IdempotencyConflict(Refusal):
-    """409: the idempotency key came with another order before."""
+    """409: the idempotency key was used for another order."""
 
     status = 409
     generation, task = _both(
@@ -214,30 +214,30 @@ class IdempotencyConflict(Refusal):
 
 
 class AlreadyCompleted(Refusal):
-    """409: what has ended cannot be cancelled."""
+    """409: a task that has ended cannot be cancelled."""
 
     status = 409
     generation, task = _both("already_completed", "The task has already ended", "invalid_request_error")
 
 
 class CallbackUnderWay(Refusal):
-    """409: what is being delivered, or will be when the task has ended, cannot be begun again."""
+    """409: the callback cannot be redelivered, because it is being delivered, or its task has not ended."""
 
     status = 409
     generation, task = _both(
-        "callback_under_way", "The callback is still to be delivered, or being delivered", "invalid_request_error"
+        "callback_under_way", "The callback is being delivered, or its task has not ended", "invalid_request_error"
     )
 
 
 class TaskUnfinished(Refusal):
-    """409: what has not ended cannot be deleted."""
+    """409: a task that has not ended cannot be deleted."""
 
     status = 409
     generation, task = _both("task_unfinished", "The task has not ended yet; cancel it first", "invalid_request_error")
 
 
 class LinkExpired(Refusal):
-    """410: a picture's link is past its day."""
+    """410: a picture's link has expired."""
 
     status = 410
     generation, task = _both(
@@ -246,7 +246,7 @@ class LinkExpired(Refusal):
 
 
 class PayloadTooLarge(Refusal):
-    """413: the body is over the cap."""
+    """413: the body is too large."""
 
     status = 413
 
@@ -268,7 +268,7 @@ class RangeNotSatisfiable(Refusal):
 
 
 class RateLimitExceeded(Refusal):
-    """429: too many requests, or too many tasks of one key unfinished. `standing` is where the caller stands."""
+    """429: too many requests, or too many unfinished tasks of one key. `standing` is what is left of the limit."""
 
     status = 429
     generation = Wording("rate_limit_exceeded", "Too many requests, please try again later", "rate_limit_error")
@@ -281,7 +281,7 @@ class RateLimitExceeded(Refusal):
 
 
 class HeadersTooLarge(Refusal):
-    """431: the request line and headers, or trailers, are over a cap."""
+    """431: the request line and headers, or the trailers, are too large."""
 
     status = 431
 
@@ -295,7 +295,7 @@ class HeadersTooLarge(Refusal):
 
 
 class InternalError(Refusal):
-    """500: a fault of ours; the log holds the rest."""
+    """500: a fault of the service. The log has the details."""
 
     status = 500
     generation = Wording("internal_error", "Internal server error", "api_error")
@@ -303,7 +303,7 @@ class InternalError(Refusal):
 
 
 class ServiceUnavailable(Refusal):
-    """503: the service cannot do this now and will be able to again."""
+    """503: the service cannot do this now, but will be able to later."""
 
     status = 503
     generation, task = _both(
@@ -316,9 +316,9 @@ class ServiceUnavailable(Refusal):
 
 
 class OrderFailed(Refusal):
-    """400, 404, 500, 503 or 504, where the answer is to be the pictures themselves: there are none.
+    """400, 404, 500, 503 or 504: the answer should contain the pictures, but there are none.
 
-    It has the code and the message of the task that failed.
+    It has the code and the message of the failed task.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -343,4 +343,4 @@ _STATUS_OF_FAILED_TASK: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.SERVICE_UNAVAILABLE: 503,
     ErrorCode.GENERATION_TIMEOUT: 504,
 }
-"""What is not here is a fault of ours, 500."""
+"""All other codes are faults of the service, 500."""

@@ -1,9 +1,9 @@
-"""Picture links: a path that opens one picture until a moment, and can be neither guessed, extended nor altered.
+"""Picture links: a path that opens one picture until a given time, and cannot be guessed, extended or altered.
 
     /pictures/<expiry>.<key id>.<signature>/<picture name>
 
 The signature is HMAC-SHA256 over the method class, the picture's name and the expiry. GET and HEAD are one class.
-Everything stands in the path, so that a link ends in the picture's true file extension.
+There is no query string, so that a link ends in the picture's file extension.
 """
 
 import base64
@@ -22,22 +22,22 @@ _GRANT = re.compile(r"([0-9]{1,12})\.([0-9a-f]{8})\.([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class LinkKeys:
-    """The key that signs, and all keys, by id, that are still believed."""
+    """The key that signs new links, and all keys whose links are still accepted, by id."""
 
     signing_id: str
     by_id: Mapping[str, bytes]
 
 
 def link_keys(*secrets: bytes) -> LinkKeys:
-    """Keys from secrets, the first of which signs. A key's id is the start of its own digest."""
+    """The keys for these secrets, the first of which signs. A key's id is the beginning of its digest."""
     by_id = {hashlib.sha256(b"easel link key id" + secret).hexdigest()[:8]: secret for secret in secrets}
     return LinkKeys(next(iter(by_id)), by_id)
 
 
 def picture_name(task_id: str, secret: bytes, extension: str) -> str:
-    """The name of a task's picture: 128 bits that only the secret's owner can tell from the id, and an extension.
+    """The name of a task's picture: 128 bits that cannot be derived from the id without the secret, and an extension.
 
-    The same task always has the same name, so drawing it twice leaves one picture.
+    The same task always gets the same name, so drawing it twice leaves one picture.
     """
     name = hmac.digest(secret, task_id.encode(), hashlib.sha256).hex()[:32] + extension
     assert is_picture_name(name)
@@ -45,26 +45,26 @@ def picture_name(task_id: str, secret: bytes, extension: str) -> str:
 
 
 def is_picture_name(text: str) -> bool:
-    """Whether a text has the form of a picture's name."""
+    """Whether a text is a well-formed picture name."""
     return _NAME.fullmatch(text) is not None
 
 
 def expires_at(made_at: datetime) -> datetime:
-    """When a link made now expires: a day on, in whole seconds, which are all that its path can say.
+    """When a link made at this time expires: a day later, rounded down to whole seconds, as in its path.
 
-    So a link and the record of it expire at one moment, and no read of a task between two moments finds a dead link.
+    So the link and its record expire at the same time, and reading a task never returns an expired link.
     """
     return made_at.replace(microsecond=0) + timedelta(seconds=LIFETIME_S)
 
 
 def path(name: str, expires_s: int, keys: LinkKeys) -> str:
-    """The path that opens a picture until a Unix time."""
+    """The path that opens a picture until this Unix time."""
     signature = _signature(keys.by_id[keys.signing_id], name, expires_s)
     return f"/pictures/{expires_s}.{keys.signing_id}.{signature}/{name}"
 
 
 def expiry_s(grant: str, name: str, keys: LinkKeys) -> int | None:
-    """Until which Unix time a path opens its picture; None when we never made it."""
+    """The Unix time until which a path opens its picture. None if its signature is not valid."""
     match = _GRANT.fullmatch(grant)
     if match is None or not is_picture_name(name):
         return None
@@ -72,7 +72,7 @@ def expiry_s(grant: str, name: str, keys: LinkKeys) -> int | None:
     key = keys.by_id.get(key_id)
     if key is None or not hmac.compare_digest(signature, _signature(key, name, expires_s)):
         return None
-    # A leading zero would be a second spelling of the same link.
+    # Leading zeros are refused: they would be a second spelling of the same link.
     return expires_s if str(expires_s) == match[1] else None
 
 

@@ -1,4 +1,4 @@
-"""What can be the name of a model. It does not know which models there are."""
+"""The form of a model's name. It does not check whether the model exists."""
 
 import re
 from typing import Final
@@ -8,6 +8,6 @@ _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/-]{{0,{LENGTH_MAX - 1}}}")
 
 
 def is_model_name(text: str) -> bool:
-    """Whether a text is one to 64 letters, digits, dots, hyphens, underscores and slashes, the first a letter or
-    digit."""
+    """Whether a text is 1 to 64 letters, digits, dots, hyphens, underscores and slashes, and begins with one of the
+    first two."""
     return _NAME.fullmatch(text) is not None

@@ -1,6 +1,6 @@
-"""OpenAI's order: the body of a request to its images API becomes orders of ours that cannot be wrong.
+"""Parses the body of a request to OpenAI's images API into valid orders.
 
-It knows what OpenAI's fields mean here and what of them is ignored; the bounds of one picture are `order`'s own.
+It decides what OpenAI's fields mean here and which of them are ignored. `order` checks the limits of one picture.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ RESPONSE_FORMATS: Final[tuple[ResponseFormat, ...]] = get_args(ResponseFormat)
 
 PICTURES_MAX: Final = 10
 DEFAULT_OUTPUT_FORMAT: Final = "png"
-"""OpenAI's own, and what code that was written for it calls its files; elsewhere Easel's is WebP."""
+"""OpenAI's default, which code written for it relies on. Easel's own default is WebP."""
 
 _AUTO: Final = "1024x1024"
 _SIZE_SENTENCE: Final = (
@@ -26,39 +26,39 @@ _SIZE_SENTENCE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class OpenaiOrder:
-    """One order for each picture, alike but for their seeds, and how the pictures are to be answered."""
+    """One order per picture, which differ only in their seeds, and the form of the answer."""
 
     orders: tuple[Order, ...]
     model_name: str
-    """The model as the client called it."""
+    """The model's name as the client wrote it."""
     response_format: ResponseFormat | None
-    """None for both: most clients of today read `b64_json` without asking for it, and older ones `url`."""
+    """None for both, because most clients read `b64_json` without asking for it, and older ones `url`."""
     is_streamed: bool
-    """Whether the answer is to be a stream of events, which hold the pictures whatever `response_format` says."""
+    """Whether the answer is a stream of events, which contain the pictures whatever `response_format` says."""
 
     @property
     def has_files(self) -> bool:
-        """Whether the answer holds the pictures themselves."""
+        """Whether the answer contains the pictures themselves."""
         return self.is_streamed or self.response_format != "url"
 
     @property
     def has_links(self) -> bool:
-        """Whether the answer holds links to the pictures."""
+        """Whether the answer contains links to the pictures."""
         return not self.is_streamed and self.response_format != "b64_json"
 
     @property
     def model(self) -> str:
-        """The model that draws them all."""
+        """The model that draws all pictures."""
         return self.orders[0].model
 
 
 def parse(fields: object, aliases: Collection[str] = (), deployment: str | None = None) -> OpenaiOrder:
-    """The order that a decoded JSON body asks for. Without a model it is for the only one.
+    """Parse a decoded JSON body. Without a model, the order is for the only one.
 
-    `aliases` are other names of the only model. A deployment, the model in Azure's path, counts whatever the body says.
-    Unknown fields, and those of OpenAI's that mean nothing here (`quality`, `style`, `background`, `moderation`,
-    `user`, …), are ignored; `null` means absent. If the order names a seed, its pictures have consecutive seeds from
-    there. Raises InvalidRequest, or ModelNotFound.
+    `aliases` are other names of the only model. A deployment, the model in Azure's path, overrides the body's model.
+    Unknown fields, and OpenAI's fields that have no meaning here (`quality`, `style`, `background`, `moderation`,
+    `user`, …), are ignored. `null` means absent. If the order has a seed, its pictures have consecutive seeds from there on.
+    Raises InvalidRequest, ModelNotFound.
     """
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body must be a JSON object")
@@ -107,21 +107,21 @@ def _one(given: Mapping[str, object], model: object, aliases: Collection[str]) -
 def _size(value: object) -> object:
     if value is None or value == "auto":
         return _AUTO
-    # OpenAI has no ratios, and its clients know no other errors about sizes than about pixels.
+    # OpenAI has no aspect ratios, and its clients expect errors about sizes to speak of pixels.
     if isinstance(value, str) and value in RATIOS_PX:
         raise InvalidRequest(_SIZE_SENTENCE, "size")
     return value
 
 
 def _seed(first: int | None, number: int) -> int | None:
-    """The seeds that follow the first; after the greatest comes the least."""
+    """The seed that is `number` after the first. After the greatest seed comes the least."""
     return None if first is None else (first - SEED_MIN + number) % (SEED_MAX - SEED_MIN + 1) + SEED_MIN
 
 
 def _count(value: object) -> int:
     if value is None:
         return 1
-    # bool is an int to Python, not to JSON.
+    # A bool is an int in Python, but not in JSON.
     if type(value) is not int or not 1 <= value <= PICTURES_MAX:
         raise InvalidRequest(f"n must be a whole number from 1 to {PICTURES_MAX}", "n")
     return value

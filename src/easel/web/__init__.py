@@ -1,1 +1,1 @@
-"""HTTP: who asks, what for, and the exact bytes of the answer."""
+"""HTTP: authentication, endpoints, and the exact bytes of every answer."""

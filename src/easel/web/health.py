@@ -1,4 +1,4 @@
-"""What a load balancer asks: is this process alive, and can it serve."""
+"""Health checks: is this process alive, and can it serve requests?"""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ _Found = TypeVar("_Found")
 
 
 class SharedCheck(Generic[_Found]):
-    """What was found is told again for `lifetime_s`; whoever asks while it is being found out waits for that."""
+    """A check whose result is reused for `lifetime_s`. Requests that come while it runs wait for its result."""
 
     def __init__(self, find: Callable[[], Awaitable[_Found]], lifetime_s: float) -> None:
         self._find = find
@@ -29,7 +29,7 @@ class SharedCheck(Generic[_Found]):
         self._finding = asyncio.Lock()
 
     async def found(self) -> _Found:
-        """What was found, at most `lifetime_s` ago."""
+        """The result, at most `lifetime_s` old."""
         async with self._finding:
             if self._found is None or time.monotonic() - self._found[1] > self._lifetime_s:
                 self._found = (await self._find(), time.monotonic())
@@ -46,13 +46,13 @@ class HealthEndpoints:
         self._storage = SharedCheck(self._is_storage_well, STORAGE_CHECK_LIFETIME_S)
 
     async def alive(self, _request: Request) -> Response:
-        """200 as long as the process answers at all."""
+        """200 as long as the process runs."""
         return json_answer({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """200 when a task would be accepted and its picture found; 503 otherwise.
+        """200 if tasks can be accepted and pictures read, otherwise 503.
 
-        Workers are counted for the reader; without any, tasks are accepted all the same and wait.
+        The number of workers is only for information: without any, tasks are still accepted, and wait.
         """
         workers, is_storage_well = await self._workers.found(), await self._storage.found()
         is_ready = workers is not None and is_storage_well
@@ -65,7 +65,7 @@ class HealthEndpoints:
         return json_answer(body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "2"})
 
     async def _live_workers(self) -> int | None:
-        """How many workers live; None where the database cannot tell."""
+        """The number of live workers. None if the database is unavailable."""
         try:
             async with self._database.reading() as connection:
                 return await queue.live_workers(connection)

@@ -1,7 +1,7 @@
-"""Pictures behind their links. The link is the permission: no key is asked for, and none would help.
+"""Serves pictures by their links. The link is the permission; no key is needed.
 
-A link opens its picture as long as that is shown, which the database is asked at each request. So a picture that was
-deleted is gone in every process at once, and while the database is away no picture is shown.
+Every request asks the database whether the picture may be shown. So a deleted picture is gone in every process at once,
+and while the database is unavailable no picture is served.
 """
 
 import re
@@ -38,7 +38,7 @@ class PictureEndpoint:
         self._link_keys = link_keys
 
     async def read(self, request: Request) -> Response:
-        """The picture, or the part of it that `Range` asks for."""
+        """The picture, or the part that `Range` asks for."""
         name = request.path_params["file"]
         lifetime_s = await self._lifetime_left_s(request.path_params["grant"], name)
         size_bytes = await self._pictures.size_bytes(object_name(name))
@@ -64,7 +64,7 @@ class PictureEndpoint:
         await anext(pieces)
         try:
             first = await anext(pieces)
-        except PictureGone:  # deleted since its size was read
+        except PictureGone:  # deleted after its size was read
             raise NotFound from None
         if len(first) < end - start:
             return StreamingResponse(_joined(first, pieces), status, headers)
@@ -72,7 +72,7 @@ class PictureEndpoint:
         return Response(first, status, headers)
 
     async def _lifetime_left_s(self, grant: str, name: str) -> int:
-        """Seconds for which the link opens its picture. Raises NotFound, LinkExpired."""
+        """Seconds for which the link is still valid. Raises NotFound, LinkExpired."""
         expires_s = link.expiry_s(grant, name, self._link_keys)
         if expires_s is None:
             raise NotFound
@@ -82,26 +82,26 @@ class PictureEndpoint:
             raise LinkExpired
         if not looked.is_shown:
             raise NotFound
-        # More is left only where the database's clock was set back since the link was made.
+        # More than a lifetime is left only if the database's clock was set back after the link was made.
         return min(left_s, link.LIFETIME_S)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    del first  # the client may take long over it
+    del first  # the connection holds it, perhaps for long
     async for piece in rest:
         yield piece
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:
-    """Whether the client has this version: RFC 9110's weak comparison, with any of those that it names."""
+    """Whether the client has this version, by RFC 9110's weak comparison with each of its tags."""
     return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in if_none_match.split(","))
 
 
 def _asked_part(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:
-    """Start and end of the range asked for, end excluded; None for the whole. Raises RangeNotSatisfiable.
+    """The requested range as start and end, end excluded; None for the whole picture. Raises RangeNotSatisfiable.
 
-    Several ranges at once, or a range that depends on another version, get the whole, as RFC 9110 allows.
+    Several ranges at once, and a range of another version, get the whole picture, as RFC 9110 allows.
     """
     match = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     if match is None or request.headers.get("if-range", etag) != etag or match[0] == "bytes=-":

@@ -33,7 +33,7 @@ class BaseUrl:
             return self.public_url
         host = request.headers.get("host", "")
         if not _HOST.fullmatch(host):
-            raise InvalidRequest("The Host header must name the host that you asked")
+            raise InvalidRequest("The Host header must be a valid host name or address")
         scheme = request.scope["scheme"]
         # A proxy may call the same schemes `ws` and `wss`.
         return f"{_HTTP_SCHEMES.get(scheme, scheme)}://{host}"

@@ -26,7 +26,7 @@ from tests.support.bare_http import (
 )
 from tests.support.running_service import GENERATIONS, ORDER, Service
 
-ONE_HOST: Final = "The request must have one Host header, which names the host that you asked"
+ONE_HOST: Final = "The request must have exactly one Host header"
 ONE_LENGTH: Final = (
     "The length of the body must be given once, by one Content-Length or, in HTTP/1.1, by Transfer-Encoding: chunked"
 )

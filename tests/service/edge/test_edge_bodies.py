@@ -15,7 +15,7 @@ from easel.web.edge.chunks import CHUNKS_MAX, ChunkCount
 from tests.support.bare_http import HOST, Peer, answers, asked, assert_refused, create
 from tests.support.running_service import ORDER, Service
 
-CRUMBS: Final = "The body comes in too many chunks, or in chunks with too much around them"
+CRUMBS: Final = "The body has too many chunks, or too much data around its chunks"
 
 
 @pytest.fixture(scope="module")

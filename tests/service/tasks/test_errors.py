@@ -194,7 +194,7 @@ def test_an_unsupported_method_gets_405_with_the_supported_ones(
     client: httpx2.Client, method: str, path: str, allowed: set[str]
 ) -> None:
     response = client.request(method, path)
-    message = "This address does not answer this method"
+    message = "This address does not support this method"
     assert_error(response, 405, body("method_not_allowed", message, "invalid_request_error"))
     assert set(response.headers["allow"].split(", ")) == allowed
 
@@ -203,7 +203,7 @@ def test_errors_of_credits_carry_their_status_as_an_integer(service: Service, cl
     with service.client() as stranger:
         response = stranger.get("/v1/credits")
     assert_error(response, 401, body(401, "Invalid or expired token", "authentication_error"))
-    message = "This address does not answer this method"
+    message = "This address does not support this method"
     assert_error(client.post("/v1/credits"), 405, body(405, message, "invalid_request_error"))
     with service.client(service.new_key("errors-credits", "1", "--scope", "generate")) as client:
         response = client.get("/v1/credits")

@@ -19,7 +19,7 @@ _READABLE: Final = (
 )  # fmt: skip
 
 
-_DISALLOWED: Final = "Pages of this origin may not call the API, or not by this method or with these headers"
+_DISALLOWED: Final = "Pages of this origin may not call the API, or not with this method or these headers"
 
 
 class _Browsers(CORSMiddleware):

@@ -32,4 +32,4 @@ class ChunkCount:
         self._framing_bytes -= count_bytes
         has_too_many = self._chunks > CHUNKS_MAX + self._body_bytes // 1024
         if has_too_many or self._framing_bytes > FRAMING_BYTES_MAX + self._body_bytes:
-            raise InvalidRequest("The body comes in too many chunks, or in chunks with too much around them")
+            raise InvalidRequest("The body has too many chunks, or too much data around its chunks")

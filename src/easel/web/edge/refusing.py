@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 MALFORMED: Final = "The request is not well-formed HTTP/1.1"
 VERSION: Final = "The request must be HTTP/1.1 or HTTP/1.0"
-HOST: Final = "The request must have one Host header, which names the host that you asked"
+HOST: Final = "The request must have exactly one Host header"
 LENGTH: Final = (
     "The length of the body must be given once, by one Content-Length or, in HTTP/1.1, by Transfer-Encoding: chunked"
 )
