@@ -51,9 +51,9 @@ LATE = "The pictures were not finished in the time that the client waits"
 IDS_REFUSED = errors.InvalidRequest("task_ids must be a list of 1 to 50 task ids", "task_ids")
 COMMON = (errors.Unauthorized, errors.PermissionDenied, errors.RateLimitExceeded, errors.InternalError,
           errors.ServiceUnavailable)  # fmt: skip
-"""What every operation on tasks may answer."""
+"""The errors of every operation on tasks."""
 ONE = (*COMMON, errors.InvalidTaskId, errors.TaskNotFound)
-"""What every operation on one task may answer."""
+"""The errors of every operation on one task."""
 
 REGISTRY: Registry[Any] = Registry().with_resource("urn:easel", Resource.from_contents(SERVED, DRAFT202012))
 
@@ -72,7 +72,7 @@ def resolved(node: Any) -> Any:
 
 
 def missing(theirs: Any, ours: Any, pointer: str = "") -> Iterator[str]:
-    """Every place of the vendor's document that ours lacks or contradicts."""
+    """Every part of the vendor's document that ours lacks or contradicts."""
     if isinstance(theirs, dict):
         ours = ours if "$ref" in theirs else resolved(ours)
         for key, value in theirs.items():
@@ -85,7 +85,7 @@ def missing(theirs: Any, ours: Any, pointer: str = "") -> Iterator[str]:
 
 
 def is_kept(theirs: Any, ours: Any, pointer: str) -> bool:
-    """Whether a list or a plain value of the vendor's stands in ours too."""
+    """Whether ours contains a list or a plain value of the vendor's."""
     if isinstance(theirs, list) and not pointer.endswith("/enum"):
         return all(each in ours for each in theirs)
     return theirs in ours if pointer.endswith("/description") else theirs == ours
@@ -113,7 +113,7 @@ def nodes(node: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def examples() -> Iterator[tuple[str, Any]]:
-    """Every example and default, with the pointer to the schema that it must keep."""
+    """Every example and default, with the pointer to the schema that it must match."""
     for pointer, node in nodes(SERVED):
         if "schema" in node:
             schema = f"{pointer}/schema"
@@ -173,7 +173,7 @@ def test_everything_in_the_hosted_document_is_in_ours() -> None:
         ("/components/schemas/Usage/properties/credits_reserved", {"example": 1}),
     ],
 )
-def test_what_the_hosted_document_had_beyond_ours_would_be_noticed(pointer: str, change: dict[str, Any]) -> None:
+def test_anything_missing_from_the_hosted_document_is_noticed(pointer: str, change: dict[str, Any]) -> None:
     vendor = copy.deepcopy(VENDOR)
     node = vendor
     for part in pointer[1:].split("/"):
@@ -182,7 +182,7 @@ def test_what_the_hosted_document_had_beyond_ours_would_be_noticed(pointer: str,
     assert list(missing(vendor, OURS)) == [f"{pointer}/{escaped(key)}" for key in change]
 
 
-def test_every_named_difference_is_still_one() -> None:
+def test_every_listed_difference_still_exists() -> None:
     differing = set()
     for pointer in DIFFERS:
         theirs, ours = VENDOR, OURS
@@ -194,7 +194,7 @@ def test_every_named_difference_is_still_one() -> None:
     assert differing == set(DIFFERS)
 
 
-def test_size_takes_the_hosted_ratios_or_pixels() -> None:
+def test_size_accepts_the_hosted_ratios_and_pixels() -> None:
     size = OURS["components"]["schemas"]["ImageGenerationRequest"]["properties"]["size"]
     ratios, pixels, absent = size["anyOf"]
     hosted = VENDOR["components"]["schemas"]["ImageGenerationRequest"]["properties"]["size"]["enum"]
@@ -207,7 +207,7 @@ def test_size_takes_the_hosted_ratios_or_pixels() -> None:
         assert f"`{ratio}` is {width_px}x{height_px}" in size["description"]
 
 
-def test_every_example_keeps_its_schema() -> None:
+def test_every_example_matches_its_schema() -> None:
     checked = 0
     for pointer, example in examples():
         faults = [fault.message for fault in validator(pointer).iter_errors(example)]
@@ -226,7 +226,7 @@ def test_every_json_answer_has_an_example_and_every_answer_a_request_id(name: st
             assert "Retry-After" in response["headers"], (name, status)
 
 
-def test_bounds_are_those_of_the_domain() -> None:
+def test_limits_are_those_of_the_domain() -> None:
     schemas = OURS["components"]["schemas"]
     request = schemas["ImageGenerationRequest"]["properties"]
     assert request["prompt"]["maxLength"] == order.PROMPT_CODE_POINTS_MAX
@@ -338,7 +338,7 @@ def completed() -> dict[str, Any]:
         {"usage": {"billing_rule": "per_call", "credits_reserved": 0.026, "user_group": "default"}},
     ],
 )
-def test_a_wrong_completed_task_does_not_pass(fault: dict[str, Any]) -> None:
+def test_a_wrong_completed_task_is_invalid(fault: dict[str, Any]) -> None:
     task_schema = validator("/components/schemas/Task")
     assert task_schema.is_valid(completed())
     assert not task_schema.is_valid(completed() | fault)
@@ -381,12 +381,12 @@ def test_every_property_is_described_in_words() -> None:
 @pytest.mark.parametrize(
     "size", ["5:4", "64x64", "375x1024", "1024x1537", "1024x", "01024x768", "1024X768", "", "10240x768"]
 )
-def test_a_size_of_neither_form_does_not_pass(size: str) -> None:
+def test_a_size_of_neither_form_is_invalid(size: str) -> None:
     request = {"model": "z-image-turbo", "prompt": "a cute cat", "size": size}
     assert not validator("/components/schemas/ImageGenerationRequest").is_valid(request)
 
 
-def test_unknown_properties_of_a_request_pass() -> None:
+def test_unknown_properties_of_a_request_are_valid() -> None:
     request = {"model": "z-image-turbo", "prompt": "a cute cat", "quality": "2K", "n": 4}
     assert validator("/components/schemas/ImageGenerationRequest").is_valid(request)
 
