@@ -111,7 +111,8 @@ def test_each_body_ends_where_its_length_says(service: Service, sizes_bytes: lis
     last = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
     sent = b"".join(head % len(body) + body for body in bodies) + last
     with Peer(service) as peer, ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: [peer.send(sent[at : at + at_once_bytes]) for at in range(0, len(sent), at_once_bytes)])
+        for at in range(0, len(sent), at_once_bytes):
+            pool.submit(peer.send, sent[at : at + at_once_bytes])
         found = answers(peer.until_closed())
     assert [answer.status for answer in found] == [405] * len(bodies) + [200]
 
