@@ -137,7 +137,7 @@ class Worker:
         try:
             await loop.run()
         except _QUEUE_FAULTS as error:
-            log.warning("queue_lost", reason=type(error).__name__)
+            log.warning("queue_connection_lost", reason=type(error).__name__)
         if loop.worker_id is not None:
             self._former_ids.append(loop.worker_id)
             await self._hand_back_former()

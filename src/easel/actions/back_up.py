@@ -18,7 +18,7 @@ from easel.outside.backup.archive import BackupUnusable, BackupWriter, Manifest
 from easel.outside.backup.backup_file import Output
 from easel.outside.backup.seal import SealKey
 from easel.outside.pictures.storage import PictureGone, Pictures
-from easel.outside.postgres import dump as postgres_dump
+from easel.outside.postgres import dump
 from easel.store import snapshot
 from easel.store.database import Database
 
@@ -58,15 +58,15 @@ async def back_up(source: Source, output: Output, working_dir: Path | None) -> B
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, DatabaseUnavailable.
     """
-    with TemporaryFile(dir=working_dir) as dump, TemporaryFile(dir=working_dir) as names:
-        manifest = await _write_down(source, dump, names)
+    with TemporaryFile(dir=working_dir) as dump_file, TemporaryFile(dir=working_dir) as names:
+        manifest = await _write_snapshot(source, dump_file, names)
         writer = BackupWriter(output.file, source.key, is_secret_last=output.is_secret_last)
         writer.manifest(manifest)
         if manifest.has_secret:
             writer.secret(source.secret.text)
         writer.seal()
-        dump.seek(0)
-        writer.dump(dump, manifest.dump_bytes)
+        dump_file.seek(0)
+        writer.dump(dump_file, manifest.dump_bytes)
         names.seek(0)
         copied = gone = 0
         for line in names:
@@ -81,7 +81,7 @@ async def back_up(source: Source, output: Output, working_dir: Path | None) -> B
     return BackedUp(manifest, copied, gone)
 
 
-async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manifest:
+async def _write_snapshot(source: Source, dump_file: BinaryIO, names: BinaryIO) -> Manifest:
     """Write the database and the names of its pictures into the two files, from the same snapshot."""
     created_at = datetime.now(UTC)
     async with source.database.snapshot(SNAPSHOT_S_MAX) as connection:
@@ -91,7 +91,7 @@ async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manife
                 "Nothing was backed up, because Easel did not set up this database with this secret. "
                 "Set EASEL_SECRET to the secret of the service."
             )
-        await postgres_dump.dump(source.database.url, source.postgres_bin, taken.id, dump)
+        await dump.dump(source.database.url, source.postgres_bin, taken.id, dump_file)
         pictures = 0
         if source.pictures is not None:
             async for name in snapshot.picture_names(connection):
@@ -106,8 +106,8 @@ async def _write_down(source: Source, dump: BinaryIO, names: BinaryIO) -> Manife
         secret_fingerprint=taken.secret_fingerprint.hex(),
         has_secret=source.is_secret_kept,
         has_pictures=source.pictures is not None,
-        dump_bytes=dump.seek(0, SEEK_END),
-        dump_sha256=_digest(dump),
+        dump_bytes=dump_file.seek(0, SEEK_END),
+        dump_sha256=_digest(dump_file),
         accounts=taken.accounts,
         tasks=taken.tasks,
         unfinished=taken.unfinished,

@@ -87,8 +87,7 @@ class Deliver:
         self._look.set()
 
     async def run(self) -> None:
-        """Deliver due callbacks until `stop`, then those that are due at that moment. Cancelling it cancels all
-        attempts."""
+        """Deliver due callbacks until `stop`, and then once more. Cancelling this cancels the attempts under way."""
         try:
             await self._run()
         finally:

@@ -18,7 +18,7 @@ async def refusal_among(decisions: Sequence[Decision], task: Task, judge: Judge,
     for decision in decisions:
         if decision.ends_task:
             return decision
-        log.warning("moderation_waved_through", task_id=task.id, stage=decision.stage, reason=decision.reason)
+        log.warning("unjudged_content_allowed", task_id=task.id, stage=decision.stage, reason=decision.reason)
         async with database.transaction() as connection:
             await moderation_log.add(connection, judge.judged(task.account_id, task.prompt, task.id), decision)
     return None

@@ -17,7 +17,7 @@ from easel.domain.secret import Secret
 from easel.outside.backup.archive import BackupReader, BackupUnusable, Ending, Manifest
 from easel.outside.backup.seal import SealKey
 from easel.outside.pictures.storage import Pictures
-from easel.outside.postgres import dump as postgres_dump
+from easel.outside.postgres import dump
 from easel.store import schema, snapshot
 from easel.store.database import Database
 
@@ -43,7 +43,7 @@ def check(manifest: Manifest, easel_version: str, postgres_bin: Path | None, giv
             f"The backup's database was last used by a newer Easel than this one ({easel_version}). "
             f"Restore it with that version. The backup was made with {manifest.easel}."
         )
-    ours = postgres_dump.major(postgres_bin)
+    ours = dump.major(postgres_bin)
     if manifest.postgres_major > ours:
         raise BackupUnusable(
             f"The backup comes from PostgreSQL {manifest.postgres_major}, but the programs here are version {ours}. "
@@ -95,10 +95,10 @@ async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> E
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, SchemaUnusable, DatabaseUnavailable.
     """
-    with TemporaryFile(dir=target.working_dir) as dump:
-        reader.dump(manifest, dump)
-        dump.seek(0)
-        await postgres_dump.load(target.database.url, target.postgres_bin, dump)
+    with TemporaryFile(dir=target.working_dir) as dump_file:
+        reader.dump(manifest, dump_file)
+        dump_file.seek(0)
+        await dump.load(target.database.url, target.postgres_bin, dump_file)
     await schema.prepare(target.database.url, target.secret)
     async with target.database.transaction() as connection:
         await snapshot.delete_workers(connection)

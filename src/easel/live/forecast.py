@@ -1,5 +1,4 @@
-"""Estimates how long a task will take, from the duration of recent draws and the tasks ahead of it, and its place in
-line.
+"""Estimates when a task will end, from the duration of recent draws and the tasks ahead of it, and its place in line.
 
 Measurements are kept for a second, so that a burst of requests queries the database once. An estimate is not a promise:
 if the database does not answer in time, the last measurement is used, or a guess.

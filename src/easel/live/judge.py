@@ -39,8 +39,7 @@ JUDGED_AT_ONCE_MAX: Final = 40
 _JUDGED_AT_EVERY_LEVEL: Final = frozenset(
     {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
 )
-"""Categories that a picture classifier may refuse alone at the basic level. For others, the prompt must point to them
-too."""
+"""At the basic level, a picture classifier alone may refuse these. Other categories need support from the prompt."""
 
 
 class ClassifierHung(Exception):
