@@ -54,13 +54,13 @@ ORDERS: Final = st.fixed_dictionaries(
 @given(JSON | st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_json_is_parsed_or_refused_with_a_message(fields: object) -> None:
     with contextlib.suppress(InvalidRequest, ModelAccessDenied):
-        parsed = order.parse(fields)
+        parsed = order.parse_order(fields)
         assert parsed.model in order.MODELS
 
 
 @given(ORDERS)
 def test_a_valid_order_is_parsed_unchanged(fields: dict[str, Any]) -> None:
-    parsed = order.parse(fields)
+    parsed = order.parse_order(fields)
     assert parsed.prompt == fields["prompt"]
     assert parsed.seed == fields.get("seed")
     assert parsed.nsfw_check == bool(fields.get("nsfw_check"))
@@ -78,7 +78,7 @@ def test_a_refusal_names_the_wrong_field_without_repeating_its_value(
 ) -> None:
     marked = {**fields, field: [value, "quokka"]}
     with pytest.raises(InvalidRequest) as refused:
-        order.parse(marked)
+        order.parse_order(marked)
     assert refused.value.param == field
     assert str(refused.value).startswith(f"{field} ")
     assert "quokka" not in str(refused.value)
@@ -87,7 +87,7 @@ def test_a_refusal_names_the_wrong_field_without_repeating_its_value(
 @pytest.mark.parametrize("value", [None, 5, True, "z", [], [{}], 1.5])
 def test_json_that_is_not_an_object_is_refused(value: object) -> None:
     with pytest.raises(InvalidRequest, match="must be a JSON object"):
-        order.parse(value)
+        order.parse_order(value)
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_json_that_is_not_an_object_is_refused(value: object) -> None:
 )  # fmt: skip
 def test_an_out_of_range_value_is_refused(field: str, value: object) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        order.parse({"model": "z-image-turbo", "prompt": "a cute cat", field: value})
+        order.parse_order({"model": "z-image-turbo", "prompt": "a cute cat", field: value})
     assert refused.value.param == field
 
 
 def test_an_unknown_model_is_not_an_invalid_request() -> None:
     with pytest.raises(ModelAccessDenied):
-        order.parse({"model": "another", "prompt": "a cute cat"})
+        order.parse_order({"model": "another", "prompt": "a cute cat"})
 
 
 @given(st.text())

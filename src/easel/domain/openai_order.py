@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-from easel.domain import order as order_rules
 from easel.domain.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
-from easel.domain.order import MODELS, RATIOS_PX, SEED_MAX, SEED_MIN, SIDE_PX_MAX, SIDE_PX_MIN, Order
+from easel.domain.order import MODELS, RATIOS_PX, SEED_MAX, SEED_MIN, SIDE_PX_MAX, SIDE_PX_MIN, Order, parse_order
 
 ResponseFormat: TypeAlias = Literal["url", "b64_json"]
 RESPONSE_FORMATS: Final[tuple[ResponseFormat, ...]] = get_args(ResponseFormat)
@@ -85,7 +84,7 @@ def named_model(name: str, aliases: Collection[str]) -> str:
 def _one(given: Mapping[str, object], model: object, aliases: Collection[str]) -> Order:
     output_format = given.get("output_format")
     try:
-        return order_rules.parse(
+        return parse_order(
             {
                 "model": named_model(model, aliases) if isinstance(model, str) else model,
                 "prompt": given.get("prompt"),

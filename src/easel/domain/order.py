@@ -1,6 +1,6 @@
 """An order: what a caller may ask for, within which bounds, and at what size it is drawn.
 
-`parse` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a helpful sentence. It
+`parse_order` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a helpful sentence. It
 does not know the caller, the price, or the models that a key may use.
 """
 
@@ -68,7 +68,7 @@ class Order:
         return hashlib.sha256(repr(self).encode()).digest()
 
 
-def parse(fields: object, destinations: Destinations = PUBLIC_ONLY) -> Order:
+def parse_order(fields: object, destinations: Destinations = PUBLIC_ONLY) -> Order:
     """The order in a decoded JSON body. `destinations` are those that callbacks may go to.
 
     Unknown fields are ignored. `null` in an optional field means that it is absent.

@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from easel.actions import cancel, erase
 from easel.actions.submit import Submission, Submit
-from easel.domain import order as order_rules
 from easel.domain.callback import Destinations
 from easel.domain.errors import InvalidRequest, RateLimitExceeded, TaskNotFound
+from easel.domain.order import parse_order
 from easel.live.batched_reader import BatchedReader
 from easel.outside.pictures.storage import Pictures
 from easel.store.database import Database
@@ -60,7 +60,7 @@ class CreationEndpoint:
         holder = await self._auth.creator(request)
         fields = await json_body(request)
         _refuse_openai_clients(request, fields)
-        order = order_rules.parse(fields, self._destinations)
+        order = parse_order(fields, self._destinations)
         submission = Submission(
             holder, [order], request.state.request_id, self._base_url.of(request), idempotency_key(request)
         )
