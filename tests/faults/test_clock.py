@@ -1,4 +1,4 @@
-"""Clocks that disagree: processes a day before and behind their database, and what a clock that is set back leaves behind."""
+"""Wrong clocks: processes a day ahead of and behind their database, and a database clock that is set back."""
 
 import signal
 import subprocess
@@ -32,7 +32,7 @@ AHEAD, BEHIND = {"of": "+1d"}, {"of": "-1d"}
 
 
 class SkewedFleet(Fleet):
-    """A fleet whose processes' clocks are wrong by what their setting `of` says. Durations are right."""
+    """A fleet whose processes have wrong clocks, by the offset in their setting `of`. Durations are right."""
 
     def _process(self, arguments: list[str], settings: Settings) -> subprocess.Popen[bytes]:
         skew = {
@@ -154,7 +154,7 @@ def test_a_job_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
 
 @contextmanager
 def standing_still(fleet: Fleet) -> Iterator[None]:
-    """The fleet's first worker is frozen meanwhile."""
+    """Freeze the fleet's first worker until the block ends."""
     fleet.workers[0].send_signal(signal.SIGSTOP)
     try:
         yield

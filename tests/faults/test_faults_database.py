@@ -1,4 +1,4 @@
-"""The database killed, stopped, frozen and its connections cut under load: the service says so and comes back."""
+"""The database is killed, stopped or frozen, or its connections are cut, under load: the service reports it and recovers."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ ANSWERED_WITHIN_S = 22.0
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Service]:
-    """A service whose worker must outlive all of this."""
+    """A service whose worker has to survive all of these tests."""
     with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="0.01") as running:
             yield running
@@ -31,7 +31,7 @@ def kept() -> Iterator[Service]:
 
 @contextmanager
 def outage(service: Service) -> Iterator[None]:
-    """No database meanwhile, since whoever would start it anew is frozen."""
+    """Run without a database until the block ends. `easel serve`, which would restart it, is frozen."""
     assert service.process is not None
     os.kill(service.process.pid, signal.SIGSTOP)
     try:
@@ -43,7 +43,7 @@ def outage(service: Service) -> Iterator[None]:
 
 @contextmanager
 def frozen_database(service: Service) -> Iterator[None]:
-    """A database that accepts connections and then says nothing."""
+    """Make the database accept connections without answering, until the block ends."""
     processes = postgres_of(service.data_dir)
     for pid in processes:
         os.kill(pid, signal.SIGSTOP)
@@ -55,7 +55,7 @@ def frozen_database(service: Service) -> Iterator[None]:
 
 
 def assert_told_plainly(met: Load) -> None:
-    """Fails unless every request was answered with success, or with 503 and when to try again."""
+    """Fails unless every request succeeded, or got 503 with Retry-After."""
     assert not met.failures
     assert set(met.statuses) <= {200, 503}
     assert met.without_retry_after == 0
@@ -63,7 +63,7 @@ def assert_told_plainly(met: Load) -> None:
 
 
 def assert_sound(service: Service, key: str, met: Load) -> None:
-    """Fails unless all that was accepted is drawn and paid for once, by the worker that was there all along."""
+    """Fails unless every accepted task is drawn and charged once, by a worker that never died."""
     assert met.accepted
     assert_all_drawn(service, key, met.accepted)
     assert len(events(service, "engine_loaded")) == 1
@@ -131,7 +131,7 @@ def test_no_task_is_blamed_for_an_outage_longer_than_a_workers_silence_limit() -
 
 
 def assert_picture_in(client: httpx2.Client, task_id: str) -> None:
-    """Fails unless the task completes, however many of the questions about it find no database."""
+    """Fails unless the task completes. Reads may fail while there is no database."""
 
     def status() -> str:
         answer = client.get(f"/v1/tasks/{task_id}")

@@ -1,4 +1,4 @@
-"""The web process and the whole service killed, stopped and started under load: nothing accepted is lost."""
+"""The web process or the whole service is killed, stopped and started under load: no accepted task is lost."""
 
 import os
 import re
@@ -28,7 +28,7 @@ SECRET = "0123456789abcdef" * 4
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """The data folder that the services of this file use one after the other."""
+    """The data folder that the services of this file share, one after the other."""
     with prepared_folder() as folder:
         yield folder
         assert_nothing_runs(folder)
@@ -107,7 +107,7 @@ def test_a_queue_of_twenty_survives_a_restart(folder: Path) -> None:
 
 
 def test_an_interrupt_stops_a_service_that_was_started_with_interrupts_ignored(folder: Path) -> None:
-    """A shell without job control starts what it runs in the background like this."""
+    """A shell without job control starts its background jobs like this."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         service = Service(folder)
@@ -153,7 +153,7 @@ def test_a_service_stopped_during_its_start_leaves_nothing_running(folder: Path,
 
 
 def refusal(service: Service) -> str:
-    """What `easel serve` says when it does not start for its settings."""
+    """The message with which `easel serve` rejects its settings."""
     assert service.process is None
     started = subprocess.run(
         [sys.executable, "-m", "easel", "serve", "--port", str(service.port)],

@@ -1,4 +1,4 @@
-"""What stops in the middle of something: a worker that nobody waits for any more, and a request that cannot be finished."""
+"""Interrupted work: a worker without its supervisor, and a request that cannot be finished."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Storage that fails: the task fails, refunded, and the service goes on as soon as storage is mended."""
+"""Storage failures: the task fails with a refund, and the service continues as soon as storage works again."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ READY_AGAIN_WITHIN_S = 8.0
 
 @pytest.fixture(scope="module")
 def stored() -> Iterator[Service]:
-    """A service that takes most of a second for a picture."""
+    """A service that takes almost a second for a picture."""
     with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="0.1") as running:
             yield running
@@ -59,7 +59,7 @@ def a_full_disk_in_place_of(folder: Path) -> Iterator[None]:
 
 
 def can_mount() -> bool:
-    """Root may, unless its rights were cut, as in most containers."""
+    """Whether this process can mount. Root can, except in most containers."""
     if os.geteuid() != 0:
         return False
     with reachable_folder() as folder:

@@ -1,4 +1,4 @@
-"""Workers that die, freeze, hang and are stopped: every task ends once and is paid for once."""
+"""Workers die, freeze, hang and are stopped: every task ends once and is charged once."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def slow() -> Iterator[Service]:
 
 @dataclass(frozen=True)
 class Hanging:
-    """A service whose every step hangs, and a task in it."""
+    """A service whose every step hangs, and its task."""
 
     service: Service
     key: str
@@ -51,7 +51,7 @@ class Hanging:
 
 @pytest.fixture(scope="module", autouse=True)
 def hanging() -> Iterator[Hanging]:
-    """Begun before all tests, since three hangs take a while, in which nothing else is to be done."""
+    """Started before all other tests, because three hangs take a while."""
     with prepared_folder() as folder:
         with Service(folder, workers="1", blank_step_s="60", step_timeout_s="1") as running:
             key = running.new_key("hung")
@@ -63,7 +63,7 @@ def hanging() -> Iterator[Hanging]:
 
 @contextmanager
 def another_worker(service: Service, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`easel worker` beside the service's own, ready to draw."""
+    """Run another `easel worker` until the block ends."""
     environment = service.environment | {f"EASEL_{name.upper()}": value for name, value in settings.items()}
     with service.log_file.open("ab") as log:
         process = subprocess.Popen(
@@ -85,7 +85,7 @@ def another_worker(service: Service, **settings: str) -> Iterator[subprocess.Pop
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """A process that does nothing meanwhile."""
+    """Freeze a process until the block ends."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

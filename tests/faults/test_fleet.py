@@ -1,4 +1,4 @@
-"""Two web processes and three workers on one database and one folder of pictures, none of which knows of the others."""
+"""Two web processes and three workers that share only a database and a folder of pictures."""
 
 import asyncio
 import signal
@@ -43,7 +43,7 @@ def fleet() -> Iterator[Fleet]:
 
 @contextmanager
 def nobody_draws(fleet: Fleet) -> Iterator[None]:
-    """The workers are frozen meanwhile; not for long, or they would be taken for dead."""
+    """Freeze the workers until the block ends. It must be short, or they would be taken for dead."""
     alive = [worker for worker in fleet.workers if worker.poll() is None]
     for worker in alive:
         worker.send_signal(signal.SIGSTOP)
@@ -56,14 +56,14 @@ def nobody_draws(fleet: Fleet) -> Iterator[None]:
 
 @dataclass
 class Clients:
-    """Clients as a load balancer has them: each request goes to one web process, and to the next where one is gone."""
+    """Clients behind a load balancer: a request goes to one web process, and to the next if that one is gone."""
 
     fleet: Fleet
     client: httpx2.AsyncClient
     failed: int = 0
 
     async def order(self, key: str, number: int) -> dict[str, Any]:
-        """Order once, however often that has to be said, and wait at the other process for the end."""
+        """Order once, with as many requests as it takes, and wait at the other process for the end."""
         headers = {"authorization": f"Bearer {key}", "idempotency-key": f"order-number-{number:08}"}
         body = {**ORDER, "seed": number + 1}
         task_id = (await self._ask(number, "POST", GENERATIONS, headers, body))["id"]
@@ -88,7 +88,7 @@ class Clients:
 
 
 async def order_all(fleet: Fleet, keys: list[str]) -> tuple[list[dict[str, Any]], int]:
-    """TASKS orders by a few clients at a time, and in the middle of it a worker and a web process killed."""
+    """Place TASKS orders with a few clients, and kill a worker and a web process half-way."""
     at_once = asyncio.Semaphore(CLIENTS)
     limits = httpx2.Limits(max_connections=2 * CLIENTS)
     async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
@@ -108,7 +108,7 @@ async def order_all(fleet: Fleet, keys: list[str]) -> tuple[list[dict[str, Any]]
 
 
 async def pictures(fleet: Fleet, tasks: list[dict[str, Any]]) -> list[set[bytes]]:
-    """What each web process answers at each task's link."""
+    """The answers of each web process for each task's link."""
     limits = httpx2.Limits(max_connections=CLIENTS)
     async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
 

@@ -1,4 +1,4 @@
-"""A seed draws the same picture again, byte for byte, whatever else the service does meanwhile."""
+"""A seed draws the same picture byte for byte, whatever else the service does."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def busy_machine() -> Iterator[None]:
 
 
 def picture(client: httpx2.Client, task: dict[str, Any]) -> bytes:
-    """What an accepted task's link leads to in the end."""
+    """Wait for an accepted task, and return its picture."""
     completed = finish(client, task["id"], 60.0)
     assert completed["status"] == "completed", completed
     response = client.get(completed["results"][0])

@@ -1,4 +1,4 @@
-"""Tasks that wait too long, draw too long or do not fit, and a service that has too much to do."""
+"""Tasks that wait too long, take too long or are too large, and a service with too much to do."""
 
 import os
 import resource
@@ -39,14 +39,14 @@ SPARE_BYTES = 24_000_000
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Fleet]:
-    """A service that lets nobody wait for longer than a few seconds, without a worker."""
+    """A service with a queue timeout of a few seconds and without a worker."""
     with prepared_folder() as folder, Fleet(folder, [{}], queue_timeout_s=str(QUEUE_TIMEOUT_S)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[Fleet]:
-    """A service that takes on ten tasks, without a worker."""
+    """A service with a backlog of at most ten tasks and without a worker."""
     with prepared_folder() as folder, Fleet(folder, [{}], backlog_max=str(BACKLOG_MAX)) as running:
         yield running
 
@@ -98,7 +98,7 @@ def test_the_queue_timeout_spares_a_task_being_drawn_and_ends_one_that_was_hande
 
 
 def sweep(fleet: Fleet) -> None:
-    """End what has waited for longer than a day, as each of the fleet's processes does every few seconds."""
+    """End tasks that have waited for more than a day, as every process of the fleet does every few seconds."""
     lifetimes = Lifetimes(queue_timeout_s=86_400, picture_h=None, prompt_h=None, idempotency_h=24, moderation_h=None)
     pictures = Pictures(str(fleet.data_dir / "shared"))
     fleet.on_database(lambda database: Sweep(database, pictures, lifetimes)())
@@ -147,7 +147,7 @@ def test_tasks_cancelled_as_they_time_out_end_once_and_orders_are_accepted_meanw
 
 
 def fill(client: httpx2.Client) -> list[str]:
-    """Order until the service takes on no more; the ids."""
+    """Order until the backlog is full, and return the ids."""
     ids = []
     while (answer := client.post(GENERATIONS, json=ORDER)).status_code == 200:
         ids.append(answer.json()["id"])

@@ -1,4 +1,4 @@
-"""Keys and accounts: who gets in, what each key may do, and that accounts never see anything of each other."""
+"""Keys and accounts: authentication, scopes, and the separation of accounts."""
 
 import json
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def issue(service: Service, account: str, *options: str) -> dict[str, Any]:
 
 
 def change_key(service: Service, key_id: int, change: str) -> None:
-    """Alter a key's row, as no command does."""
+    """Change a key's row in a way that no command does."""
     with service.database() as connection:
         changed = connection.execute(f"UPDATE api_keys SET {change} WHERE id = %s".encode(), (key_id,))
         assert changed.rowcount == 1

@@ -1,4 +1,4 @@
-"""A key that is revoked or expires: whoever waits with it is let go at once, and told nothing more."""
+"""A revoked or expired key: its waiting requests and streams end at once and reveal nothing more."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ ENDING_NAMES = ["revoked", "expired", "expires soon"]
 
 
 class Listener:
-    """A stream that is open and has told its first event; what follows is read in a thread."""
+    """An open stream after its first event. A thread reads the others."""
 
     def __init__(self, stack: ExitStack, pool: ThreadPoolExecutor, client: httpx2.Client, task_id: str) -> None:
         stream = stack.enter_context(EventStream(client, task_id))
@@ -61,7 +61,7 @@ class Listener:
 
 @contextmanager
 def listening(fleet: Fleet, key: str, task_id: str) -> Iterator[list[Listener]]:
-    """Streams of a task at each web process."""
+    """Open a stream of a task at each web process."""
     with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
         clients = stack.enter_context(fleet.clients(key))
         yield [Listener(stack, pool, client, task_id) for client in clients]
@@ -125,7 +125,7 @@ def waiting_ways(client: httpx2.Client, task_id: str) -> dict[str, Callable[[], 
 
 
 def tasks_of(fleet: Fleet, key: IssuedKey) -> dict[str, str]:
-    """Ids and states of a key's tasks."""
+    """The ids and states of a key's tasks."""
     with fleet.database() as connection:
         rows = connection.execute("SELECT id, status FROM tasks WHERE api_key_id = %s ORDER BY position", (key.id,))
         return dict(rows.fetchall())

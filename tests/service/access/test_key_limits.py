@@ -1,4 +1,4 @@
-"""What one key may do under its account: credits, models, days; and how soon it may do nothing any more."""
+"""The limits of one key of an account: credits, models and expiry, and how soon revocation takes effect."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def accepted_ids(answers: list[httpx2.Response]) -> list[str]:
 
 
 def books(fleet: Fleet, api_key_id: int) -> tuple[int, int, int, int, int, int]:
-    """Micro-credits that the key has used and reserved, its unfinished tasks, and its account's balance."""
+    """The key's used and reserved micro-credits, its unfinished tasks, and its account's balance."""
     with fleet.database() as connection:
         row = connection.execute(
             """

@@ -1,4 +1,4 @@
-"""Rates and the number of unfinished tasks: exact however many requests race at however many web processes.
+"""Rate limits and caps on unfinished tasks are exact, whatever the number of concurrent requests and web processes.
 
 The second of the two web processes believes X-Forwarded-For, so that a test can come from any address.
 """
@@ -159,7 +159,7 @@ _addresses = iter(range(1, 250))
 
 @pytest.fixture
 def address() -> str:
-    """An address that no other test comes from."""
+    """A client address that no other test uses."""
     return f"192.0.2.{next(_addresses)}"
 
 
@@ -168,7 +168,7 @@ Ask = Callable[..., httpx2.Response]
 
 @pytest.fixture(scope="module")
 def ask(two_webs: Fleet) -> Iterator[Ask]:
-    """Asks the web process behind the proxy, from an address and with a key."""
+    """Send a request with a key to the web process behind the proxy, as a client with this address."""
     with two_webs.client(web=1) as client:
 
         def ask(address: str, key: str | None = UNKNOWN_KEY) -> httpx2.Response:
@@ -181,7 +181,7 @@ def ask(two_webs: Fleet) -> Iterator[Ask]:
 
 
 def fail_until_refused(ask: Ask, address: str) -> httpx2.Response:
-    """Fails unless the address may fail exactly as often as the settings say."""
+    """Fails unless the address can fail exactly as often as the settings allow."""
     started_s = time.monotonic()
     failures = 0
     while (response := ask(address)).status_code == 401:

@@ -141,7 +141,7 @@ def names() -> Iterator[NameServer]:
 
 @pytest.fixture(scope="module")
 def misled(names: NameServer) -> Iterator[Service]:
-    """A service that may call nothing internal, and believes a name server that says otherwise."""
+    """A service that can call no internal address and uses a name server that resolves to some."""
     with prepared_folder() as folder, Service(folder, callback_nameservers=names.address) as running:
         yield running
 

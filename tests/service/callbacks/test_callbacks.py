@@ -1,4 +1,4 @@
-"""Callbacks: sent once a task has ended, signed, tried again, seen, sent once more on request, and gone with the task."""
+"""Callbacks: delivery after the end of a task, signatures, retries, inspection, redelivery and deletion."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    """A service that may call the receiver."""
+    """A service that can call the receiver."""
     with prepared_folder() as folder, Service(folder, **receiver.settings()) as running:
         yield running
         running.audit()
@@ -41,14 +41,14 @@ def client(calling: Service, account: str) -> Iterator[httpx2.Client]:
 
 
 def secret_of(service: Service, account: str, *options: str) -> list[str]:
-    """The secrets that the command line shows, the newest first."""
+    """The secrets shown by the command line, newest first."""
     shown = service.cli("keys", "callback-secret", "--account", account, "--json", *options)
     secrets: list[str] = json.loads(shown.stdout)["secrets"]
     return secrets
 
 
 def callback_of(client: httpx2.Client, task_id: str) -> dict[str, Any]:
-    """What the service says of a task's callback."""
+    """A task's callback as the service shows it."""
     response = client.get(f"/v1/tasks/{task_id}/callback")
     assert response.status_code == 200, response.text
     shown: dict[str, Any] = response.json()
@@ -56,7 +56,7 @@ def callback_of(client: httpx2.Client, task_id: str) -> dict[str, Any]:
 
 
 def await_state(client: httpx2.Client, task_id: str, state: str) -> dict[str, Any]:
-    """A task's callback when it is in a state."""
+    """Wait until a task's callback is in this state, and return it."""
     eventually(lambda: callback_of(client, task_id)["state"] == state)
     return callback_of(client, task_id)
 

@@ -1,4 +1,4 @@
-"""Callbacks against the OpenAPI document: what the two endpoints answer, and what a receiver gets."""
+"""Callbacks compared with the OpenAPI document: the answers of the two endpoints, and the request to the receiver."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    """A service that may call the receiver, and takes most of a second for a picture."""
+    """A service that can call the receiver and takes almost a second for a picture."""
     with prepared_folder() as folder, Service(folder, blank_step_s="0.1", **receiver.settings()) as running:
         yield running
 
@@ -108,7 +108,7 @@ def test_a_receiver_gets_what_is_documented(client: httpx2.Client, receiver: Cal
 
 
 def described_post() -> dict[str, Any]:
-    """What the document says of the request that a receiver gets."""
+    """The document's description of the request to a receiver."""
     creation = openapi.expanded(openapi.document())["paths"]["/v1/images/generations"]["post"]
     described: dict[str, Any] = creation["callbacks"]["taskEnded"]["{$request.body#/callback_url}"]["post"]
     return described

@@ -1,6 +1,6 @@
-"""What `make soak` says about callbacks: its receiver takes real ones, and its verdict finds what is wrong with them.
+"""The part of `make soak` that checks callbacks: its receiver gets real ones, and its verdict finds their faults.
 
-A whole soak takes minutes and is no test; here its own parts meet a real service, and then records that were spoilt.
+A whole soak takes minutes. These tests give its parts a real service, and then altered records.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ REFUSED_SEED = ORDERS
 
 @dataclass(frozen=True)
 class Told:
-    """What a service kept of some tasks with callbacks, what the receiver got, and how the orders went."""
+    """The stored callbacks of some tasks, what the receiver got, and the results of the orders."""
 
     rows: list[Kept]
     received: list[Received]
@@ -37,7 +37,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def told() -> Iterator[Told]:
-    """Tasks of a real service, told to the soak's receiver; the last one's callback is never taken."""
+    """Tasks of a real service with callbacks to the soak's receiver, which rejects those of the last task."""
     with prepared_folder() as folder:
         receiver = Receiver(folder, random.Random(1))
         with Service(folder, **settings_of(receiver)) as service:
@@ -61,7 +61,7 @@ async def told_of(service: Service, receiver: Receiver) -> Told:
 
 
 def placed(service: Service, receiver: Receiver) -> list[Order]:
-    """Orders whose callbacks have all been delivered or given up."""
+    """Place orders, and wait until all their callbacks are delivered or given up."""
     account = Account("soaked", service.new_key("soaked"))
     orders = []
     with service.client(account.key) as client:
@@ -112,7 +112,7 @@ def forged(told: Told) -> Told:
 
 
 def unreceived(told: Told) -> Told:
-    """The receiver got nothing of the first task."""
+    """Remove the first task from what the receiver got."""
     first = f"msg_{told.rows[0].task_id}"
     return replace(told, received=[each for each in told.received if each.message_id != first])
 

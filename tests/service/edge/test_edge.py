@@ -1,4 +1,4 @@
-"""The edge of the web process, met with bare sockets: what is no HTTP, what is too large, and what is well made."""
+"""The edge of the web process, tested with raw sockets: invalid, oversized and valid HTTP."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def key(service: Service) -> str:
 
 
 def resident_bytes(service: Service) -> int:
-    """What the web process has in memory."""
+    """The memory of the web process."""
     status = Path(f"/proc/{service.child_pid('web')}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
 
@@ -140,7 +140,7 @@ def test_a_broken_chunk_ends_the_request_with_one_answer_and_one_log_line(servic
 
 
 def padded(head_bytes: int) -> bytes:
-    """A request whose line and headers are that long."""
+    """A request whose request line and headers have this length."""
     empty = ALIVE[:-2] + b"X: \r\n\r\n"
     return empty.replace(b"X: ", b"X: " + b"x" * (head_bytes - len(empty)))
 

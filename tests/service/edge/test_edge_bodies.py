@@ -1,4 +1,4 @@
-"""Bodies and addresses that are costly to take apart: what is refused of them, and that ordinary ones are not."""
+"""Bodies and URLs that are expensive to parse are refused, and ordinary ones are not."""
 
 import json
 import time

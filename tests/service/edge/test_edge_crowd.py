@@ -1,4 +1,4 @@
-"""The edge under clients that send without reading, read without end, or are too many: what it holds, and when it ends."""
+"""The edge under clients that do not read, send without end or are too many: memory use, and when connections close."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ BEHIND: Final = 1
 
 
 def resident_bytes(service: Service) -> int:
-    """What the web process has in memory."""
+    """The memory of the web process."""
     status = Path(f"/proc/{service.child_pid('web')}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
 
@@ -44,7 +44,7 @@ def key(service: Service) -> str:
 
 @pytest.fixture(scope="module")
 def large(service: Service, key: str) -> tuple[str, bytes]:
-    """A link to a picture of five megabytes, and its bytes."""
+    """A link to a picture of five megabytes, and the picture."""
     with service.client(key) as client:
         (link,) = finish(client, submit(client)["id"])["results"]
     (file,) = (service.data_dir / "pictures").rglob(Path(urlsplit(link).path).name)
@@ -138,7 +138,7 @@ def test_many_clients_that_do_not_read_a_large_picture_cost_little_memory(
 
 
 class Hurried(EdgeProtocol):
-    """Gives up what is not taken within a second."""
+    """An edge that abandons an answer unread for a second."""
 
     untaken_timeout_s = 1.0
     untaken_check_s = 0.2
@@ -157,7 +157,7 @@ async def _large_answers(scope: dict[str, Any], _receive: object, send: Callable
 
 @contextlib.contextmanager
 def edge_of(crowd: Crowd) -> Iterator[int]:
-    """The port of a server with an edge of its own."""
+    """Run a server with its own edge, and return its port."""
     config = uvicorn.Config(
         _large_answers, http=Hurried.among(crowd), log_config=None, lifespan="off", timeout_graceful_shutdown=1
     )
@@ -181,7 +181,7 @@ def opened(open_: ExitStack, port: int, asked: bytes = b"") -> socket.socket:
 
 
 def is_cut(client: socket.socket, got_bytes: int = 0) -> bool:
-    """Whether the answer, of which the client has got so much, ends before its end."""
+    """Whether the answer, read so far, ends before it is complete."""
     with contextlib.suppress(ConnectionError):
         while chunk := client.recv(1 << 20):
             got_bytes += len(chunk)
@@ -232,7 +232,7 @@ def test_a_long_large_upload_is_closed_and_an_ordinary_waiting_request_is_not(wh
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Whether the other side is gone, as far as is known at once."""
+    """Whether the other side is known to have closed, without waiting."""
     client.setblocking(False)
     try:
         while client.recv(65536):
@@ -260,7 +260,7 @@ def test_memory_is_released_when_a_crowd_has_left() -> None:
 
 
 class Silent:
-    """A connection that nothing is done with."""
+    """A connection that does nothing."""
 
     def give_up(self) -> None:
         raise AssertionError

@@ -1,6 +1,6 @@
-"""The edge of the web process under clients that are too slow or too many.
+"""The edge of the web process under too slow or too many clients.
 
-The limits are the real ones. Whatever has to wait for one waits beside the others, in `waits`.
+The limits are the real ones. Everything that waits for one waits concurrently, in `waits`.
 """
 
 import json
@@ -42,7 +42,7 @@ def key(service: Service) -> str:
 
 
 def slow(service: Service, *sent: bytes, dripped: bytes = b"") -> tuple[list[Answer], float]:
-    """What a client gets that sends this and then, if anything, the same byte every 0.2 s; and after how long."""
+    """Send this, then optionally a byte every 0.2 s, and return what the client gets and after how long."""
     with Peer(service) as peer, ThreadPoolExecutor(1) as pool:
         began_s = time.monotonic()
         for data in sent:
@@ -78,7 +78,7 @@ Waits = dict[str, Future[tuple[list[Answer], float]]]
 
 @pytest.fixture(scope="module")
 def waits(service: Service, key: str) -> Iterator[Waits]:
-    """All the slow clients, at once."""
+    """Run all slow clients concurrently."""
     made = waits_of(service, key)
     with ThreadPoolExecutor(len(made)) as pool:
         yield {name: pool.submit(wait) for name, wait in made.items()}

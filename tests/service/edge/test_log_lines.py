@@ -1,4 +1,4 @@
-"""Logs of several processes on one descriptor: each event on a line of its own, and none at a stop that says nothing."""
+"""Logs of several processes on one descriptor: each event has its own line, and a stop writes nothing else."""
 
 import json
 import os
@@ -27,7 +27,7 @@ LENGTHS: Final = (40, 5_000, 200_000)
 
 @contextmanager
 def writing(length: int, to: int) -> Iterator[None]:
-    """Processes that write to one descriptor, to whose end it waits."""
+    """Run processes that write to one descriptor, and wait for their end."""
     command = [sys.executable, "-m", "tests.support.log_writer"]
     with ExitStack() as running:
         writers = [
@@ -104,7 +104,7 @@ def test_a_full_pipe_or_a_frozen_process_blocks_no_logger() -> None:
 
 
 class Crowd:
-    """Clients that order, wait, stream and read, until they are told to stop."""
+    """Clients that order, wait, stream and read until they are stopped."""
 
     def __init__(self, service: Service, key: str) -> None:
         self._service = service

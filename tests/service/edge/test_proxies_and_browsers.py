@@ -1,4 +1,4 @@
-"""Behind a proxy, and before a browser: whom the web process believes, and whose pages it serves.
+"""Proxies and browsers: whose forwarding headers the web process trusts, and which origins it allows.
 
 Of the two web processes the first trusts no proxy and serves no page; the second trusts 127.0.0.1, 10.0.0.0/8 and ::1,
 and serves https://app.test and http://localhost:5173.
@@ -23,7 +23,7 @@ PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-he
 
 
 def fails_until_429(fleet: Fleet, web: int, *forwarded_for: str) -> int:
-    """How often requests that come with these headers in turn, and with no good key, are answered by 401."""
+    """The number of 401 answers to requests with a bad key and these headers in turn, before the first 429."""
     with fleet.client(UNKNOWN_KEY, web) as client:
         for times in range(3 * FAILURES_MAX):
             headers = {"x-forwarded-for": forwarded_for[times % len(forwarded_for)]}

@@ -1,4 +1,4 @@
-"""A service behind a sub-path of its proxy: whatever it says of its own address has the path in it."""
+"""A service behind a sub-path of its proxy: its own addresses contain the path."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,7 +16,7 @@ PUBLIC_URL: Final = "https://host.test/pictures-of/easel"
 
 @pytest.fixture(scope="module")
 def behind(two_webs: Fleet) -> Iterator[httpx2.Client]:
-    """A client of one more web process, as a proxy that takes its path away would ask it."""
+    """A client of another web process, sending requests like a proxy that strips the path."""
     port = free_port()
     with two_webs.web({"public_url": PUBLIC_URL}, port):
         headers = {"host": "10.0.0.7:8000", "authorization": f"Bearer {two_webs.issue().key}"}

@@ -1,4 +1,4 @@
-"""What operators do is noted, with who and why, in the transaction that does it; and grants can be taken back."""
+"""Operators' actions are recorded with user and reason in their own transaction, and grants can be taken back."""
 
 import json
 import os
@@ -22,13 +22,13 @@ ME: Final = operator_name()
 
 
 def audit(service: Service, *options: str) -> list[dict[str, Any]]:
-    """The entries, the oldest first."""
+    """The entries, oldest first."""
     lines = service.cli("audit", "--json", "--limit", "1000", *options).stdout.splitlines()
     return [json.loads(line) for line in reversed(lines)]
 
 
 def entries(service: Service) -> list[tuple[str, dict[str, Any]]]:
-    """All entries' actions and details, without the second that a command's start takes."""
+    """The actions and details of all entries, read without a command."""
     with service.database() as connection:
         return connection.execute("SELECT action, details FROM audit_log ORDER BY id").fetchall()
 

@@ -1,4 +1,4 @@
-"""User groups: what each pays, from when on, and what the command line says of them."""
+"""User groups: their prices, when these apply, and the command line."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ACTS_WITHIN_S = 1.0
 
 @contextmanager
 def nobody_draws(service: Service) -> Iterator[None]:
-    """The workers are frozen meanwhile; not for long, or they would be taken for dead."""
+    """Freeze the workers until the block ends. It must be short, or they would be taken for dead."""
     children = {line["child"] for line in service.log_lines() if line["event"] == "child_started"}
     workers = [service.child_pid(child) for child in children if child.startswith("worker")]
     for pid in workers:
@@ -37,7 +37,7 @@ def nobody_draws(service: Service) -> Iterator[None]:
 
 
 def set_price(service: Service, account: str, microcredits: int) -> str:
-    """What the command line does, without the second that its start takes; the account's group."""
+    """Set the price of the account's new group as the command line does, and return the group."""
     group = f"{account}-group"
     with service.database() as connection:
         connection.execute(
@@ -59,7 +59,7 @@ def reserved(fleet: Fleet, account: str) -> int:
 
 
 def price_of_next_order(client: httpx2.Client) -> Any:
-    """What the next order costs; it is cancelled at once."""
+    """The price of the next order, which is cancelled at once."""
     task = submit(client)
     assert client.post(f"/v1/tasks/{task['id']}/cancel").status_code == 200
     return task["usage"]["credits_reserved"]

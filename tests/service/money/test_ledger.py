@@ -1,4 +1,4 @@
-"""The ledger's rules, twice: as the domain states them, and as the database holds them against whatever is written.
+"""The ledger's rules, as pure functions and as the database enforces them.
 
 What is written here is undone at the end of each test.
 """
@@ -39,7 +39,7 @@ ENTRIES: Final = st.lists(
 
 @dataclass(frozen=True)
 class Books:
-    """An account with one task that is completed and paid for, and a connection to look into it."""
+    """An account with one completed and charged task, and a connection to its database."""
 
     connection: Connection[TupleRow]
     name: str
@@ -49,13 +49,13 @@ class Books:
 
     @contextmanager
     def undone(self) -> Iterator[Connection[TupleRow]]:
-        """A transaction of which nothing stays."""
+        """A transaction that is rolled back."""
         with self.connection.transaction(force_rollback=True):
             self.connection.execute("SET LOCAL lock_timeout = '5s'")
             yield self.connection
 
     def broken(self) -> dict[str, list[str]]:
-        """The invariants that do not hold now, and for whom."""
+        """The broken invariants and the affected accounts."""
         found = {name: [row[0] for row in self.connection.execute(query)] for name, query in INVARIANTS.items()}
         return {name: subjects for name, subjects in found.items() if subjects}
 

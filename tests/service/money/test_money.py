@@ -1,6 +1,6 @@
-"""Money under load: what races for credits, what races to settle, and that the audit finds nothing afterwards.
+"""Money under load: concurrent orders, concurrent settlements, and an audit without findings.
 
-The rules of the ledger itself stand in `test_ledger.py`.
+`test_ledger.py` has the rules of the ledger itself.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ NO_JOB: Final = 0
 
 @dataclass(frozen=True)
 class Payer:
-    """An account of a test's own, and the one key that it has."""
+    """An account for one test, and its only key."""
 
     name: str
     key: str
@@ -53,13 +53,13 @@ def payer(service: Service, account: str) -> Payer:
 
 @pytest.fixture(scope="module", autouse=True)
 def audited(service: Service) -> Iterator[None]:
-    """Whatever the tests of this file do, the books are right afterwards."""
+    """Audit the ledger after the tests of this file."""
     yield
     service.audit()
 
 
 class Undone(Exception):
-    """Undoes a transaction that made what must not be."""
+    """Rolls back a transaction."""
 
 
 def opened(service: Service, account: str, credits: str) -> Payer:
@@ -94,7 +94,7 @@ def on_database(service: Service, act: Callable[[Database], Awaitable[_Answer]])
 
 
 async def add_unqueued(connection: Writer, payer: Payer, number: int, price: int = PRICE) -> str:
-    """A task that is paid for and being drawn by nobody; its id."""
+    """Add a paid task that nobody draws, and return its id."""
     new = NewTask(
         id=task_rules.new_id(1_700_000_000 + payer.account_id, number),
         account_id=payer.account_id,

@@ -1,4 +1,4 @@
-"""`easel credits repair`: balances and counts that were made wrong by hand are shown, and set right beside the service."""
+"""`easel credits repair` shows altered balances and counts, and corrects them while the service runs."""
 
 import re
 from collections.abc import Callable

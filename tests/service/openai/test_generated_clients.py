@@ -1,4 +1,4 @@
-"""Clients that two generators make from `/openapi.json`, drawing pictures with a running service."""
+"""Clients generated from `/openapi.json` by two generators, used with a running service."""
 
 import importlib
 import json
@@ -23,7 +23,7 @@ UNKNOWN_TASK: Final = "task-unified-1757165031-uyujaw3d"
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Where clients are generated, and imported from."""
+    """The folder in which clients are generated and from which they are imported."""
     with reachable_folder() as folder:
         sys.path.insert(0, str(folder))
         yield folder
@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def document(service: Service, folder: Path) -> Path:
-    """The document, as the service serves it."""
+    """The document as served."""
     file = folder / "openapi.json"
     with service.client() as stranger:
         file.write_bytes(stranger.get("/openapi.json").content)
@@ -45,7 +45,7 @@ def key(service: Service) -> str:
 
 
 def generate(folder: Path, program: str, *arguments: str) -> str:
-    """Run a generator; what it said."""
+    """Run a generator, and return its output."""
     programs = Path(sys.executable).parent
     path = f"{programs}:{environment()['PATH']}"  # where one of them looks for ruff
     made = subprocess.run(

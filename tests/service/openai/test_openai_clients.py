@@ -1,4 +1,4 @@
-"""OpenAI's clients as they come: built-in model names, wrong base URLs, streams, Azure's ways, and what they ask for in vain."""
+"""OpenAI's clients out of the box: built-in model names, wrong base URLs, streams, Azure, and unsupported requests."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ AZURE_VERSION: Final = "2025-04-01-preview"
 
 @pytest.fixture(scope="module")
 def renamed() -> Iterator[Service]:
-    """A service that knows the model by one other name, and answers refused prompts at once."""
+    """A service with one alias of the model that refuses prompts with the order."""
     named = {"model_aliases": "my-painter, art/painter-2", "moderation_block": "http"}
     with prepared_folder() as folder, Service(folder, **named) as running:
         yield running
@@ -36,7 +36,7 @@ def renamed() -> Iterator[Service]:
 
 @pytest.fixture
 def key(service: Service) -> str:
-    """The key of an account that no other test has."""
+    """The key of an account that no other test uses."""
     return service.new_key(f"openai-clients-{os.urandom(6).hex()}", "1")
 
 

@@ -51,7 +51,7 @@ def client(service: Service, key: str) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture
 def own_key(service: Service) -> str:
-    """The key of an account that no other test has."""
+    """The key of an account that no other test uses."""
     return service.new_key(f"openai-{os.urandom(6).hex()}", "1")
 
 

@@ -46,7 +46,7 @@ DRAW_S: Final = 8 * STEP_S
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
-    """A service that draws one picture at a time, and takes its time."""
+    """A service that draws slowly, one picture at a time."""
     with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
         yield running
         running.audit()
@@ -54,13 +54,13 @@ def slow() -> Iterator[Service]:
 
 @pytest.fixture
 def key(slow: Service) -> str:
-    """The key of an account that no other test has."""
+    """The key of an account that no other test uses."""
     return slow.new_key(f"waiting-{os.urandom(6).hex()}", "1")
 
 
 @contextmanager
 def asking(service: Service, key: str, **options: Any) -> Iterator["Future[ImagesResponse]"]:
-    """The SDK, waiting for pictures in a thread."""
+    """Request pictures with the SDK in a thread."""
     changes = options.pop("changes", {})
     with sdk(service, key, **options) as client, ThreadPoolExecutor(1) as pool:
         yield pool.submit(lambda: client.images.generate(**{**DRAWN, **changes}))
@@ -85,7 +85,7 @@ def messages(service: Service, key: str) -> list[str]:
 
 
 def fail(service: Service, task_id: str, code: ErrorCode) -> None:
-    """End a task as the service ends one that it cannot draw."""
+    """Fail a task as the service does when it cannot draw it."""
 
     async def act(url: str) -> None:
         database = Database(url, 2)

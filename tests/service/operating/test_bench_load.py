@@ -31,7 +31,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    """A service that may call the receiver."""
+    """A service that can call the receiver."""
     settings = {name.removeprefix("EASEL_").lower(): value for name, value in receiver.settings().items()}
     with prepared_folder() as folder, Service(folder, **settings) as running:
         yield running

@@ -34,7 +34,7 @@ class Contained(Service):
         self.first = int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text())
 
     def within(self, *command: str) -> str:
-        """What a command that runs inside says."""
+        """Run a command inside, and return its output."""
         enter = ["nsenter", "--target", str(self.first), "--pid", "--mount"]
         return subprocess.run([*enter, *command], capture_output=True, text=True, check=True).stdout
 

@@ -1,4 +1,4 @@
-"""`easel generate` as a user meets it: files, refusals, interruptions."""
+"""`easel generate` for users: files, refusals, interruptions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment of any command: it ends quietly, with the status that shells expect."""
+"""Ctrl-C at any moment of a command: it exits quietly with the status that shells expect."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The data folder's secret: lost, emptied, damaged, open to others, and replaced by an operator who says so."""
+"""The data folder's secret: lost, empty, damaged, readable by others, or replaced by the operator."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ LOOKERS = (["credits", "show"], ["keys", "create", "--account", "new"], ["serve"
 
 @pytest.fixture(scope="module")
 def idle() -> Iterator[Service]:
-    """An installation that was once used and whose service does not run."""
+    """A used installation whose service is stopped."""
     with prepared_folder() as folder:
         service = Service(folder)
         service.cli("keys", "create", "--account", "first")
@@ -27,7 +27,7 @@ def idle() -> Iterator[Service]:
 
 @pytest.fixture
 def secret(idle: Service) -> Iterator[Path]:
-    """Its secret, which is put back after."""
+    """The installation's secret file, restored after the test."""
     file = idle.data_dir / "secret"
     text = file.read_text()
     # Its database runs meanwhile, so that not every command starts one.

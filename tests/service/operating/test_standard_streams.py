@@ -1,4 +1,4 @@
-"""Easel started with standard streams closed, as some supervisors and cron jobs do."""
+"""Easel with closed standard streams, as some supervisors and cron jobs start it."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.running_service import Service
 
 @pytest.fixture(scope="module")
 def idle() -> Iterator[Service]:
-    """An installation whose database runs, and whose service does not."""
+    """An installation whose database runs and whose service does not."""
     with prepared_folder() as folder:
         service = Service(folder)
         service.cli("keys", "create", "--account", "first")

@@ -1,4 +1,4 @@
-"""Nothing that draws or judges reports to anybody: shown by a name server that its processes ask, and by their homes."""
+"""Nothing that draws or judges sends telemetry: a name server records look-ups, and home folders stay empty."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Versions beside each other: an earlier one that runs goes on beside this one, and none of it starts any more."""
+"""Several versions side by side: a running earlier one continues beside this one, and can no longer be started."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ STEP_S: Final = "0.02"
 
 
 class Mixed(Fleet):
-    """An earlier version's web and worker, and then this version's, on one database."""
+    """The web process and worker of an earlier version, and then this version's, on one database."""
 
     def __init__(self, folder: Path, source: Path) -> None:
         super().__init__(folder, webs=[{}], workers=[{}], blank_step_s=STEP_S)
@@ -37,7 +37,7 @@ class Mixed(Fleet):
         self._await_ready(self.webs[1])
 
     def refuse_earlier(self, command: str) -> None:
-        """Start a process of the earlier version, which must end at once."""
+        """Start a process of the earlier version, which has to exit at once."""
         late = subprocess.run(
             [sys.executable, "-m", "easel", command],
             env=self.environment | {"PYTHONPATH": str(self._earlier)},
@@ -47,7 +47,7 @@ class Mixed(Fleet):
         assert "was last used by a newer Easel" in late.stderr
 
     def key(self) -> str:
-        """A key that the earlier version makes."""
+        """A key created by the earlier version."""
         made = subprocess.run(
             [sys.executable, "-m", "easel", "keys", "create", "--account", "mixed", "--credits", "5", "--json"],
             env=self.environment | {"PYTHONPATH": str(self._earlier)}, capture_output=True, text=True, check=True,
@@ -55,7 +55,7 @@ class Mixed(Fleet):
         return str(json.loads(made.stdout)["key"])
 
     def end_worker(self) -> None:
-        """Stop the one worker that runs."""
+        """Stop the running worker."""
         worker = self.workers.pop()
         worker.terminate()
         assert worker.wait(20) == 0

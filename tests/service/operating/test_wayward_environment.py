@@ -1,4 +1,4 @@
-"""A whole service in an environment that is set up for other programs: PostgreSQL's variables, proxies, certificates."""
+"""A service in an environment meant for other programs: PostgreSQL's variables, proxies, certificates."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""`POST /v1/tasks/{task_id}/cancel`: whoever ends a task first decides, and a cancelled one is free."""
+"""`POST /v1/tasks/{task_id}/cancel`: the first end of a task counts, and a cancelled task is free."""
 
 import os
 import random
@@ -70,7 +70,7 @@ def pictures_of(service: Service) -> set[str]:
 
 
 def assert_cancelled(response: httpx2.Response, client: httpx2.Client, service: Service) -> None:
-    """Fails unless the answer is the task as it now stands: failed, cancelled, free."""
+    """Fails unless the answer is the cancelled, free task in its current state."""
     assert response.status_code == 200, response.text
     task = response.json()
     assert (task["status"], task["error"], task["progress"]) == ("failed", CANCELLED, 0)
@@ -232,7 +232,7 @@ def test_a_task_ends_once_when_cancelling_races_with_completion() -> None:
 
 
 def assert_only_completed_ones_are_kept_and_charged(service: Service, client: httpx2.Client) -> None:
-    """Fails unless storage holds the pictures of all completed tasks, and of no other, and these alone were paid for."""
+    """Fails unless exactly the completed tasks have pictures in storage and are charged."""
     later: dict[str, Any] = finish(client, submit(client)["id"])  # whatever was drawn before it is stored or discarded
     assert later["status"] == "completed"
     with service.database() as connection:

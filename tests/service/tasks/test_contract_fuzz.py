@@ -1,4 +1,4 @@
-"""Thousands of generated requests against a running service: whatever is sent, the answer keeps the contract.
+"""Generated requests against a running service: every answer keeps the contract.
 
 Schemathesis makes the requests from the document that the service serves: its examples, each bound from both sides,
 random ones good and bad, and chains that follow the document's links, such as create, read, cancel, delete. Its own
@@ -54,7 +54,7 @@ before anybody cancels it, and a callback is delivered again only when its attem
 
 @dataclass
 class Run:
-    """What was sent, and what came of it."""
+    """The requests sent, and their results."""
 
     document: dict[str, Any]
     seed: int
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def operations(self) -> dict[str, dict[str, Any]]:
-        """What the document describes, by method and path."""
+        """The document's operations, by method and path."""
         return {
             f"{method.upper()} {path}": operation
             for path, item in self.document["paths"].items()
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def unsuccessful(self) -> set[str]:
-        """The operations that should have succeeded by now and did not."""
+        """The operations that have not succeeded yet."""
         successful = {name for name, status in self.answers if status in SUCCESSES}
         return self.operations.keys() - successful - NOT_BOUND_TO_SUCCEED
 
@@ -100,7 +100,7 @@ def config(key: str, seed: int, phases: tuple[str, ...], examples: int) -> schem
 
 
 def execute(run: Run, schema: schemathesis.BaseSchema) -> None:
-    """Send a round of requests, and note what came of them."""
+    """Send a round of requests, and record the results."""
     contract, rules = Contract(run.document), RequestRules(run.document)
 
     @schema.hook
@@ -171,7 +171,7 @@ def note_failures(run: Run, recorder: ScenarioRecorder) -> None:
 
 @pytest.fixture(scope="module")
 def tried() -> Iterator[Service]:
-    """A service of its own, whose limits bite nobody, and which draws just slowly enough to be cancelled sometimes."""
+    """A service with unreachable limits, which draws just slowly enough for some cancels to succeed."""
     limits = ("creates_per_minute", "reads_per_minute", "unfinished_max", "backlog_max", "auth_failures_per_minute")
     settings = {"blank_step_s": "0.004", **dict.fromkeys(limits, LIMIT)}
     with prepared_folder() as folder, Service(folder, **settings) as running:
@@ -185,7 +185,7 @@ def key(tried: Service) -> str:
 
 @pytest.fixture(scope="module")
 def run(tried: Service, key: str, pytestconfig: pytest.Config) -> Run:
-    """As many rounds as it takes. Its seed is that of pytest-randomly, so what was found can be found again."""
+    """Run as many rounds as needed. The seed is that of pytest-randomly, so that a finding can be reproduced."""
     with tried.client() as stranger:
         document = stranger.get("/openapi.json").json()
     run = Run(document, seed=random.getrandbits(32))

@@ -1,4 +1,4 @@
-"""`DELETE /v1/tasks/{task_id}`: a finished task's picture and prompt go at once; what it cost stays."""
+"""`DELETE /v1/tasks/{task_id}` deletes a finished task's picture and prompt at once, and keeps its cost."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def pictures_of(service: Service) -> Path:
 
 
 def file_of(service: Service, task: dict[str, Any]) -> Path:
-    """Where a completed task's picture lies."""
+    """The file of a completed task's picture."""
     name = task["results"][0].rpartition("/")[2]
     (file,) = pictures_of(service).glob(f"*/*{name}")
     return file
@@ -69,7 +69,7 @@ def without_results(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows_that_hold(service: Service, text: str) -> list[str]:
-    """The tables with a row in which a text stands, whatever the column."""
+    """The tables that contain a text in any column."""
     with service.database() as connection:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"

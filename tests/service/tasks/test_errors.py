@@ -1,6 +1,6 @@
-"""The two error tables of the contract, row by row, and the errors beyond them, to the byte.
+"""The contract's two error tables, row by row, and all other errors, byte for byte.
 
-Rows that a running service can be brought to show are asked of one; the others are rendered by the code that answers.
+Errors that a running service can produce are requested from one. The others are rendered directly.
 """
 
 import json
@@ -37,7 +37,7 @@ def client(service: Service) -> Iterator[httpx2.Client]:
 
 
 def body(code: str | int, message: str, type_: str, param: str | None = None) -> bytes:
-    """An error as the contract writes it."""
+    """An error in the contract's format."""
     error = {"code": code, "message": message, "type": type_} | ({} if param is None else {"param": param})
     return json.dumps({"error": error}, sort_keys=True, separators=(",", ":")).encode()
 
@@ -228,7 +228,7 @@ def test_any_other_request_id_is_replaced(client: httpx2.Client, sent: str) -> N
 
 @contextmanager
 def web_alone(database_url: str) -> Iterator[httpx2.Client]:
-    """A web process of its own on that database, and a client of it."""
+    """Run a web process on this database, and return a client of it."""
     port = free_port()
     with reachable_folder() as folder:
         process = subprocess.Popen(

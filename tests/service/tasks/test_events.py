@@ -1,4 +1,4 @@
-"""`GET /v1/tasks/{task_id}/events`: a task's life as server-sent events, from wherever a client comes in."""
+"""`GET /v1/tasks/{task_id}/events`: a task's progress as server-sent events, from the moment of the connection."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def client(slow: Service, key: str) -> Iterator[httpx2.Client]:
 
 @contextmanager
 def standing_still(service: Service) -> Iterator[None]:
-    """A worker that does nothing meanwhile."""
+    """Freeze a worker until the block ends."""
     worker = service.child_pid("worker 1")
     os.kill(worker, signal.SIGSTOP)
     try:
@@ -66,7 +66,7 @@ def request(key: str, task_id: str) -> bytes:
 
 
 def body_of(raw: bytes) -> bytes:
-    """What an answer in chunks holds. Fails unless it is whole."""
+    """The body of a chunked answer. Fails unless it is complete."""
     head, _, rest = raw.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 "), head
     assert b"transfer-encoding: chunked" in head
@@ -80,7 +80,7 @@ def body_of(raw: bytes) -> bytes:
 
 
 def assert_ends_as_read(client: httpx2.Client, stream: list[Event]) -> dict[str, Any]:
-    """Fails unless the last event is the ended task, byte for byte as it is read; the task."""
+    """Fails unless the last event is the ended task, byte for byte as in a read. Returns the task."""
     task: dict[str, Any] = stream[-1].task
     assert stream[-1].name == task["status"]
     assert stream[-1].data.encode() == client.get(f"/v1/tasks/{task['id']}").content
@@ -88,7 +88,7 @@ def assert_ends_as_read(client: httpx2.Client, stream: list[Event]) -> dict[str,
 
 
 def assert_in_order(stream: list[Event]) -> None:
-    """Fails unless places fall, then steps rise, and then comes the end; and no event stands twice."""
+    """Fails unless positions fall, then steps rise, then the end follows, without duplicate events."""
     names = [event.name for event in stream]
     order = ["pending", "processing", "completed"]
     assert names == sorted(names, key=order.index)
@@ -305,7 +305,7 @@ def test_abandoned_streams_are_forgotten(slow: Service, key: str, client: httpx2
 
 
 def streams_answered(service: Service, task_id: str) -> int:
-    """How many streams of a task have come to their end, or were left."""
+    """The number of a task's streams that have ended or were abandoned."""
     lines = [line for line in events(service, "request", task_id) if str(line["route"]).endswith("/events")]
     return len([line for line in lines if line["status"] in {200, 499}])
 

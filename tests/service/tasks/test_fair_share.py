@@ -1,4 +1,4 @@
-"""Fair shares: whoever has many tasks waiting does not keep others waiting, and is not kept waiting for ever.
+"""Fair shares: an account with many waiting tasks neither delays others nor starves.
 
 The 5,000 tasks of the big account are put into the database by statements: the rows and tags that accepting them one
 by one would leave. All other tasks come through the front door or through the store's own functions.
@@ -43,22 +43,22 @@ ACCOUNTS: Final = 4
 
 @dataclass
 class Crowd:
-    """A service with one worker and one account that has thousands of tasks waiting."""
+    """A service with one worker, and one account with thousands of waiting tasks."""
 
     fleet: Fleet
     big_key: str
 
     def started(self) -> list[str]:
-        """The ids of tasks in the order in which their drawing began."""
+        """The ids of tasks in the order in which their draws started."""
         return [line["task_id"] for line in events(self.fleet, "draw_started")]
 
     def await_draws(self, count: int) -> None:
-        """Wait until so many draws have begun."""
+        """Wait until this many draws have started."""
         eventually(lambda: len(self.started()) >= count)
 
     @contextmanager
     def nobody_draws(self) -> Iterator[None]:
-        """The worker is frozen meanwhile; not for long, or it would be taken for dead."""
+        """Freeze the worker until the block ends. It must be short, or it would be taken for dead."""
         self.fleet.workers[0].send_signal(signal.SIGSTOP)
         try:
             yield
@@ -77,7 +77,7 @@ def crowd() -> Iterator[Crowd]:
 
 
 def queue_many(fleet: Fleet, api_key_id: int, count: int) -> None:
-    """What accepting so many tasks of one key leaves in an idle service's database; at no price."""
+    """Add the rows that accepting this many free tasks of one key leaves in an idle service's database."""
     with fleet.database() as connection:
         connection.execute(
             """
@@ -211,7 +211,7 @@ OnLine = Callable[[Callable[[Line], Awaitable[_Answer]]], _Answer]
 
 @pytest.fixture(scope="module")
 def on_line() -> Iterator[OnLine[None]]:
-    """Runs something on an empty line, and undoes it."""
+    """Runs something on an empty queue, and rolls it back."""
     with prepared_folder() as folder, private_postgres.attach(folder) as server, asyncio.Runner() as runner:
         connection, keys, worker_id = runner.run(opened(server.url))
 

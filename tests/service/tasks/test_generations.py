@@ -1,6 +1,6 @@
-"""`POST /v1/images/generations`: what an order may say, what is answered, and what is drawn.
+"""`POST /v1/images/generations`: valid orders, their answers and their pictures.
 
-What is refused, and what refusals leave behind, stands in `test_refusals.py`.
+`test_refusals.py` has the refusals.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: an order that is sent again is answered again, and drawn and paid for once."""
+"""`Idempotency-Key`: a repeated order is answered again, and drawn and charged once."""
 
 import asyncio
 import os
@@ -32,20 +32,20 @@ PRICE = "0.026"
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
-    """A service that takes most of a second for a picture, and takes on no more than three tasks."""
+    """A service that takes almost a second for a picture, with a backlog of at most three tasks."""
     with prepared_folder() as folder, Service(folder, workers="1", blank_step_s="0.1", backlog_max="3") as running:
         yield running
 
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx2.Client]:
-    """A client of an account of its own."""
+    """A client with a new account."""
     with service.client(issued(service)) as client:
         yield client
 
 
 def issued(service: Service) -> str:
-    """A key as the command line makes it, without the second that its start takes; of a new account."""
+    """Issue a key of a new account."""
     order = KeyOrder(f"idempotent-{os.urandom(6).hex()}", credits_microcredits=100 * MICROCREDITS_PER_CREDIT)
 
     async def act(url: str) -> str:
@@ -61,19 +61,19 @@ def issued(service: Service) -> str:
 
 
 def order(client: httpx2.Client, key: str = KEY, /, **changes: Any) -> httpx2.Response:
-    """The answer to an order with an idempotency key."""
+    """Order with an idempotency key, and return the answer."""
     return client.post(GENERATIONS, json={**ORDER, **changes}, headers={"idempotency-key": key})
 
 
 def assert_first(response: httpx2.Response) -> str:
-    """Fails unless the order was accepted and not replayed; its task's id."""
+    """Fails unless the order was accepted and not replayed. Returns its task's id."""
     assert response.status_code == 200, response.text
     assert "idempotency-replayed" not in response.headers
     return str(response.json()["id"])
 
 
 def assert_replay(response: httpx2.Response, first: httpx2.Response) -> None:
-    """Fails unless it is the first answer once more."""
+    """Fails unless the answer repeats the first."""
     assert (response.status_code, response.content) == (200, first.content)
     assert response.headers["idempotency-replayed"] == "true"
 
@@ -364,7 +364,7 @@ def await_count(count: Counter[int], enough: int) -> None:
 
 
 def answered(service: Service, key: str, idempotency_key: str) -> str:
-    """The task's id of an order that is sent until an answer comes."""
+    """Send an order until it is answered, and return its task's id."""
 
     def ask() -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""Picture links: whole pictures and parts of them, forged links, links past their day, and fresh ones after it."""
+"""Picture links: whole pictures and ranges, forged links, expired links and renewed ones."""
 
 import re
 import time
@@ -70,7 +70,7 @@ def picture(client: httpx2.Client, stranger: httpx2.Client) -> Picture:
 
 @pytest.fixture(scope="module")
 def keys(service: Service) -> LinkKeys:
-    """What the service signs its links with."""
+    """The keys with which the service signs its links."""
     return link_keys(ensure_secret(service.data_dir))
 
 
@@ -81,7 +81,7 @@ def drawn(client: httpx2.Client, stranger: httpx2.Client, **order: Any) -> Pictu
 
 
 def expire(service: Service, picture: Picture) -> str:
-    """Let a task's link expire an hour ago; the link that it had."""
+    """Make a task's link expire an hour ago, and return the old link."""
     with service.database() as connection:
         row = connection.execute(
             "UPDATE tasks SET link_expires_at = date_trunc('second', now()) - interval '1 hour' WHERE id = %s "

@@ -1,4 +1,4 @@
-"""What the service answers against what it says that it answers: every path, every status it can be brought to."""
+"""The service's answers compared with its document: every path, and every status that a test can cause."""
 
 import re
 from collections.abc import Iterator
@@ -44,14 +44,14 @@ def slow() -> Iterator[Service]:
 
 @pytest.fixture
 def full() -> Iterator[Service]:
-    """A slow service with little room for unfinished tasks."""
+    """A slow service with a small backlog."""
     with prepared_folder() as folder, Service(folder, blank_step_s="0.2", backlog_max="8") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Service]:
-    """A service with little patience with wrong keys."""
+    """A service with a low limit on wrong keys."""
     with prepared_folder() as folder, Service(folder, auth_failures_per_minute="5") as running:
         yield running
 
@@ -70,7 +70,7 @@ def contract(document: dict[str, Any]) -> Contract:
 
 
 def served_routes() -> list[Route]:
-    """The routes that the web process answers, made of parts that nobody has put anything into."""
+    """The routes of the web process, built without real parts."""
     parts = {name: object.__new__(kind) for name, kind in get_type_hints(Endpoints).items()}
     made = routes(Endpoints(**parts))
     assert all(isinstance(route, Route) for route in made)

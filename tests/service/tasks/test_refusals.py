@@ -1,4 +1,4 @@
-"""What `POST /v1/images/generations` refuses, how it says so, and what a refusal leaves behind: nothing.
+"""`POST /v1/images/generations`: refused orders, their messages, and that they leave nothing behind.
 
 Every bad value holds `MARK` where it can, so that an answer or a log that repeats it is found out.
 """
@@ -35,7 +35,7 @@ SENTENCES: Final = {
 
 
 class Field(enum.Enum):
-    """What a field may be besides a value."""
+    """Special values of a field."""
 
     ABSENT = enum.auto()
 
@@ -45,7 +45,7 @@ ABSENT: Final = Field.ABSENT
 
 @dataclass(frozen=True)
 class Wrong:
-    """A body, the sentence that its refusal begins with, and the field that it is about."""
+    """A body, the beginning of its refusal, and the field that it concerns."""
 
     name: str
     body: bytes
@@ -59,7 +59,7 @@ def order(**changes: Any) -> dict[str, Any]:
 
 
 def wrong_field(name: str, *values: Any) -> list[Wrong]:
-    """Orders with a field that breaks its rule."""
+    """Orders with an invalid field."""
     return [
         Wrong(f"{name}={str(value)[:40]!r} ({type(value).__name__})", json.dumps(order(**{name: value})).encode(),
               SENTENCES[name], name)
@@ -68,7 +68,7 @@ def wrong_field(name: str, *values: Any) -> list[Wrong]:
 
 
 def raw(field: bytes) -> bytes:
-    """An order with a field as these very bytes."""
+    """An order with a field written as exactly these bytes."""
     return json.dumps(order()).encode()[:-1] + b"," + field + b"}"
 
 
@@ -155,7 +155,7 @@ WRONG: Final = WRONG_FIELDS + ODD_BODIES
 
 @pytest.fixture(scope="module")
 def account() -> str:
-    """An account that has 100 credits and whose every order is refused."""
+    """An account with 100 credits whose orders are all refused."""
     return "refusals"
 
 
@@ -167,7 +167,7 @@ def client(service: Service, account: str) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def generous(service: Service) -> Iterator[httpx2.Client]:
-    """A client whose orders may be accepted."""
+    """A client whose orders can be accepted."""
     with service.client(service.new_key("refusals-generous")) as client:
         yield client
 
@@ -180,7 +180,7 @@ def database(service: Service) -> Iterator[Connection[TupleRow]]:
 
 
 def assert_nothing_was_kept(database: Connection[TupleRow], account: str) -> None:
-    """Fails unless the account has its grant and nothing else, and the queue no job without a task."""
+    """Fails unless the account has only its grant, and the queue has no job without a task."""
     row = database.execute(
         """
         SELECT available_microcredits, reserved_microcredits, used_microcredits,

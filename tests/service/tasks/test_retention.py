@@ -1,4 +1,4 @@
-"""What grows old is removed, by any number of processes at once, and nothing else is; the books stay whole.
+"""Expired data, and nothing else, is deleted by any number of concurrent processes, and the ledger stays right.
 
 Time is made to pass by moving moments in the database back. The hundreds of old pictures are rows and files like those
 of drawn ones, put there by statements.
@@ -43,7 +43,7 @@ def client(service: Service) -> Iterator[httpx2.Client]:
 
 
 def sweep(service: Service, url: str, lifetimes: Lifetimes = LIFETIMES) -> Swept:
-    """One sweep, as each process of the service makes every few seconds."""
+    """Run one sweep, as every process of the service does every few seconds."""
 
     async def run() -> Swept:
         database = Database(url, 2)
@@ -57,7 +57,7 @@ def sweep(service: Service, url: str, lifetimes: Lifetimes = LIFETIMES) -> Swept
 
 
 def sweep_together(service: Service, url: str) -> list[Swept]:
-    """Sweeps side by side, again and again until all find nothing; what each found."""
+    """Run concurrent sweeps until none finds anything, and return what each found."""
     found: list[Swept] = []
     with ThreadPoolExecutor(SWEEPERS) as threads:
         while True:
@@ -80,7 +80,7 @@ def grow_old(service: Service, task_ids: Sequence[str], hours: int, *, link: boo
 
 
 def kept(service: Service, task_id: str) -> dict[str, Any]:
-    """What the database has of a task that may grow old."""
+    """The parts of a task in the database that can expire."""
     with service.database() as connection:
         row = connection.execute(
             "SELECT prompt, callback_url, picture_name, picture_withdrawn_at, picture_gone_at FROM tasks WHERE id = %s",
@@ -95,7 +95,7 @@ def file_of(service: Service, picture_name: str) -> Path:
 
 
 def add_old_pictures(service: Service, count: int) -> list[str]:
-    """Completed tasks, a year old and free, and their files; the names of their pictures."""
+    """Add free completed tasks that are a year old, with their files, and return the names of their pictures."""
     names = [f"{secrets.token_hex(16)}.webp" for _ in range(count)]
     for name in names:
         file = file_of(service, name)

@@ -1,4 +1,4 @@
-"""`GET /v1/tasks` and `POST /v1/tasks/batch`: many tasks at once, and nobody else's."""
+"""`GET /v1/tasks` and `POST /v1/tasks/batch`: many tasks of one account."""
 
 import os
 import re
@@ -23,7 +23,7 @@ ODD: Final = (
 
 @dataclass(frozen=True)
 class Kept:
-    """Tasks of one account in every state, and one of another account, on a service whose worker stands still."""
+    """Tasks of one account in every state, and one of another account, on a service whose worker is frozen."""
 
     service: Service
     key: str

@@ -1,4 +1,4 @@
-"""`GET /v1/tasks/{task_id}`: a task in each of its states, its progress, and how long it says it will take."""
+"""`GET /v1/tasks/{task_id}`: a task in each state, its progress and its estimate."""
 
 import asyncio
 import json
@@ -27,14 +27,14 @@ USAGE = rb'"usage":\{"billing_rule":"per_call","credits_reserved":0\.026,"user_g
 
 @pytest.fixture(scope="module")
 def client(service: Service) -> Iterator[httpx2.Client]:
-    """A client of a service that draws at once."""
+    """A client of a service that draws immediately."""
     with service.client(service.new_key("tasks")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def slow_service() -> Iterator[Service]:
-    """A service that takes its time over every step, so that unfinished tasks can be looked at."""
+    """A service with slow steps, so that unfinished tasks can be read."""
     with prepared_folder() as folder, Service(folder, blank_step_s=str(STEP_S)) as running:
         yield running
 
@@ -56,7 +56,7 @@ def slow(slow_service: Service, slow_key: str) -> Iterator[httpx2.Client]:
 
 
 def fail(service: Service, task_id: str, code: ErrorCode, message: str) -> bool:
-    """End a task as the service ends one that it cannot draw."""
+    """Fail a task as the service does when it cannot draw it."""
 
     async def act(url: str) -> bool:
         database = Database(url, 2)
@@ -82,7 +82,7 @@ def read_bytes(client: httpx2.Client, task: dict[str, Any]) -> bytes:
 
 
 def processing(client: httpx2.Client, task: dict[str, Any], progress: int = 1) -> dict[str, Any]:
-    """A task as soon as it is being drawn, and that far."""
+    """Wait until a task has been drawn this far, and return it."""
 
     def read() -> dict[str, Any] | None:
         now = read_task(client, task["id"])

@@ -90,7 +90,7 @@ def create_waiting(client: httpx2.Client, prefer: str) -> Answer:
 
 @contextmanager
 def waiting(service: Service, key: str, task_id: str, wait_s: int = 30) -> Iterator[Future[Answer]]:
-    """A client of its own that waits for a task meanwhile."""
+    """Wait for a task with another client until the block ends."""
     with service.client(key) as client, ThreadPoolExecutor(1) as beside:
         client.get("/v1/models")
         answer = beside.submit(read_waiting, client, task_id, wait_s)
@@ -99,7 +99,7 @@ def waiting(service: Service, key: str, task_id: str, wait_s: int = 30) -> Itera
 
 
 def ended_at_s(service: Service, task_id: str) -> float:
-    """The Unix time of a task's end, as its row tells."""
+    """The Unix time of a task's end, from its row."""
     with service.database() as connection:
         row = connection.execute("SELECT extract(epoch FROM ended_at)::float FROM tasks WHERE id = %s", (task_id,))
         ((at_s,),) = row.fetchall()
@@ -238,7 +238,7 @@ def test_an_end_without_a_notification_is_found_among_any_number_of_others(
 
 @contextmanager
 def chatter(service: Service, task_id: str) -> Iterator[None]:
-    """News of another task, more often than the service would look by itself."""
+    """Notify about another task, more often than the service polls."""
     is_over = threading.Event()
 
     def talk() -> None:
@@ -257,7 +257,7 @@ def chatter(service: Service, task_id: str) -> Iterator[None]:
 
 
 def end_in_silence(service: Service, task_id: str) -> None:
-    """End a task as a process does that dies before it tells."""
+    """End a task like a process that dies before it notifies."""
 
     async def act(url: str) -> None:
         database = Database(url, 2)
@@ -295,7 +295,7 @@ def test_two_hundred_waits_for_a_task_cost_as_little_as_one_and_end_together(
 
 
 def transactions(service: Service, over_s: float) -> int:
-    """How many transactions were committed in that time, by everybody."""
+    """The number of transactions committed while the block runs."""
 
     def committed() -> int:
         with service.database() as connection:

@@ -1,4 +1,4 @@
-"""Links of pictures that were deleted open nothing, in every web process and whatever storage does."""
+"""Links of deleted pictures open nothing, in any web process and whatever storage does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def clients(two_webs: Fleet) -> Iterator[list[httpx2.Client]]:
 
 
 def path_of(task: dict[str, Any]) -> str:
-    """A link without its host, so that every web process can be asked."""
+    """A link without its host, for use with any web process."""
     return "/" + str(task["results"][0]).split("/", 3)[3]
 
 
