@@ -1,7 +1,7 @@
 """An order: what a caller may ask for, within which bounds, and at what size it is drawn.
 
-`parse_order` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a helpful sentence. It
-does not know the caller, the price, or the models that a key may use.
+`parse_order` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a helpful
+sentence. It does not know the caller, the price, or the models that a key may use.
 """
 
 import hashlib
