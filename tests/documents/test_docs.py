@@ -139,11 +139,21 @@ def test_the_api_page_lists_every_endpoint() -> None:
     assert sorted(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", page, flags=re.MULTILINE)) == sorted(offered)
 
 
-def test_every_file_that_the_architecture_names_exists() -> None:
-    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|\.yaml|/))`", ARCHITECTURE))
-    assert len(named) > 20
-    missing = [name for name in named if not (ROOT / name).exists() and not (ROOT / "src/easel" / name).exists()]
-    assert missing == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_files_of_the_code_that_a_document_names_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert _missing(re.findall(r"`((?:[a-z_]+/)+[a-z_0-9]+\.(?:py|yaml|toml))`", text)) == []
+
+
+def test_folders_that_the_architecture_names_exist() -> None:
+    named = re.findall(r"`((?:[a-z_]+/)+)`", ARCHITECTURE)
+    assert len(named) > 10
+    assert _missing(named) == []
+
+
+def _missing(named: list[str]) -> list[str]:
+    folders = [ROOT, ROOT / "src/easel"]
+    return [name for name in named if not any((folder / name).exists() for folder in folders)]
 
 
 def test_every_tier_is_in_the_architecture() -> None:
