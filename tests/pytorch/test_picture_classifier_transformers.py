@@ -108,7 +108,7 @@ def test_incomplete_weights_are_refused(tmp_path: Path, vit: Path) -> None:
         (tmp_path / name).symlink_to(vit / name)
     weights = load_file(vit / "model.safetensors")
     save_file({key: value for key, value in weights.items() if "classifier" not in key}, tmp_path / "model.safetensors")
-    with pytest.raises(ClassifierUnusable, match=r"lacks weights of its config\.json"):
+    with pytest.raises(ClassifierUnusable, match=r"lacks weights that its config\.json requires"):
         PictureClassifier(tmp_path).load()
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(ClassifierUnusable, match="transformers cannot load"):

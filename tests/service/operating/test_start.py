@@ -39,7 +39,7 @@ def test_a_low_limit_on_open_files_is_reported_with_the_required_number(folder: 
     )
     assert ran.returncode == 78
     assert ran.stderr == (
-        f"Error: This process may open only {files} files: raise `ulimit -n`, to {FILES_MIN} at least.\n"
+        f"Error: This process may open only {files} files: raise `ulimit -n` to at least {FILES_MIN}.\n"
     )
 
 
