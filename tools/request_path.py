@@ -1,8 +1,8 @@
 """Shows which of Easel's files and functions a request passes: `python -m tools.request_path`.
 
 The web application runs in this process, on a temporary data folder. A POST of a task and a GET of it are each made
-several times. Only calls that all of them made are counted, which leaves out background work. Each file counts once. A
-move is a call from one file into another.
+several times, and only calls that all of them made are counted. Tasks that were running before a request are background
+work, which is left out. Each file counts once. A move is a call from one file into another.
 """
 
 import argparse
@@ -48,6 +48,7 @@ class Recording:
     def __init__(self) -> None:
         self.calls: set[Call] = set()
         self.moves: Counter[tuple[str, str]] = Counter()
+        self._background = asyncio.all_tasks()
 
     def __enter__(self) -> "Recording":
         sys.setprofile(self._note)
@@ -58,6 +59,8 @@ class Recording:
 
     def _note(self, frame: FrameType, event: str, _: Any) -> None:
         if event != "call" or not frame.f_code.co_filename.startswith(SOURCE):
+            return
+        if asyncio.current_task() in self._background:
             return
         file = frame.f_code.co_filename
         self.calls.add((file, frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name))

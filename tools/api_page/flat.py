@@ -1,7 +1,7 @@
 """Flattens the OpenAPI document into the form that client generators understand.
 
-The document is written compactly: it refers to parts of schemas, narrows them, and combines schemas with `allOf`. In the
-flat form each schema is complete and refers to others only by name. It accepts the same values.
+The document is written compactly: it refers to parts of schemas, narrows them, and combines schemas with `allOf`. In
+the flat form each schema is complete and refers to others only by name. It accepts the same values.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """Renders the API page from the OpenAPI document.
 
-The page runs no script, has no inline style and loads one style sheet, so it works under
-`default-src 'none'; style-src 'self'; img-src 'self'`. Every text of the document is escaped. Descriptions may use a small
-part of Markdown. Only the features of OpenAPI that Easel's document uses are supported: no cookies, no form bodies, no
-recursive schemas.
+The page runs no script, has no inline style and loads one style sheet, so it works under `default-src 'none'; style-src
+'self'; img-src 'self'`. Every text of the document is escaped. Descriptions may use a small part of Markdown. Only the
+features of OpenAPI that Easel's document uses are supported: no cookies, no form bodies, no recursive schemas.
 """
 
 import json
@@ -288,7 +287,7 @@ def _errors(responses: Node) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _objects(document: Node, operations: Iterable[_Operation]) -> dict[str, Node]:
-    """The schemas with a section of their own: all objects except request bodies, which are shown with their operation."""
+    """The schemas with their own section: all objects except request bodies, which are shown with their operation."""
     bodies = {_request_schema(operation.body).get(NAME) for operation in operations}
     return {
         name: schema

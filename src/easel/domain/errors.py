@@ -1,8 +1,8 @@
 """All refusals of the service, in one tree.
 
 A refusal has an HTTP status and its wording. The hosted API words the same refusal differently on its creation endpoint
-and on its task endpoint. Both wordings are given here, and OpenAI's where it differs; `web` chooses one by path. Messages
-never repeat what the client sent.
+and on its task endpoint. Both wordings are given here, and OpenAI's where it differs; `web` chooses one by path.
+Messages never repeat what the client sent.
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ class InvalidRequest(Refusal):
 
 
 class ContentPolicyViolation(Refusal):
-    """400: moderation refused the prompt, and the operator chose to answer with an error. `message` names the category."""
+    """400: moderation refused the prompt, and the operator wants that to be an error. `message` names the category."""
 
     status = 400
     param = "prompt"

@@ -56,8 +56,8 @@ def parse(fields: object, aliases: Collection[str] = (), deployment: str | None 
 
     `aliases` are other names of the only model. A deployment, the model in Azure's path, overrides the body's model.
     Unknown fields, and OpenAI's fields that have no meaning here (`quality`, `style`, `background`, `moderation`,
-    `user`, …), are ignored. `null` means absent. If the order has a seed, its pictures have consecutive seeds from there on.
-    Raises InvalidRequest, ModelNotFound.
+    `user`, …), are ignored. `null` means absent. If the order has a seed, its pictures have consecutive seeds from
+    there on. Raises InvalidRequest, ModelNotFound.
     """
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body must be a JSON object")

@@ -1,8 +1,8 @@
 """The web application: its routes, and what happens around every request.
 
-Every refusal and fault is answered with the contract's JSON error. Each request is logged in one line, without its path,
-because a path may contain a picture link. If the edge (`edge/protocol.py`) refused the request after it was routed, the
-line shows the edge's status.
+Every refusal and fault is answered with the contract's JSON error. Each request is logged in one line, without its
+path, because a path may contain a picture link. If the edge (`edge/protocol.py`) refused the request after it was
+routed, the line shows the edge's status.
 """
 
 import asyncio

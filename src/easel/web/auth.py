@@ -1,9 +1,9 @@
-"""Authenticates requests: finds the holder of a bearer key, or answers 401. OpenAI's clients may send the key in `api-key`.
+"""Authenticates requests by their bearer key. OpenAI's clients may send the key in the header `api-key`.
 
-Unknown, malformed, expired and revoked keys get the same answer. A mistyped key fails its checksum and is not looked up.
-A key that was looked up is trusted for HOLDER_LIFETIME_S, so a revocation takes effect within that time; for requests
-that wait longer, `live/key_watch.py` checks the key again. When a network keeps failing to authenticate, only keys that
-were good before are looked up, so that other clients of the same network are not locked out.
+Unknown, malformed, expired and revoked keys get the same answer. A mistyped key fails its checksum and is not looked
+up. A key that was looked up is trusted for HOLDER_LIFETIME_S, so a revocation takes effect within that time; for
+requests that wait longer, `live/key_watch.py` checks the key again. When a network keeps failing to authenticate, only
+keys that were good before are looked up, so that other clients of the same network are not locked out.
 """
 
 import math
@@ -29,7 +29,7 @@ KNOWN_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AuthLimits:
-    """Requests per minute, other than creations, of a key; and failed authentications per minute of a client network."""
+    """Requests per minute of a key, except creations, and failed authentications per minute of a network."""
 
     reads_per_minute: int
     failures_per_minute: int

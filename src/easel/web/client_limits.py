@@ -71,7 +71,7 @@ class Places:
 
 
 class AddressPlaces:
-    """A limit on how much each client network has open at once. Trusted proxies, which stand for many clients, have none."""
+    """A limit on how much each client network has open at once. Trusted proxies have none: they serve many clients."""
 
     def __init__(self, count_max: int, trusted_proxies: Sequence[Network]) -> None:
         self._places = Places(count_max)

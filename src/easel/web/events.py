@@ -2,8 +2,8 @@
 
 A stream shows the current state, not a history: a client that reconnects with `Last-Event-ID` gets the current state if
 it has changed, and no event for the states in between. A client that reconnects after the last event gets 204, which
-stops a browser from reconnecting. When the key is revoked or expires, the stream ends with an `error` event whose data is
-the error that a new request would get.
+stops a browser from reconnecting. When the key is revoked or expires, the stream ends with an `error` event whose data
+is the error that a new request would get.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 """All connections of a process: how many each client network may have, and how much memory they may use together.
 
-A connection holds the bytes of requests that are arriving or being answered, and of answers that the client has not read
-yet. What an ordinary request needs is not counted. When all connections together hold too much, the one that has held
-something for longest is closed: a client that sends whole requests and reads its answers holds much only for a moment.
-`on_relief` is called once the connections have held much and then hold nothing. The log reports how many connections
-were closed, at most every LOGGED_EVERY_S.
+A connection holds the bytes of requests that are arriving or being answered, and of answers that the client has not
+read yet. What an ordinary request needs is not counted. When all connections together hold too much, the one that has
+held something for longest is closed: a client that sends whole requests and reads its answers holds much only for a
+moment. `on_relief` is called once the connections have held much and then hold nothing. The log reports how many
+connections were closed, at most every LOGGED_EVERY_S.
 """
 
 import math

@@ -17,7 +17,7 @@ CONNECTIONS_MAX: Final = 4096
 RECEIVE_BUFFER_BYTES: Final = 64 * 1024
 """The system's buffer for data that has not been read, and so the most that arrives at once."""
 SEND_BUFFER_BYTES: Final = 256 * 1024
-"""The system's buffer for an answer that the client has not read. By default it would grow to megabytes per connection."""
+"""The system's buffer for an answer that the client has not read. By default it grows to megabytes per connection."""
 
 UNTAKEN_BYTES: Final = 16 * 1024
 """How much of an answer may wait in this process before the application has to wait."""

@@ -1,15 +1,16 @@
 """One connection of the web process: what is read of it and when, and which requests never reach the application.
 
 The line and the headers of a request are limited in size, number and time, and so is the arrival of its body. What is
-not HTTP, or could be read in two ways, is refused in the contract's words, and the connection is closed. If a request is
-refused before all of its headers have arrived, it has no route, and its own X-Request-ID is used only if it came first.
+not HTTP, or could be read in two ways, is refused in the contract's words, and the connection is closed. If a request
+is refused before all of its headers have arrived, it has no route, and its own X-Request-ID is used only if it came
+first.
 
 Requests of a connection are parsed one at a time: the next one only after the answer is written and the client has read
 it. What arrives earlier waits unparsed, and the connection is not read until that has been parsed. The crowd limits the
 memory of all connections together.
 
-This is uvicorn's protocol on httptools with additional checks. Besides the parser's callbacks it relies on these names of
-uvicorn: `connections`, `client`, `cycle` (`body`, `disconnected`, `message_event`, `response_complete`,
+This is uvicorn's protocol on httptools with additional checks. Besides the parser's callbacks it relies on these names
+of uvicorn: `connections`, `client`, `cycle` (`body`, `disconnected`, `message_event`, `response_complete`,
 `response_started`, `waiting_for_100_continue`), `flow` (`read_paused`, `write_paused`, `resume_reading`), `headers`,
 `loop`, `parser`, `on_response_complete`, `scope`, `server_state.default_headers`, `timeout_keep_alive`,
 `timeout_keep_alive_handler`, `timeout_keep_alive_task`, `transport` and `url`.
@@ -199,7 +200,7 @@ class EdgeProtocol(RefusingProtocol):
         return lines.end()
 
     def _feed(self, data: bytes, position: int) -> int:
-        """Give the parser the next part: at most to the request's end, and no more than may be held. Returns its end."""
+        """Give the parser the next part, at most to the request's end. Returns where the part ends."""
         part = data[position : self._end_of_part(data, position)]
         if self.phase is Phase.BODY and not self.is_answering:
             self.discard(len(part))

@@ -1,7 +1,8 @@
 """Trusts chosen proxies to state the client's address and scheme.
 
-uvicorn reads X-Forwarded-For and X-Forwarded-Proto of trusted proxies, but only understands one scheme, in lower case. So
-the scheme is put into lower case, and of a list, which several proxies in a row write, the first is taken: the client's.
+uvicorn reads X-Forwarded-For and X-Forwarded-Proto of trusted proxies, but only understands one scheme, in lower case.
+So the scheme is put into lower case, and of a list, which several proxies in a row write, the first is taken: the
+client's.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Words refusals as OpenAI does, for every address under /openai.
 
-OpenAI's SDKs raise an exception of its own for each of 400, 401, 403, 404, 409, 422 and 429, and one for 5xx. They retry
+OpenAI's SDKs raise a different exception for each of 400, 401, 403, 404, 409, 422 and 429, and one for 5xx. They retry
 408, 409, 429 and 5xx, twice by default, after `Retry-After`.
 """
 
@@ -31,5 +31,5 @@ def wording(refusal: Refusal) -> Wording:
 
 
 def error_headers(refusal: Refusal) -> Mapping[str, str]:
-    """Headers that keep OpenAI's SDKs from a retry that would fail too. An order answered by 504 took too long already."""
+    """Headers that keep OpenAI's SDKs from a useless retry. After 504 the order has already taken too long."""
     return _NO_RETRY if refusal.status == 504 or isinstance(refusal, IdempotencyConflict) else {}

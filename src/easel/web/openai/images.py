@@ -103,7 +103,7 @@ class OpenaiImageEndpoint:
         if not attended.is_key_good:
             raise Unauthorized
         if attended.unfinished and not any(task.status is Status.COMPLETED for task in ended.values()):
-            # 503 asks the client to repeat the request, which helps if it has an idempotency key or this process is stopping.
+            # 503 asks for a retry, which helps with an idempotency key, or if another process can take over.
             if is_repeatable or attended.is_stopping:
                 raise ServiceUnavailable
             raise OrderFailed(ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
