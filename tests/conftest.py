@@ -18,13 +18,15 @@ hypothesis.settings.load_profile("easel")
 
 _numbers = itertools.count(1)
 
-LONG_FILES: Final = frozenset({
-    "test_zimage.py", "test_contract_fuzz.py", "test_life_of_tasks.py", "test_faults_service.py", "test_faults_worker.py",
-    "test_faults_database.py", "test_backup.py", "test_timeouts.py", "test_openai_waiting.py", "test_seed.py",
-    "test_events.py", "test_callback_faults.py", "test_callbacks.py", "test_idempotency.py", "test_cancel.py",
-    "test_nano_training.py", "test_bench_gpu.py",
-})  # fmt: skip
-"""These start first: several processes share the files, and none of them should finish long after the others."""
+LONG_FILES: Final = (
+    "test_zimage.py", "test_nano_training.py", "test_contract_fuzz.py", "test_faults_service.py", "test_timeouts.py",
+    "test_faults_worker.py", "test_backup.py", "test_idempotency.py", "test_callback_faults.py",
+    "test_moderation_layers.py", "test_openai_waiting.py", "test_seed.py", "test_backup_trust.py",
+    "test_faults_database.py", "test_waiting.py", "test_generate.py", "test_life_of_tasks.py", "test_private_postgres.py",
+    "test_openapi_served.py", "test_events.py", "test_bench_gpu.py", "test_schema.py", "test_interruption.py",
+    "test_upgrading.py", "test_callbacks.py", "test_moderation.py", "test_cancel.py", "test_s3.py", "test_fleet.py",
+)  # fmt: skip
+"""These start first, the longest before the others: several processes share the files, and should finish together."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the long files first. The order within both groups stays random."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    """Run the long files first. The order of the others, and of the tests within a file, stays random."""
+    rank = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONG_FILES)))
 
 
 @pytest.fixture(scope="session")
