@@ -71,7 +71,10 @@ def test_an_engines_own_settings_are_required_with_it_and_refused_with_another(t
         tmp_path, ENGINE="sepia"
     )
     said = with_another_engine(tmp_path, ENGINE="blank", BLANK_STEP_S="0.1")
-    assert "EASEL_BLANK_STEP_S is for the sepia engine: set EASEL_ENGINE=sepia as well, or unset it." in said
+    assert (
+        "EASEL_BLANK_STEP_S is for the sepia engine: set EASEL_ENGINE=sepia as well, or unset EASEL_BLANK_STEP_S."
+        in said
+    )
     assert "must be one of blank, nano, remote, sepia, zimage." in with_another_engine(tmp_path, ENGINE="gpu")
 
 

@@ -31,7 +31,7 @@ class EngineEntry:
     make: Callable[[Settings], Engine]
     """Creates the engine, not yet loaded. Raises EngineUnusable where it is not installed."""
     look: Callable[[Settings], Iterator[Observation]]
-    """What an operator should know about it, found out without loading large weights. Raises EngineUnusable."""
+    """Finds out what an operator should know about it, without loading large weights. Raises EngineUnusable."""
     devices: Callable[[Settings], list[str]] = _one_worker
     """The devices that `easel serve` starts a worker on, one each. Raises EngineUnusable."""
     required: Mapping[str, str] = field(default_factory=dict)
@@ -62,15 +62,17 @@ def check(config: Settings) -> None:
     """Check the engine's name and the settings that belong to engines. Raises SettingsWrong."""
     if config.engine not in ENGINES:
         raise SettingsWrong(f"EASEL_ENGINE must be one of {', '.join(sorted(ENGINES))}.")
-    for name, what in ENGINES[config.engine].required.items():
+    for name, description in ENGINES[config.engine].required.items():
         if getattr(config, name) is None:
-            raise SettingsWrong(f"{settings.variable(name)} is required with EASEL_ENGINE={config.engine}: {what}.")
+            raise SettingsWrong(
+                f"{settings.variable(name)} is required with EASEL_ENGINE={config.engine}: {description}."
+            )
     for owner, entry in ENGINES.items():
         for name in entry.only_here:
             if owner != config.engine and getattr(config, name) != settings.default(name):
                 raise SettingsWrong(
                     f"{settings.variable(name)} is for the {owner} engine: set EASEL_ENGINE={owner} as well, "
-                    "or unset it."
+                    f"or unset {settings.variable(name)}."
                 )
 
 

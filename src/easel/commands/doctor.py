@@ -59,12 +59,13 @@ def doctor(data_dir: Path | None) -> None:
     This command creates nothing. A data folder that is empty or does not exist yet is fine before the first start. A
     folder with other content and without a database is reported as the wrong folder.
     """
-    is_ok = True
+    problems = 0
     for diagnosis in _diagnoses(data_dir):
         click.echo(f"{'ok     ' if diagnosis.is_ok else 'PROBLEM'}  {diagnosis.subject:<10} {diagnosis.words}")
-        is_ok = is_ok and diagnosis.is_ok
-    click.echo("No problems found." if is_ok else "Easel cannot draw until these problems are fixed.")
-    sys.exit(0 if is_ok else EXIT_UNUSABLE)
+        problems += not diagnosis.is_ok
+    # Some problems, such as a misspelt setting, do not keep Easel from drawing.
+    click.echo(f"{problems or 'No'} {'problem' if problems == 1 else 'problems'} found.")
+    sys.exit(EXIT_UNUSABLE if problems else 0)
 
 
 def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:

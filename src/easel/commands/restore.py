@@ -45,7 +45,8 @@ def restore_command(
     """Restore FILE, which `easel backup` wrote, into an empty data folder. If FILE is -, it is standard input.
 
     The seal of the backup is checked first, with the secret of its installation (--secret-file or EASEL_SECRET) or with
-    the passphrase that sealed it. The secret inside FILE would prove nothing.
+    the passphrase that sealed it. Easel ignores the secret
+    inside FILE for this check, because it would prove nothing.
     """
     with explain_failures():
         config = private_settings(data_dir)

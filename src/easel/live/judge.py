@@ -1,9 +1,10 @@
 """The judge: asks one process's layers of moderation in order, until one refuses.
 
-The local layers judge a prompt before it is accepted. The moderation server judges it before it is drawn, or before it
-is accepted where refusals are answered as errors. Pictures are judged before they are stored. A layer that cannot judge
-refuses, except that the operator may choose to allow what the server could not judge, if it is far from any red line.
-The judge returns its decisions, and the caller records them.
+The local layers judge a prompt before it is accepted. The moderation server judges it before it is drawn. If refusals
+are answered as errors, the server judges it before it is accepted. Pictures are judged before they are stored.
+
+A layer that cannot judge refuses. The operator may allow one exception: what the server could not judge is drawn if it
+is far from any red line. The judge returns its decisions, and the caller records them.
 """
 
 import asyncio
@@ -48,16 +49,17 @@ class ClassifierHung(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    """`answers_errors`: a refused prompt is answered with an error, not with a failed task. `waves_through`: what the
-    server could not judge is drawn, within the limits that the operator may set."""
+    """How refusals are answered, and what happens when the server cannot judge."""
 
     digest_key: bytes
     answers_errors: bool = False
+    """Whether a refused prompt is answered with an error instead of a failed task."""
     waves_through: bool = False
+    """Whether to draw what the server could not judge, at the basic level and far from any red line."""
 
 
 class Judge:
-    """One process's layers of moderation. None: not configured. The rules are read when they are first needed."""
+    """One process's layers of moderation. A layer that is None is not configured. The rules are read at first use."""
 
     def __init__(
         self,
@@ -121,7 +123,7 @@ class Judge:
         """Judge a prompt that is about to be accepted. The last decision may be a refusal."""
         if len(prompt) <= JUDGED_AT_ONCE_MAX:
             refusal = self.by_rules(prompt, level)
-        else:  # this may take tens of milliseconds, and then holds up other long prompts only
+        else:  # this may take tens of milliseconds, during which only other long prompts wait
             async with self._judging:
                 refusal = await asyncio.to_thread(self.by_rules, prompt, level)
         if refusal is not None:
@@ -223,5 +225,5 @@ def ending(decisions: Sequence[Decision]) -> Decision | None:
 
 
 def prompt_digest(key: bytes, prompt: str) -> bytes:
-    """32 bytes that find a prompt in the log, for someone who has the prompt and the key."""
+    """32 bytes by which someone who has the prompt and the key finds the prompt in the log."""
     return hmac.digest(key, prompt.encode(), sha256)

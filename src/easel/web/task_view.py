@@ -1,4 +1,4 @@
-"""Shows a task to its owner: its JSON, with a working link and an estimate of the time left."""
+"""Renders a task as the JSON that its owner reads, with a working link or an estimate of the time left."""
 
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ TASK_TYPE: Final = "image"
 
 
 class TaskView:
-    """Shows the tasks of one process's requests."""
+    """Renders tasks for one web process."""
 
     def __init__(self, database: Database, forecast: Forecast, link_keys: LinkKeys) -> None:
         self._database = database

@@ -15,7 +15,7 @@ from easel.settings.settings import Settings, SettingsWrong
 STANDARD_STREAM: Final = Path("-")
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 passphrase_option = click.option(
-    "--passphrase-file", type=click.Path(path_type=Path), help="File with the passphrase that seals the backup."
+    "--passphrase-file", type=click.Path(path_type=Path), help="File with the passphrase of the seal."
 )
 
 

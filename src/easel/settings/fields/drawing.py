@@ -34,7 +34,7 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         bool,
         Description(
             Group.ENGINE,
-            "Whether pictures carry their prompt, seed and size in their metadata. The mark that AI made them is "
+            "Whether pictures carry their prompt, seed and size in their metadata. A mark that AI made them is "
             "always included.",
         ),
     ] = True
@@ -88,7 +88,8 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         Meta(ge=0, le=200),
         Description(
             Group.REMOTE,
-            "Denoising steps to ask the image server for, without guidance. With 0, the server decides about both.",
+            "Denoising steps that Easel asks the image server for. Easel also asks for no guidance. With 0, the server "
+            "decides both.",
         ),
     ] = 9
     remote_timeout_s: Annotated[
@@ -129,7 +130,7 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         Meta(ge=0, le=86_400),
         Description(
             Group.TIMES,
-            "How long a process that is stopping may go on with its work. A worker then returns what it has not "
-            "finished to the queue.",
+            "How long a process that is stopping may go on with its work. A worker then returns unfinished tasks to "
+            "the queue.",
         ),
     ] = 30

@@ -90,8 +90,8 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=2, le=100),
         Description(
             Group.DATABASE,
-            "Most database connections that one process opens. A web process opens one more to listen for "
-            "notifications, a worker two.",
+            "Maximum number of database connections in the pool of each process. A web process opens one more "
+            "to listen for notifications, a worker two more.",
         ),
     ] = 8
     postgres_bin: Annotated[

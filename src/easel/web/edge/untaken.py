@@ -1,7 +1,7 @@
 """Closes a connection whose client reads nothing of its answer.
 
-A client that reads a little at a time is not disconnected, however slow it is. It only holds no more memory than
-UNTAKEN_BYTES and one piece of its answer.
+A client that reads a little at a time stays connected, however slow it is. Its connection holds at most
+UNTAKEN_BYTES (`web/edge/limits.py`) and one piece of the answer in memory.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ class UntakenTimer:
     def _check(self) -> None:
         now_s = self._loop.time()
         left_bytes = self._transport.get_write_buffer_size()
-        if not 0 < self._left_bytes <= left_bytes:
+        had_nothing_to_read = self._left_bytes == 0
+        if had_nothing_to_read or left_bytes < self._left_bytes:
             self._taken_at_s = now_s
         self._left_bytes = left_bytes
         if left_bytes and now_s - self._taken_at_s >= self._timeout_s:
