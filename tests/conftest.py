@@ -1,6 +1,7 @@
 """Fixtures that many tests share."""
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,12 @@ from tests.support.running_service import Service
 # A busy machine is no fault; what hangs is ended by pytest's own time limit.
 hypothesis.settings.register_profile("easel", deadline=None)
 hypothesis.settings.load_profile("easel")
+
+# A shell that starts pytest in the background ignores these signals for it, and children inherit that. Tests send them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _ignored in (signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(_ignored) is signal.SIG_IGN:
+        signal.signal(_ignored, signal.SIG_DFL)
 
 _numbers = itertools.count(1)
 
