@@ -69,6 +69,8 @@ def doctor(data_dir: Path | None) -> None:
 
 
 def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
+    for sentence in start_warnings.environment_warnings():
+        yield _problem("settings", sentence)
     try:
         config = read_settings(data_dir=data_dir)
     except SettingsWrong as error:
@@ -77,8 +79,6 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     logs.configure("doctor", config.log_format, "error")
     links = config.public_url or "the address that each client uses"
     yield _ok("settings", f"data in {config.data_dir}, links to {links}")
-    for sentence in start_warnings.environment_warnings():
-        yield _problem("settings", sentence)
     folder_problem = access_problem(config.data_dir)
     if folder_problem is None or config.database_url is not None:
         yield from _secret_and_database(config)

@@ -47,9 +47,10 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the whole service: web process, workers and, unless EASEL_DATABASE_URL is set, a private database."""
     take_in_orphans()
     with explain_failures():
+        start_warnings.show_environment_warnings()
         config = read_settings(host=host, port=port, data_dir=data_dir)
         logs.configure("serve", config.log_format, config.log_level)
-        start_warnings.show(config)
+        start_warnings.show_exposed_secret(config)
         worker_devices = _worker_devices(config)
         _check_connections(config, len(worker_devices))
         early = _EarlyStop()

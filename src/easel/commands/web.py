@@ -47,10 +47,12 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
     """Run one web process on its own, without workers."""
     take_in_orphans()
     with explain_failures():
+        if supervised_socket is None:
+            start_warnings.show_environment_warnings()
         config = read_settings(host=host, port=port, data_dir=data_dir)
         logs.configure("web", config.log_format, config.log_level)
         if supervised_socket is None:
-            start_warnings.show(config)
+            start_warnings.show_exposed_secret(config)
         with installation(config) as installed:
             if supervised_socket is None:  # otherwise `easel serve` has done this
                 asyncio.run(_prepare(config, installed))

@@ -28,10 +28,12 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
     """Run one worker on its own."""
     take_in_orphans()
     with explain_failures():
+        if not supervised:
+            start_warnings.show_environment_warnings()
         config = read_settings(data_dir=data_dir)
         logs.configure("worker", config.log_format, config.log_level)
         if not supervised:
-            start_warnings.show(config)
+            start_warnings.show_exposed_secret(config)
         with installation(config) as installed:
             if not supervised:  # otherwise `easel serve` has done this
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))

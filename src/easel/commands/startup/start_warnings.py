@@ -19,8 +19,20 @@ def environment_warnings() -> list[str]:
     return found
 
 
-def show(config: Settings) -> None:
-    """Print warnings about the environment and the secret to standard error."""
-    exposed = secret_file.exposure(config.data_dir) if config.database_url is None and config.secret is None else None
-    for sentence in [*environment_warnings(), *([exposed] if exposed else [])]:
-        click.echo(f"Warning: {sentence}", err=True)
+def show_environment_warnings() -> None:
+    """Print warnings about the environment to standard error. Call this before the settings are read, because a
+    misspelt variable may be why they are refused."""
+    for sentence in environment_warnings():
+        _show(sentence)
+
+
+def show_exposed_secret(config: Settings) -> None:
+    """Print a warning to standard error if others can read the secret."""
+    if config.database_url is None and config.secret is None:
+        exposure = secret_file.exposure(config.data_dir)
+        if exposure is not None:
+            _show(exposure)
+
+
+def _show(sentence: str) -> None:
+    click.echo(f"Warning: {sentence}", err=True)
