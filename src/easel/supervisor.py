@@ -1,7 +1,7 @@
 """The supervisor of `easel serve`: keeps the web process, the workers and the private database running, and stops them.
 
-Each child holds a pipe whose other end only this process has. When this process dies, in whatever way, the children see
-the pipe close and stop. This process owns the listening socket, so connections wait while the web process restarts.
+Each child holds a pipe whose other end only this process has. However this process dies, the pipe closes, and the
+children notice and stop. This process owns the listening socket, so connections wait while the web process restarts.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ log = structlog.get_logger(__name__)
 
 RESTART_AFTER_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_AFTER_S: Final = 30.0
-"""After a child has run this long, its next restart follows the shortest delay again."""
+"""A child that has run for this long is restarted after the shortest delay."""
 CHECK_DATABASE_EVERY_S: Final = 1.0
 STOP_GRACE_S: Final = 10.0
 EXIT_UNUSABLE: Final = 78
-"""Exit status of a child whose settings cannot work. It is not started again."""
+"""Exit status of a child with unusable settings. It is not restarted."""
 READY: Final = b"ready\n"
 
 
 def stop_signals() -> list[signal.Signals]:
     """The signals that stop the service: SIGTERM, SIGINT and, unless nohup ignores it, SIGHUP."""
-    is_hangup_heeded = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if is_hangup_heeded else [])]
+    handles_hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if handles_hangup else [])]
 
 
 @dataclass(frozen=True, slots=True)
 class ChildPlan:
-    """How to start one child. `inherited` are the file descriptors that it gets."""
+    """How to start one child. `inherited` lists the file descriptors that it inherits."""
 
     name: str
     command: Sequence[str]
@@ -79,17 +79,17 @@ class Supervisor:
         for number in stop_signals():
             loop.add_signal_handler(number, self._on_signal)
         keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
-        side = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch_database())]
+        monitors = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch_database())]
         await self._stopping.wait()
         self._on_stopping()
         await self._end(keepers)
-        for task in side:
+        for task in monitors:
             task.cancel()
-        await asyncio.gather(*side, return_exceptions=True)
+        await asyncio.gather(*monitors, return_exceptions=True)
         return self._status
 
     def stop(self) -> None:
-        """Have `run` stop everything in order. Works even before `run` has begun."""
+        """Make `run` stop everything in order, even if it has not started yet."""
         self._stopping.set()
 
     def _on_signal(self) -> None:
@@ -104,7 +104,7 @@ class Supervisor:
             started_s = time.monotonic()
             try:
                 status = await self._run_once(child)
-            except Exception:  # the outermost loop: whatever failed, such as allocating memory, is tried again
+            except Exception:  # the outermost loop: retries after any failure, such as a lack of memory
                 log.exception("child_failed", child=child.plan.name)
                 status = None
             if self._stopping.is_set():
@@ -130,7 +130,7 @@ class Supervisor:
             # Ctrl-C reaches only this process, which then stops its children in order.
             start_new_session=True,
         )
-        if self._stopping.is_set():  # the others were stopped before this one existed
+        if self._stopping.is_set():  # the other children were stopped while this one started
             child.process.terminate()
         assert child.process.stdout is not None
         while line := await child.process.stdout.readline():
@@ -149,7 +149,7 @@ class Supervisor:
             await asyncio.sleep(CHECK_DATABASE_EVERY_S)
             try:
                 await asyncio.to_thread(self._ensure_database)
-            except Exception:  # the outermost loop: the next second tries again
+            except Exception:  # the outermost loop: tries again after a second
                 log.exception("database_check_failed")
 
     async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:

@@ -1,9 +1,9 @@
 """The worker process: takes jobs from the queue, draws them, and stops cleanly.
 
-It keeps its engine loaded while the database is away, and takes jobs again when the database returns. It sends its own
-heartbeat, so that no job is considered lost while the queue loop restarts. With each beat it looks for jobs that are
-assigned to it in the queue but not running here: the statement that takes or ends a job can succeed without its answer
-arriving.
+It keeps its engine loaded while the database is away, and takes jobs again when the database returns. It sends
+heartbeats itself, so no job counts as lost while the queue loop restarts. With each heartbeat it looks for jobs that
+the queue assigns to it but that are not running here. A job gets into this state when the statement that takes or ends
+it succeeds, but the connection breaks before the result arrives.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from psycopg_pool import PoolTimeout
 
 from easel.actions import rescue, settle
 from easel.actions.deliver import Deliver
-from easel.actions.draw import Draw, LeftToAnother
+from easel.actions.draw import Draw, HandedBack
 from easel.actions.finish import Finish
 from easel.actions.sweep import Sweep
 from easel.domain.task import ErrorCode
@@ -36,7 +36,7 @@ from easel.store.database import Database, DatabaseUnavailable, Notes
 log = structlog.get_logger(__name__)
 
 POLL_EVERY_S: Final = 2.0
-"""Longest time until a job is found whose notification was lost."""
+"""Longest delay before the worker finds a job whose notification was lost."""
 ADRIFT_AFTER_S: Final = 5.0
 """How long a job may be assigned to this worker without running here before it is handed back."""
 LAST_DELIVERIES_S: Final = 8.0
@@ -47,7 +47,7 @@ _QUEUE_FAULTS: Final = (procrastinate.exceptions.ProcrastinateException, psycopg
 
 
 class Worker:
-    """One process's worker: one engine, one queue loop at a time."""
+    """The worker of this process. It has one engine, and runs one queue loop at a time."""
 
     def __init__(
         self,
@@ -70,32 +70,33 @@ class Worker:
         self._drain_timeout_s = drain_timeout_s
         self._stopping = asyncio.Event()
         self._loop: QueueLoop | None = None
-        self._former_ids: list[int] = []
+        self._earlier_worker_ids: list[int] = []
         self._running: set[int] = set()
         self._ended: set[int] = set()
-        """Jobs that ended together with their tasks and have left the queue."""
+        """Jobs that were removed from the queue when their tasks ended."""
         self._adrift_since_s: dict[int, float] = {}
 
     async def run(self) -> None:
-        """Take jobs until `stop`. Then let running jobs finish, and hand them back when the drain timeout is over."""
-        # The queue's own writes need not wait for the disk: a job is taken again if a crash lost that it was taken.
+        """Take jobs until `stop` is called. Then wait for running jobs, and hand back those that outlast the drain timeout."""
+        # The queue's own writes need not wait for the disk. If a crash loses one, the job is taken again.
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
             app.job_manager = queue.JobManager(app.connector)
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
             background = [
-                asyncio.create_task(work) for work in (self._tend(), self._task_watcher.run(), self._sweep.run())
+                asyncio.create_task(work)
+                for work in (self._beat_and_rescue(), self._task_watcher.run(), self._sweep.run())
             ]
             delivering = asyncio.create_task(self._deliver.run())
             try:
                 await self._take_jobs(app)
-                # The callbacks of the last tasks are delivered too, as far as there is time.
+                # Deliver the callbacks of the last tasks too, if time allows.
                 self._deliver.stop()
                 await asyncio.wait({delivering}, timeout=min(self._drain_timeout_s, LAST_DELIVERIES_S))
             finally:
                 await background_tasks.cancel_all([*background, delivering, *self._draw.leaving])
 
     def stop(self) -> None:
-        """Take no more jobs, and begin no draw for the jobs already taken."""
+        """Take no more jobs, and start no draws for jobs already taken."""
         self._stopping.set()
         self._draw.stop()
         if self._loop is not None:
@@ -107,7 +108,7 @@ class Worker:
         while not self._stopping.is_set():
             started_s = asyncio.get_running_loop().time()
             with contextlib.suppress(DatabaseUnavailable):
-                await self._hand_back_former()
+                await self._hand_back_earlier_jobs()
                 await self._take_jobs_once(app)
             if asyncio.get_running_loop().time() - started_s > BACK_OFF_S[-1]:
                 failures = 0
@@ -115,7 +116,7 @@ class Worker:
             failures += 1
 
     async def _take_jobs_once(self, app: procrastinate.App) -> None:
-        """Run one queue loop until it ends: on `stop`, or when the database goes away."""
+        """Run one queue loop until `stop` ends it or the database becomes unavailable."""
         if self._stopping.is_set():
             return
         loop: QueueLoop = _Loop(
@@ -125,7 +126,7 @@ class Worker:
             queues=[queue.DRAW],
             concurrency=self._draw.jobs_at_once,
             fetch_job_polling_interval=POLL_EVERY_S,
-            # Before `stop`, a loop that ends because the database went away waits for the draws under way.
+            # No limit until `stop` sets one: a loop that lost the database waits for its running draws.
             shutdown_graceful_timeout=None,
             delete_jobs="always",
             install_signal_handlers=False,
@@ -139,14 +140,14 @@ class Worker:
         except _QUEUE_FAULTS as error:
             log.warning("queue_connection_lost", reason=type(error).__name__)
         if loop.worker_id is not None:
-            self._former_ids.append(loop.worker_id)
-            await self._hand_back_former()
+            self._earlier_worker_ids.append(loop.worker_id)
+            await self._hand_back_earlier_jobs()
 
-    async def _hand_back_former(self) -> None:
-        """Hand back jobs that earlier loops of this process still held when the database went away."""
-        while self._former_ids:
-            await rescue.hand_back_all(self._database, self._former_ids[-1])
-            self._former_ids.pop()
+    async def _hand_back_earlier_jobs(self) -> None:
+        """Hand back the jobs that earlier queue loops of this process held when they lost the database."""
+        while self._earlier_worker_ids:
+            await rescue.hand_back_all(self._database, self._earlier_worker_ids[-1])
+            self._earlier_worker_ids.pop()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -159,9 +160,9 @@ class Worker:
         self._running.add(job_id)
         try:
             is_ended = await self._finish(task_id, await self._draw(task_id), job_id)
-        except (DatabaseUnavailable, LeftToAnother):
+        except (DatabaseUnavailable, HandedBack):
             raise
-        except Exception:  # a bug of ours ends this task, refunded, or its job would be tried again without end
+        except Exception:  # a bug in Easel: fail and refund the task, so that its job is not retried forever
             log.exception("job_failed", task_id=task_id)
             message = "The picture could not be finished"
             is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message, job_id)
@@ -171,11 +172,11 @@ class Worker:
         if is_ended:
             self._ended.add(job_id)
 
-    async def _tend(self) -> None:
+    async def _beat_and_rescue(self) -> None:
         """Every second, send a heartbeat and look for workers that stopped sending theirs."""
         rescue_jobs = rescue.Rescue(self._database)
         while True:
-            # Spread out, so that workers do not all ask at the same time.
+            # Random, so that workers do not all query the database at the same time.
             await asyncio.sleep(queue.HEARTBEAT_S * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
             try:
                 if self._loop is not None and self._loop.worker_id is not None:
@@ -183,21 +184,21 @@ class Worker:
                 await rescue_jobs()
             except DatabaseUnavailable:
                 continue
-            except Exception:  # the outermost loop: without it other workers would consider this one dead
+            except Exception:  # the outermost loop: if it ended, other workers would consider this one dead
                 log.exception("heartbeat_failed")
 
     async def _beat(self, worker_id: int) -> None:
         async with self._notes.noting() as connection:
             await queue.record_heartbeat(connection, worker_id)
             held = await queue.held_by(connection, worker_id)
-        adrift = self._long_adrift(held, asyncio.get_running_loop().time())
+        adrift = self._adrift_too_long(held, asyncio.get_running_loop().time())
         if adrift:
             await rescue.hand_back(self._database, worker_id, adrift)
 
-    def _long_adrift(self, held: Iterable[int], now_s: float) -> list[int]:
+    def _adrift_too_long(self, held: Iterable[int], now_s: float) -> list[int]:
         """The jobs that have been assigned to this worker for some time without running here.
 
-        Every job is in that state for a moment, before it starts and before its end is written.
+        Every job is in that state for a moment: just before it runs, and while its end is being saved.
         """
         since_s = self._adrift_since_s
         self._adrift_since_s = {job: since_s.get(job, now_s) for job in held if job not in self._running}
@@ -209,12 +210,11 @@ class _Loop(QueueLoop):
 
     It takes a job only when there is room for it, so that no job is taken early and kept waiting.
 
-    It does not end the jobs in `ended`, which have ended together with their tasks.
+    It does not update the jobs in `ended`, which were removed from the queue when their tasks ended.
 
-    It ends when its listener ends, so that a new loop listens again. Procrastinate waits for the first of its side
-    tasks to end. That is always the one that defers periodic jobs, because there are none, so nothing would notice the
-    end of the listener, and after a database restart every job would wait for the next poll. This class therefore
-    leaves the deferrer out.
+    It ends when its listener ends, so that a new loop listens again. Procrastinate only notices the first side task
+    that ends. Without periodic jobs, this is always the deferrer, so a listener cut off by a database restart would go
+    unnoticed, and jobs would wait for the next poll. This class therefore leaves the deferrer out.
     """
 
     def __init__(self, room: Callable[[], Awaitable[None]], ended: set[int], *args: Any, **options: Any) -> None:
@@ -253,8 +253,8 @@ class _Gate(asyncio.Semaphore):
 
 
 class _TryAgain(BaseRetryStrategy):
-    """A job that raises goes back to the queue: at once on shutdown, otherwise after a second."""
+    """Returns a job that raised to the queue: immediately if it was cancelled or handed back, otherwise after a second."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        is_handed_back = isinstance(exception, asyncio.CancelledError | LeftToAnother)
+        is_handed_back = isinstance(exception, asyncio.CancelledError | HandedBack)
         return RetryDecision(retry_in={"seconds": 0 if is_handed_back else 1})

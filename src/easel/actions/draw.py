@@ -1,10 +1,10 @@
-"""Draw: a worker begins a queued task and draws it, or finds out why there is no picture.
+"""Draw: a worker draws a queued task. The result is a picture, or the reason why there is none.
 
-The engine draws in a thread of its own. `Finish` takes what comes of it and ends the task; it needs no draw slot, so
-the next draw runs meanwhile. Two workers may draw the same task, which is harmless: the seed is fixed when the task is
-accepted, so both draw the same picture.
+The engine draws in its own thread. `Finish` then ends the task. It needs no draw slot, so the next draw can start in
+the meantime. Two workers may draw the same task, which is harmless: the seed is fixed when the task is accepted, so
+both draw the same picture.
 
-Does not wait for a database that is away: raises DatabaseUnavailable, and the job is tried again.
+If the database is unavailable, raises DatabaseUnavailable without waiting, and the job is retried.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from easel.store.tasks import Task
 log = structlog.get_logger(__name__)
 
 REPORT_EVERY_S: Final = 0.05
-"""Shortest time between two progress reports. A draw that is faster than this reports no progress."""
+"""Shortest time between progress reports. A faster draw reports no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class DrawSettings:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A drawn picture, and what drew it in how many steps. `model` is None if it is the model that was ordered."""
+    """A drawn picture, what drew it, and in how many steps. `model` is None if the engine used the ordered model."""
 
     task: Task
     pixels: Pixels
@@ -58,7 +58,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A task whose picture could not be drawn or stored, and what its owner is told about it."""
+    """A task whose picture could not be drawn or stored, and the error that its owner sees."""
 
     task: Task
     code: ErrorCode
@@ -74,10 +74,10 @@ class Refused:
 
 
 DrawResult = Drawn | Failed | Refused | None
-"""None: the task has ended already, so there is nothing to draw."""
+"""None if the task had already ended, so that there was nothing to draw."""
 
 
-class LeftToAnother(Exception):
+class HandedBack(Exception):
     """This worker did not finish the task, and another worker must draw it."""
 
 
@@ -107,11 +107,11 @@ class Draw:
 
     @property
     def jobs_at_once(self) -> int:
-        """How many tasks may be in work at a time, from their start to their end."""
+        """How many tasks may be in progress at a time, including those that are being finished."""
         return self._engine.jobs_at_once
 
     async def room(self) -> None:
-        """Wait until another task would be drawn at once, or nearly so."""
+        """Wait until another task could be drawn immediately or almost immediately."""
         await self._slots.room()
 
     async def load(self) -> None:
@@ -122,13 +122,13 @@ class Draw:
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
     def stop(self) -> None:
-        """Begin no more draws. A draw that has begun continues."""
+        """Start no more draws. Running draws continue."""
         self._is_stopping = True
 
     async def __call__(self, task_id: str) -> DrawResult:
         """Draw a task when a slot is free.
 
-        Raises DatabaseUnavailable, and LeftToAnother after `stop`. When cancelled, stops the draw after its current
+        Raises DatabaseUnavailable, and HandedBack after `stop`. When cancelled, stops the draw after its current
         step.
         """
         if self._judge.judges_before_drawing:
@@ -138,7 +138,7 @@ class Draw:
                 return refused
         async with self._slots.one() as slot:
             if self._is_stopping:
-                raise LeftToAnother
+                raise HandedBack
             async with self._notes.noting() as connection:
                 task = await tasks.begin(connection, task_id)
             if task is None:
@@ -150,11 +150,11 @@ class Draw:
             return await self._draw(task, slot)
 
     async def _refused_by_server(self, task_id: str) -> Refused | None:
-        """The refusal of a prompt that the moderation server has not judged before, if it refuses it."""
+        """Let the moderation server judge a prompt that it has not judged yet. Returns its refusal, if any."""
         async with self._database.reading() as connection:
             found = await tasks.find_all(connection, [task_id])
         if self._is_stopping:
-            raise LeftToAnother
+            raise HandedBack
         if not found or found[0].status in ENDS or found[0].is_prompt_judged:
             return None
         decisions = await self._judge.before_drawing(found[0])
@@ -162,7 +162,7 @@ class Draw:
         return None if refusal is None else Refused(found[0], refusal)
 
     async def _refused_by_rules(self, task: Task) -> Refused | None:
-        """The refusal of a task that a version of Easel without these rules has accepted, if they refuse it."""
+        """Apply the rules to a task that a version of Easel without them accepted. Returns their refusal, if any."""
         if task.is_judged_by_rules:
             return None
         level = Level.of(nsfw_check=task.nsfw_check)
@@ -207,7 +207,7 @@ class Draw:
             watcher.add_done_callback(self.leaving.discard)
 
     async def _report(self, task: Task, progress: DrawProgress) -> None:
-        """Write progress as steps are done. End the process when the engine shows no more signs of life."""
+        """Save progress as steps complete. End the process if the engine shows no sign of life for too long."""
         reported = 0
         reported_at_s = time.monotonic()
         while True:
@@ -229,7 +229,7 @@ class Draw:
                 reported = done
             except DatabaseUnavailable:
                 log.warning("progress_not_saved", task_id=task.id)
-            except Exception:  # this also watches for hung draws and must go on
+            except Exception:  # this loop also detects hung draws, so it must continue
                 log.exception("progress_report_failed", task_id=task.id)
 
 

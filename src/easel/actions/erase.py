@@ -1,7 +1,7 @@
-"""Erase: the picture and the prompt of a finished task are removed at once. Its charge stays on record.
+"""Erase: the picture and prompt of a finished task are removed immediately. The charge stays on record.
 
 One transaction withdraws the picture and erases the prompt. Then the file is deleted from storage. If that fails, or
-this process dies before, the sweep deletes it.
+this process dies first, the sweep deletes the file.
 """
 
 import structlog

@@ -1,9 +1,9 @@
-"""Finish: what came of a draw becomes the end of its task: completed and charged, or failed and refunded.
+"""Finish: a task ends with the result of its draw, either completed and charged or failed and refunded.
 
 The picture is encoded, judged and stored on disk before the task is completed. Its name follows from the task's id, so
-two workers that finish the same task write the same file. The one that ends the task first decides.
+two workers that finish the same task write the same file. The first to end the task decides how it ends.
 
-Does not wait for a database that is away: raises DatabaseUnavailable, and the job is tried again.
+If the database is unavailable, raises DatabaseUnavailable without waiting, and the job is retried.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.actions.draw import Drawn, DrawResult, Failed, LeftToAnother, Refused
+from easel.actions.draw import Drawn, DrawResult, Failed, HandedBack, Refused
 from easel.actions.judgement import refusal_among
 from easel.domain import link
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
@@ -37,8 +37,8 @@ _NOT_STORED: Final = "The picture could not be stored"
 
 @dataclass(frozen=True, slots=True)
 class FinishSettings:
-    """`on_hung` is called when the classifier hangs, and ends the process. `on_callback` is called when a task has
-    ended that has a callback to deliver."""
+    """`on_hung` is called when the classifier hangs, and ends the process. `on_callback` is called when a task with a
+    callback has ended."""
 
     picture_name_secret: bytes
     easel_version: str
@@ -48,7 +48,7 @@ class FinishSettings:
 
 
 class Finish:
-    """Ends drawn tasks."""
+    """Ends tasks after their draws."""
 
     def __init__(self, database: Database, pictures: Pictures, judge: Judge, settings: FinishSettings) -> None:
         self._database = database
@@ -57,9 +57,9 @@ class Finish:
         self._settings = settings
 
     async def __call__(self, task_id: str, result: DrawResult, job_id: int) -> bool:
-        """End a task and its job. False if the task had ended already; then its job is still in the queue.
+        """End a task and its job. Returns False if the task had already ended; its job then stays in the queue.
 
-        Raises DatabaseUnavailable, and LeftToAnother if there is no picture although the task has not ended.
+        Raises DatabaseUnavailable, and HandedBack if there is neither a picture nor an ended task.
         """
         if result is None:
             await self._discard_leftover(task_id)
@@ -112,7 +112,7 @@ class Finish:
         has_ended = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)
         if has_ended:
             log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
-        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
+        with contextlib.suppress(DatabaseUnavailable):  # the task and its job have already ended
             await self._discard_leftover(task.id)
         return has_ended
 
@@ -123,21 +123,21 @@ class Finish:
         if has_ended:
             log.info("task_refused", task_id=task.id, request_id=task.request_id, stage=decision.stage,
                      outcome=decision.outcome, layer=decision.layer, reason=decision.reason)  # fmt: skip
-        with contextlib.suppress(DatabaseUnavailable):  # the task has ended, and its job with it
+        with contextlib.suppress(DatabaseUnavailable):  # the task and its job have already ended
             await self._discard_leftover(task.id)
         return has_ended
 
     async def _discard_leftover(self, task_id: str) -> None:
-        """Delete the stored picture of a task that has ended, unless the task shows it.
+        """Delete the stored picture of an ended task, unless the task shows it.
 
-        This worker may have stored it, or another that died before it noticed the end. Raises LeftToAnother if the
-        task has not ended after all.
+        This worker stored it, or another one that died before it noticed that the task had ended. Raises HandedBack if
+        the task has not ended.
         """
         async with self._database.reading() as connection:
             found = await tasks.find_all(connection, [task_id])
         for task in found:
             if task.status not in ENDS:
-                raise LeftToAnother
+                raise HandedBack
             if task.status is Status.COMPLETED and task.picture_withdrawn_at is None:
                 continue
             try:

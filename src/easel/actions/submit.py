@@ -1,10 +1,10 @@
-"""Submit: orders become tasks that are paid for and queued, or nothing happens at all.
+"""Submit: orders become queued tasks with credits held for them, or nothing changes.
 
-One transaction holds the idempotency key, the key's limits, the tasks' rows, the queue's rows and the holds. Once it is
-committed, the tasks are accepted: each will end as completed and charged, or as failed and free.
+One transaction covers the idempotency key, the API key's limits, the tasks, the queue and the holds. Once it commits,
+the tasks are accepted: each will end either completed and charged, or failed and free.
 
-Moderation judges the prompt first. If it refuses the prompt, the orders become tasks that have failed already, or the
-caller gets an error, as the operator chose. Either way the request counts against the key's rate and is recorded.
+Moderation judges the prompt first. If it refuses the prompt, a setting decides whether the orders become tasks that
+have already failed or the client gets an error. Either way the request counts against the key's rate and is recorded.
 """
 
 import hashlib
@@ -45,17 +45,17 @@ from easel.store.tasks import Task
 log = structlog.get_logger(__name__)
 
 CREATE: Final = "create"
-"""The name of the quota that creating tasks uses up."""
-JUDGINGS_PER_CREATE: Final = 10
-JUDGINGS_PER_MINUTE_MIN: Final = 100
-"""A process judges a key's prompts this many times as often as the key may create tasks, and at least this often.
-Repeated orders, and orders refused for other reasons, are judged without counting against the key's rate."""
+"""The name of the quota for creating tasks."""
+JUDGEMENTS_PER_CREATE: Final = 10
+JUDGEMENTS_PER_MINUTE_MIN: Final = 100
+"""Each process limits how often it judges a key's prompts: to a multiple of the key's create rate, but never below the
+minimum. The multiple leaves room for repeated and refused orders, which are judged but do not count against the rate."""
 _ID_ATTEMPTS_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitSettings:
-    """What a picture costs and what a key may do, unless its group or the key itself says otherwise."""
+    """The default price and limits, which a group or key can override."""
 
     price_microcredits: int
     creates_per_minute: int
@@ -65,8 +65,8 @@ class SubmitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Orders that differ only in their seeds, and where they came from. `public_url` is the base of their tasks' links.
-    The idempotency key covers all the orders together."""
+    """Orders that differ only in their seeds, and the request that they came with. `public_url` is the base of their
+    tasks' links. The idempotency key covers all the orders together."""
 
     holder: Holder
     orders: Sequence[Order]
@@ -85,7 +85,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The tasks, in the order of their orders, and the key's standing. A replay has the tasks of the first request."""
+    """One task for each order, in the same sequence, and the key's standing. A replay has the first request's tasks."""
 
     tasks: Sequence[Task]
     standing: Standing
@@ -100,14 +100,14 @@ class Submit:
         self._judge = judge
         self._forecast = forecast
         self._settings = settings
-        self._judgings = RateLimiter(Quota(CREATE, settings.creates_per_minute))
+        self._judgement_limiter = RateLimiter(Quota(CREATE, settings.creates_per_minute))
 
     async def __call__(self, submission: Submission) -> Accepted:
         """Accept orders.
 
         Raises PermissionDenied, ModelAccessDenied, ContentPolicyViolation, IdempotencyConflict, RateLimitExceeded,
         InsufficientQuota, ServiceUnavailable (the backlog is full, or no layer could judge the prompt) and
-        DatabaseUnavailable. Then no task was created.
+        DatabaseUnavailable. If it raises, no task was created.
         """
         holder, order = submission.holder, submission.orders[0]
         if Scope.GENERATE not in holder.scopes:
@@ -124,7 +124,7 @@ class Submit:
             return await self._refuse(submission, replace(wish, are_held=False), refusal)
         except RateLimitExceeded as exceeded:
             if exceeded.standing is not None and exceeded.standing.is_used_up:
-                # The key's row may have been written before the database's clock was set back.
+                # The rate may only seem used up, because the database's clock was set back after the last request.
                 async with self._database.single_statement() as connection:
                     await admission.cap_rate(connection, wish.api_key_id, wish.quota)
             raise
@@ -140,13 +140,12 @@ class Submit:
         )
 
     async def _limit_judging(self, submission: Submission, wish: Wish) -> None:
-        """Refuse prompts that come too fast to be judged, before the exact limit applies: judging costs more than
-        refusing.
+        """Limit how often prompts are judged, because judging costs more than refusing. The exact limit applies later.
 
         Raises RateLimitExceeded.
         """
-        count_max = max(JUDGINGS_PER_MINUTE_MIN, JUDGINGS_PER_CREATE * wish.quota.count_max)
-        self._judgings.take(wish.api_key_id, Quota(CREATE, count_max))
+        count_max = max(JUDGEMENTS_PER_MINUTE_MIN, JUDGEMENTS_PER_CREATE * wish.quota.count_max)
+        self._judgement_limiter.take(wish.api_key_id, Quota(CREATE, count_max))
         if self._judge.is_costly_before_acceptance and submission.idempotency_key is None:
             async with self._database.reading() as connection:
                 standing = await admission.standing(connection, wish.api_key_id, wish.quota)
@@ -164,7 +163,7 @@ class Submit:
             return accepted
 
     async def _refuse(self, submission: Submission, wish: Wish, refusal: Decision) -> Accepted:
-        """The tasks as failed already. Raises what the caller is answered if the operator chose errors."""
+        """Create the tasks as already failed. If the operator chose errors, raises the client's error instead."""
         log.info("order_refused", request_id=submission.request_id, stage=refusal.stage, outcome=refusal.outcome,
                  layer=refusal.layer, reason=refusal.reason)  # fmt: skip
         if self._judge.answers_errors:
@@ -176,8 +175,8 @@ class Submit:
         return refused
 
     async def _refuse_with_error(self, submission: Submission, wish: Wish, refusal: Decision) -> Accepted:
-        """The tasks of an earlier request with this idempotency key. Otherwise raises the refusal, and claims
-        nothing."""
+        """Return the tasks of an earlier request with this idempotency key. If there is none, raise the refusal and do
+        not claim the key."""
         async with self._database.transaction() as connection:
             async with connection.transaction(force_rollback=True):
                 earlier = await self._earlier(connection, submission, wish, [""] * wish.count)
@@ -192,7 +191,7 @@ class Submit:
     async def _create(
         self, submission: Submission, wish: Wish, prospect: Prospect, decisions: Sequence[Decision]
     ) -> Accepted:
-        """Create the tasks, again with new ids if an id was taken."""
+        """Create the tasks. Retries with new ids if an id is taken."""
         for _ in range(_ID_ATTEMPTS_MAX - 1):
             try:
                 return await self._create_once(submission, wish, prospect, decisions)
@@ -226,7 +225,7 @@ class Submit:
     async def _earlier(
         self, connection: Writer, submission: Submission, wish: Wish, task_ids: Sequence[str]
     ) -> Accepted | None:
-        """The tasks that the idempotency key was used for before. A new key is claimed for these task ids.
+        """The tasks of an earlier request with this idempotency key. Claims a new key for `task_ids`.
 
         Raises IdempotencyConflict.
         """
@@ -244,7 +243,7 @@ class Submit:
             task = await tasks.find(connection, account_id, claimed.task_id)
             assert task is not None, "tasks are never removed"
             earlier.append(task)
-        # The digest fixes their number, and they are claimed and forgotten together.
+        # The digest covers the number of orders, and their keys are claimed and deleted together.
         assert len(earlier) in {0, len(task_ids)}
         if not earlier:
             return None
@@ -265,7 +264,7 @@ class Submit:
             user_group=submission.holder.user_group,
             price_microcredits=wish.price_microcredits,
             order=order,
-            # Chosen here and not at the draw, so that a task drawn again gives the same picture.
+            # Chosen here and not when drawing, so that a second draw produces the same picture.
             seed=order.seed or SEED_MIN + secrets.randbelow(SEED_MAX - SEED_MIN + 1),
             estimated_time_s=prospect.estimated_time_s,
             created_at=created_at,
@@ -274,5 +273,5 @@ class Submit:
 
 
 def _numbered(idempotency_key: str, number: int) -> str:
-    """The key under which one of several orders is claimed. The first order has the client's own key."""
+    """The idempotency key of one of several orders. The first order uses the client's own key."""
     return idempotency_key if number == 0 else hashlib.sha256(f"{idempotency_key}\n{number}".encode()).hexdigest()

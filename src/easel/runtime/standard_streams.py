@@ -1,7 +1,7 @@
 """Replaces standard streams that were closed when this process started.
 
-A closed stream becomes `/dev/null`. Otherwise the next file or socket would get its descriptor, and logs would be
-written into it. Output to such a stream is lost.
+A closed stream becomes `/dev/null`, and output to it is lost. Otherwise the next file or socket to be opened would get
+the stream's descriptor, and log lines would be written into that file or socket.
 """
 
 import errno
@@ -11,12 +11,12 @@ from typing import Final
 
 OUTPUT: Final = 1
 _STANDARD: Final = (0, OUTPUT, 2)
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_WRITE_ERRORS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _were_closed: set[int] = set()
 
 
 def open_closed() -> None:
-    """Open the closed streams. Call this before anything else stays open."""
+    """Open the closed streams. Call this before opening anything that stays open."""
     for descriptor in _STANDARD:
         try:
             os.fstat(descriptor)
@@ -34,18 +34,18 @@ def open_closed() -> None:
 
 
 def was_closed(descriptor: int) -> bool:
-    """Whether output to this descriptor is lost, for callers that must not lose it."""
+    """Whether output to this descriptor is lost. For callers whose output must arrive."""
     return descriptor in _were_closed
 
 
 def is_output_fault(error: OSError) -> bool:
-    """Whether an error that a command did not handle means that standard output cannot be written.
+    """Whether an unhandled error means that standard output cannot be written.
 
-    Such an error names no file. Commands handle the errors of the files that they write.
+    Such an error names no file. Commands handle errors in the files that they write themselves.
     """
-    return error.filename is None and error.errno in _FULL
+    return error.filename is None and error.errno in _WRITE_ERRORS
 
 
 def drop_output() -> None:
-    """Stop printing. Otherwise Python would try to flush at exit and report the error again."""
+    """Discard further output. Otherwise Python would flush at exit and report the error again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

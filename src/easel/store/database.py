@@ -1,9 +1,9 @@
-"""Connections to PostgreSQL: bounded in number, replaced when they break, and read-only unless writing was asked for.
+"""Connections to PostgreSQL: limited in number, replaced when they break, and read-only unless a caller asks to write.
 
-A process holds at most `connections_max` of them. While the database is away, every attempt fails with
-`DatabaseUnavailable`: within seconds if it refuses connections, within twenty if it accepts them and then stays silent.
-When it is back, attempts succeed again. Transactions that were open when it went away are rolled back. A COMMIT that
-was cut off may have taken effect, so everything that the service writes is safe to write twice.
+A process holds at most `connections_max` of them. While the database is unavailable, every attempt raises
+`DatabaseUnavailable`: within seconds if the server refuses connections, within 20 seconds if it accepts them but does
+not respond. PostgreSQL rolls back the transactions that are open when a connection breaks. An interrupted COMMIT may
+have taken effect, so everything that the service writes is safe to write twice.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from easel.store.database_clock import DatabaseClock
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 3.0
 ALIVE_FOR_S: Final = 0.5
-"""How long a connection that answered counts as alive without another check."""
+"""How long a connection counts as alive after it last responded."""
 STATEMENT_TIMEOUT_S: Final = 10
 TRANSACTION_TIMEOUT_S: Final = 10.0
-"""Longest that a transaction may take, waiting for its connection included. Giving up on a silent server takes as long
-again, because psycopg asks it to cancel first."""
+"""Maximum duration of a transaction, including the wait for a connection. With a silent server it takes twice as long to
+give up, because psycopg first asks the server to cancel."""
 CONNECTION_SETTINGS: Final[dict[str, Any]] = {
     "application_name": "easel",
     "connect_timeout": CONNECT_TIMEOUT_S,
-    # Easel reads and writes these forms, whatever PGCLIENTENCODING and PGDATESTYLE say.
+    # Overrides PGCLIENTENCODING.
     "client_encoding": "UTF8",
-    # A server that vanishes silently is noticed after about ten seconds.
+    # These detect a server that vanished silently, after about ten seconds.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -50,23 +50,23 @@ _FAULTS: Final = (
     PoolTimeout,
 )
 _READ_ONLY: Final = "SET default_transaction_read_only = on"
-# Not `off`: an operator, or a server whose disk is full, may have made the database read-only.
+# Not `off`: an operator, or a managed server with a full disk, may have made the database read-only.
 _AS_CONFIGURED: Final = "RESET default_transaction_read_only"
 
 
 class DatabaseUnavailable(EaselError):
-    """The database cannot be reached, or went away in the middle."""
+    """The database cannot be reached, or the connection to it was lost."""
 
 
 class DatabaseFault(EaselError):
     """The database rejected a statement, which is a bug in Easel.
 
-    Holds only the error's code and first line: the driver's own error repeats the row, and with it the prompt.
+    Holds only the error's code and first line. The driver's error would quote the row, including the prompt.
     """
 
 
 class Reader(AsyncConnection[TupleRow]):
-    """A connection for reading. Where it comes from `Database`, PostgreSQL rejects every statement on it that writes."""
+    """A connection for reading. If `Database` provides it, PostgreSQL rejects every statement that writes."""
 
     is_read_only: bool | None = False
     """Whether the session rejects writes; None while that is unknown."""
@@ -77,7 +77,7 @@ class Writer(Reader):
 
 
 class _Connections:
-    """One process's pool of connections. Each can be switched between reading and writing."""
+    """A pool of connections that can be switched between reading and writing."""
 
     def __init__(self, url: str, connections_max: int) -> None:
         self.url = url
@@ -93,17 +93,17 @@ class _Connections:
             configure=self._configure,
             open=False,
         )
-        self._sweeping: asyncio.Task[None] | None = None
+        self._checking_all: asyncio.Task[None] | None = None
         self._seen_alive_at_s: WeakKeyDictionary[Writer, float] = WeakKeyDictionary()
 
     async def open(self) -> None:
-        """Begin to connect. Does not wait: a database that is away now may be back for the first request."""
+        """Start to connect. Does not wait: an unavailable database may be back by the first request."""
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._sweeping is not None:
-            await asyncio.wait({self._sweeping}, timeout=WAIT_FOR_CONNECTION_S)
+        if self._checking_all is not None:
+            await asyncio.wait({self._checking_all}, timeout=WAIT_FOR_CONNECTION_S)
         await self._pool.close()
 
     @asynccontextmanager
@@ -126,42 +126,43 @@ class _Connections:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise DatabaseUnavailable(f"no end within {timeout_s:g} seconds") from error
+            raise DatabaseUnavailable(f"not finished within {timeout_s:g} seconds") from error
 
     async def _check(self, connection: Writer) -> None:
-        """Check that a connection is alive, unless it was a moment ago: a check costs as much as a statement."""
+        """Check a connection, unless it responded a moment ago: a check costs as much as a statement."""
         now_s = time.monotonic()
         if now_s - self._seen_alive_at_s.get(connection, 0.0) < ALIVE_FOR_S:
             return
         try:
             await AsyncConnectionPool.check_connection(connection)
         except psycopg.Error:
-            # Where one connection was cut, others were too. The pool would find them one by one, with growing pauses.
+            # If one connection was cut, others were too. The pool would find them one by one, with growing pauses.
             self._seen_alive_at_s.clear()
-            if self._sweeping is None or self._sweeping.done():
-                # A task of its own, because the pool loses a connection whose check is cancelled.
-                self._sweeping = asyncio.create_task(self._sweep())
+            if self._checking_all is None or self._checking_all.done():
+                # A separate task, because the pool loses a connection whose check is cancelled.
+                self._checking_all = asyncio.create_task(self._check_all())
             raise
         self._seen_alive_at_s[connection] = now_s
 
-    async def _sweep(self) -> None:
-        """Check every connection now. The pool replaces dead ones, and a closed pool has none."""
+    async def _check_all(self) -> None:
+        """Let the pool check every connection and replace dead ones. Ignores a closed pool."""
         with contextlib.suppress(psycopg.Error):
             await self._pool.check()
 
     async def _configure(self, connection: Writer) -> None:
-        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. Without autocommit the pool's
-        # check switches it on and off, and a cancelled check can leave it on. What looks like a transaction is none then.
+        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. With autocommit off, the pool's
+        # check would switch it on and off again. A cancelled check could leave it on, and each statement would then be
+        # committed separately.
         await connection.set_autocommit(True)
-        await connection.execute("SET datestyle = 'ISO, MDY'")
+        await connection.execute("SET datestyle = 'ISO, MDY'")  # overrides PGDATESTYLE
         await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
         # A process that freezes in the middle of a transaction must not keep its locks.
         await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
-        # Every query has an index, and plans are cached: one that was made while the queue was empty would otherwise
-        # scan the whole queue when thousands wait.
+        # Every query has an index. Plans are cached, and one that was made while the queue was empty would otherwise
+        # scan the whole queue when thousands of jobs wait.
         await connection.execute("SET enable_seqscan = off")
         await connection.execute("SET enable_sort = off")
-        # Compiling a plan takes longer than running any of ours, and a plan that has to sort looks expensive.
+        # With sorting discouraged, a plan that needs it looks expensive enough to compile, which takes longer than running it.
         await connection.execute("SET jit = off")
 
 
@@ -171,7 +172,7 @@ async def _switch(connection: Writer, *, is_read_only: bool) -> None:
     # Unknown until the connection is returned: an error, or a rollback, may undo the statement below.
     connection.is_read_only = None
     if was_read_only is not is_read_only:
-        # Without autocommit the driver would begin a transaction first, which the statement would not affect.
+        # With autocommit off, the driver would first begin a transaction, to which this setting would not apply.
         if not connection.autocommit:
             await connection.set_autocommit(True)
         await connection.execute(_READ_ONLY if is_read_only else _AS_CONFIGURED)
@@ -182,7 +183,7 @@ def _fault(error: psycopg.Error) -> DatabaseFault:
 
 
 class Database(_Connections):
-    """Connections whose commits survive a crash of the database's machine."""
+    """Connections whose commits survive a crash of the database server."""
 
     def __init__(self, url: str, connections_max: int) -> None:
         super().__init__(url, connections_max)
@@ -191,16 +192,16 @@ class Database(_Connections):
     async def now(self) -> datetime:
         """The database's time, to a few milliseconds.
 
-        Every time that is stored or shown comes from here or from the database itself, so that this machine's clock does
-        not matter. Raises DatabaseUnavailable where the time was never read and cannot be read now.
+        All stored and displayed times come from here or from the database itself, so this machine's clock does not
+        matter. Raises DatabaseUnavailable if the time was never read and cannot be read now.
         """
         now = await self._clock.now()
         if now is None:
-            raise DatabaseUnavailable("its clock was never read")
+            raise DatabaseUnavailable("the database's clock was never read")
         return now
 
     def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AbstractAsyncContextManager[Reader]:
-        """A connection for queries. Each is a transaction by itself, so two may see different data.
+        """A connection for queries. Each query is its own transaction, so two may see different data.
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
@@ -208,7 +209,7 @@ class Database(_Connections):
 
     @asynccontextmanager
     async def snapshot(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Reader]:
-        """A connection inside one read-only transaction, whose queries all see the database as of one moment.
+        """A connection inside a read-only transaction. All queries see the database as of the same moment.
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
@@ -218,7 +219,7 @@ class Database(_Connections):
 
     @asynccontextmanager
     async def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Writer]:
-        """A connection inside one transaction, committed at the end of the block, rolled back if the block raises.
+        """A connection inside a transaction, which commits at the end of the block or rolls back if the block raises.
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
@@ -226,7 +227,7 @@ class Database(_Connections):
             yield writer
 
     def single_statement(self) -> AbstractAsyncContextManager[Writer]:
-        """A connection for one statement, which is a transaction by itself.
+        """A connection for one statement, which is its own transaction.
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
@@ -246,8 +247,8 @@ class Database(_Connections):
 class Notes(_Connections):
     """Connections whose commits do not wait for the disk, which makes them many times faster.
 
-    A crash of the database's machine may lose the last moments, but never part of a transaction. Good for what is
-    written again anyway, such as progress.
+    A crash of the database server may lose the latest transactions, but never part of one. Meant for data that is soon
+    written again, such as progress.
     """
 
     @property
@@ -256,7 +257,7 @@ class Notes(_Connections):
         return self._pool
 
     def noting(self) -> AbstractAsyncContextManager[Writer]:
-        """A connection for statements that are each a transaction of their own.
+        """A connection for statements, each of which is its own transaction.
 
         Raises DatabaseUnavailable, DatabaseFault.
         """

@@ -1,7 +1,7 @@
-"""Values that follow from others: each account's balance from its entries, each key's counts from its holds.
+"""Derived values: each account's balance, from its ledger entries, and each key's counts, from its holds.
 
-Triggers of the database keep them right as entries and holds change. This module computes what they should be, for
-`audit`, which checks them, and for `actions/repair.py`, which corrects them.
+Database triggers keep them correct. This module recomputes them, so that `audit` can check them and `actions/repair.py`
+can correct them.
 """
 
 from collections.abc import Collection
@@ -73,7 +73,7 @@ class WrongBalance:
 
 @dataclass(frozen=True, slots=True)
 class WrongCounts:
-    """A key whose counts do not follow from its holds."""
+    """A key whose counts do not match its holds."""
 
     api_key_id: int
     account: str
@@ -83,28 +83,28 @@ class WrongCounts:
 
 
 async def wrong_balances(connection: Reader, only: Collection[int] | None = None) -> list[WrongBalance]:
-    """Accounts whose balance is wrong, among all or among those with these ids."""
-    cursor = await connection.execute(_of(BALANCES, "account"), {"only": None if only is None else list(only)})
+    """Accounts whose balance is wrong. Checks all accounts, or only those with the given ids."""
+    cursor = await connection.execute(_limited(BALANCES, "account"), {"only": None if only is None else list(only)})
     found = (WrongBalance(row[0], row[1], Books(*row[2:5]), Books(*row[5:8])) for row in await cursor.fetchall())
     return [balance for balance in found if balance.stored != balance.derived]
 
 
 async def wrong_counts(connection: Reader, only: Collection[int] | None = None) -> list[WrongCounts]:
-    """Keys whose counts are wrong, among all or among those with these ids."""
-    cursor = await connection.execute(_of(COUNTS, "api_key"), {"only": None if only is None else list(only)})
+    """Keys whose counts are wrong. Checks all keys, or only those with the given ids."""
+    cursor = await connection.execute(_limited(COUNTS, "api_key"), {"only": None if only is None else list(only)})
     found = (
         WrongCounts(row[0], row[1], Counts(*row[2:5]), Counts(*row[5:8]), row[8]) for row in await cursor.fetchall()
     )
     return [counts for counts in found if counts.stored != counts.derived]
 
 
-def _of(query: LiteralString, table: str) -> sql.Composed:
+def _limited(query: LiteralString, table: str) -> sql.Composed:
     only = sql.SQL("WHERE %(only)s::bigint[] IS NULL OR {id} = ANY (%(only)s) ORDER BY {id}")
     return sql.SQL("{} {}").format(sql.SQL(query), only.format(id=sql.Identifier(table, "id")))
 
 
 async def lock(connection: Writer, api_key_ids: Collection[int], account_ids: Collection[int]) -> None:
-    """Lock these keys and accounts until the transaction ends; the keys first, as everywhere."""
+    """Lock these keys and accounts until the transaction ends. Keys are locked first, as everywhere else."""
     await connection.execute(
         "SELECT FROM api_keys WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", (list(api_key_ids),)
     )

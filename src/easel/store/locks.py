@@ -1,8 +1,7 @@
-"""The advisory locks of the database: every number there is, what it guards, and how it is taken.
+"""The database's advisory locks: their numbers, what they guard, and how to take them.
 
-Processes of all versions that share a database exclude one another by these numbers, so a number never changes its
-meaning and is never used again. PostgreSQL releases a lock with the transaction or the connection that holds it, so a
-process that dies leaves none behind.
+Processes of different versions may share a database, so a number never changes its meaning and is never reused.
+PostgreSQL releases a lock when the transaction or connection that holds it ends, so a dead process holds none.
 """
 
 from enum import IntEnum, unique
@@ -18,18 +17,18 @@ _EASEL: Final = 0x6561_7365_6C
 
 @unique
 class Lock(IntEnum):
-    """What only one process may do at a time."""
+    """Work that only one process may do at a time."""
 
     SCHEMA = _EASEL
     """Apply migrations, and compare the secret."""
     RESCUE = _EASEL + 1
     """Hand back the jobs of dead workers, so that no death is counted twice."""
     OWNERSHIP = _EASEL + 2
-    """Give the private database to its ordinary role."""
+    """Make an unprivileged role the owner of the private database."""
     PRICE = _EASEL + 3
     """Record the price in the audit log, so that every change is recorded once."""
     SWEEP = _EASEL + 4
-    """End tasks that waited too long, and remove what is too old."""
+    """End tasks that waited too long, and delete expired data."""
 
 
 _TAKE: Final[LiteralString] = "SELECT pg_advisory_lock(%s)"
@@ -41,16 +40,16 @@ async def take(connection: Writer, lock: Lock) -> None:
 
 
 def take_blocking(connection: psycopg.Connection[TupleRow], lock: Lock) -> None:
-    """The same, on a connection that blocks its thread."""
+    """Do the same as `take` on a synchronous connection."""
     connection.execute(_TAKE, (lock,))
 
 
 async def take_in_transaction(connection: Writer, lock: Lock) -> None:
-    """Wait for a lock, and hold it until the transaction ends."""
+    """Wait for a lock and hold it until the transaction ends."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock,))
 
 
 async def try_in_transaction(connection: Writer, lock: Lock) -> bool:
-    """Take a lock until the transaction ends. Returns False at once if another transaction holds it."""
+    """Take a lock until the transaction ends. Returns False without waiting if somebody else holds it."""
     row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (lock,))).fetchone()
     return row is not None and bool(row[0])

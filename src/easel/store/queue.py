@@ -1,7 +1,7 @@
-"""The queue: Procrastinate's tables, written in our own transactions.
+"""The queue: Procrastinate's tables, written in Easel's own transactions.
 
-A job names a task and nothing else. It may run twice; the task's row decides what that means. A job is deleted when it
-ends, because the task's row is the record.
+A job contains only the id of a task. It may run twice, and the task's row decides what the second run does. A job is
+deleted when it ends, because the task's row is the record.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,13 +23,13 @@ DRAW: Final = "draw"
 
 HEARTBEAT_S: Final = 1.0
 STALLED_AFTER_S: Final = 4.0
-"""A worker that is silent for this long counts as dead, and its jobs go to others."""
-# A heartbeat this far in the future was written before the clock was set back, and none has come since.
+"""A worker that is silent for this long counts as dead, and its jobs go to others. A heartbeat this far in the future
+also means silence: it was written before the clock was set back."""
 ABANDONED_AFTER_S: Final = 60.0
-"""After its worker was silent for this long, a job counts as held by nobody: there is no other worker to rescue it."""
+"""A job whose worker is silent for this long counts as unheld: no other worker is there to rescue it."""
 
 RETRY_PAUSE_S_MAX: Final = 5.0
-"""Longest pause before a job that was handed back is taken again."""
+"""Longest pause before a returned job can be taken again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class TakenJob:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The database's time, and the time when its server was started."""
+    """The database's time, and when its server started."""
 
     now: datetime
     server_started_at: datetime
 
 
 def add_draw(task_id: str, priority: str) -> sql.Composed:
-    """An expression that queues the drawing of a task. `task_id` names the column that holds its id. `priority` is an
-    expression for an int4; higher ones are drawn earlier."""
+    """An SQL expression that queues a task. `task_id` names the column that holds its id. `priority` is an int4
+    expression; tasks with a higher priority are drawn earlier."""
     # Calls the queue's own SQL function: going through the library takes longer than the statement itself.
-    # The task's id is the queueing lock, so that a waiting job can be found by it.
+    # The queueing lock is the task's id, so that a task's waiting job can be found.
     return sql.SQL("""
         procrastinate_defer_jobs_v1(ARRAY[
             ROW({queue}, {queue}, {priority}, NULL, {task_id}, jsonb_build_object('task_id', {task_id}), NULL)
@@ -67,15 +67,15 @@ def add_draw(task_id: str, priority: str) -> sql.Composed:
 
 
 class JobManager(procrastinate.manager.JobManager):
-    """Procrastinate's, except for the statements that take a job and hand it back.
+    """Procrastinate's job manager, with other statements to take a job and to hand it back.
 
-    Procrastinate's statement for taking one searches the whole queue for jobs with the same lock, which ours never
-    have: with thousands waiting, that takes a quarter of a second per job. Its way to hand one back compares the clocks
-    of two machines.
+    Procrastinate takes a job after searching the whole queue for jobs with the same lock. Easel's jobs have no locks,
+    and with thousands waiting the search takes a quarter of a second per job. To hand a job back, Procrastinate
+    compares the clocks of two machines.
     """
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Take the first job in line for this worker. Returns None when nothing waits."""
+        """Take the first waiting job for this worker. Returns None if no job waits."""
         row = await self.connector.execute_query_one_async(
             query=_TAKE, queue=DRAW, worker_id=worker_id, pause_s_max=RETRY_PAUSE_S_MAX
         )
@@ -89,7 +89,7 @@ class JobManager(procrastinate.manager.JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Hand a job back. `retry_at` is a time by this machine's clock, and is converted to the database's."""
+        """Hand a job back. Converts `retry_at` from this machine's clock to the database's."""
         pause_s = (retry_at - procrastinate.utils.utcnow()).total_seconds()
         await self.connector.execute_query_async(
             query=_RETRY,
@@ -113,7 +113,7 @@ _TAKE: Final = """
         WHERE id = (
             SELECT id FROM procrastinate_jobs
             WHERE status = 'todo' AND queue_name = %(queue)s AND (scheduled_at IS NULL OR scheduled_at <= now()
-                -- No pause is that long: the clock was set back.
+                -- No pause is that long, so the clock was set back.
                 OR scheduled_at > now() + make_interval(secs => %(pause_s_max)s))
             ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
@@ -123,16 +123,16 @@ _TAKE: Final = """
 
 
 def remove(job_id: str) -> sql.Composed:
-    """A statement that removes a job from the queue, whoever holds it. Conditions can be added to it. `job_id` names
-    the parameter that holds the job's id."""
+    """An SQL statement that removes a job from the queue, whoever holds it. Callers may append conditions. `job_id`
+    names the parameter with the job's id."""
     return sql.SQL("DELETE FROM procrastinate_jobs WHERE procrastinate_jobs.id = {}").format(sql.Placeholder(job_id))
 
 
 async def remove_waiting(connection: Writer, task_id: str) -> bool:
-    """Remove a task's job from the queue. Returns False when a worker has it: that one finds out when it begins.
+    """Remove a task's job from the queue. Returns False if a worker has taken the job.
 
-    A job that an earlier worker had stays for the next one to take. That one finds out too, and deletes a picture that
-    the earlier worker may have stored before it died.
+    A worker that has the job notices the task's end when it starts to draw. A job that was taken and handed back stays
+    in the queue: the next worker deletes any picture that the first one stored before it died.
     """
     cursor = await connection.execute(
         "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo' AND attempts = 0", (task_id,)
@@ -141,7 +141,7 @@ async def remove_waiting(connection: Writer, task_id: str) -> bool:
 
 
 async def remove_unheld(connection: Writer, task_id: str) -> bool:
-    """Remove a task's job from the queue. Returns False when a live worker has it."""
+    """Remove a task's job from the queue. Returns False if a live worker has it."""
     cursor = await connection.execute(
         """
         DELETE FROM procrastinate_jobs AS job WHERE queueing_lock = %(task_id)s AND (status = 'todo' OR NOT EXISTS (
@@ -154,7 +154,7 @@ async def remove_unheld(connection: Writer, task_id: str) -> bool:
 
 
 async def clock(connection: Reader) -> Clock:
-    """The database's time, and its server's start."""
+    """The database's time, and when its server started."""
     cursor = connection.cursor(row_factory=class_row(Clock))
     await cursor.execute("SELECT clock_timestamp() AS now, pg_postmaster_start_time() AS server_started_at")
     row = await cursor.fetchone()
@@ -164,7 +164,7 @@ async def clock(connection: Reader) -> Clock:
 
 async def stalled(connection: Writer) -> list[TakenJob]:
     """Jobs whose worker is gone, or has been silent for longer than STALLED_AFTER_S."""
-    # A job whose row is locked is ending at this moment. If it is not, the next call finds it.
+    # Skips locked rows, because those jobs are probably ending. If not, the next call finds them.
     cursor = connection.cursor(row_factory=class_row(TakenJob))
     await cursor.execute(
         """
@@ -181,8 +181,8 @@ async def stalled(connection: Writer) -> list[TakenJob]:
 
 
 async def delete_silent_workers(connection: Writer) -> None:
-    """Delete workers that were silent for longer than STALLED_AFTER_S. One that is alive after all finds out with its
-    next statement."""
+    """Delete workers that were silent for longer than STALLED_AFTER_S. A worker that is still alive notices at its next
+    statement."""
     await connection.execute(
         """
         DELETE FROM procrastinate_workers WHERE last_heartbeat
@@ -193,7 +193,7 @@ async def delete_silent_workers(connection: Writer) -> None:
 
 
 async def held_by(connection: Reader, worker_id: int) -> list[int]:
-    """Ids of the jobs that one worker has taken and not ended."""
+    """Ids of the jobs that a worker has taken and not ended."""
     cursor = await connection.execute(
         "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s", (worker_id,)
     )
@@ -201,7 +201,7 @@ async def held_by(connection: Reader, worker_id: int) -> list[int]:
 
 
 async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) -> list[int]:
-    """Which of these jobs the worker still has. Nobody else can end them before this transaction does."""
+    """Which of these jobs the worker still holds. Locks them, so nobody else can end them until the transaction ends."""
     cursor = await connection.execute(
         """
         SELECT id FROM procrastinate_jobs
@@ -213,12 +213,12 @@ async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) 
 
 
 async def hand_back(connection: Writer, job_id: int) -> None:
-    """Let another worker take a job, at once."""
+    """Return a job to the queue, where any worker can take it immediately."""
     await connection.execute(
         procrastinate.sql.queries["retry_job"],
         {"job_id": job_id, "retry_at": None, "new_priority": None, "new_queue_name": None, "new_lock": None},
     )
-    # Procrastinate's triggers announce only new jobs. Without this, idle workers would find the job at their next poll.
+    # Procrastinate's triggers announce only new jobs. Without this, idle workers would not notice until their next poll.
     await connection.execute(
         "SELECT pg_notify(%s, json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
         (f"procrastinate_queue_v1#{DRAW}", job_id),
@@ -226,7 +226,7 @@ async def hand_back(connection: Writer, job_id: int) -> None:
 
 
 async def live_workers(connection: Reader) -> int:
-    """How many workers gave a sign of life lately. Each draws one picture at a time."""
+    """The number of workers with a recent heartbeat."""
     cursor = await connection.execute(
         """
         SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat

@@ -1,4 +1,4 @@
-"""Shared by `easel backup` and `easel restore`: arguments, the check of the settings, and the summary."""
+"""What `easel backup` and `easel restore` share: arguments, a check of the settings, and the summary."""
 
 from pathlib import Path
 from typing import Final
@@ -25,14 +25,14 @@ def private_settings(data_dir: Path | None) -> Settings:
     logs.configure("command", config.log_format, "warning")
     if config.database_url is not None:
         raise SettingsWrong(
-            "EASEL_DATABASE_URL is set, but `easel backup` and `easel restore` are for the private database: back up "
-            "your own server with its own tools, such as pg_dump, and keep EASEL_SECRET and the pictures with it."
+            "EASEL_DATABASE_URL is set, but `easel backup` and `easel restore` work only with the private database. "
+            "Back up your server with its own tools, such as pg_dump, and store EASEL_SECRET and the pictures with it."
         )
     return config
 
 
 def passphrase(file: Path | None) -> str | None:
-    """The passphrase in the file of --passphrase-file. Raises SettingsWrong."""
+    """The passphrase in the file that --passphrase-file names. Raises SettingsWrong."""
     text = text_in_file(file, "--passphrase-file")
     if text is not None and len(text) < PASSPHRASE_CHARACTERS_MIN:
         raise SettingsWrong(

@@ -1,6 +1,6 @@
 """Word boundaries in Chinese and Japanese, which put no spaces between words.
 
-A term does not count where its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in `グローバル`.
+A term does not count if its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in `グローバル`.
 Only listed words are known. If a text can be divided in more than one way, the term counts.
 """
 
@@ -16,16 +16,16 @@ _CHINESE_WORDS_OF_ONE: Final = frozenset("中人她他入头頭")
 
 _PARTICLES: Final = frozenset("のなでとがをにはもやいさ")
 _LONG_TERM_CHARACTERS_MIN: Final = 4
-"""A term of this length counts at either end of a row of Katakana, whatever the rest is."""
+"""A term of at least this length counts at either end of a run of Katakana, whatever the rest is."""
 _SHORT_TERM_CHARACTERS_MAX: Final = 3
 _ENDS_A_WORD: Final = re.compile(f"[\u3041-\u3096\u3400-\u9fff](?<![{''.join(sorted(_PARTICLES))}])[\u3041-\u3096]+$")
-"""Hiragana after anything but a particle is the end of a verb: `えろ` in `考えろ`."""
-_ROW_CHARACTERS_MAX: Final = 40
+"""Matches the end of a verb, which is Hiragana after anything but a particle: `えろ` in `考えろ`."""
+_RUN_CHARACTERS_MAX: Final = 40
 _PART_CHARACTERS_MAX: Final = 8
 
 
 class ChineseWords:
-    """Common Chinese words that a term may lie across."""
+    """Common Chinese words. A term that spans two of them does not count."""
 
     def __init__(self, words: frozenset[str] = frozenset()) -> None:
         self._words = words
@@ -33,8 +33,8 @@ class ChineseWords:
     def cross(self, text: str, start: int, end: int, *, is_minor: bool, since: int, until: int) -> bool:
         """Whether `text[start:end]` is the end of one word and the beginning of the next.
 
-        One of the two must extend beyond it; both must for a term that means somebody under age. Words do not count
-        that begin before `since` or end before `until`, because other terms are there.
+        At least one of the words must extend beyond the term, or both if the term denotes a minor. Ignores words that
+        begin before `since` or do not extend past `until`, because these limits belong to neighbouring terms.
         """
         return bool(self._words) and any(
             self._are_two_words(text, start, at, end, is_minor=is_minor, since=since, until=until)
@@ -65,18 +65,19 @@ class ChineseWords:
 def is_part_of_kana_word(text: str, start: int, end: int, is_word: Callable[[str], bool]) -> bool:
     """Whether `text[start:end]` is only a part of a longer word in kana.
 
-    Short terms occur in many foreign words, which are written in Katakana: `エロ` in `イエロー`. A row of Katakana may be a
-    compound, if `is_word` knows the rest of it, in Hiragana. Rows too long to be words may be cut anywhere.
+    Short terms occur in many foreign words, which are written in Katakana: `エロ` in `イエロー`. The term counts if the run
+    of Katakana is a compound, which means that `is_word` accepts the rest in Hiragana. It also counts if the run is too
+    long to be a word.
     """
     if not (is_katakana(text, start) or is_katakana(text, end - 1)):
         is_short = end - start <= _SHORT_TERM_CHARACTERS_MAX
         return is_short and start > 0 and _ENDS_A_WORD.match(text[start - 1 : end]) is not None
     first, last = start, end
-    while is_katakana(text, start) and is_katakana(text, first - 1) and start - first < _ROW_CHARACTERS_MAX:
+    while is_katakana(text, start) and is_katakana(text, first - 1) and start - first < _RUN_CHARACTERS_MAX:
         first -= 1
-    while is_katakana(text, end - 1) and is_katakana(text, last) and last - end < _ROW_CHARACTERS_MAX:
+    while is_katakana(text, end - 1) and is_katakana(text, last) and last - end < _RUN_CHARACTERS_MAX:
         last += 1
-    if last - first >= _ROW_CHARACTERS_MAX or (first == start and last == end):
+    if last - first >= _RUN_CHARACTERS_MAX or (first == start and last == end):
         return False
     if end - start >= _LONG_TERM_CHARACTERS_MIN and (first == start or last == end):
         return False
@@ -85,8 +86,8 @@ def is_part_of_kana_word(text: str, start: int, end: int, is_word: Callable[[str
 
 
 def is_particle_and_word(term: str, text: str, start: int) -> bool:
-    """Whether a term in Katakana only sounds like the text there: a particle in Hiragana and a word in Katakana, such as
-    `のエロ` for `ノエロ`, the end of a name."""
+    """Whether the text only sounds like a term in Katakana: it is a Hiragana particle and a Katakana word. `のエロ` sounds
+    like `ノエロ`, the end of a name."""
     return is_katakana(term, 0) and not is_katakana(text, start) and is_katakana(text, start + 1)
 
 

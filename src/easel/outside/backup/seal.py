@@ -1,7 +1,7 @@
-"""The seal of a backup: proof that somebody with the installation's secret, or with a passphrase, wrote it as it is.
+"""The seal of a backup: proof that somebody with the installation's secret or a passphrase wrote exactly this content.
 
-It is an HMAC-SHA256 under a key derived from either. The secret may be in the backup itself, so a seal proves something
-only to those who have the secret or the passphrase from elsewhere. A seal does not encrypt anything.
+It is an HMAC-SHA256 with a key derived from either one. A backup may contain the secret, so check the seal only with a
+secret or passphrase from another source. A seal does not encrypt anything.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SealedWith: TypeAlias = Literal["secret", "passphrase"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SealKey:
-    """The key that seals a backup. `salt` is that of a passphrase, and is stored in the manifest."""
+    """The key that seals a backup. A key from a passphrase has a `salt`, which the manifest stores."""
 
     sealed_with: SealedWith
     key: bytes
@@ -31,17 +31,17 @@ class SealKey:
 
     @classmethod
     def from_secret(cls, secret: Secret) -> Self:
-        """The key of an installation, derived from its secret."""
+        """Derive the key from an installation's secret."""
         return cls("secret", secret.derive("backups"))
 
     @classmethod
     def from_passphrase(cls, passphrase: str, salt: bytes | None = None) -> Self:
-        """The key of a passphrase, with a new salt unless one is given."""
+        """Derive the key from a passphrase, with a new salt unless one is given."""
         salt = salt or secrets.token_bytes(SALT_BYTES)
         return cls("passphrase", hashlib.scrypt(passphrase.encode(), salt=salt, dklen=_KEY_BYTES, **_SCRYPT), salt)
 
     def seal(self, part: str, digest: bytes) -> str:
-        """The seal of one part of a backup. `digest` is that of everything before the part."""
+        """The seal of one part of a backup. `digest` covers everything before the part."""
         return hmac.digest(self.key, b"easel backup\0" + part.encode() + b"\0" + digest, hashlib.sha256).hex()
 
     def is_seal(self, part: str, digest: bytes, seal: str) -> bool:
