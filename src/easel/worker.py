@@ -1,6 +1,6 @@
 """The worker process: takes jobs from the queue, draws them, and stops cleanly.
 
-It keeps its engine loaded while the database is away, and takes jobs again when the database returns. It sends
+It keeps its engine loaded while the database is unavailable, and takes jobs again when the database returns. It sends
 heartbeats itself, so no job counts as lost while the queue loop restarts. With each heartbeat it looks for jobs that
 the queue assigns to it but that are not running here. A job gets into this state when the statement that takes or ends
 it succeeds, but the connection breaks before the result arrives.

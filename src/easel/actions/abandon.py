@@ -1,8 +1,8 @@
-"""Abandon: tasks whose client stopped waiting end at once, uncharged. Tasks that have ended already are left alone.
+"""Abandon: tasks whose client stopped waiting end immediately and are not charged. Ended tasks are left alone.
 
 Each task has its own transaction. A transaction over several tasks could deadlock with a worker that settles one of
-them. While the database is away this keeps trying, up to ABANDON_TIMEOUT_S. If the web process dies meanwhile, the
-tasks are drawn and charged.
+them. While the database is unavailable, this retries for up to ABANDON_TIMEOUT_S. If the web process dies before it
+succeeds, the tasks are drawn and charged.
 """
 
 import asyncio

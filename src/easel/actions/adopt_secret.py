@@ -8,7 +8,7 @@ from easel.store.database import Database
 
 
 async def adopt_secret(database: Database, secret: Secret) -> int:
-    """Have the database recognise this secret from now on. Revokes all API keys; returns how many it revoked."""
+    """Make the database accept this secret from now on. Revokes all API keys; returns how many it revoked."""
     async with database.transaction() as connection:
         await schema.set_fingerprint(connection, secret)
         revoked = await accounts.revoke_all_keys(connection)

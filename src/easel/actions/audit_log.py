@@ -1,4 +1,4 @@
-"""Writes the audit log: what an operator changes is recorded in the transaction that changes it.
+"""Writes the audit log: each change by an operator is recorded in the transaction that makes it.
 
 The operator is the system user that runs this process. Does not promise to name a person: several people may share a
 user, and the owner of the database can write anything into the log.
@@ -26,7 +26,7 @@ async def record(
 
 
 async def record_price(database: Database, price_microcredits: int) -> None:
-    """Record the price that the settings give, unless it is the price that was recorded last."""
+    """Record the price in the settings, if it differs from the last recorded price."""
     price = credits_shown(price_microcredits)
     async with database.transaction() as connection:
         await locks.take_in_transaction(connection, Lock.PRICE)

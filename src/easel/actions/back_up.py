@@ -30,9 +30,9 @@ _CHUNK_BYTES: Final = 1024 * 1024
 class Source:
     """An installation to back up.
 
-    `is_secret_kept` says that the data folder keeps the secret; else it was given, and stays out of the backup. `key`
-    seals the backup. `pictures` is None where they stay in their bucket. `postgres_bin` holds PostgreSQL's programs,
-    None for Easel's.
+    `is_secret_kept` means that the data folder contains the secret. Otherwise the operator provides it, and the backup
+    omits it. `key` seals the backup. `pictures` is None if they stay in their bucket. `postgres_bin` is the folder of
+    PostgreSQL's programs; None selects Easel's.
     """
 
     easel_version: str
@@ -54,7 +54,7 @@ class BackedUp:
 
 
 async def back_up(source: Source, output: Output, working_dir: Path | None) -> BackedUp:
-    """Write the backup. `working_dir` has room for the database's dump. None: the system's temporary folder.
+    """Write the backup. `working_dir` needs room for the database's dump; None selects the temporary folder.
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, DatabaseUnavailable.
     """

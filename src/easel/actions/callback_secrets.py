@@ -34,7 +34,7 @@ async def show(database: Database, root: bytes, account: str) -> ShownSecrets | 
 
 
 async def rotate(database: Database, root: bytes, account: str, overlap: timedelta) -> ShownSecrets | None:
-    """Make a new secret. The previous one also signs until the overlap is over, and earlier ones stop at once.
+    """Make a new secret. The previous one also signs until the overlap ends; older ones stop immediately.
 
     None if no account has that name.
     """

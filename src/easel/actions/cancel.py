@@ -1,4 +1,4 @@
-"""Cancel: an unfinished task ends at once, uncharged. A worker that is drawing it stops at its next step.
+"""Cancel: an unfinished task ends immediately and is not charged. A worker that is drawing it stops at its next step.
 
 The first attempt to end a task decides. A cancellation that comes too late is refused. One that comes in time wins even
 over a picture that is drawn but not settled.

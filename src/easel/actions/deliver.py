@@ -35,7 +35,7 @@ AT_ONCE_MAX: Final = 256
 PER_RECEIVER_MAX: Final = 8
 PER_ACCOUNT_MAX: Final = 64
 LOOK_EVERY_S: Final = 5.0
-"""Longest time until a callback is found whose notification was lost or whose process died."""
+"""Longest delay before a callback is found whose notification was lost or whose process died."""
 BACK_OFF_S: Final = 0.5
 _AGAIN_AFTER_S: Final = (0.2, 1.0)
 _Answer = TypeVar("_Answer")
@@ -82,7 +82,7 @@ class Deliver:
         self._look.set()
 
     def stop(self) -> None:
-        """Begin no more attempts after a last look. `run` ends when those under way have ended."""
+        """Look for callbacks once more, then start no more attempts. `run` ends when the running ones have ended."""
         self._is_stopping = True
         self._look.set()
 
@@ -98,7 +98,7 @@ class Deliver:
             self._look.clear()
             await self._look_once()
             with contextlib.suppress(TimeoutError):
-                # Spread out, so that processes do not all look at the same time.
+                # Random, so that processes do not all look at the same time.
                 async with asyncio.timeout(LOOK_EVERY_S * random.uniform(0.75, 1.25)):  # noqa: S311 - no secret
                     await self._look.wait()
         await self._look_once()
@@ -155,9 +155,9 @@ class Deliver:
                 body = await _persistently(partial(self._made_body, claimed.task_id))
             attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
             await self._note(claimed, attempted, time.monotonic())
-        except DatabaseUnavailable:  # the claim expires, and a process tries again
+        except DatabaseUnavailable:  # the claim expires, and some process retries
             log.warning("callback_outcome_not_saved", task_id=claimed.task_id)
-        except Exception:  # a fault in one delivery must not stop others; it is tried again, and in the end given up
+        except Exception:  # one faulty delivery must not stop others; it is retried and finally given up
             log.exception("delivery_failed", task_id=claimed.task_id)
 
     async def _made_body(self, task_id: str) -> bytes:
@@ -191,7 +191,7 @@ class Deliver:
 
         is_noted = await _persistently(note)
         if follows.retry_in_s is not None:
-            # From now, because the database began to count a moment ago: the attempt must be due when we look.
+            # Later than the database's own deadline, which began a moment ago: the attempt must be due by then.
             asyncio.get_running_loop().call_later(due_in_s, self.wake)
         _log(claimed, attempted, follows.state, is_noted=is_noted)
 
@@ -203,7 +203,7 @@ class Deliver:
 
 
 async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:
-    """The result of `act`, which is tried again for a moment while the database is away. Raises DatabaseUnavailable."""
+    """The result of `act`, which is retried briefly while the database is unavailable. Raises DatabaseUnavailable."""
     for pause_s in _AGAIN_AFTER_S:
         try:
             return await act()

@@ -9,7 +9,7 @@ from easel.store.tasks import Task
 
 
 async def renew_expired_link(database: Database, task: Task) -> Task:
-    """The task with a link that works: its own until that expires, then a new one."""
+    """The task with a valid link: its current one until that expires, then a new one."""
     if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
         return task
     now = await database.now()

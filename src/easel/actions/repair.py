@@ -51,7 +51,7 @@ async def repair(database: Database) -> Wrong:
 
 
 async def _repair_within(connection: Writer, found: Wrong) -> Wrong:
-    """Lock the rows that were found, check them again and set them right."""
+    """Lock the rows that were found, check them again and correct them."""
     account_ids = [balance.account_id for balance in found.balances]
     api_key_ids = [counts.api_key_id for counts in found.counts]
     await derived.lock(connection, api_key_ids, account_ids)

@@ -1,10 +1,10 @@
 """Rescue: the jobs of dead workers go to other workers, and a task that keeps killing workers is ended.
 
-Any number of workers may call this at the same time. One of them does the work, and the others return at once.
+Any number of workers may call this at the same time. One of them does the work, and the others return immediately.
 
-A worker that sends no heartbeat counts as dead. While the database is away or this machine sleeps, no worker sends one,
-so no worker is judged until all have had time to send one again. The same holds after the database's clock was set.
-Does not promise that only one worker runs a job: a worker that was merely slow may go on drawing, which is harmless.
+A worker that sends no heartbeat counts as dead. While the database is unavailable or this machine sleeps, no
+worker can send one, so none counts as dead until all have had time to send one again. The same holds after the
+database's clock was set. Two workers may run the same job: one that was merely slow may continue, which is harmless.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from easel.store.queue import Clock, TakenJob
 log = structlog.get_logger(__name__)
 
 _GAP_MAX: Final = timedelta(seconds=3)
-"""A longer time between two calls means that the database or this process was away, and a negative one that the clock
-was set."""
+"""A longer time between two calls means that the database or this process was unavailable. A negative time means that the
+clock was set."""
 _TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
 
 
 class Touch:
-    """Since when this process and all living workers have been in touch with the database. Times are those of the
-    database's clock, which goes on while this machine sleeps."""
+    """Since when this process and all live workers have been in touch with the database. Times are from the database's
+    clock, which continues while this machine sleeps."""
 
     def __init__(self) -> None:
         self._server_started_at: datetime | None = None
@@ -38,7 +38,7 @@ class Touch:
         self._in_touch_since = datetime.min.replace(tzinfo=UTC)
 
     def may_judge(self, clock: Clock) -> bool:
-        """Whether every living worker has had time to send a heartbeat by now."""
+        """Whether every live worker has had time to send a heartbeat by now."""
         if clock.server_started_at != self._server_started_at:
             # A start in the future happened before the clock was set back.
             self._in_touch_since = max(self._in_touch_since, min(clock.server_started_at, clock.now))
@@ -67,7 +67,7 @@ class Rescue:
 
 
 async def _rescue(connection: Writer, job: TakenJob) -> bool:
-    """Hand a job back, or end its task. True if the task ended."""
+    """Hand a job back, or end its task. Returns True if the task ended."""
     deaths = 0
     if job.worker_id is not None:
         deaths = await tasks.count_worker_death(connection, job.task_id, job.taken_at)
@@ -82,7 +82,7 @@ async def _rescue(connection: Writer, job: TakenJob) -> bool:
 
 
 async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) -> None:
-    """Hand back jobs that a living worker holds but does not run. No task is blamed for that."""
+    """Hand back jobs that a live worker holds but does not run. This does not count as a death."""
     async with database.transaction() as connection:
         for job_id in await queue.lock_held(connection, worker_id, job_ids):
             await queue.hand_back(connection, job_id)
@@ -90,7 +90,7 @@ async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) 
 
 
 async def hand_back_all(database: Database, worker_id: int) -> None:
-    """Hand back all jobs that a worker held when its queue loop ended while the worker lived."""
+    """Hand back all jobs that a live worker still held when its queue loop ended."""
     async with database.reading() as connection:
         held = await queue.held_by(connection, worker_id)
     if held:

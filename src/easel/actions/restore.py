@@ -91,7 +91,7 @@ def seal_key(manifest: Manifest, proofs: Proofs) -> SealKey:
 
 
 async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> Ending:
-    """Load the rest of the backup, from its database on, into the target.
+    """Load the rest of the backup, starting with its database, into the target.
 
     Raises BackupUnusable, PostgresUnusable, StorageFailed, SchemaUnusable, DatabaseUnavailable.
     """

@@ -18,7 +18,7 @@ from easel.store.notifications import Channel
 
 
 async def complete(database: Database, task_id: str, outcome: Completion, job_id: int) -> bool:
-    """Complete a task, charge for it and end its job. False if it had ended already.
+    """Complete a task, charge for it and end its job. Returns False if it had already ended.
 
     The picture must be stored before.
     """
@@ -30,7 +30,7 @@ async def complete(database: Database, task_id: str, outcome: Completion, job_id
 
 
 async def fail(database: Database, task_id: str, code: ErrorCode, message: str, job_id: int) -> bool:
-    """Fail a task, release its hold and end its job. False if it had ended already."""
+    """Fail a task, release its hold and end its job. Returns False if it had already ended."""
     async with database.single_statement() as connection:
         is_ended = await endings.fail(connection, task_id, code, message, job_id)
     if is_ended:
@@ -39,7 +39,7 @@ async def fail(database: Database, task_id: str, code: ErrorCode, message: str, 
 
 
 async def refuse(database: Database, task_id: str, judged: Judged, decision: Decision, job_id: int) -> bool:
-    """Fail a task because of a moderation decision, and record the decision. False if the task had ended already."""
+    """Fail a task because of a moderation decision, and record the decision. Returns False if it had already ended."""
     async with database.transaction() as connection:
         is_ended = await endings.fail(connection, task_id, decision.code, decision.message, job_id)
         if is_ended:
@@ -55,7 +55,7 @@ async def notify_waiting(database: Database, task_id: str) -> None:
 
 
 async def notify_all(database: Database, *task_ids: str) -> None:
-    """Notify waiting requests and workers. A worker may be drawing the task, or have its callback to deliver."""
+    """Notify waiting requests and workers. A worker may be drawing the task, or may have to deliver its callback."""
     await _notify(database, task_ids, [Channel.CHANGES, Channel.WORKERS])
 
 

@@ -1,7 +1,7 @@
 """Sweep: ends tasks that waited too long and removes expired data, a bounded number at a time.
 
-Any number of processes may run it. One of them sweeps, and the others return at once. After a crash at any moment, the
-next sweep does the rest.
+Any number of processes may run it. One of them sweeps, and the others return immediately. After a crash, the next
+sweep does the rest.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ SWEEP_EVERY_S: Final = 5.0
 BATCH_MAX: Final = 200
 """Rows that one transaction changes. The next sweep takes more."""
 STORAGE_FAILURES_MAX: Final = 3
-"""After this many failures in one sweep, storage itself is failing and not a single picture."""
+"""This many failures in one sweep mean that storage itself is failing, not just one picture."""
 _TIMEOUT_MESSAGE: Final = "The task waited too long to be drawn"
 
 
@@ -41,7 +41,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many of each the sweep dealt with."""
+    """How many items of each kind the sweep handled."""
 
     timed_out: int = 0
     pictures: int = 0
@@ -72,7 +72,7 @@ class Sweep:
         self._lifetimes = lifetimes
 
     async def run(self) -> None:
-        """Sweep every few seconds until cancelled, and again at once after a full batch."""
+        """Sweep every few seconds until cancelled, and immediately again after a full batch."""
         pause_s = SWEEP_EVERY_S
         while True:
             await asyncio.sleep(pause_s)
@@ -136,7 +136,7 @@ class Sweep:
             return prompts, await retention.delete_old_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)
 
     async def _delete_withdrawn(self) -> int:
-        """Delete pictures that are not shown any more. Two processes may delete the same picture, which is harmless."""
+        """Delete pictures that are no longer shown. Two processes may delete the same picture, which is harmless."""
         async with self._database.reading() as connection:
             withdrawn = await retention.withdrawn(connection, BATCH_MAX)
         gone: list[str] = []

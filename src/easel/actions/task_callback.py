@@ -27,7 +27,7 @@ async def find(database: Database, account_id: int, task_id: str) -> tuple[Task,
 
 
 async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[Task, Callback | None]:
-    """Deliver the callback again at once, with the same id and as many attempts as the first time.
+    """Deliver the callback again immediately, with the same id and as many attempts as the first time.
 
     Returns the task and its callback. Raises PermissionDenied, TaskNotFound, CallbackNotFound, CallbackUnderWay.
     """
@@ -44,13 +44,13 @@ async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[T
 
 
 async def find_as_operator(database: Database, task_id: str) -> tuple[Task, Callback | None]:
-    """As `find`, for a task of any account."""
+    """Like `find`, for a task of any account."""
     async with database.reading() as connection:
         return await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
 
 
 async def redeliver_as_operator(database: Database, task_id: str) -> None:
-    """As `redeliver`, for a task of any account."""
+    """Like `redeliver`, for a task of any account."""
     async with database.transaction() as connection:
         task, _ = await _of(connection, next(iter(await tasks.find_all(connection, [task_id])), None))
         if not await callbacks.redeliver(connection, task_id):

@@ -38,7 +38,7 @@ class NewTask:
 
 
 class TaskIdTaken(EaselError):
-    """Two tasks of the same second got the same id. The transaction has to be rolled back."""
+    """Two tasks of the same second got the same id. The caller must roll back the transaction."""
 
 
 _TAG_MAX: Final = 2**31 - 1
@@ -102,9 +102,9 @@ _REFUSE: Final = (
 
 
 async def accept(connection: Writer, new: NewTask) -> Task:
-    """The pending task, queued and with its price held.
+    """Create a pending task, queue it and hold its price.
 
-    Raises TaskIdTaken, InsufficientQuota; then the transaction has to be rolled back.
+    Raises TaskIdTaken, InsufficientQuota. The caller must then roll back the transaction.
     """
     try:
         return await _insert(connection, _ACCEPT, new, {})
@@ -115,9 +115,9 @@ async def accept(connection: Writer, new: NewTask) -> Task:
 
 
 async def refuse(connection: Writer, new: NewTask, code: ErrorCode, message: str) -> Task:
-    """The task as failed from the start, free, and without its prompt.
+    """Create a task that has already failed and is free, without its prompt.
 
-    Raises TaskIdTaken; then the transaction has to be rolled back.
+    Raises TaskIdTaken. The caller must then roll back the transaction.
     """
     return await _insert(connection, _REFUSE, new, {"code": code, "message": message})
 
@@ -127,7 +127,7 @@ async def _insert(connection: Writer, statement: bytes, new: NewTask, more: dict
     values = {field.name: getattr(new, field.name) for field in fields(NewTask)}
     order = {field.name: getattr(new.order, field.name) for field in fields(Order)}
     try:
-        # The order's seed is the one that the caller asked for; the task's is the one that is drawn with.
+        # The order's seed is the one that the caller asked for; the task's is the one used for drawing.
         await cursor.execute(statement, {**order, **values, **more})
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != "tasks_pkey":

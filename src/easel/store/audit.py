@@ -27,7 +27,7 @@ BALANCE: Final = "an account's balance is the sum of its entries"
 USED: Final = "a key's used credits are what its tasks were charged"
 UNFINISHED: Final = "a key's reserved credits and unfinished tasks are those of its open holds"
 REPAIRABLE: Final = frozenset({BALANCE, USED, UNFINISHED})
-"""What `easel credits repair` can set right, because it follows from the ledger and the holds."""
+"""What `easel credits repair` can correct, because it follows from the ledger and the holds."""
 
 INVARIANTS: Final[dict[str, LiteralString]] = {
     BALANCE: f"""

@@ -17,7 +17,7 @@ from easel.store.database import Reader, Writer
 CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
 """How long a process has to make an attempt and record its outcome."""
 LOOKED_THROUGH_MAX: Final = 1000
-"""How many due callbacks are looked at to find some that can be attempted now."""
+"""How many due callbacks to examine for some that can be attempted now."""
 
 ATTEMPTS_KEPT_MAX: Final = 100
 """Attempts kept for a callback that is delivered again and again. Older ones are deleted."""
@@ -259,7 +259,7 @@ async def find(connection: Reader, task_id: str) -> Callback | None:
 
 
 async def redeliver(connection: Writer, task_id: str) -> bool:
-    """Deliver a callback once more, at once. Returns False, and changes nothing, while it is being delivered."""
+    """Deliver a callback again immediately. Returns False, and changes nothing, while it is being delivered."""
     cursor = await connection.execute(
         """
         UPDATE callbacks SET state = 'delivering', failures = 0, interruptions = 0, next_attempt_at = now()

@@ -11,7 +11,7 @@ from easel.store.database import Writer
 from easel.store.queue import DRAW
 
 MARGIN_S: Final = 60
-"""Times this close to now are left alone: the clocks of two servers that succeed each other may differ by as much."""
+"""Times this close to now are left alone: after a failover, the new server's clock may differ by as much."""
 
 # Each part uses an index, and almost always finds no rows.
 _CORRECT: Final = """

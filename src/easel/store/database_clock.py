@@ -1,4 +1,4 @@
-"""The database's time as this process knows it: read now and then, and advanced in between by the monotonic clock.
+"""The database's time as this process knows it: read from time to time, and advanced by the monotonic clock in between.
 
 All processes of a service share one database and so one clock, whatever their machines' clocks say. After the
 database's clock is set, the time is right again within a second.
@@ -24,8 +24,8 @@ class _Reading:
 
 
 class DatabaseClock:
-    """One process's copy of the clock. `read` asks the database and returns None while it is away; `monotonic` returns
-    seconds."""
+    """One process's copy of the clock. `read` asks the database and returns None while it is unavailable; `monotonic`
+    returns seconds."""
 
     def __init__(
         self, read: Callable[[], Awaitable[datetime | None]], monotonic: Callable[[], float] = time.monotonic
@@ -36,7 +36,7 @@ class DatabaseClock:
         self._asking = asyncio.Lock()
 
     async def now(self) -> datetime | None:
-        """The time; None before the first reading. While the database is away, the last reading is advanced."""
+        """The time; None before the first reading. While the database is unavailable, advances the last reading."""
         async with self._asking:
             if self._reading is None or self._monotonic() - self._reading.at_s > READING_LIFETIME_S:
                 await self._ask()

@@ -15,7 +15,7 @@ from easel.domain.task import ErrorCode
 from easel.store import ledger, queue
 from easel.store.database import Writer
 
-# A task may end while it is `pending`, because the write that begins it does not wait for the disk.
+# A task may end while it is `pending`, because a crash can lose the write that began it.
 _END: Final = sql.SQL("""
     WITH ending AS (
         SELECT id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
@@ -52,7 +52,7 @@ _FAIL: Final = _ending(
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a finished drawing adds to its task."""
+    """What a completed draw adds to its task."""
 
     engine: str
     draw_ms: int
@@ -61,13 +61,13 @@ class Completion:
 
 
 async def complete(connection: Writer, task_id: str, completion: Completion, job_id: int) -> bool:
-    """Complete a task, charge it and remove its job. Returns False, and changes nothing, where it had ended already."""
+    """Complete a task, charge it and remove its job. Returns False, and changes nothing, if it had already ended."""
     return await _end(connection, _COMPLETE, task_id, job_id, asdict(completion) | {"link_lifetime_s": link.LIFETIME_S})
 
 
 async def fail(connection: Writer, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:
-    """Fail a task, release its hold and remove its job, if one is named. Returns False, and changes nothing, where it
-    had ended already."""
+    """Fail a task, release its hold and remove its job, if one is named. Returns False, and changes nothing, if it
+    had already ended."""
     return await _end(connection, _FAIL, task_id, job_id, {"code": code, "message": message})
 
 

@@ -1,4 +1,4 @@
-"""Idempotency keys, which clients send with their orders so that an order that is sent again creates no second task."""
+"""Idempotency keys, which clients send with their orders so that repeating an order creates no second task."""
 
 from dataclasses import dataclass
 

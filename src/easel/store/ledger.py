@@ -23,7 +23,7 @@ class AccountBalance:
 
 
 async def grant(connection: Writer, account_id: int, amount_microcredits: int, cause: str) -> None:
-    """Add credits to an account, or take them back where the amount is negative. The same cause takes effect once.
+    """Add credits to an account, or take them back if the amount is negative. The same cause takes effect once.
 
     Taking back more than is available violates accounts_available_not_negative.
     """
@@ -37,8 +37,8 @@ async def grant(connection: Writer, account_id: int, amount_microcredits: int, c
 
 
 def hold(accepted: str) -> sql.Composed:
-    """Parts of a statement that hold the prices of the tasks in its part `accepted`. Where an account has too little,
-    the statement violates accounts_available_not_negative."""
+    """WITH queries that hold the prices of the tasks in the WITH query `accepted`. If an account has too little, the
+    statement violates accounts_available_not_negative."""
     return sql.SQL("""
         held AS (
             INSERT INTO holds (task_id, account_id, amount_microcredits)
@@ -52,13 +52,13 @@ def hold(accepted: str) -> sql.Composed:
 
 
 def capture(ending: str) -> sql.Composed:
-    """Parts of a statement that charge the holds of the tasks in its part `ending`. Its part `resolved` has exactly
-    those tasks whose holds were open."""
+    """WITH queries that charge the holds of the tasks in the WITH query `ending`. Their query `resolved` returns exactly
+    the tasks whose holds were open."""
     return _resolve(ending, "captured", "capture")
 
 
 def release(ending: str) -> sql.Composed:
-    """Parts of a statement that release the holds of the tasks in its part `ending`; otherwise like `capture`."""
+    """Like `capture`, but releases the holds."""
     return _resolve(ending, "released", "release")
 
 

@@ -1,4 +1,4 @@
-"""The moderation log: what was decided, when and why, but never about which words."""
+"""The moderation log: what was decided, when and why, but never the words of the prompt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class ListedDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCount:
-    """How many decisions were alike."""
+    """A number of equal decisions."""
 
     stage: str
     outcome: str

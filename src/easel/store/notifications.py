@@ -1,10 +1,10 @@
-"""Notifications about tasks: whoever changes a task's row announces its id, and one listener per process receives it.
+"""Notifications about tasks: code that changes a task's row announces its id, and a listener in each process receives it.
 
 Web processes listen for every change. Workers listen only for tasks that someone other than their own worker ended, and
 for callbacks to deliver: with hundreds of workers, telling each what all others do would cost more than drawing.
 
-Notifications are a hint, not a record. A listener misses what is announced while it is not connected, so whoever waits
-for a notification also reads the rows from time to time.
+Notifications are a hint, not a record. A listener misses announcements while it is not connected, so code that
+waits for a notification must also poll the rows.
 """
 
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ def announce(column: str) -> sql.Composed:
 async def notify(connection: Writer, task_id: str, channel: Channel = Channel.CHANGES) -> None:
     """Announce a task. Call this outside the transaction that changed the task.
 
-    Inside it would make others wait: the database commits such transactions one at a time, disk flush included.
+    PostgreSQL commits transactions that notify one at a time, including the flush to disk, so others would wait.
     """
     await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
 
@@ -50,7 +50,7 @@ async def listen(url: str, channel: Channel, look_every_s: float) -> AsyncIterat
                 async for notice in connection.notifies(timeout=look_every_s):
                     yield notice.payload
                 yield None
-                # This notices a connection that was cut silently.
+                # This detects a connection that was cut silently.
                 await connection.execute("SELECT 1")
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(type(error).__name__) from error

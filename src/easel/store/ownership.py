@@ -1,4 +1,4 @@
-"""Gives the private database to an ordinary role, which the service works as, instead of the server's superuser.
+"""Gives the private database to an ordinary role. The service uses this role instead of the server's superuser.
 
 The superuser creates the role, gives it the database, and hands over what an earlier version created in its own name.
 It runs no code that is stored in the database: a restored database may hold an attacker's functions, and these must
@@ -63,7 +63,7 @@ _NOT_OWNED: Final[LiteralString] = """
 def hand_over(superuser_url: str, role: str) -> None:
     """Make a role the owner of the database that the superuser's URL names, and of everything in it.
 
-    Creates the role if needed. Does nothing where all this is so already, and can run beside a service. Raises
+    Creates the role if needed. Does nothing if all this is already done. It can run while a service does. Raises
     SchemaUnusable with a sentence, DatabaseUnavailable.
     """
     try:

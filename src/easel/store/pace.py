@@ -10,12 +10,12 @@ from easel.store.database import Reader
 from easel.store.queue import DRAW, STALLED_AFTER_S
 
 LINE_MAX: Final = 10_000
-"""Most tasks read. A task further back is reported to be right behind these."""
+"""Maximum number of tasks read. A task further back is reported as the next one after these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What an estimate is made from: average seconds of recent draws (None before the first), live workers, unfinished
+    """The data for an estimate: average seconds of recent draws (None before the first), live workers, unfinished
     tasks."""
 
     draw_s: float | None

@@ -1,7 +1,7 @@
 """What has expired: pictures, prompts, idempotency keys, and tasks that waited too long.
 
-A picture is removed in two steps, so that a crash between them loses nothing. First it is withdrawn, and is not shown
-from then on. It is gone when storage has deleted it.
+A picture is removed in two steps, so that a crash between them loses nothing. First it is withdrawn, and no longer
+shown. It is gone when storage has deleted it.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Withdrawn:
 async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) -> list[str]:
     """Ids of tasks accepted longer than `timeout_s` ago that no live worker has, oldest first.
 
-    They include tasks that a worker handed back, or that it had when it died: nobody draws these either.
+    They include tasks that a worker handed back or held when it died, because nobody draws these either.
     """
     # Jobs wait in the order of their ids, so only the head of the queue has to be read.
     cursor = await connection.execute(

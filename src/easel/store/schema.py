@@ -52,8 +52,8 @@ class Step:
 async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
     """Apply missing steps, and check that the database was set up with this installation's secret.
 
-    A database without Easel's tables gets them, or is refused where `creates` is False. Raises SchemaUnusable with a
-    sentence, DatabaseUnavailable when the database cannot be reached.
+    Creates Easel's tables in a database without them, or refuses it if `creates` is False. Raises SchemaUnusable with a
+    sentence, DatabaseUnavailable if the database cannot be reached.
     """
     _check_url(url)
     try:

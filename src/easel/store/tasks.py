@@ -1,6 +1,6 @@
 """Tasks: reading their rows, and what changes in them while they are drawn.
 
-Every change names the states that it may start from, so one that comes too late changes nothing and says so.
+Every change names the states that it may start from, so a late one changes nothing and reports that.
 `acceptance` creates tasks, and `endings` ends them.
 """
 
@@ -17,7 +17,7 @@ from easel.store import notifications
 from easel.store.database import Reader, Writer
 
 TaskKey: TypeAlias = tuple[int, str]
-"""The id of an account, and the id of a task that should be its own."""
+"""The id of an account, and the id of a task that should belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _task(columns: Sequence[Any]) -> Task:
 
 
 def task_rows(_cursor: object) -> Callable[[Sequence[Any]], Task]:
-    """Makes a cursor return tasks, where it selects COLUMNS."""
+    """Makes a cursor that selects COLUMNS return tasks."""
     return _task
 
 
@@ -114,7 +114,7 @@ _RECORD_STEPS: Final = (
 
 
 async def find(connection: Reader, account_id: int, task_id: str) -> Task | None:
-    """A task of this account; None if it has none with that id, whether or not another account does."""
+    """A task of this account; None if it has no task with that id, even if another account does."""
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_FIND, (task_id, account_id))
     return await cursor.fetchone()
@@ -134,9 +134,9 @@ async def find_each(connection: Reader, keys: Sequence[TaskKey]) -> dict[TaskKey
 
 
 async def begin(connection: Writer, task_id: str) -> Task | None:
-    """Move a task to `processing`, from its first step; None when it has ended.
+    """Move a task to `processing`, at its first step. Returns None if the task has ended.
 
-    A task that is `processing` already lost its worker, or is drawn twice, which is harmless.
+    If the task already is `processing`, it lost its worker or is being drawn twice, which is harmless.
     """
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(_BEGIN, (task_id,))
@@ -144,9 +144,9 @@ async def begin(connection: Writer, task_id: str) -> Task | None:
 
 
 async def record_steps(connection: Writer, task_id: str, steps_done: int, steps_total: int) -> bool:
-    """Record how far the drawing is. Returns False when the task has ended.
+    """Record the progress of a draw. Returns False if the task has ended.
 
-    Also begins the task again, where a crash of the database lost that.
+    If a crash of the database lost the task's start, this starts it again.
     """
     values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
     return await (await connection.execute(_RECORD_STEPS, values)).fetchone() is not None
@@ -155,7 +155,7 @@ async def record_steps(connection: Writer, task_id: str, steps_done: int, steps_
 async def count_worker_death(connection: Writer, task_id: str, taken_at: datetime) -> int:
     """Record that a worker died after it took the task at `taken_at`. Returns how many workers have died drawing it.
 
-    A task that only waited for its turn in that worker is not to blame, and is not counted.
+    A task that only waited in that worker did not cause the death, so its count stays the same.
     """
     cursor = await connection.execute(
         """

@@ -18,12 +18,12 @@ YOUNG: Final = frozenset({"minor", "teen", "unclear_age"})
 
 LIVING: Final = YOUNG | {"person", "adult", "real_person", "creature"}
 CUT_APART: Final = "cut_apart"
-"""Gore only beside one of LIVING: `a man cut in half`, but not `a watermelon cut in half`."""
+"""Gore only next to one of LIVING: `a man cut in half`, but not `a watermelon cut in half`."""
 
 CANCELLABLE: Final = frozenset({"self_harm", "assault", "coerced", "terror"})
-"""Cancelled by words of prevention or help beside them: `overcoming suicidal thoughts`."""
+"""Cancelled by nearby words of prevention or help: `overcoming suicidal thoughts`."""
 URGED: Final = "self_harm_urged"
-"""Said to somebody, as in `kill yourself`, so no words beside it cancel it."""
+"""Addressed to somebody, as in `kill yourself`, so no nearby words cancel it."""
 
 NEUTRAL: Final = frozenset(
     {
@@ -40,4 +40,4 @@ NEUTRAL: Final = frozenset(
         "creature",
     }
 )
-"""Harmless alone. A term of these is no evidence that its language is meant."""
+"""Harmless alone. Their terms are no evidence that a prompt is in the term's language."""

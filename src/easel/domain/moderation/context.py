@@ -1,4 +1,4 @@
-"""Context: words beside a term that cancel its meaning.
+"""Context: words near a term that cancel its meaning.
 
 A prompt about prevention or help does not ask for what it names: `overcoming suicidal thoughts`, `rape crisis centre`.
 Only a few words around a term count, up to the next comma or line end. Words farther away belong to something else.

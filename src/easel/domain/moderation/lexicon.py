@@ -1,8 +1,8 @@
 """The lexicon: finds terms, and so concepts, in the variants of a prompt.
 
 A term counts once, where it is found first. A harmless phrase hides the words in it: `naked mole rat`. After the plain
-variant, others are searched only where they differ from it. A term that may be a word of another language counts or not
-once all terms are found (`LanguageEvidence`). Nothing here knows which concepts are refused.
+variant, others are searched only where they differ from it. If a term may be a word of another language,
+`LanguageEvidence` decides about it once all terms are found. Nothing here knows which concepts are refused.
 
 Time is linear in a variant's length, times the number of terms that begin alike.
 """

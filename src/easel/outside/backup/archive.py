@@ -8,14 +8,14 @@
     complete.json   how many pictures are here and how many were gone, with a digest and a seal of everything before it
 
 Any tar program can list and unpack it. This reader accepts only plain files with these names, in this order, of bounded
-size, and never writes to a path that the archive names. An archive that was truncated or altered is refused when its
-last member is reached at the latest, so what was read before must not be put to use until then.
+size, and never writes to a path that the archive names. A truncated or altered archive is refused no later than at its
+last member, so nothing that was read from it may be used before then.
 
 The seals show that somebody with the key wrote the backup; the first one is checked before the dump is run. Backups of
 format 1 have none.
 
-The archive is not encrypted: whoever has it has the secret and every prompt. A dump that an attacker wrote is
-dangerous, since a dump is a program.
+The archive is not encrypted: anyone who has it has the secret and every prompt. A dump from an attacker is dangerous,
+because a dump is a program.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Annotated[int, _NOT_NEGATIVE]
     unfinished: Annotated[int, _NOT_NEGATIVE]
     pictures: Annotated[int, _NOT_NEGATIVE]
-    """How many pictures the tasks show, 0 without pictures. Those deleted while the backup runs are left out."""
+    """How many pictures the tasks show, 0 without pictures. Pictures deleted while the backup runs are left out."""
     sealed_with: SealedWith | None = None
     """None in format 1."""
     salt: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")] | None = None
@@ -98,14 +98,14 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 
 class _Mark(msgspec.Struct, frozen=True):
-    """What the manifests of all formats have."""
+    """The fields that manifests of all formats have."""
 
     kind: Literal["easel backup"]
     format: int
 
 
 class BackupWriter:
-    """Writes the members of one backup. Call the methods in their order.
+    """Writes the members of one backup. Call the methods in the order of the members.
 
     Without a key the backup is not sealed. With `is_secret_last`, the secret's place is filled with zeros until
     everything else is on the disk.
@@ -193,7 +193,7 @@ class BackupWriter:
 
 
 class BackupReader:
-    """Reads the members of one backup. Call the methods in their order. All of them raise BackupUnusable."""
+    """Reads the members of one backup. Call the methods in the order of the members. All of them raise BackupUnusable."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -222,7 +222,7 @@ class BackupReader:
         return text
 
     def seal(self, key: SealKey | None) -> None:
-        """Check what was read so far against the key, and later the rest. With None, nothing is checked."""
+        """Check everything read so far against the key, and later the rest. None skips these checks."""
         self._key = key
         digest = self._digest.digest()
         try:

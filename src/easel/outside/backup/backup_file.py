@@ -1,6 +1,6 @@
 """Where a backup goes and where it comes from: a file that only its owner may read, or a stream.
 
-A backup appears under its name when it is complete and on the disk. Where it can be found before
+A backup appears under its name when it is complete and on the disk. If the file is visible before then
 (`durable_file.NewFile.is_visible`), the secret is written into it last (`Output.is_secret_last`).
 """
 
@@ -16,7 +16,7 @@ from easel.outside.backup.archive import BackupUnusable
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file to write a backup to. `is_secret_last` asks for the secret to be written when all else is on the disk."""
+    """A file to write a backup to. `is_secret_last` means that the secret is written after everything else is on the disk."""
 
     file: BinaryIO
     is_secret_last: bool = False
@@ -24,7 +24,7 @@ class Output:
 
 @contextlib.contextmanager
 def created(path: Path, *, may_be_nameless: bool = True) -> Iterator[Output]:
-    """A new file, which gets its name at the end of the block. Raises BackupUnusable, also where the name is taken."""
+    """A new file, which gets its name at the end of the block. Raises BackupUnusable, also if the name is taken."""
     try:
         with _write_errors_explained(path), durable_file.new_file(path, may_be_nameless=may_be_nameless) as new:
             yield Output(new.file, is_secret_last=new.is_visible)
