@@ -77,7 +77,7 @@ class Worker:
         self._adrift_since_s: dict[int, float] = {}
 
     async def run(self) -> None:
-        """Take jobs until `stop` is called. Then wait for running jobs, and hand back those that outlast the drain timeout."""
+        """Take jobs until `stop`. Then wait for running jobs up to the drain timeout, and hand back the rest."""
         # The queue's own writes need not wait for the disk. If a crash loses one, the job is taken again.
         async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
             app.job_manager = queue.JobManager(app.connector)
@@ -253,7 +253,7 @@ class _Gate(asyncio.Semaphore):
 
 
 class _TryAgain(BaseRetryStrategy):
-    """Returns a job that raised to the queue: immediately if it was cancelled or handed back, otherwise after a second."""
+    """Returns a failed job to the queue: immediately if it was cancelled or handed back, else after a second."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
         is_handed_back = isinstance(exception, asyncio.CancelledError | HandedBack)

@@ -23,8 +23,8 @@ from easel.store.queue import Clock, TakenJob
 log = structlog.get_logger(__name__)
 
 _GAP_MAX: Final = timedelta(seconds=3)
-"""A longer time between two calls means that the database or this process was unavailable. A negative time means that the
-clock was set."""
+"""A longer time between two calls means that the database or this process was unavailable, and a negative time that
+the clock was set."""
 _TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
 
 

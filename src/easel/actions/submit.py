@@ -49,7 +49,7 @@ CREATE: Final = "create"
 JUDGEMENTS_PER_CREATE: Final = 10
 JUDGEMENTS_PER_MINUTE_MIN: Final = 100
 """Each process limits how often it judges a key's prompts: to a multiple of the key's create rate, but never below the
-minimum. The multiple leaves room for repeated and refused orders, which are judged but do not count against the rate."""
+minimum. The multiple leaves room for repeated and refused orders, which are judged but do not count as created."""
 _ID_ATTEMPTS_MAX: Final = 3
 
 

@@ -29,8 +29,8 @@ ALIVE_FOR_S: Final = 0.5
 """How long a connection counts as alive after it last responded."""
 STATEMENT_TIMEOUT_S: Final = 10
 TRANSACTION_TIMEOUT_S: Final = 10.0
-"""Maximum duration of a transaction, including the wait for a connection. With a silent server it takes twice as long to
-give up, because psycopg first asks the server to cancel."""
+"""Maximum duration of a transaction, including the wait for a connection. With a silent server, giving up takes twice as
+long, because psycopg first asks the server to cancel."""
 CONNECTION_SETTINGS: Final[dict[str, Any]] = {
     "application_name": "easel",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -150,9 +150,9 @@ class _Connections:
             await self._pool.check()
 
     async def _configure(self, connection: Writer) -> None:
-        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. With autocommit off, the pool's
-        # check would switch it on and off again. A cancelled check could leave it on, and each statement would then be
-        # committed separately.
+        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. With autocommit off, the
+        # pool's check would switch it on and off again. A cancelled check could leave it on, and each statement would
+        # then be committed separately.
         await connection.set_autocommit(True)
         await connection.execute("SET datestyle = 'ISO, MDY'")  # overrides PGDATESTYLE
         await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
@@ -162,7 +162,8 @@ class _Connections:
         # scan the whole queue when thousands of jobs wait.
         await connection.execute("SET enable_seqscan = off")
         await connection.execute("SET enable_sort = off")
-        # With sorting discouraged, a plan that needs it looks expensive enough to compile, which takes longer than running it.
+        # Without this, PostgreSQL compiles plans that need a sort, because they look expensive. Compiling one takes
+        # longer than running it.
         await connection.execute("SET jit = off")
 
 

@@ -52,8 +52,8 @@ def hold(accepted: str) -> sql.Composed:
 
 
 def capture(ending: str) -> sql.Composed:
-    """WITH queries that charge the holds of the tasks in the WITH query `ending`. Their query `resolved` returns exactly
-    the tasks whose holds were open."""
+    """WITH queries that charge the holds of the tasks in the WITH query `ending`. Their query `resolved` returns
+    exactly the tasks whose holds were open."""
     return _resolve(ending, "captured", "capture")
 
 

@@ -1,4 +1,4 @@
-"""Notifications about tasks: code that changes a task's row announces its id, and a listener in each process receives it.
+"""Notifications about tasks: code that changes a task's row announces its id, and each process has one listener.
 
 Web processes listen for every change. Workers listen only for tasks that someone other than their own worker ended, and
 for callbacks to deliver: with hundreds of workers, telling each what all others do would cost more than drawing.

@@ -201,7 +201,7 @@ async def held_by(connection: Reader, worker_id: int) -> list[int]:
 
 
 async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) -> list[int]:
-    """Which of these jobs the worker still holds. Locks them, so nobody else can end them until the transaction ends."""
+    """Which of these jobs the worker still holds. Nobody else can end them until this transaction ends."""
     cursor = await connection.execute(
         """
         SELECT id FROM procrastinate_jobs

@@ -1,9 +1,9 @@
 """Languages: which ones a prompt is in, and whether a term is meant or is an ordinary word of another language.
 
 French `bites` is English in `a kid bites into an apple`, and Japanese `性的` occurs between two Chinese words. A term
-like these counts only with evidence of its language: a function word, a term that is no word elsewhere, or two doubtful terms of a
-spaced script. Scripts and function words tell languages apart. When in doubt, a prompt counts as more languages. Languages
-without terms or function words in the rules are not recognised.
+like these counts only with evidence of its language: a function word, a term that is no word elsewhere, or two doubtful
+terms of a spaced script. Scripts and function words tell languages apart. When in doubt, a prompt counts as more
+languages. Languages without terms or function words in the rules are not recognised.
 """
 
 import re

@@ -193,7 +193,7 @@ class BackupWriter:
 
 
 class BackupReader:
-    """Reads the members of one backup. Call the methods in the order of the members. All of them raise BackupUnusable."""
+    """Reads the members of one backup. Call the methods in the order of the members. All raise BackupUnusable."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -16,7 +16,7 @@ from easel.outside.backup.archive import BackupUnusable
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file to write a backup to. `is_secret_last` means that the secret is written after everything else is on the disk."""
+    """A file to write a backup to. With `is_secret_last`, the secret is written after all else is on the disk."""
 
     file: BinaryIO
     is_secret_last: bool = False
