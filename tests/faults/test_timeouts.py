@@ -164,8 +164,7 @@ def empty(client: httpx2.Client, ids: list[str]) -> None:
 
 def test_a_full_backlog_refuses_orders_until_there_is_room(small: Fleet) -> None:
     issued = small.issue()
-    with small.client(issued.key) as client:
-        empty(client, [])
+    time.sleep(1.1)  # the web process forgets what it measured for another test
     accepted = small.race(issued.key, 5 * BACKLOG_MAX)
     assert Counter(answer.status_code for answer in accepted) == {200: BACKLOG_MAX, 503: 4 * BACKLOG_MAX}
     refused = next(answer for answer in accepted if answer.status_code == 503)
