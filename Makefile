@@ -71,7 +71,7 @@ quick: check ## Run every check, and the tests that start no server and do not l
 	$(PYTEST) --numprocesses 2 $(QUICK_ROOMS:%=tests/%)
 
 test: check ## Run every check and every test
-	$(PYTEST) --numprocesses 4
+	$(PYTEST) --numprocesses 5
 
 check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/ruff format --check $(SOURCES)

@@ -38,7 +38,7 @@ LONG_FILES: Final = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--contract-requests", type=int, default=500, help="how many generated requests try the contract at least"
+        "--contract-requests", type=int, default=300, help="how many generated requests try the contract at least"
     )
     parser.addoption("--lives", type=int, default=20, help="how many lives of tasks are made up and played")
 
