@@ -31,7 +31,7 @@ from easel.domain.task import ErrorCode
 from easel.live import background_tasks
 from easel.live.task_watcher import TaskWatcher
 from easel.store import queue
-from easel.store.database import Database, DatabaseUnavailable, Notes
+from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Worker:
     def __init__(
         self,
         database: Database,
-        notes: Notes,
+        relaxed: RelaxedDatabase,
         draw: Draw,
         finish: Finish,
         deliver: Deliver,
@@ -61,7 +61,7 @@ class Worker:
         drain_timeout_s: float,
     ) -> None:
         self._database = database
-        self._notes = notes
+        self._relaxed = relaxed
         self._draw = draw
         self._finish = finish
         self._deliver = deliver
@@ -79,7 +79,7 @@ class Worker:
     async def run(self) -> None:
         """Take jobs until `stop`. Then wait for running jobs up to the drain timeout, and hand back the rest."""
         # The queue's own writes need not wait for the disk. If a crash loses one, the job is taken again.
-        async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._notes.pool) as app:
+        async with procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(self._relaxed.pool) as app:
             app.job_manager = queue.JobManager(app.connector)
             app.task(name=queue.DRAW, queue=queue.DRAW, retry=_TryAgain(), pass_context=True)(self._draw_job)
             background = [
@@ -188,7 +188,7 @@ class Worker:
                 log.exception("heartbeat_failed")
 
     async def _beat(self, worker_id: int) -> None:
-        async with self._notes.noting() as connection:
+        async with self._relaxed.single_statement() as connection:
             await queue.record_heartbeat(connection, worker_id)
             held = await queue.held_by(connection, worker_id)
         adrift = self._adrift_too_long(held, asyncio.get_running_loop().time())

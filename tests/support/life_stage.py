@@ -35,7 +35,7 @@ from easel.outside.judges import rulebook
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import private_postgres
 from easel.store import audit, queue, schema
-from easel.store.database import Database, Notes, Reader
+from easel.store.database import Database, Reader, RelaxedDatabase
 from easel.store.notifications import Channel
 from tests.support.life_model import Seen
 
@@ -209,7 +209,7 @@ class Stage:
     """The parts. `pictures` and `sweep` are made anew for each example."""
 
     database: Database
-    notes: Notes
+    relaxed: RelaxedDatabase
     news_of_changes: TaskWatcher
     news_of_cancels: TaskWatcher
     submit: Submit
@@ -231,7 +231,7 @@ class Stage:
         """A worker that has just started."""
         engine = PatientEngine(asyncio.get_running_loop())
         draw_settings = DrawSettings(draw_timeout_s=3600, step_timeout_s=3600, on_hung=lambda: None)
-        draw = Draw(self.database, self.notes, self.news_of_cancels, engine, JUDGE, draw_settings)
+        draw = Draw(self.database, self.relaxed, self.news_of_cancels, engine, JUDGE, draw_settings)
         finish_settings = FinishSettings(
             picture_name_secret=NAME_SECRET,
             easel_version="0",
@@ -292,19 +292,19 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         server = stack.enter_context(private_postgres.attach(folder))
         await schema.prepare(server.url, SECRET)
         database = Database(make_conninfo(server.url, options="-c synchronous_commit=off"), 10)
-        notes = Notes(server.url, 10)
-        for opened in (database, notes):
+        relaxed = RelaxedDatabase(server.url, 10)
+        for opened in (database, relaxed):
             await opened.open()
             stack.push_async_callback(opened.close)
         changes, cancels = TaskWatcher(database, Channel.CHANGES), TaskWatcher(database, Channel.WORKERS)
         listening = [asyncio.create_task(task_watcher.run()) for task_watcher in (changes, cancels)]
         app = await stack.enter_async_context(
-            procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(notes.pool)
+            procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(relaxed.pool)
         )
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
         submit = Submit(database, JUDGE, Forecast(database, NO_LIMIT), settings)
         try:
-            yield Stage(database, notes, changes, cancels, submit, queue.JobManager(app.connector), folder)
+            yield Stage(database, relaxed, changes, cancels, submit, queue.JobManager(app.connector), folder)
         finally:
             for task in listening:
                 task.cancel()

@@ -26,7 +26,7 @@ from easel.domain.delivery import Attempted, State, message_id, verdict
 from easel.live import background_tasks
 from easel.store import callbacks, tasks
 from easel.store.callbacks import ClaimedCallback, Room
-from easel.store.database import Database, DatabaseUnavailable, Notes
+from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -62,13 +62,13 @@ class Deliver:
     def __init__(
         self,
         database: Database,
-        notes: Notes,
+        relaxed: RelaxedDatabase,
         http: Post,
         render: Callable[[Task], bytes],
         settings: DeliverSettings,
     ) -> None:
         self._database = database
-        self._notes = notes
+        self._relaxed = relaxed
         self._http = http
         self._render = render
         self._settings = settings
@@ -123,7 +123,7 @@ class Deliver:
         room = self._room()
         if room.count <= 0:
             return
-        async with self._notes.noting() as connection:
+        async with self._relaxed.single_statement() as connection:
             claimed = await callbacks.claim(connection, room)
         for each in claimed:
             attempt = asyncio.create_task(self._attempt(each))
@@ -186,7 +186,7 @@ class Deliver:
             nonlocal due_in_s
             # Counted from the failure, however long saving takes.
             due_in_s = max(0.0, ended_at_s + (follows.retry_in_s or 0) - time.monotonic())
-            async with self._notes.noting() as connection:
+            async with self._relaxed.single_statement() as connection:
                 return await callbacks.record_outcome(connection, claimed, attempted, follows.state, due_in_s)
 
         is_noted = await _persistently(note)

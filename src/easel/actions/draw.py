@@ -25,7 +25,7 @@ from easel.live.draw_slots import Slot, Slots
 from easel.live.judge import Judge
 from easel.live.task_watcher import TaskWatcher, Watch
 from easel.store import tasks
-from easel.store.database import Database, DatabaseUnavailable, Notes
+from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -82,19 +82,19 @@ class HandedBack(Exception):
 
 
 class Draw:
-    """Draws tasks with one engine. The start and the progress of draws are written through `notes`."""
+    """Draws tasks with one engine. The start and the progress of draws are written through `relaxed`."""
 
     def __init__(
         self,
         database: Database,
-        notes: Notes,
+        relaxed: RelaxedDatabase,
         task_watcher: TaskWatcher,
         engine: Engine,
         judge: Judge,
         settings: DrawSettings,
     ) -> None:
         self._database = database
-        self._notes = notes
+        self._relaxed = relaxed
         self._task_watcher = task_watcher
         self._engine = engine
         self._judge = judge
@@ -139,7 +139,7 @@ class Draw:
         async with self._slots.one() as slot:
             if self._is_stopping:
                 raise HandedBack
-            async with self._notes.noting() as connection:
+            async with self._relaxed.single_statement() as connection:
                 task = await tasks.begin(connection, task_id)
             if task is None:
                 return None
@@ -223,7 +223,7 @@ class Draw:
             await asyncio.sleep(reported_at_s + REPORT_EVERY_S - time.monotonic())
             done, reported_at_s = progress.steps_done, time.monotonic()
             try:
-                async with self._notes.noting() as connection:
+                async with self._relaxed.single_statement() as connection:
                     if not await tasks.record_steps(connection, task.id, done, progress.steps_total):
                         progress.stop(is_ended=True)
                 reported = done

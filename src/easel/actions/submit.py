@@ -36,7 +36,7 @@ from easel.live.judge import Judge, ending
 from easel.live.rate_limiter import RateLimiter
 from easel.store import acceptance, admission, idempotency, moderation_log, tasks
 from easel.store.acceptance import NewTask, TaskIdTaken
-from easel.store.admission import Wish
+from easel.store.admission import AdmissionRequest
 from easel.store.database import Database, Writer
 from easel.store.idempotency import Claim
 from easel.store.moderation_log import Judged
@@ -114,24 +114,24 @@ class Submit:
             raise PermissionDenied
         if not holder.may_use(order.model):
             raise ModelAccessDenied(order.model)
-        wish = self._wish(submission)
+        request = self._admission_request(submission)
         try:
-            await self._limit_judging(submission, wish)
+            await self._limit_judging(submission, request)
             decisions = await self._judge.before_acceptance(order.prompt, Level.of(nsfw_check=order.nsfw_check))
             refusal = ending(decisions)
             if refusal is None:
-                return await self._accept(submission, wish, decisions)
-            return await self._refuse(submission, replace(wish, are_held=False), refusal)
+                return await self._accept(submission, request, decisions)
+            return await self._refuse(submission, replace(request, holds_credits=False), refusal)
         except RateLimitExceeded as exceeded:
             if exceeded.standing is not None and exceeded.standing.is_used_up:
                 # The rate may only seem used up, because the database's clock was set back after the last request.
                 async with self._database.single_statement() as connection:
-                    await admission.cap_rate(connection, wish.api_key_id, wish.quota)
+                    await admission.cap_rate(connection, request.api_key_id, request.quota)
             raise
 
-    def _wish(self, submission: Submission) -> Wish:
+    def _admission_request(self, submission: Submission) -> AdmissionRequest:
         holder, settings = submission.holder, self._settings
-        return Wish(
+        return AdmissionRequest(
             api_key_id=holder.api_key_id,
             count=len(submission.orders),
             price_microcredits=holder.prices_microcredits.get(submission.orders[0].model, settings.price_microcredits),
@@ -139,81 +139,85 @@ class Submit:
             unfinished_max=holder.unfinished_max or settings.unfinished_max,
         )
 
-    async def _limit_judging(self, submission: Submission, wish: Wish) -> None:
+    async def _limit_judging(self, submission: Submission, request: AdmissionRequest) -> None:
         """Limit how often prompts are judged, because judging costs more than refusing. The exact limit applies later.
 
         Raises RateLimitExceeded.
         """
-        count_max = max(JUDGEMENTS_PER_MINUTE_MIN, JUDGEMENTS_PER_CREATE * wish.quota.count_max)
-        self._judgement_limiter.take(wish.api_key_id, Quota(CREATE, count_max))
+        count_max = max(JUDGEMENTS_PER_MINUTE_MIN, JUDGEMENTS_PER_CREATE * request.quota.count_max)
+        self._judgement_limiter.take(request.api_key_id, Quota(CREATE, count_max))
         if self._judge.is_costly_before_acceptance and submission.idempotency_key is None:
             async with self._database.reading() as connection:
-                standing = await admission.standing(connection, wish.api_key_id, wish.quota)
-            if standing.taking(wish.count) is None:
-                raise RateLimitExceeded(standing.retry_after_s(wish.count), standing)
+                standing = await admission.standing(connection, request.api_key_id, request.quota)
+            if standing.taking(request.count) is None:
+                raise RateLimitExceeded(standing.retry_after_s(request.count), standing)
 
-    async def _accept(self, submission: Submission, wish: Wish, decisions: Sequence[Decision]) -> Accepted:
-        prospect = await self._forecast.of_new_tasks(wish.count)
+    async def _accept(
+        self, submission: Submission, request: AdmissionRequest, decisions: Sequence[Decision]
+    ) -> Accepted:
+        prospect = await self._forecast.of_new_tasks(request.count)
         if prospect.refusal is not None and submission.idempotency_key is None:
             raise prospect.refusal
-        with self._forecast.submitting(wish.count):
-            accepted = await self._create(submission, wish, prospect, decisions)
+        with self._forecast.submitting(request.count):
+            accepted = await self._create(submission, request, prospect, decisions)
             if not accepted.is_replay:
-                self._forecast.note_accepted(wish.count)
+                self._forecast.note_accepted(request.count)
             return accepted
 
-    async def _refuse(self, submission: Submission, wish: Wish, refusal: Decision) -> Accepted:
+    async def _refuse(self, submission: Submission, request: AdmissionRequest, refusal: Decision) -> Accepted:
         """Create the tasks as already failed. If the operator chose errors, raises the client's error instead."""
         log.info("order_refused", request_id=submission.request_id, stage=refusal.stage, outcome=refusal.outcome,
                  layer=refusal.layer, reason=refusal.reason)  # fmt: skip
         if self._judge.answers_errors:
-            return await self._refuse_with_error(submission, wish, refusal)
-        prospect = await self._forecast.of_new_tasks(wish.count)
-        refused = await self._create(submission, wish, prospect, [refusal])
+            return await self._refuse_with_error(submission, request, refusal)
+        prospect = await self._forecast.of_new_tasks(request.count)
+        refused = await self._create(submission, request, prospect, [refusal])
         if any(order.callback_url is not None for order in submission.orders):
             await settle.notify_all(self._database, *(task.id for task in refused.tasks))
         return refused
 
-    async def _refuse_with_error(self, submission: Submission, wish: Wish, refusal: Decision) -> Accepted:
+    async def _refuse_with_error(
+        self, submission: Submission, request: AdmissionRequest, refusal: Decision
+    ) -> Accepted:
         """Return the tasks of an earlier request with this idempotency key. If there is none, raise the refusal and do
         not claim the key."""
         async with self._database.transaction() as connection:
             async with connection.transaction(force_rollback=True):
-                earlier = await self._earlier(connection, submission, wish, [""] * wish.count)
+                earlier = await self._claim_key(connection, submission, request, [""] * request.count)
             if earlier is not None:
                 return earlier
-            await admission.admit(connection, wish)
+            await admission.admit(connection, request)
             await moderation_log.add(connection, self._judged(submission, None), refusal)
         if refusal.finding is None:
             raise ServiceUnavailable
         raise ContentPolicyViolation(refusal.message)
 
     async def _create(
-        self, submission: Submission, wish: Wish, prospect: Prospect, decisions: Sequence[Decision]
+        self, submission: Submission, request: AdmissionRequest, prospect: Prospect, decisions: Sequence[Decision]
     ) -> Accepted:
         """Create the tasks. Retries with new ids if an id is taken."""
         for _ in range(_ID_ATTEMPTS_MAX - 1):
             try:
-                return await self._create_once(submission, wish, prospect, decisions)
+                return await self._create_once(submission, request, prospect, decisions)
             except TaskIdTaken:
                 continue
-        return await self._create_once(submission, wish, prospect, decisions)
+        return await self._create_once(submission, request, prospect, decisions)
 
     async def _create_once(
-        self, submission: Submission, wish: Wish, prospect: Prospect, decisions: Sequence[Decision]
+        self, submission: Submission, request: AdmissionRequest, prospect: Prospect, decisions: Sequence[Decision]
     ) -> Accepted:
         refusal = ending(decisions)
         # The database's clock, because it also decides how long a task has waited.
         now = await self._database.now()
-        new = [self._new_task(submission, order, wish, prospect, now) for order in submission.orders]
+        new = [self._new_task(submission, order, request, prospect, now) for order in submission.orders]
         async with self._database.transaction() as connection:
-            earlier = await self._earlier(connection, submission, wish, [task.id for task in new])
+            earlier = await self._claim_key(connection, submission, request, [task.id for task in new])
             if earlier is not None:
                 return earlier
             if refusal is None and prospect.refusal is not None:
                 raise prospect.refusal
             # This locks the rows of the key and the account.
-            standing = await admission.admit(connection, wish)
+            standing = await admission.admit(connection, request)
             if refusal is None:
                 created = [await acceptance.accept(connection, task) for task in new]
             else:
@@ -222,8 +226,8 @@ class Submit:
                 await moderation_log.add(connection, self._judged(submission, task.id), decision)
             return Accepted(created, standing)
 
-    async def _earlier(
-        self, connection: Writer, submission: Submission, wish: Wish, task_ids: Sequence[str]
+    async def _claim_key(
+        self, connection: Writer, submission: Submission, request: AdmissionRequest, task_ids: Sequence[str]
     ) -> Accepted | None:
         """The tasks of an earlier request with this idempotency key. Claims a new key for `task_ids`.
 
@@ -247,22 +251,24 @@ class Submit:
         assert len(earlier) in {0, len(task_ids)}
         if not earlier:
             return None
-        return Accepted(earlier, await admission.standing(connection, wish.api_key_id, wish.quota), is_replay=True)
+        return Accepted(
+            earlier, await admission.standing(connection, request.api_key_id, request.quota), is_replay=True
+        )
 
     def _judged(self, submission: Submission, task_id: str | None) -> Judged:
         return self._judge.judged(submission.holder.account_id, submission.orders[0].prompt, task_id)
 
     def _new_task(
-        self, submission: Submission, order: Order, wish: Wish, prospect: Prospect, created_at: datetime
+        self, submission: Submission, order: Order, request: AdmissionRequest, prospect: Prospect, created_at: datetime
     ) -> NewTask:
         return NewTask(
             id=new_id(int(created_at.timestamp()), secrets.randbelow(ID_SUFFIXES)),
             account_id=submission.holder.account_id,
-            api_key_id=wish.api_key_id,
+            api_key_id=request.api_key_id,
             request_id=submission.request_id,
             public_url=submission.public_url,
             user_group=submission.holder.user_group,
-            price_microcredits=wish.price_microcredits,
+            price_microcredits=request.price_microcredits,
             order=order,
             # Chosen here and not when drawing, so that a second draw produces the same picture.
             seed=order.seed or SEED_MIN + secrets.randbelow(SEED_MAX - SEED_MIN + 1),

@@ -16,7 +16,7 @@ from easel.assembly.storage import picture_store, sweep_of
 from easel.live.task_watcher import TaskWatcher
 from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
-from easel.store.database import Database, Notes
+from easel.store.database import Database, RelaxedDatabase
 from easel.store.notifications import Channel
 from easel.web.answers import encode
 from easel.web.task_view import ended_task
@@ -29,7 +29,7 @@ EXIT_HUNG: Final = 70
 class WorkerParts:
     """What a worker process opens, loads and runs."""
 
-    databases: Sequence[Database | Notes]
+    databases: Sequence[Database | RelaxedDatabase]
     draw: Draw
     worker: Worker
 
@@ -37,13 +37,13 @@ class WorkerParts:
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     """The worker process's objects. Raises EngineUnusable, PluginUnusable, EndpointUnusable."""
     database = Database(installed.database_url, settings.database_connections // 2)
-    notes = Notes(installed.database_url, -(-settings.database_connections // 2))
+    relaxed = RelaxedDatabase(installed.database_url, -(-settings.database_connections // 2))
     pictures = picture_store(settings)
     judge = judge_of(settings, installed.secret, judges_pictures=True)
-    deliver = _deliver(settings, installed, database, notes)
+    deliver = _deliver(settings, installed, database, relaxed)
     task_watcher = TaskWatcher(database, Channel.WORKERS, deliver.wake)
     draw_settings = DrawSettings(settings.draw_timeout_s, settings.step_timeout_s, _end_hung_process)
-    draw = Draw(database, notes, task_watcher, engine(settings), judge, draw_settings)
+    draw = Draw(database, relaxed, task_watcher, engine(settings), judge, draw_settings)
     finish_settings = FinishSettings(
         picture_name_secret=installed.secret.derive("picture names"),
         easel_version=easel.__version__,
@@ -53,11 +53,11 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     )
     finish = Finish(database, pictures, judge, finish_settings)
     sweep = sweep_of(settings, database, pictures)
-    worker = Worker(database, notes, draw, finish, deliver, task_watcher, sweep, settings.drain_timeout_s)
-    return WorkerParts([database, notes], draw, worker)
+    worker = Worker(database, relaxed, draw, finish, deliver, task_watcher, sweep, settings.drain_timeout_s)
+    return WorkerParts([database, relaxed], draw, worker)
 
 
-def _deliver(settings: Settings, installed: Installation, database: Database, notes: Notes) -> Deliver:
+def _deliver(settings: Settings, installed: Installation, database: Database, relaxed: RelaxedDatabase) -> Deliver:
     http = SafeHttp(
         settings.callback_destinations,
         ca_file=settings.callback_ca_file,
@@ -66,7 +66,7 @@ def _deliver(settings: Settings, installed: Installation, database: Database, no
     keys = link_keys(installed.secret)
     return Deliver(
         database,
-        notes,
+        relaxed,
         http,
         lambda task: encode(ended_task(task, keys)),
         DeliverSettings(callback_secrets_root(installed.secret), f"Easel/{easel.__version__}"),

@@ -16,10 +16,10 @@ RETRY_AFTER_UNFINISHED_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AdmissionRequest:
     """The tasks that a key wants to create, `count` of them at one price, and the limits that apply.
 
-    Tasks that moderation refuses count only against the rate: no credits are held for them, so `are_held` is False.
+    Tasks that moderation refuses count only against the rate: no credits are held for them, so `holds_credits` is False.
     """
 
     api_key_id: int
@@ -27,22 +27,22 @@ class Wish:
     price_microcredits: int
     quota: Quota
     unfinished_max: int
-    are_held: bool = True
+    holds_credits: bool = True
 
 
-async def admit(connection: Writer, wish: Wish) -> Standing:
+async def admit(connection: Writer, request: AdmissionRequest) -> Standing:
     """Check the tasks against the key's limits and count them against its rate. Returns the rate's standing afterwards.
 
     Raises Unauthorized (the key was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing is counted.
     """
-    held_count = wish.count if wish.are_held else 0
+    held_count = request.count if request.holds_credits else 0
     values = {
-        "id": wish.api_key_id,
+        "id": request.api_key_id,
         "count": held_count,
-        "amount": held_count * wish.price_microcredits,
-        "spacing_s": wish.count * wish.quota.spacing_s,
-        "window_s": wish.quota.window_s,
-        "unfinished_max": wish.unfinished_max,
+        "amount": held_count * request.price_microcredits,
+        "spacing_s": request.count * request.quota.spacing_s,
+        "window_s": request.quota.window_s,
+        "unfinished_max": request.unfinished_max,
     }
     cursor = await connection.execute(
         """
@@ -66,8 +66,8 @@ async def admit(connection: Writer, wish: Wish) -> Standing:
     )
     row = await cursor.fetchone()
     if row is None:
-        raise await _refusal(connection, wish, values)
-    return Standing(wish.quota, row[0])
+        raise await _refusal(connection, request, values)
+    return Standing(request.quota, row[0])
 
 
 async def standing(connection: Reader, api_key_id: int, quota: Quota) -> Standing:
@@ -95,7 +95,7 @@ async def cap_rate(connection: Writer, api_key_id: int, quota: Quota) -> None:
     )
 
 
-async def _refusal(connection: Reader, wish: Wish, values: dict[str, Any]) -> Refusal:
+async def _refusal(connection: Reader, request: AdmissionRequest, values: dict[str, Any]) -> Refusal:
     cursor = await connection.execute(
         """
         SELECT
@@ -111,9 +111,9 @@ async def _refusal(connection: Reader, wish: Wish, values: dict[str, Any]) -> Re
     if row is None:
         return Unauthorized()
     used_for_s, has_too_many, is_over_limit = row
-    standing = Standing.measured(wish.quota, used_for_s)
+    standing = Standing.measured(request.quota, used_for_s)
     if is_over_limit:
         return InsufficientQuota()
     if has_too_many:
         return RateLimitExceeded(RETRY_AFTER_UNFINISHED_S, standing)
-    return RateLimitExceeded(standing.retry_after_s(wish.count), standing)
+    return RateLimitExceeded(standing.retry_after_s(request.count), standing)

@@ -106,6 +106,13 @@ class _Connections:
             await asyncio.wait({self._checking_all}, timeout=WAIT_FOR_CONNECTION_S)
         await self._pool.close()
 
+    def single_statement(self) -> AbstractAsyncContextManager[Writer]:
+        """A connection for one statement, which is its own transaction.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
+
     @asynccontextmanager
     async def _lend(self, timeout_s: float, *, is_read_only: bool) -> AsyncIterator[Writer]:
         limit = asyncio.timeout(timeout_s)
@@ -227,13 +234,6 @@ class Database(_Connections):
         async with self._lend(timeout_s, is_read_only=False) as writer, writer.transaction():
             yield writer
 
-    def single_statement(self) -> AbstractAsyncContextManager[Writer]:
-        """A connection for one statement, which is its own transaction.
-
-        Raises DatabaseUnavailable, DatabaseFault.
-        """
-        return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
-
     async def _read_clock(self) -> datetime | None:
         try:
             async with self.reading() as reader:
@@ -245,7 +245,7 @@ class Database(_Connections):
         return now
 
 
-class Notes(_Connections):
+class RelaxedDatabase(_Connections):
     """Connections whose commits do not wait for the disk, which makes them many times faster.
 
     A crash of the database server may lose the latest transactions, but never part of one. Meant for data that is soon
@@ -256,13 +256,6 @@ class Notes(_Connections):
     def pool(self) -> AsyncConnectionPool[Writer]:
         """The pool itself, for the queue's library."""
         return self._pool
-
-    def noting(self) -> AbstractAsyncContextManager[Writer]:
-        """A connection for statements, each of which is its own transaction.
-
-        Raises DatabaseUnavailable, DatabaseFault.
-        """
-        return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
 
     async def _configure(self, connection: Writer) -> None:
         await super()._configure(connection)

@@ -23,7 +23,7 @@ from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store import acceptance, admission, endings, ledger, queue, tasks
 from easel.store.acceptance import NewTask
-from easel.store.admission import Wish
+from easel.store.admission import AdmissionRequest
 from easel.store.database import Database, Writer
 from easel.store.endings import Completion
 from tests.support.patience import eventually
@@ -108,7 +108,7 @@ async def add_unqueued(connection: Writer, payer: Payer, number: int, price: int
         estimated_time_s=1,
         created_at=datetime.now(UTC),
     )
-    await admission.admit(connection, Wish(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
+    await admission.admit(connection, AdmissionRequest(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
     await acceptance.accept(connection, new)
     await queue.remove_waiting(connection, new.id)
     await tasks.begin(connection, new.id)
