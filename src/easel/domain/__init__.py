@@ -1,1 +1,1 @@
-"""The rules of the service: standard library only, no I/O, no clock, no randomness of their own."""
+"""The rules of the service: standard library only, no I/O. Time and randomness are arguments."""

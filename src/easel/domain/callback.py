@@ -59,31 +59,31 @@ def receiver(url: str) -> Receiver:
 
 
 def allowed_host(text: str) -> tuple[str, int]:
-    """The host and port in `host` or `host:port`, as an operator allows it. Raises ValueError with a sentence."""
+    """Parse an operator's `host` or `host:port`. Raises ValueError with a message for the operator."""
     match = _HOST_AND_PORT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} must be one host, or host:port, without scheme, path or wildcard")
     host, port = _plain(match[1]), int(match[2] or HTTPS_PORT)
     if not _is_port(port):
-        raise ValueError(f"{text!r} names no port from 1 to 65535")
+        raise ValueError(f"{text!r} must have a port from 1 to 65535")
     address = _literal(host)
     if address is None and not _is_name(host):
-        raise ValueError(f"{text!r} holds no valid host name")
+        raise ValueError(f"{text!r} does not contain a valid host name")
     if address is not None and not (is_public(address) or _is_internal(address)):
-        raise ValueError(f"{text!r} is an address that no callback may go to, such as a cloud's metadata")
+        raise ValueError(f"{text!r} is an address that callbacks may not go to, such as a cloud's metadata service")
     return host, port
 
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
     """Where callbacks may go: to the public internet, and to the hosts in `allowed` even if they are internal. Networks
-    in `denied` are excluded from both. `allowed_host` makes the entries of `allowed`."""
+    in `denied` are excluded from both. `allowed_host` parses the entries of `allowed`."""
 
     allowed: frozenset[tuple[str, int]]
     denied: tuple[Network, ...]
 
     def url_fault(self, url: object) -> str | None:
-        """What is wrong with a callback URL, to follow its name in a sentence. None if nothing is wrong."""
+        """What is wrong with a callback URL, worded to follow the field's name. None if the URL is valid."""
         if not isinstance(url, str) or not 1 <= len(url) <= URL_CHARACTERS_MAX:
             return f"must be a string of at most {URL_CHARACTERS_MAX} characters"
         try:
@@ -105,7 +105,7 @@ class Destinations:
         return (to.host, to.port) in self.allowed
 
     def may_dial(self, host: str, port: int, address: Address) -> bool:
-        """Whether it is allowed to connect to an address that a host resolved to."""
+        """Whether callbacks may connect to this address, which the host resolved to."""
         judged = _unmapped(address)
         if any(judged in network for network in self.denied):
             return False
@@ -116,7 +116,7 @@ PUBLIC_ONLY: Final = Destinations(frozenset(), ())
 
 
 def _plain(host: str) -> str:
-    """A host in the spelling used for comparisons. Raises ValueError if it is in brackets but no IPv6 address."""
+    """The host, normalized for comparisons. Raises ValueError if brackets contain anything but an IPv6 address."""
     if not host.startswith("["):
         return host.lower()
     try:
@@ -183,7 +183,7 @@ _INTERNAL: Final = tuple(
         "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7",
     )
 )  # fmt: skip
-_METADATA_AMONG_THEM: Final = tuple(
+_INTERNAL_METADATA: Final = tuple(
     ipaddress.ip_network(network) for network in ("100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32")
 )
 """Addresses where Alibaba, AWS and Google serve credentials. Those of other clouds lie outside the internal
@@ -194,7 +194,7 @@ def _is_internal(address: Address) -> bool:
     """Whether an operator may allow an address: private, shared, unique local or loopback, but no cloud's metadata."""
     judged = _unmapped(address)
     is_inside = any(judged in network for network in _INTERNAL)
-    return is_inside and not any(judged in network for network in _METADATA_AMONG_THEM)
+    return is_inside and not any(judged in network for network in _INTERNAL_METADATA)
 
 
 def _unmapped(address: Address) -> Address:

@@ -26,7 +26,7 @@ _AMOUNT = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,6})?")
 
 
 class EntryKind(StrEnum):
-    """What an entry does. The diagram above shows from which book to which."""
+    """What an entry does. The diagram above shows the two books of each kind."""
 
     GRANT = "grant"
     HOLD = "hold"
@@ -50,7 +50,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class KeySpending:
-    """Micro-credits that one key has used and reserved, and its limit. None: it has no limit of its own."""
+    """Micro-credits that one key has used and reserved, and its limit, None if it has none of its own."""
 
     used: int
     reserved: int
@@ -91,7 +91,8 @@ def credits_shown(microcredits: int) -> int | float:
 def parse_credits(text: str) -> int:
     """Micro-credits from a decimal amount of credits such as `12.5`.
 
-    Raises ValueError with a sentence unless it is from 0.000001 to a billion, with at most six decimal places.
+    Raises ValueError with a message for the operator unless the amount is from 0.000001 to a billion, with at most six
+    decimal places.
     """
     microcredits = int(Decimal(text) * MICROCREDITS_PER_CREDIT) if _AMOUNT.fullmatch(text) else 0
     if not 0 < microcredits <= MICROCREDITS_MAX:
@@ -104,7 +105,7 @@ def parse_credits(text: str) -> int:
 def parse_adjustment(text: str) -> int:
     """Micro-credits from an amount of credits with or without a sign, such as `-12.5`.
 
-    Raises ValueError with a sentence if it is no such amount, or zero.
+    Raises ValueError with a message for the operator if the amount is malformed, too large or zero.
     """
     sign = -1 if text.startswith("-") else 1
     try:

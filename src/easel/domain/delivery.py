@@ -12,7 +12,7 @@ ATTEMPT_TIMEOUT_S: Final = 10.0
 RETRY_DELAYS_S: Final = (1.0, 2.0, 4.0)
 """Delays between a failure and the next attempt."""
 INTERRUPTIONS_MAX: Final = 4
-"""Process deaths tolerated before a callback is given up."""
+"""How often a process may die during an attempt before the callback is given up."""
 _MESSAGE_PREFIX: Final = "msg_"
 
 

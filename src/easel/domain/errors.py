@@ -2,7 +2,7 @@
 
 A refusal has an HTTP status and its wording. The hosted API words the same refusal differently on its creation endpoint
 and on its task endpoint. Both wordings are given here, and OpenAI's where it differs; `web` chooses one by path.
-Messages never repeat what the client sent.
+Messages repeat nothing that the client sent, except a well-formed model name.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class EaselError(Exception):
 
 
 class Unusable(EaselError):
-    """Easel cannot work as it is set up. The message is a sentence for the operator: what is wrong and what to do."""
+    """Easel cannot run with its current setup. The message tells the operator what is wrong and what to do."""
 
 
 class Refusal(EaselError):
@@ -191,7 +191,7 @@ class CallbackNotFound(Refusal):
 
 
 class MethodNotAllowed(Refusal):
-    """405: this path has other methods."""
+    """405: this path does not support this method."""
 
     status = 405
     generation, task = _both("method_not_allowed", "This address does not support this method", "invalid_request_error")
@@ -316,9 +316,9 @@ class ServiceUnavailable(Refusal):
 
 
 class OrderFailed(Refusal):
-    """400, 404, 500, 503 or 504: the answer should contain the pictures, but there are none.
+    """400, 404, 500, 503 or 504: the order has no picture to answer with.
 
-    It has the code and the message of the failed task.
+    The code and the message are those of the failed task.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -343,4 +343,4 @@ _STATUS_OF_FAILED_TASK: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.SERVICE_UNAVAILABLE: 503,
     ErrorCode.GENERATION_TIMEOUT: 504,
 }
-"""All other codes are faults of the service, 500."""
+"""All other codes are faults of the service and get 500."""

@@ -29,7 +29,7 @@ class LinkKeys:
 
 
 def link_keys(*secrets: bytes) -> LinkKeys:
-    """The keys for these secrets, the first of which signs. A key's id is the beginning of its digest."""
+    """The keys for these secrets. The first one signs. A key's id is the beginning of its digest."""
     by_id = {hashlib.sha256(b"easel link key id" + secret).hexdigest()[:8]: secret for secret in secrets}
     return LinkKeys(next(iter(by_id)), by_id)
 
@@ -64,7 +64,7 @@ def path(name: str, expires_s: int, keys: LinkKeys) -> str:
 
 
 def expiry_s(grant: str, name: str, keys: LinkKeys) -> int | None:
-    """The Unix time until which a path opens its picture. None if its signature is not valid."""
+    """The Unix time at which a link expires. None if its signature is not valid."""
     match = _GRANT.fullmatch(grant)
     if match is None or not is_picture_name(name):
         return None

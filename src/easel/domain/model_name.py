@@ -8,6 +8,6 @@ _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/-]{{0,{LENGTH_MAX - 1}}}")
 
 
 def is_model_name(text: str) -> bool:
-    """Whether a text is 1 to 64 letters, digits, dots, hyphens, underscores and slashes, and begins with one of the
-    first two."""
+    """Whether a text has 1 to 64 letters, digits, dots, hyphens, underscores or slashes, and begins with a letter or
+    digit."""
     return _NAME.fullmatch(text) is not None

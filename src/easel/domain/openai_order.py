@@ -52,12 +52,12 @@ class OpenaiOrder:
 
 
 def parse(fields: object, aliases: Collection[str] = (), deployment: str | None = None) -> OpenaiOrder:
-    """Parse a decoded JSON body. Without a model, the order is for the only one.
+    """Parse a decoded JSON body. If it names no model, the only model is used.
 
     `aliases` are other names of the only model. A deployment, the model in Azure's path, overrides the body's model.
     Unknown fields, and OpenAI's fields that have no meaning here (`quality`, `style`, `background`, `moderation`,
-    `user`, …), are ignored. `null` means absent. If the order has a seed, its pictures have consecutive seeds from
-    there on. Raises InvalidRequest, ModelNotFound.
+    `user`, …), are ignored. `null` means absent. If the order has a seed, its pictures have consecutive seeds that
+    begin with it. Raises InvalidRequest, ModelNotFound.
     """
     if not isinstance(fields, dict):
         raise InvalidRequest("The request body must be a JSON object")
@@ -106,14 +106,14 @@ def _one(given: Mapping[str, object], model: object, aliases: Collection[str]) -
 def _size(value: object) -> object:
     if value is None or value == "auto":
         return _AUTO
-    # OpenAI has no aspect ratios, and its clients expect errors about sizes to speak of pixels.
+    # OpenAI has no aspect ratios, and its clients expect errors about sizes to mention pixels.
     if isinstance(value, str) and value in RATIOS_PX:
         raise InvalidRequest(_SIZE_SENTENCE, "size")
     return value
 
 
 def _seed(first: int | None, number: int) -> int | None:
-    """The seed that is `number` after the first. After the greatest seed comes the least."""
+    """The seed `number` places after the first. Seeds wrap around after SEED_MAX."""
     return None if first is None else (first - SEED_MIN + number) % (SEED_MAX - SEED_MIN + 1) + SEED_MIN
 
 

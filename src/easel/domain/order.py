@@ -1,7 +1,7 @@
-"""An order: what a caller may ask for, within which bounds, and at what size it is drawn.
+"""An order: its fields, their limits, and the size in pixels of each named ratio.
 
-`parse_order` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a helpful
-sentence. It does not know the caller, the price, or the models that a key may use.
+`parse_order` turns the fields of a request body into a valid `Order`, or raises `InvalidRequest` with a message that
+says what is allowed. It does not know the caller, the price, or the models that a key may use.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class Order:
 
 
 def parse_order(fields: object, destinations: Destinations = PUBLIC_ONLY) -> Order:
-    """The order in a decoded JSON body. `destinations` are those that callbacks may go to.
+    """The order in a decoded JSON body. `destinations` says where callbacks may go.
 
     Unknown fields are ignored. `null` in an optional field means that it is absent.
     Raises InvalidRequest, or ModelAccessDenied for a model that does not exist.

@@ -10,8 +10,8 @@ SECRET_CHARACTERS_MIN: Final = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """The installation's secret. Logs and errors never show its text, but its `source`. `is_kept`: it is stored in the
-    data folder and not set by EASEL_SECRET."""
+    """The installation's secret. Logs and errors show its `source`, never its text. `is_kept` says that it is stored in
+    the data folder and not set by EASEL_SECRET."""
 
     text: str
     source: str = field(default="EASEL_SECRET", compare=False)
@@ -26,5 +26,5 @@ class Secret:
 
     @property
     def fingerprint(self) -> bytes:
-        """16 bytes by which the database recognises the secret, and which do not reveal it."""
+        """16 bytes that identify the secret in the database without revealing it."""
         return self.derive("fingerprint")[:16]

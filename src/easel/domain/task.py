@@ -7,7 +7,7 @@
 
 `completed` and `failed` are final. A processing task whose worker died stays `processing` until another worker draws
 it. A cancelled task is `failed` with the code `request_cancelled`. The move to `processing` does not wait for the disk,
-so a crash of the database may lose it. Then the task is completed from `pending`.
+so a crash of the database may lose it. The task then moves from `pending` to `completed`.
 """
 
 import re
@@ -33,11 +33,11 @@ LEGAL_MOVES: Final = {
 ENDS: Final = frozenset(status for status, moves in LEGAL_MOVES.items() if not moves)
 
 WORKER_DEATHS_MAX: Final = 3
-"""Worker deaths after which a task is ended, because it would go on killing workers."""
+"""After this many worker deaths, a task is ended, because it would go on killing workers."""
 
 
 class ErrorCode(StrEnum):
-    """Why a task failed. The first five are the caller's to change, the others the service's."""
+    """Why a task failed. The first five are due to the caller, the others to the service."""
 
     CONTENT_POLICY_VIOLATION = "content_policy_violation"
     INVALID_PARAMETERS = "invalid_parameters"

@@ -1,8 +1,8 @@
 """Encodes pixels as a picture file with their provenance inside.
 
 Encoding is synchronous and belongs in a thread of its own, not in the one that draws; Pillow releases the
-interpreter's lock while it compresses. The same pixels, format and provenance give the same bytes, as long as Pillow
-and its codecs keep their versions. Colours are sRGB without a profile, which is what browsers assume.
+interpreter's lock while it compresses. The same pixels, format and provenance give the same bytes with the same
+versions of Pillow and its codecs. Colours are sRGB without a profile, which is what browsers assume.
 
 Measured on one core with Pillow 13.0, the mean of three photo-like pictures of 1024x1024 pixels (1/f texture, sharp
 edges, slight noise):

@@ -1,7 +1,7 @@
 """The interface of an engine.
 
 An engine draws one picture synchronously, in the thread that calls it. It knows nothing about tasks, money or storage.
-It is safe for as many concurrent threads as `draws_at_once` says, and no more.
+At most `draws_at_once` threads may use it concurrently.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class Engine(Protocol):
 
     @property
     def model(self) -> str | None:
-        """The model that pictures name as their origin where it differs from the one that was ordered, else None."""
+        """The model that pictures name as their origin. None if it is the one that was ordered."""
 
     @property
     def draws_at_once(self) -> int:
@@ -66,19 +66,19 @@ class Engine(Protocol):
         """How many jobs a worker may hold at once: those being drawn and those whose picture is being stored."""
 
     def load(self) -> None:
-        """Download and load what drawing needs. Called once, before the first draw. Raises EngineUnusable."""
+        """Download and load all that drawing needs. Called once, before the first draw. Raises EngineUnusable."""
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
         """Draw a picture of exactly the requested size. The same drawing gives the same picture on the same machine.
 
-        Raises OutOfMemory when this drawing does not fit, DrawingFailed when it fails for a reason that its caller may
-        see, and whatever `on_step` raises. The engine stays usable after all of them.
+        Raises OutOfMemory if this drawing does not fit, DrawingFailed if it fails for a reason that its caller may see,
+        and whatever `on_step` raises. The engine stays usable after each of them.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One thing that an operator is told about an engine. `is_usable` is False where it prevents drawing."""
+    """A finding about an engine, for the operator. `is_usable` is False if the finding prevents drawing."""
 
     words: str
     is_usable: bool = True
@@ -103,10 +103,10 @@ class DrawingFailed(Exception):
 
 
 def canvas_px(side_px: int, multiple_px: int) -> int:
-    """`side_px` rounded up to a multiple: what a model draws so that `side_px` can be cut from the middle."""
+    """`side_px` rounded up to a multiple. The model draws this much, and `side_px` is cut from the middle."""
     return -(-side_px // multiple_px) * multiple_px
 
 
 def crop_offset_px(canvas_side_px: int, side_px: int) -> int:
-    """How many pixels of a side of the canvas come before its central part of `side_px`."""
+    """Where the central `side_px` begin on a side of the canvas."""
     return (canvas_side_px - side_px) // 2

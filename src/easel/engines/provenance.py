@@ -1,11 +1,11 @@
-"""The mark inside a picture that says that a machine drew it, as an XMP packet.
+"""Marks a picture as drawn by a machine, with an XMP packet inside its file.
 
-The packet holds IPTC's digital source type for media made by a trained model, the tool, the model and the engine.
-Unless the operator turns it off, it also holds the recipe: what to order to get the same picture again. The same
-provenance gives the same bytes; there is no date in it.
+The packet holds IPTC's digital source type for media made by a trained model, the tool, the model and the engine. It
+also holds the recipe, which is what to order to get the same picture again, unless the operator turns that off. The
+same provenance gives the same bytes; they contain no date.
 
 The mark is not signed, proves nothing, and is lost when a program that ignores it re-encodes the picture. Characters
-that XML 1.0 cannot represent (most control characters) are replaced with U+FFFD, so a prompt that has some does not
+that XML 1.0 cannot represent (most control characters) are replaced with U+FFFD, so prompts that contain them cannot be
 read back unchanged.
 """
 
@@ -26,7 +26,7 @@ PACKET_BYTES_MAX: Final = 65_502
 (XMP specification, part 3, 1.1.3). A prompt of 2,000 code points takes at most 10,000."""
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Everything that the `Char` production of XML 1.0 excludes, surrogates among it."""
+"""Everything that the `Char` production of XML 1.0 excludes, including surrogates."""
 
 _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'

@@ -48,7 +48,7 @@ class AccountEndpoints:
         return json_answer({"data": models, "object": "list"})
 
     async def model(self, request: Request) -> Response:
-        """One model that the key may use, by its name or by an alias that OpenAI's clients may use for it."""
+        """One model that the key may use. OpenAI's clients may also name it by an alias."""
         holder = await self._auth.holder(request)
         name = request.path_params["model"]
         model = named_model(name, self._model_aliases)

@@ -27,7 +27,7 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def rate_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
-    """A key's rate limit, in the headers of the IETF draft (ratelimit-headers-10) and in the older X-RateLimit ones."""
+    """Headers for a key's rate limit: those of the IETF draft (ratelimit-headers-10) and the older X-RateLimit ones."""
     quota, remaining, reset_s = standing.quota, standing.remaining, standing.reset_s
     return [
         (b"ratelimit-policy", f'"{quota.name}";q={quota.count_max};w={quota.window_s}'.encode()),
@@ -54,7 +54,7 @@ def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | No
 
 
 def refusal_answer(refusal: Refusal, path: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A refusal as the contract words it for this path."""
+    """The answer to a refused request, in the contract's wording for this path."""
     more = dict(headers or {})
     if refusal.retry_after_s is not None:
         more["retry-after"] = str(refusal.retry_after_s)
@@ -68,7 +68,7 @@ def refusal_answer(refusal: Refusal, path: str, headers: Mapping[str, str] | Non
 
 
 def error_body(refusal: Refusal, path: str) -> dict[str, Any]:
-    """The `error` object of a refusal, as the contract words it for this path."""
+    """The JSON body that reports a refusal, in the contract's wording for this path."""
     if openai_errors.is_for_openai(path):
         return openai_errors.error_body(refusal)
     is_about_tasks = path == "/v1/tasks" or path.startswith("/v1/tasks/")

@@ -1,4 +1,4 @@
-"""The web application: its routes, and what happens around every request.
+"""The web application: its routes, and the handling that all requests share.
 
 Every refusal and fault is answered with the contract's JSON error. Each request is logged in one line, without its
 path, because a path may contain a picture link. If the edge (`edge/protocol.py`) refused the request after it was
@@ -47,7 +47,7 @@ Lifespan = Callable[[ASGIApp], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The endpoints that routes lead to."""
+    """The endpoints of all routes."""
 
     creation: CreationEndpoint
     tasks: TaskEndpoints
@@ -62,7 +62,7 @@ class Endpoints:
 
 
 def routes(to: Endpoints) -> list[BaseRoute]:
-    """Every address of the service."""
+    """All routes of the service."""
     return [
         Route("/v1/images/generations", to.creation.create, methods=["POST"]),
         Route("/v1/tasks", to.task_lists.page, methods=["GET"]),
@@ -93,7 +93,7 @@ def routes(to: Endpoints) -> list[BaseRoute]:
 
 
 class _OwnPath(Route):
-    """A fixed path that no later pattern matches, so that a wrong method gets 405."""
+    """A fixed path that takes precedence over later patterns for every method, so a wrong method gets 405."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Called by the router."""
@@ -119,7 +119,7 @@ class App:
         self._on_stop = on_stop
 
     def stop(self) -> None:
-        """Answer all waiting requests with what there is, because the process is about to stop."""
+        """Release all waiting requests, because the process is about to stop."""
         self._on_stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,9 +131,9 @@ class App:
         try:
             await self._router(scope, receive, exchange.send)
         except ClientDisconnect:
-            exchange.status = 499  # nginx's status for a client that disconnected; there is nobody to answer
+            exchange.status = 499  # nginx's status for a disconnected client, which cannot be answered
         except asyncio.CancelledError:
-            # The process is stopping and has waited long enough. The request may have been carried out all the same.
+            # The process is stopping and its grace period is over. The request may have taken effect all the same.
             if exchange.status:
                 raise
             await exchange.answer_fault(ServiceUnavailable(), receive)
@@ -153,7 +153,7 @@ class _Exchange:
         self._started_s = time.monotonic()
         state = scope.get("state", {})
         self._request_id: str = state.get("request_id") or request_id(scope["headers"])
-        # Starlette raises 404 and 405 as exceptions, rather than answering in plain text, only if it finds an app here.
+        # If Starlette finds an app here, it raises exceptions for 404 and 405. Otherwise it answers in plain text.
         scope["app"] = self
         scope["state"] = {**state, "request_id": self._request_id}
 

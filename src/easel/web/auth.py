@@ -2,8 +2,8 @@
 
 Unknown, malformed, expired and revoked keys get the same answer. A mistyped key fails its checksum and is not looked
 up. A key that was looked up is trusted for HOLDER_LIFETIME_S, so a revocation takes effect within that time; for
-requests that wait longer, `live/key_watch.py` checks the key again. When a network keeps failing to authenticate, only
-keys that were good before are looked up, so that other clients of the same network are not locked out.
+requests that wait longer, `live/key_watch.py` checks the key again. After too many failures from a network, only keys
+that were valid before are looked up, so its other clients are not locked out.
 """
 
 import math
@@ -29,7 +29,7 @@ KNOWN_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AuthLimits:
-    """Requests per minute of a key, except creations, and failed authentications per minute of a network."""
+    """Limits per minute: requests of one key, creations excluded, and failed authentications of one network."""
 
     reads_per_minute: int
     failures_per_minute: int
@@ -79,7 +79,7 @@ class Auth:
             return known.holder
         if known is None and self._failures.standing(client_network(request)).remaining == 0:
             raise self._refusal(request)
-        # Trusted from before the query, so that a change during the query is not noticed later than others.
+        # The lifetime starts before the query, so that a change during the query also takes effect in time.
         queried_at_s = time.monotonic()
         async with self._database.reading() as connection:
             holder = await accounts.find_holder(connection, digest)
@@ -93,7 +93,7 @@ class Auth:
         return holder
 
     def _refusal(self, request: Request) -> Unauthorized | RateLimitExceeded:
-        """Count a failure. 401, or 429 after too many failures."""
+        """Count a failure, and return its refusal: 401, or 429 after too many failures."""
         try:
             self._failures.take(client_network(request))
         except RateLimitExceeded as error:

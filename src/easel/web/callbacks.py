@@ -42,7 +42,7 @@ class CallbackEndpoints:
         try:
             self._redeliveries.take(holder.api_key_id)
         except RateLimitExceeded as error:
-            # Without this limit's standing: the rate headers show the limit on reads.
+            # Raised again without this limit's standing, because the rate headers show the limit on reads.
             raise RateLimitExceeded(error.retry_after_s or 1) from None
         return json_answer(callback_body(*await task_callback.redeliver(self._database, holder, redelivered_id)))
 

@@ -16,19 +16,19 @@ from easel.domain.errors import RateLimitExceeded
 _IPV6_NETWORK_BITS: Final = 64
 """The part of an IPv6 address that a provider assigns to one customer."""
 RETRY_AFTER_S: Final = 5
-"""Sent to a client that has too much open. When it will have less is up to the client, so this is a guess."""
+"""Sent to a client that is over a limit. A guess, because only the client decides when it closes something."""
 
 
 def client_network(request: Request) -> str:
     """The network that a client's limits apply to: its IPv4 address, or the first 64 bits of its IPv6 address.
 
-    All clients without a valid address, because a proxy hides it or sends something else, share one network.
+    Clients whose address is missing or invalid, because a proxy hides or replaces it, share one network.
     """
     return network_of(_host(request))
 
 
 def network_of(host: str) -> str:
-    """The same for an address."""
+    """The network of an address, as in `client_network`."""
     address = _address(host)
     if address is None:
         return ""
@@ -50,7 +50,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 class Places:
-    """A limit on how much each client has open at once."""
+    """Counts what each client has open, and allows at most `count_max`."""
 
     def __init__(self, count_max: int) -> None:
         self._count_max = count_max
@@ -71,7 +71,7 @@ class Places:
 
 
 class AddressPlaces:
-    """A limit on how much each client network has open at once. Trusted proxies have none: they serve many clients."""
+    """Like `Places`, for each client network. Trusted proxies have no limit, because they serve many clients."""
 
     def __init__(self, count_max: int, trusted_proxies: Sequence[Network]) -> None:
         self._places = Places(count_max)

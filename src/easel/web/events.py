@@ -33,7 +33,7 @@ from easel.web.task_view import TaskView
 
 HEARTBEAT_S: Final = 15.0
 PLACE_EVERY_S: Final = 2.0
-"""How often to look up a pending task's place in line. One look serves all streams of the process."""
+"""How often to look up a pending task's place in line. One look-up serves all streams of the process."""
 STREAM_S_MAX: Final = 3600.0
 """How long a stream may stay open. A client that wants more reconnects."""
 RETRY_MS: Final = 1000
@@ -48,7 +48,7 @@ class _Event:
 
 
 class _Stream(StreamingResponse):
-    """A stream that gives back its place when it ends, for whatever reason."""
+    """A stream that gives back its place however it ends."""
 
     def __init__(self, events: AsyncIterator[bytes], place: ExitStack) -> None:
         super().__init__(events, media_type=_MEDIA_TYPE, headers=_HEADERS)
@@ -117,7 +117,7 @@ class EventEndpoint:
                 assert watch.task is not None
                 task = watch.task
                 event = await self._event(task)
-                # Show nothing to a key that may have ended. While it cannot be checked, send only heartbeats.
+                # Show the task only to a valid key. While the key cannot be checked, send only heartbeats.
                 if event.id != seen_id and await permit.is_good(PLACE_EVERY_S):
                     yield event.data
                     seen_id, spoke_at_s = event.id, time.monotonic()

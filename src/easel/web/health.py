@@ -43,7 +43,7 @@ class HealthEndpoints:
         self._database = database
         self._pictures = pictures
         self._workers = SharedCheck(self._live_workers, DATABASE_CHECK_LIFETIME_S)
-        self._storage = SharedCheck(self._is_storage_well, STORAGE_CHECK_LIFETIME_S)
+        self._storage = SharedCheck(self._is_storage_available, STORAGE_CHECK_LIFETIME_S)
 
     async def alive(self, _request: Request) -> Response:
         """200 as long as the process runs."""
@@ -52,14 +52,14 @@ class HealthEndpoints:
     async def ready(self, _request: Request) -> Response:
         """200 if tasks can be accepted and pictures read, otherwise 503.
 
-        The number of workers is only for information: without any, tasks are still accepted, and wait.
+        The number of workers does not affect the status: without workers, tasks are still accepted, and wait.
         """
-        workers, is_storage_well = await self._workers.found(), await self._storage.found()
-        is_ready = workers is not None and is_storage_well
+        workers, is_storage_available = await self._workers.found(), await self._storage.found()
+        is_ready = workers is not None and is_storage_available
         body: dict[str, Any] = {
             "database": "unavailable" if workers is None else "ok",
             "status": "ready" if is_ready else "unavailable",
-            "storage": "ok" if is_storage_well else "unavailable",
+            "storage": "ok" if is_storage_available else "unavailable",
             "workers": workers or 0,
         }
         return json_answer(body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "2"})
@@ -72,7 +72,7 @@ class HealthEndpoints:
         except DatabaseUnavailable:
             return None
 
-    async def _is_storage_well(self) -> bool:
+    async def _is_storage_available(self) -> bool:
         try:
             await self._pictures.check()
         except StorageFailed:

@@ -1,4 +1,4 @@
-"""Reads pictures for answers in pieces, so that an answer holds only one piece in memory, however large its picture is.
+"""Reads pictures piece by piece, so that an answer holds only one piece in memory, however large its picture is.
 
 The more answers are in progress, the smaller the pieces: together they hold little more than PIECES_BYTES.
 """
@@ -30,8 +30,8 @@ class PicturePieces:
     async def of(self, name: str, start: int, end: int) -> AsyncGenerator[bytes]:
         """A part of a picture, in pieces whose length is a multiple of 3, except the last.
 
-        An empty piece comes before each of them: sending it waits until the client has read what came before, so that
-        the next piece is not read from storage until then. Raises PictureGone, StorageFailed.
+        An empty piece precedes each of them. Sending it waits until the client has read the piece before, so the next
+        piece is read from storage only then. Raises PictureGone, StorageFailed.
         """
         self._in_progress += 1
         try:

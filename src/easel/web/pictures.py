@@ -101,7 +101,7 @@ def _is_known(if_none_match: str, etag: str) -> bool:
 def _asked_part(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:
     """The requested range as start and end, end excluded; None for the whole picture. Raises RangeNotSatisfiable.
 
-    Several ranges at once, and a range of another version, get the whole picture, as RFC 9110 allows.
+    A request for several ranges, or for a range of another version, gets the whole picture, as RFC 9110 allows.
     """
     match = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     if match is None or request.headers.get("if-range", etag) != etag or match[0] == "bytes=-":

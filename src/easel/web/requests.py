@@ -21,7 +21,7 @@ _PREFERRED_NUMBER = re.compile(r'([0-9]{1,100})|"([0-9]{1,100})"')
 class BaseUrl:
     """The base of picture links and of the addresses in the API reference.
 
-    It is `public_url` where the operator set one, and otherwise the address that the client used.
+    It is `public_url` if the operator set one, and otherwise the address that the client used.
     """
 
     def __init__(self, public_url: str | None) -> None:
@@ -70,7 +70,7 @@ async def discard_body(request: Request, bytes_max: int) -> None:
 
 
 def task_id(request: Request) -> str:
-    """The task id in the path, also noted for the request's log line. Raises InvalidTaskId, TaskNotFound."""
+    """The task id in the path, which the request's log line then shows. Raises InvalidTaskId, TaskNotFound."""
     text: str = request.path_params["task_id"]
     if not has_id_prefix(text):
         raise InvalidTaskId
@@ -91,9 +91,9 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def preferred_wait_s(request: Request) -> int | None:
-    """Seconds of `Prefer: wait=N` (RFC 7240), at most WAIT_S_MAX, which is also the meaning of `Prefer: wait`.
+    """The seconds in `Prefer: wait=N` (RFC 7240), at most WAIT_S_MAX. `Prefer: wait` asks for WAIT_S_MAX.
 
-    None if the header is missing or malformed.
+    None if the preference is missing or malformed.
     """
     preferences = ",".join(request.headers.getlist("prefer"))
     for preference in preferences.split(","):
@@ -109,7 +109,7 @@ def preferred_wait_s(request: Request) -> int | None:
 
 
 def whole_number(request: Request, name: str, default: int, least: int, most: int) -> int:
-    """A whole number in the query. Raises InvalidRequest."""
+    """A whole number in the query string, or `default` if it is absent. Raises InvalidRequest."""
     text = request.query_params.get(name)
     if text is None:
         return default

@@ -93,7 +93,7 @@ def _statuses(text: str | None) -> Sequence[Status] | None:
 
 
 def _task_ids(body: object) -> list[str]:
-    """The requested ids, without duplicates and without those that no task can have. Raises InvalidRequest."""
+    """The requested ids that have the form of a task id, without duplicates. Raises InvalidRequest."""
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object")
     ids = cast("Mapping[str, object]", body).get("task_ids")

@@ -56,7 +56,7 @@ class CreationEndpoint:
         self._destinations = destinations
 
     async def create(self, request: Request) -> Response:
-        """Accept an order, and answer with its pending task. With `Prefer: wait`, wait for the task first."""
+        """Accept an order, and answer with its pending task. With `Prefer: wait`, first wait for the task to end."""
         holder = await self._auth.creator(request)
         fields = await json_body(request)
         _refuse_openai_clients(request, fields)
@@ -125,9 +125,10 @@ class TaskEndpoints:
 
 
 def _refuse_openai_clients(request: Request, fields: object) -> None:
-    """Tell OpenAI's clients which base URL they need, before anything is charged. They cannot read a task.
+    """Refuse OpenAI's clients, which cannot read a task, before anything is charged.
 
-    Raises InvalidRequest for a header of their SDKs, and for `response_format`, which only they send.
+    Raises InvalidRequest, which names the right base URL, for a header of their SDKs and for `response_format`, which
+    only they send.
     """
     for name in request.headers:
         if name.startswith(_HEADER_OF_OPENAIS_SDKS):

@@ -1,4 +1,4 @@
-"""Waits for tasks on behalf of clients: for one that asked to wait, as long as its key is good."""
+"""Waits for tasks on behalf of clients, as long as their keys are valid."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from easel.store.tasks import Task
 from easel.web.client_limits import Streams
 
 PERMIT_TIMEOUT_S: Final = 3.0
-"""How long to try to find out whether the waiting client's key is still good."""
+"""How long a check of the waiting client's key may take."""
 
 
 class Waiting:
@@ -26,8 +26,8 @@ class Waiting:
     async def until_ended(self, request: Request, holder: Holder, task: Task, wait_s: float) -> Task:
         """The task once it has ended, or as it is after `wait_s`.
 
-        Raises RateLimitExceeded before it waits if the client has too many requests waiting, and Unauthorized when the
-        key ends meanwhile.
+        Raises RateLimitExceeded at once if the client has too many requests waiting, and Unauthorized if its key is
+        revoked or expires during the wait.
         """
         with self._streams.open(request, holder):
             if wait_s <= 0 or task.status in ENDS:
@@ -36,8 +36,8 @@ class Waiting:
                 self._task_watcher.watch(task.id, task) as watch,
                 self._key_watch.permit(holder.api_key_id, watch.close) as permit,
             ):
-                # It may have ended before it was watched. The task watcher reads it, so that a database outage at this
-                # moment does not fail a request whose order is accepted.
+                # The task may have ended before it was watched. The watcher reads it, because it survives a database
+                # outage, which must not fail a request whose order is accepted.
                 self._task_watcher.look(task.id)
                 await watch.end(wait_s)
                 assert watch.task is not None

@@ -1,7 +1,7 @@
 """An engine without a model, for benchmarks of everything around an engine, and for tests.
 
-It draws plain colour at once, or as slowly as it is told to. The colour depends on the seed and the prompt alone, so
-different drawings differ and equal ones agree on every machine.
+It draws a plain colour, at once or in steps of a given duration. The colour depends only on the seed and the prompt: it
+differs between drawings, and is the same on every machine.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
 """Easel Nano, the built-in model, on onnxruntime and NumPy, on any CPU.
 
-The model (trained by `training/`) draws latents on a small grid of tokens, the one whose shape comes closest to the
-requested picture, in eight passes without guidance. The latents are decoded at 32 pixels per token, and the result is
-doubled until its resolution suffices. The picture is cut from its middle and scaled evenly, never stretched. The same
-drawing gives the same bytes on one machine; on others, rounding may differ. What the model does not know, it leaves out
-of the picture.
+The model (trained by `training/`) draws latents in eight passes without guidance, on the small grid of tokens whose
+shape comes closest to the requested picture. The latents are decoded at 32 pixels per token, and the result is doubled
+until its resolution suffices. The picture is cut from its middle and scaled evenly, never stretched. The same drawing
+gives the same bytes on one machine; on others, rounding may differ. The model leaves out of the picture whatever it
+does not know.
 """
 
 import json
@@ -84,14 +84,14 @@ class Nano:
         canvas = loaded.draw.run(None, {"latents": latents})[0]
         for _ in range(doublings(grid, drawing.width_px, drawing.height_px) - 1):
             canvas = np.concatenate(list(doubled(loaded, canvas)), axis=2)
-        # The last doubling is by far the largest, so only its bytes are held in memory as a whole.
+        # The last doubling is by far the largest, so its strips become bytes one by one to save memory.
         levels = np.concatenate([as_bytes(strip) for strip in doubled(loaded, canvas)])
         rgb = fit(levels, drawing.width_px, drawing.height_px)
         return Pixels(drawing.width_px, drawing.height_px, rgb, cut)
 
 
 def load(folder: Path, threads: int = 0) -> Loaded:
-    """Read the model in a folder. Raises whatever a missing or broken file raises."""
+    """Read the model from a folder. Errors from missing or damaged files are passed on."""
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     return Loaded(
         reader=_session(folder / "reader.onnx", threads),
@@ -120,7 +120,7 @@ def best_grid(grids: tuple[tuple[int, int], ...], width_px: int, height_px: int)
 
 
 def doublings(grid: tuple[int, int], width_px: int, height_px: int) -> int:
-    """How often a picture on that grid is doubled: at least once, and until it is as large as requested."""
+    """How often a picture on this grid is doubled to be as large as requested: from 1 to DOUBLINGS_MAX times."""
     scale = max(width_px / grid[0], height_px / grid[1]) / TOKEN_PX
     return min(DOUBLINGS_MAX, max(1, math.ceil(math.log2(scale))))
 

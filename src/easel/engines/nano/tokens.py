@@ -38,12 +38,12 @@ class Tokenizer:
         self._end = words[END]
 
     def tokens(self, text: str, tokens_max: int) -> tuple[list[int], int]:
-        """At most `tokens_max` tokens, the end token among them, and how many were cut off."""
+        """At most `tokens_max` tokens, including the end token, and how many were cut off."""
         found = [self._words[word] for piece in PIECES.findall(plain(text)) for word in self._merge(piece)]
         return [*found[: tokens_max - 1], self._end], max(0, len(found) - tokens_max + 1)
 
     def _merge(self, piece: str) -> list[str]:
-        """Join neighbours, the pair learned earliest first, until no known pair is left."""
+        """Join neighbouring parts until no known pair is left. The pair that was learned earliest is joined first."""
         parts = [BYTE_LETTERS[byte] for byte in piece.encode()]
         while len(parts) > 1:
             pairs = list(pairwise(parts))

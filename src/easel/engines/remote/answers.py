@@ -1,8 +1,8 @@
 """Interprets the image server's answers: a picture file, a link to one, or the reason why there is none.
 
-Pure: nothing is sent or logged here. The server is not trusted. A caller sees at most one short plain sentence of what
-it says about a failure, and none that looks like a page, an address, a path or code, or that contains the key or the
-prompt. Whether a file is a picture is not checked here.
+Pure: nothing is sent or logged here. The server is not trusted. A caller sees at most one short line of the server's
+error message, and nothing of a message that looks like a page, an address, a path or code, or that contains the key or
+the prompt. Whether a file is a picture is not checked here.
 """
 
 import base64
@@ -29,7 +29,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
 
 
 class Fault(DrawingFailed):
-    """Why there is no picture: code and message for the caller, and a hint where the operator can fix it."""
+    """Why there is no picture: code and message for the caller, and a hint for the operator if they can fix it."""
 
     def __init__(self, code: ErrorCode, message: str, hint: str | None = None) -> None:
         super().__init__(code, message)
@@ -38,7 +38,7 @@ class Fault(DrawingFailed):
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """What must not be repeated to a caller."""
+    """Texts that must not be repeated to a caller."""
 
     api_key: str | None
     prompt: str
@@ -54,14 +54,14 @@ class _Items(msgspec.Struct):
 
 
 class NoPicture(Fault):
-    """The answer has no picture. `hint` says what it has instead."""
+    """The answer has no picture. `hint` says what is wrong with the answer."""
 
     def __init__(self, hint: str) -> None:
         super().__init__(ErrorCode.GENERATION_FAILED_NO_CONTENT, "The image server answered without a picture", hint)
 
 
 class Unreadable(Fault):
-    """The answer has something that cannot be read as a picture."""
+    """The answer contains something that cannot be read as a picture."""
 
     def __init__(self, hint: str) -> None:
         super().__init__(ErrorCode.IMAGE_PROCESSING_ERROR, "The image server's picture cannot be read", hint)
@@ -160,7 +160,7 @@ def _refused_order(said: "_Said", withheld: Withheld) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the body of a failed answer says, if it has a format that is common among servers."""
+    """The error in a failed answer's body. Empty if its format is unknown."""
 
     message: str = ""
     labels: frozenset[str] = frozenset()
@@ -195,7 +195,7 @@ def _said(body: bytes) -> _Said:
 
 
 def _for_callers(text: str, withheld: Withheld) -> str | None:
-    """The text as one printable line, or None where it may contain what callers must not see."""
+    """The text as one printable line, or None if it may contain something that callers must not see."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     prompt = " ".join(withheld.prompt.split()).casefold()
     if _NOT_FOR_CALLERS.search(line) or (withheld.api_key and withheld.api_key in line):

@@ -1,10 +1,10 @@
 """Draws on any server with OpenAI's `POST /v1/images/generations`, such as sglang-diffusion, vllm-omni or LocalAI.
 
-One request draws one picture. It asks for the canvas (the size rounded up to multiples of 16 pixels), the seed, and the
-picture inside the answer. A link instead of the picture is followed only to the server's own scheme, host and port. If
-the server fails, DrawingFailed is raised, and logged where the operator can fix the cause.
+One request draws one picture. It states the canvas (the size rounded up to multiples of 16 pixels) and the seed, and
+asks for the picture inside the answer. A link instead of the picture is followed only to the server's own scheme, host
+and port. If the server fails, DrawingFailed is raised. It is logged if the operator can fix the cause.
 
-The same drawing gives the same picture only as far as the server honours the seed. There is no progress, because the
+The same drawing gives the same picture only as far as the server honours the seed. No progress is shown, because the
 server does not report any.
 """
 
@@ -34,7 +34,8 @@ MODELS_SHOWN_MAX: Final = 3
 class RemoteServer:
     """An image server and how to use it. The URL may end in `/v1`.
 
-    Requests name `steps` and no guidance, or leave both to the server if `steps` is 0. `timeout_s` limits one attempt.
+    Requests set the number of steps and turn guidance off. If `steps` is 0, both are left to the server. `timeout_s`
+    limits one attempt.
     """
 
     url: str
@@ -47,7 +48,7 @@ class RemoteServer:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a check of the server found, in words for the operator."""
+    """The result of a check of the server, in words for the operator."""
 
     state: Literal["ok", "warning", "failed"]
     words: str
@@ -68,7 +69,7 @@ class Remote:
     model = None
 
     def __init__(self, server: RemoteServer) -> None:
-        """Raises EngineUnusable for an invalid URL, or if the certificates that the environment names are unusable."""
+        """Raises EngineUnusable if the URL is invalid, or if the environment names unusable certificates."""
         self._server = server
         self._base = server.url.rstrip("/").removesuffix("/v1")
         self._generations = _url(f"{self._base}/v1/images/generations")
@@ -88,7 +89,7 @@ class Remote:
         return 2 * self._server.draws_at_once
 
     def load(self) -> None:
-        """Check whether the server is there. It may start later, so a failure is only a warning."""
+        """Check whether the server answers. It may start later, so a failure is only a warning."""
         look = self.look()
         if look.state == "ok":
             log.info("remote_server_found", words=look.words)
@@ -157,7 +158,7 @@ class Remote:
         except (httpx2.InvalidURL, ValueError):
             is_own = False
         if not is_own:
-            # Otherwise the server could make this machine fetch what only this machine can reach.
+            # Otherwise the server could make this machine fetch from addresses that only this machine can reach.
             raise NoPicture("its answer links to another host: configure it to send b64_json or links to itself")
         return url
 

@@ -1,10 +1,10 @@
 """HTTP requests to the image server, limited in time and bytes, cancellable at any moment, and retried where that can
 help.
 
-An exchange runs in the caller's thread, in an event loop of its own, where a cancellation ends whatever is in progress:
-the name lookup, the connection, the TLS handshake, the writing or the reading. Exchanges share only the TLS settings,
-so any number may run concurrently; connections are not reused. Proxies from the environment are not used, and redirects
-are not followed.
+A request runs in the caller's thread, in an event loop of its own. A cancellation ends whatever is in progress: the
+name lookup, the connection, the TLS handshake, the writing or the reading. Requests share only the TLS settings, so any
+number may run concurrently; connections are not reused. Proxies from the environment are not used, and redirects are
+not followed.
 
 A request may be retried although the server has begun to work on it or to answer: a retry asks for the same picture
 with the same seed and costs nothing. The server may therefore draw a picture more than once.
@@ -27,7 +27,7 @@ from easel.runtime.network_environment import check_certificates
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 5.0
-"""Limits the name lookup with the connection; the TLS handshake may take as long again."""
+"""Limits the name lookup and the connection together. The TLS handshake may take as long again."""
 ATTEMPTS_MAX: Final = 4
 ASK_AGAIN: Final = frozenset({429, 502, 503})
 BACK_OFF_S: Final = (1.0, 2.0, 4.0)
@@ -73,7 +73,7 @@ class Silence:
 
 
 class Exchange:
-    """Sends requests with one key. Raises NetworkUnusable where certificates are needed and cannot be used."""
+    """Sends requests with one key. Raises NetworkUnusable if certificates are needed but cannot be used."""
 
     def __init__(self, url: httpx2.URL, api_key: str | None) -> None:
         self._headers = {"accept": "application/json, image/*", "accept-encoding": "identity", "user-agent": "easel"}
@@ -86,15 +86,15 @@ class Exchange:
             self._tls = httpx2.create_ssl_context()
 
     def ask(self, question: Question, on_beat: Callable[[], None]) -> Answer | Silence:
-        """The outcome of the last attempt. `on_beat` is called every BEAT_S meanwhile; an exception from it closes the
-        connection and is raised here."""
+        """Send a request and return the outcome of the last attempt. Meanwhile, `on_beat` is called every BEAT_S; an
+        exception from it closes the connection and is raised here."""
         return run(self._ask(question), on_beat)
 
     async def _ask(self, question: Question) -> Answer | Silence:
         attempt = 1
         while True:
             outcome = await self._attempt(question)
-            if attempt >= question.attempts_max or not _may_be_better_later(outcome):
+            if attempt >= question.attempts_max or not _is_worth_retrying(outcome):
                 return outcome
             pause_s = _pause_s(outcome, attempt)
             said = outcome.reason if isinstance(outcome, Silence) else str(outcome.status)
@@ -132,17 +132,17 @@ async def _read(response: httpx2.Response) -> Answer:
 
 
 def _reason(error: Exception) -> str:
-    # Other errors may repeat what was sent.
+    # The text of other errors may repeat parts of the request.
     return f"{type(error).__name__}: {error}"[:200] if isinstance(error, httpx2.ConnectError) else type(error).__name__
 
 
-def _may_be_better_later(outcome: Answer | Silence) -> bool:
+def _is_worth_retrying(outcome: Answer | Silence) -> bool:
     return outcome.status in ASK_AGAIN if isinstance(outcome, Answer) else not outcome.is_late
 
 
 def _pause_s(outcome: Answer | Silence, attempt: int) -> float:
     asked_s = retry_after_s(outcome.headers, datetime.now(UTC)) if isinstance(outcome, Answer) else None
-    # Chance keeps clients that failed together from retrying together.
+    # Random jitter keeps clients that failed together from retrying together.
     if asked_s is not None:
         return min(asked_s, RETRY_AFTER_S_MAX) * random.uniform(1.0, 1.1)  # noqa: S311 - no secret depends on it
     return BACK_OFF_S[attempt - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - no secret depends on it
@@ -192,5 +192,5 @@ async def _beating(work: Coroutine[Any, Any, _Answer], on_beat: Callable[[], Non
         task.cancel()
         await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_S)
         if task.done() and not task.cancelled():
-            # Retrieved, because asyncio would log an error that nobody needs.
+            # Retrieve the exception. Otherwise asyncio logs it as never retrieved.
             task.exception()

@@ -32,7 +32,7 @@ _FAULTS: Final = (
     Image.DecompressionBombError,
     Warning,
 )
-"""What Pillow raises for files that are broken or claim to be enormous; warnings only where they are errors."""
+"""What Pillow raises for files that are damaged or claim to be enormous. Warnings only where they are errors."""
 
 
 def canvas(drawing: Drawing) -> tuple[int, int]:
@@ -41,7 +41,7 @@ def canvas(drawing: Drawing) -> tuple[int, int]:
 
 
 def read_picture(file: bytes, drawing: Drawing) -> Pixels:
-    """The pixels of a file that has the size of the canvas (it is cut) or of the drawing. Raises Fault."""
+    """The pixels of a file of the drawing's size, or cut from one of the canvas's size. Raises Fault."""
     try:
         with Image.open(io.BytesIO(file), formats=FORMATS) as image:
             if image.size not in {canvas(drawing), (drawing.width_px, drawing.height_px)}:

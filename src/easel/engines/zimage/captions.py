@@ -1,7 +1,7 @@
 """Captions: the text encoder's embeddings of prompts, cached for later drawings of the same prompt.
 
 Embeddings are computed without padding, one prompt at a time, so they do not depend on what else was encoded, and a
-cached one is bit for bit what would be computed again. For one thread only.
+cached one is bit for bit what would be computed again. Not safe for several threads.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """`embedding` is tokens x dimensions, on the encoder's device, without the last `tokens_cut` of the prompt."""
+    """`embedding` is tokens x dimensions, on the encoder's device. It lacks the prompt's last `tokens_cut` tokens."""
 
     embedding: torch.Tensor
     tokens_cut: int

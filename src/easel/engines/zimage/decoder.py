@@ -1,7 +1,7 @@
 """Turns latents into the bytes of a picture: the stock autoencoder, and the crop of the canvas.
 
-On CUDA the decoder's weights are in the channels-last layout, with which convolutions are fastest there. Nothing is
-tiled or sliced: a picture that does not fit raises an out-of-memory error.
+On CUDA the decoder's weights are in the channels-last layout, which makes convolutions fastest there. Nothing is tiled
+or sliced: a picture that does not fit raises an out-of-memory error.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class Decoder:
         self._plain = autoencoder.decoder
 
     def compile(self) -> None:
-        """Compile the decoder with the next picture, for all sizes."""
+        """Compile the decoder for all sizes when it decodes the next picture."""
         self._autoencoder.decoder = torch.compile(self._plain, dynamic=True)
 
     def uncompile(self) -> None:
@@ -30,7 +30,7 @@ class Decoder:
         self._autoencoder.decoder = self._plain
 
     def canvas(self, latents: torch.Tensor) -> torch.Tensor:
-        """The canvas (3 x height x width, from 0 to 1) of latents with 16 channels and an eighth of its sides."""
+        """Decode latents (16 x height / 8 x width / 8) to a canvas (3 x height x width, from 0 to 1)."""
         config = self._autoencoder.config
         scaled = latents.to(self._autoencoder.dtype) / config.scaling_factor + config.shift_factor
         decoded: torch.Tensor = self._autoencoder.decode(scaled.unsqueeze(0), return_dict=False)[0][0]
@@ -46,6 +46,6 @@ def cut(canvas: torch.Tensor, width_px: int, height_px: int) -> torch.Tensor:
 
 
 def to_bytes(rgb: torch.Tensor) -> bytes:
-    """The bytes of what `cut` returned; waits for the device."""
+    """The bytes of a picture that `cut` returned. Waits for the device."""
     taken: bytes = rgb.cpu().numpy().tobytes()
     return taken

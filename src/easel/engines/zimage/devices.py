@@ -22,7 +22,7 @@ except ImportError as error:
     ) from error
 
 FLOAT32_BYTES_MAX = 4_000_000_000
-"""On a CPU, checkpoints up to this size use float32. The real one would take 41 GB and takes 20.5 GB in bf16."""
+"""On a CPU, checkpoints of up to this size in float32 use it. The real one takes 41 GB, and 20.5 GB in bf16."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -91,7 +91,7 @@ def mps_has_bfloat16() -> bool:
 def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> torch.device:
     """The device of the text encoder: the GPU if `needed_bytes` of weights and the drawing fit there, else the CPU.
 
-    `gpu_memory` is `auto`, or `low` for always the CPU. Devices other than CUDA keep the encoder in any case.
+    `gpu_memory` is `auto`, or `low` to use the CPU always. Devices other than CUDA keep the encoder in any case.
     """
     if device.type != "cuda":
         return device
@@ -103,7 +103,7 @@ def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> tor
 def require_memory(device: torch.device, needed_bytes: int) -> None:
     """Raise EngineUnusable if the weights alone do not fit.
 
-    Of a GPU the free memory counts, of a machine all of its memory. A container's limit is not taken into account.
+    For a GPU, its free memory counts; for a CPU, all memory of the machine, whatever a container's limit is.
     """
     there_bytes = memory_bytes(device)
     if needed_bytes > there_bytes:
@@ -123,7 +123,7 @@ def memory_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error from PyTorch means that memory ran out. Only CUDA's allocator has a class for that."""
+    """Whether an error from PyTorch means that memory ran out. Only CUDA's allocator has its own exception for that."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY_SIGNS)
@@ -140,7 +140,7 @@ def drawing_on(device: torch.device) -> Iterator[None]:
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has done all its work. GPUs run behind the code that drives them."""
+    """Wait until the device has done all its work. GPUs work asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

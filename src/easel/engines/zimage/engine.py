@@ -1,11 +1,11 @@
 """Z-Image-Turbo, the model that Easel is made for, on CUDA, MPS or a CPU.
 
-Weights, text encoder and autoencoder are those of diffusers and transformers. The passes of the transformer and the
-steps between them run here and give the same pictures within rounding. Drawings are independent: each has its own
-random numbers and eight steps without guidance. The same drawing gives the same bytes on one machine with one number of
-threads; other devices, or other versions of PyTorch or diffusers, may give slightly different ones. On CUDA the
-transformer's block and the decoder are compiled; nothing is quantized. An engine must not be used by two threads at
-once; several engines may run in parallel.
+diffusers and transformers provide the text encoder and the autoencoder, and read the weights. The transformer's passes
+and the steps between them are our own code, and give the same pictures within rounding. Drawings are independent: each
+has its own random numbers and eight steps without guidance. The same drawing gives the same bytes on one machine with
+one number of threads; other devices, or other versions of PyTorch or diffusers, may give slightly different ones. On
+CUDA the transformer's block and the decoder are compiled; nothing is quantized. An engine must not be used by two
+threads at once; several engines may run in parallel.
 """
 
 import logging
@@ -108,7 +108,7 @@ class ZImage:
 
     @property
     def jobs_at_once(self) -> int:
-        """Two on a GPU, where a picture is encoded while the next is drawn; one on a CPU, where they would share it."""
+        """Two on a GPU, where a picture is encoded while the next is drawn; one on a CPU, where both would compete."""
         return 1 if self._device_name == "cpu" else 2
 
     def load(self) -> None:
@@ -128,9 +128,9 @@ class ZImage:
             raise EngineUnusable(why_not_loaded(folder, device, error)) from error
 
     def use(self, parts: Parts, device: torch.device) -> None:
-        """Draw with these parts, which are on their devices already. Takes ownership of them.
+        """Prepare to draw with these parts, which are already on their devices. Takes ownership of them.
 
-        Raises EngineUnusable for the LoRA, and what the libraries raise.
+        Raises EngineUnusable if the LoRA cannot be added, and whatever the libraries raise.
         """
         with torch.no_grad():
             if self._lora is not None:
@@ -180,7 +180,7 @@ def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
 def denoise(loaded: Loaded, embedding: torch.Tensor, drawing: Drawing, steps: Steps) -> torch.Tensor:
     """The canvas's latents in float32 (16 x height / 8 x width / 8), after eight Euler steps from the seed's noise.
 
-    Only `steps` waits for the device, namely for the previous step.
+    Only `steps` waits for the device: on CUDA, for the step before.
     """
     rows = canvas_px(drawing.height_px, MULTIPLE_PX) // MULTIPLE_PX
     columns = canvas_px(drawing.width_px, MULTIPLE_PX) // MULTIPLE_PX
@@ -223,7 +223,7 @@ def draw_warm_up(loaded: Loaded) -> None:
 
 
 def why_not_loaded(folder: Path, device: torch.device, error: Exception) -> str:
-    """The sentence for the operator."""
+    """The message for the operator."""
     if is_out_of_memory(error):
         return f"{device} has too little memory for the model in {folder}: use a device with more memory, or another engine."
     reason = next(iter(str(error).splitlines()), "")

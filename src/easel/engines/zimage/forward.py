@@ -1,9 +1,9 @@
 """Z-Image's transformer: the stock model's arithmetic, with as little work as possible in each step.
 
-What the steps of a drawing share (the refined caption, the rotations) is computed once per drawing. What all drawings
-share (the norms' weights, modulated for each step) is computed once at load, by `packing`, from the stock model. A step
-reads nothing back from the device. It handles one picture at a time, without gradients, with one patch size, and gives
-the stock model's numbers within rounding, not to the bit.
+Values that the steps of a drawing share (the refined caption, the rotations) are computed once per drawing. Values that
+all drawings share (the norms' weights, modulated for each step) are computed once at load, by `packing`, from the stock
+model. A step reads nothing back from the device. The transformer handles one picture at a time, without gradients, with
+one patch size, and gives the stock model's numbers within rounding, not to the bit.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,8 +52,8 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes are untyped here
         epsilon: float,
         head_epsilon: float,
     ) -> None:
-        """Projections are out x in. In each head of queries and keys, the first halves of the rotated pairs come
-        first."""
+        """Projections are out x in. In each head of queries and keys, the first elements of all rotated pairs come
+        before the second ones."""
         super().__init__()
         self.query_key_value = Parameter(query_key_value, requires_grad=False)
         self.attention_out = Parameter(attention_out, requires_grad=False)
@@ -101,7 +101,7 @@ RunBlock = Callable[[Block, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def run_block(block: Block, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
-    """The block's output. This function is what gets compiled, once for all blocks."""
+    """The block's output. This function is compiled once, for all blocks."""
     output: Tensor = block(tokens, cosines, sines, norms)
     return output
 
@@ -133,7 +133,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the steps of a drawing share. `rows` and `columns` count patches of 16 x 16 pixels."""
+    """The values that all steps of a drawing share. `rows` and `columns` count patches of 16 x 16 pixels."""
 
     rows: int
     columns: int
@@ -207,7 +207,7 @@ class Denoiser:
     run: RunBlock = run_block
 
     def scene(self, embedding: Tensor, rows: int, columns: int) -> Scene:
-        """What the steps of a picture of `rows` x `columns` patches share. `embedding` is tokens x dimensions."""
+        """The scene of a picture of `rows` x `columns` patches. `embedding` is tokens x dimensions."""
         embedding = embedding.to(self.caption_norm)
         context = self.caption_in(rms_norm(embedding, self.caption_norm.shape, self.caption_norm, self.caption_epsilon))
         context = torch.cat([context, self.caption_padding.expand(-len(context) % SEQUENCE_MULTIPLE, -1)])
@@ -219,8 +219,7 @@ class Denoiser:
         return Scene(rows, columns, context, padding, picture_rotation, rotation)
 
     def predict(self, scene: Scene, patches: Tensor, step: Step) -> Tensor:
-        """The model's prediction, data minus noise, for `patches` (rows * columns x 64) at this step, in their
-        shape."""
+        """The model's prediction at this step: data minus noise, in the shape of `patches` (rows * columns x 64)."""
         tokens = torch.cat([self.patch_in(patches.to(self.patch_in.weight.dtype)), scene.padding])
         tokens = step.noise_refiner(self.run, tokens, scene.picture_rotation)
         tokens = step.layers(self.run, torch.cat([tokens, scene.context]), scene.rotation)

@@ -18,7 +18,7 @@ from easel.engines.engine import EngineUnusable
 
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
-"""What reading and converting raise for a file with other content."""
+"""What reading and converting raise for a file that is not a LoRA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def add_lora(transformer: Any, lora: Lora) -> None:
 
 
 def read_changes(file: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
-    """For each layer name, the two factors of its change and what to multiply them by. Raises ValueError."""
+    """The change of each layer, by its name: two factors, and the strength of their product. Raises ValueError."""
     tensors = load_file(file)
     foreign = sorted(name for name in tensors if "dora_scale" in name or ".lokr_" in name)
     if foreign:

@@ -1,4 +1,4 @@
-"""Converts the stock transformer into the one that runs here (`forward`), and takes it apart on the way.
+"""Converts the stock transformer into the one in `forward`. This takes the stock one apart.
 
 The projections of queries, keys and values become one, and so do the two of the feed-forward. The rotated pairs of each
 head, which are neighbours in the checkpoint, are placed half a head apart in queries, keys and their norms, which does
@@ -91,7 +91,7 @@ def packed_block(stock: Any) -> Block:
 
 
 def halves_apart(weight: Tensor, heads: int) -> Tensor:
-    """The rows of each head, which come as pairs (0, 1), (2, 3), …, with all first elements before all second ones."""
+    """The rows of each head, reordered from pairs (0, 1), (2, 3), … to all first elements, then all second ones."""
     paired = weight.unflatten(0, (heads, -1, 2))
     return paired.transpose(1, 2).flatten(0, 2).contiguous()
 
@@ -111,7 +111,7 @@ def plain_norms(stock_block: Any) -> Tensor:
 
 
 def modulated_norms(stock_block: Any, embedded: Tensor) -> Tensor:
-    """The same at each step, times the step's scales and gates (steps x 4 x dim).
+    """The weights of a block's norms at each step: those above times the scales and gates (steps x 4 x dim).
 
     A norm's output is multiplied by its weight and then by the modulation, so the two can be multiplied beforehand.
     """

@@ -1,6 +1,6 @@
 """Reads the model's five parts from a checkpoint folder with diffusers and transformers.
 
-Weights come from safetensors files only, and all of them must be present. Otherwise only the libraries' own checks
+Weights come from safetensors files only, and all of them must be present. Beyond that, only the libraries' own checks
 apply.
 """
 
@@ -42,6 +42,6 @@ def load_part(part: Any, folder: Path, **options: Any) -> Any:
     )
     missing = sorted(found["missing_keys"])
     if missing:
-        # The libraries would use random numbers for them.
+        # The libraries would fill them with random numbers.
         raise ValueError(f"{folder.name} lacks {missing[0]}")
     return model.eval().requires_grad_(False)

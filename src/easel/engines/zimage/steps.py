@@ -1,7 +1,7 @@
 """Progress: reports each step when the device has actually done it.
 
-Work is queued on a GPU ahead of time. To keep the GPU busy, a step is waited for only after the next one has been
-queued, so on CUDA reports and stops lag one step behind. On other devices every step is waited for.
+Work is queued on a GPU ahead of time. To keep the GPU busy, a CUDA step is awaited only after the next one is queued,
+so reports and stops lag one step behind there. On other devices, each step is awaited before the next is queued.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ class Steps:
         self._mark: Any = None
         """On CUDA: the event that follows the step queued last."""
         self.asking = False
-        """True while `on_step` runs, and after it has raised: the error is then the caller's."""
+        """True while `on_step` runs, and after it has raised. An error is then the caller's."""
 
     def queued(self) -> None:
         """Call this after queueing a step."""

@@ -55,7 +55,7 @@ class Hub:
 
 
 def locate(model: str, hub: Hub) -> Path:
-    """The folder of `model`, which is a folder, or a hub id that is downloaded if necessary. Raises EngineUnusable."""
+    """The folder of `model`, a folder or a hub id. Downloads a hub model if necessary. Raises EngineUnusable."""
     folder = Path(model).expanduser()
     if folder.is_dir():
         require_whole(folder)
@@ -199,7 +199,7 @@ def download_options(hub: Hub) -> dict[str, object]:
 
 
 def why_not_fetched(model: str, hub: Hub, error: Exception) -> str:
-    """The sentence for the operator about whatever the hub's library raised."""
+    """The message for the operator about an error from the hub's library."""
     causes = [error, error.__cause__]
     if any(isinstance(cause, RepositoryNotFoundError | RevisionNotFoundError) for cause in causes):
         return f"The hub has no model {model} that you may read: correct the name, or log in to the hub if the model is private."
@@ -259,7 +259,7 @@ def progress(model: str, wanted_bytes: int, hub: Hub) -> Iterator[None]:
 
 
 def folder_bytes(folder: Path) -> int:
-    """The total length of the files. One that is renamed meanwhile counts as nothing."""
+    """The total size of the files. A file that is renamed meanwhile is not counted."""
     total_bytes = 0
     for file in folder.glob("*"):
         try:

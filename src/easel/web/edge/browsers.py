@@ -1,4 +1,4 @@
-"""Lets web pages of chosen origins call the API from a browser (CORS, WHATWG Fetch). By default none may."""
+"""Lets web pages of chosen origins call the API from a browser (CORS, WHATWG Fetch). By default, no origin may."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -23,10 +23,10 @@ _DISALLOWED: Final = "Pages of this origin may not call the API, or not with thi
 
 
 class _Browsers(CORSMiddleware):
-    """Starlette's middleware, except that its answers to preflights carry the headers of all our answers."""
+    """Starlette's middleware, extended to give answers to preflights the headers that all our answers have."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to a preflight. One that is not allowed gets a JSON error like any other refusal."""
+        """The answer to a preflight. A disallowed preflight gets a JSON error, like any other refused request."""
         response = super().preflight_response(request_headers)
         if response.status_code != HTTPStatus.OK:
             kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}

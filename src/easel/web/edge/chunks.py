@@ -1,6 +1,6 @@
-"""Limits how many chunks a chunked body may come in, and how many bytes around them.
+"""Limits the number of chunks in a chunked body, and the bytes of chunk sizes and extensions around them.
 
-Each chunk costs as much as a small request, however short it is.
+Even a short chunk costs as much work as a small request.
 """
 
 from typing import Final
@@ -8,9 +8,9 @@ from typing import Final
 from easel.domain.errors import InvalidRequest
 
 CHUNKS_MAX: Final = 512
-"""How many chunks a body may have, plus one per KB of it."""
+"""How many chunks any body may have. Each KB of the body allows one more."""
 FRAMING_BYTES_MAX: Final = 32 * 1024
-"""How many bytes of chunk sizes and extensions a body may have, plus as many as its own bytes."""
+"""How many bytes of chunk sizes and extensions any body may have. Each byte of the body allows one more."""
 
 
 class ChunkCount:
@@ -26,7 +26,7 @@ class ChunkCount:
         self._framing_bytes += count_bytes
 
     def note_chunk(self, count_bytes: int) -> None:
-        """Count a chunk, or a part of one, among the bytes read. Raises InvalidRequest if there are too many."""
+        """Count a chunk, or a part of one, which `note_read` counted as read. Raises InvalidRequest over a limit."""
         self._chunks += 1
         self._body_bytes += count_bytes
         self._framing_bytes -= count_bytes

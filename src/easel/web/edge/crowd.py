@@ -3,8 +3,8 @@
 A connection holds the bytes of requests that are arriving or being answered, and of answers that the client has not
 read yet. What an ordinary request needs is not counted. When all connections together hold too much, the one that has
 held something for longest is closed: a client that sends whole requests and reads its answers holds much only for a
-moment. `on_relief` is called once the connections have held much and then hold nothing. The log reports how many
-connections were closed, at most every LOGGED_EVERY_S.
+moment. `on_relief` is called when the connections hold nothing after having held over MUCH_BYTES. The log reports how
+many connections were closed, at most every LOGGED_EVERY_S.
 """
 
 import math
@@ -22,14 +22,14 @@ log = structlog.get_logger(__name__)
 HELD_BYTES_MAX: Final = 24 * 1024 * 1024
 LOGGED_EVERY_S: Final = 5.0
 MUCH_BYTES: Final = 4 * 1024 * 1024
-"""After holding this much, it is worth returning memory to the system."""
+"""Once connections have held this much, returning memory to the system is worthwhile."""
 
 
 class Connection(Protocol):
     """A connection of the crowd."""
 
     def give_up(self) -> None:
-        """Close at once and drop what is held. It must not change the crowd before it returns."""
+        """Close at once and drop what is held. Must not change the crowd before returning."""
 
 
 class Crowd:
@@ -68,7 +68,7 @@ class Crowd:
             self._places.give_back(host)
 
     def note(self, connection: Connection, held_bytes: int) -> None:
-        """Set how much a connection holds. This connection or others may be closed for it."""
+        """Set how much a connection holds. If the total is then too large, connections are closed, perhaps this one."""
         if not held_bytes:
             self._forget(connection)
             return

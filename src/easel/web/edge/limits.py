@@ -15,20 +15,20 @@ PIECES_AT_ONCE_MAX: Final = 64
 
 CONNECTIONS_MAX: Final = 4096
 RECEIVE_BUFFER_BYTES: Final = 64 * 1024
-"""The system's buffer for data that has not been read, and so the most that arrives at once."""
+"""The system's buffer for unread data, and thus the most that arrives at once."""
 SEND_BUFFER_BYTES: Final = 256 * 1024
 """The system's buffer for an answer that the client has not read. By default it grows to megabytes per connection."""
 
 UNTAKEN_BYTES: Final = 16 * 1024
-"""How much of an answer may wait in this process before the application has to wait."""
+"""How much of an answer may wait in this process before the application is paused."""
 UNTAKEN_TIMEOUT_S: Final = 30
-"""How long a client may read nothing of an answer before its connection is closed."""
+"""How long a client may read nothing of a pending answer before its connection is closed."""
 UNTAKEN_CHECK_S: Final = 5
 
 HELD_FREELY_BYTES: Final = 4 * 1024
-"""What any connection may hold without limit: enough for an ordinary request that waits."""
+"""What each connection may hold uncounted: enough for an ordinary waiting request."""
 OBJECTS_FACTOR: Final = 2
-"""How much more memory a parsed head takes than its bytes, and a body while it is assembled."""
+"""Memory taken per byte of a parsed head, and of a body while it is assembled."""
 
 LINGER_S: Final = 2
 """How long a refused client may go on sending, so that it reads the answer instead of getting a connection reset."""

@@ -1,13 +1,12 @@
-"""One connection of the web process: what is read of it and when, and which requests never reach the application.
+"""One connection of the web process: when it is read, and which requests are refused before the application.
 
-The line and the headers of a request are limited in size, number and time, and so is the arrival of its body. What is
-not HTTP, or could be read in two ways, is refused in the contract's words, and the connection is closed. If a request
-is refused before all of its headers have arrived, it has no route, and its own X-Request-ID is used only if it came
-first.
+The line and the headers of a request are limited in size, number and time, and its body in time. Input that is not
+HTTP, or is ambiguous, is refused in the contract's words, and the connection is closed. A request that is refused
+before all of its headers have arrived has no route, and its X-Request-ID is used only if that header has arrived.
 
-Requests of a connection are parsed one at a time: the next one only after the answer is written and the client has read
-it. What arrives earlier waits unparsed, and the connection is not read until that has been parsed. The crowd limits the
-memory of all connections together.
+A connection's requests are parsed one at a time: the next one only after the client has read the answer before it. Data
+that arrives earlier waits unparsed, and nothing more is read until it is parsed. The crowd limits the memory of all
+connections together.
 
 This is uvicorn's protocol on httptools with additional checks. Besides the parser's callbacks it relies on these names
 of uvicorn: `connections`, `client`, `cycle` (`body`, `disconnected`, `message_event`, `response_complete`,
@@ -15,8 +14,8 @@ of uvicorn: `connections`, `client`, `cycle` (`body`, `disconnected`, `message_e
 `loop`, `parser`, `on_response_complete`, `scope`, `server_state.default_headers`, `timeout_keep_alive`,
 `timeout_keep_alive_handler`, `timeout_keep_alive_task`, `transport` and `url`.
 
-It does not limit the size of a body, which is the endpoint's part, and it does not read all that a client sends after a
-refusal before it closes the connection.
+It does not limit the size of a body: endpoints do. After a refusal, it may close the connection while the client is
+still sending.
 """
 
 import asyncio
@@ -72,7 +71,7 @@ class _Flow(FlowControl):
 
 
 class EdgeProtocol(RefusingProtocol):
-    """One connection. uvicorn makes it, and the event loop calls it."""
+    """One connection. uvicorn creates it, and the event loop calls it."""
 
     crowd: ClassVar[Crowd]
     untaken_timeout_s: ClassVar[float] = limits.UNTAKEN_TIMEOUT_S
@@ -82,7 +81,7 @@ class EdgeProtocol(RefusingProtocol):
     # The state of a new connection. The values are immutable, so all instances can share them.
     _requests = 0
     _unparsed = b""
-    """What has arrived and waits to be parsed."""
+    """Data that has arrived and waits to be parsed."""
     _is_reading_on = False
     _parser_bytes = 0
     """What the parser may still hold of a head, of trailers and of blank lines."""
@@ -101,7 +100,7 @@ class EdgeProtocol(RefusingProtocol):
 
     @classmethod
     def among(cls, crowd: Crowd) -> type[Self]:
-        """The protocol of all connections of a process."""
+        """The protocol class for a process whose connections form this crowd."""
         return type(cls.__name__, (cls,), {"crowd": crowd})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -137,7 +136,7 @@ class EdgeProtocol(RefusingProtocol):
     # Reading.
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop. What follows a refusal is discarded."""
+        """Called by the event loop. Data after a refusal is discarded."""
         if self.refusal is not None:
             self.discard(len(data))
         else:
@@ -145,14 +144,14 @@ class EdgeProtocol(RefusingProtocol):
             self._parse()
 
     def _read_on_soon(self) -> None:
-        # Not at once, because uvicorn calls this in the middle of its own changes.
+        # Deferred, because uvicorn calls this while it changes its own state.
         if not self._is_reading_on and (self._unparsed or self.flow.read_paused):
             self._is_reading_on = True
             self.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
         self._is_reading_on = False
-        self._watched = (Phase.BETWEEN, 0)  # restart the client's time: until now it was the edge that did not read
+        self._watched = (Phase.BETWEEN, 0)  # restart the timeout: it was the edge that did not read
         self._go_on()
 
     def _go_on(self) -> None:
@@ -192,7 +191,7 @@ class EdgeProtocol(RefusingProtocol):
         return self.phase is Phase.HEAD or len(self.cycle.body) <= HIGH_WATER_LIMIT
 
     def _skip_blank_lines(self, data: bytes, position: int) -> int:
-        """Blank lines before a request mean nothing. Some clients send them after a body."""
+        """Skip blank lines before a request, which some clients send after a body. Returns where they end."""
         lines = _BLANK_LINES.match(data, position)
         assert lines is not None, "the pattern also matches no lines"
         self._parser_bytes += lines.end() - position
@@ -220,7 +219,7 @@ class EdgeProtocol(RefusingProtocol):
         return position + len(part)
 
     def _end_of_part(self, data: bytes, position: int) -> int:
-        """Where the request may end at the earliest. A head ends with an empty line, and so does a chunked body."""
+        """The earliest place where the request may end. A head ends with an empty line, and so does a chunked body."""
         if self.phase is Phase.BODY and self._body_left_bytes is not None:
             return min(len(data), position + min(self._body_left_bytes, limits.HEAD_BYTES_MAX))
         seam = self._fed_last + data[position : position + len(_EMPTY_LINE) - 1]
@@ -297,9 +296,9 @@ class EdgeProtocol(RefusingProtocol):
     # Answering.
 
     def on_response_complete(self) -> None:
-        """Called by uvicorn. A refusal of what follows waits until the request before it is answered."""
+        """Called by uvicorn. If the data after this request was refused, that refusal is sent only now."""
         self.is_answering = False
-        self.cycle.body.clear()  # nobody will read the rest of it
+        self.cycle.body.clear()  # the rest of it is not needed
         self._head_bytes = 0
         super().on_response_complete()
         self._note_held()
@@ -312,14 +311,14 @@ class EdgeProtocol(RefusingProtocol):
         self._note_held()
 
     def resume_writing(self) -> None:
-        """Called by the event loop when the client has read most of it."""
+        """Called by the event loop when the client has read most of an answer."""
         super().resume_writing()
         self._untaken.note_taken()
         self._note_held()
         self._read_on_soon()
 
     def _note_held(self) -> None:
-        """Tell the crowd what this connection holds beyond what every connection may."""
+        """Tell the crowd how much this connection holds beyond HELD_FREELY_BYTES."""
         heads_bytes = self._head_bytes + self._parser_bytes
         body_bytes = min(self._body_bytes, limits.KEPT_BODY_BYTES_MAX) if self.is_answering else 0
         untaken_bytes = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
@@ -354,7 +353,7 @@ class EdgeProtocol(RefusingProtocol):
             self.timer = self.loop.call_later(timeout_s, self._time_out, timeout_s)
 
     def _time_out(self, timeout_s: int) -> None:
-        if self.flow.read_paused:  # the edge does not read, so the client may have sent it long ago
+        if self.flow.read_paused:  # the edge is not reading, so the data may have arrived long ago
             self.timer = self.loop.call_later(timeout_s, self._time_out, timeout_s)
         else:
             self.refuse(RequestTimeout())
@@ -369,5 +368,5 @@ def _too_large() -> HeadersTooLarge:
 
 
 def _without_ipv6_prefix(client: tuple[str, int] | None) -> tuple[str, int] | None:
-    """An IPv4 address as such, even where a socket for both families shows it as an IPv6 address."""
+    """The client with a plain IPv4 address, even if a dual-stack socket shows it as an IPv6 address."""
     return client and (client[0].removeprefix(_IPV4_MAPPED), client[1])

@@ -1,8 +1,8 @@
 """Trusts chosen proxies to state the client's address and scheme.
 
-uvicorn reads X-Forwarded-For and X-Forwarded-Proto of trusted proxies, but only understands one scheme, in lower case.
-So the scheme is put into lower case, and of a list, which several proxies in a row write, the first is taken: the
-client's.
+uvicorn reads X-Forwarded-For and X-Forwarded-Proto from trusted proxies, but understands only a single scheme in lower
+case. So the scheme is converted to lower case here. If a chain of proxies wrote a list, its first scheme, the client's,
+is used.
 """
 
 from collections.abc import Sequence

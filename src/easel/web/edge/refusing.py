@@ -1,4 +1,4 @@
-"""Refuses a request below the application, in the contract's words, and closes its connection in order."""
+"""Refuses requests before they reach the application, in the contract's words, and closes their connections cleanly."""
 
 import asyncio
 import enum
@@ -37,9 +37,9 @@ class RefusingProtocol(HttpToolsProtocol):
 
     phase = Phase.BETWEEN
     is_answering = False
-    """Whether the application has a request that is not answered."""
+    """Whether the application is still answering a request."""
     began_s = 0.0
-    """When the current request began, or the connection."""
+    """When the current request began, or the connection before its first request."""
     refusal: Refusal | None = None
     """Why no more requests are read."""
     discarded_bytes = 0
@@ -52,16 +52,16 @@ class RefusingProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Read no more requests, and answer this one once the request before it is answered."""
+        """Read no more requests, and answer this one after the request before it."""
         self.stop_timer()
         self.refusal = refusal
-        if self.phase is Phase.BODY and not self._is_withdrawn(refusal):
+        if self.phase is Phase.BODY and not self._withdraw(refusal):
             self.transport.close()
         elif not self.is_answering:
             self.answer_refusal(refusal)
 
-    def _is_withdrawn(self, refusal: Refusal) -> bool:
-        """Take a request whose body is still arriving back from the application. False if its answer has begun."""
+    def _withdraw(self, refusal: Refusal) -> bool:
+        """Take back a request whose body is still arriving. Returns False if the application has begun to answer it."""
         if self.cycle.response_started:
             return False
         self.scope["state"]["refused_with"] = refusal.status
@@ -72,7 +72,7 @@ class RefusingProtocol(HttpToolsProtocol):
         return True
 
     def answer_refusal(self, refusal: Refusal) -> None:
-        """Send the answer, and close the connection once the client can have read it."""
+        """Send the answer, and close the connection once the client has had time to read it."""
         if self.transport.is_closing():
             return
         is_routed = self.phase is Phase.BODY
@@ -124,7 +124,7 @@ def refusal_of(error: httptools.HttpParserError) -> Refusal:
 def _answer(
     refusal: Refusal, path: str, named: str, default_headers: Iterable[tuple[bytes, bytes]], *, has_body: bool
 ) -> bytes:
-    """A complete HTTP answer, after which the connection is to be closed."""
+    """A complete HTTP answer, which announces that the connection closes."""
     response = refusal_answer(refusal, path)
     headers = [
         *default_headers,

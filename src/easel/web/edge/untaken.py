@@ -1,4 +1,4 @@
-"""Closes a connection whose client reads nothing of its answer.
+"""Closes a connection whose client has stopped reading its answer.
 
 A client that reads a little at a time stays connected, however slow it is. Its connection holds at most
 UNTAKEN_BYTES (`web/edge/limits.py`) and one piece of the answer in memory.

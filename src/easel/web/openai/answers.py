@@ -30,7 +30,7 @@ _UNCHOSEN: Final[Mapping[str, Any]] = {
     "quality": "auto",
     "usage": {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0},
 }
-"""Fields that OpenAI's event requires and that Easel does not vary. Easel does not count tokens."""
+"""Fields that OpenAI's event requires, with fixed values. Easel does not count tokens."""
 
 _BEFORE: Final = b'"b64_json":"'
 # Marks where a picture goes. No text in the answer can contain it, because JSON escapes quotation marks.
@@ -94,7 +94,7 @@ def _errors(finished: Finished) -> dict[str, Any]:
 
 
 def refusal(task: Task) -> OrderFailed:
-    """Why a failed task has no picture."""
+    """The refusal that reports why a task failed."""
     return OrderFailed(ErrorCode(task.error_code or ErrorCode.UNKNOWN_ERROR), task.error_message or "")
 
 

@@ -1,4 +1,4 @@
-"""Waits for all tasks of an order while its client waits for the answer.
+"""Waits for all tasks of an order on behalf of a client that waits for the pictures.
 
 It stops waiting when all tasks have ended, the client's timeout is near, the client disconnects, its key is revoked or
 expires, or this process stops. It holds no database connection, and survives a database outage.
@@ -30,7 +30,7 @@ NODE_PATIENCE_S: Final = 300.0
 """The same on Node.js, whose `fetch` waits this long for an answer's headers (undici's headersTimeout)."""
 WAIT_S_MAX: Final = 3600.0
 ANSWERING_S: Final = 10.0
-"""How long before its timeout a client is answered, at most a fifth of the timeout. A later answer could be lost."""
+"""Time kept for sending the answer before the client times out, at most a fifth of its timeout."""
 _PATIENCE_HEADERS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")
 """Headers in which OpenAI's SDKs state their timeout in seconds: the Python SDK always, the JavaScript SDK only if the
 request sets a timeout."""
@@ -38,15 +38,15 @@ request sets a timeout."""
 
 @dataclass(frozen=True, slots=True)
 class Attended:
-    """The tasks as last seen, in their order, and why the waiting ended."""
+    """The tasks as last seen, in the sequence given, and why the waiting ended."""
 
     tasks: Sequence[Task]
-    is_deserted: bool
+    has_disconnected: bool
     """Whether the client has disconnected."""
     is_stopping: bool
     """Whether this process is stopping."""
     is_key_good: bool | None
-    """Whether the client's key is neither revoked nor expired. None if it could not be checked in time."""
+    """Whether the client's key is still valid. None if it could not be checked in time."""
 
     @property
     def unfinished(self) -> list[Task]:
@@ -77,13 +77,13 @@ class Attendance:
             ending = asyncio.create_task(_all_ended(watches))
             try:
                 await asyncio.wait({leaving, ending}, timeout=wait_s(request), return_when=asyncio.FIRST_COMPLETED)
-                is_deserted = leaving.done()
+                has_disconnected = leaving.done()
             finally:
                 leaving.cancel()
                 ending.cancel()
-            is_key_good = None if is_deserted else await _is_good(permit)
+            is_key_good = None if has_disconnected else await _is_good(permit)
             is_stopping = is_key_good is not False and any(watch.is_over for watch in watches)
-            return Attended(_seen(watches), is_deserted, is_stopping, is_key_good)
+            return Attended(_seen(watches), has_disconnected, is_stopping, is_key_good)
 
     async def _read_again(self, watches: Sequence[Watch]) -> None:
         """Read unfinished tasks once, because they may have ended before they were watched."""

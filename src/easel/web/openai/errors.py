@@ -31,5 +31,5 @@ def wording(refusal: Refusal) -> Wording:
 
 
 def error_headers(refusal: Refusal) -> Mapping[str, str]:
-    """Headers that keep OpenAI's SDKs from a useless retry. After 504 the order has already taken too long."""
+    """Headers that keep OpenAI's SDKs from a useless retry. A 504 means that the order has already taken too long."""
     return _NO_RETRY if refusal.status == 504 or isinstance(refusal, IdempotencyConflict) else {}

@@ -1,4 +1,4 @@
-"""Creates pictures as OpenAI does: the answer to the request is the pictures.
+"""Creates pictures as OpenAI does: the answer contains the pictures.
 
 The client does not learn its tasks' ids, so tasks that it can no longer wait for are cancelled. Pictures drawn by then
 are charged, and sent if the client is still connected. A client that sends an `Idempotency-Key` can repeat its request,
@@ -61,7 +61,7 @@ class OpenaiImageEndpoint:
         self._model_aliases = model_aliases
 
     async def create(self, request: Request) -> Response:
-        """The pictures: fewer than ordered if some failed, and a refusal if all did."""
+        """Order the pictures and answer with them: fewer if some failed, or an error if all did."""
         holder = await self._auth.creator(request)
         with self._streams.open(request, holder):
             return await self._create(request, holder)
@@ -69,7 +69,7 @@ class OpenaiImageEndpoint:
     async def refuse_edit(self, request: Request) -> Response:
         """Refuse edits and variations. Raises EditsNotOffered."""
         await self._auth.holder(request)
-        # A client that is still sending its picture might not read an answer sent before it is done.
+        # A client that is still sending its picture might not read an answer until it has finished.
         await discard_body(request, UPLOAD_BYTES_MAX)
         raise EditsNotOffered
 
@@ -96,21 +96,21 @@ class OpenaiImageEndpoint:
         ended = {task.id: task for task in attended.tasks}
         if attended.unfinished and not is_repeatable:
             ended |= {task.id: task for task in await abandon(self._database, attended.unfinished)}
-        if attended.is_deserted:
+        if attended.has_disconnected:
             raise ClientDisconnect
         if attended.is_key_good is None:
             raise ServiceUnavailable
         if not attended.is_key_good:
             raise Unauthorized
         if attended.unfinished and not any(task.status is Status.COMPLETED for task in ended.values()):
-            # 503 asks for a retry, which helps with an idempotency key, or if another process can take over.
+            # 503 invites a retry, which helps with an idempotency key, or if another process can take over.
             if is_repeatable or attended.is_stopping:
                 raise ServiceUnavailable
             raise OrderFailed(ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
         return [ended[task.id] for task in accepted]
 
     async def _finished(self, ended: Sequence[Task], order: OpenaiOrder) -> Finished:
-        """The pictures that there are. Raises OrderFailed if there are none."""
+        """The tasks whose pictures can be shown, and the failed ones. Raises OrderFailed if there are no pictures."""
         completed = [task for task in ended if task.status is Status.COMPLETED]
         failed = [task for task in ended if task.status is Status.FAILED]
         shown = []

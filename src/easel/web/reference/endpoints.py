@@ -1,6 +1,6 @@
 """Serves the API reference: an OpenAPI document for programs, and a page for people.
 
-Both are made ahead from `openapi.yaml` by `python -m tools.api_page`. Only the service's address is filled in here.
+`python -m tools.api_page` makes both from `openapi.yaml`. Only the service's address is filled in here.
 """
 
 from html import escape
@@ -17,9 +17,9 @@ PAGE_FILE: Final = Path(__file__).with_name("page.html")
 DOCUMENT_FILE: Final = Path(__file__).with_name("openapi.json")
 _STYLE_FILE: Final = Path(__file__).parent / "static" / "reference.css"
 BASE_URL: Final = "https://base-url.invalid"
-"""Stands in the page for the service's address."""
+"""Placeholder for the service's address in the page."""
 URL_QUOTE: Final = "{url-quote}"
-"""Stands on both sides of an address in a shell command, which needs quotes only around an IPv6 address."""
+"""Placeholder on both sides of an address in a shell command, where only an IPv6 address needs quotes."""
 _PUBLIC: Final = {"cache-control": "public, max-age=300"}
 _PAGE_HEADERS: Final = {
     "content-security-policy": (
