@@ -137,7 +137,7 @@ def test_outputs_that_are_not_finite_are_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "changes", "words"),
     [
-        (["cat", "dog"], {}, "Easel refuses none of the labels of the picture classifier in "),
+        (["cat", "dog"], {}, "has no label that Easel refuses: "),
         (["cat", "dog"], {}, "'cat', 'dog'"),
         (["neutral", "safe"], {}, "'neutral', 'safe'"),
         (["nsfw"], {}, "has only one label"),

@@ -1,4 +1,4 @@
-"""The settings as every process uses them: read from the environment, then checked against the table of engines."""
+"""Reads the settings of the service from the environment, and checks them against the table of engines."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The table of engines: what each is called, how it is made from the settings, and what `easel doctor` says about it.
+"""The table of engines: their names, how each is created from the settings, and what `easel doctor` reports about it.
 
 A new engine is a folder in `engines/`, its own settings, and one entry here. An engine's modules are imported inside
 the functions that need them, so that neither the web process nor the command line loads PyTorch or onnxruntime.
@@ -27,21 +27,21 @@ class EngineEntry:
     """One engine. Setting names are those of the fields of Settings, such as `remote_url`."""
 
     description: str
-    """What draws, in a few words, for the documents."""
+    """A few words about the engine, for the documentation."""
     make: Callable[[Settings], Engine]
-    """Creates the engine, not yet loaded. Raises EngineUnusable where it is not installed."""
+    """Creates the engine without loading it. Raises EngineUnusable if it is not installed."""
     look: Callable[[Settings], Iterator[Observation]]
-    """Finds out what an operator should know about it, without loading large weights. Raises EngineUnusable."""
+    """Yields what `easel doctor` reports about the engine. Loads no large weights. Raises EngineUnusable."""
     devices: Callable[[Settings], list[str]] = _one_worker
     """The devices that `easel serve` starts a worker on, one each. Raises EngineUnusable."""
     required: Mapping[str, str] = field(default_factory=dict)
-    """Settings that it cannot do without, each with a description for the error."""
+    """Settings that the engine requires, each with a description for the error message."""
     only_here: tuple[str, ...] = ()
     """Settings that are refused with any other engine, because ignoring them would hide a mistake."""
 
 
 def engine(config: Settings) -> Engine:
-    """The engine that the settings name, not yet loaded. Raises EngineUnusable where it is not installed."""
+    """The engine that the settings name, not yet loaded. Raises EngineUnusable if it is not installed."""
     return ENGINES[config.engine].make(config)
 
 
@@ -51,7 +51,7 @@ def devices(config: Settings) -> list[str]:
 
 
 def look(config: Settings) -> Iterator[Observation]:
-    """What an operator should know about the engine; a failure is the last observation."""
+    """Yield what `easel doctor` reports about the engine. If this fails, the last observation says why."""
     try:
         yield from ENGINES[config.engine].look(config)
     except EngineUnusable as error:
@@ -77,7 +77,7 @@ def check(config: Settings) -> None:
 
 
 def nano_threads(config: Settings) -> int:
-    """Each worker's share of this machine's cores; 0, which means all of them, where EASEL_WORKERS is not set."""
+    """Each worker's share of this machine's cores. If EASEL_WORKERS is not set, 0, which means all of them."""
     return max(1, (os.cpu_count() or 1) // config.workers) if config.workers else 0
 
 
@@ -178,4 +178,4 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         look=_look_at_blank,
     ),
 }
-"""Every engine by the name that EASEL_ENGINE selects it with."""
+"""The engines, by their names in EASEL_ENGINE."""

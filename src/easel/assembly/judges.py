@@ -1,4 +1,4 @@
-"""Builds the layers of moderation that the settings name. Easel's own rules are always the first of them."""
+"""Builds the layers of moderation that the settings name. Easel's own rules always come first."""
 
 from easel.domain.secret import Secret
 from easel.live.judge import Judge, JudgeSettings

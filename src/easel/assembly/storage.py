@@ -1,4 +1,4 @@
-"""Builds what stores pictures, and what removes expired data."""
+"""Builds the picture store, and the sweep that removes expired data."""
 
 from easel.actions.sweep import Lifetimes, Sweep
 from easel.outside.pictures.storage import Pictures
@@ -7,7 +7,7 @@ from easel.store.database import Database
 
 
 def picture_store(settings: Settings) -> Pictures:
-    """Where pictures are stored. Raises StorageUnusable if the URL cannot name a picture store."""
+    """The store for pictures. Raises StorageFailed if its URL or folder cannot be used."""
     return Pictures(settings.pictures_url)
 
 

@@ -92,7 +92,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
 
 
 def submit_settings(settings: Settings) -> SubmitSettings:
-    """What a picture costs and what a key may do."""
+    """The price of a picture and the limits of a key."""
     return SubmitSettings(
         price_microcredits=settings.price_microcredits,
         creates_per_minute=settings.creates_per_minute,

@@ -131,8 +131,8 @@ class Client:
                 if response.status_code not in RETRIED or attempt == ATTEMPTS_MAX:
                     return _answer(response, self._url)
             except (httpx2.HTTPError, UnicodeError) as error:
-                is_lost_order = method == "POST" and isinstance(error, httpx2.ConnectError)
-                if attempt == ATTEMPTS_MAX or is_lost_order or not unreachable.is_passing(error):
+                is_unsent_post = method == "POST" and isinstance(error, httpx2.ConnectError)
+                if attempt == ATTEMPTS_MAX or is_unsent_post or not unreachable.is_passing(error):
                     raise ClientError(unreachable.why(self._url, error, SETTING)) from error
             time.sleep(0.5 * attempt)
         raise AssertionError("unreachable")

@@ -48,7 +48,7 @@ def why(url: str, error: Exception, setting: str) -> str:
 
 
 def through_proxy(url: str) -> str:
-    """A sentence to append about the proxy of a request, whose answers are easily mistaken for those of the service."""
+    """A sentence to append if the request used a proxy, whose answers are easily mistaken for the service's."""
     variable = network_environment.proxy_variable_for(url)
     return "" if variable is None else f". The request went through the proxy in {variable}. {_around(url)}"
 

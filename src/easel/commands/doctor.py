@@ -114,7 +114,7 @@ def _secret(config: Settings) -> Diagnosis:
 
 
 def _database(config: Settings) -> Iterator[Diagnosis]:
-    """The database, and the secret where it does not match the database."""
+    """Check the database, and report the secret too if it does not match the database."""
     kind = "private PostgreSQL" if config.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
     if config.database_url is None and not config.data_dir.exists():
         yield _ok("database", f"none yet; `easel serve` creates {config.data_dir}")
@@ -156,7 +156,7 @@ def _storage(config: Settings, folder_problem: str | None) -> Iterator[Diagnosis
     folder = Path(config.pictures_url)
     if "://" not in config.pictures_url and folder.is_relative_to(config.data_dir):
         if folder_problem is not None:
-            if config.database_url is not None:  # otherwise it has been reported for the data folder
+            if config.database_url is not None:  # otherwise this problem has already been reported as "data"
                 yield _problem("storage", folder_problem)
             return
         if not folder.exists():

@@ -128,7 +128,7 @@ def _drawn(client: Client, order: dict[str, Any], timeout_s: float) -> dict[str,
 
 
 def _refusal(client: Client, model: str, refused: Refused) -> str:
-    """A refusal, worded for the user of the command where the API's own message would not help."""
+    """The message for a refusal, reworded if the API's own message would not help a user of the command."""
     if refused.status == 401:
         return (
             "The service rejected this API key: it is unknown, expired or revoked. "
@@ -155,16 +155,16 @@ def _fetched(client: Client, task: dict[str, Any]) -> bytes:
 
 
 def _leave(sentence: str, left: BaseException) -> SystemExit:
-    """Report the state of the task if anybody still reads it, and exit with the status of an interruption."""
+    """Report the state of the task if the terminal still exists. Returns the SystemExit to raise."""
     with contextlib.suppress(OSError):
         click.echo(f"{sentence}.", err=True)
     return SystemExit(left.code if isinstance(left, SystemExit) else EXIT_INTERRUPTED)
 
 
 def _cancelled(client: Client, order: dict[str, Any], idempotency_key: str) -> str:
-    """Cancel the task of an order, and say what became of it.
+    """Cancel the task of an order, and return a sentence about its state.
 
-    It is found by its key, since the interruption may have come before the answer that named it.
+    The idempotency key finds the task, because the interruption may have come before the answer with the task's id.
     """
     task_id = "The task"
     try:

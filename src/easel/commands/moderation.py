@@ -143,7 +143,7 @@ def explain(prompt: str) -> None:
 
 
 def _languages(detected: DetectedLanguages) -> str:
-    """The languages whose terms always count, then those that only a function word indicates."""
+    """The languages that the prompt evidently is in, then those that only a function word suggests."""
     also = detected.hinted - detected.evident
     return (", ".join(sorted(detected.evident)) or "none known") + (
         f"; perhaps {', '.join(sorted(also))}" if also else ""

@@ -42,11 +42,11 @@ from easel.settings.settings import Settings, SettingsWrong
 def restore_command(
     file: Path, secret_file: Path | None, passphrase_file: Path | None, data_dir: Path | None, *, unverified: bool
 ) -> None:
-    """Restore FILE, which `easel backup` wrote, into an empty data folder. If FILE is -, it is standard input.
+    """Restore FILE, a backup from `easel backup`, into an empty data folder. If FILE is -, read it from standard input.
 
-    The seal of the backup is checked first, with the secret of its installation (--secret-file or EASEL_SECRET) or with
-    the passphrase that sealed it. Easel ignores the secret
-    inside FILE for this check, because it would prove nothing.
+    Easel first checks the seal of the backup with the secret of its installation (--secret-file or EASEL_SECRET) or
+    with the passphrase that sealed it. It does not use the secret inside FILE for this check, because that would prove
+    nothing.
     """
     with explain_failures():
         config = private_settings(data_dir)

@@ -49,7 +49,7 @@ def reset(data_dir: Path | None, *, is_sure: bool) -> None:
             if not is_sure:
                 click.confirm("This ends every API key, every link and every callback secret. Continue?", abort=True)
             if config.database_url is None and config.secret is None:
-                # The file first. If this is interrupted here, the next start reports the mismatch, and the reset can be repeated.
+                # The file first: after an interruption, the next start reports the mismatch, and a second reset mends it.
                 secret, aside = secret_file.replace_secret(config.data_dir, datetime.now(UTC))
                 config = msgspec.structs.replace(config, secret=secret)
                 if aside is not None:

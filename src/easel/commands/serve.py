@@ -36,7 +36,7 @@ WAIT_FOR_ADDRESS_S: Final = 3.0
 WEB_LISTENERS: Final = 1
 WORKER_LISTENERS: Final = 2
 COMMAND_CONNECTIONS: Final = 10
-"""Kept free for other commands and for this process."""
+"""Connections reserved for other commands and for this process."""
 
 
 @click.command(short_help="Run the whole service on this machine.")

@@ -77,8 +77,8 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
                 timeout_graceful_shutdown=max(1, config.drain_timeout_s),
             )
             server = _Server(server_config, app.stop)
-            # uvicorn handles SIGTERM and SIGINT while it serves. These handlers catch earlier signals. When uvicorn is
-            # done it raises the signals that stopped it again, which has no effect here.
+            # uvicorn handles SIGTERM and SIGINT while it serves. These handlers catch earlier signals. When uvicorn has
+            # stopped, it raises the same signals again, which has no effect here.
             for number in stop_signals():
                 signal.signal(number, lambda *_: server.stop())
             with asyncio.Runner(loop_factory=server_config.get_loop_factory()) as runner:
@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
             loop.call_soon_threadsafe(self._on_stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by uvicorn at a signal. Its own method waits for open connections even at the second signal."""
+        """Called by uvicorn at a signal. uvicorn's own method waits for open connections even at the second signal."""
         if self.should_exit:
             os._exit(1)
         super().handle_exit(sig, frame)

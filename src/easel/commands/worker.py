@@ -39,7 +39,7 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
                 asyncio.run(schema.prepare(installed.database_url, installed.secret))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_work(worker_parts(config, installed), is_supervised=supervised))
-        # A drawing that was handed back may still be in its step, in a thread that only this can end.
+        # A drawing that was returned to the queue may still be in a step. Only this ends its thread.
         sys.stderr.flush()
         os._exit(0)
 
@@ -60,7 +60,7 @@ async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:
         parts.worker.stop()
         await working
     finally:
-        # Always, because the tasks of the pools do not end when cancelled, and this process does not end without them.
+        # Even after an error: the tasks of the pools ignore cancellation, and the process cannot end before they do.
         for database in parts.databases:
             await database.close()
 

@@ -1,4 +1,4 @@
-"""A process's background tasks: cancelled together, and awaited before the connections they use are closed.
+"""Cancels a process's background tasks, and waits for them before the connections that they use are closed.
 
 A task that is cancelled in the middle of a statement asks the database to cancel the statement. If that is interrupted
 too, its connection is lost.

@@ -1,7 +1,7 @@
 """Answers many look-ups with one statement: those that arrive while a statement runs share the next one.
 
-A statement costs the client many times what it costs the database, so this decides what reading costs under load. No
-answer is older than its request: it comes from a statement that was sent after the request.
+A statement costs this process many times what it costs the database, so under load batching makes reads much cheaper.
+No answer is older than its request: it comes from a statement that was sent after the request.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _Found = TypeVar("_Found")
 
 
 class BatchedReader(Generic[_Key, _Found]):
-    """One process's look-ups of one kind. `read` runs the statement and gives what it finds, by key."""
+    """One process's look-ups of one kind. `read` runs the statement and returns what it finds, by key."""
 
     def __init__(
         self, database: Database, read: Callable[[Reader, Sequence[_Key]], Awaitable[Mapping[_Key, _Found]]]
@@ -28,7 +28,7 @@ class BatchedReader(Generic[_Key, _Found]):
         self._reading: asyncio.Task[None] | None = None
 
     async def find(self, key: _Key) -> _Found | None:
-        """What has that key. Raises DatabaseUnavailable, DatabaseFault."""
+        """What the statement finds for this key, or None. Raises DatabaseUnavailable, DatabaseFault."""
         if key not in self._wanted:
             self._wanted[key] = asyncio.get_running_loop().create_future()
         wanted = self._wanted[key]

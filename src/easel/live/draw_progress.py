@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 
 class Stopped(Exception):
-    """Raised in the drawing thread between two steps. `is_ended`: the task has ended, so nobody wants the picture;
-    otherwise the draw took too long."""
+    """Raised in the drawing thread between two steps. If `is_ended`, the task has ended and the picture is not needed.
+    Otherwise the draw took too long."""
 
     def __init__(self, *, is_ended: bool) -> None:
         super().__init__("ended" if is_ended else "too late")

@@ -1,8 +1,8 @@
-"""Draw slots, and when a worker should take another job for them.
+"""Draw slots. They tell a worker when to take another job.
 
-A job that is taken early is drawn before any that is queued later, even if that is unfair. So a worker takes a job only
-when a slot is free or the draw in it has reached its last step. Where draws are faster than taking a job, it takes as
-many as fit into AHEAD_S, so that no task waits longer than that.
+A job that is taken early is drawn before any job queued later, even if that is unfair. So a worker takes a job only
+when a slot is free or the draw in it has reached its last step. If draws are faster than taking a job, it takes as many
+as fit into AHEAD_S, so no task waits longer than that.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ class Slots:
             slot.nearly_drawn()
 
     def uncount(self) -> None:
-        """Count one undrawn job less."""
+        """Count one undrawn job fewer."""
         self._undrawn -= 1
         self._has_changed.set()
 

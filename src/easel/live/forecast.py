@@ -53,9 +53,9 @@ class Forecast:
         self._measuring = asyncio.Lock()
 
     async def of_new_tasks(self, count: int) -> Prospect:
-        """What to expect for tasks submitted now. The caller enters `submitting` with them at once.
+        """What to expect for tasks submitted now. The caller must enter `submitting` with them immediately.
 
-        Does not know what other processes accepted during the last second.
+        Tasks that other processes accepted during the last second are not counted.
         """
         pace = await self._current_pace()
         ahead = pace.unfinished + self._accepted + self._submitted

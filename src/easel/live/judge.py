@@ -36,7 +36,7 @@ from easel.store.tasks import Task
 CLASSIFY_TIMEOUT_S: Final = 60
 """How long classifying a picture may take before the classifier counts as hung."""
 JUDGED_AT_ONCE_MAX: Final = 40
-"""Length of a prompt, in characters, that the rules judge within a few milliseconds even if it is hostile."""
+"""Longest prompt, in characters, that the rules judge in the event loop: a few milliseconds even if it is hostile."""
 _JUDGED_AT_EVERY_LEVEL: Final = frozenset(
     {Category.SEXUAL_MINORS, Category.VIOLENCE_GRAPHIC, Category.SELF_HARM, Category.ILLICIT_VIOLENT}
 )
@@ -84,7 +84,7 @@ class Judge:
 
     @property
     def is_costly_before_acceptance(self) -> bool:
-        """Whether other layers than Easel's own rules judge prompts before they are accepted."""
+        """Whether layers other than Easel's own rules judge prompts before they are accepted."""
         return self.judges_all_before_acceptance or bool(self._plugins)
 
     @property
@@ -116,7 +116,7 @@ class Judge:
             await self._endpoint.aclose()
 
     def judged(self, account_id: int, prompt: str, task_id: str | None = None) -> Judged:
-        """What the moderation log records about a prompt's owner."""
+        """The account, task and prompt that the moderation log records with a decision."""
         return Judged(account_id, task_id, prompt_digest(self._settings.digest_key, prompt))
 
     async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
@@ -225,5 +225,5 @@ def ending(decisions: Sequence[Decision]) -> Decision | None:
 
 
 def prompt_digest(key: bytes, prompt: str) -> bytes:
-    """32 bytes by which someone who has the prompt and the key finds the prompt in the log."""
+    """The prompt's digest in the log, 32 bytes. Computing it requires the prompt and the key."""
     return hmac.digest(key, prompt.encode(), sha256)

@@ -1,6 +1,6 @@
-"""Tells whether pictures are shown, by asking the database at each request. Simultaneous requests share a statement.
+"""Asks the database at each request whether a picture is shown. Simultaneous requests share a statement.
 
-So no process shows a picture from the moment it is withdrawn, even if its file is still in storage.
+So from the moment a picture is withdrawn, no process shows it, even if its file is still in storage.
 """
 
 from collections.abc import Mapping, Sequence

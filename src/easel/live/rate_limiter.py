@@ -16,8 +16,8 @@ REMEMBERED_MAX: Final = 50_000
 
 
 class RateLimiter:
-    """The same quota for each caller, unless the call passes another. `clock` gives seconds. If it is set back, nobody
-    waits longer than one window."""
+    """The same quota for each caller, unless the call passes another. `clock` returns seconds. If it is set back, no
+    caller waits longer than one window."""
 
     def __init__(self, quota: Quota, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota = quota

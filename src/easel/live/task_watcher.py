@@ -1,8 +1,8 @@
 """Tells waiting requests that a task has changed, with one listener per process.
 
 A changed row is read once for all requests that wait for it. Notifications may get lost, so watched tasks are also read
-every few seconds and whenever the listener reconnects. A watch need not see every state of a task: a slow reader sees
-only the latest.
+every few seconds and whenever the listener reconnects. A watch may miss states of a task: a slow reader sees only the
+latest.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Watch:
         return not self.is_over
 
     async def end(self, timeout_s: float | None = None) -> None:
-        """Wait until the task has ended, the watch is closed or the timeout is over. None: no timeout."""
+        """Wait until the task has ended, the watch is closed or the timeout is over. With None there is no timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while not self.is_over and (self.task is None or self.task.status not in ENDS):
@@ -62,7 +62,7 @@ class Watch:
             self._changed.set()
 
     def close(self) -> None:
-        """End the watch and release whatever waits for it."""
+        """End the watch and release the request that waits for it."""
         self.is_over = True
         self._changed.set()
 
@@ -148,6 +148,6 @@ class TaskWatcher:
             except DatabaseUnavailable:
                 await asyncio.sleep(BACK_OFF_S)
                 self._note(unread)
-            except Exception:  # for the same reason
+            except Exception:  # the outermost loop again
                 log.exception("task_watcher_failed")
                 await asyncio.sleep(BACK_OFF_S)

@@ -1,7 +1,8 @@
-"""Writes files that survive a crash or a loss of power: whole or not at all, and on the disk when the call returns.
+"""Writes files that survive a crash or a power failure. A file is complete or absent, and on disk when a call returns.
 
-The data is written without its final name and flushed, then it gets that name, and last the folder is flushed, since a
-name that only memory holds is lost. Everything raises OSError. On macOS the drive's own cache is not flushed.
+The data is written without its final name and flushed. Then the file gets that name, and the folder is flushed, because
+a power failure loses a name that is not on disk yet. Every function raises OSError on failure. On macOS the drive's own
+cache is not flushed.
 """
 
 import contextlib
@@ -22,7 +23,8 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def replace(target: Path, data: bytes, *, staging: Path) -> None:
-    """Write a file, over one of the same name. `staging` is a folder on the same file system for what is unfinished."""
+    """Write a file, replacing one of the same name. `staging` is a folder for unfinished files on the same file
+    system."""
     descriptor, staged = tempfile.mkstemp(dir=staging)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -61,13 +63,13 @@ def move(source: Path, target: Path) -> None:
 
 
 def remove(target: Path) -> None:
-    """Delete a file, so that no crash brings it back."""
+    """Delete a file durably: no crash brings it back."""
     target.unlink()
     flush_folder(target.parent)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and missing folders above it, which only their owner may use."""
+    """Create a folder and any missing parents, which only their owner may use."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
@@ -77,13 +79,13 @@ def make_folder(folder: Path) -> None:
 
 
 def flush(file: BinaryIO) -> None:
-    """Put what was written to an open file on the disk."""
+    """Flush an open file to the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def flush_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, _FOLDER)
     try:
         os.fsync(descriptor)
@@ -93,7 +95,7 @@ def flush_folder(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file being written. `is_visible` says that others can find it before it is complete."""
+    """A file being written. `is_visible` says whether others can find it before it is complete."""
 
     file: BinaryIO
     is_visible: bool
@@ -103,9 +105,9 @@ class NewFile:
 def new_file(path: Path, *, may_be_nameless: bool = True) -> Iterator[NewFile]:
     """A file that only its owner may read. It gets its name at the end of the block, or is gone if the block raises.
 
-    On Linux it has no name before, so that a process that dies leaves nothing behind. Where the system or the file
-    system cannot do that (macOS, some network file systems), an unfinished file lies next to `path`, and the next
-    `new_file` of the same path removes what a killed process left. Raises FileExistsError.
+    On Linux the file has no name until then, so a process that dies leaves nothing behind. Where that is not possible
+    (macOS, some network file systems), an unfinished file lies next to `path`. If the process is killed, the next
+    `new_file` of the same path removes it. Raises FileExistsError.
     """
     if path.exists() or path.is_symlink():
         raise _exists(path)
@@ -118,7 +120,7 @@ def new_file(path: Path, *, may_be_nameless: bool = True) -> Iterator[NewFile]:
 
 
 def _open_nameless(folder: Path) -> int | None:
-    """A file in the folder that has no name; None where that is impossible, or the file could not be named later."""
+    """A file without a name in the folder; None if the system cannot create one, or could not name it later."""
     if _TMPFILE is None:
         return None
     try:
@@ -141,7 +143,7 @@ def _linked_at_end(path: Path, descriptor: int) -> Iterator[NewFile]:
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield NewFile(file, is_visible=False)
-            # Only with folder descriptors does Python follow the link to the file; else the link itself is linked.
+            # Python follows the link to the file only with folder descriptors. Otherwise it would link the link.
             os.link(_own_link(descriptor), path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
     finally:
         os.close(folder)

@@ -14,14 +14,14 @@ class TooFewFiles(Unusable):
 
 
 def require(needed: int = FILES_MIN) -> None:
-    """Let this process and its children open that many files. Raises TooFewFiles."""
+    """Let this process and its children open `needed` files. Raises TooFewFiles."""
     allowed = allow(needed)
     if allowed < needed:
         raise TooFewFiles(f"This process may open only {allowed} files: raise `ulimit -n` to at least {needed}.")
 
 
 def allow(wanted: int) -> int:
-    """Raise the limit to `wanted`, or as far as the system allows, and return how many files may be open, or more."""
+    """Raise the limit to `wanted`, or as far as the system allows. Returns the limit, but at most `wanted`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted

@@ -1,4 +1,4 @@
-"""Names who runs this process, for the audit log."""
+"""The name of the operator who runs this process, for the audit log."""
 
 import os
 import pwd
@@ -6,7 +6,7 @@ import socket
 
 
 def operator_name() -> str:
-    """User and host, such as `alice@studio`. A user without a name, as in many containers, is given by its number."""
+    """User and host, such as `alice@studio`. If the user has no name, as in many containers, its id is used."""
     user_id = os.geteuid()
     try:
         user = pwd.getpwuid(user_id).pw_name

@@ -1,6 +1,6 @@
-"""How this copy of Easel was installed, and therefore which commands run it and extend it.
+"""Finds the shell commands that run this copy of Easel and install its extras.
 
-It reads what the installer recorded. It does not promise that a package index has Easel under this name.
+They depend on what the installer recorded. A package index may not have Easel under this name.
 """
 
 import json

@@ -4,7 +4,7 @@ Each line is written with one call. The kernel may split a long line for a pipe,
 descriptor while they write. They wait up to LOCK_S_MAX for the lock, and do not wait again for a process that held it
 that long. Lines that cannot be written are lost, so that a process never stops because nobody reads its log.
 
-Output of other programs is not kept apart, nor is Easel's own on systems that cannot lock pipes.
+Other programs' output may still mix with these lines, and so may Easel's own on systems that cannot lock pipes.
 """
 
 import fcntl

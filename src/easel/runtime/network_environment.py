@@ -52,7 +52,7 @@ def _is_own(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _is_own_name(name: str) -> bool:
-    """Whether this is the machine's own name, and loopback. No other name is resolved."""
+    """Whether this is the machine's own name and resolves to loopback addresses only. No other name is resolved."""
     if name != socket.gethostname().rstrip(".").lower():
         return False
     try:

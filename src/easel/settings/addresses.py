@@ -28,7 +28,8 @@ def http_url(name: str, url: str, example: str) -> str:
 
 
 def client_url(name: str, url: str) -> str:
-    """The base URL of a service of Easel. A `/`, `/v1` or `/openai/v1` at its end, as other clients need, is dropped.
+    """The base URL of a service of Easel. A `/`, `/v1` or `/openai/v1` at its end, which other clients need, is
+    dropped.
 
     Raises SettingsWrong.
     """

@@ -1,6 +1,6 @@
-"""How a setting describes itself to people, for `--help` and for the reference page.
+"""The descriptions of settings, which `--help` and the reference page show.
 
-The description stands in the annotation of the setting's field, next to its type, and nowhere else.
+A description is written only in the annotation of the setting's field, next to its type.
 """
 
 import typing

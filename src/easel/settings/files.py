@@ -1,6 +1,6 @@
 """Files and folders that settings name: expands `~`, and reads values from files.
 
-`name` is how the operator wrote the setting: its variable or its option. A path is not promised to exist.
+`name` is how the operator wrote the setting: its variable or its option. The paths need not exist.
 """
 
 import os
@@ -20,7 +20,7 @@ def expanded(name: str, path: Path) -> Path:
 
 
 def expanded_text(name: str, text: str) -> str:
-    """The same for a text that is not necessarily a path. Raises SettingsWrong."""
+    """The text, with `~` or `~user` expanded if it begins with one. Raises SettingsWrong."""
     return str(expanded(name, Path(text))) if text.startswith("~") else text
 
 

@@ -1,4 +1,4 @@
-"""Finds environment variables that look like settings but are not, and what was probably meant. Pure."""
+"""Finds environment variables that look like settings but are not, and suggests the intended setting. Pure."""
 
 import difflib
 from collections.abc import Collection

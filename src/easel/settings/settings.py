@@ -33,7 +33,7 @@ _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
 class Settings(UsageFields, frozen=True, kw_only=True):
-    """The settings of the service, and what follows from them."""
+    """The settings of the service, and values derived from them."""
 
     def __repr__(self) -> str:
         """Hides the values: the URL of the database may contain a password."""
@@ -103,7 +103,7 @@ class Settings(UsageFields, frozen=True, kw_only=True):
 def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """The settings of the service. `overrides` come from the command line and take precedence unless None.
 
-    Which engines there are, and what they need, is not checked here: see `assembly/configuration.py`. Raises
+    This does not check the engine's name and its required settings; `assembly/configuration.py` does. Raises
     SettingsWrong.
     """
     environ = os.environ if environ is None else environ
@@ -193,7 +193,7 @@ def _checked(settings: Settings) -> Settings:
 def _given(
     kind: type[msgspec.Struct], environ: Mapping[str, str], overrides: Mapping[str, object]
 ) -> tuple[dict[str, str], dict[str, object]]:
-    """How the operator wrote each setting, for errors, and the values that were given."""
+    """The name that the operator used for each setting, for error messages, and the values that were given."""
     called = {name: variable(name) for name in kind.__struct_fields__}
     values: dict[str, object] = {}
     for name, written in called.items():

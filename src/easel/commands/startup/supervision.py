@@ -1,4 +1,4 @@
-"""What a child of `easel serve` does for its supervisor: reports when it is ready, and stops when the parent is gone."""
+"""For children of `easel serve`: tells the supervisor that a child is ready, and stops the child when it is gone."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Runs one action of a command with the database, which is opened for it and closed afterwards."""
+"""Opens the database, runs one action of a command, and closes the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ def with_installation(
     *,
     creates: bool = False,
 ) -> _Answer:
-    """The result of `act`, which gets the database and what `derive` makes of the secret.
+    """The result of `act`, which gets the database and the key that `derive` returns for the secret.
 
     If there is no installation, one is created only if `creates` is set.
     """

@@ -1,4 +1,4 @@
-"""How the command line reports a failure: one sentence on standard error, and an exit status."""
+"""Reports the failure of a command: one sentence on standard error, and an exit status."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ class SetupUnusable(click.ClickException):
 
 @contextmanager
 def explain_failures() -> Iterator[None]:
-    """Turn every expected failure into its sentence and exit status."""
+    """Turn every expected failure into one sentence and an exit status."""
     try:
         yield
     except AlreadyRunning as error:

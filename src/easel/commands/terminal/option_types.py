@@ -105,11 +105,11 @@ class Expiry(click.ParamType[datetime | timedelta]):
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
-        """The time, or how long it is until then."""
+        """The time, or the time left until then."""
         if isinstance(value, datetime | timedelta):
             return value
         days = _DAYS.fullmatch(str(value))
-        # Counted from the creation of the key, by the database's clock.
+        # A number of days counts from the creation of the key, by the database's clock.
         left = timedelta(days=int(days[1])) if days is not None else _end_of_day(str(value)) - datetime.now(UTC)
         if not timedelta(0) < left <= timedelta(days=EXPIRY_DAYS_MAX):
             self.fail(f"{_EXPIRY_SENTENCE}.", param, ctx)

@@ -1,4 +1,4 @@
-"""Options that several commands have. Those that override a setting are described by the setting itself."""
+"""Options that several commands share. An option that overrides a setting takes its help text from that setting."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -18,7 +18,7 @@ def is_taken(path: Path) -> bool:
 
 
 def try_out(path: Path) -> None:
-    """Raise OSError if the file cannot be written, as far as can be told without writing it."""
+    """Raise OSError if the file evidently cannot be written. Does not touch the file itself."""
     path.exists()  # raises if the file system does not accept the name
     draft = _draft(path)
     draft.touch(exist_ok=False)
@@ -28,7 +28,7 @@ def try_out(path: Path) -> None:
 def write(content: bytes, path: Path, *, replace: bool) -> Path:
     """Write the file completely or not at all, and return its path.
 
-    If it exists and must not be replaced, it gets another name. Raises OSError.
+    Without `replace`, an existing file is kept and the new one gets another name. Raises OSError.
     """
     if replace:
         _replace(content, path.resolve())
@@ -43,7 +43,7 @@ def write(content: bytes, path: Path, *, replace: bool) -> Path:
 
 
 def _replace(content: bytes, path: Path) -> None:
-    """The old file stays until the new one is complete."""
+    """Replace the file once the new one is complete."""
     draft = _draft(path)
     _write_new(content, draft)
     try:

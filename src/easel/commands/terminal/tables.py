@@ -1,4 +1,4 @@
-"""Tables, the form of all lists."""
+"""Tables, in which commands print their lists."""
 
 from rich.console import Console
 from rich.table import Table

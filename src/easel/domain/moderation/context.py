@@ -16,7 +16,7 @@ _CHARACTERS_BEFORE_MAX: Final = 8
 _CHARACTERS_AFTER_MAX: Final = 10
 
 Breaks = Set[tuple[str, str]]
-"""Pairs of words that have a comma or the like between them wherever they are neighbours in the prompt."""
+"""Pairs of words that, wherever they are neighbours in the prompt, have a comma or the like between them."""
 
 
 class Context:

@@ -1,6 +1,6 @@
 """Decisions of moderation: their levels, categories and findings, and the thresholds for scores.
 
-It reads neither prompts (`rules` does) nor pictures, and does not know who sent them.
+This module does not read prompts (`rules` does) or pictures, and does not know who sent them.
 """
 
 from collections.abc import Mapping
@@ -133,7 +133,7 @@ class Decision:
 
     @property
     def message(self) -> str:
-        """The message for the caller, which has the stage and the broad category, but not the rule."""
+        """The message for the caller. It names the stage and the broad category, but not the rule."""
         if self.finding is None:
             return f"The {self.stage} could not be judged by moderation"
         return f"Content policy violation.\nThe {self.stage} was refused: {self.finding.category.broad}."

@@ -1,7 +1,7 @@
 """Undoes disguises: rewrites a prompt as the words that a reader sees in it.
 
-`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters. It turns `Ｎáｋéｄ`
-into `naked`. Changes that may be meant are undone in variants of the folded prompt: spaces between letters (`n a k e d`),
+`fold` undoes what never changes a word: width, case, accents, invisible and decorated characters. It turns `Ｎáｋéｄ` into
+`naked`. Changes that may be intended are undone in variants of the folded prompt: spaces between letters (`n a k e d`),
 digits for letters (`n4k3d`), letters of other alphabets. Only judging uses variants; the prompt is drawn as it is.
 
 Time is linear in the prompt's length. Not undone: words that a space cuts into parts of several letters, words
@@ -32,7 +32,7 @@ _MARKS_AND_FORMATS: Final = frozenset({"Mn", "Me", "Cf", "Cc", "Sk"})
 _VOICING_MARKS: Final = "\u3099\u309a"
 _LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
 _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u0640")
-"""Letters and symbols by category that are invisible: fillers, the Braille blank, the Arabic lengthening dash."""
+"""Invisible characters in the categories of letters and symbols: fillers, the Braille blank, the Arabic dash."""
 EXPANSION_MAX: Final = 3
 _NO_CHARACTERS: Final = frozenset({"Cn", "Co", "Cs"})
 """Categories of code points that are unassigned, private or surrogates."""
@@ -77,7 +77,7 @@ _THREADED: Final = re.compile(
 _BETWEEN_ROWS: Final = 9 * "\n"
 """A gap too wide to be within a row."""
 SPELLED_MARK: Final = "\ue010"
-"""Marks each word that single letters spell, in a text that has the rest of the prompt around it."""
+"""Precedes each word that single letters spell, in a text with the rest of the prompt around it."""
 _MARKED_WORDS: Final = re.compile(rf"{SPELLED_MARK}\S+|{WORDS.pattern}")
 _SEPARATORS: Final = re.compile(f"{_SEPARATOR}+")
 _CLOSING_SYMBOLS: Final = re.compile(rf"[!|+]+(?![\w{_SYMBOLS}])")
@@ -170,7 +170,7 @@ def spelled_rows(folded: str) -> list[str]:
     """What rows of single letters spell, such as `n a k e d`, whatever separates the letters.
 
     Each row becomes one word, and another one with letters for its digits and symbols. The last texts are the whole
-    prompt with every spelled word marked. There a row with wider gaps is several words.
+    prompt with every spelled word marked. In these, wider gaps split a row into several words.
     """
     together = dict.fromkeys(_SEPARATORS.sub("", found[0]) for found in _ROWS.finditer(folded))
     rows = [row for row in together if not _ONE_UNSPACED.match(row)]
@@ -180,7 +180,7 @@ def spelled_rows(folded: str) -> list[str]:
 
 
 def invisibly_spelled_rows(prompt: str) -> list[str]:
-    """What rows of letters spell that have invisible characters between them.
+    """What letters spell that have invisible characters between all of them.
 
     Folding removes these characters, after which `xnakedq` looks like any other word.
     """
@@ -194,7 +194,7 @@ def _unthreaded(found: re.Match[str]) -> str:
 
 
 def breaks(folded: str) -> frozenset[tuple[str, str]]:
-    """Pairs of words that have a comma or the like between them wherever they are neighbours."""
+    """Pairs of words that, wherever they are neighbours, have a comma or the like between them."""
     if _BREAK.search(folded) is None:
         return frozenset()
     broken: set[tuple[str, str]] = set()
@@ -270,7 +270,7 @@ def _without_leet(text: str, to_latin: Callable[[str], str]) -> Iterator[str]:
 
 
 def _set_aside(number: re.Match[str]) -> str:
-    """Set a number aside whose digits do not stand for letters."""
+    """Set aside a number whose digits do not stand for letters."""
     return number[0].translate(_SET_ASIDE)
 
 
@@ -288,7 +288,7 @@ def _joined(found: re.Match[str]) -> str:
 
 
 def _frequent_separator(separators: Sequence[str]) -> str | None:
-    """The separator of at least half of the letters, if there is one."""
+    """The separator that stands between at least half of the letters, if there is one."""
     usual, times = Counter(separators).most_common(1)[0]
     if len(usual) > 1 and 2 * times >= len(separators):
         return usual
@@ -308,7 +308,7 @@ def _marked(found: re.Match[str]) -> str:
 def _split(at: int, found: re.Match[str]) -> str:
     """The words that a row spells, split at an index, since letters at its ends may be words of their own."""
     if len(found[0]) > _ROW_CHARACTERS_MAX:
-        # Too long for a word at its end. Another variant has all of it.
+        # The row is too long to split. Another variant joins all of it.
         return found[0]
     words = _joined(found)
     return f"{words[:at]} {words[at:]}"

@@ -1,9 +1,9 @@
 """Languages: which ones a prompt is in, and whether a term is meant or is an ordinary word of another language.
 
-French `bites` is English in `a kid bites into an apple`, and Japanese `性的` occurs between two Chinese words. A term
-like these counts only with evidence of its language: a function word, a term that is no word elsewhere, or two doubtful
-terms of a spaced script. Scripts and function words tell languages apart. When in doubt, a prompt counts as more
-languages. Languages without terms or function words in the rules are not recognised.
+The French term `bites` is an English word in `a kid bites into an apple`, and the Japanese term `性的` occurs across two
+Chinese words. Such a term counts only with evidence of its language: a function word, a term that is no word elsewhere,
+or two doubtful terms of a spaced script. Scripts and function words tell languages apart. When in doubt, a prompt
+counts as more languages. Languages without terms or function words in the rules are not recognised.
 """
 
 import re
@@ -36,7 +36,7 @@ _SCRIPTS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 _LATIN: Final = re.compile("[a-z]")
 _FIRST_RARE_IN_JAPANESE: Final = 0xD0
-"""The first byte in EUC-JP from which characters belong to the second level of JIS X 0208, which is rarely used."""
+"""In EUC-JP, characters with this first byte or a higher one are in JIS X 0208's second level, which is rarely used."""
 _IN_HAN: Final = frozenset({"ja", "zh"})
 _CONFIRMING_TERMS_MIN: Final = 2
 ORDINARY_STEM_CHARACTERS: Final = 5
@@ -44,7 +44,7 @@ ORDINARY_STEM_CHARACTERS: Final = 5
 
 
 class DetectedLanguages(NamedTuple):
-    """The languages that a prompt evidently is in, and those that a function word of theirs alone suggests."""
+    """The languages that a prompt evidently is in, and those that only a function word suggests."""
 
     evident: frozenset[str]
     hinted: frozenset[str]
@@ -121,7 +121,7 @@ class LanguageEvidence:
         return False
 
     def confirms(self, term: Term) -> bool:
-        """Whether a doubtful term is meant after all. Call it when all terms have been found."""
+        """Whether a doubtful term is meant after all. Call this after all terms have been found."""
         return any(language in self._certain or self._has_several(language) for language in term.languages)
 
     def _has_several(self, language: str) -> bool:
@@ -138,7 +138,7 @@ class LanguageEvidence:
 
 
 def _chinese_and_japanese(folded: str) -> Iterator[str]:
-    """Chinese, Japanese, both or none, by the characters. Some write kana into Chinese for decoration."""
+    """Chinese, Japanese, both or none, by the characters. Chinese may contain kana for decoration."""
     han, kana = _HAN.findall(folded), _KANA.findall(folded)
     rare_score = int(not kana)
     if kana or (han and not _is_chinese(han, rare_score)):
@@ -158,7 +158,7 @@ def _is_chinese(han: Sequence[str], rare_score: int) -> bool:
 
 
 def _chinese_score(character: str, rare_score: int) -> int:
-    """How strongly a character suggests Chinese: 2 if Japanese does not have it, or writes the word in kana."""
+    """How strongly a character suggests Chinese: 2 if Japanese lacks it, or writes the same word in kana."""
     if character in _CHINESE_FUNCTION_CHARACTERS:
         return 2
     try:

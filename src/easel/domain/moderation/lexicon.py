@@ -120,7 +120,7 @@ class _Variant:
 
 
 class _Search:
-    """The search of one prompt, and what it has found out about its words so far."""
+    """The search of one prompt, and its knowledge of the words so far."""
 
     def __init__(self, lexicon: Lexicon, languages: DetectedLanguages, breaks: Breaks) -> None:
         self.evidence = LanguageEvidence(languages, lexicon.ordinary)
@@ -128,11 +128,12 @@ class _Search:
         self._breaks = breaks
         self._known: dict[str, WordTerms] = {}
         self._dull: dict[str, float] = {}
-        """Words that are neither terms nor begin phrases, and the number of words that each counts as."""
+        """Words that are not terms and do not begin phrases, and the number of words that each counts as."""
         self._phrases: dict[tuple[str, str], list[Term]] = {}
         self._plain: set[str] = set()
-        """The words of the plain variant after its search, and all joined words of the phrases that hide something."""
+        """Empty until the plain variant has been searched. Then it has that variant's words, and those in `_hidden`."""
         self._hidden: set[str] = set()
+        """The words of hiding phrases found so far, single and joined."""
 
     def in_variant(self, text: str) -> Found:
         """Search a variant, the plain one first."""

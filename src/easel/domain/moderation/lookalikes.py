@@ -1,6 +1,6 @@
 """Characters that look like a letter, or that people write in its place.
 
-Those that Unicode itself decomposes into letters are left to Unicode. The lists are not complete.
+Characters that Unicode itself decomposes into letters are not listed. The lists are not complete.
 """
 
 from collections.abc import Mapping

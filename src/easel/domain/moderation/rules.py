@@ -1,8 +1,8 @@
 """Rules: which combinations of concepts are refused, and the judging of a prompt by them.
 
-A rule names groups of concepts. A prompt meets it with a concept of each group: `a naked child` has nudity and a minor.
-Concepts of different variants count together, since a disguise may cover only a part of a prompt. This module reads no
-files. A prompt without terms of the lexicon passes.
+A rule names groups of concepts. A prompt meets the rule if it has a concept from each group: `a naked child` has nudity
+and a minor. Concepts of different variants count together, since a disguise may cover only a part of a prompt. This
+module reads no files. A prompt without terms of the lexicon passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from easel.domain.moderation.lexicon import Lexicon
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Refuses a prompt with a concept of each of the `groups` and none of `unless`."""
+    """Refuses a prompt that has a concept from each of the `groups` and none from `unless`."""
 
     name: str
     category: Category
@@ -36,7 +36,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class PictureRule:
-    """Refuses at every level a picture of the category `shown` if its prompt has one of `concepts`."""
+    """Refuses a picture of the category `shown`, at every level, if its prompt has one of `concepts`."""
 
     name: str
     shown: Category
@@ -85,7 +85,7 @@ class Rulebook:
         self._languages = languages
 
     def judge(self, prompt: str, level: Level) -> Judgement:
-        """Find the concepts of a prompt, and the rules of the level and of lower ones that it meets."""
+        """Find the concepts of a prompt, and the rules that it meets at this level and below."""
         folded = fold(prompt)
         rows = [*spelled_rows(folded), *invisibly_spelled_rows(prompt)]
         languages = self._languages.detect(folded, WORDS.findall(folded))

@@ -1,7 +1,7 @@
 """Writing systems: which script a character belongs to, and whether it puts spaces between words.
 
-The constants are the insides of character classes, for regular expressions that are built from them. A script is not a
-language: `languages` tells Chinese from Japanese.
+The constants are contents of character classes, from which regular expressions are built. A script is not a language:
+`languages` tells Chinese from Japanese.
 """
 
 import re
@@ -48,5 +48,5 @@ def is_katakana(text: str, at: int) -> bool:
 
 
 def to_hiragana(text: str) -> str:
-    """The text with Hiragana in place of Katakana."""
+    """The text with Katakana converted to Hiragana."""
     return _KATAKANA_WITH_HIRAGANA.sub(lambda row: row[0].translate(_TO_HIRAGANA), text)

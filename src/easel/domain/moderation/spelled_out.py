@@ -2,7 +2,7 @@
 
 The letters of a row are read as one word, in which a term may stand anywhere: a neighbouring word of one letter becomes
 part of the row, as in `a n a k e d`, and a whole sentence may be spelled out. Long terms hardly occur there by chance.
-Short ones count only if the row is little else, or beside a long one.
+Short terms count only if the row has few other letters, or contains a long one too.
 """
 
 import itertools
@@ -85,7 +85,7 @@ def _follows(term: Term, words: Sequence[Sequence[str]]) -> bool:
 
 
 def _forms(word: str) -> Sequence[str]:
-    """A word; and if it is marked, also what is left of it without a few letters at its ends."""
+    """The forms of a word: itself and, if it is marked, the word without a few letters at its ends."""
     if not word.startswith(SPELLED_MARK):
         return (word,)
     letters = word.removeprefix(SPELLED_MARK)
@@ -117,7 +117,7 @@ def _found(row: str, index: WordIndex) -> Iterator[tuple[int, int, Term]]:
 
 
 def _ends(row: str, start: int, index: WordIndex) -> Iterator[int]:
-    """Where a term that begins at an index may end, last first; farther for phrases."""
+    """Where a term that begins at an index may end, last first. Phrases may end farther away."""
     if row[start : start + JOINED_START_CHARACTERS] in index.joined_starts:
         yield from range(min(start + JOINED_CHARACTERS_MAX, len(row)), start + TERM_CHARACTERS_MAX, -1)
     yield from range(min(start + TERM_CHARACTERS_MAX, len(row)), start + STEM_CHARACTERS_MIN - 1, -1)
@@ -145,7 +145,7 @@ def _follows_spread(words: Sequence[str], row: str, at: int) -> bool:
 
 
 def _compound_parts(row: str, index: WordIndex) -> Sequence[Term]:
-    """The terms that a row consists of, but for a few letters at its ends."""
+    """The terms that a row consists of, apart from a few letters at its ends."""
     ends = range(END_CHARACTERS_MAX + 1)
     for first, last in sorted(itertools.product(ends, ends), key=sum):
         inner = row[first : len(row) - last]

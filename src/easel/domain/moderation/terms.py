@@ -16,7 +16,7 @@ ADULT_AGE: Final = 18
 AGE_MAX: Final = 99
 AGE_OF_MINOR: Final = "ageofminor"
 AGE_OF_ADULT: Final = "ageofadult"
-"""Placeholders in terms for every number that is such an age."""
+"""Placeholders in terms. Each stands for every number that is such an age."""
 _AGE_PLACEHOLDERS: Final = frozenset({AGE_OF_MINOR, AGE_OF_ADULT})
 AGES: Final = {
     number: AGE_OF_MINOR if age < ADULT_AGE else AGE_OF_ADULT
@@ -43,7 +43,7 @@ class Term(NamedTuple):
     """Whether the words that it covers do not count as other terms, as in `naked mole rat`."""
     languages: frozenset[str]
     depends_on_context: bool
-    """Whether the words beside it may cancel it."""
+    """Whether nearby words may cancel it."""
 
     @property
     def has_age(self) -> bool:

@@ -51,7 +51,7 @@ class UnspacedIndex:
         return {own for own, terms in self._terms.items() if any(map(is_one, terms))}
 
     def look_up(self, word: str, skipped_characters: int = 0) -> WordTerms:
-        """The terms in a text without spaces, of which a phrase may have hidden the first characters."""
+        """The terms in a text without spaces, after `skipped_characters` that a phrase hides."""
         found: dict[str, Sequence[Term]] = {}
         places: dict[str, int] = {}
         covered_before = hidden_before = skipped_characters
@@ -138,7 +138,7 @@ class UnspacedIndex:
         return False
 
     def _next_term_end(self, text: str, at: int) -> int:
-        """The end of the longest term at `at` with two or more characters that hides nothing, or `at` itself."""
+        """The end of the longest term at `at` that has two or more characters and hides nothing, or `at` itself."""
         for length in self._lengths.get(text[at : at + 2], ()):
             own = text[at : at + length]
             if length > 1 and own in self._terms and own not in self._hiding:
@@ -161,7 +161,7 @@ class UnspacedIndex:
 
 
 def _lengths_by_beginning(terms: Iterable[str]) -> Mapping[str, Sequence[int]]:
-    """The lengths of terms, longest first, by their first two characters. Each includes the terms of one character."""
+    """The lengths of terms, longest first, by their first two characters. Terms of one character are included."""
     lengths: dict[str, set[int]] = defaultdict(set)
     for own in terms:
         lengths[own[:2]].add(len(own))

@@ -1,6 +1,6 @@
-"""Vietnamese: words whose marks make other letters, which folding must keep.
+"""Vietnamese: recognises marked syllables. Folding must keep their marks, which distinguish letters.
 
-`nụ` (a bud) is not `nu`. Only the form of a syllable is known, not whether it is a word. Marked letters of another
+`nụ` (a bud) is not `nu`. This module knows the form of a syllable, not whether it is a word. Marked letters of another
 language, or of a disguise, rarely form such syllables.
 """
 
@@ -12,7 +12,7 @@ _LETTERS: Final = "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹ
 MARKED: Final = frozenset(_LETTERS)
 """The marked letters of Vietnamese, in lower case."""
 _OWN: Final = frozenset("ảạăằắẳẵặầấẩẫậđẻẽẹềếểễệỉĩịỏọồốổỗộơờớởỡợủũụưừứửữựỷỹỵ")
-"""Those that hardly any other language uses."""
+"""The marked letters that hardly any other language uses."""
 _VOWELS: Final = f"aeiouy{_LETTERS.replace('đ', '')}"
 _ONSETS: Final = "ngh|ng|nh|gh|gi|ch|kh|ph|th|tr|qu|[bcdđghklmnprstvx]"
 _CODAS: Final = "ng|nh|ch|[cmnpt]"
@@ -47,6 +47,6 @@ def syllables(text: str) -> frozenset[str]:
 
 
 def without_marks(text: str) -> str:
-    """The text in plain letters, as many type it."""
+    """The text in plain letters, as many people type it."""
     apart = unicodedata.normalize("NFD", text.replace("đ", "d"))
     return "".join(char for char in apart if unicodedata.category(char) != "Mn")

@@ -1,7 +1,7 @@
 """Word boundaries in Chinese and Japanese, which put no spaces between words.
 
-A term does not count if its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in `グローバル`.
-Only listed words are known. If a text can be divided in more than one way, the term counts.
+A term does not count if its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in `グローバル`. Only
+listed words are considered. If a text can be divided in more than one way, the term counts.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The index of words and phrases: finds the terms that a word is, and the phrases that two words begin.
+"""The index of words and phrases: finds the terms that match a word, and the phrases that begin with two words.
 
-A word that consists of terms of one language counts as these: `nudegirl`. Terms in scripts without spaces are in the
-index of `unspaced`, but for phrases, which have spaces.
+A word that consists of terms of one language counts as those terms: `nudegirl`. Terms in scripts without spaces are in
+the index of `unspaced`, except phrases, which have spaces.
 """
 
 import itertools
@@ -22,7 +22,7 @@ JOINED_CHARACTERS_MAX: Final = 28
 _JOINED_CHARACTERS: Final = range(6, JOINED_CHARACTERS_MAX + 1)
 SPREAD_WORD_CHARACTERS_MIN: Final = 4
 _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف]")
-"""And, so, in, as, for, the: Arabic attaches them to the next word."""
+"""The words for and, so, in, as, for and the, which Arabic attaches to the next word."""
 
 
 class WordIndex:
@@ -81,7 +81,7 @@ class WordIndex:
         return joined
 
     def look_up(self, word: str) -> WordTerms:
-        """The terms that a word is or consists of."""
+        """The terms that match a word, or that it consists of."""
         may_begin_phrase = word in self.beginnings or word in AGES
         in_arabic = not word.isascii() and is_arabic(word)
         if in_arabic:
@@ -103,7 +103,7 @@ class WordIndex:
         return self.compound_parts(word) if COMPOUND_CHARACTERS_MIN <= len(word) <= COMPOUND_CHARACTERS_MAX else ()
 
     def phrases_beginning(self, word: str, following: str) -> Iterator[Term]:
-        """The phrases that two words may begin."""
+        """The phrases that may begin with two words."""
         firsts = [word, AGES.get(word, word)]
         if not word.isascii():
             firsts += _beginnings_within(word)

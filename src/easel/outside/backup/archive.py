@@ -48,7 +48,7 @@ MANIFEST_BYTES_MAX: Final = 1024 * 1024
 SECRET_BYTES_MAX: Final = 4096
 DUMP_BYTES_MAX: Final = 2**40
 _CHUNK_BYTES: Final = 1024 * 1024
-# The last is raised for JSON that is nested too deeply.
+# JSON that is nested too deeply raises RecursionError.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOT_NEGATIVE: Final = Meta(ge=0)
 
@@ -77,7 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Annotated[int, _NOT_NEGATIVE]
     unfinished: Annotated[int, _NOT_NEGATIVE]
     pictures: Annotated[int, _NOT_NEGATIVE]
-    """How many pictures the tasks show, 0 without pictures. Pictures deleted while the backup runs are left out."""
+    """How many pictures the tasks show; 0 if the backup has none. Pictures deleted while it is made are left out."""
     sealed_with: SealedWith | None = None
     """None in format 1."""
     salt: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")] | None = None
@@ -232,7 +232,7 @@ class BackupReader:
         if key is not None and not key.is_seal(SEAL, digest, sealed.seal):
             raise BackupUnusable(
                 f"The backup's seal does not match this {key.sealed_with}: the backup was altered, belongs to another "
-                f"installation, or was sealed with another {key.sealed_with}. Nothing of it was used."
+                f"installation, or was sealed with another {key.sealed_with}. Nothing in it was used."
             )
 
     def dump(self, manifest: Manifest, to: BinaryIO) -> None:
@@ -320,7 +320,7 @@ class BackupReader:
 
 
 def _heading(name: str, size_bytes: int) -> bytes:
-    """What the digest covers of a member besides its content."""
+    """A member's name and size, as the digest covers them."""
     return f"{name}\0{size_bytes}\0".encode()
 
 

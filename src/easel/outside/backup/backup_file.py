@@ -1,4 +1,4 @@
-"""Where a backup goes and where it comes from: a file that only its owner may read, or a stream.
+"""Opens the file or stream that a backup is written to or read from. Only its owner may read a new file.
 
 A backup appears under its name when it is complete and on the disk. If the file is visible before then
 (`durable_file.NewFile.is_visible`), the secret is written into it last (`Output.is_secret_last`).
@@ -16,7 +16,7 @@ from easel.outside.backup.archive import BackupUnusable
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file to write a backup to. With `is_secret_last`, the secret is written after all else is on the disk."""
+    """A file to write a backup to. With `is_secret_last`, the secret is written when everything else is on the disk."""
 
     file: BinaryIO
     is_secret_last: bool = False

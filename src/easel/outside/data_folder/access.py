@@ -1,7 +1,7 @@
-"""Why this process's user can neither use nor create a data folder: a file, a dangling link, a missing permission.
+"""Explains why this process's user cannot use or create a data folder: a file, a dangling link, a missing permission.
 
-Nothing is created here. A folder without a problem may still turn out unwritable: a disk may be full, and file systems
-may have rules of their own.
+This module creates nothing. A folder that passes the check may still be unwritable: the disk may be full, and file
+systems may have rules of their own.
 """
 
 import os

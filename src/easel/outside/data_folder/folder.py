@@ -1,8 +1,8 @@
-"""A data folder as a whole: whether it contains an installation, and filling an empty one.
+"""Checks whether a data folder contains an installation, and puts one into an empty folder.
 
 An installation is prepared in the subfolder `restoring`, which nothing else reads. When it is complete, its parts are
 moved up, the secret last: if the process dies between two of these moves, the database has no secret, and Easel refuses
-to start rather than begin a new installation. The next attempt removes what an earlier one left.
+to start rather than begin a new installation. The next attempt removes the remains of an earlier one.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ PARTS: Final = ("pictures", "postgres-bin", "postgres", "secret")
 
 
 class DataFolderUnusable(Unusable):
-    """The data folder cannot be used, or contains what it must not or lacks what it must."""
+    """The data folder cannot be used, or its content is not what the command needs."""
 
 
 def holds_database(data_dir: Path) -> bool:
@@ -75,9 +75,9 @@ def require_database(data_dir: Path) -> None:
 @contextlib.contextmanager
 def install_into(data_dir: Path, postgres_bin: Path | None, postgres_user: str | None) -> Iterator[Path]:
     """An empty folder in which to prepare an installation. At the end of the block its content moves to `data_dir`; if
-    the block raises, it is removed. Meanwhile other Easel processes that need a database in `data_dir` wait.
+    the block raises, it is removed. During the block, other Easel processes that need a database in `data_dir` wait.
 
-    The prepared database must have been stopped by then. Raises DataFolderUnusable, PostgresUnusable.
+    The prepared database must be stopped before the block ends. Raises DataFolderUnusable, PostgresUnusable.
     """
     make_data_folder(data_dir)
     try:

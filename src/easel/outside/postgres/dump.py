@@ -1,7 +1,7 @@
-"""A whole database in one file, written by pg_dump and loaded by pg_restore, both of the server's version.
+"""Dumps a whole database to one file with pg_dump, and loads it with pg_restore. Both are of the server's version.
 
-The file has PostgreSQL's custom format, compressed. It can be loaded into the same or a newer major version. It holds
-no roles and no privileges: whoever loads it owns everything.
+The file has PostgreSQL's custom format, compressed. It can be loaded into the same or a newer major version. It
+contains no roles and no privileges: the role that loads it owns everything.
 
 Loading runs any statements that the file holds, with the rights of the role in the URL, so that role must have no
 rights beyond its database. pg_restore talks to the server itself: nothing in the file is a psql command.
@@ -80,6 +80,6 @@ async def _run(
 
 
 def _cause(printed: str) -> str:
-    """The first line of the first error. Later lines may hold rows."""
+    """The first line of the first error. Later lines may contain rows of tables."""
     found = _CAUSE.search(printed)
     return found[1][:_CAUSE_CHARACTERS_MAX] if found else "it printed no reason"

@@ -1,6 +1,6 @@
-"""The private PostgreSQL's log: one file of limited size, and the line in it that says why something failed.
+"""The private PostgreSQL's log: limits the size of its file, and finds the line that says why something failed.
 
-It does not keep every line: the oldest are cut off, and a few others may go with them.
+The oldest lines are cut off, and a few others may be lost with them.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ _CAUSE = re.compile(r"error:|ERROR:|FATAL:|PANIC:|error while loading")
 
 @dataclass(frozen=True, slots=True)
 class PostgresLog:
-    """The log at `path`. What was cut off last is in `path`.1."""
+    """The log at `path`. `path`.1 has the lines that were cut off last."""
 
     path: Path
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """A descriptor for a process to append to, which makes it safe to cut the file."""
+        """A descriptor for a process to append to. Cutting the file is safe, because the process only appends."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path, flags, 0o600)
         try:

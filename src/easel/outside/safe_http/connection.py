@@ -56,7 +56,7 @@ async def _dial(address: Address, port: int) -> socket.socket:
 
 
 class TlsConnection:
-    """TLS over a connected socket, of which it takes ownership. Every method but `close` raises OSError on failure
+    """TLS over a connected socket, which it owns from then on. Every method but `close` raises OSError on failure
     (ssl.SSLError for TLS errors), and when more than RECEIVED_BYTES_MAX bytes have arrived."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, host: str) -> None:

@@ -1,7 +1,7 @@
 """Resolves names without blocking the event loop or one of its threads.
 
-c-ares does the lookups. It waits for all of them in one thread of its own, so slow ones delay nobody, and a lookup can
-be abandoned at any moment. It finds every address of both families, including those behind aliases.
+c-ares does the lookups. It waits for all of them in one thread of its own, so slow lookups delay no others, and a
+lookup can be abandoned at any moment. It finds every address of both families, including those behind aliases.
 
 The addresses are not checked here. They may come from a cache, for as long as their lifetime allows.
 """

@@ -1,4 +1,4 @@
-"""Settings of what draws."""
+"""Settings of engines, workers and time limits."""
 
 from typing import Annotated, Final, Literal
 

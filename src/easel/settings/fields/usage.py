@@ -1,4 +1,4 @@
-"""Settings of what users may do and what happens to their data."""
+"""Settings that limit users, keep or delete their data, and govern callbacks and moderation."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +13,7 @@ DEFAULT_MODEL_ALIASES: Final = (
     "gpt-image-1, gpt-image-1-mini, gpt-image-1.5, gpt-image-2, chatgpt-image-latest, dall-e-2, dall-e-3, "
     "Tongyi-MAI/Z-Image-Turbo"
 )
-"""The names that clients send whose users cannot choose the model, and the name of the model's weights."""
+"""Names that some clients always send, because their users cannot choose a model, and the name of the weights."""
 LIMIT_MAX: Final = 1_000_000_000
 RETENTION_H_MAX: Final = 876_000
 

@@ -1,9 +1,9 @@
 """Judges pictures with a local classifier, a model in a folder, on the CPU of this process.
 
-NumPy, onnxruntime or PyTorch are loaded with the classifier and not before, so processes that judge no pictures do not
-load them. It is meant for one caller at a time, in any thread, since each call keeps a core busy; calls share no
-mutable state, so an abandoned call may run alongside the next. Calls do not wait for anything external and have no time
-limit. Scores may differ slightly between machines.
+NumPy, onnxruntime and PyTorch are imported only when the classifier is loaded, so processes that judge no pictures
+never import them. Make one call at a time, from any thread, because each call keeps a core busy. Calls share no mutable
+state, so an abandoned call may run alongside the next. A call waits for nothing external and has no time limit. Scores
+may differ slightly between machines.
 """
 
 import math

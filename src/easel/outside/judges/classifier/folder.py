@@ -136,7 +136,7 @@ def _labels(path: Path, config: _Config) -> tuple[str, ...]:
     if not any(meaning(label) for label in named):
         shown = ", ".join(ascii(label[:80]) for label in named[:_SHOWN_MAX])
         raise ClassifierUnusable(
-            f"Easel refuses none of the labels of the picture classifier in {path}: {shown}. "
+            f"The picture classifier in {path} has no label that Easel refuses: {shown}. "
             "It needs one such as nsfw, porn, gore or hate_symbols. If its labels have other names, rename them in "
             "config.json."
         )
@@ -160,7 +160,7 @@ def _weights(path: Path, *, is_timm: bool) -> tuple[Literal["onnxruntime", "tran
 
 
 def _version(config: Path, weights: Path) -> str:
-    """A digest of the config and the weights, including files with external tensors of an ONNX model."""
+    """A digest of the config and the weights, including an ONNX model's files of external tensors."""
     digest = hashlib.sha256()
     try:
         for file in (config, weights, *sorted(weights.parent.glob(f"{weights.name}?data*"))):
@@ -196,8 +196,8 @@ def _of_timm(path: Path, timm: _Timm) -> Preparation:
     is_known = timm.crop_mode in {"center", "squash"} and timm.interpolation in _RESAMPLE_BY_NAME
     if channels != 3 or height_px != width_px or not is_known or not 0 < timm.crop_pct <= 1:
         raise ClassifierUnusable(
-            f"{path / 'config.json'} prepares pictures in a way that Easel does not support: it must give a square with "
-            f"three channels, with crop_mode center or squash, and interpolation one of {', '.join(_RESAMPLE_BY_NAME)}."
+            f"{path / 'config.json'} prepares pictures in a way that Easel does not support: input_size must be a square with "
+            f"three channels, crop_mode center or squash, and interpolation one of {', '.join(_RESAMPLE_BY_NAME)}."
         )
     edge_px = math.floor(height_px / timm.crop_pct)
     return Preparation(

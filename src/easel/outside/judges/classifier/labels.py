@@ -30,7 +30,7 @@ _MEANINGS: Final[Mapping[str, Category]] = {
 }
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _SUM_SLACK: Final = 4e-3
-"""How far a sum of 1 may be off in half precision."""
+"""How far the sum of probabilities may differ from 1 in half precision."""
 
 
 def meaning(label: str) -> Category | None:
@@ -39,7 +39,7 @@ def meaning(label: str) -> Category | None:
 
 
 def are_probabilities(outputs: Sequence[float]) -> bool:
-    """Whether a model's outputs are already a softmax, with which some exported models end."""
+    """Whether a model's outputs are already probabilities. Some exported models end in a softmax."""
     return all(0 <= output <= 1 for output in outputs) and abs(sum(outputs) - 1) <= _SUM_SLACK
 
 

@@ -27,7 +27,7 @@ _FAULTS: Final = (
     Image.DecompressionBombError,
     Warning,
 )
-"""What Pillow raises for files that are broken or claim to be enormous; warnings only where they are errors."""
+"""What Pillow raises for files that are broken or claim to be enormous. Warnings count only if Python raises them."""
 
 
 def prepared(picture: bytes, preparation: Preparation) -> NDArray[np.float32]:
