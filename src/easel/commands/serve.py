@@ -147,7 +147,7 @@ def _plans(
     environment = process_environment.copy() | {
         "EASEL_DATABASE_URL": installed.database_url,
         "EASEL_DATA_DIR": str(config.data_dir),
-        # The secret itself, so that children started later have the same one, even if the file has changed.
+        # Pass the secret itself: children that start later get the same one, even if the file has changed.
         "EASEL_SECRET": installed.secret.text,
         "PYTHONUNBUFFERED": "1",
     }

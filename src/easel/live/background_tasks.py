@@ -1,7 +1,7 @@
 """Cancels a process's background tasks, and waits for them before the connections that they use are closed.
 
-A task that is cancelled in the middle of a statement asks the database to cancel the statement. If that is interrupted
-too, its connection is lost.
+A task that is cancelled in the middle of a statement asks the database to cancel the statement. If that request is
+interrupted too, the connection is lost.
 """
 
 import asyncio

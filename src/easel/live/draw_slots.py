@@ -69,7 +69,7 @@ class Slots:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Slot]:
-        """A slot, as soon as one is free. Jobs get slots in the order in which they asked."""
+        """A slot, as soon as one is free. Jobs get slots in the order of their requests."""
         slot = Slot(self)
         self._undrawn += 1
         try:

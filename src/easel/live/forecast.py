@@ -102,7 +102,7 @@ class Forecast:
                         accepted = self._accepted
                         self._pace = await pace.measure(connection)
                         self._accepted -= accepted
-                # Also after a failure, so that waiting requests do not each try again.
+                # Set after a failure too, so that waiting requests do not each try again.
                 self._pace_at_s = time.monotonic()
             return self._pace
 

@@ -104,7 +104,7 @@ def model_names(name: str, texts: Collection[str]) -> None:
 
 
 def lora(name: str, text: str) -> tuple[Path, float]:
-    """A LoRA file and its scale, which is 1 unless it follows a colon. Raises SettingsWrong."""
+    """A LoRA file and its scale, which may follow a colon and is 1 by default. Raises SettingsWrong."""
     path, is_lora, scale = text.rpartition(".safetensors")
     number = scale.removeprefix(":") if scale else "1"
     if not is_lora or not path or not re.fullmatch(r"(:-?[0-9]+(\.[0-9]+)?)?", scale):

@@ -232,7 +232,8 @@ def _texts(folded: str) -> Iterator[str]:
         yield from (_ROWS.sub(functools.partial(_split, taken), folded) for taken in _SPLITS)
     plain = next(_without_leet(whole, to_latin))
     if _STRETCHED.search(plain):
-        # `goood` may be `god` or `good`, so both are tried, and so are the double letters of English: `o`, `e`.
+        # `goood` may be `god` or `good`. One variant doubles every stretched letter. The others double none, only
+        # `o`, or `e` and `o`, which are the usual double letters of English.
         yield _STRETCHED.sub(_twice, plain)
         yield from (_STRETCHED.sub(_once, doubled.sub(_twice, plain)) for doubled in _DOUBLED)
     if _MASKED.search(plain):

@@ -86,7 +86,8 @@ class UnspacedIndex:
         return WordTerms(list(itertools.chain(*found.values())), others / 2, text[-1] in self._phrase_beginnings)
 
     def _may_hide(self, word: str, start: int, end: int, own: str, minor_before: int) -> bool:
-        """Whether a hiding term is meant here: not `成年` (adult) within `未成年` (minor), nor what only sounds like it."""
+        """Whether a hiding term is meant here. It is not if `成年` (adult) is in `未成年` (minor), or if a text only sounds
+        like the term."""
         if end <= minor_before and own in self._adult:
             return False
         return not is_particle_and_word(self._terms[own][0].text, word, start)

