@@ -68,7 +68,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadsco
 QUICK_ROOMS := client commands documents domain engines live outside runtime settings web
 
 quick: check ## Run every check, and the tests that start no server and do not load PyTorch, in about a minute
-	$(PYTEST) --numprocesses 2 $(QUICK_ROOMS:%=tests/%)
+	$(PYTEST) --numprocesses 4 $(QUICK_ROOMS:%=tests/%)
 
 test: check ## Run every check and every test
 	$(PYTEST) --numprocesses 5
