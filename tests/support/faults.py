@@ -18,8 +18,6 @@ import httpx2
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service
 
-PRICE_MICROCREDITS = 26_000
-
 
 def processes_of(folder: Path) -> dict[int, str]:
     """The living processes of an installation, found by environment, command line or working directory."""

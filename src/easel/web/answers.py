@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from easel.domain.errors import Refusal
 from easel.domain.rate import Standing
-from easel.web.openai import errors as openai_errors
+from easel.web.openai.errors import is_for_openai, openai_error_body, openai_error_headers
 
 SECURITY_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -62,15 +62,15 @@ def refusal_answer(refusal: Refusal, path: str, headers: Mapping[str, str] | Non
         more["content-range"] = f"bytes */{refusal.picture_bytes}"
     if refusal.status == 401:
         more["www-authenticate"] = "Bearer"
-    if openai_errors.is_for_openai(path):
-        more |= openai_errors.error_headers(refusal)
+    if is_for_openai(path):
+        more |= openai_error_headers(refusal)
     return json_answer(error_body(refusal, path), refusal.status, more)
 
 
 def error_body(refusal: Refusal, path: str) -> dict[str, Any]:
     """The JSON body that reports a refusal, in the contract's wording for this path."""
-    if openai_errors.is_for_openai(path):
-        return openai_errors.error_body(refusal)
+    if is_for_openai(path):
+        return openai_error_body(refusal)
     is_about_tasks = path == "/v1/tasks" or path.startswith("/v1/tasks/")
     wording = refusal.task if is_about_tasks else refusal.generation
     error: dict[str, Any] = {"code": wording.code, "message": wording.message, "type": wording.type}

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from easel.actions.deliver import LOOK_EVERY_S
-from tests.support.callback_receiver import CallbackReceiver, Received, receiving
-from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.callback_receiver import CallbackReceiver, Received
+from tests.support.data_folders import prepared_folder
 from tests.support.name_server import NameServer, name_server
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
@@ -22,19 +22,6 @@ from tests.support.running_service import Service, finish, submit
 
 CLAIM_RUNS_OUT_S = 30
 """A claim's 13 seconds, the look that comes after it, and a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[CallbackReceiver]:
-    with reachable_folder() as folder, receiving(folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    with prepared_folder() as folder, Service(folder, **receiver.settings()) as running:
-        yield running
-        running.audit()
 
 
 def await_callback(client: httpx2.Client, task_id: str, state: str) -> dict[str, Any]:

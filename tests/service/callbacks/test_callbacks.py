@@ -13,25 +13,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.support.callback_receiver import CallbackReceiver, Received, receiving
-from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.data_folders import prepared_folder
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
 RETRY_TOLERANCE_S = 0.1
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[CallbackReceiver]:
-    with reachable_folder() as folder, receiving(folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    """A service that can call the receiver."""
-    with prepared_folder() as folder, Service(folder, **receiver.settings()) as running:
-        yield running
-        running.audit()
 
 
 @pytest.fixture

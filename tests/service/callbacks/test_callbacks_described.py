@@ -9,19 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from tools.api_page import document as openapi
 
-from tests.support.callback_receiver import CallbackReceiver, receiving
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.contract import Contract
-from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.data_folders import prepared_folder
 from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, submit
 
 UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d/callback"
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[CallbackReceiver]:
-    with reachable_folder() as folder, receiving(folder) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

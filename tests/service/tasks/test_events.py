@@ -9,27 +9,23 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 import pytest
 
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
 from tests.support.bare_http import Peer
-from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import Event, EventStream, all_events, parse
 from tests.support.faults import await_draw, deaths, events, postgres_of
 from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, read_task, submit
-
-STEP_S: Final = 0.2
-STEPS: Final = 8
+from tests.support.slow_service import STEP_S, STEPS, cancelling_client, slow_service
 
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
-    """A service with one worker that takes more than a second for a picture."""
-    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+    with slow_service() as running:
         yield running
 
 
@@ -40,11 +36,8 @@ def key(slow: Service) -> str:
 
 @pytest.fixture
 def client(slow: Service, key: str) -> Iterator[httpx2.Client]:
-    """A client whose tasks end with the test."""
-    with slow.client(key) as client:
+    with cancelling_client(slow, key) as client:
         yield client
-        for task in client.get("/v1/tasks?status=processing&page_size=50").json()["data"]:
-            client.post(f"/v1/tasks/{task['id']}/cancel")
 
 
 @contextmanager

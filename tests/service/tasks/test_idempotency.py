@@ -1,6 +1,5 @@
 """`Idempotency-Key`: a repeated order is answered again, and drawn and charged once."""
 
-import asyncio
 import os
 import signal
 import threading
@@ -13,14 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from easel.actions import api_keys
-from easel.actions.api_keys import KeyOrder
-from easel.assembly.installation import pepper
-from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
-from easel.outside.data_folder.secret_file import ensure_secret
-from easel.outside.postgres import private_postgres
-from easel.store.database import Database
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import entries
 from tests.support.patience import eventually
@@ -40,24 +32,8 @@ def slow() -> Iterator[Service]:
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx2.Client]:
     """A client with a new account."""
-    with service.client(issued(service)) as client:
+    with service.client(service.new_key(f"idempotent-{os.urandom(6).hex()}")) as client:
         yield client
-
-
-def issued(service: Service) -> str:
-    """Issue a key of a new account."""
-    order = KeyOrder(f"idempotent-{os.urandom(6).hex()}", credits_microcredits=100 * MICROCREDITS_PER_CREDIT)
-
-    async def act(url: str) -> str:
-        database = Database(url, 2)
-        await database.open()
-        try:
-            return (await api_keys.issue(database, pepper(ensure_secret(service.data_dir)), order)).key
-        finally:
-            await database.close()
-
-    with private_postgres.attach(service.data_dir) as server:
-        return asyncio.run(act(server.url))
 
 
 def order(client: httpx2.Client, key: str = KEY, /, **changes: Any) -> httpx2.Response:

@@ -23,16 +23,14 @@ from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events, postgres_of
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
+from tests.support.slow_service import DRAW_S, cancelling_client, slow_service
 
-STEP_S: Final = 0.2
-DRAW_S: Final = 8 * STEP_S
 PROMPT_S: Final = 0.3
 
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
-    """A service with one worker that takes more than a second for a picture."""
-    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+    with slow_service() as running:
         yield running
 
 
@@ -43,11 +41,8 @@ def key(slow: Service) -> str:
 
 @pytest.fixture
 def client(slow: Service, key: str) -> Iterator[httpx2.Client]:
-    """A client whose tasks end with the test."""
-    with slow.client(key) as client:
+    with cancelling_client(slow, key) as client:
         yield client
-        for task in client.get("/v1/tasks?status=processing&page_size=50").json()["data"]:
-            client.post(f"/v1/tasks/{task['id']}/cancel")
 
 
 @pytest.fixture(scope="module")

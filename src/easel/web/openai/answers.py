@@ -45,7 +45,9 @@ class Finished:
     failed: Sequence[Task]
 
 
-def answer(finished: Finished, order: OpenaiOrder, pieces: PicturePieces, headers: Mapping[str, str]) -> Response:
+def openai_answer(
+    finished: Finished, order: OpenaiOrder, pieces: PicturePieces, headers: Mapping[str, str]
+) -> Response:
     """The pictures in the form that the order asks for."""
     if order.is_streamed:
         return _with_files(_events(finished), _EVENTS, finished, pieces, headers)
@@ -89,11 +91,11 @@ def _common(task: Task, created: str) -> dict[str, Any]:
 def _errors(finished: Finished) -> dict[str, Any]:
     if not finished.failed:
         return {}
-    wordings = [wording(refusal(task)) for task in finished.failed]
+    wordings = [wording(order_failure(task)) for task in finished.failed]
     return {"errors": [{"code": each.code, "message": each.message} for each in wordings]}
 
 
-def refusal(task: Task) -> OrderFailed:
+def order_failure(task: Task) -> OrderFailed:
     """The refusal that reports why a task failed."""
     return OrderFailed(ErrorCode(task.error_code or ErrorCode.UNKNOWN_ERROR), task.error_message or "")
 
@@ -119,7 +121,7 @@ async def _with_pictures(body: bytes, finished: Finished, pieces: PicturePieces)
         yield b'"' + after
 
 
-async def is_kept(task: Task, kept: Pictures) -> bool:
+async def is_picture_kept(task: Task, kept: Pictures) -> bool:
     """Whether storage still has a completed task's picture. Raises StorageFailed."""
     return await kept.size_bytes(object_name(_file_name(task))) == _size_bytes(task)
 

@@ -18,7 +18,7 @@ def is_for_openai(path: str) -> bool:
     return path == _ROOT or path.startswith(f"{_ROOT}/")
 
 
-def error_body(refusal: Refusal) -> dict[str, Any]:
+def openai_error_body(refusal: Refusal) -> dict[str, Any]:
     """A refusal as OpenAI's clients read it, always with all four fields."""
     words = wording(refusal)
     error = {"code": words.code, "message": words.message, "param": refusal.param, "type": words.type}
@@ -30,6 +30,6 @@ def wording(refusal: Refusal) -> Wording:
     return refusal.openai or refusal.generation
 
 
-def error_headers(refusal: Refusal) -> Mapping[str, str]:
+def openai_error_headers(refusal: Refusal) -> Mapping[str, str]:
     """Headers that keep OpenAI's SDKs from a useless retry. A 504 means that the order has already taken too long."""
     return _NO_RETRY if refusal.status == 504 or isinstance(refusal, IdempotencyConflict) else {}

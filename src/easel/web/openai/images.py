@@ -22,8 +22,7 @@ from easel.store.database import Database
 from easel.store.tasks import Task
 from easel.web.auth import Auth
 from easel.web.client_limits import Streams
-from easel.web.openai import answers as openai_answers
-from easel.web.openai.answers import Finished
+from easel.web.openai.answers import Finished, is_picture_kept, openai_answer, order_failure
 from easel.web.openai.attendance import Attendance
 from easel.web.picture_pieces import PicturePieces
 from easel.web.requests import BaseUrl, discard_body, idempotency_key, json_body
@@ -86,7 +85,7 @@ class OpenaiImageEndpoint:
         ended = await self._ended(request, holder, accepted.tasks, is_repeatable=key is not None)
         finished = await self._finished(ended, order)
         headers = {"idempotency-replayed": "true"} if accepted.is_replay else {}
-        return openai_answers.answer(finished, order, self._pieces, headers)
+        return openai_answer(finished, order, self._pieces, headers)
 
     async def _ended(
         self, request: Request, holder: Holder, accepted: Sequence[Task], *, is_repeatable: bool
@@ -122,8 +121,8 @@ class OpenaiImageEndpoint:
             return Finished(shown, failed)
         if completed:
             raise OrderFailed(ErrorCode.RESOURCE_NOT_FOUND, _ERASED)
-        raise openai_answers.refusal(failed[0])
+        raise order_failure(failed[0])
 
     async def _is_kept(self, task: Task, order: OpenaiOrder) -> bool:
         # Checked before the answer begins: once it has begun, a missing file can only be reported by cutting it off.
-        return not order.has_files or await openai_answers.is_kept(task, self._pieces.pictures)
+        return not order.has_files or await is_picture_kept(task, self._pieces.pictures)
