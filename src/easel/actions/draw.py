@@ -136,7 +136,7 @@ class Draw:
                 refused = await self._refused_by_server(task_id)
             if refused is not None:
                 return refused
-        async with self._slots.one() as slot:
+        async with self._slots.take() as slot:
             if self._is_stopping:
                 raise HandedBack
             async with self._relaxed.single_statement() as connection:

@@ -20,7 +20,7 @@ from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, installation, open_database, pepper
 from easel.commands.startup import start_warnings
-from easel.commands.startup.first_process import take_in_orphans
+from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import listen, takes_ipv4
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, host_option, port_option
@@ -45,7 +45,7 @@ COMMAND_CONNECTIONS: Final = 10
 @data_dir_option
 def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the whole service: web process, workers and, unless EASEL_DATABASE_URL is set, a private database."""
-    take_in_orphans()
+    fork_if_first_process()
     with explain_failures():
         start_warnings.show_environment_warnings()
         config = read_settings(host=host, port=port, data_dir=data_dir)

@@ -17,7 +17,7 @@ from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, installation, open_database
 from easel.assembly.web import web_app
 from easel.commands.startup import start_warnings
-from easel.commands.startup.first_process import take_in_orphans
+from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import listen
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.startup.web_tuning import release_free_memory, tune_for_the_event_loop
@@ -45,7 +45,7 @@ FILES_BESIDE_CONNECTIONS: Final = 1024
 @click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from `easel serve`.")
 def web(host: str | None, port: int | None, data_dir: Path | None, supervised_socket: int | None) -> None:
     """Run one web process on its own, without workers."""
-    take_in_orphans()
+    fork_if_first_process()
     with explain_failures():
         if supervised_socket is None:
             start_warnings.show_environment_warnings()

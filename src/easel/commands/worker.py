@@ -12,7 +12,7 @@ from easel.assembly.configuration import read_settings
 from easel.assembly.installation import installation
 from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
-from easel.commands.startup.first_process import take_in_orphans
+from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
@@ -26,7 +26,7 @@ from easel.supervisor import stop_signals
 @click.option("--supervised", is_flag=True, hidden=True, help="Stop when `easel serve` is gone.")
 def worker(data_dir: Path | None, *, supervised: bool) -> None:
     """Run one worker on its own."""
-    take_in_orphans()
+    fork_if_first_process()
     with explain_failures():
         if not supervised:
             start_warnings.show_environment_warnings()

@@ -68,7 +68,7 @@ class Slots:
             self.uncount()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Slot]:
+    async def take(self) -> AsyncIterator[Slot]:
         """A slot, as soon as one is free. Jobs get slots in the order of their requests."""
         slot = Slot(self)
         self._undrawn += 1

@@ -17,7 +17,7 @@ _FORWARDED: Final = (
 )  # fmt: skip
 
 
-def take_in_orphans() -> None:
+def fork_if_first_process() -> None:
     """If this is the first process of a namespace, continue in a child. The first process itself never returns.
 
     Call this before any thread exists.
