@@ -32,7 +32,7 @@ TABLE_COLUMNS: Final = 132
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Measure less: one or two minutes instead of eight, and less precisely.")
+@click.option("--quick", is_flag=True, help="Measure less: two or three minutes instead of nine, and less precisely.")
 @click.option("--without-baseline", is_flag=True, help="Measure only Easel.")
 @click.option(
     "--folder", type=click.Path(path_type=Path, exists=True), help="Folder in which the data folders are created."
@@ -88,6 +88,7 @@ def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findin
             measuring = Measuring(service, folder, sizes, console.print)
             with _stopped_afterwards(service):
                 measuring.everything()
+                measuring.costs(service)
                 measuring.callbacks(service, receiver)
         with _stopped_afterwards(slow_service):
             measuring.streams(slow_service)
@@ -124,6 +125,7 @@ def easel_notes(found: Findings, draw_ms: float) -> list[str]:
         )
     return [
         *notes,
+        *([] if found.costs is None else found.costs.lines()),
         *callback_notes(found),
         *slow_connection_notes(found),
         *(f"Easel, {remark}." for remark in found.remarks),

@@ -3,8 +3,9 @@
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -96,9 +97,15 @@ class EaselServe:
 
     def callbacks_wanted_at(self) -> dict[str, float]:
         """The end of each ended task with a callback, in Unix seconds: the start of the transaction that ended it."""
-        query = "SELECT task_id, extract(epoch FROM created_at)::float FROM callbacks"
-        with private_postgres.attach(self._folder) as server, psycopg.connect(server.url) as connection:
+        with self.superuser() as connection:
+            query = "SELECT task_id, extract(epoch FROM created_at)::float FROM callbacks"
             return dict(connection.execute(query).fetchall())
+
+    @contextmanager
+    def superuser(self) -> Iterator[psycopg.Connection]:
+        """A connection to its database that may read all statistics."""
+        with private_postgres.attach(self._folder) as server, psycopg.connect(server.url) as connection:
+            yield connection
 
     def _postgres_pid(self) -> int:
         children = psutil.Process(self._part().pid).children()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from bench.costs import Costs
 from bench.findings import Findings
 from bench.judging import Judging
 from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
@@ -55,6 +56,9 @@ def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging:
     return [
         more("Tasks completed, 32 accounts", _of(lambda found: found.tasks_of_many, _rate), 150),
         more("Tasks completed, one account", _of(lambda found: found.tasks_of_one, _rate), 150),
+        less("Processor time of a task, all processes", "ms", _of(_costs, lambda costs: costs.all_cpu_ms), 6.5),
+        less("Transactions of a task", "", _of(_costs, lambda costs: costs.transactions), 5),
+        less("WAL of a task", "KB", _of(_costs, lambda costs: costs.wal_kb), 4),
         more("Flushes to the same disk, one by one", lambda found: found.flushes_per_s, of_the_service=False),
         less("Time added to a task, p50", "ms", _of(_delay, lambda delay: delay.delay.p50_ms - draw_ms), 25),
         less("Time added to a task, p99", "ms", _of(_delay, lambda delay: delay.delay.p99_ms - draw_ms), 80),
@@ -101,6 +105,10 @@ def _rate(tasks: TasksFound) -> float:
 
 def _delay(found: Findings) -> DelayFound | None:
     return found.delay
+
+
+def _costs(found: Findings) -> Costs | None:
+    return found.costs
 
 
 def _reads(found: Findings) -> ReadsFound | None:

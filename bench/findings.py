@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from bench.costs import Costs
 from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
 from bench.loads import Shares
 
@@ -17,6 +18,7 @@ class Findings:
     delay: DelayFound | None = None
     tasks_of_many: TasksFound | None = None
     tasks_of_one: TasksFound | None = None
+    costs: Costs | None = None
     reads: ReadsFound | None = None
     streams: StreamsFound | None = None
     web_mb: float | None = None

@@ -22,13 +22,15 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How much of one core each process used on average while something was measured; 2.0 is both of two cores.
+    """How much of one core each process used on average while something was measured for so many `seconds`; 2.0 is both
+    of two cores.
 
     `others` is whatever else ran on the machine, and disturbed; the system's own work for the network counts there.
     """
 
     during: str
     cores: Mapping[str, float]
+    seconds: float
 
 
 def run(contender: Contender, during: str, plan: Plan, wanted: type[_Wanted]) -> tuple[_Wanted | Unsupported, Shares]:
@@ -70,4 +72,4 @@ def _watch(
     assert isinstance(answer.found, wanted | Unsupported)
     cores = {"load": answer.own_cpu, **usage.cores_between(before, after)}
     others = max(0.0, usage.machine_cores_between(before, after) - sum(cores.values()))
-    return answer.found, Shares(during, cores | {"others": others})
+    return answer.found, Shares(during, cores | {"others": others}, after.at_s - before.at_s)

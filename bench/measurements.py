@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bench import disk, loads, starts, usage
+from bench import costs, disk, loads, starts, usage
 from bench.contender import HOST, Contender
 from bench.easel_serve import EaselServe
 from bench.findings import Findings
@@ -97,6 +97,14 @@ class Measuring:
         findings.slow = self._load(
             "slow connections", SlowPlan(many, sizes.slow_sockets, sizes.slow_s, SLOW_ROUNDS), SlowFound
         )
+
+    def costs(self, service: EaselServe) -> None:
+        """What a task costs the service that `everything` has left running."""
+        self._say(f"{service.name}: costs of a task")
+        try:
+            self.findings.costs = costs.measure(service, self._keys, self._sizes.tasks)
+        except loads.LoadFailed as error:
+            self.findings.remarks.append(f"costs of a task: not measured, {error}")
 
     def callbacks(self, service: EaselServe, receiver: CallbackReceiver) -> None:
         """Callbacks of the service that `everything` has left running, to a receiver that it may call."""

@@ -17,12 +17,16 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class TasksPlan(msgspec.Struct, frozen=True, tag=True):
-    """Order `tasks` pictures over `connections` and wait until all are drawn, but no longer than `time_max_s`."""
+    """Order `tasks` pictures over `connections` and wait until all are drawn, but no longer than `time_max_s`.
+
+    Each is read once afterwards, unless `is_verified` is false: then all count as completed that were accepted.
+    """
 
     target: Target
     tasks: int
     connections: int
     time_max_s: float
+    is_verified: bool = True
 
 
 class DelayPlan(msgspec.Struct, frozen=True, tag=True):

@@ -67,7 +67,9 @@ async def measure(plan: TasksPlan, window: Window) -> TasksFound:
         await ended(asking, key, task_id, give_up_s)
     ended_s = time.perf_counter()
     window.close()
-    completed, last_wait_s = await _verify(asking, accepted.tasks, give_up_s)
+    completed, last_wait_s = len(accepted.tasks), 0.0
+    if plan.is_verified:
+        completed, last_wait_s = await _verify(asking, accepted.tasks, give_up_s)
     for connection in (*connections, asking):
         connection.close()
     return TasksFound(

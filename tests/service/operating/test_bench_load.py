@@ -10,7 +10,17 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from bench.contender import ROOT
-from bench.load.plans import Answer, CallbacksFound, CallbacksPlan, Plan, SlowFound, SlowPlan, Target
+from bench.load.plans import (
+    Answer,
+    CallbacksFound,
+    CallbacksPlan,
+    Plan,
+    SlowFound,
+    SlowPlan,
+    Target,
+    TasksFound,
+    TasksPlan,
+)
 from bench.receiver import CallbackReceiver
 
 from tests.support.data_folders import prepared_folder, reachable_folder
@@ -77,3 +87,13 @@ def test_the_bench_measures_reads_while_all_slow_connections_are_open(target: Ta
     assert told.reads > 0
     assert 0 < told.alone.p50_ms <= told.alone.p99_ms
     assert 0 < told.beside.p50_ms <= told.beside.p99_ms
+
+
+def test_the_bench_reads_no_task_that_it_only_counts(calling: Service, target: Target) -> None:
+    told = found(TasksPlan(target, TASKS, connections=4, time_max_s=30, is_verified=False))
+    assert isinstance(told, TasksFound)
+    assert (told.completed, told.missing, told.refused) == (TASKS, 0, 0)
+    with calling.database() as connection:
+        ended = connection.execute("SELECT count(*) FROM tasks WHERE status = 'completed'").fetchone()
+    assert ended is not None
+    assert ended[0] >= TASKS
