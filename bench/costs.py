@@ -156,7 +156,7 @@ def measure(service: EaselServe, keys: list[str], tasks: int) -> Costs:
 def _row(connection: psycopg.Connection, query: str) -> tuple[float, ...]:
     row = connection.execute(query).fetchone()
     assert row is not None
-    return row
+    return tuple(float(value) for value in row)
 
 
 def _record_statements(service: EaselServe) -> None:

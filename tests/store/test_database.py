@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from easel.outside.postgres import private_postgres
-from easel.store.database import Database, DatabaseFault, DatabaseUnavailable, Reader, Writer
+from easel.store.database import ConnectionLost, Database, DatabaseFault, DatabaseUnavailable, Reader, Writer
 from tests.support.data_folders import prepared_folder
 
 CANCELLATIONS = 400
@@ -241,3 +242,108 @@ def test_a_database_that_its_operator_made_read_only_can_be_read_and_is_unavaila
                         await write(writer, 3)
 
     asyncio.run(run())
+
+
+async def terminate_all(url: str) -> None:
+    """End every other process that serves a client, and wait until they have ended."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
+async def fill(database: Database, connections: int) -> None:
+    """Let a database open so many connections."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(connections):
+            await stack.enter_async_context(database.single_statement())
+
+
+def test_when_all_idle_connections_have_been_cut_the_very_next_requests_all_succeed(url: str) -> None:
+    async def run() -> None:
+        async with opened(url, connections_max=6) as database:
+            for _ in range(3):
+                await fill(database, 6)
+                await terminate_all(url)
+                async with asyncio.TaskGroup() as group:
+                    for number in range(100, 106):
+                        group.create_task(delete(database, number))
+                        group.create_task(use(database))
+                        group.create_task(database.read(count))
+
+    async def delete(database: Database, number: int) -> None:
+        async with database.single_statement() as writer:
+            await writer.execute("DELETE FROM written WHERE number = %s", (number,))
+
+    asyncio.run(run())
+
+
+class Cutter:
+    """Passes on what is sent to PostgreSQL. Cuts the connections on which something is sent while `cuts` is positive,
+    so that they seem alive until they are used."""
+
+    def __init__(self, url: str) -> None:
+        parsed = psycopg.conninfo.conninfo_to_dict(url)
+        self._socket = str(Path(str(parsed["host"])) / f".s.PGSQL.{parsed.get('port', 5432)}")
+        self.cuts = 0
+
+    async def serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        back = asyncio.create_task(self._pass(from_server, to_client))
+        try:
+            while (sent := await from_client.read(65536)) and self.cuts == 0:
+                to_server.write(sent)
+            self.cuts = max(0, self.cuts - 1)
+        finally:
+            back.cancel()
+            to_server.close()
+            to_client.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while sent := await reader.read(65536):
+            writer.write(sent)
+
+
+@contextlib.asynccontextmanager
+async def cut_database(url: str) -> AsyncIterator[tuple[Database, Cutter]]:
+    """A database with one connection, which goes through a cutter."""
+    cutter = Cutter(url)
+    server = await asyncio.start_server(cutter.serve, "127.0.0.1")
+    async with (
+        server,
+        opened(make_conninfo(url, host="127.0.0.1", port=server.sockets[0].getsockname()[1])) as database,
+    ):
+        await use(database)
+        yield database, cutter
+
+
+def test_a_transaction_whose_connection_dies_as_it_begins_takes_another(url: str) -> None:
+    async def run() -> None:
+        async with cut_database(url) as (database, cutter):
+            cutter.cuts = 1
+            async with database.transaction() as writer:
+                await write(writer, 4)
+            async with database.single_statement() as writer:
+                await writer.execute("DELETE FROM written WHERE number = 4")
+
+    asyncio.run(run())
+    assert written(url) == []
+
+
+def test_a_query_whose_connection_dies_is_repeated_and_a_write_is_not(url: str) -> None:
+    async def run() -> None:
+        async with cut_database(url) as (database, cutter):
+            assert await database.read(count) == 0
+            cutter.cuts = 1
+            assert await database.read(count) == 0
+            assert cutter.cuts == 0
+            async with database.single_statement() as writer:
+                await count(writer)
+            cutter.cuts = 1
+            with pytest.raises(ConnectionLost):
+                async with database.single_statement() as writer:
+                    await write(writer, 5)
+
+    asyncio.run(run())
+    assert written(url) == []

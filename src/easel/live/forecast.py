@@ -112,8 +112,7 @@ class Forecast:
             if self._line_at_s is None or self._line_at_s < moment_s:
                 looked_at_s = time.monotonic()
                 try:
-                    async with self._database.reading() as connection:
-                        line = await pace.line(connection)
+                    line = await self._database.read(pace.line)
                     self._line = {task_id: place for place, task_id in enumerate(line.task_ids, start=1)}
                     self._line_position = line.last_position
                 except DatabaseUnavailable:

@@ -4,16 +4,19 @@ A process holds at most `connections_max` of them. While the database is unavail
 `DatabaseUnavailable`: within seconds if the server refuses connections, within 20 seconds if it accepts them but does
 not respond. PostgreSQL rolls back the transactions that are open when a connection breaks. An interrupted COMMIT may
 have taken effect, so everything that the service writes is safe to write twice.
+
+No connection is tested before it is used. One on which the server has sent something while it was idle, such as that it
+hangs up, is examined first. If a connection dies all the same, BEGIN is repeated over another one, and so is a query
+that is passed to `read`. Everything else raises `ConnectionLost`.
 """
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -25,8 +28,6 @@ from easel.store.database_clock import DatabaseClock
 
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 3.0
-ALIVE_FOR_S: Final = 0.5
-"""How long a connection counts as alive after it last responded."""
 STATEMENT_TIMEOUT_S: Final = 10
 TRANSACTION_TIMEOUT_S: Final = 10.0
 """Maximum duration of a transaction, including the wait for a connection. With a silent server, giving up takes twice as
@@ -49,13 +50,24 @@ _FAULTS: Final = (
     psycopg.errors.IdleInTransactionSessionTimeout,
     PoolTimeout,
 )
+_ENDED_BY_SERVER: Final = (
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.IdleSessionTimeout,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 _READ_ONLY: Final = "SET default_transaction_read_only = on"
 # Not `off`: an operator, or a managed server with a full disk, may have made the database read-only.
 _AS_CONFIGURED: Final = "RESET default_transaction_read_only"
+_Answer = TypeVar("_Answer")
 
 
 class DatabaseUnavailable(EaselError):
     """The database cannot be reached, or the connection to it was lost."""
+
+
+class ConnectionLost(DatabaseUnavailable):
+    """The connection died while it was used. What was under way may have taken effect."""
 
 
 class DatabaseFault(EaselError):
@@ -94,7 +106,6 @@ class _Connections:
             open=False,
         )
         self._checking_all: asyncio.Task[None] | None = None
-        self._seen_alive_at_s: WeakKeyDictionary[Writer, float] = WeakKeyDictionary()
 
     async def open(self) -> None:
         """Start to connect. Does not wait: an unavailable database may be back by the first request."""
@@ -114,20 +125,22 @@ class _Connections:
         return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
 
     @asynccontextmanager
-    async def _lend(self, timeout_s: float, *, is_read_only: bool) -> AsyncIterator[Writer]:
+    async def _lend(self, timeout_s: float, *, is_read_only: bool, begins: bool = False) -> AsyncIterator[Writer]:
+        """A connection in the wanted mode, in a transaction if it `begins` one."""
         limit = asyncio.timeout(timeout_s)
+        connection: Writer | None = None
         try:
-            async with limit, self._pool.connection() as connection:
-                await _switch(connection, is_read_only=is_read_only)
+            async with limit, AsyncExitStack() as stack:
+                connection = await self._ready(stack, is_read_only=is_read_only, begins=begins)
                 yield connection
-                connection.is_read_only = is_read_only
         except psycopg.errors.ReadOnlySqlTransaction as error:
             if is_read_only:
                 raise _fault(error) from None
             # The server has become a standby, or was made read-only.
             raise DatabaseUnavailable(type(error).__name__) from error
         except _FAULTS as error:
-            raise DatabaseUnavailable(type(error).__name__) from error
+            is_lost = connection is not None and _has_died(connection, error)
+            raise (ConnectionLost if is_lost else DatabaseUnavailable)(type(error).__name__) from error
         except psycopg.Error as error:
             raise _fault(error) from None
         except TimeoutError as error:
@@ -135,21 +148,31 @@ class _Connections:
                 raise
             raise DatabaseUnavailable(f"not finished within {timeout_s:g} seconds") from error
 
-    async def _check(self, connection: Writer) -> None:
-        """Check a connection, unless it responded a moment ago: a check costs as much as a statement."""
-        now_s = time.monotonic()
-        if now_s - self._seen_alive_at_s.get(connection, 0.0) < ALIVE_FOR_S:
-            return
+    async def _ready(self, stack: AsyncExitStack, *, is_read_only: bool, begins: bool) -> Writer:
+        """A connection that was prepared by `_prepare`. One that turns out to be dead is replaced by another."""
+        first = await stack.enter_async_context(self._pool.connection())
         try:
-            await AsyncConnectionPool.check_connection(connection)
+            await _prepare(first, stack, is_read_only=is_read_only, begins=begins)
+            return first
+        except _FAULTS as error:
+            if not _has_died(first, error):
+                raise
+        await stack.aclose()
+        second = await stack.enter_async_context(self._pool.connection())
+        await _prepare(second, stack, is_read_only=is_read_only, begins=begins)
+        return second
+
+    async def _check(self, connection: Writer) -> None:
+        """Raise an error if a connection was cut while it was idle."""
+        try:
+            if _has_unread(connection):
+                await AsyncConnectionPool.check_connection(connection)
         except psycopg.Error:
             # If one connection was cut, others were too. The pool would find them one by one, with growing pauses.
-            self._seen_alive_at_s.clear()
             if self._checking_all is None or self._checking_all.done():
                 # A separate task, because the pool loses a connection whose check is cancelled.
                 self._checking_all = asyncio.create_task(self._check_all())
             raise
-        self._seen_alive_at_s[connection] = now_s
 
     async def _check_all(self) -> None:
         """Let the pool check every connection and replace dead ones. Ignores a closed pool."""
@@ -172,6 +195,39 @@ class _Connections:
         # Without this, PostgreSQL compiles plans that need a sort, because they look expensive. Compiling one takes
         # longer than running it.
         await connection.execute("SET jit = off")
+
+
+async def _clock_timestamp(connection: Reader) -> datetime:
+    row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
+
+
+def _has_unread(connection: Writer) -> bool:
+    """Whether the server has sent something, or has hung up, since the connection was last used. Sends nothing. Raises
+    psycopg.OperationalError if the connection is known to be lost."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _has_died(connection: Writer, error: BaseException) -> bool:
+    return connection.closed or isinstance(error, _ENDED_BY_SERVER)
+
+
+async def _prepare(connection: Writer, stack: AsyncExitStack, *, is_read_only: bool, begins: bool) -> None:
+    """Set the session's mode, and begin a transaction that ends with the stack."""
+    await _switch(connection, is_read_only=is_read_only)
+
+    def note_mode(error_type: type[BaseException] | None, *_: object) -> bool:
+        if error_type is None:
+            connection.is_read_only = is_read_only
+        return False
+
+    stack.push(note_mode)
+    if begins:
+        await stack.enter_async_context(connection.transaction())
 
 
 async def _switch(connection: Writer, *, is_read_only: bool) -> None:
@@ -221,28 +277,34 @@ class Database(_Connections):
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
-        async with self.reading(timeout_s) as reader, reader.transaction():
+        async with self._lend(timeout_s, is_read_only=True, begins=True) as reader:
             await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield reader
 
-    @asynccontextmanager
-    async def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AsyncIterator[Writer]:
+    def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AbstractAsyncContextManager[Writer]:
         """A connection inside a transaction, which commits at the end of the block or rolls back if the block raises.
 
         Raises DatabaseUnavailable, DatabaseFault.
         """
-        async with self._lend(timeout_s, is_read_only=False) as writer, writer.transaction():
-            yield writer
+        return self._lend(timeout_s, is_read_only=False, begins=True)
+
+    async def read(self, query: Callable[[Reader], Awaitable[_Answer]]) -> _Answer:
+        """What a query returns. If its connection dies, it is repeated once over another.
+
+        Raises DatabaseUnavailable, DatabaseFault.
+        """
+        try:
+            async with self.reading() as reader:
+                return await query(reader)
+        except ConnectionLost:
+            async with self.reading() as reader:
+                return await query(reader)
 
     async def _read_clock(self) -> datetime | None:
         try:
-            async with self.reading() as reader:
-                row = await (await reader.execute("SELECT clock_timestamp()")).fetchone()
+            return await self.read(_clock_timestamp)
         except DatabaseUnavailable:
             return None
-        assert row is not None
-        now: datetime = row[0]
-        return now
 
 
 class RelaxedDatabase(_Connections):
