@@ -15,6 +15,7 @@ from easel.domain.picture import CONTENT_TYPES, EXTENSIONS
 from easel.engines.encoding import encode
 from easel.engines.engine import Pixels
 from easel.engines.provenance import (
+    ALGORITHMIC_SOURCE_TYPE,
     EASEL_NAMESPACE,
     IPTC_NAMESPACE,
     PACKET_BYTES_MAX,
@@ -84,6 +85,11 @@ def test_every_format_has_the_whole_provenance(output_format: OutputFormat) -> N
         f"{{{EASEL_NAMESPACE}}}Height": "48",
         f"{{{EASEL_NAMESPACE}}}Steps": "8",
     }
+
+
+def test_an_engine_without_a_model_is_marked_as_an_algorithm() -> None:
+    packet = Provenance("0.1.0", "Easel Sketch", "sketch").packet()
+    assert properties(packet)[f"{{{IPTC_NAMESPACE}}}DigitalSourceType"] == ALGORITHMIC_SOURCE_TYPE
 
 
 @pytest.mark.parametrize("output_format", FORMATS)

@@ -92,6 +92,17 @@ def _look_at_nano(config: Settings) -> Iterator[Observation]:
     yield Observation("nano: the small built-in model; EASEL_ENGINE=zimage draws with Z-Image-Turbo")
 
 
+def _sketch(config: Settings) -> Engine:
+    from easel.engines.sketch.engine import Sketch
+
+    return Sketch(step_s=config.sketch_step_s)
+
+
+def _look_at_sketch(config: Settings) -> Iterator[Observation]:
+    _sketch(config).load()  # it takes a few milliseconds
+    yield Observation("sketch: draws vector scenes by rules; it is no AI model")
+
+
 def _zimage(config: Settings) -> Engine:
     process_environment.keep_compiled(config.compiled_folder)
     from easel.engines.zimage.engine import ZImage
@@ -158,6 +169,11 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         description="the small built-in model, on any CPU",
         make=_nano,
         look=_look_at_nano,
+    ),
+    "sketch": EngineEntry(
+        description="vector scenes by rules, without a model, on any CPU",
+        make=_sketch,
+        look=_look_at_sketch,
     ),
     "zimage": EngineEntry(
         description="Z-Image-Turbo, on CUDA, MPS or a CPU",

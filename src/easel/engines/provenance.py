@@ -1,8 +1,8 @@
 """Marks a picture as drawn by a machine, with an XMP packet inside its file.
 
-The packet holds IPTC's digital source type for media made by a trained model, the tool, the model and the engine. It
-also holds the recipe, which is what to order to get the same picture again, unless the operator turns that off. The
-same provenance gives the same bytes; they contain no date.
+The packet holds IPTC's digital source type (media made by a trained model, or by an algorithm for engines that draw by
+rules), the tool, the model and the engine. It also holds the recipe, which is what to order to get the same picture
+again, unless the operator turns that off. The same provenance gives the same bytes; they contain no date.
 
 The mark is not signed, proves nothing, and is lost when a program that ignores it re-encodes the picture. Characters
 that XML 1.0 cannot represent (most control characters) are replaced with U+FFFD, so prompts that contain them cannot be
@@ -16,6 +16,12 @@ from xml.sax.saxutils import escape
 
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC NewsCodes, digital source type: "created using generative AI"."""
+
+ALGORITHMIC_SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
+"""IPTC NewsCodes: "created purely by an algorithm not based on any sampled training data"."""
+
+WITHOUT_MODEL: Final = frozenset({"sketch"})
+"""Engines that draw by rules."""
 
 EASEL_NAMESPACE: Final = "urn:easel:provenance:1.0#"
 IPTC_NAMESPACE: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -58,6 +64,11 @@ class Provenance:
     engine: str
     recipe: Recipe | None = None
 
+    @property
+    def source_type(self) -> str:
+        """IPTC's term for how the picture came about."""
+        return ALGORITHMIC_SOURCE_TYPE if self.engine in WITHOUT_MODEL else SOURCE_TYPE
+
     def packet(self) -> bytes:
         """The XMP packet, UTF-8, at most PACKET_BYTES_MAX bytes."""
         body = "".join(f"<{name}>{_text(value)}</{name}>\n" for name, value in self._properties())
@@ -69,7 +80,7 @@ class Provenance:
         # The names that begin with AI are from IPTC's Photo Metadata Standard 2025.1.
         properties = [
             ("xmp:CreatorTool", f"Easel {self.easel_version}"),
-            ("Iptc4xmpExt:DigitalSourceType", SOURCE_TYPE),
+            ("Iptc4xmpExt:DigitalSourceType", self.source_type),
             ("Iptc4xmpExt:AISystemUsed", self.model),
             ("easel:Engine", self.engine),
         ]

@@ -43,6 +43,13 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         Meta(ge=0, le=60),
         Description(Group.ENGINE, "Time that each step of the blank engine takes, to imitate a slow engine."),
     ] = 0.0
+    sketch_step_s: Annotated[
+        float,
+        Meta(ge=0, le=60),
+        Description(
+            Group.ENGINE, "Time that each step of the sketch engine takes in addition, to show progress as it happens."
+        ),
+    ] = 0.0
     model: Annotated[
         str,
         Description(

@@ -1,0 +1,1 @@
+"""Scenes from rules and vectors: understands prompts without a model."""

@@ -1,0 +1,51 @@
+"""A composed scene: where everything is, before anything is painted. Tests and measurements read it."""
+
+from dataclasses import dataclass
+
+from easel.engines.sketch.reading.wish import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One picture in the scene, in pixels."""
+
+    picture: str
+    thing: int
+    """The index of the wish's thing that it shows."""
+    x: float
+    """The middle of its drawn part."""
+    y: float
+    """The lower edge of its drawn part."""
+    height: float
+    depth: float = 0.0
+    """0 near, 1 at the horizon."""
+    colour: str | None = None
+    is_mirrored: bool = False
+    turn: float = 0.0
+    """Degrees, clockwise, around the middle of its lower edge."""
+    has_shadow: bool = True
+    has_ripple: bool = False
+    clothes: str = "#3f7fd0"
+    trousers: str = "#3f4a6b"
+    text: str = ""
+    """What is written on it. Only for signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that is painted, from back to front."""
+
+    wish: Wish
+    width_px: int
+    height_px: int
+    seed: int
+    place: str
+    place_colour: str | None
+    time: str
+    weather: str | None
+    season: str | None
+    style: str | None
+    horizon: float
+    placed: tuple[Placed, ...]
+    not_drawn: tuple[str, ...]
+    """Words of the prompt that the picture does not show."""

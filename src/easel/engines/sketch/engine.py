@@ -1,0 +1,75 @@
+"""The sketch engine: understands a prompt by rules, composes a scene, and paints it as vectors at the exact size.
+
+It is no neural model. Its steps are the layers that it paints. The same drawing gives the same bytes on one machine, and
+the same picture on every machine. What it does not understand or cannot draw is in its scene (`not_drawn`).
+"""
+
+import time
+from typing import Final
+
+from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
+from easel.engines.sketch.composing.composer import compose
+from easel.engines.sketch.composing.scene import Scene
+from easel.engines.sketch.painting import vector_canvas
+from easel.engines.sketch.painting.painter import layers
+from easel.engines.sketch.painting.vector_canvas import PaintingFailed, VectorCanvas
+from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.pictures.picture_pack import PicturePack
+from easel.engines.sketch.reading.reader import read
+from easel.engines.sketch.styles import style
+from easel.engines.sketch.words.lexicon import language
+
+JOBS_AT_ONCE: Final = 2
+
+
+class Sketch:
+    """Draws scenes. Each step takes `step_s` seconds longer than it needs, to imitate a slow engine."""
+
+    name = "sketch"
+    model = "Easel Sketch"
+    draws_at_once = 1
+    jobs_at_once = JOBS_AT_ONCE
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        assert step_s >= 0
+        self._step_s = step_s
+        self._library: Library | None = None
+
+    def load(self) -> None:
+        """Read the index of pictures and the English words. Raises EngineUnusable."""
+        try:
+            vector_canvas.load()
+            self._library = Library(PicturePack())
+            language("en")
+        except (OSError, ValueError, ImportError, PaintingFailed) as error:
+            raise EngineUnusable(
+                f"The built-in engine cannot be loaded ({type(error).__name__}: {error}): install Easel again."
+            ) from error
+
+    def scene(self, drawing: Drawing) -> Scene:
+        """The scene of a drawing, without painting it."""
+        library = self._library
+        assert library is not None, "load() comes first"
+        wish = read(drawing.prompt, library.emoji)
+        return compose(wish, drawing.width_px, drawing.height_px, drawing.seed, library)
+
+    def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
+        """Paint the scene layer by layer. Raises only what `on_step` raises."""
+        on_step(0, 1)
+        scene = self.scene(drawing)
+        assert self._library is not None
+        documents = list(layers(scene, self._library))
+        steps = len(documents) + 1
+        with VectorCanvas(drawing.width_px, drawing.height_px) as canvas:
+            for done, svg in enumerate(documents, start=1):
+                canvas.paint(svg)
+                self._pause()
+                on_step(done, steps)
+            image = style.finish(canvas.opaque_image(), scene)
+        self._pause()
+        on_step(steps, steps)
+        return Pixels(drawing.width_px, drawing.height_px, image.tobytes())
+
+    def _pause(self) -> None:
+        if self._step_s:
+            time.sleep(self._step_s)

@@ -1,0 +1,1 @@
+"""What can be drawn: the pack of pictures, the own ones, and their traits."""

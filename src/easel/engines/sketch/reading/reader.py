@@ -1,0 +1,258 @@
+"""Reads a prompt by rules: which things, how many, in which colour and size, where, when, and in which style.
+
+Pure but for the tables of words, which are read once. A rule looks only at the kinds of the tokens and at how the
+language is built, never at a single word. What no rule uses is told in `not_understood`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from easel.engines.sketch.reading.tokens import Token, guessed_languages, tokens, without_quotes
+from easel.engines.sketch.reading.wish import AMOUNTS, SOME, Relation, Thing, Wish
+from easel.engines.sketch.words.lexicon import Grammar, Meaning
+
+THINGS_MAX: Final = 12
+"""Kinds of things in one picture. More are told as not understood."""
+NOT_UNDERSTOOD_MAX: Final = 30
+_SETTINGS: Final = {"times": "time", "weathers": "weather", "seasons": "season", "styles": "style"}
+_ALONE: Final = frozenset({"at-left", "at-right"})
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What has been said of a thing that is not named yet."""
+
+    count: int | None = None
+    colours: list[str] = field(default_factory=list)
+    size: str | None = None
+
+
+class _Reading:
+    """The state of reading one prompt from its beginning to its end."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        self.things: list[Thing] = []
+        self.relations: list[Relation] = []
+        self.settings: dict[str, str] = {}
+        self.place: str | None = None
+        self.place_colour: str | None = None
+        self.not_understood: list[str] = []
+        self._pending = _Pending()
+        self._relation: str | None = None
+        self._verb: str | None = None
+        """A verb whose object comes next, and then its subject unless that came before."""
+        self._object: tuple[str, int] | None = None
+        self._is_place_near = False
+        self._is_thing_near = False
+        """Whether the last thing is near enough for an adjective after it."""
+        self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
+            "things": self._thing,
+            "actions": self._action,
+            "counts": self._count,
+            "colours": self._colour,
+            "sizes": self._size,
+            "relations": self._relate,
+            "verbs": self._take_verb,
+            "places": self._place,
+            "grounds": self._ground,
+        }
+
+    def take(self, token: Token, following: Sequence[Token]) -> None:
+        """Take the next token."""
+        if token.is_boundary:
+            self._settle()
+            self._is_thing_near = self._is_place_near = False
+            return
+        if not token.meanings:
+            self.not_understood.append(token.text)
+            return
+        meaning = _chosen(token.meanings, following, self._grammar, self._is_thing_near)
+        if meaning.kind in _SETTINGS:
+            self.settings.setdefault(_SETTINGS[meaning.kind], meaning.name)
+        elif meaning.kind != "ignored":
+            self._takers[meaning.kind](meaning.name, token.text, meaning.is_plural)
+
+    def finish(self) -> None:
+        """Use what is still open."""
+        self._settle()
+
+    def _action(self, name: str, word: str, _is_plural: bool) -> None:
+        relation, picture = name.split()
+        self._relate(relation, word, False)
+        self._thing(picture, word, False)
+
+    def _count(self, name: str, _word: str, _is_plural: bool) -> None:
+        self._pending.count = AMOUNTS.get(name) or int(name)
+
+    def _take_verb(self, name: str, _word: str, _is_plural: bool) -> None:
+        self._verb = name
+
+    def _thing(self, name: str, word: str, is_plural: bool) -> None:
+        if len(self.things) >= THINGS_MAX:
+            self.not_understood.append(word)
+            self._pending = _Pending()
+            return
+        pending, self._pending = self._pending, _Pending()
+        count = pending.count or (SOME if is_plural else 1)
+        colour = pending.colours[-1] if pending.colours else None
+        self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
+        self._is_thing_near, self._is_place_near = True, False
+        if self._verb is not None or self._object is not None:
+            self._act(len(self.things) - 1)
+        elif self._relation is not None and not self._grammar.relations_after:
+            self._join(self._relation, len(self.things) - 2, len(self.things) - 1)
+            self._relation = None
+        elif self._relation is not None:
+            self._join(self._relation, len(self.things) - 1, len(self.things) - 2)
+            self._relation = None
+
+    def _act(self, thing: int) -> None:
+        """Join a verb's object and its subject: `骑着马的人` and `人骑着马`."""
+        if self._object is not None:
+            kind, other = self._object
+            self._join(kind, thing, other)
+            self._object = None
+        elif self._verb is not None and thing > 0 and self._is_pair_open(thing - 1):
+            self._join(self._verb, thing - 1, thing)
+        elif self._verb is not None:
+            self._object = self._verb, thing
+        self._verb = None
+
+    def _join(self, kind: str, subject: int, other: int) -> None:
+        if kind == "as before":
+            kind, subject = self.relations[-1].kind, self.relations[-1].subject
+        if subject >= 0 and other >= 0:
+            self.relations.append(Relation(kind, subject, other))
+
+    def _colour(self, name: str, _word: str, _is_plural: bool) -> None:
+        if self._grammar.adjectives_after and self._is_place_near:
+            self.place_colour = self.place_colour or name
+            return
+        if self._grammar.adjectives_after and self._is_thing_near and self.things[-1].colour is None:
+            self.things[-1] = replace(self.things[-1], colour=name)
+        else:
+            self._pending.colours.append(name)
+
+    def _size(self, name: str, _word: str, _is_plural: bool) -> None:
+        if self._grammar.adjectives_after and self._is_thing_near and self.things[-1].size is None:
+            self.things[-1] = replace(self.things[-1], size=name)
+        else:
+            self._pending.size = name
+
+    def _relate(self, name: str, _word: str, _is_plural: bool) -> None:
+        if name == "and":
+            self._and()
+            return
+        self._settle()
+        if name in _ALONE:
+            if self.things:
+                self.relations.append(Relation(name, len(self.things) - 1))
+        elif self._grammar.relations_after and len(self.things) >= 2 and self._is_pair_open():
+            self._join(name, len(self.things) - 2, len(self.things) - 1)
+        elif self._relation in (None, "next", "as before", "with") or name != "next":
+            self._relation = name
+
+    def _and(self) -> None:
+        """What is worn or held together with something else is worn or held as well."""
+        last = self.relations[-1] if self.relations else None
+        if last is not None and last.kind == "between" and last.other == len(self.things) - 1:
+            return
+        is_shared = (
+            last is not None and last.kind in ("wearing", "holding", "with") and last.other == len(self.things) - 1
+        )
+        self._relation = self._relation or ("as before" if is_shared else "next")
+
+    def _is_pair_open(self, last: int | None = None) -> bool:
+        last = len(self.things) - 1 if last is None else last
+        return all(last not in (relation.subject, relation.other) for relation in self.relations)
+
+    def _place(self, name: str, word: str, _is_plural: bool) -> None:
+        if name == "sky" and self._relation in ("under", "above", "next", "looking"):
+            self.settings.setdefault("weather", "clear")
+        elif self.place is None or self.place == "sky":
+            self.place = name
+            if self._pending.colours:
+                self.place_colour = self._pending.colours[-1]
+        elif self.place != name:
+            self.not_understood.append(word)
+        self._pending = _Pending()
+        self._relation = None
+        self._is_thing_near, self._is_place_near = False, True
+
+    def _ground(self, _name: str, _word: str, _is_plural: bool) -> None:
+        """A word for the background itself: its colour is what was said before it."""
+        colour = self._pending.colours[-1] if self._pending.colours else None
+        if colour is None and self.things and self._grammar.adjectives_after:
+            self.place = self.place or "studio"
+            self._is_thing_near, self._is_place_near = False, True
+        elif colour is not None:
+            self.place = self.place or "studio"
+            self.place_colour = colour
+        self._pending = _Pending()
+        self._relation = None
+
+    def _settle(self) -> None:
+        """Give what is pending to the last thing, as in `the cat is black`."""
+        pending, self._pending = self._pending, _Pending()
+        if self.place == "studio" and self.place_colour is None and pending.colours:
+            self.place_colour = pending.colours[-1]
+        elif self.things:
+            last = self.things[-1]
+            colour = last.colour or (pending.colours[-1] if pending.colours else None)
+            self.things[-1] = replace(last, colour=colour, size=last.size or pending.size)
+            if pending.count and not last.is_count_said:
+                self.things[-1] = replace(self.things[-1], count=pending.count, is_count_said=True)
+        elif pending.colours and self.place is None:
+            self.place, self.place_colour = "studio", pending.colours[-1]
+
+
+def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
+    """What the prompt asks for. `emoji` gives the picture of each emoji."""
+    text, quotes = without_quotes(prompt)
+    languages = guessed_languages(text)
+    listed = list(tokens(text, languages, emoji))
+    reading = _Reading(languages[0].grammar)
+    for at, token in enumerate(listed):
+        reading.take(token, listed[at + 1 : at + 4])
+    reading.finish()
+    unique = tuple(dict.fromkeys(reading.not_understood))
+    return Wish(
+        things=tuple(reading.things),
+        relations=tuple(reading.relations),
+        place=reading.place,
+        place_colour=reading.place_colour,
+        time=reading.settings.get("time"),
+        weather=reading.settings.get("weather"),
+        season=reading.settings.get("season"),
+        style=reading.settings.get("style"),
+        quotes=quotes,
+        not_understood=unique[:NOT_UNDERSTOOD_MAX],
+    )
+
+
+def _chosen(
+    meanings: tuple[Meaning, ...], following: Sequence[Token], grammar: Grammar, is_thing_near: bool
+) -> Meaning:
+    """The meaning that fits here: `orange` is a colour before a thing, or after one where adjectives come after."""
+    if len(meanings) == 1:
+        return meanings[0]
+    by_kind = {meaning.kind: meaning for meaning in meanings}
+    if "colours" in by_kind and "things" in by_kind:
+        follows_thing = grammar.adjectives_after and is_thing_near
+        precedes_thing = not grammar.adjectives_after and _names_next(following)
+        return by_kind["colours" if follows_thing or precedes_thing else "things"]
+    return meanings[0]
+
+
+def _names_next(following: Sequence[Token]) -> bool:
+    for token in following:
+        if token.is_boundary or not token.meanings:
+            return False
+        kind = token.meanings[0].kind
+        if kind in ("things", "places", "grounds"):
+            return True
+        if kind not in ("colours", "sizes"):
+            return False
+    return False

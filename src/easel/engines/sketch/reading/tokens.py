@@ -1,0 +1,216 @@
+"""Cuts a prompt into tokens: words with their meanings, emoji, numbers, boundaries, and quoted texts.
+
+The longest known phrase wins; among languages, the prompt's own does. Which language that is, is guessed from the script
+and from how many words each language knows.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning, language, normal
+
+CHARACTERS_MAX: Final = 10
+"""The longest entry of a language without spaces."""
+QUOTE_CHARACTERS_MAX: Final = 40
+QUOTES_MAX: Final = 3
+
+_QUOTED: Final = re.compile(
+    r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|『([^』]+)』|(?<!\w)\'([^\']{2,})\'(?!\w)'
+)
+_LETTER: Final = r"\w\u0300-\u036f\u0900-\u097f\u064b-\u0652"
+"""What words are made of, with the signs that stand over, under and between letters."""
+_PIECE: Final = re.compile(rf"[{_LETTER}'-]*[{_LETTER}]|[^{_LETTER}\s]")
+_LATIN: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi")
+_BOUNDARY: Final = frozenset(",.;:!?()[]{}|/。、，；：！？·•—–\n")
+_HAN: Final = "\u3400-\u9fff\uf900-\ufaff"
+_UNSPACED: Final = re.compile(f"[{_HAN}\u3040-\u30ff々ー]")
+_RUN: Final = re.compile(f"[{_HAN}\u3040-\u30ff々ー]+|[^{_HAN}\u3040-\u30ff々ー]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A phrase of the prompt with its meanings: none if it is not understood. A boundary has no text."""
+
+    text: str
+    meanings: tuple[Meaning, ...] = ()
+
+    @property
+    def is_boundary(self) -> bool:
+        """Whether a comma or the like stands here."""
+        return self.text == ""
+
+
+BOUNDARY: Final = Token("")
+
+
+def without_quotes(prompt: str) -> tuple[str, tuple[str, ...]]:
+    """The prompt without its quoted texts, and these."""
+    quotes: list[str] = []
+    for match in _QUOTED.finditer(prompt):
+        quoted = next(group for group in match.groups() if group)
+        if len(quoted) <= QUOTE_CHARACTERS_MAX and len(quotes) < QUOTES_MAX:
+            quotes.append(" ".join(quoted.split()))
+    return _QUOTED.sub(" , ", prompt), tuple(quotes)
+
+
+def guessed_languages(text: str) -> list[Language]:
+    """The languages to look words up in, the likeliest first, and English among them."""
+    if re.search("[\u3040-\u30ff]", text):
+        return [language("ja"), language("zh"), language("en")]
+    for pattern, codes in (
+        (f"[{_HAN}]", ("zh", "ja")), ("[\uac00-\ud7af]", ("ko",)), ("[\u0400-\u04ff]", ("ru",)),
+        ("[\u0600-\u06ff]", ("ar",)), ("[\u0900-\u097f]", ("hi",)),
+    ):  # fmt: skip
+        if re.search(pattern, text):
+            return [*map(language, codes), language("en")]
+    return _latin_languages(text)
+
+
+def _latin_languages(text: str) -> list[Language]:
+    words = [normal(piece) for piece in _PIECE.findall(text)]
+    english = language("en")
+    known_in_english = sum(1 for word in words if english.meanings(word))
+    letters = [word for word in words if word[:1].isalpha()]
+    if not letters or known_in_english >= 0.8 * len(letters):
+        return [english]
+    scores = []
+    for place, code in enumerate(_LATIN):
+        candidate = language(code)
+        known = sum(_weight(candidate, word) for word in letters)
+        scores.append((-known, place, candidate))
+    scores.sort(key=lambda score: score[:2])
+    likeliest = scores[0][2]
+    return [likeliest] if likeliest is english else [likeliest, english]
+
+
+def _weight(candidate: Language, word: str) -> float:
+    found = candidate.own.get(word)
+    if found is not None:
+        return 1.2 if found[0].kind in ("ignored", "relations", "counts") else 1.0
+    return 0.9 if candidate.meanings(word) else 0.0
+
+
+def tokens(text: str, languages: Sequence[Language], emoji: Mapping[str, str]) -> Iterator[Token]:
+    """The tokens of a prompt without quotes. `emoji` gives the picture of each emoji."""
+    pieces = _pieces(text, emoji)
+    at = 0
+    while at < len(pieces):
+        piece = pieces[at]
+        if isinstance(piece, Token):
+            yield piece
+            at += 1
+            continue
+        if _UNSPACED.match(piece):
+            yield from _unspaced_tokens(piece, languages)
+            at += 1
+            continue
+        taken, token = _longest(pieces, at, languages)
+        yield token
+        at += taken
+
+
+def _pieces(text: str, emoji: Mapping[str, str]) -> list[str | Token]:
+    pieces: list[str | Token] = []
+    for part in _split_emoji(text, emoji):
+        if isinstance(part, Token):
+            pieces.append(part)
+            continue
+        for found in _PIECE.findall(part):
+            if found in _BOUNDARY:
+                pieces.append(BOUNDARY)
+            elif found[0].isalnum() or len(found) > 1:
+                pieces += _RUN.findall(found)
+    return pieces
+
+
+def _split_emoji(text: str, emoji: Mapping[str, str]) -> Iterator[str | Token]:
+    plain = ""
+    at = 0
+    while at < len(text):
+        if text[at] > "\u2190" and not text[at].isalnum():
+            for length in range(min(8, len(text) - at), 0, -1):
+                picture = emoji.get(text[at : at + length].replace("\ufe0f", ""))
+                if picture is not None:
+                    yield plain
+                    plain = ""
+                    yield Token(text[at : at + length], (Meaning("things", picture),))
+                    at += length
+                    break
+            else:
+                plain += text[at]
+                at += 1
+        else:
+            plain += text[at]
+            at += 1
+    yield plain
+
+
+def _longest(pieces: Sequence[str | Token], at: int, languages: Sequence[Language]) -> tuple[int, Token]:
+    words: list[str] = []
+    for piece in pieces[at : at + WORDS_MAX]:
+        if isinstance(piece, Token) or _UNSPACED.match(piece):
+            break
+        words.append(piece)
+    for length in range(len(words), 0, -1):
+        text = " ".join(words[:length])
+        phrase = normal(text)
+        for known in languages:
+            meanings = known.meanings(phrase)
+            if meanings and not (length > 1 and _is_coloured(phrase, known)):
+                return length, Token(text, meanings)
+    return 1, Token(words[0], _of_parts(normal(words[0]), languages))
+
+
+def _is_coloured(phrase: str, known: Language) -> bool:
+    """Whether a phrase of Unicode's is a colour and a thing that is known by itself, such as `red apple`."""
+    if phrase in known.own:
+        return False
+    words = phrase.split()
+    colour, rest = (words[-1], words[:-1]) if known.grammar.adjectives_after else (words[0], words[1:])
+    meanings = known.meanings(colour)
+    return bool(meanings) and meanings[0].kind == "colours" and bool(known.meanings(" ".join(rest)))
+
+
+def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
+    """The meaning of the last part of a word with a hyphen or, in some languages, of a compound."""
+    if word.isdigit():
+        number = int(word) if len(word) < 4 else 0
+        return (Meaning("counts", str(number)),) if 1 <= number <= 200 else (Meaning("ignored", ""),)
+    if "-" in word:
+        for known in languages:
+            meanings = known.meanings(word.replace("-", " ")) or known.meanings(word.rsplit("-", 1)[1])
+            if meanings:
+                return meanings
+    for known in languages:
+        if known.grammar.has_compounds:
+            for start in range(3, len(word) - 2):
+                meanings = known.meanings(word[start:])
+                if meanings and meanings[0].kind in ("things", "places") and _is_known(word[:start], known):
+                    return meanings
+    return ()
+
+
+def _is_known(part: str, known: Language) -> bool:
+    return any(known.meanings(part.removesuffix(link)) for link in ("", "n", "en", "s", "es"))
+
+
+def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]:
+    at, unknown = 0, ""
+    while at < len(run):
+        for length in range(min(CHARACTERS_MAX, len(run) - at), 0, -1):
+            text = run[at : at + length]
+            meanings = next(filter(None, (known.meanings(normal(text)) for known in languages)), ())
+            if meanings:
+                if unknown:
+                    yield Token(unknown)
+                    unknown = ""
+                yield Token(text, meanings)
+                at += length
+                break
+        else:
+            unknown += run[at]
+            at += 1
+    if unknown:
+        yield Token(unknown)

@@ -1,0 +1,175 @@
+"""What words mean: the project's own tables, and behind them Unicode's names and keywords of emoji.
+
+A table (`tables/LANGUAGE.txt`) has sections in brackets, and in each lines of `name = word, word …`. A section is a kind
+of meaning: `things`, `actions`, `colours`, `counts`, `sizes`, `relations`, `verbs` (relations before their object where
+others stand after it), `places`, `times`, `weathers`, `seasons`, `styles`, `grounds` (words for the background itself) and `ignored` (words that need no picture, without a name). The
+section `grammar` says how the language is built:
+
+- `endings`: what words lose before they are compared, longest first, for plurals and cases; `old>new` puts something in
+  its place
+- `beginnings`: the same for articles and prepositions that are written together with a word
+- `plurals`: those of the endings that say that there are several
+- `adjectives = after`: a colour or size belongs to the thing before it
+- `relations = after`: a relation stands after the thing that it leads to
+- `spaces = no`: words are not separated
+- `compounds = yes`: words are made of words
+
+A language is read when a prompt needs it. Nothing here reads the prompt.
+"""
+
+import functools
+import unicodedata
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+TABLES: Final = Path(__file__).parent / "tables"
+UNICODE_WORDS: Final = Path(__file__).parent / "unicode_words.zip"
+LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi", "ru", "zh", "ja", "ko", "ar", "hi")
+WORDS_MAX: Final = 6
+"""How many words an entry may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One meaning of a word, such as the thing `cat` or the colour `red`."""
+
+    kind: str
+    name: str
+    is_plural: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How a language is built, as far as it matters here."""
+
+    endings: tuple[tuple[str, str], ...] = ()
+    beginnings: tuple[str, ...] = ()
+    plurals: frozenset[str] = frozenset()
+    adjectives_after: bool = False
+    relations_after: bool = False
+    has_spaces: bool = True
+    has_compounds: bool = False
+
+
+@dataclass(frozen=True)
+class Language:
+    """The words of one language."""
+
+    code: str
+    grammar: Grammar
+    own: Mapping[str, tuple[Meaning, ...]]
+    unicode: Mapping[str, str]
+    stems: Mapping[str, tuple[Meaning, ...]] = field(default_factory=dict)
+
+    def meanings(self, phrase: str) -> tuple[Meaning, ...]:
+        """What a normal phrase means, exactly or with another ending. Empty if nothing is known."""
+        exact = self.own.get(phrase)
+        if exact is not None:
+            return exact
+        shorter = list(stems(phrase, self.grammar))
+        found = _first(shorter, self.own)
+        if not found and phrase in self.unicode:
+            return (Meaning("things", self.unicode[phrase]),)
+        return found or _first(shorter, self.stems) or _first(shorter, self._unicode_meanings)
+
+    @functools.cached_property
+    def _unicode_meanings(self) -> Mapping[str, tuple[Meaning, ...]]:
+        return {word: (Meaning("things", picture),) for word, picture in self.unicode.items()}
+
+
+def _first(stems_found: list[tuple[str, bool]], words: Mapping[str, tuple[Meaning, ...]]) -> tuple[Meaning, ...]:
+    for stem, is_plural in stems_found:
+        meanings = words.get(stem, ())
+        if meanings and meanings[0].kind != "ignored":
+            return tuple(Meaning(meaning.kind, meaning.name, is_plural) for meaning in meanings)
+    return ()
+
+
+def normal(text: str) -> str:
+    """Text as it is compared: compatible characters, lower case, single spaces, no marks that writers leave out."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\u0307", "").replace("ё", "е")
+    folded = folded.replace("’", "'").replace("ـ", "")
+    return " ".join("".join(char for char in folded if not "\u064b" <= char <= "\u0652").split())
+
+
+def stems(phrase: str, grammar: Grammar) -> Iterator[tuple[str, bool]]:
+    """What a phrase may be without its endings and beginnings, each with whether that says that there are several."""
+    heads = [phrase]
+    heads += [phrase[len(start) :] for start in grammar.beginnings if phrase.startswith(start)]
+    for head in heads:
+        if head != phrase and len(head) > 1:
+            yield head, False
+        for ending, replacement in grammar.endings:
+            if head.endswith(ending) and len(head) - len(ending) >= (1 if head[:1] > "\u1100" else 2):
+                yield head[: len(head) - len(ending)] + replacement, ending in grammar.plurals
+
+
+@functools.cache
+def language(code: str) -> Language:
+    """The words of a language, read once."""
+    sections = _sections((TABLES / f"{code}.txt").read_text(encoding="utf-8"))
+    grammar = _grammar(dict(sections.pop("grammar", [])))
+    own: dict[str, tuple[Meaning, ...]] = {}
+    for kind, lines in sections.items():
+        for name, words in lines:
+            for word in map(normal, words.split(",")):
+                if word:
+                    own[word] = (*own.get(word, ()), Meaning(kind, name))
+    with zipfile.ZipFile(UNICODE_WORDS) as table:
+        rows = table.read(f"{code}.tsv").decode().splitlines()
+    unicode_words = dict(row.split("\t") for row in rows)
+    return Language(code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
+
+
+def _stemmed(
+    own: Mapping[str, tuple[Meaning, ...]], unicode_words: Mapping[str, str], grammar: Grammar
+) -> dict[str, tuple[Meaning, ...]]:
+    """Words by what they are without their endings, in languages whose words change theirs."""
+    if not any(replacement == "" for _, replacement in grammar.endings) or len(grammar.endings) < 12:
+        return {}
+    found: dict[str, tuple[Meaning, ...]] = {}
+    for word, meanings in own.items():
+        if meanings[0].kind != "ignored" and len(word) > 3:
+            for stem, _ in stems(word, grammar):
+                if len(stem) > 2:
+                    found.setdefault(stem, meanings)
+    for word, picture in unicode_words.items():
+        if len(word) > 3:
+            for stem, _ in stems(word, grammar):
+                if len(stem) > 2:
+                    found.setdefault(stem, (Meaning("things", picture),))
+    return found
+
+
+def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
+    sections: dict[str, list[tuple[str, str]]] = {}
+    lines: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        stripped = line.split("#")[0].strip()
+        if stripped.startswith("["):
+            lines = sections.setdefault(stripped.strip("[]"), [])
+        elif "=" in stripped:
+            name, words = stripped.split("=", 1)
+            lines.append((name.strip(), words))
+        elif stripped:
+            lines.append(("", stripped))
+    return sections
+
+
+def _grammar(lines: dict[str, str]) -> Grammar:
+    def listed(name: str) -> list[str]:
+        return lines.get(name, "").split()
+
+    endings = [(pair.split(">")[0], pair.split(">")[1] if ">" in pair else "") for pair in listed("endings")]
+    return Grammar(
+        endings=tuple(sorted(endings, key=lambda pair: -len(pair[0]))),
+        beginnings=tuple(listed("beginnings")),
+        plurals=frozenset(listed("plurals")),
+        adjectives_after=lines.get("adjectives", "").strip() == "after",
+        relations_after=lines.get("relations", "").strip() == "after",
+        has_spaces=lines.get("spaces", "").strip() != "no",
+        has_compounds=lines.get("compounds", "").strip() == "yes",
+    )

@@ -1,0 +1,133 @@
+"""A wish becomes a scene: everything is there, where the prompt says, inside the picture."""
+
+from collections import Counter
+
+import pytest
+
+from easel.engines.sketch.composing.composer import compose
+from easel.engines.sketch.composing.scene import Placed, Scene
+from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.reading.reader import read
+
+SIZES = ((512, 512), (512, 1024), (1024, 512), (376, 376), (1536, 768))
+
+
+def scene(prompt: str, library: Library, size: tuple[int, int] = (512, 512), seed: int = 1) -> Scene:
+    return compose(read(prompt, library.emoji), *size, seed, library)
+
+
+def one(found: Scene, picture: str) -> Placed:
+    return next(placed for placed in found.placed if placed.picture.startswith(picture))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("prompt", "picture", "count"),
+    [("two cats", "cat", 2), ("five dogs", "dog", 5), ("seven penguins", "penguin", 7), ("a dozen eggs", "egg", 12),
+     ("four elephants and a lion", "elephant", 4), ("three birds in the sky", "bird", 3), ("six fish", "fish", 6)],
+)  # fmt: skip
+def test_as_many_are_shown_as_were_ordered_and_all_can_be_seen(
+    prompt: str, picture: str, count: int, size: tuple[int, int], library: Library
+) -> None:
+    found = scene(prompt, library, size)
+    assert Counter(placed.picture for placed in found.placed)[picture] == count
+    for placed in found.placed:
+        shown = library.picture(placed.picture)
+        half = placed.height * shown.width / shown.height / 2
+        assert -0.02 * size[0] <= placed.x - half
+        assert placed.x + half <= 1.02 * size[0]
+        assert placed.y - placed.height >= -0.02 * size[1]
+        assert placed.y <= 1.02 * size[1]
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_left_and_right_are_where_they_should_be(seed: int, library: Library) -> None:
+    found = scene("a cat to the left of a dog", library, seed=seed)
+    assert one(found, "cat").x < one(found, "dog").x
+    found = scene("a cat to the right of a dog", library, seed=seed)
+    assert one(found, "cat").x > one(found, "dog").x
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_what_is_on_something_stands_on_top_of_it(seed: int, library: Library) -> None:
+    found = scene("a cat on a chair", library, seed=seed)
+    cat, chair = one(found, "cat"), one(found, "chair")
+    assert chair.y - chair.height <= cat.y < chair.y
+    assert abs(cat.x - chair.x) < chair.height / 2
+    assert found.placed.index(cat) > found.placed.index(chair)
+
+
+def test_what_is_under_something_is_smaller_and_on_the_same_ground(library: Library) -> None:
+    found = scene("a dog under a table", library)
+    dog, table = one(found, "dog"), one(found, "table")
+    assert dog.height < 0.7 * table.height
+    assert abs(dog.y - table.y) < 0.1 * table.height
+
+
+def test_what_is_behind_is_painted_first_and_farther_up(library: Library) -> None:
+    found = scene("a lion behind a tree", library)
+    lion, tree = one(found, "lion"), one(found, "deciduous-tree")
+    assert found.placed.index(lion) < found.placed.index(tree)
+    assert lion.y < tree.y
+
+
+def test_between_is_in_the_middle(library: Library) -> None:
+    found = scene("a cat between a dog and a horse", library)
+    assert one(found, "dog").x < one(found, "cat").x < one(found, "horse").x or (
+        one(found, "dog").x > one(found, "cat").x > one(found, "horse").x
+    )
+
+
+def test_a_hat_sits_on_the_head_whichever_way_its_wearer_looks(library: Library) -> None:
+    for seed in range(1, 9):
+        found = scene("a cat wearing a top hat", library, seed=seed)
+        cat, hat = one(found, "cat"), one(found, "top-hat")
+        assert (hat.x > cat.x) == cat.is_mirrored
+        assert hat.y < cat.y - 0.6 * cat.height
+
+
+def test_a_rider_is_a_single_picture_where_there_is_one(library: Library) -> None:
+    found = scene("a man riding a bicycle", library)
+    assert [placed.picture.split("-light")[0].split("-medium")[0].split("-dark")[0] for placed in found.placed] == [
+        "man-biking"
+    ]
+
+
+def test_things_choose_their_place(library: Library) -> None:
+    for prompt, place in (
+        ("a bowl of ramen", "table-top"), ("a penguin", "snow"), ("a camel", "desert"), ("a whale", "sea"),
+        ("a rocket", "space"), ("an octopus", "underwater"), ("a bed", "room"), ("an astronaut riding a horse", "planet"),
+        ("logo of a fox", "studio"),
+    ):  # fmt: skip
+        assert scene(prompt, library).place == place
+
+
+def test_a_prompt_of_which_nothing_is_understood_gives_a_landscape_and_says_so(library: Library) -> None:
+    found = scene("zorblax flurb", library)
+    assert found.placed == ()
+    assert found.not_drawn == ("zorblax", "flurb")
+    assert found.place != "studio"
+
+
+def test_words_in_quotes_are_written_on_a_sign_or_told(library: Library) -> None:
+    assert [placed.text for placed in scene('a shop with a sign "OPEN"', library).placed if placed.text] == ["OPEN"]
+    assert one(scene('"Café Müller"', library), "sign").text == "Café Müller"
+    assert "営業中" in scene("「営業中」", library).not_drawn
+
+
+def test_the_same_seed_gives_the_same_scene_and_another_seed_another(library: Library) -> None:
+    first, again, other = (scene("a dog and a cat in a park", library, seed=seed) for seed in (4, 4, 5))
+    assert first == again
+    assert first.placed != other.placed
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "prompt",
+    ["", "🐈" * 50, "cat " * 400, "a field of " * 20 + "roses", "a cat on a dog on a horse on a cow on a pig",
+     "a cat riding a dog riding a cat riding a dog", "a hat wearing a hat wearing a hat", "under under on on",
+     "many many cats and many dogs and many birds and many fish and many trees"],
+)  # fmt: skip
+def test_odd_prompts_give_scenes(prompt: str, size: tuple[int, int], library: Library) -> None:
+    found = scene(prompt, library, size)
+    assert all(placed.height > 0 for placed in found.placed)

@@ -1,0 +1,1 @@
+"""Makes the outlines of letters that the sketch engine writes on signs."""

@@ -1,0 +1,1 @@
+"""Makes the file of pictures that the sketch engine draws with."""

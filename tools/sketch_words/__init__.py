@@ -1,0 +1,1 @@
+"""Makes the table of words that the sketch engine takes from Unicode."""
