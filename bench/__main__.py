@@ -137,7 +137,11 @@ def callback_notes(found: Findings) -> list[str]:
     return [
         f"Callbacks {how}: {callbacks.delivered} of {callbacks.wanted} in {callbacks.seconds:.2f} s, "
         f"{callbacks.refused} orders refused."
-        for how, callbacks in (("as their tasks end", found.callbacks), ("that wait", found.callbacks_held))
+        for how, callbacks in (
+            ("as their tasks end", found.callbacks),
+            ("over connections that are closed each time", found.callbacks_closing),
+            ("that wait", found.callbacks_held),
+        )
         if callbacks is not None
     ]
 

@@ -72,6 +72,7 @@ def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging:
         more("Callbacks delivered, as their tasks end", _of(lambda found: found.callbacks, _callback_rate)),
         less("Delay of a callback meanwhile, p50", "ms", _of(_callback_delay, lambda delay: delay.p50_ms)),
         less("Delay of a callback meanwhile, p99", "ms", _of(_callback_delay, lambda delay: delay.p99_ms)),
+        more("Callbacks delivered, each connection closed", _of(lambda found: found.callbacks_closing, _callback_rate)),
         more("Callbacks delivered, when all wait", _of(lambda found: found.callbacks_held, _callback_rate)),
         less("Time of a read, p99, one connection alone", "ms", _of(_slow, lambda slow: slow.alone.p99_ms)),
         less("Time of a read, p99, beside slow connections", "ms", _of(_slow, lambda slow: slow.beside.p99_ms)),

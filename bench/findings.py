@@ -23,6 +23,7 @@ class Findings:
     streams: StreamsFound | None = None
     web_mb: float | None = None
     callbacks: CallbacksFound | None = None
+    callbacks_closing: CallbacksFound | None = None
     callbacks_held: CallbacksFound | None = None
     callback_delay: Spread | None = None
     slow: SlowFound | None = None

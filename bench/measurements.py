@@ -112,6 +112,8 @@ class Measuring:
         self.findings.callbacks = self._load("callbacks", plan, CallbacksFound)
         arrivals, ended_s = receiver.arrivals(), service.callbacks_wanted_at()
         self.findings.callback_delay = spread([at_s - ended_s[task_id] for task_id, at_s in arrivals.items()])
+        closing = msgspec.structs.replace(plan, receiver=receiver.target(is_closing=True))
+        self.findings.callbacks_closing = self._load("callbacks, each connection closed", closing, CallbacksFound)
         held = msgspec.structs.replace(plan, is_held=True)
         self.findings.callbacks_held = self._load("callbacks that wait", held, CallbacksFound)
 

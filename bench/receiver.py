@@ -9,7 +9,7 @@ import msgspec
 
 from bench.contender import HOST, Part, python
 from bench.load.plans import Receiver
-from bench.load.receiver import READY
+from bench.load.receiver import CLOSING_PATH, PATH, READY
 
 ASK_TIMEOUT_S: Final = 30.0
 
@@ -35,9 +35,10 @@ class CallbackReceiver:
             "EASEL_CALLBACK_CA_FILE": str(self._authority_file),
         }
 
-    def target(self) -> Receiver:
-        """Its addresses, for a load generator."""
-        return Receiver(f"https://{HOST}:{self._port}/callbacks", HOST, self._control_port)
+    def target(self, *, is_closing: bool = False) -> Receiver:
+        """Its addresses, for a load generator. With `is_closing` it closes each connection after one callback."""
+        path = CLOSING_PATH if is_closing else PATH
+        return Receiver(f"https://{HOST}:{self._port}{path}", HOST, self._control_port)
 
     def arrivals(self) -> dict[str, float]:
         """For each task, when its callback had arrived first, in Unix seconds."""

@@ -7,6 +7,8 @@ port speaks plain HTTP and controls the receiver:
 - `/count`: how many different callbacks have been answered;
 - `/arrivals`: for each task, when its callback first arrived, in Unix seconds.
 
+Connections stay open for more callbacks, except those whose callback comes to CLOSING_PATH.
+
 It understands what Easel sends, and does not check signatures.
 """
 
@@ -28,7 +30,10 @@ HOST: Final = "127.0.0.1"
 READY: Final = "receiver is ready at "
 ID_HEADER: Final = b"\nwebhook-id: msg_"
 BACKLOG: Final = 1024
-_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+PATH: Final = "/callbacks"
+CLOSING_PATH: Final = "/closing"
+_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_LAST_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _UNKNOWN: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -112,12 +117,13 @@ class _Peer(asyncio.Protocol):
 
 
 class _Caller(_Peer):
-    """Who delivers a callback: one to a connection."""
+    """Who delivers callbacks."""
 
     def requested(self, head: bytes) -> None:
         """Called when a request has arrived."""
         task_id = head.lower().partition(ID_HEADER)[2].partition(b"\r")[0].decode()
-        self.arrivals.note(task_id, lambda: self.answer(_ANSWER, is_last=True))
+        is_last = head.split(b" ", 2)[1] == CLOSING_PATH.encode()
+        self.arrivals.note(task_id, lambda: self.answer(_LAST_ANSWER if is_last else _ANSWER, is_last=is_last))
 
 
 class _Examiner(_Peer):

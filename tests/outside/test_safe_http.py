@@ -108,7 +108,6 @@ def test_a_post_arrives_unchanged_and_without_a_proxy(
         b"host: Hooks.Receiver.NET:%d" % receiver.port,
         b"accept: */*",
         b"accept-encoding: identity",
-        b"connection: close",
         b"content-type: application/json",
         b"user-agent: easel-test",
         b"webhook-id: msg_1",

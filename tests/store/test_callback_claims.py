@@ -8,12 +8,16 @@ import pytest
 
 from easel.domain.delivery import INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, AttemptOutcome, State, verdict
 from easel.store import callbacks, retention
-from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, ClaimedCallback, Room
+from easel.store.callbacks import ATTEMPTS_KEPT_MAX, CLAIM_S, ClaimedCallback, EndedAttempt, Room
 from easel.store.database import Database, Writer
 from tests.support.running_fleet import Fleet
 
 PER_RECEIVER, PER_ACCOUNT = 3, 5
 OK = Attempted(AttemptOutcome.DELIVERED, 200, 1)
+
+
+def delivered(claimed: ClaimedCallback) -> EndedAttempt:
+    return EndedAttempt(claimed, OK, State.DELIVERED, 0)
 
 
 class Undone(Exception):
@@ -52,9 +56,14 @@ class Desk:
             at_receivers=Counter(each.receiver for each in self.under_way),
             of_accounts=Counter(each.account_id for each in self.under_way),
         )
-        claimed = await callbacks.claim(self.connection, room)
-        self.under_way += claimed
-        return claimed
+        found = await callbacks.claim(self.connection, room)
+        assert found.lost_count == 0, "nobody else claims"
+        self.under_way += found.claimed
+        return list(found.claimed)
+
+    async def record(self, *ended: EndedAttempt) -> list[bool]:
+        """Record outcomes."""
+        return await callbacks.record_outcomes(self.connection, ended)
 
     async def let_time_pass(self, seconds: float) -> None:
         """Move every due time back."""
@@ -188,9 +197,9 @@ def test_a_claim_is_exclusive_until_it_expires_and_a_late_outcome_does_not_count
         (second,) = await desk.claim()
         assert (first.number, second.number) == (1, 2)
         assert await desk.outcomes() == ["interrupted", None]
-        assert not await callbacks.record_outcome(desk.connection, first, OK, State.DELIVERED, 0)
-        assert await callbacks.record_outcome(desk.connection, second, OK, State.DELIVERED, 0)
-        assert not await callbacks.record_outcome(desk.connection, second, OK, State.DELIVERED, 0)
+        assert await desk.record(delivered(first)) == [False]
+        assert await desk.record(delivered(first), delivered(second)) == [False, True]
+        assert await desk.record(delivered(second)) == [False]
         assert await desk.outcomes() == ["interrupted", "delivered"]
         await desk.let_time_pass(1000)
         desk.under_way.clear()
@@ -250,7 +259,7 @@ def test_failures_are_counted_and_the_next_attempt_is_due_after_its_delay(at_des
             assert claimed.failures == failures
             follows = verdict(failed.outcome, claimed.failures)
             assert (follows.state, follows.retry_in_s) == (State.DELIVERING, delay_s)
-            await callbacks.record_outcome(desk.connection, claimed, failed, follows.state, delay_s)
+            await desk.record(EndedAttempt(claimed, failed, follows.state, delay_s))
             await desk.let_time_pass(delay_s - 0.001)
             assert await desk.claim() == []
             await desk.let_time_pass(0.001)
@@ -266,7 +275,7 @@ def test_only_the_latest_attempts_of_a_repeated_callback_are_kept(at_desk: AtDes
         for _ in range(ATTEMPTS_KEPT_MAX + 5):
             desk.under_way.clear()
             (claimed,) = await desk.claim()
-            await callbacks.record_outcome(desk.connection, claimed, OK, State.DELIVERED, 0)
+            await desk.record(delivered(claimed))
             assert await callbacks.redeliver(desk.connection, claimed.task_id)
         found = await callbacks.find(desk.connection, claimed.task_id)
         assert found is not None
@@ -279,8 +288,16 @@ def test_a_body_is_stored_once(at_desk: AtDesk) -> None:
     async def act(desk: Desk) -> None:
         await desk.add(0, "a.com")
         (claimed,) = await desk.claim()
+        assert claimed.body is None
+        assert claimed.task is not None
+        assert claimed.task.id == claimed.task_id
         for body in (b"first", b"second"):
-            assert await callbacks.store_body(desk.connection, claimed.task_id, body) == b"first"
+            given = [("unknown", b"third"), (claimed.task_id, body)]
+            assert await callbacks.store_bodies(desk.connection, given) == [None, b"first"]
+        await desk.let_time_pass(CLAIM_S)
+        desk.under_way.clear()
+        (again,) = await desk.claim()
+        assert (again.body, again.task) == (b"first", None)
 
     at_desk(act)
 
@@ -293,8 +310,7 @@ def test_an_erased_callback_is_hidden_at_once_and_deleted_when_its_delivery_ends
         assert await callbacks.find(desk.connection, first.task_id) is None
         assert not await callbacks.redeliver(desk.connection, first.task_id)
         assert await retention.delete_erased_callbacks(desk.connection, 100) == 0
-        for each in (first, second):
-            await callbacks.record_outcome(desk.connection, each, OK, State.DELIVERED, 0)
+        await desk.record(delivered(first), delivered(second))
         assert await retention.delete_erased_callbacks(desk.connection, 100) == 1
         assert len(await desk.outcomes()) == 1
         assert await callbacks.find(desk.connection, second.task_id) is not None

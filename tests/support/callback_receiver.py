@@ -37,7 +37,7 @@ Answer = Callable[[Received], int | None]
 
 
 class CallbackReceiver:
-    """The running server. `answers` are by path; a path without one is answered with 200."""
+    """The running server. `answers` are by path; a path without one is answered with 200. Connections stay open."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -45,10 +45,17 @@ class CallbackReceiver:
         authority.cert_pem.write_to_path(str(self.ca_file))
         self.ca_file.chmod(0o644)
         self.answers: dict[str, Answer] = {}
+        self.connections = 0
         self._received: dict[str, list[Received]] = defaultdict(list)
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                receiver.connections += 1
+
             def do_POST(self) -> None:
                 receiver._serve(self)
 
@@ -99,8 +106,9 @@ class CallbackReceiver:
         self._received[handler.path].append(received)
         answer = self.answers.get(handler.path)
         status = 200 if answer is None else answer(received)
-        handler.close_connection = True
-        if status is not None:
+        if status is None:
+            handler.close_connection = True
+        else:
             handler.send_response(status)
             handler.send_header("content-length", "2")
             handler.end_headers()

@@ -37,6 +37,10 @@ class Authority:
         self._ca.issue_cert(*names, **times).configure_cert(context)
         return context
 
+    def certify(self, context: ssl.SSLContext, *names: str) -> None:
+        """Give a TLS server context another certificate, for these names, from the next connection on."""
+        self._ca.issue_cert(*names).configure_cert(context)
+
     def trusted_by(self, context: ssl.SSLContext) -> None:
         """Make a context require client certificates of this authority."""
         self._ca.configure_trust(context)

@@ -1,7 +1,8 @@
 """Deliver: the callbacks of tasks that have ended are posted to their receivers.
 
 Each process claims as many due callbacks as it has room for, and makes one attempt at each. It saves the outcome
-together with what follows from it, so any process may make the next attempt. Each receiver and each account has a
+together with what follows from it, so any process may make the next attempt. Claims, bodies and outcomes are each
+written in batches: what arrives while one statement runs shares the next. Each receiver and each account has a
 limited number of places, so one that hangs does not block others. When a process dies, its claims expire and other
 processes continue. No callback is lost, but an attempt may be repeated under the same id if its process died or its
 outcome could not be saved.
@@ -13,7 +14,6 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,10 @@ import structlog
 from easel.domain import webhook
 from easel.domain.delivery import Attempted, State, message_id, verdict
 from easel.live import background_tasks
-from easel.store import callbacks, tasks
-from easel.store.callbacks import ClaimedCallback, Room
-from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
+from easel.live.batched_writer import BatchedWriter
+from easel.store import callbacks
+from easel.store.callbacks import ClaimedCallback, EndedAttempt, Room
+from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase, Writer
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,8 @@ PER_ACCOUNT_MAX: Final = 64
 LOOK_EVERY_S: Final = 5.0
 """Longest delay before a callback is found whose notification was lost or whose process died."""
 BACK_OFF_S: Final = 0.5
+LOST_AGAIN_S: Final = 0.02
+"""Delay before the next look when other processes claimed callbacks that this one wanted."""
 _AGAIN_AFTER_S: Final = (0.2, 1.0)
 _Answer = TypeVar("_Answer")
 
@@ -56,6 +59,16 @@ class DeliverSettings:
     user_agent: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt that has ended. A next one, if any, is due at `retry_at_s` on this process's clock."""
+
+    claimed: ClaimedCallback
+    attempted: Attempted
+    state: State
+    retry_at_s: float
+
+
 class Deliver:
     """One process's deliveries. `render` gives the body: the task as its owner sees it."""
 
@@ -72,6 +85,8 @@ class Deliver:
         self._http = http
         self._render = render
         self._settings = settings
+        self._bodies = BatchedWriter(database.single_statement, callbacks.store_bodies)
+        self._outcomes = BatchedWriter(relaxed.single_statement, _record)
         self._under_way: dict[asyncio.Task[None], ClaimedCallback] = {}
         self._look = asyncio.Event()
         self._give_up_at_s = 0.0
@@ -92,6 +107,8 @@ class Deliver:
             await self._run()
         finally:
             await background_tasks.cancel_all(list(self._under_way))
+            await self._bodies.finish()
+            await self._outcomes.finish()
 
     async def _run(self) -> None:
         while not self._is_stopping:
@@ -124,35 +141,33 @@ class Deliver:
         if room.count <= 0:
             return
         async with self._relaxed.single_statement() as connection:
-            claimed = await callbacks.claim(connection, room)
-        for each in claimed:
+            found = await callbacks.claim(connection, room)
+        for each in found.claimed:
             attempt = asyncio.create_task(self._attempt(each))
             self._under_way[attempt] = each
             attempt.add_done_callback(self._ended)
-        if _has_filled(room, claimed):
+        if _took_a_last_place(room, found.claimed):
             # The claim skips a receiver or an account whose places are taken, so another claim may find more.
             self._look.set()
+        elif found.lost_count > 0:
+            # There may be more behind those that other processes claimed at the same moment.
+            asyncio.get_running_loop().call_later(LOST_AGAIN_S, self.wake)
 
     def _room(self) -> Room:
-        under_way = self._under_way.values()
-        return Room(
-            count=AT_ONCE_MAX - len(under_way),
-            per_receiver=PER_RECEIVER_MAX,
-            per_account=PER_ACCOUNT_MAX,
-            at_receivers=Counter(each.receiver for each in under_way),
-            of_accounts=Counter(each.account_id for each in under_way),
-        )
+        whole = Room(AT_ONCE_MAX, PER_RECEIVER_MAX, PER_ACCOUNT_MAX, {}, {})
+        return whole.after(self._under_way.values())
 
     def _ended(self, attempt: asyncio.Task[None]) -> None:
-        del self._under_way[attempt]
-        # Another callback may be waiting for its place.
-        self._look.set()
+        room, ended = self._room(), self._under_way.pop(attempt)
+        if room.count <= 0 or room.is_full_for(ended):
+            # Another callback may be waiting for its place.
+            self._look.set()
 
     async def _attempt(self, claimed: ClaimedCallback) -> None:
         try:
-            body = claimed.body
+            body = claimed.body if claimed.task is None else await self._made_body(claimed.task)
             if body is None:
-                body = await _persistently(partial(self._made_body, claimed.task_id))
+                return
             attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
             await self._note(claimed, attempted, time.monotonic())
         except DatabaseUnavailable:  # the claim expires, and some process retries
@@ -160,12 +175,9 @@ class Deliver:
         except Exception:  # one faulty delivery must not stop others; it is retried and finally given up
             log.exception("delivery_failed", task_id=claimed.task_id)
 
-    async def _made_body(self, task_id: str) -> bytes:
-        """The body, which is stored before the first attempt."""
-        async with self._database.single_statement() as connection:
-            (task,) = await tasks.find_all(connection, [task_id])
-        async with self._database.single_statement() as connection:
-            return await callbacks.store_body(connection, task_id, self._render(task))
+    async def _made_body(self, task: Task) -> bytes | None:
+        """The body, which is stored before the first attempt. None if the callback is delivered and deleted."""
+        return await _persistently(partial(self._bodies.write, (task.id, self._render(task))))
 
     def _headers(self, claimed: ClaimedCallback, body: bytes) -> dict[str, str]:
         secrets = webhook.signing_secrets(
@@ -180,16 +192,9 @@ class Deliver:
     async def _note(self, claimed: ClaimedCallback, attempted: Attempted, ended_at_s: float) -> None:
         """Save the outcome, and look again when the next attempt is due."""
         follows = verdict(attempted.outcome, claimed.failures)
-        due_in_s = 0.0
-
-        async def note() -> bool:
-            nonlocal due_in_s
-            # Counted from the failure, however long saving takes.
-            due_in_s = max(0.0, ended_at_s + (follows.retry_in_s or 0) - time.monotonic())
-            async with self._relaxed.single_statement() as connection:
-                return await callbacks.record_outcome(connection, claimed, attempted, follows.state, due_in_s)
-
-        is_noted = await _persistently(note)
+        # Counted from the failure, however long saving takes.
+        ended = _Ended(claimed, attempted, follows.state, ended_at_s + (follows.retry_in_s or 0))
+        is_noted, due_in_s = await _persistently(partial(self._outcomes.write, ended))
         if follows.retry_in_s is not None:
             # Later than the database's own deadline, which began a moment ago: the attempt must be due by then.
             asyncio.get_running_loop().call_later(due_in_s, self.wake)
@@ -212,14 +217,21 @@ async def _persistently(act: Callable[[], Awaitable[_Answer]]) -> _Answer:
     return await act()
 
 
-def _has_filled(room: Room, claimed: Sequence[ClaimedCallback]) -> bool:
-    """Whether a claimed callback took the last place of its receiver or account."""
-    at_receivers = Counter(room.at_receivers) + Counter(each.receiver for each in claimed)
-    of_accounts = Counter(room.of_accounts) + Counter(each.account_id for each in claimed)
-    return any(
-        at_receivers[each.receiver] >= room.per_receiver or of_accounts[each.account_id] >= room.per_account
-        for each in claimed
-    )
+async def _record(connection: Writer, ended: Sequence[_Ended]) -> list[tuple[bool, float]]:
+    """Record outcomes. Returns for each whether it is recorded, and in how many seconds the next attempt is due."""
+    now_s = time.monotonic()
+    due_in_s = [max(0.0, each.retry_at_s - now_s) for each in ended]
+    outcomes = [
+        EndedAttempt(each.claimed, each.attempted, each.state, due_s)
+        for each, due_s in zip(ended, due_in_s, strict=True)
+    ]
+    return list(zip(await callbacks.record_outcomes(connection, outcomes), due_in_s, strict=True))
+
+
+def _took_a_last_place(room: Room, claimed: Sequence[ClaimedCallback]) -> bool:
+    """Whether a claim took the last place, in all or of a receiver or account."""
+    after = room.after(claimed)
+    return after.count <= 0 or any(after.is_full_for(each) for each in claimed)
 
 
 def _log(claimed: ClaimedCallback, attempted: Attempted, state: State, *, is_noted: bool) -> None:

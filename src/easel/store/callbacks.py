@@ -4,15 +4,18 @@ A trigger adds a callback when its task ends. A process claims it for one attemp
 expires and another process makes the next attempt. Only the latest claim can record an outcome.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
+from psycopg import sql
 from psycopg.rows import class_row
 
 from easel.domain.delivery import ATTEMPT_TIMEOUT_S, INTERRUPTIONS_MAX, RETRY_DELAYS_S, Attempted, State
 from easel.store.database import Reader, Writer
+from easel.store.tasks import Task, columns_of, task_of
 
 CLAIM_S: Final = ATTEMPT_TIMEOUT_S + 3
 """How long a process has to make an attempt and record its outcome."""
@@ -25,9 +28,10 @@ ATTEMPTS_KEPT_MAX: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ClaimedCallback:
-    """A callback that this process is to attempt once. `body` is None before the first attempt.
+    """A callback that this process is to attempt once.
 
-    `claimed_at` is the database's time. `secret_overlaps` says that the previous secret signs too.
+    It has either its body, or before the first attempt its task, of which the body is made. `claimed_at` is the
+    database's time. `secret_overlaps` says that the previous secret signs too.
     """
 
     task_id: str
@@ -40,6 +44,26 @@ class ClaimedCallback:
     secret_generation: int
     secret_overlaps: bool
     claimed_at: datetime
+    task: Task | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Claimed callbacks, and how many more were due but claimed by other processes at the same moment."""
+
+    claimed: Sequence[ClaimedCallback]
+    lost_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """The outcome of an attempt and the callback's state that follows. The next attempt, if any, is due in
+    `due_in_s`."""
+
+    claimed: ClaimedCallback
+    attempted: Attempted
+    state: State
+    due_in_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,22 @@ class Room:
     per_account: int
     at_receivers: Mapping[str, int]
     of_accounts: Mapping[int, int]
+
+    def after(self, claimed: Collection[ClaimedCallback]) -> "Room":
+        """The room that is left while these are attempted too."""
+        return replace(
+            self,
+            count=self.count - len(claimed),
+            at_receivers=Counter(self.at_receivers) + Counter(each.receiver for each in claimed),
+            of_accounts=Counter(self.of_accounts) + Counter(each.account_id for each in claimed),
+        )
+
+    def is_full_for(self, claimed: ClaimedCallback) -> bool:
+        """Whether the receiver or the account of a callback has no place left."""
+        return (
+            self.at_receivers.get(claimed.receiver, 0) >= self.per_receiver
+            or self.of_accounts.get(claimed.account_id, 0) >= self.per_account
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +131,8 @@ class ListedCallback:
 
 
 # MATERIALIZED has each part evaluated once and in this order. A planner that saw empty tables would nest them.
-_CLAIM: Final = """
+_CLAIM: Final = (
+    sql.SQL("""
     WITH due AS MATERIALIZED (
         SELECT task_id, receiver, account_id, next_attempt_at FROM callbacks
         WHERE state = 'delivering' AND next_attempt_at <= now()
@@ -129,18 +170,29 @@ _CLAIM: Final = """
         DELETE FROM callback_attempts AS attempt USING claimed
         WHERE attempt.task_id = claimed.task_id AND attempt.number <= claimed.attempts - %(attempts_kept_max)s
     )
-    SELECT claimed.task_id, claimed.account_id, claimed.url, claimed.receiver, claimed.body,
-        claimed.attempts AS number, claimed.failures,
-        account.callback_secret_generation AS secret_generation,
-        coalesce(account.callback_secret_overlap_until > now(), false) AS secret_overlaps, now() AS claimed_at
-    FROM claimed JOIN accounts AS account ON account.id = claimed.account_id
-"""
+    SELECT claimed.task_id, claimed.account_id, claimed.url, claimed.receiver, claimed.body, claimed.attempts,
+        claimed.failures, account.callback_secret_generation,
+        coalesce(account.callback_secret_overlap_until > now(), false), now(), {task}
+    FROM picked LEFT JOIN claimed USING (task_id) LEFT JOIN accounts AS account ON account.id = claimed.account_id
+    LEFT JOIN tasks AS task ON task.id = claimed.task_id AND claimed.body IS NULL
+""")
+    .format(task=columns_of("task"))
+    .as_bytes()
+)
+_CLAIMED_COLUMNS: Final = len(fields(ClaimedCallback)) - 1
 
 
-async def claim(connection: Writer, room: Room) -> list[ClaimedCallback]:
+def _claimed(columns: Sequence[Any]) -> ClaimedCallback | None:
+    """None stands for a callback that another process claimed at the same moment."""
+    if columns[0] is None:
+        return None
+    task = columns[_CLAIMED_COLUMNS:]
+    return ClaimedCallback(*[*columns[:_CLAIMED_COLUMNS], None if task[0] is None else task_of(task)])
+
+
+async def claim(connection: Writer, room: Room) -> Claims:
     """Claim due callbacks for one attempt each, as many as there is room for."""
-    cursor = connection.cursor(row_factory=class_row(ClaimedCallback))
-    await cursor.execute(
+    cursor = await connection.execute(
         _CLAIM,
         {
             "full_receivers": [name for name, count in room.at_receivers.items() if count >= room.per_receiver],
@@ -158,50 +210,57 @@ async def claim(connection: Writer, room: Room) -> list[ClaimedCallback]:
             "count": room.count,
         },
     )
-    return await cursor.fetchall()
+    found = [_claimed(columns) for columns in await cursor.fetchall()]
+    claimed = [each for each in found if each is not None]
+    return Claims(claimed, len(found) - len(claimed))
 
 
-async def store_body(connection: Writer, task_id: str, body: bytes) -> bytes:
-    """Store a body, unless there is one already. Returns the stored one."""
-    cursor = await connection.execute(
-        "UPDATE callbacks SET body = coalesce(body, %s) WHERE task_id = %s RETURNING body", (body, task_id)
-    )
-    row = await cursor.fetchone()
-    assert row is not None, "a claimed callback is never deleted"
-    return bytes(row[0])
+async def store_bodies(connection: Writer, bodies: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+    """Store the body of each task's callback, unless it has one already. Returns the stored ones, in the same order.
 
-
-async def record_outcome(
-    connection: Writer, claimed: ClaimedCallback, attempted: Attempted, state: State, due_in_s: float
-) -> bool:
-    """Record the outcome of an attempt and the state that follows. The next attempt, if any, is due in `due_in_s`.
-
-    Returns False, and records nothing, if the claim had expired.
+    None stands for a callback that was delivered and deleted meanwhile, because its claim had expired.
     """
-    values = {
-        "task_id": claimed.task_id,
-        "number": claimed.number,
-        "state": state,
-        "is_failure": state is not State.DELIVERED,
-        "due_in_s": due_in_s,
-        "outcome": attempted.outcome,
-        "status_code": attempted.status_code,
-        "duration_ms": attempted.duration_ms,
-    }
     cursor = await connection.execute(
         """
-        WITH noted AS (
-            UPDATE callbacks SET state = %(state)s, is_claimed = false, failures = failures + %(is_failure)s::int,
-                next_attempt_at = now() + make_interval(secs => %(due_in_s)s)
-            WHERE task_id = %(task_id)s AND attempts = %(number)s AND is_claimed RETURNING task_id
-        )
-        UPDATE callback_attempts AS attempt
-        SET outcome = %(outcome)s, status_code = %(status_code)s, duration_ms = %(duration_ms)s
-        FROM noted WHERE attempt.task_id = noted.task_id AND attempt.number = %(number)s
+        UPDATE callbacks SET body = coalesce(callbacks.body, made.body)
+        FROM unnest(%s::text[], %s::bytea[]) AS made (task_id, body) WHERE callbacks.task_id = made.task_id
+        RETURNING callbacks.task_id, callbacks.body
         """,
-        values,
+        ([task_id for task_id, _ in bodies], [body for _, body in bodies]),
     )
-    return cursor.rowcount == 1
+    stored: dict[str, bytes] = dict(await cursor.fetchall())
+    return [stored.get(task_id) for task_id, _ in bodies]
+
+
+_RECORD: Final = """
+    WITH ended AS MATERIALIZED (
+        SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::float8[], %s::text[], %s::smallint[], %s::int[])
+            AS ended (task_id, number, state, due_in_s, outcome, status_code, duration_ms)
+    ), noted AS (
+        UPDATE callbacks SET state = ended.state, is_claimed = false,
+            failures = failures + (ended.state <> 'delivered')::int,
+            next_attempt_at = now() + make_interval(secs => ended.due_in_s)
+        FROM ended WHERE callbacks.task_id = ended.task_id AND attempts = ended.number AND is_claimed
+        RETURNING ended.*
+    )
+    UPDATE callback_attempts AS attempt
+    SET outcome = noted.outcome, status_code = noted.status_code, duration_ms = noted.duration_ms
+    FROM noted WHERE attempt.task_id = noted.task_id AND attempt.number = noted.number
+    RETURNING attempt.task_id, attempt.number
+"""
+
+
+async def record_outcomes(connection: Writer, ended: Sequence[EndedAttempt]) -> list[bool]:
+    """Record the outcomes of attempts and what follows from them. Returns for each whether it is recorded: not if its
+    claim had expired."""
+    rows = [
+        (each.claimed.task_id, each.claimed.number, each.state, each.due_in_s,
+         each.attempted.outcome, each.attempted.status_code, each.attempted.duration_ms)
+        for each in ended
+    ]  # fmt: skip
+    cursor = await connection.execute(_RECORD, [list(column) for column in zip(*rows, strict=True)])
+    recorded = set(await cursor.fetchall())
+    return [(each.claimed.task_id, each.claimed.number) in recorded for each in ended]
 
 
 async def cap_delays(connection: Writer) -> None:

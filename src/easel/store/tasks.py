@@ -67,11 +67,16 @@ class Task:
 COLUMNS: Final = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Task))
 
 
+def columns_of(table: str) -> sql.Composed:
+    """COLUMNS, of a table under this name."""
+    return sql.SQL(", ").join(sql.Identifier(table, field.name) for field in fields(Task))
+
+
 _STATUS_AT: Final = [field.name for field in fields(Task)].index("status")
 
 
-def _task(columns: Sequence[Any]) -> Task:
-    """The database returns a status as text, which equals its Status but is not one."""
+def task_of(columns: Sequence[Any]) -> Task:
+    """The task in COLUMNS. The database returns a status as text, which equals its Status but is not one."""
     values = list(columns)
     values[_STATUS_AT] = Status(values[_STATUS_AT])
     return Task(*values)
@@ -79,7 +84,7 @@ def _task(columns: Sequence[Any]) -> Task:
 
 def task_rows(_cursor: object) -> Callable[[Sequence[Any]], Task]:
     """Makes a cursor that selects COLUMNS return tasks."""
-    return _task
+    return task_of
 
 
 _FIND: Final = sql.SQL("SELECT {} FROM tasks WHERE id = %s AND account_id = %s").format(COLUMNS).as_bytes()

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook
 
+from easel.actions.deliver import PER_RECEIVER_MAX
 from tests.support.callback_receiver import CallbackReceiver, Received, receiving
 from tests.support.data_folders import prepared_folder
 from tests.support.patience import eventually
@@ -70,6 +71,15 @@ def test_a_completed_task_is_delivered_once_with_exactly_the_bytes_of_a_read(
     assert abs(attempt["at"] - received.at_s) < 2
     assert 0 <= attempt["duration_ms"] < 5000
     assert len(receiver.received("/completed")) == 1
+
+
+def test_many_callbacks_share_few_connections(client: httpx2.Client, receiver: CallbackReceiver) -> None:
+    connections = receiver.connections
+    for _ in range(24):
+        submit(client, callback_url=receiver.url("/many"))
+    ids = {each.headers["webhook-id"] for each in receiver.await_received("/many", 24)}
+    assert len(ids) == 24
+    assert receiver.connections - connections <= PER_RECEIVER_MAX
 
 
 def test_credits_are_settled_before_a_callback_is_sent(client: httpx2.Client, receiver: CallbackReceiver) -> None:

@@ -1,17 +1,20 @@
 """Posts to untrusted URLs without ever connecting to an address that the rules refuse.
 
-Each attempt resolves the name once, checks every address, and connects to one that was checked. If a single address is
-refused, the whole URL is refused. Redirects are not followed, proxies and cookies are not used, and one deadline covers
-everything. Only the status of the answer counts; a little of the rest is read and discarded.
+Each attempt resolves the name once, checks every address, and connects to one that was checked, or uses a connection to
+one of them that an earlier attempt left open. If a single address is refused, the whole URL is refused. Redirects are
+not followed, proxies and cookies are not used, and one deadline covers everything. Only the status of the answer
+counts; a little of the rest is read and discarded.
 
-This module does not retry, sign or record. A receiver may have got the request even if an attempt failed.
+This module does not sign or record, and does not retry, with one exception: if a connection that an earlier attempt left
+open ends without a byte of an answer, the request is sent once more on a new one. So a receiver may have got the request
+even if an attempt failed, and twice if one succeeded.
 """
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +22,9 @@ import h11
 
 from easel.domain.callback import Address, Destinations, Receiver, receiver
 from easel.domain.delivery import ATTEMPT_TIMEOUT_S, Attempted, AttemptOutcome
-from easel.outside.safe_http.connection import RECEIVED_BYTES_MAX, TlsConnection, dialled, tls_context
+from easel.outside.safe_http.connection import TlsConnection, dialled, tls_context
+from easel.outside.safe_http.exchange import Exchange, Stopped
+from easel.outside.safe_http.kept import KeptConnections, Open
 from easel.outside.safe_http.names import Names, NameUnknown
 
 FAREWELL_TIMEOUT_S: Final = 1.0
@@ -29,18 +34,18 @@ ADDRESSES_DIALLED_MAX: Final = 4
 _HEADERS: Final = {
     "accept": "*/*",
     "accept-encoding": "identity",
-    "connection": "close",
     "content-type": "application/json",
     "user-agent": "easel",
 }
 
 
-class _Stopped(Exception):
-    """An attempt ended before the receiver sent a status."""
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A status, and the exchange of which the rest is to be read."""
 
-    def __init__(self, outcome: AttemptOutcome) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
+    used: Open
+    exchange: Exchange
+    status: int
 
 
 class SafeHttp:
@@ -51,11 +56,17 @@ class SafeHttp:
     """
 
     def __init__(
-        self, destinations: Destinations, *, ca_file: Path | None = None, nameservers: Sequence[str] = ()
+        self,
+        destinations: Destinations,
+        *,
+        ca_file: Path | None = None,
+        nameservers: Sequence[str] = (),
+        kept: KeptConnections | None = None,
     ) -> None:
         self._destinations = destinations
         self._tls_context = tls_context(ca_file)
         self._names = Names(nameservers)
+        self._kept = kept or KeptConnections()
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = ATTEMPT_TIMEOUT_S
@@ -72,28 +83,28 @@ class SafeHttp:
             try:
                 async with asyncio.timeout(timeout_s) as deadline:
                     to = self._permitted(url)
-                    with contextlib.closing(await self._dialled(to, _when(deadline))) as connection:
-                        exchange = _Exchange(connection)
-                        status = await exchange.status(_request(to, body, headers), body)
-                        ended_s = time.monotonic()
-                        farewell_until_s = asyncio.get_running_loop().time() + FAREWELL_TIMEOUT_S
-                        deadline.reschedule(min(_when(deadline), farewell_until_s))
-                        await exchange.rest()
-            except _Stopped as stopped:
+                    answered = await self._answered(to, _request(to, body, headers), body, _when(deadline))
+                    status, ended_s = answered.status, time.monotonic()
+                    farewell_until_s = asyncio.get_running_loop().time() + FAREWELL_TIMEOUT_S
+                    deadline.reschedule(min(_when(deadline), farewell_until_s))
+                    await self._part(answered)
+            except Stopped as stopped:
                 outcome = stopped.outcome
         if status is not None:
             outcome = AttemptOutcome.DELIVERED if 200 <= status < 300 else AttemptOutcome.ANSWERED
         return Attempted(outcome, status, round(1000 * ((ended_s or time.monotonic()) - began_s)))
 
     async def close(self) -> None:
-        """Abandon every lookup. Running posts must have been awaited or cancelled before."""
+        """Close the kept connections and abandon every lookup. Running posts must have been awaited or cancelled
+        before."""
+        self._kept.close()
         await self._names.close()
 
     async def judged_addresses(self, to: Receiver) -> list[Address]:
         """The addresses of a receiver, all of them allowed. Connects to nothing."""
         addresses = [to.address] if to.address is not None else await self._look_up(to)
         if not all(self._destinations.may_dial(to.host, to.port, address) for address in addresses):
-            raise _Stopped(AttemptOutcome.REFUSED)
+            raise Stopped(AttemptOutcome.REFUSED)
         return addresses
 
     async def _look_up(self, to: Receiver) -> list[Address]:
@@ -102,60 +113,54 @@ class SafeHttp:
         try:
             return await self._names.addresses(name)
         except NameUnknown:
-            raise _Stopped(AttemptOutcome.DNS_FAILED) from None
+            raise Stopped(AttemptOutcome.DNS_FAILED) from None
 
     def _permitted(self, url: str) -> Receiver:
         if self._destinations.url_fault(url) is not None:
-            raise _Stopped(AttemptOutcome.REFUSED)
+            raise Stopped(AttemptOutcome.REFUSED)
         return receiver(url)
 
-    async def _dialled(self, to: Receiver, until_s: float) -> TlsConnection:
+    async def _answered(self, to: Receiver, request: h11.Request, body: bytes, until_s: float) -> _Answered:
+        """Send a request on a kept connection or a new one, and return with the status of the answer."""
         addresses = await self.judged_addresses(to)
+        kept = self._kept.take((to.host, to.port), addresses)
+        if kept is not None:
+            exchange = Exchange(kept.connection)
+            try:
+                return await _asked(kept, exchange, request, body)
+            except Stopped:
+                # The receiver may have closed it as it was taken.
+                if exchange.has_received:
+                    raise
+        new = await self._connected(to, addresses, until_s)
+        return await _asked(new, Exchange(new.connection), request, body)
+
+    async def _connected(self, to: Receiver, addresses: Sequence[Address], until_s: float) -> Open:
         with _ending_as(AttemptOutcome.CONNECTION_FAILED):
-            connection = await dialled(addresses[:ADDRESSES_DIALLED_MAX], to.port, until_s)
-        return TlsConnection(connection, self._tls_context, to.host)
+            address, dialled_socket = await dialled(addresses[:ADDRESSES_DIALLED_MAX], to.port, until_s)
+        connection = TlsConnection(dialled_socket, self._tls_context, to.host)
+        with contextlib.ExitStack() as if_it_fails, _ending_as(AttemptOutcome.TLS_FAILED):
+            if_it_fails.callback(connection.close)
+            await connection.shake_hands()
+            if_it_fails.pop_all()
+        return Open(connection, (to.host, to.port), address, asyncio.get_running_loop().time())
+
+    async def _part(self, answered: _Answered) -> None:
+        """Read the rest of the answer, and keep or close the connection."""
+        with contextlib.ExitStack() as if_not_kept:
+            if_not_kept.callback(answered.used.connection.close)
+            if await answered.exchange.rest():
+                if_not_kept.pop_all()
+                self._kept.keep(answered.used)
 
 
-class _Exchange:
-    """One request and its answer."""
-
-    def __init__(self, connection: TlsConnection) -> None:
-        self._connection = connection
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=RECEIVED_BYTES_MAX)
-
-    async def status(self, request: h11.Request, body: bytes) -> int:
-        """Send a request and return the status of the answer."""
-        with _ending_as(AttemptOutcome.TLS_FAILED):
-            await self._connection.shake_hands()
-        try:
-            await self._connection.send(self._rendered(request, body))
-            event = await self._next()
-            while isinstance(event, h11.InformationalResponse):
-                event = await self._next()
-        except ssl.SSLError:  # such as an alert because the receiver wants a client certificate
-            raise _Stopped(AttemptOutcome.TLS_FAILED) from None
-        except (OSError, h11.RemoteProtocolError):
-            raise _Stopped(AttemptOutcome.CONNECTION_FAILED) from None
-        if not isinstance(event, h11.Response):
-            raise _Stopped(AttemptOutcome.CONNECTION_FAILED)
-        return event.status_code
-
-    async def rest(self) -> None:
-        """Read the rest of the answer and discard it."""
-        with contextlib.suppress(OSError, h11.RemoteProtocolError):
-            while not isinstance(await self._next(), h11.EndOfMessage | h11.ConnectionClosed):
-                pass
-
-    def _rendered(self, request: h11.Request, body: bytes) -> bytes:
-        parts = [self._http.send(event) for event in (request, h11.Data(data=body), h11.EndOfMessage())]
-        return b"".join(part for part in parts if part)
-
-    async def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        while True:
-            event = self._http.next_event()
-            if event is not h11.NEED_DATA:
-                return event
-            self._http.receive_data(await self._connection.receive())
+async def _asked(used: Open, exchange: Exchange, request: h11.Request, body: bytes) -> _Answered:
+    """Send a request and return with the status of the answer. Closes the connection if there is none."""
+    with contextlib.ExitStack() as if_it_fails:
+        if_it_fails.callback(used.connection.close)
+        status = await exchange.status(request, body)
+        if_it_fails.pop_all()
+    return _Answered(used, exchange, status)
 
 
 def _request(to: Receiver, body: bytes, headers: Mapping[str, str]) -> h11.Request:
@@ -175,4 +180,4 @@ def _ending_as(outcome: AttemptOutcome) -> Iterator[None]:
     try:
         yield
     except OSError:
-        raise _Stopped(outcome) from None
+        raise Stopped(outcome) from None

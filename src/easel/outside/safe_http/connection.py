@@ -4,6 +4,8 @@ TLS works on memory buffers and this module moves the bytes. Thus nothing but th
 byte limit covers handshakes and empty records too, and connection errors can be distinguished from TLS errors.
 
 It has no time limits of its own, except that each address but the last has only its share of the time.
+
+TLS sessions are not resumed: it would save a third of a handshake, and the certificate would not be checked again.
 """
 
 import asyncio
@@ -31,8 +33,8 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-async def dialled(addresses: Sequence[Address], port: int, until_s: float) -> socket.socket:
-    """A connection to the first of the addresses that accepts one. Raises OSError if none does.
+async def dialled(addresses: Sequence[Address], port: int, until_s: float) -> tuple[Address, socket.socket]:
+    """A connection to the first of the addresses that accepts one, and that address. Raises OSError if none does.
 
     Each has an even share of the time until `until_s` on the event loop's clock; the last has no limit.
     """
@@ -41,8 +43,8 @@ async def dialled(addresses: Sequence[Address], port: int, until_s: float) -> so
         share_s = (until_s - loop.time()) / (len(addresses) - position)
         with contextlib.suppress(OSError):
             async with asyncio.timeout(share_s):
-                return await _dial(address, port)
-    return await _dial(addresses[-1], port)
+                return address, await _dial(address, port)
+    return addresses[-1], await _dial(addresses[-1], port)
 
 
 async def _dial(address: Address, port: int) -> socket.socket:
@@ -56,8 +58,8 @@ async def _dial(address: Address, port: int) -> socket.socket:
 
 
 class TlsConnection:
-    """TLS over a connected socket, which it owns from then on. Every method but `close` raises OSError on failure
-    (ssl.SSLError for TLS errors), and when more than RECEIVED_BYTES_MAX bytes have arrived."""
+    """TLS over a connected socket, which it owns from then on. The methods that wait raise OSError on failure
+    (ssl.SSLError for TLS errors), and when more bytes have arrived than allowed, at first RECEIVED_BYTES_MAX."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self._socket = connection
@@ -65,6 +67,25 @@ class TlsConnection:
         self._leaving = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._arrived, self._leaving, server_hostname=host)
         self._left_bytes = RECEIVED_BYTES_MAX
+
+    def allow(self, received_bytes_max: int) -> None:
+        """Receive at most so many bytes from now on."""
+        self._left_bytes = received_bytes_max
+
+    def is_quiet(self) -> bool:
+        """Whether the connection is open and nothing has arrived on it but TLS's own messages. Does not wait."""
+        try:
+            with contextlib.suppress(BlockingIOError):
+                data = self._socket.recv(_READ_BYTES)
+                if not data:
+                    return False
+                self._arrived.write(data)
+            self._tls.read(1)
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            pass
+        return False
 
     async def shake_hands(self) -> None:
         """Do the TLS handshake, which checks the certificate."""

@@ -1,1 +1,0 @@
-"""A PostgreSQL server and a PgBouncer as an operator runs them, for tests and tools."""
