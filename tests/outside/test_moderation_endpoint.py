@@ -22,6 +22,9 @@ PROMPT: Final = "a heron in the reeds at dawn"
 MODEL: Final = "omni-moderation-latest"
 SCORES: Final = {"sexual": 0.25, "violence/graphic": 0.5}
 
+PATIENT_S: Final = 20.0
+"""For tests that are not about the usual limit of 2 s, which a busy machine may exceed."""
+
 _Answer = TypeVar("_Answer")
 
 
@@ -45,10 +48,14 @@ def server(running: ImageServer) -> ImageServer:
 
 
 def with_endpoint(
-    url: str, use: Callable[[ModerationEndpoint], Coroutine[Any, Any, _Answer]], key: str = KEY
+    url: str,
+    use: Callable[[ModerationEndpoint], Coroutine[Any, Any, _Answer]],
+    key: str = KEY,
+    timeout_s: float | None = PATIENT_S,
 ) -> _Answer:
     async def run() -> _Answer:
-        endpoint = ModerationEndpoint(url, MODEL, key or None)
+        limits = () if timeout_s is None else (timeout_s,)
+        endpoint = ModerationEndpoint(url, MODEL, key or None, *limits)
         try:
             return await use(endpoint)
         finally:
@@ -57,14 +64,16 @@ def with_endpoint(
     return asyncio.run(run())
 
 
-def scores(url: str, file: PictureFile | None = None, key: str = KEY) -> Mapping[str, float]:
-    return with_endpoint(url, lambda endpoint: endpoint.scores(PROMPT, file), key)
+def scores(
+    url: str, file: PictureFile | None = None, key: str = KEY, timeout_s: float | None = PATIENT_S
+) -> Mapping[str, float]:
+    return with_endpoint(url, lambda endpoint: endpoint.scores(PROMPT, file), key, timeout_s)
 
 
-def failure(url: str) -> str:
+def failure(url: str, timeout_s: float | None = PATIENT_S) -> str:
     """The operator's message, which must have neither the key nor the prompt."""
     with pytest.raises(LayerFailed) as failed:
-        scores(url)
+        scores(url, timeout_s=timeout_s)
     assert failed.value.layer is Layer.ENDPOINT
     sentence = str(failed.value)
     assert KEY not in sentence
@@ -169,12 +178,13 @@ def test_a_permanent_failure_is_reported_without_a_retry(server: ImageServer, be
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("behaviour", [hangs, drips])
-def test_one_deadline_covers_a_whole_attempt(server: ImageServer, behaviour: Behaviour) -> None:
+@pytest.mark.parametrize(("behaviour", "limit_s"), [(hangs, None), (drips, 1.0)])
+def test_one_deadline_covers_a_whole_attempt(server: ImageServer, behaviour: Behaviour, limit_s: float | None) -> None:
     server.behaves(behaviour)
     began_s = time.monotonic()
-    assert "no answer within 2 s" in failure(server.url)
-    assert 4.0 < time.monotonic() - began_s < 5.5
+    usual_s = 2.0
+    assert f"no answer within {limit_s or usual_s:g} s" in failure(server.url, limit_s)
+    assert 0 < time.monotonic() - began_s - 2 * (limit_s or usual_s) < 1.5
     assert len(server.asked) == 2
 
 

@@ -77,12 +77,13 @@ class _Failed(Exception):
 class ModerationEndpoint:
     """A client of one moderation server. For one event loop; nothing is opened before the first request."""
 
-    def __init__(self, url: str, model: str, api_key: str | None) -> None:
+    def __init__(self, url: str, model: str, api_key: str | None, attempt_timeout_s: float = ATTEMPT_TIMEOUT_S) -> None:
         """`url` may end in `/v1`; `model` is the server's name for its model. Raises EndpointUnusable for an invalid
         URL or key."""
         self._base = url.rstrip("/").removesuffix("/v1")
         self._url = _url(f"{self._base}/v1/moderations")
         self.model = model
+        self._attempt_timeout_s = attempt_timeout_s
         self._headers = {
             "accept": "application/json",
             "accept-encoding": "identity",
@@ -126,10 +127,10 @@ class ModerationEndpoint:
 
     async def _attempt(self, body: bytes, *, has_picture: bool) -> Mapping[str, float]:
         try:
-            async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+            async with asyncio.timeout(self._attempt_timeout_s):
                 status, answer = await self._exchange(body)
         except TimeoutError:
-            raise _Failed(f"no answer within {ATTEMPT_TIMEOUT_S:g} s", is_temporary=True) from None
+            raise _Failed(f"no answer within {self._attempt_timeout_s:g} s", is_temporary=True) from None
         except (httpx2.RequestError, OSError) as error:
             raise _Failed(_silence(error), is_temporary=True) from None
         if not 200 <= status < 300:
