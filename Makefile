@@ -62,8 +62,8 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 	@$(BIN)/python -m tools.demo
 
 # The tests of a file stay in one process, which has the services that they share. PyTorch uses one thread, because the
-# threads of several processes would only wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# threads of several processes would only wait for each other. A line at the end says which tests were skipped, and why.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -rs
 # The tests that start no server and do not load PyTorch.
 QUICK_ROOMS := client commands documents domain engines live outside runtime settings web
 

@@ -51,6 +51,8 @@ class Fleet(Service):
         self._worker_settings = workers
         self.source: Path | None = None
         """Where processes that are started now import Easel from; None for this version."""
+        self.direct_url = ""
+        """The database's own URL, which leads past a pooler."""
         self._held = ExitStack()
 
     def start(self, *, wait: bool = True) -> None:
@@ -64,12 +66,17 @@ class Fleet(Service):
             raise
 
     def _start(self) -> None:
-        server = self._held.enter_context(private_postgres.attach(self.data_dir))
-        self.environment["EASEL_DATABASE_URL"] = server.url
+        self.direct_url = self._start_database()
         for settings, port in zip(self._web_settings, self.ports, strict=True):
             self.webs.append(self._process(["web", "--port", str(port)], settings))
         for settings in self._worker_settings:
             self.workers.append(self._process(["worker"], settings))
+
+    def _start_database(self) -> str:
+        """Start the database, and name it in the processes' environment. Returns its own URL."""
+        server = self._held.enter_context(private_postgres.attach(self.data_dir))
+        self.environment["EASEL_DATABASE_URL"] = server.url
+        return server.url
 
     def start_web(self, number: int) -> None:
         """Restart a web process that has ended, at its old address, and wait until it is ready."""
@@ -151,7 +158,7 @@ class Fleet(Service):
         """Run a function of the store or of the actions on the database."""
 
         async def run() -> _Answer:
-            database = Database(self.environment["EASEL_DATABASE_URL"], CONNECTIONS)
+            database = Database(self.direct_url, CONNECTIONS)
             await database.open()
             try:
                 return await act(database)

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from easel.domain import link
 from easel.domain.link import LinkKeys
 from easel.domain.secret import Secret
@@ -14,17 +16,22 @@ from easel.outside.postgres import private_postgres
 from easel.outside.postgres.private_postgres import PrivatePostgres
 from easel.runtime import process_environment
 from easel.settings.settings import Settings, SettingsWrong
-from easel.store import ownership
+from easel.store import ownership, pooled_role, pooled_schema, schema
 from easel.store.database import Database
+from easel.store.sessions import Sessions
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """An installation's database and secret. `private` is the server of its private database, if it has one."""
+    """An installation's database and secret. `private` is the server of its private database, if it has one, and `sessions`
+    says whether a pooler lends the connections."""
 
     database_url: str
     secret: Secret
     private: PrivatePostgres | None
+    sessions: Sessions
 
 
 @contextmanager
@@ -42,7 +49,7 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
                 "EASEL_SECRET is required with EASEL_DATABASE_URL, and must be the same for every process: "
                 "generate one with `openssl rand -hex 32`."
             )
-        yield Installation(settings.database_url, settings.secret, None)
+        yield Installation(settings.database_url, settings.secret, None, _sessions(settings))
         return
     if creates:
         make_data_folder(settings.data_dir)
@@ -52,7 +59,24 @@ def installation(settings: Settings, *, creates: bool = True) -> Iterator[Instal
     process_environment.forget_libpq_variables()
     with private_postgres.attach(settings.data_dir, settings.postgres_bin, settings.postgres_user) as private:
         ownership.hand_over(private.url, private_postgres.ROLE)
-        yield Installation(private.role_url, secret, private)
+        yield Installation(private.role_url, secret, private, _own_connections(private.role_url))
+
+
+async def prepare_database(installed: Installation, *, creates: bool = True) -> None:
+    """Bring the database's tables up to date, and the defaults of its role where a pooler lends the connections.
+
+    Where only the pooler can be reached, the tables are checked instead. Raises SchemaUnusable and RoleUnusable with a
+    sentence, DatabaseUnavailable.
+    """
+    sessions, secret = installed.sessions, installed.secret
+    if sessions.direct_url is None:
+        await pooled_schema.check(installed.database_url, secret)
+    else:
+        await schema.prepare(sessions.direct_url, secret, creates=creates)
+    if sessions.is_pooled:
+        missing = await pooled_role.prepare(installed.database_url)
+        if missing:
+            log.warning("pooled_settings_missing", settings=missing, remedy="let the pooler reconnect to the server")
 
 
 def pepper(secret: Secret) -> bytes:
@@ -70,9 +94,20 @@ def link_keys(secret: Secret) -> LinkKeys:
     return link.link_keys(secret.derive("links"))
 
 
+def _sessions(settings: Settings) -> Sessions:
+    assert settings.database_url is not None
+    if settings.database_pooler == "none":
+        return _own_connections(settings.database_url)
+    return Sessions(is_pooled=True, direct_url=settings.database_direct_url)
+
+
+def _own_connections(url: str) -> Sessions:
+    return Sessions(is_pooled=False, direct_url=url)
+
+
 def database_of(settings: Settings, installed: Installation) -> Database:
     """This process's connection pool, not yet open."""
-    return Database(installed.database_url, settings.database_connections)
+    return Database(installed.database_url, settings.database_connections, installed.sessions)
 
 
 @asynccontextmanager

@@ -36,8 +36,8 @@ class WorkerParts:
 
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     """The worker process's objects. Raises EngineUnusable, PluginUnusable, EndpointUnusable."""
-    database = Database(installed.database_url, settings.database_connections // 2)
-    relaxed = RelaxedDatabase(installed.database_url, -(-settings.database_connections // 2))
+    database = Database(installed.database_url, settings.database_connections // 2, installed.sessions)
+    relaxed = RelaxedDatabase(installed.database_url, -(-settings.database_connections // 2), installed.sessions)
     pictures = picture_store(settings)
     judge = judge_of(settings, installed.secret, judges_pictures=True)
     deliver = _deliver(settings, installed, database, relaxed)

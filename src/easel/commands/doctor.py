@@ -11,7 +11,7 @@ import click
 
 from easel.assembly import engines
 from easel.assembly.configuration import read_settings
-from easel.assembly.installation import Installation, database_of, installation
+from easel.assembly.installation import Installation, database_of, installation, prepare_database
 from easel.assembly.judges import classifier, endpoint
 from easel.assembly.storage import picture_store
 from easel.commands.startup import start_warnings
@@ -29,7 +29,7 @@ from easel.outside.judges.plugins import Plugin, PluginUnusable, load_plugins
 from easel.outside.pictures.storage import StorageFailed
 from easel.runtime import logs
 from easel.settings.settings import Settings, SettingsWrong
-from easel.store import queue, schema
+from easel.store import pooled_role, queue
 from easel.store.schema import SecretMismatch
 from easel.supervisor import EXIT_UNUSABLE
 
@@ -124,6 +124,10 @@ def _database(config: Settings) -> Iterator[Diagnosis]:
         return
     try:
         with installation(config, creates=False) as installed:
+            pooler_problem = asyncio.run(_pooler_problem(config, installed))
+            if pooler_problem is not None:
+                yield _problem("database", f"{kind}: {pooler_problem}")
+                return
             workers = asyncio.run(_live_workers(config, installed))
     except SecretUnusable:
         yield _problem("database", f"{kind}: not checked without its secret")
@@ -141,8 +145,24 @@ def _database(config: Settings) -> Iterator[Diagnosis]:
     )
 
 
+async def _pooler_problem(config: Settings, installed: Installation) -> str | None:
+    """What is wrong with a pooler in front of the database."""
+    if config.database_url is None:
+        return None
+    if installed.sessions.is_pooled:
+        missing = await pooled_role.prepare(config.database_url)
+        if missing:
+            return (
+                f"the pooler opened its connections before Easel set {', '.join(missing)} for its role: let it reconnect, "
+                "with RECONNECT in PgBouncer's console"
+            )
+    elif await pooled_role.lends_sessions(config.database_url):
+        return "this is a pooler that lends connections for one transaction: set EASEL_DATABASE_POOLER=transaction"
+    return None
+
+
 async def _live_workers(config: Settings, installed: Installation) -> int:
-    await schema.prepare(installed.database_url, installed.secret, creates=False)
+    await prepare_database(installed, creates=False)
     database = database_of(config, installed)
     await database.open()
     try:

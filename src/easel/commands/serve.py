@@ -18,7 +18,7 @@ from easel.actions.api_keys import IssuedKey
 from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices
-from easel.assembly.installation import Installation, installation, open_database, pepper
+from easel.assembly.installation import Installation, installation, open_database, pepper, prepare_database
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import listen, takes_ipv4
@@ -29,7 +29,6 @@ from easel.outside.data_folder import service_lock
 from easel.outside.postgres import private_postgres
 from easel.runtime import distribution, logs, process_environment
 from easel.settings.settings import Settings, SettingsWrong
-from easel.store import schema
 from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
@@ -105,7 +104,7 @@ class _EarlyStop:
 
 
 async def _prepare(config: Settings, installed: Installation) -> IssuedKey | None:
-    await schema.prepare(installed.database_url, installed.secret)
+    await prepare_database(installed)
     async with open_database(config, installed) as database:
         await record_price(database, config.price_microcredits)
         return await api_keys.issue_first(database, pepper(installed.secret), config.first_microcredits)

@@ -14,7 +14,7 @@ import uvicorn
 
 from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
-from easel.assembly.installation import Installation, installation, open_database
+from easel.assembly.installation import Installation, installation, open_database, prepare_database
 from easel.assembly.web import web_app
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import fork_if_first_process
@@ -26,7 +26,6 @@ from easel.commands.terminal.options import data_dir_option, host_option, port_o
 from easel.outside import open_files
 from easel.runtime import logs
 from easel.settings.settings import Settings
-from easel.store import schema
 from easel.supervisor import stop_signals
 from easel.web.edge.browsers import open_to_browsers
 from easel.web.edge.crowd import Crowd
@@ -86,7 +85,7 @@ def web(host: str | None, port: int | None, data_dir: Path | None, supervised_so
 
 
 async def _prepare(config: Settings, installed: Installation) -> None:
-    await schema.prepare(installed.database_url, installed.secret)
+    await prepare_database(installed)
     async with open_database(config, installed) as database:
         await record_price(database, config.price_microcredits)
 

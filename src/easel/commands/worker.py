@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from easel.assembly.configuration import read_settings
-from easel.assembly.installation import installation
+from easel.assembly.installation import installation, prepare_database
 from easel.assembly.worker import WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import fork_if_first_process
@@ -17,7 +17,6 @@ from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.runtime import logs
-from easel.store import schema
 from easel.supervisor import stop_signals
 
 
@@ -36,7 +35,7 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
             start_warnings.show_exposed_secret(config)
         with installation(config) as installed:
             if not supervised:  # otherwise `easel serve` has done this
-                asyncio.run(schema.prepare(installed.database_url, installed.secret))
+                asyncio.run(prepare_database(installed))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_work(worker_parts(config, installed), is_supervised=supervised))
         # A drawing that was returned to the queue may still be in a step. Only this ends its thread.

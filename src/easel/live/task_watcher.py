@@ -22,6 +22,8 @@ from easel.store.tasks import Task
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 2.0
+POLL_EVERY_S: Final = 0.25
+"""How often watched tasks are read where nothing can be listened to, because only a pooler can be reached."""
 BACK_OFF_S: Final = 0.5
 
 
@@ -115,9 +117,11 @@ class TaskWatcher:
             group.create_task(self._read())
 
     async def _listen(self) -> None:
+        listen_url = self._database.listen_url
+        look_every_s = POLL_EVERY_S if listen_url is None else LOOK_EVERY_S
         while True:
             try:
-                async for task_id in notifications.listen(self._database.url, self._channel, LOOK_EVERY_S):
+                async for task_id in notifications.listen(listen_url, self._channel, look_every_s):
                     self._note(self._watches if task_id is None else [task_id])
                     if task_id is not None:
                         self._on_notification()

@@ -170,6 +170,7 @@ def _checked(settings: Settings) -> Settings:
             urls[name] = addresses.http_url(variable(name), address, example)
     if settings.database_url is not None:
         addresses.postgres_url("EASEL_DATABASE_URL", settings.database_url)
+    _check_pooler(settings)
     _ = settings.lora_file_and_scale
     if settings.remote_api_key is not None:
         checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
@@ -188,6 +189,20 @@ def _checked(settings: Settings) -> Settings:
     checks.amount("EASEL_PRICE_CREDITS", settings.price_credits)
     checks.amount("EASEL_FIRST_CREDITS", settings.first_credits)
     return msgspec.structs.replace(settings, **urls)
+
+
+def _check_pooler(settings: Settings) -> None:
+    if settings.database_pooler != "none" and settings.database_url is None:
+        raise SettingsWrong(
+            "EASEL_DATABASE_POOLER is set, but the private database has no pooler: set EASEL_DATABASE_URL to the pooler."
+        )
+    if settings.database_direct_url is not None:
+        if settings.database_pooler == "none":
+            raise SettingsWrong(
+                "EASEL_DATABASE_DIRECT_URL is set without a pooler: set EASEL_DATABASE_POOLER=transaction if "
+                "EASEL_DATABASE_URL leads to one, or unset EASEL_DATABASE_DIRECT_URL."
+            )
+        addresses.postgres_url("EASEL_DATABASE_DIRECT_URL", settings.database_direct_url)
 
 
 def _given(

@@ -16,7 +16,7 @@ import select
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -25,25 +25,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from easel.domain.errors import EaselError
 from easel.store.database_clock import DatabaseClock
+from easel.store.sessions import Sessions
 
-CONNECT_TIMEOUT_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 3.0
-STATEMENT_TIMEOUT_S: Final = 10
 TRANSACTION_TIMEOUT_S: Final = 10.0
 """Maximum duration of a transaction, including the wait for a connection. With a silent server, giving up takes twice as
 long, because psycopg first asks the server to cancel."""
-CONNECTION_SETTINGS: Final[dict[str, Any]] = {
-    "application_name": "easel",
-    "connect_timeout": CONNECT_TIMEOUT_S,
-    # Overrides PGCLIENTENCODING.
-    "client_encoding": "UTF8",
-    # These detect a server that vanished silently, after about ten seconds.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-
 _FAULTS: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -78,10 +65,13 @@ class DatabaseFault(EaselError):
 
 
 class Reader(AsyncConnection[TupleRow]):
-    """A connection for reading. If `Database` provides it, PostgreSQL rejects every statement that writes."""
+    """A connection for reading. If `Database` provides it, and no pooler lends it, PostgreSQL rejects every statement that
+    writes."""
 
     is_read_only: bool | None = False
     """Whether the session rejects writes; None while that is unknown."""
+    is_pooled: bool = False
+    """Whether a pooler lends the session, which then cannot be switched."""
 
 
 class Writer(Reader):
@@ -91,12 +81,13 @@ class Writer(Reader):
 class _Connections:
     """A pool of connections that can be switched between reading and writing."""
 
-    def __init__(self, url: str, connections_max: int) -> None:
+    def __init__(self, url: str, connections_max: int, sessions: Sessions | None = None) -> None:
         self.url = url
+        self._sessions = sessions or Sessions(is_pooled=False, direct_url=url)
         self._pool: AsyncConnectionPool[Writer] = AsyncConnectionPool(
             url,
             connection_class=Writer,
-            kwargs=CONNECTION_SETTINGS,
+            kwargs=self._sessions.connection_settings,
             min_size=1,
             max_size=connections_max,
             timeout=WAIT_FOR_CONNECTION_S,
@@ -106,6 +97,11 @@ class _Connections:
             open=False,
         )
         self._checking_all: asyncio.Task[None] | None = None
+
+    @property
+    def listen_url(self) -> str | None:
+        """The URL for listening to notifications; None if only a pooler can be reached, which delivers none."""
+        return self._sessions.direct_url
 
     async def open(self) -> None:
         """Start to connect. Does not wait: an unavailable database may be back by the first request."""
@@ -180,21 +176,8 @@ class _Connections:
             await self._pool.check()
 
     async def _configure(self, connection: Writer) -> None:
-        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. With autocommit off, the
-        # pool's check would switch it on and off again. A cancelled check could leave it on, and each statement would
-        # then be committed separately.
-        await connection.set_autocommit(True)
-        await connection.execute("SET datestyle = 'ISO, MDY'")  # overrides PGDATESTYLE
-        await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-        # A process that freezes in the middle of a transaction must not keep its locks.
-        await connection.execute(f"SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT_S}s'")
-        # Every query has an index. Plans are cached, and one that was made while the queue was empty would otherwise
-        # scan the whole queue when thousands of jobs wait.
-        await connection.execute("SET enable_seqscan = off")
-        await connection.execute("SET enable_sort = off")
-        # Without this, PostgreSQL compiles plans that need a sort, because they look expensive. Compiling one takes
-        # longer than running it.
-        await connection.execute("SET jit = off")
+        connection.is_pooled = self._sessions.is_pooled
+        await self._sessions.set_up(connection)
 
 
 async def _clock_timestamp(connection: Reader) -> datetime:
@@ -232,6 +215,8 @@ async def _prepare(connection: Writer, stack: AsyncExitStack, *, is_read_only: b
 
 async def _switch(connection: Writer, *, is_read_only: bool) -> None:
     """Set the session's mode. Costs a round trip only if the mode changes."""
+    if connection.is_pooled:
+        return
     was_read_only = connection.is_read_only
     # Unknown until the connection is returned: an error, or a rollback, may undo the statement below.
     connection.is_read_only = None
@@ -249,8 +234,8 @@ def _fault(error: psycopg.Error) -> DatabaseFault:
 class Database(_Connections):
     """Connections whose commits survive a crash of the database server."""
 
-    def __init__(self, url: str, connections_max: int) -> None:
-        super().__init__(url, connections_max)
+    def __init__(self, url: str, connections_max: int, sessions: Sessions | None = None) -> None:
+        super().__init__(url, connections_max, sessions)
         self._clock = DatabaseClock(self._read_clock)
 
     async def now(self) -> datetime:
@@ -278,7 +263,7 @@ class Database(_Connections):
         Raises DatabaseUnavailable, DatabaseFault.
         """
         async with self._lend(timeout_s, is_read_only=True, begins=True) as reader:
-            await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield reader
 
     def transaction(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AbstractAsyncContextManager[Writer]:
@@ -321,4 +306,5 @@ class RelaxedDatabase(_Connections):
 
     async def _configure(self, connection: Writer) -> None:
         await super()._configure(connection)
-        await connection.execute("SET synchronous_commit = off")
+        if not self._sessions.is_pooled:
+            await connection.execute("SET synchronous_commit = off")

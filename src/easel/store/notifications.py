@@ -7,13 +7,15 @@ Notifications are a hint, not a record. A listener misses announcements while it
 waits for a notification must also poll the rows.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from enum import StrEnum
 
 import psycopg
 from psycopg import sql
 
-from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Writer
+from easel.store.database import DatabaseUnavailable, Writer
+from easel.store.sessions import CONNECTION_SETTINGS
 
 
 class Channel(StrEnum):
@@ -36,12 +38,15 @@ async def notify(connection: Writer, task_id: str, channel: Channel = Channel.CH
     await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
 
 
-async def listen(url: str, channel: Channel, look_every_s: float) -> AsyncIterator[str | None]:
+async def listen(url: str | None, channel: Channel, look_every_s: float) -> AsyncIterator[str | None]:
     """Ids of announced tasks, and None from time to time.
 
     The first None says that listening has begun; more follow every `look_every_s`, however many tasks are announced.
-    Raises DatabaseUnavailable when the connection fails.
+    Without a URL, there is nothing to listen to, and only None comes. Raises DatabaseUnavailable when the connection fails.
     """
+    while url is None:
+        yield None
+        await asyncio.sleep(look_every_s)
     try:
         async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

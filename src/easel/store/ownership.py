@@ -14,9 +14,10 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from easel.store import locks
-from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable
+from easel.store.database import DatabaseUnavailable
 from easel.store.locks import Lock
 from easel.store.schema import SchemaUnusable
+from easel.store.sessions import CONNECTION_SETTINGS
 
 _LOCK_TIMEOUT_S: Final = 2
 _PAUSE_S: Final = 1.0

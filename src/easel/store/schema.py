@@ -22,8 +22,9 @@ from psycopg.conninfo import conninfo_to_dict
 from easel.domain.errors import Unusable
 from easel.domain.secret import Secret
 from easel.store import locks
-from easel.store.database import CONNECTION_SETTINGS, DatabaseUnavailable, Reader, Writer
+from easel.store.database import DatabaseUnavailable, Reader, Writer
 from easel.store.locks import Lock
+from easel.store.sessions import CONNECTION_SETTINGS
 
 _QUEUE_BASELINE: Final = "queue/schema.sql"
 _LOCK_TIMEOUT_S: Final = 60
@@ -55,9 +56,11 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
     Creates Easel's tables in a database without them, or refuses it if `creates` is False. Raises SchemaUnusable with a
     sentence, DatabaseUnavailable if the database cannot be reached.
     """
-    _check_url(url)
+    check_url(url)
     try:
         async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
+            # A role that is used through a pooler has a timeout of its own.
+            await connection.execute("SET statement_timeout = 0")
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
             await locks.take(connection, Lock.SCHEMA)
             _refuse_old_server(connection)
@@ -65,7 +68,7 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
             if not creates:
                 await refuse_strange(connection)
             await _migrate(connection)
-            await _check_secret(connection, secret)
+            await check_secret(connection, secret)
     except psycopg.errors.LockNotAvailable:
         raise SchemaUnusable(
             "Easel cannot update the database's tables while another process holds them, such as a backup, an audit or "
@@ -105,7 +108,8 @@ def _sql_files(package: str, prefix: str) -> Iterator[Step]:
             yield Step([prefix + file.name], file.read_text(encoding="utf-8"))
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Check the form of a database's URL. Raises SchemaUnusable."""
     try:
         conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -166,7 +170,8 @@ async def apply(connection: Writer, step: Step) -> None:
             await connection.execute("INSERT INTO easel_migrations (name) VALUES (%s)", (name,))
 
 
-async def _check_secret(connection: Writer, secret: Secret) -> None:
+async def check_secret(connection: Writer, secret: Secret) -> None:
+    """Compare the secret with the one that the database was set up with. Raises SecretMismatch."""
     await connection.execute(
         "INSERT INTO installation (secret_fingerprint) VALUES (%s) ON CONFLICT DO NOTHING", (secret.fingerprint,)
     )

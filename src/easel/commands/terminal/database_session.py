@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from easel.assembly.configuration import read_settings
-from easel.assembly.installation import Installation, installation, open_database, pepper
+from easel.assembly.installation import Installation, installation, open_database, pepper, prepare_database
 from easel.commands.terminal.failures import explain_failures
 from easel.domain.secret import Secret
 from easel.runtime import logs
 from easel.settings.settings import Settings
-from easel.store import schema
 from easel.store.database import Database, Reader
 
 _Answer = TypeVar("_Answer")
@@ -45,7 +44,7 @@ def with_installation(
     """
 
     async def run(config: Settings, installed: Installation) -> _Answer:
-        await schema.prepare(installed.database_url, installed.secret, creates=creates)
+        await prepare_database(installed, creates=creates)
         async with open_database(config, installed) as database:
             return await act(database, derive(installed.secret))
 

@@ -94,6 +94,23 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
             "to listen for notifications, a worker two more.",
         ),
     ] = 8
+    database_pooler: Annotated[
+        Literal["none", "transaction"],
+        Description(
+            Group.DATABASE,
+            "`transaction` if `EASEL_DATABASE_URL` leads to a pooler that lends connections for one transaction, such as "
+            "PgBouncer in its transaction mode. A pooler in session mode needs no setting.",
+        ),
+    ] = "none"
+    database_direct_url: Annotated[
+        str | None,
+        Description(
+            Group.DATABASE,
+            "URL of the same database without the pooler. Updates of the tables need it, so give it to at least one "
+            "process. A web process with it listens for changes of tasks; one without it reads waiting tasks four times "
+            "a second.",
+        ),
+    ] = None
     postgres_bin: Annotated[
         Path | None,
         Description(

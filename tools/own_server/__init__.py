@@ -1,0 +1,1 @@
+"""A PostgreSQL server and a PgBouncer as an operator runs them, for tests and tools."""
