@@ -59,6 +59,22 @@ def test_what_is_worn_together_is_worn_by_the_same(library: Library) -> None:
     )  # fmt: skip
 
 
+def test_who_wears_something_is_on_something_not_what_is_worn(library: Library) -> None:
+    assert wish("a cat wearing a hat on a chair", library).relations == (
+        Relation("wearing", 0, 1), Relation("on", 0, 2),
+    )  # fmt: skip
+
+
+def test_both_of_a_pair_are_on_it(library: Library) -> None:
+    relations = wish("a clock and a lamp on a table", library).relations
+    assert {Relation("on", 0, 2), Relation("on", 1, 2)} <= set(relations)
+
+
+def test_a_family_and_a_crowd_are_several(library: Library) -> None:
+    assert things("a family", library) == [("people", 4, None)]
+    assert things("a crowd", library) == [("people", 9, None)]
+
+
 def test_place_time_weather_season_and_style_are_found(library: Library) -> None:
     found = wish("a watercolor of a fox in a forest at night in the rain, autumn", library)
     assert (found.place, found.time, found.weather, found.season, found.style) == (

@@ -65,6 +65,8 @@ class Background:
     near: float = 0.9
     """Where the nearest things stand, as a share of the height."""
     surface: Surface = "ground"
+    water: float | None = None
+    """Where boats and swimmers float, as a share of the height, if there is water besides the ground."""
     is_outdoors: bool = True
     ground: str = "#6aa84f"
     """The colour of the ground where things stand, for shadows and reflections."""

@@ -26,4 +26,4 @@ def _paint(view: View) -> tuple[str, ...]:
     return sky(view), water(view, view.horizon, shore + 2 * view.unit) + glitter(view, view.horizon, shore), sand
 
 
-BACKGROUND = Background(paint=_paint, horizon=0.5, near=0.9, ground="#b98f52")
+BACKGROUND = Background(paint=_paint, horizon=0.5, near=0.92, water=0.615, ground="#b98f52")

@@ -2,6 +2,7 @@
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import (
+    flowers,
     foliage,
     grass,
     grass_colour,
@@ -55,7 +56,11 @@ def _paint(view: View) -> tuple[str, ...]:
         x = w * dice.between(0.28, 0.8)
         data += f"M{n(x)} {n(view.down(level))}q{n(2 * unit)} {n(-unit * 0.6)} {n(4 * unit)} 0t{n(4 * unit)} 0"
     bank += line(data, "#ffffff", 0.3 * unit, 0.45)
-    return sky(view), far, bank + grass(view, dice, view.down(0.2), 0, view.tint(green))
+    front = hill(
+        view, view.down(0.74), 1.4 * unit, view.tint(lighter(green, 0.02)), view.tint(lighter(green, -0.12)), dice, 3
+    )
+    front += grass(view, dice, view.down(0.8), 34, view.tint(lighter(green, -0.14)))
+    return sky(view), far, bank, front + flowers(view, dice, view.down(0.84), 14)
 
 
-BACKGROUND = Background(paint=_paint, horizon=0.52, surface="water", near=0.86, ground="#2f6f9c")
+BACKGROUND = Background(paint=_paint, horizon=0.52, near=0.94, water=0.75, ground="#558f3f")

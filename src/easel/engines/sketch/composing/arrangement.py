@@ -21,6 +21,7 @@ PACKED_MIN: Final = 4
 ROW_MAX: Final = 5
 """More of one kind than this stand in rows."""
 COUNT_MAX: Final = 60
+SMALLEST_SHARE: Final = 0.4
 COUNTED_MAX: Final = 15
 """Up to this many one counts, so each is fully in the picture and mostly to be seen."""
 FAR_SCALE: Final = 0.34
@@ -76,14 +77,15 @@ class Arrangement:
             for at in self._ordered(things)
             for number in range(self._wish.things[at].count)
         ]
-        units = self._faced(units)
+        units = _nearer(self._faced(units))
         back = [unit for unit in units if self._is_behind(unit)]
         front = [unit for unit in units if not self._is_behind(unit)] or back
+        has_back = bool(back) and front is not back
         gaps = _gaps(front)
-        scale = self._scale(front, sum(gaps), has_crowd) * (1.0 if front is back else 0.8)
+        scale = self._scale(front, sum(gaps), has_crowd) * (0.8 if has_back else 1.0)
         total = sum(unit.right - unit.left for unit in front) + sum(gaps)
         x = self._start(total * scale, len(front))
-        if front is not back:
+        if has_back:
             shift = self._dice.named("aside").pick((-1, 1)) * 0.16 * self._width
             x = min(max(x + shift, 0.02 * self._width), 0.98 * self._width - total * scale)
         placed: list[Placed] = []
@@ -96,7 +98,7 @@ class Arrangement:
             size = scale * (1 - 0.25 * depth)
             placed += self._put(unit, x + wide / 2 - (unit.left + unit.right) / 2 * size, y, size, depth)
             x += wide + gaps[number] * scale
-        if front is not back:
+        if has_back:
             placed += self._behind(back, middles, scale)
         return placed
 
@@ -318,6 +320,8 @@ class Arrangement:
         self, unit: Unit, x: float, y: float, scale: float, depth: float, *, in_air: bool = False, turn: float = 0.0
     ) -> list[Placed]:
         water = self._ground.surface == "water" and not in_air
+        if self._ground.water is not None and not in_air and unit.base.picture.traits.stance == "swims":
+            y, water, depth = self._ground.water * self._height, True, max(depth, 0.2)
         standing = [part for part in unit.parts if part.on_ground]
         is_bust = all(part.picture.traits.stance == "bust" for part in standing)
         drop = 0.0
@@ -344,6 +348,15 @@ class Arrangement:
             trousers=part.trousers,
         )
         return replace(placed, y=placed.y + 0.02 * placed.height) if placed.has_ripple else placed
+
+
+def _nearer(units: Sequence[Unit]) -> list[Unit]:
+    """Units whose sizes are near enough to one another that the smallest can be seen well."""
+    tallest = max(unit.top for unit in units)
+    return [
+        unit.scaled(SMALLEST_SHARE * tallest / unit.top) if unit.top < SMALLEST_SHARE * tallest else unit
+        for unit in units
+    ]
 
 
 def _gaps(units: Sequence[Unit]) -> list[float]:

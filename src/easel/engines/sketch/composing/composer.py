@@ -1,7 +1,7 @@
 """Composes a scene of a wish: chooses what the prompt leaves open, then arranges the units (`arrangement.py`)."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -9,30 +9,28 @@ from easel.engines.sketch.backgrounds import background
 from easel.engines.sketch.composing.arrangement import Arrangement
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.scene import Placed, Scene
-from easel.engines.sketch.composing.units import CLOTHING, UnitBuilder
+from easel.engines.sketch.composing.simplification import renumbered, simplified
+from easel.engines.sketch.composing.units import UnitBuilder
 from easel.engines.sketch.painting.lettering import can_write
 from easel.engines.sketch.pictures.library import Library
-from easel.engines.sketch.reading.wish import Relation, Thing, Wish
+from easel.engines.sketch.reading.wish import Thing, Wish
 
 SIGN: Final = "sign"
 LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", "snow", "river")
 INDOORS: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
 TIMES: Final = ("day", "day", "day", "day", "sunset", "dawn")
-SHOWN_AT_ONCE: Final = {
-    "riding": {"bicycle": "biking", "kick-scooter": "biking", "surfboard": "surfing", "water-wave": "surfing"},
-}  # fmt: skip
-"""Pictures that show two things and their relation by themselves."""
 
 
 def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Library) -> Scene:
     """The scene of a wish. The same arguments give the same scene on every machine."""
     dice = Dice(seed, wish_key(wish))
-    shown, missing = _drawable(_with_signs(_merged(wish, library)), library)
+    shown, missing = _drawable(_with_signs(simplified(wish, library)), library)
     if shown.place is not None and not background.has(shown.place):
         missing.append(shown.place)
         shown = replace(shown, place=None)
     place = shown.place or _place(shown, library, dice.named("place"))
+    place = _ashore(place, shown, library)
     ground = background.find(place)
     time = shown.time or _time(shown, dice.named("time"))
     horizon = ground.horizon * height_px
@@ -76,52 +74,6 @@ def wish_key(wish: Wish) -> str:
     return ";".join([*(f"{thing.picture},{thing.count},{thing.colour}" for thing in wish.things), wish.place or ""])
 
 
-def _merged(wish: Wish, library: Library) -> Wish:
-    """The wish with pairs of things replaced by one picture that shows both, and clothes by their colour."""
-    for at, relation in enumerate(wish.relations):
-        if relation.other is None or relation.kind not in ("riding", "on", "wearing", "inside"):
-            continue
-        subject, other = wish.things[relation.subject], wish.things[relation.other]
-        shown = SHOWN_AT_ONCE["riding"].get(other.picture)
-        if shown is not None and subject.picture in ("man", "woman", "person", "boy", "girl", "child"):
-            who = {"boy": "man", "girl": "woman", "child": "person"}.get(subject.picture, subject.picture)
-            return _merged(_without(wish, at, replace(subject, picture=f"{who}-{shown}")), library)
-        if other.picture in CLOTHING and relation.kind in ("wearing", "inside") and other.colour is not None:
-            return _merged(_without(wish, at, replace(subject, colour=other.colour)), library)
-        if _is_served(wish, relation, library):
-            return _merged(replace(_without(wish, at, subject), place="table-top"), library)
-    return wish
-
-
-def _is_served(wish: Wish, relation: Relation, library: Library) -> bool:
-    """Whether all there is are small things on a table, which then fills the picture."""
-    if relation.kind != "on" or relation.other is None or wish.things[relation.other].picture != "table" or wish.place:
-        return False
-    others = [thing for at, thing in enumerate(wish.things) if at != relation.other]
-    return all(library.traits(thing.picture).stance == "small" for thing in others)
-
-
-def _without(wish: Wish, at: int, subject: Thing) -> Wish:
-    """The wish without a relation and its other thing."""
-    gone = wish.relations[at]
-    assert gone.other is not None
-    things = [subject if index == gone.subject else thing for index, thing in enumerate(wish.things)]
-    del things[gone.other]
-    relations = tuple(_renumbered(wish.relations[:at] + wish.relations[at + 1 :], gone.other, gone.subject))
-    return replace(wish, things=tuple(things), relations=relations)
-
-
-def _renumbered(relations: Sequence[Relation], gone: int, heir: int | None) -> Iterator[Relation]:
-    for relation in relations:
-        ends = [relation.subject, relation.other]
-        if gone in ends and heir is None:
-            continue
-        moved = [heir if end == gone else end for end in ends]
-        moved = [end - 1 if end is not None and end > gone else end for end in moved]
-        if moved[0] is not None and moved[0] != moved[1]:
-            yield Relation(relation.kind, moved[0], moved[1])
-
-
 def _drawable(wish: Wish, library: Library) -> tuple[Wish, list[str]]:
     """The wish without things that have no picture, and their words."""
     missing: list[str] = []
@@ -131,7 +83,7 @@ def _drawable(wish: Wish, library: Library) -> tuple[Wish, list[str]]:
             return wish, missing
         missing.append(wish.things[gone].word)
         things = wish.things[:gone] + wish.things[gone + 1 :]
-        wish = replace(wish, things=things, relations=tuple(_renumbered(wish.relations, gone, None)))
+        wish = replace(wish, things=things, relations=tuple(renumbered(wish.relations, gone, None)))
 
 
 def _place(wish: Wish, library: Library, dice: Dice) -> str:
@@ -143,8 +95,13 @@ def _place(wish: Wish, library: Library, dice: Dice) -> str:
     votes: Counter[str] = Counter()
     stances = [library.traits(thing.picture).stance for thing in wish.things]
     for number, thing in enumerate(wish.things):
-        for rank, place in enumerate(library.traits(thing.picture).places):
-            votes[place] += (6 if number == 0 else 4) - min(rank, 3) + (4 if rank == 0 and place in INDOORS else 0)
+        places_of = library.traits(thing.picture)
+        for rank, place in enumerate(places_of.places):
+            votes[place] += (
+                (9 if places_of.stance == "swims" and rank == 0 else 6 if number == 0 else 4)
+                - min(rank, 3)
+                + (4 if rank == 0 and place in INDOORS else 0)
+            )
     if any(stance not in ("flies", "sky", "small") for stance in stances):
         votes.pop("sky", None)
     if any(stance not in ("small", "sky") for stance in stances):
@@ -156,6 +113,12 @@ def _place(wish: Wish, library: Library, dice: Dice) -> str:
         return "meadow"
     best = max(votes.values())
     return dice.pick([place for place in votes if votes[place] >= best - 1])
+
+
+def _ashore(place: str, wish: Wish, library: Library) -> str:
+    """The beach instead of the open sea, if nothing is there that floats."""
+    stances = {library.traits(thing.picture).stance for thing in wish.things} - {"flies", "sky"}
+    return "beach" if place == "sea" and stances and not stances & {"swims", "deep"} else place
 
 
 def _time(wish: Wish, dice: Dice) -> str:

@@ -23,12 +23,14 @@ SEATS: Final = {"horse": 0.62, "elephant": 0.8, "camel": 0.72, "cow": 0.8, "gira
                 "couch-and-lamp": 0.42, "bed": 0.5, "motorcycle": 0.62, "bicycle": 0.6, "motor-scooter": 0.55,
                 "donkey": 0.7, "zebra": 0.72, "unicorn": 0.55, "dragon": 0.42, "deer": 0.55, "canoe": 0.5,
                 "sailboat": 0.24, "t-rex": 0.6, "sauropod": 0.5, "ostrich": 0.6, "turtle": 0.85, "skateboard": 0.75,
-                "surfboard": 0.5, "tractor": 0.6, "llama": 0.6, "tiger": 0.8, "ship": 0.4, "fence": 0.92}  # fmt: skip
+                "surfboard": 0.5, "deciduous-tree": 0.62, "evergreen-tree": 0.9, "leafless-tree": 0.7, "tractor": 0.6, "llama": 0.6, "tiger": 0.8, "ship": 0.4, "fence": 0.92}  # fmt: skip
 """Where one sits on a thing, as a share of its height. Elsewhere it is the top."""
 WIDE_HATS: Final = frozenset({"top-hat", "womans-hat", "crown", "billed-cap", "graduation-cap", "military-helmet"})
 ON_EYES: Final = frozenset({"glasses", "sunglasses", "goggles", "diving-mask"})
 ON_NECK: Final = frozenset({"scarf", "necktie", "ribbon", "bow", "headphone"})
 CLOTHING: Final = frozenset({"dress", "t-shirt", "coat", "jeans", "kimono", "lab-coat", "sari"})
+ATTACHED_MAX: Final = 5
+"""So many of one thing are carried at most."""
 HELD_MAX_M: Final = 1.0
 HELD_HIGH: Final = frozenset({"umbrella", "balloon", "flag", "triangular-flag", "pirate-flag", "kite"})
 WEARABLE: Final = WIDE_HATS | ON_EYES | ON_NECK | CLOTHING
@@ -90,6 +92,13 @@ class Unit:
         """The part that stands for the unit."""
         return next(part for part in self.parts if part.thing == self.root)
 
+    def scaled(self, factor: float) -> "Unit":
+        """The same unit, larger or smaller."""
+        return Unit(
+            self.root,
+            [replace(one, x=one.x * factor, y=one.y * factor, height=one.height * factor) for one in self.parts],
+        )
+
     def mirrored(self) -> "Unit":
         """The same unit seen from the other side."""
         return Unit(self.root, [replace(part, x=-part.x, is_mirrored=not part.is_mirrored) for part in self.parts])
@@ -115,8 +124,7 @@ class UnitBuilder:
         dice = self._dice.named(f"unit {root} {number}")
         part = self.part(root, number, dice)
         unit = Unit(root, [part])
-        for child, kind in self._attached.get(root, []):
-            self._attach(unit, part, child, kind, dice)
+        self._attach(unit, part, dice)
         return unit
 
     def part(self, thing: int, number: int, dice: Dice) -> Part:
@@ -140,16 +148,27 @@ class UnitBuilder:
         )
         return self._library.toned(name, dice.pick(TONES)) if is_person else name
 
-    def _attach(self, unit: Unit, carrier: Part, child: int, kind: str, dice: Dice) -> None:
-        count = min(self._wish.things[child].count, 5)
-        for number in range(count):
-            part = self.part(child, number, dice.named(f"part {child} {number}"))
-            side = (number - (count - 1) / 2) * min(part.width * 1.02, carrier.width / count)
-            part = replace(part, x=carrier.x + side, on_ground=False)
-            _ATTACH[kind](unit, carrier, part)
-            for grandchild, other in self._attached.get(child, []):
-                placed = next(one for one in unit.parts if one.thing == child)
-                self._attach(unit, placed, grandchild, other, dice)
+    def _attach(self, unit: Unit, carrier: Part, dice: Dice) -> None:
+        """Attach what belongs to a carrier, those of a kind side by side, and to these what belongs to them."""
+        attached = self._attached.get(carrier.thing, [])
+        for kind in dict.fromkeys(kind for _, kind in attached):
+            members = [
+                (child, number)
+                for child, of_child in attached
+                if of_child == kind
+                for number in range(min(self._wish.things[child].count, ATTACHED_MAX))
+            ]
+            for place, (child, number) in enumerate(members):
+                part = self.part(child, number, dice.named(f"part {child} {number}"))
+                share = carrier.width / len(members)
+                if len(members) > 1 and kind == "on" and part.width > share * 1.15:
+                    part = replace(part, height=part.height * share * 1.15 / part.width)
+                side = (place - (len(members) - 1) / 2) * share * 0.92
+                part = replace(part, x=carrier.x + (0.0 if kind == "wearing" else side), on_ground=False)
+                current = next(one for one in unit.parts if one.thing == carrier.thing)
+                _ATTACH[kind](unit, current, part, place)
+                if number == 0:
+                    self._attach(unit, next(one for one in unit.parts if one.thing == child), dice)
 
 
 def drawn_height(picture: Picture, asked: Thing) -> float:
@@ -218,7 +237,7 @@ def _is_held(subject: int, other: int, wish: Wish, library: Library) -> bool:
     )  # fmt: skip
 
 
-def _on(unit: Unit, carrier: Part, part: Part) -> None:
+def _on(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     share = SEATS.get(carrier.picture.name, 0.97)
     part = replace(part, y=carrier.y + carrier.height * share)
     if part.width > carrier.width * 0.9:
@@ -226,7 +245,7 @@ def _on(unit: Unit, carrier: Part, part: Part) -> None:
     unit.parts.append(part)
 
 
-def _riding(unit: Unit, carrier: Part, part: Part) -> None:
+def _riding(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     name = carrier.picture.name
     share = SEATS.get(name, 0.78)
     height = min(part.height, carrier.height * 0.95)
@@ -237,15 +256,17 @@ def _riding(unit: Unit, carrier: Part, part: Part) -> None:
     unit.parts.insert(at if sunk > 0.08 else at + 1, part)
 
 
-def _inside(unit: Unit, carrier: Part, part: Part) -> None:
+def _inside(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     height = min(part.height, carrier.height * 1.05)
     if height * part.picture.width / part.picture.height > carrier.width * 0.72:
         height = carrier.width * 0.72 * part.picture.height / part.picture.width
-    part = replace(part, height=height, y=carrier.y + carrier.height * 0.9 - height * 0.42)
+    seat = SEATS.get(carrier.picture.name)
+    floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.2
+    part = replace(part, height=height, y=carrier.y + floor)
     unit.parts.insert(unit.parts.index(carrier), part)
 
 
-def _wearing(unit: Unit, carrier: Part, part: Part) -> None:
+def _wearing(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     name, wide = part.picture.name, carrier.width
     head_x, head_top, head_width = _head(carrier)
     if name in ON_EYES:
@@ -276,21 +297,25 @@ def _head(carrier: Part) -> tuple[float, float, float]:
     return carrier.x + x * carrier.width, carrier.y + y * carrier.height, carrier.width * wide
 
 
-def _holding(unit: Unit, carrier: Part, part: Part) -> None:
+def _holding(unit: Unit, carrier: Part, part: Part, place: int) -> None:
+    side = -1 if place % 2 else 1
     height = min(part.height, carrier.height * 0.34)
-    part = replace(part, height=height, x=carrier.x + carrier.width * 0.36, y=carrier.y + carrier.height * 0.16)
+    part = replace(part, height=height, x=carrier.x + side * carrier.width * 0.36, y=carrier.y + carrier.height * 0.16)
     if part.picture.name in HELD_HIGH:
         part = replace(
-            part, height=carrier.height * 0.8, x=carrier.x + carrier.width * 0.42, y=carrier.y + carrier.height * 0.32
+            part,
+            height=carrier.height * 0.8,
+            x=carrier.x + side * carrier.width * 0.42,
+            y=carrier.y + carrier.height * 0.32,
         )
         unit.parts.insert(unit.parts.index(carrier), part)
         return
     if _is_person(carrier):
-        part = replace(part, x=carrier.x + carrier.width * 0.42, y=carrier.y + carrier.height * 0.3)
+        part = replace(part, x=carrier.x + side * carrier.width * 0.42, y=carrier.y + carrier.height * 0.3)
     unit.parts.append(part)
 
 
-def _under(unit: Unit, carrier: Part, part: Part) -> None:
+def _under(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     """The carrier grows until the other fits below it, and stands behind."""
     at = unit.parts.index(carrier)
     needed = part.height * (2.1 if carrier.picture.name in ("table", "bench", "chair", "bed") else 1.55)
@@ -300,7 +325,7 @@ def _under(unit: Unit, carrier: Part, part: Part) -> None:
     unit.parts.append(replace(part, x=carrier.x + side, y=carrier.y - 0.02 * grown.height, on_ground=True))
 
 
-def _above(unit: Unit, carrier: Part, part: Part) -> None:
+def _above(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     gap = 0.22 * max(carrier.height, part.height)
     unit.parts.append(replace(part, y=carrier.y + carrier.height + gap))
 

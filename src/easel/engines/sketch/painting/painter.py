@@ -34,7 +34,7 @@ def layers(scene: Scene, library: Library) -> Iterator[str]:
     view = _view(scene, ground)
     for layer in ground.paint(view):
         yield document(scene.width_px, scene.height_px, layer)
-    light = view.light if ground.is_outdoors else INDOORS
+    light = view.light.softened() if ground.is_outdoors else INDOORS
     yield document(scene.width_px, scene.height_px, _things(scene, library, ground, light))
     front = ground.paint_front(view) if ground.paint_front is not None else ""
     if ground.is_outdoors:

@@ -16,6 +16,8 @@ THINGS_MAX: Final = 12
 """Kinds of things in one picture. More are told as not understood."""
 NOT_UNDERSTOOD_MAX: Final = 30
 _SETTINGS: Final = {"times": "time", "weathers": "weather", "seasons": "season", "styles": "style"}
+_CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
+_HELD: Final = frozenset({"holding", "wearing"})
 _ALONE: Final = frozenset({"at-left", "at-right"})
 
 
@@ -68,11 +70,22 @@ class _Reading:
         if not token.meanings:
             self.not_understood.append(token.text)
             return
-        meaning = _chosen(token.meanings, following, self._grammar, self._is_thing_near)
+        meaning = self._chosen(token.meanings, following)
         if meaning.kind in _SETTINGS:
             self.settings.setdefault(_SETTINGS[meaning.kind], meaning.name)
         elif meaning.kind != "ignored":
             self._takers[meaning.kind](meaning.name, token.text, meaning.is_plural)
+
+    def _chosen(self, meanings: tuple[Meaning, ...], following: Sequence[Token]) -> Meaning:
+        """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
+        by_kind = {meaning.kind: meaning for meaning in meanings}
+        if "places" in by_kind and self._relation == "inside":
+            return by_kind["places"]
+        if "colours" in by_kind and "things" in by_kind:
+            after = self._grammar.adjectives_after
+            is_colour = self._is_thing_near and self._relation is None if after else _names_next(following)
+            return by_kind["colours" if is_colour else "things"]
+        return meanings[0]
 
     def finish(self) -> None:
         """Use what is still open."""
@@ -95,7 +108,8 @@ class _Reading:
             self._pending = _Pending()
             return
         pending, self._pending = self._pending, _Pending()
-        count = pending.count or (SOME if is_plural else 1)
+        name, _, implied = name.partition("*")
+        count = pending.count or (int(implied) if implied else SOME if is_plural else 1)
         colour = pending.colours[-1] if pending.colours else None
         self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
         self._is_thing_near, self._is_place_near = True, False
@@ -123,8 +137,20 @@ class _Reading:
     def _join(self, kind: str, subject: int, other: int) -> None:
         if kind == "as before":
             kind, subject = self.relations[-1].kind, self.relations[-1].subject
-        if subject >= 0 and other >= 0:
+        if subject < 0 or other < 0:
+            return
+        if kind in _CARRIED and not self._grammar.relations_after:
+            self._join_carried(kind, subject, other)
+        else:
             self.relations.append(Relation(kind, subject, other))
+
+    def _join_carried(self, kind: str, subject: int, other: int) -> None:
+        """Join what stands before `on` and the like: not what is held or worn, but who does; and both of `a and b`."""
+        holder = next((one.subject for one in self.relations if one.other == subject and one.kind in _HELD), subject)
+        self.relations.append(Relation(kind, holder, other))
+        last = self.relations[-2] if len(self.relations) > 1 else None
+        if last is not None and last.kind == "next" and last.subject + 1 == last.other == holder:
+            self.relations.append(Relation(kind, last.subject, other))
 
     def _colour(self, name: str, _word: str, _is_plural: bool) -> None:
         if self._grammar.adjectives_after and self._is_place_near:
@@ -230,20 +256,6 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         quotes=quotes,
         not_understood=unique[:NOT_UNDERSTOOD_MAX],
     )
-
-
-def _chosen(
-    meanings: tuple[Meaning, ...], following: Sequence[Token], grammar: Grammar, is_thing_near: bool
-) -> Meaning:
-    """The meaning that fits here: `orange` is a colour before a thing, or after one where adjectives come after."""
-    if len(meanings) == 1:
-        return meanings[0]
-    by_kind = {meaning.kind: meaning for meaning in meanings}
-    if "colours" in by_kind and "things" in by_kind:
-        follows_thing = grammar.adjectives_after and is_thing_near
-        precedes_thing = not grammar.adjectives_after and _names_next(following)
-        return by_kind["colours" if follows_thing or precedes_thing else "things"]
-    return meanings[0]
 
 
 def _names_next(following: Sequence[Token]) -> bool:

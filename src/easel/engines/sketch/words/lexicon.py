@@ -5,6 +5,8 @@ of meaning: `things`, `actions`, `colours`, `counts`, `sizes`, `relations`, `ver
 others stand after it), `places`, `times`, `weathers`, `seasons`, `styles`, `grounds` (words for the background itself) and `ignored` (words that need no picture, without a name). The
 section `grammar` says how the language is built:
 
+Of a thing, `name*4` says how many a word stands for if the prompt gives no number.
+
 - `endings`: what words lose before they are compared, longest first, for plurals and cases; `old>new` puts something in
   its place
 - `beginnings`: the same for articles and prepositions that are written together with a word
@@ -28,6 +30,8 @@ from typing import Final
 TABLES: Final = Path(__file__).parent / "tables"
 UNICODE_WORDS: Final = Path(__file__).parent / "unicode_words.zip"
 LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi", "ru", "zh", "ja", "ko", "ar", "hi")
+IGNORED_STEM_MIN: Final = 4
+"""Shorter words without their endings may be other words."""
 WORDS_MAX: Final = 6
 """How many words an entry may have."""
 
@@ -83,7 +87,7 @@ class Language:
 def _first(stems_found: list[tuple[str, bool]], words: Mapping[str, tuple[Meaning, ...]]) -> tuple[Meaning, ...]:
     for stem, is_plural in stems_found:
         meanings = words.get(stem, ())
-        if meanings and meanings[0].kind != "ignored":
+        if meanings and (meanings[0].kind != "ignored" or len(stem) >= IGNORED_STEM_MIN):
             return tuple(Meaning(meaning.kind, meaning.name, is_plural) for meaning in meanings)
     return ()
 

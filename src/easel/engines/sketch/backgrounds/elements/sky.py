@@ -107,9 +107,7 @@ def cloud(view: View, x: float, y: float, size: float, white: str, shade: str, d
         "</linearGradient></defs>"
     )
     shapes = [(0.0, 0.55 + dice.between(0, 0.2)), (-0.85, 0.42), (0.8, 0.46), (-1.5, 0.26), (1.45, 0.28)]
-    parts = "".join(
-        circle(x + dx * size, y - radius * size, radius * size, f"url(#{name})") for dx, radius in shapes
-    )
+    parts = "".join(circle(x + dx * size, y - radius * size, radius * size, f"url(#{name})") for dx, radius in shapes)
     base = rect(x - 1.75 * size, y - 0.36 * size, 3.48 * size, 0.36 * size, f"url(#{name})", 0.18 * size)
     return f'{defined}<g opacity="{n(opacity)}">{parts}{base}</g>'
 

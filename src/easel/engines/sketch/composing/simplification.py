@@ -1,0 +1,104 @@
+"""Simplifies a wish before it is composed: what one picture shows by itself, and relations that are shown by others.
+
+Each rule looks at one relation and returns another wish, or None if it does not apply. Rules are tried in their order,
+again and again until none applies; each makes the wish simpler, so this ends.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from easel.engines.sketch.composing.units import CLOTHING
+from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.reading.wish import Relation, Thing, Wish
+
+Rule = Callable[[Wish, int, Thing, Thing, Library], Wish | None]
+
+BUILDING_M: Final = 4.0
+"""What is as tall as this is shown from outside."""
+SHOWN_AT_ONCE: Final = {"bicycle": "biking", "kick-scooter": "biking", "surfboard": "surfing", "water-wave": "surfing"}
+"""What people ride, and how the pictures are called that show both."""
+RIDERS: Final = {"man": "man", "woman": "woman", "person": "person", "boy": "man", "girl": "woman", "child": "person"}
+
+
+def simplified(wish: Wish, library: Library) -> Wish:
+    """The wish when no rule applies any more."""
+    for at, relation in enumerate(wish.relations):
+        if relation.other is None:
+            continue
+        subject, other = wish.things[relation.subject], wish.things[relation.other]
+        for rule in _RULES:
+            changed = rule(wish, at, subject, other, library)
+            if changed is not None:
+                return simplified(changed, library)
+    return wish
+
+
+def _shown_at_once(wish: Wish, at: int, subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """A man riding a bicycle is one picture."""
+    is_riding = wish.relations[at].kind in ("riding", "on")
+    if not is_riding or other.picture not in SHOWN_AT_ONCE or subject.picture not in RIDERS:
+        return None
+    picture = f"{RIDERS[subject.picture]}-{SHOWN_AT_ONCE[other.picture]}"
+    return _without(wish, at, replace(subject, picture=picture))
+
+
+def _in_a_tree(wish: Wish, at: int, _subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """What is in a tree is on it."""
+    return _as(wish, at, "on") if wish.relations[at].kind == "inside" and "tree" in other.picture else None
+
+
+def _before_a_building(wish: Wish, at: int, _subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """What is in a building is shown in front of it."""
+    traits = library.traits(other.picture)
+    is_building = traits.stance == "stands" and traits.height_m >= BUILDING_M
+    return _as(wish, at, "in-front") if wish.relations[at].kind == "inside" and is_building else None
+
+
+def _in_colour(wish: Wish, at: int, subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """Coloured clothes are the colour of who wears them."""
+    if wish.relations[at].kind not in ("wearing", "inside", "with") or other.picture not in CLOTHING:
+        return None
+    return None if other.colour is None else _without(wish, at, replace(subject, colour=other.colour))
+
+
+def _served(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """If all there is are small things on a table, it fills the picture."""
+    if wish.relations[at].kind != "on" or other.picture != "table" or wish.place is not None:
+        return None
+    rest = [thing for thing in wish.things if thing is not other]
+    if not all(library.traits(thing.picture).stance == "small" for thing in rest):
+        return None
+    return replace(_without(wish, at, subject, has_heir=False), place="table-top")
+
+
+_RULES: Final[tuple[Rule, ...]] = (_shown_at_once, _in_a_tree, _before_a_building, _in_colour, _served)
+
+
+def _as(wish: Wish, at: int, kind: str) -> Wish:
+    changed = replace(wish.relations[at], kind=kind)
+    return replace(wish, relations=(*wish.relations[:at], changed, *wish.relations[at + 1 :]))
+
+
+def _without(wish: Wish, at: int, subject: Thing, *, has_heir: bool = True) -> Wish:
+    """The wish without a relation and its other thing, whose other relations become the subject's or go too."""
+    gone = wish.relations[at]
+    assert gone.other is not None
+    things = [subject if index == gone.subject else thing for index, thing in enumerate(wish.things)]
+    del things[gone.other]
+    relations = tuple(
+        renumbered(wish.relations[:at] + wish.relations[at + 1 :], gone.other, gone.subject if has_heir else None)
+    )
+    return replace(wish, things=tuple(things), relations=relations)
+
+
+def renumbered(relations: Sequence[Relation], gone: int, heir: int | None) -> Iterator[Relation]:
+    """Relations without a thing: those of it are its heir\'s, or go too."""
+    for relation in relations:
+        ends = [relation.subject, relation.other]
+        if gone in ends and heir is None:
+            continue
+        moved = [heir if end == gone else end for end in ends]
+        moved = [end - 1 if end is not None and end > gone else end for end in moved]
+        if moved[0] is not None and moved[0] != moved[1]:
+            yield Relation(relation.kind, moved[0], moved[1])
