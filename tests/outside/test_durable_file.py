@@ -1,8 +1,6 @@
 """Durable files: the order of flushes and renames, what a killed writer leaves, and what is overwritten."""
 
-import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from typing import Final
 import pytest
 
 from easel.outside import durable_file
+from tests.support.tracing import can_trace, traced
 
 DIES_AT: Final = """
 import os, sys
@@ -46,26 +45,15 @@ def program(call: str, room: Path) -> str:
     )
 
 
-def can_trace() -> bool:
-    tracer = shutil.which("strace")
-    return (
-        tracer is not None and subprocess.run([tracer, "-o", os.devnull, "true"], capture_output=True).returncode == 0
-    )
-
-
 @pytest.mark.skipif(not can_trace(), reason="strace cannot be used here")
 @pytest.mark.parametrize("call", CALLS)
 def test_data_is_flushed_before_the_rename_and_the_folder_after_it(call: str, room: Path, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-    watched = "trace=openat,write,fsync,rename,renameat,renameat2,link,linkat"
-    subprocess.run(
-        ["strace", "-y", "-e", watched, "-o", str(trace), sys.executable, "-c", program(call, room)], check=True
-    )
+    watched = "openat,write,fsync,fdatasync,rename,renameat,renameat2,link,linkat"
     seen = []
-    for line in trace.read_text(errors="replace").splitlines():
+    for line in traced(program(call, room), watched, tmp_path / "trace"):
         if '"new"' in line and line.startswith("write("):
             seen.append("write")
-        elif line.startswith("fsync("):
+        elif line.startswith(("fsync(", "fdatasync(")):
             seen.append("flush folder" if re.search(rf"<{re.escape(str(room))}>", line) else "flush file")
         elif re.match(r"(rename|link)", line):
             seen.append("name")

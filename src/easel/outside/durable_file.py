@@ -11,7 +11,6 @@ import fcntl
 import glob
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +18,29 @@ from typing import BinaryIO, Final
 
 _UNFINISHED: Final = "unfinished"
 _TMPFILE: Final[int | None] = getattr(os, "O_TMPFILE", None)
+_flush_data: Final = getattr(os, "fdatasync", os.fsync)
+"""Flushes a file's bytes and what is needed to read them. macOS has no call for this."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def replace(target: Path, data: bytes, *, staging: Path) -> None:
-    """Write a file, replacing one of the same name. `staging` is a folder for unfinished files on the same file
-    system."""
-    descriptor, staged = tempfile.mkstemp(dir=staging)
+    """Write a file that only its owner may read, replacing one of the same name. `staging` is a folder for unfinished
+    files on the same file system.
+
+    Pictures are written by this function, so it makes no system call that is not needed.
+    """
+    staged = staging / secrets.token_hex(16)
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            flush(file)
-        Path(staged).replace(target)
+        try:
+            _write(descriptor, data)
+            _flush_data(descriptor)
+        finally:
+            os.close(descriptor)
+        staged.rename(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(staged).unlink()
+            staged.unlink()
         raise
     flush_folder(target.parent)
 
@@ -76,6 +83,13 @@ def make_folder(folder: Path) -> None:
         flush_folder(path.parent)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all data: one call may write only a part, for example when the disk becomes full."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def flush(file: BinaryIO) -> None:

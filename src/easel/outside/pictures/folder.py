@@ -1,14 +1,22 @@
 """Writes pictures to a folder, and explains why a folder fails.
 
-obstore does not flush the files that it writes, so this module writes them. A picture appears under its name only when
-its bytes are on the disk.
+obstore does not flush the files that it writes, so this module writes them. When `write` returns, a loss of power
+loses neither the picture nor its name:
+
+1. The bytes go into a file with a name of its own, and are flushed (`fdatasync`).
+2. That file gets the picture's name. If power fails now, the name is there or not, but never without the bytes. A
+   picture of that name that was there before is not harmed.
+3. The folder of the name is flushed (`fsync`). Only then is the task completed.
+
+Names that appear at the same time are in different folders, so their flushes cannot be shared here; the file system's
+journal writes those that are waiting together.
 """
 
 import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Final
 
@@ -57,9 +65,14 @@ class PictureFolder:
     def write(self, name: str, data: bytes) -> None:
         """Write a picture durably, replacing one of the same name. Raises OSError."""
         target = self.path / name
-        staging = self._ready(self.path / _STAGING)
-        self._ready(target.parent)
-        durable_file.replace(target, data, staging=staging)
+        staging = self.path / _STAGING
+        try:
+            self._make(staging, target.parent, made=self._flushed)
+            durable_file.replace(target, data, staging=staging)
+        except FileNotFoundError:
+            # One of the folders was removed since this process made it.
+            self._make(staging, target.parent, made=frozenset())
+            durable_file.replace(target, data, staging=staging)
 
     def remove(self, name: str) -> None:
         """Delete a picture durably, if there is one of that name. Raises OSError."""
@@ -69,15 +82,16 @@ class PictureFolder:
         except FileNotFoundError:
             self.require_folder()
 
-    def _ready(self, folder: Path) -> Path:
+    def _make(self, *folders: Path, made: Set[Path]) -> None:
+        """Create those folders that were not made yet, durably."""
         # Each process flushes once itself: another process may have created the folder and not flushed it yet.
-        if folder not in self._flushed or not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            durable_file.flush_folder(self.path)
-            if folder.name == _STAGING:
-                _clear_staging(folder)
-            self._flushed.add(folder)
-        return folder
+        for folder in folders:
+            if folder not in made:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                durable_file.flush_folder(self.path)
+                if folder.name == _STAGING:
+                    _clear_staging(folder)
+                self._flushed.add(folder)
 
 
 def _clear_staging(staging: Path) -> None:
