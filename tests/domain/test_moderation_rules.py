@@ -4,6 +4,7 @@
 that they contain. A prompt that is refused must also be refused in every disguise.
 """
 
+import re
 import tomllib
 import unicodedata
 from collections import Counter
@@ -15,11 +16,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from easel.domain.moderation.decision import THRESHOLDS, Category, Level, worst
-from easel.domain.moderation.disguises import EXPANSION_MAX, fold, invisibly_spelled_rows, spelled_rows, variants
+from easel.domain.moderation.disguises import WORDS, invisibly_spelled_rows, spelled_rows, variants
+from easel.domain.moderation.folding import EXPANSION_MAX, fold
 from easel.domain.moderation.languages import DetectedLanguages
+from easel.domain.moderation.letter_rows import LetterRows
 from easel.domain.moderation.lexicon import Lexicon
-from easel.domain.moderation.lookalikes import EMOJI_WORDS
+from easel.domain.moderation.lookalikes import CYRILLIC_LOOKALIKES, EMOJI_WORDS, LATIN_LOOKALIKES
 from easel.domain.moderation.rules import Rulebook
+from easel.domain.moderation.scripts import DEVANAGARI, UNSPACED
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from easel.outside.judges import rulebook
 from tests.support.disguises import DISGUISES, PADDED, Disguise
@@ -34,6 +38,7 @@ STRICT_REFUSALS_MAX: Final = 0.02
 CAUGHT_MIN: Final = 0.99
 PADDED_CAUGHT_MIN: Final = 0.9
 VARIANTS_MAX: Final = 28
+RUNS: Final = re.compile(rf"[{UNSPACED}]+|\d+|[{DEVANAGARI}]+|[^\W_{UNSPACED}{DEVANAGARI}]+")
 
 Prompt = Mapping[str, str]
 TEXTS: Final = st.text(max_size=60) | st.text("abnude child0134@!$.-_*  裸児аеё\u200b\u0301", max_size=60)
@@ -224,6 +229,32 @@ def test_folding_is_idempotent_for_every_character() -> None:
     assert [hex(ord(char)) for char in every if fold(fold(char)) != fold(char)] == []
 
 
+def test_a_character_folds_to_the_same_beside_one_that_stays_as_it_is() -> None:
+    every = [chr(code) for code in range(0x30000) if not 0xD800 <= code <= 0xDFFF]
+    alone = [char for char in every if not unicodedata.combining(char) and unicodedata.category(char) != "Mn"]
+    beside = {char: fold(f"裸 {char} 裸").removeprefix("裸 ").removesuffix(" 裸") for char in alone}
+    named = {char for char in EMOJI_WORDS if len(char) == 1}
+    expected = {char: fold(f"x {char} x").removeprefix("x ").removesuffix(" x") for char in alone}
+    assert [char for char in alone if char not in named and beside[char] != expected[char]] == []
+
+
+@given(TEXTS)
+def test_the_words_of_a_text_are_runs_of_one_kind_of_character(text: str) -> None:
+    assert WORDS.findall(fold(text)) == RUNS.findall(fold(text))
+
+
+@pytest.mark.parametrize("letters", [LATIN_LOOKALIKES, CYRILLIC_LOOKALIKES])
+def test_lookalikes_are_replaced_whether_they_are_few_or_many(letters: Mapping[str, str]) -> None:
+    for lookalike, letter in letters.items():
+        if fold(lookalike) != lookalike:
+            continue
+        few, many = (
+            variants(f"裸ж {lookalike}q{lookalike}" + f" {lookalike}{lookalike}w" * times) for times in (2, 200)
+        )
+        assert any(f"{letter}q{letter}" in text for text in few), lookalike
+        assert any(f"{letter}q{letter}" in text for text in many), lookalike
+
+
 @given(TEXTS)
 def test_variants_are_few_and_not_much_longer_than_the_prompt(text: str) -> None:
     seen = variants(text)
@@ -272,7 +303,11 @@ def test_any_text_can_be_judged(rules: Rulebook, text: str) -> None:
     judgement = rules.judge(text, Level.STRICT)
     assert (rules.finding(judgement) is None) == (not judgement.rules)
     for concept, evidence in judgement.found.items():
-        assert evidence.variant in [*variants(text), *spelled_rows(fold(text)), *invisibly_spelled_rows(text)], concept
+        assert evidence.variant in [
+            *variants(text),
+            *spelled_rows(LetterRows(fold(text))),
+            *invisibly_spelled_rows(text),
+        ], concept
 
 
 @pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])

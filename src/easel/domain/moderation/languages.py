@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from easel.domain.moderation.concepts import NEUTRAL, YOUNG
 from easel.domain.moderation.scripts import is_unspaced
 from easel.domain.moderation.terms import Term
-from easel.domain.moderation.vietnamese import is_syllable
+from easel.domain.moderation.vietnamese import is_syllable, may_have_syllables
 
 _VIETNAMESE: Final = "vi"
 _NONE: Final[frozenset[str]] = frozenset()
@@ -70,7 +70,8 @@ class LanguageDetector:
             evident.update(_chinese_and_japanese(folded))
         hinted: set[str] = set()
         if _LATIN.search(folded):
-            in_latin, hinted = self._by_function_words(Counter(words))
+            telling = words if may_have_syllables(folded) else filter(self._languages_of.__contains__, words)
+            in_latin, hinted = self._by_function_words(Counter(telling))
             evident.update(in_latin)
         return DetectedLanguages(frozenset(evident), frozenset(hinted))
 
@@ -79,11 +80,12 @@ class LanguageDetector:
         counts = dict.fromkeys(self._known, 0.0)
         hinted: set[str] = set()
         for word, times in words.items():
-            languages = self._languages_of.get(word, _NONE)
-            for language in languages:
-                counts[language] += times / len(languages)
-            if len(languages) == 1:
-                hinted.update(languages)
+            languages = self._languages_of.get(word)
+            if languages is not None:
+                for language in languages:
+                    counts[language] += times / len(languages)
+                if len(languages) == 1:
+                    hinted.update(languages)
             if not word.isascii() and is_syllable(word):
                 counts[_VIETNAMESE] += times
         most = max(counts.values())

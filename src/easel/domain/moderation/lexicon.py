@@ -7,18 +7,20 @@ variant, others are searched only where they differ from it. If a term may be a 
 Time is linear in a variant's length, times the number of terms that begin alike.
 """
 
+import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
-from easel.domain.moderation.concepts import CUT_APART, LIVING
+from easel.domain.moderation.concepts import CUT_APART, LIVING, OTHER_WORDS_MAX
 from easel.domain.moderation.context import Breaks, Context, after, before, has_break
-from easel.domain.moderation.disguises import SPELLED_MARK
+from easel.domain.moderation.disguises import Variants
 from easel.domain.moderation.languages import DetectedLanguages, LanguageEvidence
-from easel.domain.moderation.scripts import has_kana, is_unspaced, to_hiragana
+from easel.domain.moderation.letter_rows import SPELLED_MARK
+from easel.domain.moderation.scripts import ARABIC, has_katakana, is_unspaced, to_hiragana
 from easel.domain.moderation.spelled_out import terms_across, terms_within
-from easel.domain.moderation.terms import Lexemes, Term, WordTerms, parse
+from easel.domain.moderation.terms import STEM_CHARACTERS_MIN, Lexemes, Term, WordTerms, parse
 from easel.domain.moderation.unspaced import UnspacedIndex
 from easel.domain.moderation.word_boundaries import ChineseWords
 from easel.domain.moderation.word_index import WordIndex
@@ -56,21 +58,31 @@ class Lexicon:
         self.unspaced = UnspacedIndex(
             itertools.compress(terms, unspaced), parts, context, chinese_words, self.words.beginnings
         )
+        # A word in Arabic may begin with a prefix, so any may be a term.
+        self._telltale_characters = frozenset((*self.unspaced.telltale_characters, *ARABIC))
 
     def __len__(self) -> int:
         return self._count
 
+    def candidates(self, words: Set[str]) -> list[str]:
+        """The words that may be terms or begin phrases, by a quick look at their characters."""
+        starts, characters = self.words.starts, self._telltale_characters
+        return [word for word in words if word[:STEM_CHARACTERS_MIN] in starts or not characters.isdisjoint(word)]
+
     def find(
         self,
-        variants: Sequence[str],
+        variants: Variants,
         languages: DetectedLanguages,
         spelled_out: Sequence[str] = (),
-        breaks: Breaks = frozenset(),
+        breaks: Callable[[], Breaks] = frozenset,
     ) -> list["Found"]:
-        """What is found in each variant of a prompt, the plain one first, and then in what single letters spell."""
+        """What is found in each variant of a prompt, the plain one first, and then in what single letters spell.
+
+        Calls `breaks` only if they matter.
+        """
         search = _Search(self, languages, breaks)
-        found = [search.in_variant(variant) for variant in variants]
-        shown = {word for variant in variants for word in variant.split()} if spelled_out else set()
+        found = [search.in_variant(text, words) for text, words in variants.items()]
+        shown = set(itertools.chain.from_iterable(variants.values())) if spelled_out else set()
         found += [search.in_spelled_out(text, variants, shown) for text in spelled_out]
         for each in found:
             for term in each.doubtful:
@@ -99,19 +111,25 @@ class Found:
 class _Variant:
     """One variant: its words, raw and in Hiragana, and the end of the phrases found in it."""
 
-    __slots__ = ("covered_before", "found", "hidden_before", "hidden_characters", "hidden_in", "raw", "words")
+    __slots__ = (
+        "found", "hidden_before", "hidden_characters", "hidden_in", "phrase_ends", "raw", "settled", "words",
+    )  # fmt: skip
 
-    def __init__(self, text: str) -> None:
-        self.raw = text.split()
-        self.words = to_hiragana(text).split() if not text.isascii() and has_kana(text) else self.raw
+    def __init__(self, text: str, raw: Sequence[str]) -> None:
+        self.raw = raw
+        self.words = to_hiragana(text).split() if not text.isascii() and has_katakana(text) else raw
         self.found = Found()
-        self.covered_before = self.hidden_before = 0
+        self.settled: set[str] = set()
+        """Words that need not be noted again, wherever they stand."""
+        self.phrase_ends: dict[int, int] = {}
+        """The end of the longest phrase found at an index."""
+        self.hidden_before = 0
         self.hidden_in, self.hidden_characters = -1, 0
         """The word in which the last hiding phrase ends, and the number of its characters that the phrase hides."""
 
-    def cover(self, term: Term, end: int) -> None:
-        """Note that a phrase ends before the word `end`."""
-        self.covered_before = max(self.covered_before, end)
+    def cover(self, term: Term, at: int, end: int) -> None:
+        """Note that a phrase is at `raw[at:end]`."""
+        self.phrase_ends[at] = max(self.phrase_ends.get(at, 0), end)
         if term.hides:
             self.hidden_before = end
             if is_unspaced(self.raw[end - 1]):
@@ -122,73 +140,106 @@ class _Variant:
 class _Search:
     """The search of one prompt, and its knowledge of the words so far."""
 
-    def __init__(self, lexicon: Lexicon, languages: DetectedLanguages, breaks: Breaks) -> None:
+    def __init__(self, lexicon: Lexicon, languages: DetectedLanguages, breaks: Callable[[], Breaks]) -> None:
         self.evidence = LanguageEvidence(languages, lexicon.ordinary)
         self._lexicon = lexicon
-        self._breaks = breaks
+        self._find_breaks = breaks
+        self._seen: set[str] = set()
         self._known: dict[str, WordTerms] = {}
-        self._dull: dict[str, float] = {}
-        """Words that are not terms and do not begin phrases, and the number of words that each counts as."""
+        """The words seen so far that were looked up, because their characters may be those of a term."""
+        self._telling: dict[str, WordTerms] = {}
+        """Those of them that are terms or begin phrases."""
         self._phrases: dict[tuple[str, str], list[Term]] = {}
         self._plain: set[str] = set()
         """Empty until the plain variant has been searched. Then it has that variant's words, and those in `_hidden`."""
         self._hidden: set[str] = set()
         """The words of hiding phrases found so far, single and joined."""
 
-    def in_variant(self, text: str) -> Found:
+    @functools.cached_property
+    def _breaks(self) -> Breaks:
+        return self._find_breaks()
+
+    def in_variant(self, text: str, raw: Sequence[str]) -> Found:
         """Search a variant, the plain one first."""
-        variant = _Variant(text)
-        found, raw = variant.found, variant.raw
-        places = self._places(raw)
-        if len(places) < len(raw):
-            found.other_words = len(raw)
-        for at in places:
-            word = raw[at]
-            count = self._dull.get(word)
-            if count is not None:
-                if at >= variant.covered_before:
-                    found.other_words += count
-                continue
-            known = self._known.get(word) or self._look_up(word)
+        distinct = set(raw)
+        self._see(distinct)
+        variant = _Variant(text, raw)
+        for at in self._places(raw, distinct):
             if at >= variant.hidden_before:
-                self._note_all(known, variant, at)
-            if at >= variant.covered_before:
-                found.other_words += known.other_words
+                self._note_all(variant, at)
+        variant.found.other_words = self._other_words(variant)
         if not self._plain:
             self._plain.update(raw, self._hidden)
-        return found
+        return variant.found
 
-    def _note_all(self, known: WordTerms, variant: _Variant, at: int) -> None:
+    def _places(self, raw: Sequence[str], distinct: Set[str]) -> Sequence[int]:
+        """The indexes at which terms or phrases may begin: in a long variant only those near new words."""
+        telling = itertools.compress(range(len(raw)), map(self._telling.__contains__, raw))
+        if not self._is_long(raw):
+            return list(telling)
+        new = distinct - self._plain
+        reach = self._lexicon.words.phrase_words_max + 1
+        return [at for at in telling if raw[at] in new or not new.isdisjoint(raw[max(0, at - NEAR_WORDS) : at + reach])]
+
+    def _is_long(self, raw: Sequence[str]) -> bool:
+        """Whether a variant is searched only near its new words."""
+        return bool(self._plain) and len(raw) > SHORT_VARIANT_WORDS_MAX
+
+    def _note_all(self, variant: _Variant, at: int) -> None:
         """Note the phrases that begin at a word, and the word's own terms unless a phrase hides them."""
+        word = variant.raw[at]
+        known = self._telling[word]
         if known.may_begin_phrase:
             self._note_phrases(variant, at)
-        if at < variant.hidden_before:
+        if not known.terms or word in variant.settled or at < variant.hidden_before:
             return
         if at == variant.hidden_in:
-            known = self._lexicon.unspaced.look_up(variant.raw[at], variant.hidden_characters)
+            known = self._lexicon.unspaced.look_up(word, variant.hidden_characters)
+        elif not any(term.depends_on_context for term in known.terms):
+            variant.settled.add(word)
         for term in known.terms:
             self._note(term, variant, at, at + 1)
 
-    def _places(self, raw: Sequence[str]) -> Sequence[int]:
-        """The indexes at which to search for terms: in a long variant only those near new words."""
-        if not self._plain or len(raw) <= SHORT_VARIANT_WORDS_MAX:
-            return range(len(raw))
-        places: list[int] = []
-        for at, word in enumerate(raw):
-            if word not in self._plain:
-                first = max(at - self._lexicon.words.phrase_words_max, places[-1] + 1 if places else 0)
-                places.extend(range(first, min(at + NEAR_WORDS, len(raw) - 1) + 1))
-        return places
+    def _other_words(self, variant: _Variant) -> float:
+        """The number of words besides terms. Of many words, only that they are many."""
+        others, covered_before = 0.0, 0
+        for at, word in enumerate(variant.raw):
+            covered_before = max(covered_before, variant.phrase_ends.get(at, 0))
+            if at >= covered_before:
+                others += self._counts_as(word)
+                if others > OTHER_WORDS_MAX:
+                    return others
+        return others if self._is_searched_completely(variant.raw) else len(variant.raw)
+
+    def _is_searched_completely(self, raw: Sequence[str]) -> bool:
+        if not self._is_long(raw):
+            return True
+        reach = self._lexicon.words.phrase_words_max + 1
+        windows = (raw[max(0, at - NEAR_WORDS) : at + reach] for at in range(len(raw)))
+        return not any(map(self._plain.issuperset, windows))
+
+    def _see(self, words: Set[str]) -> None:
+        """Look up words, unless they were seen before."""
+        new = words - self._seen
+        self._seen.update(new)
+        for word in self._lexicon.candidates(new):
+            known = self._look_up(word)
+            if known.terms or known.may_begin_phrase:
+                self._telling[word] = known
 
     def _look_up(self, word: str) -> WordTerms:
-        if word.isascii() or not is_unspaced(word):
-            known = self._lexicon.words.look_up(word)
-        else:
-            known = self._lexicon.unspaced.look_up(word)
-        self._known[word] = known
-        if not known.terms and not known.may_begin_phrase:
-            self._dull[word] = known.other_words
+        index = self._lexicon.words if word.isascii() or not is_unspaced(word) else self._lexicon.unspaced
+        known = self._known[word] = index.look_up(word)
         return known
+
+    def _counts_as(self, word: str) -> float:
+        """The number of words that a word counts as, besides the terms in it."""
+        known = self._known.get(word)
+        if known is None:
+            if word.isascii() or not is_unspaced(word):
+                return 1
+            known = self._look_up(word)
+        return known.other_words
 
     def _note(self, term: Term, variant: _Variant, at: int, end: int) -> None:
         """Note the term at `raw[at:end]`, unless the plain variant had it too or its context cancels it."""
@@ -220,8 +271,10 @@ class _Search:
         return not any(self._is_living(word) for word in around)
 
     def _is_living(self, word: str) -> bool:
-        known = self._known.get(word) or self._look_up(word)
-        return any(not LIVING.isdisjoint(term.concepts) for term in known.terms)
+        if word not in self._seen:
+            self._see({word})
+        known = self._telling.get(word)
+        return known is not None and any(not LIVING.isdisjoint(term.concepts) for term in known.terms)
 
     def _note_phrases(self, variant: _Variant, at: int) -> None:
         """Note the phrases that begin at a word, up to the first that hides its words."""
@@ -233,7 +286,7 @@ class _Search:
             if term.hides and has_break(words[at:end], self._breaks):
                 continue
             self._note(term, variant, at, end)
-            variant.cover(term, end)
+            variant.cover(term, at, end)
             if term.hides:
                 # In other variants the same words may be joined, if they have hyphens.
                 self._hidden.update(_joined(variant.raw[at:end]))
@@ -259,7 +312,7 @@ class _Search:
             other.hides and not has_break(words[end - 1 : end + len(other.rest)], self._breaks) for other in following
         )
 
-    def in_spelled_out(self, text: str, variants: Sequence[str], shown: Set[str]) -> Found:
+    def in_spelled_out(self, text: str, variants: Iterable[str], shown: Set[str]) -> Found:
         """Search what single letters spell for terms that no variant has shown."""
         found = Found(other_words=len(text))
         words = self._lexicon.words

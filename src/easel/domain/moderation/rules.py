@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from easel.domain.moderation.concepts import LITTLE_ELSE, OTHER_WORDS_MAX
 from easel.domain.moderation.decision import THRESHOLDS, Category, Finding, Layer, Level
-from easel.domain.moderation.disguises import WORDS, breaks, fold, invisibly_spelled_rows, spelled_rows, variants_of
+from easel.domain.moderation.disguises import breaks, invisibly_spelled_rows, spelled_rows, variants_of
+from easel.domain.moderation.folding import fold
 from easel.domain.moderation.languages import DetectedLanguages, LanguageDetector
+from easel.domain.moderation.letter_rows import LetterRows
 from easel.domain.moderation.lexicon import Lexicon
 
 
@@ -87,10 +89,11 @@ class Rulebook:
     def judge(self, prompt: str, level: Level) -> Judgement:
         """Find the concepts of a prompt, and the rules that it meets at this level and below."""
         folded = fold(prompt)
-        rows = [*spelled_rows(folded), *invisibly_spelled_rows(prompt)]
-        languages = self._languages.detect(folded, WORDS.findall(folded))
-        variants = variants_of(folded)
-        in_each = self._lexicon.find(variants, languages, rows, breaks(folded))
+        letter_rows = LetterRows(folded)
+        rows = [*spelled_rows(letter_rows), *invisibly_spelled_rows(prompt)]
+        variants = variants_of(letter_rows)
+        languages = self._languages.detect(folded, next(iter(variants.values())))
+        in_each = self._lexicon.find(variants, languages, rows, lambda: breaks(folded))
         found: dict[str, Evidence] = {}
         for variant, in_variant in zip([*variants, *rows], in_each, strict=True):
             for concept, term in in_variant.concepts.items():
@@ -99,7 +102,7 @@ class Rulebook:
             # Rows of single letters are left out, since each is only a part of the prompt.
             others, number = min((in_each[number].other_words, number) for number in range(len(variants)))
             if others <= OTHER_WORDS_MAX:
-                found[LITTLE_ELSE] = Evidence(variants[number], "")
+                found[LITTLE_ELSE] = Evidence(list(variants)[number], "")
         met = [
             rule for rule in self._rules if (rule.level is Level.BASIC or rule.level is level) and rule.is_met(found)
         ]

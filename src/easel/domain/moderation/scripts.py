@@ -14,12 +14,14 @@ LETTER_MARKS: Final = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0e31
 HAN_OR_KANA: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 UNSPACED: Final = f"{HAN_OR_KANA}{THAI}\uac00-\ud7a3"
 """Scripts without spaces between words, and Korean, which attaches endings to words."""
+ARABIC: Final = frozenset(map(chr, range(0x600, 0x700)))
 _FIRST_UNSPACED: Final = "\u0e01"
 _UNSPACED_START: Final = re.compile(f"[{UNSPACED}]")
 _KANA: Final = re.compile("[\u3041-\u30fc]")
 _KATAKANA: Final = range(0x30A1, 0x30FD)
 _KATAKANA_WITH_HIRAGANA: Final = re.compile("[\u30a1-\u30f6]+")
 _TO_HIRAGANA: Final = {code_point: code_point - 0x60 for code_point in range(0x30A1, 0x30F7)}
+_TO_KATAKANA: Final = {chr(hiragana): chr(katakana) for katakana, hiragana in _TO_HIRAGANA.items()}
 
 
 def is_unspaced(word: str) -> bool:
@@ -34,7 +36,7 @@ def is_hangul(character: str) -> bool:
 
 def is_arabic(word: str) -> bool:
     """Whether a word begins with an Arabic letter."""
-    return "\u0600" <= word[0] <= "\u06ff"
+    return word[0] in ARABIC
 
 
 def has_kana(text: str) -> bool:
@@ -42,9 +44,19 @@ def has_kana(text: str) -> bool:
     return _KANA.search(text) is not None
 
 
+def has_katakana(text: str) -> bool:
+    """Whether `to_hiragana` changes the text."""
+    return _KATAKANA_WITH_HIRAGANA.search(text) is not None
+
+
 def is_katakana(text: str, at: int) -> bool:
     """Whether the text has a Katakana character at this index; False beyond its ends."""
     return 0 <= at < len(text) and ord(text[at]) in _KATAKANA
+
+
+def as_katakana(character: str) -> str:
+    """A Hiragana character as Katakana; any other as it is."""
+    return _TO_KATAKANA.get(character, character)
 
 
 def to_hiragana(text: str) -> str:

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from easel.domain.moderation.disguises import SPELLED_MARK
+from easel.domain.moderation.letter_rows import SPELLED_MARK
 from easel.domain.moderation.terms import STEM_CHARACTERS_MIN, Term
 from easel.domain.moderation.word_index import (
     COMPOUND_CHARACTERS_MAX,

@@ -53,14 +53,15 @@ class Term(NamedTuple):
     def follows(self, words: Sequence[str], at: int) -> bool:
         """Whether `words` continue with the rest of the phrase at this index."""
         rest = self.rest
-        if not rest:
-            return True
         end = at + len(rest)
-        if self.has_age:
-            words, at, end = [AGES.get(word, word) for word in words[at:end]], 0, len(rest)
-        if end > len(words) or any(words[at + number] != word for number, word in enumerate(rest[:-1])):
+        if end > len(words):
             return False
-        return words[end - 1].startswith(rest[-1]) if self.is_open else words[end - 1] == rest[-1]
+        for number, expected in enumerate(rest, at):
+            word = words[number]
+            if word == expected or AGES.get(word) == expected:
+                continue
+            return number == end - 1 and self.is_open and word.startswith(expected)
+        return True
 
 
 class WordTerms(NamedTuple):

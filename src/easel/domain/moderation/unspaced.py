@@ -11,7 +11,7 @@ from typing import Final
 
 from easel.domain.moderation.concepts import CUT_APART, LIVING, YOUNG
 from easel.domain.moderation.context import Context
-from easel.domain.moderation.scripts import has_kana, is_hangul, to_hiragana
+from easel.domain.moderation.scripts import as_katakana, has_kana, is_hangul, is_unspaced, to_hiragana
 from easel.domain.moderation.terms import Term, WordTerms
 from easel.domain.moderation.word_boundaries import ChineseWords, is_part_of_kana_word, is_particle_and_word
 
@@ -43,6 +43,9 @@ class UnspacedIndex:
             self._terms[term.first].append(term)
         self._lengths = _lengths_by_beginning(self._terms)
         self._first_characters = {own[0] for own in self._terms}
+        own = self._first_characters.union(filter(is_unspaced, phrase_beginnings))
+        self.telltale_characters: Set[str] = own.union(map(as_katakana, own))
+        """A text without any of these characters has no terms and begins no phrase."""
         self._hiding = self._of(lambda term: term.hides)
         self._minor = self._of(lambda term: "minor" in term.concepts)
         self._adult = self._hiding & self._of(lambda term: "adult" in term.concepts)
@@ -52,19 +55,20 @@ class UnspacedIndex:
 
     def look_up(self, word: str, skipped_characters: int = 0) -> WordTerms:
         """The terms in a text without spaces, after `skipped_characters` that a phrase hides."""
+        text = to_hiragana(word) if has_kana(word) else word
+        may_begin_phrase = text[-1] in self._phrase_beginnings
+        if self._first_characters.isdisjoint(text):
+            return WordTerms((), (len(text) - skipped_characters) / 2, may_begin_phrase)
         found: dict[str, Sequence[Term]] = {}
         places: dict[str, int] = {}
         covered_before = hidden_before = skipped_characters
         minor_before = word_before = 0
-        others = 0
-        text = to_hiragana(word) if has_kana(word) else word
-        for start, character in enumerate(text):
+        others = len(text) - skipped_characters
+        for start in [at for at, character in enumerate(text) if character in self._first_characters]:
             if start < hidden_before:
                 continue
-            if character not in self._first_characters:
-                others += covered_before <= start
-                continue
-            for length in self._lengths.get(text[start : start + 2]) or self._lengths.get(character, ()):
+            others_from = max(covered_before, start)
+            for length in self._lengths.get(text[start : start + 2]) or self._lengths.get(text[start], ()):
                 own, end = text[start : start + length], start + length
                 terms = self._terms.get(own) if end <= len(word) else None
                 if terms is None or (own in self._hiding and not self._may_hide(word, start, end, own, minor_before)):
@@ -80,10 +84,10 @@ class UnspacedIndex:
                 if own in self._hiding:
                     hidden_before = covered_before
                     break
-            others += covered_before <= start
+            others -= max(0, covered_before - others_from)
         if len(text) > LONG_CLAUSE_CHARACTERS_MIN:
             found = {own: terms for own, terms in found.items() if not _is_far_from_life(own, found, text, places[own])}
-        return WordTerms(list(itertools.chain(*found.values())), others / 2, text[-1] in self._phrase_beginnings)
+        return WordTerms(list(itertools.chain(*found.values())), others / 2, may_begin_phrase)
 
     def _may_hide(self, word: str, start: int, end: int, own: str, minor_before: int) -> bool:
         """Whether a hiding term is meant here. It is not if `成年` (adult) is in `未成年` (minor), or if a text only sounds
@@ -126,9 +130,10 @@ class UnspacedIndex:
         return until > end and not self._is_divided(text, start, end, since, until, is_minor=is_minor)
 
     def _is_divided(self, text: str, start: int, end: int, since: int, until: int, *, is_minor: bool) -> bool:
-        return any(
-            self._is_hidden_from(at, text, until, is_minor=is_minor) for at in range(start + 1, end)
-        ) or self._chinese_words.cross(text, start, end, is_minor=is_minor, since=since, until=until)
+        for at in range(start + 1, end):
+            if self._is_hidden_from(at, text, until, is_minor=is_minor):
+                return True
+        return self._chinese_words.cross(text, start, end, is_minor=is_minor, since=since, until=until)
 
     def _is_hidden_from(self, at: int, text: str, end: int, *, is_minor: bool) -> bool:
         """Whether a hiding term begins at `at` and ends after `end`. `成年女孩` (adult girl) does not hide `未成年` (minor)."""

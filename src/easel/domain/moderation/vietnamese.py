@@ -32,6 +32,11 @@ def may_be_vietnamese(composed: str) -> bool:
     return OWN_LETTERS_ONE_IN * len(_SOME_OWN.findall(composed.lower())) >= len(composed)
 
 
+def may_have_syllables(text: str) -> bool:
+    """Whether any word of an NFC text in lower case may be a marked syllable."""
+    return _SOME_MARKED.search(text) is not None
+
+
 def is_syllable(word: str) -> bool:
     """Whether an NFC word in lower case is a marked syllable, however its vowels are stretched."""
     return _SOME_MARKED.search(word) is not None and _SYLLABLE.fullmatch(_STRETCHED.sub(r"\1", word)) is not None

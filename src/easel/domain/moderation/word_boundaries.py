@@ -36,30 +36,33 @@ class ChineseWords:
         At least one of the words must extend beyond the term, or both if the term denotes a minor. Ignores words that
         begin before `since` or do not extend past `until`, because these limits belong to neighbouring terms.
         """
-        return bool(self._words) and any(
-            self._are_two_words(text, start, at, end, is_minor=is_minor, since=since, until=until)
-            for at in range(start + 1, end)
-        )
+        # Plain loops: a prompt may have a thousand such places, and generators would double the time.
+        for at in range(start + 1, end) if self._words else ():
+            if self._are_two_words(text, start, at, end, is_minor=is_minor, since=since, until=until):
+                return True
+        return False
 
     def _are_two_words(
         self, text: str, start: int, at: int, end: int, *, is_minor: bool, since: int, until: int
     ) -> bool:
-        extends_before = self._extends_before(text, start, at, since)
-        extends_after = self._extends_after(text, at, until)
-        if is_minor or (extends_before and extends_after):
-            return extends_before and extends_after
-        first, second = text[start:at], text[at:end]
-        if extends_before:
-            return second in self._words or second in _CHINESE_WORDS_OF_ONE
-        return extends_after and first in self._words
+        if self._extends_before(text, start, at, since):
+            if self._extends_after(text, at, until):
+                return True
+            second = text[at:end]
+            return not is_minor and (second in self._words or second in _CHINESE_WORDS_OF_ONE)
+        return not is_minor and text[start:at] in self._words and self._extends_after(text, at, until)
 
     def _extends_before(self, text: str, start: int, at: int, since: int) -> bool:
-        firsts = range(max(since, at - _CHINESE_WORD_CHARACTERS_MAX), start)
-        return any(text[first:at] in self._words for first in firsts)
+        for first in range(max(since, at - _CHINESE_WORD_CHARACTERS_MAX), start):
+            if text[first:at] in self._words:
+                return True
+        return False
 
     def _extends_after(self, text: str, at: int, end: int) -> bool:
-        lasts = range(end + 1, min(len(text), at + _CHINESE_WORD_CHARACTERS_MAX) + 1)
-        return any(text[at:last] in self._words for last in lasts)
+        for last in range(end + 1, min(len(text), at + _CHINESE_WORD_CHARACTERS_MAX) + 1):
+            if text[at:last] in self._words:
+                return True
+        return False
 
 
 def is_part_of_kana_word(text: str, start: int, end: int, is_word: Callable[[str], bool]) -> bool:

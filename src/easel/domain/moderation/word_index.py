@@ -49,7 +49,7 @@ class WordIndex:
             if not term.hides and min(map(len, (term.first, *term.rest))) >= SPREAD_WORD_CHARACTERS_MIN:
                 self.spread[term.first].append(term)
         self.spread_starts = {word[:SPREAD_WORD_CHARACTERS_MIN] for word in self.spread}
-        every = itertools.chain(self.words, self.stems, self.joined)
+        every = itertools.chain(self.words, self.stems, self.joined, self.beginnings, AGES)
         self.starts = {word[:STEM_CHARACTERS_MIN] for word in every}
         indexes = (self.words, self.stems, self._phrases, self._open_phrases)
         for alike in itertools.chain.from_iterable(index.values() for index in indexes):
