@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from easel.outside.pictures.storage import PictureGone, Pictures, StorageFailed
-from tests.support.tracing import can_trace, traced
 
 NAME = "ab/abcdef0123456789.webp"
 SECRET = "TOPSECRET0123456789"
@@ -243,34 +241,6 @@ def test_a_killed_writer_leaves_no_incomplete_picture(tmp_path: Path) -> None:
         for name in files(tmp_path / "ab"):
             data = whole(pictures, f"ab/{name}")
             assert data == data[:1] * 3_000_000
-
-
-THREE_PICTURES = """
-import asyncio
-from easel.outside.pictures.storage import Pictures
-pictures = Pictures({folder!r})
-for name in ("ab/abcdef.webp", "ab/abcdeg.webp", "ab/abcdeh.webp"):
-    asyncio.run(pictures.put(name, b"picture", "image/webp"))
-"""
-
-
-@pytest.mark.skipif(not can_trace(), reason="strace cannot be used here")
-def test_a_picture_costs_one_flush_of_its_bytes_and_then_one_of_its_name(tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
-    calls = traced(THREE_PICTURES.format(folder=str(folder)), "write,fdatasync,fsync,rename", tmp_path / "trace")
-    kinds = [call.partition("(")[0] for call in calls if str(folder) in call]
-    assert kinds[-8:] == ["write", "fdatasync", "rename", "fsync"] * 2
-    named = [call for call in calls if call.startswith("fsync")][-2:]
-    assert all(f"<{folder}/ab>" in call for call in named)
-
-
-def test_a_picture_is_stored_after_somebody_removed_its_folder(tmp_path: Path) -> None:
-    pictures = Pictures(str(tmp_path))
-    put(pictures, b"before")
-    shutil.rmtree(tmp_path / "ab")
-    shutil.rmtree(tmp_path / ".staging")
-    put(pictures, b"after")
-    assert whole(pictures) == b"after"
 
 
 def test_files_staged_by_a_killed_writer_are_removed_after_an_hour(tmp_path: Path) -> None:
