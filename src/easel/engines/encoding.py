@@ -17,6 +17,9 @@ edges, slight noise):
 | JPEG quality 92, 4:4:4        | 5 ms   | 572 kB   | 37.2 dB |
 | JPEG quality 92, 4:2:0        | 3 ms   | 485 kB   | 36.7 dB |
 
+Method 0 loses nothing that can be seen: its similarity to the source (SSIM) is within 0.003 of method 4's on textures,
+photo-like or drawn. Quality 85 would take four fifths of the time, and lose more on textures (0.990 to 0.983).
+
 WebP uses method 0, because the default, 4, takes 2.6 times as long and saves 1 % of the bytes. PNG uses level 1. JPEG
 keeps full colour resolution, because 4:2:0 smears the saturated edges and lettering of drawn pictures.
 """
