@@ -48,6 +48,13 @@ def test_left_and_right_are_where_they_should_be(seed: int, library: Library) ->
     assert one(found, "cat").x > one(found, "dog").x
 
 
+def test_a_bird_that_is_beside_something_stands_there(library: Library) -> None:
+    found = scene("a parrot on the left and a cat on the right", library)
+    parrot, cat = one(found, "parrot"), one(found, "cat")
+    assert parrot.x < cat.x
+    assert abs(parrot.y - cat.y) < 0.1 * found.height_px
+
+
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_what_is_on_something_stands_on_top_of_it(seed: int, library: Library) -> None:
     found = scene("a cat on a chair", library, seed=seed)

@@ -30,6 +30,10 @@ def things(prompt: str, library: Library) -> list[tuple[str, int, str | None]]:
         ("the car is blue", [("automobile", 1, "blue")]),
         ("a hot dog", [("hot-dog", 1, None)]),
         ("a sports car", [("racing-car", 1, None)]),
+        ("a golden retriever puppy", [("dog", 1, None)]),
+        ("two strawberry cakes", [("birthday-cake", 2, None)]),
+        ("a cat and a fish bowl", [("cat", 1, None), ("bowl-with-spoon", 1, None)]),
+        ("a glass of red wine", [("wine-glass", 1, "red")]),
         ("🐈🐕", [("cat", 1, None), ("dog", 1, None)]),
     ],
 )
@@ -80,6 +84,11 @@ def test_place_time_weather_season_and_style_are_found(library: Library) -> None
     assert (found.place, found.time, found.weather, found.season, found.style) == (
         "forest", "night", "rain", "autumn", "watercolour",
     )  # fmt: skip
+
+
+def test_what_is_in_an_office_is_in_a_room_and_an_office_alone_is_a_building(library: Library) -> None:
+    assert wish("a computer in an office", library).place == "room"
+    assert things("a tall office", library) == [("office-building", 1, None)]
 
 
 def test_a_colour_before_background_is_the_backgrounds(library: Library) -> None:

@@ -25,6 +25,8 @@ SMALLEST_SHARE: Final = 0.4
 COUNTED_MAX: Final = 15
 """Up to this many one counts, so each is fully in the picture and mostly to be seen."""
 FAR_SCALE: Final = 0.34
+SMALL_FLIER_M: Final = 0.5
+_BESIDE: Final = frozenset({"left", "right", "at-left", "at-right", "between", "behind", "in-front"})
 MARGIN: Final = 0.05
 
 
@@ -57,11 +59,20 @@ class Arrangement:
 
     def _is_high(self, at: int) -> bool:
         stance = self._traits(at)
+        if stance == "flies" and self._stands_beside(at):
+            return self._ground.surface == "air"
         if self._ground.surface == "air":
             return True
         if self._ground.surface == "deep" and stance in ("deep", "swims", "bust"):
             return True
         return stance in ("flies", "sky") and self._ground.surface != "table"
+
+    def _stands_beside(self, at: int) -> bool:
+        """Whether a small thing that flies is said to be beside something, where it stands then."""
+        height_m = self._builder.part(at, 0, self._dice.named(f"look {at}")).picture.traits.height_m
+        return height_m <= SMALL_FLIER_M and any(
+            relation.kind in _BESIDE and at in (relation.subject, relation.other) for relation in self._wish.relations
+        )
 
     def _traits(self, at: int) -> str:
         return self._builder.part(at, 0, self._dice.named(f"look {at}")).picture.traits.stance
@@ -84,7 +95,7 @@ class Arrangement:
         gaps = _gaps(front)
         scale = self._scale(front, sum(gaps), has_crowd) * (0.8 if has_back else 1.0)
         total = sum(unit.right - unit.left for unit in front) + sum(gaps)
-        x = self._start(total * scale, len(front))
+        x = self._start(total * scale, front)
         if has_back:
             shift = self._dice.named("aside").pick((-1, 1)) * 0.16 * self._width
             x = min(max(x + shift, 0.02 * self._width), 0.98 * self._width - total * scale)
@@ -185,14 +196,15 @@ class Arrangement:
             room * share * self._ground.size / tallest, wide * self._width / total, limit / tallest
         )  # fmt: skip
 
-    def _start(self, total: float, count: int) -> float:
+    def _start(self, total: float, units: Sequence[Unit]) -> float:
         """Where the row begins."""
         dice = self._dice.named("start")
-        free = self._width - total
+        free, count = self._width - total, len(units)
         middle = 0.5 + dice.between(-0.05, 0.05)
         if count == 1 and self._width > 1.25 * self._height:
             middle = dice.pick((0.36, 0.64))
-        pointed = next((relation.kind for relation in self._wish.relations if relation.other is None), None)
+        roots = {unit.root for unit in units}
+        pointed = next((one.kind for one in self._wish.relations if one.other is None and one.subject in roots), None)
         if pointed is not None and count == 1:
             middle = 0.27 if pointed == "at-left" else 0.73
         return min(max(self._width * middle - total / 2, min(free / 2, MARGIN * self._width)),

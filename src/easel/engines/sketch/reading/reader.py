@@ -47,6 +47,9 @@ class _Reading:
         """A verb whose object comes next, and then its subject unless that came before."""
         self._object: tuple[str, int] | None = None
         self._is_place_near = False
+        self._noun_at: int | None = None
+        """Where the last thing was, if it may be part of a compound: `chocolate cake` is a cake."""
+        self._at = 0
         self._is_thing_near = False
         """Whether the last thing is near enough for an adjective after it."""
         self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
@@ -63,6 +66,7 @@ class _Reading:
 
     def take(self, token: Token, following: Sequence[Token]) -> None:
         """Take the next token."""
+        self._at += 1
         if token.is_boundary:
             self._settle()
             self._is_thing_near = self._is_place_near = False
@@ -107,12 +111,15 @@ class _Reading:
             self.not_understood.append(word)
             self._pending = _Pending()
             return
+        if self._is_compound(word):
+            self._pending = self._without_first_noun()
         pending, self._pending = self._pending, _Pending()
         name, _, implied = name.partition("*")
         count = pending.count or (int(implied) if implied else SOME if is_plural else 1)
         colour = pending.colours[-1] if pending.colours else None
         self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
         self._is_thing_near, self._is_place_near = True, False
+        self._noun_at = self._at if word[:1].isalpha() else None
         if self._verb is not None or self._object is not None:
             self._act(len(self.things) - 1)
         elif self._relation is not None and not self._grammar.relations_after:
@@ -121,6 +128,26 @@ class _Reading:
         elif self._relation is not None:
             self._join(self._relation, len(self.things) - 1, len(self.things) - 2)
             self._relation = None
+
+    def _is_compound(self, word: str) -> bool:
+        """Whether this thing follows another one directly, in a language that builds compounds so."""
+        grammar = self._grammar
+        is_built_so = grammar.has_spaces and not grammar.adjectives_after and not grammar.relations_after
+        is_next = self._noun_at is not None and self._noun_at + 1 == self._at
+        return is_built_so and is_next and word[:1].isalpha() and self._relation is None and self._verb is None
+
+    def _without_first_noun(self) -> _Pending:
+        """Take back the thing that turned out to describe the next one, and give what was said of it to that."""
+        first = self.things.pop()
+        gone = len(self.things)
+        for at, relation in enumerate(self.relations):
+            if relation.other == gone and relation.subject != gone:
+                del self.relations[at]
+                self._relation = relation.kind
+                break
+        return _Pending(
+            first.count if first.is_count_said else None, [first.colour] if first.colour else [], first.size
+        )
 
     def _act(self, thing: int) -> None:
         """Join a verb's object and its subject: `骑着马的人` and `人骑着马`."""
