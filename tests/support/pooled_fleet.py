@@ -14,7 +14,7 @@ from tools.own_server.pgbouncer import PgBouncer, program
 from tools.own_server.postgres import OwnPostgres
 
 from easel.domain.secret import Secret
-from easel.store import schema
+from easel.store import pooled_role, schema
 from tests.support.running_fleet import SECRET, Fleet, Settings
 
 POOL_SIZE: Final = 4
@@ -42,6 +42,8 @@ class PooledFleet(Fleet):
         self.environment["EASEL_DATABASE_URL"] = self.pooler.url
         # The other processes cannot create the tables.
         asyncio.run(schema.prepare(self.server.url, Secret(SECRET)))
+        # Nor may one of them be the first to use the pooler, whose session would lack the settings.
+        asyncio.run(pooled_role.prepare(self.server.url))
         return self.server.url
 
     @contextmanager

@@ -74,6 +74,9 @@ async def prepare_database(installed: Installation, *, creates: bool = True) -> 
     else:
         await schema.prepare(sessions.direct_url, secret, creates=creates)
     if sessions.is_pooled:
+        if sessions.direct_url is not None:
+            # Before the pooler opens a session, which would not get the settings.
+            await pooled_role.prepare(sessions.direct_url)
         missing = await pooled_role.prepare(installed.database_url)
         if missing:
             log.warning("pooled_settings_missing", settings=missing, remedy="let the pooler reconnect to the server")
