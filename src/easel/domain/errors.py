@@ -5,7 +5,7 @@ and on its task endpoint. Both wordings are given here, and OpenAI's where it di
 Messages repeat nothing that the client sent, except a well-formed model name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +45,8 @@ class Refusal(EaselError):
     param: str | None = None
     picture_bytes: int | None = None
     """The size of the picture, if the requested range lies outside it."""
+    allowed_methods: Sequence[str] = ()
+    """The methods that the path supports, if the request's method is not one of them."""
 
 
 def _both(code: str, message: str, type_: str) -> tuple[Wording, Wording]:
@@ -191,10 +193,14 @@ class CallbackNotFound(Refusal):
 
 
 class MethodNotAllowed(Refusal):
-    """405: this path does not support this method."""
+    """405: this path does not support this method, only `allowed_methods`."""
 
     status = 405
     generation, task = _both("method_not_allowed", "This address does not support this method", "invalid_request_error")
+
+    def __init__(self, allowed_methods: Sequence[str]) -> None:
+        super().__init__("method not allowed")
+        self.allowed_methods = allowed_methods
 
 
 class RequestTimeout(Refusal):

@@ -24,7 +24,6 @@ _ALWAYS: Final = {
     "accept-ranges": "bytes",
     "content-security-policy": "sandbox; default-src 'none'",
     "content-disposition": "inline",
-    "x-content-type-options": "nosniff",
 }
 
 
