@@ -8,11 +8,12 @@ A connection's requests are parsed one at a time: the next one only after the cl
 that arrives earlier waits unparsed, and nothing more is read until it is parsed. The crowd limits the memory of all
 connections together.
 
-This is uvicorn's protocol on httptools with additional checks. Besides the parser's callbacks it relies on these names
-of uvicorn: `connections`, `client`, `cycle` (`body`, `disconnected`, `message_event`, `response_complete`,
-`response_started`, `waiting_for_100_continue`), `flow` (`read_paused`, `write_paused`, `resume_reading`), `headers`,
-`loop`, `parser`, `on_response_complete`, `scope`, `server_state.default_headers`, `timeout_keep_alive`,
-`timeout_keep_alive_handler`, `timeout_keep_alive_task`, `transport` and `url`.
+This is uvicorn's protocol on httptools with additional checks. Besides the parser's callbacks it and its two base
+classes (`answering.py`, `refusing.py`) rely on these names of uvicorn: `_start_asgi_task`, `app`, `connections`,
+`client`, `cycle` (`body`, `default_headers`, `disconnected`, `keep_alive`, `message_event`, `response_complete`,
+`response_started`, `waiting_for_100_continue`), `expect_100_continue`, `flow` (`read_paused`, `write_paused`,
+`resume_reading`), `headers`, `loop`, `parser`, `on_response_complete`, `scope`, `server_state.default_headers`,
+`timeout_keep_alive`, `timeout_keep_alive_handler`, `timeout_keep_alive_task`, `transport` and `url`.
 
 It does not limit the size of a body: endpoints do. After a refusal, it may close the connection while the client is
 still sending.
@@ -110,13 +111,13 @@ class EdgeProtocol(RefusingProtocol):
         self.flow = _Flow(transport, self._read_on_soon)
         self._untaken = UntakenTimer(transport, self.untaken_timeout_s, self.untaken_check_s)
         self.client = _without_ipv6_prefix(self.client)
-        self.began_s = self.loop.time()
+        self.began_s = self.answered_at_s = self.loop.time()
         if len(self.connections) > limits.CONNECTIONS_MAX:
             self.turn_away(ServiceUnavailable())
         elif not self.crowd.enter(self, "" if self.client is None else self.client[0]):
             self.turn_away(RateLimitExceeded(RETRY_AFTER_S))
         else:
-            self._close_when_idle()
+            self.close_when_idle(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -249,7 +250,10 @@ class EdgeProtocol(RefusingProtocol):
         """Called by the parser, also for trailers, which are ignored."""
         if self.phase is Phase.BODY:
             return
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
         if len(self.headers) > limits.HEADERS_MAX:
             raise _too_large()
 
@@ -331,15 +335,15 @@ class EdgeProtocol(RefusingProtocol):
     # Timeouts.
 
     def timeout_keep_alive_handler(self) -> None:
-        """Called by uvicorn's timer, which also runs before the first request and while a request is answered."""
+        """Called by the timer, which also runs before the first request and while a request is answered."""
         waits = self._unparsed or self.transport.get_write_buffer_size()
-        if self.phase is Phase.BETWEEN and not self.is_answering and not waits:
-            super().timeout_keep_alive_handler()
+        left_s = self.answered_at_s + self.timeout_keep_alive - self.loop.time()
+        if self.phase is not Phase.BETWEEN or self.is_answering or waits:
+            self.close_when_idle(self.timeout_keep_alive)
+        elif left_s > 0:
+            self.close_when_idle(left_s)
         else:
-            self._close_when_idle()
-
-    def _close_when_idle(self) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            super().timeout_keep_alive_handler()
 
     def _watch(self) -> None:
         """Run a timer while a head arrives, and another while a body does."""

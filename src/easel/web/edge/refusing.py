@@ -8,11 +8,11 @@ from typing import Final
 
 import httptools
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from easel.domain.errors import InvalidRequest, Refusal
 from easel.web.answers import SECURITY_HEADERS, refusal_answer, request_id
 from easel.web.edge import limits
+from easel.web.edge.answering import AnsweringProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Phase(enum.Enum):
     BODY = enum.auto()
 
 
-class RefusingProtocol(HttpToolsProtocol):
+class RefusingProtocol(AnsweringProtocol):
     """A connection that can refuse a request. The attributes are its state; a subclass keeps them current."""
 
     phase = Phase.BETWEEN
