@@ -1,11 +1,16 @@
 """Structured logs: one line per event on standard error.
 
 Events identify things by id. Prompts, keys, secrets and signed links are never logged.
+
+In an event loop, ordinary events are written together at the end of the loop's turn, in their order. Warnings and errors
+are written at once, after the events before them. A process that is killed may lose the ordinary events of one turn.
 """
 
+import asyncio
 import logging
 import sys
-from typing import Final, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -14,6 +19,7 @@ from easel.runtime.log_lines import WholeLines
 
 STANDARD_ERROR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVEL_OF_METHOD: Final = {"warn": "warning", "exception": "error"}
 _QUIET_LIBRARIES: Final = ("procrastinate", "psycopg", "uvicorn", "httpx", "httpx2", "asyncio", "PIL")
 
 
@@ -22,14 +28,11 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
     lines = WholeLines(STANDARD_ERROR)
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Without local variables, because they may contain prompts and keys.
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
         if not as_text
         else structlog.processors.format_exc_info,
-        _tidied,
+        _tidied_for(process),
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -41,7 +44,6 @@ def configure(process: str, log_format: Literal["auto", "json", "text"], log_lev
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
         logger_factory=lambda *_: _LineLogger(lines),
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -61,21 +63,58 @@ class _LineLogger:
 
     def __init__(self, lines: WholeLines) -> None:
         self._lines = lines
+        self._waiting: list[str] = []
+        self._writes_in: asyncio.AbstractEventLoop | None = None
+
+    def info(self, message: str) -> None:
+        """Write an event at the end of the event loop's turn, or at once outside a loop."""
+        loop = _running_loop()
+        if loop is None:
+            self._lines.write(f"{message}\n")
+            return
+        self._waiting.append(message)
+        if self._writes_in is not loop:
+            self._writes_in = loop
+            loop.call_soon(self._write_waiting)
 
     def msg(self, message: str) -> None:
-        """Write an event."""
+        """Write an event at once."""
+        if self._writes_in is _running_loop():
+            self._write_waiting()
         self._lines.write(f"{message}\n")
 
-    debug = info = warning = error = critical = exception = log = msg
+    def _write_waiting(self) -> None:
+        waiting, self._waiting, self._writes_in = self._waiting, [], None
+        if waiting:
+            self._lines.write("\n".join((*waiting, "")))
+
+    debug = warning = error = critical = exception = log = msg
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _json(event: structlog.typing.EventDict, **_: object) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def _tidied(
-    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    """Put the common fields first, and drop empty ones."""
-    first = {name: event.get(name) for name in ("timestamp", "level", "process", "event")}
-    return {name: value for name, value in {**first, **event}.items() if value is not None}
+def _tidied_for(process: str) -> structlog.typing.Processor:
+    """Puts the common fields first, and drops empty ones. One step, because each request writes a line."""
+
+    def tidied(
+        _logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict
+    ) -> dict[str, Any]:
+        line = {
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "level": _LEVEL_OF_METHOD.get(method, method),
+            "process": process,
+            "event": event.pop("event"),
+        }
+        line |= {name: value for name, value in event.items() if value is not None}
+        return line
+
+    return tidied

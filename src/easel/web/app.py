@@ -91,6 +91,8 @@ class App:
         self._routes = Routes(routes)
         self._life = Router(lifespan=lifespan)
         self._on_stop = on_stop
+        # Bound once: for each event, structlog would first create a logger.
+        self._log: structlog.typing.FilteringBoundLogger = log.bind()
 
     def stop(self) -> None:
         """Release all waiting requests, because the process is about to stop."""
@@ -116,7 +118,7 @@ class App:
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request: every fault is answered
             await exchange.answer_fault(error, receive)
         finally:
-            exchange.log()
+            exchange.log_to(self._log)
 
 
 class _Exchange:
@@ -164,7 +166,7 @@ class _Exchange:
         log.error("request_fault", request_id=self._state["request_id"], exc_info=error)
         return refusal_answer(InternalError(), path)
 
-    def log(self) -> None:
+    def log_to(self, log: structlog.typing.FilteringBoundLogger) -> None:
         """Write the log line."""
         log.info(
             "request",
