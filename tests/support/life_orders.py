@@ -105,7 +105,7 @@ class LifeOfAccounts(RuleBasedStateMachine):
 
         async def look() -> bool:
             async with self.stage.database.reading() as connection:
-                holder = await accounts.find_holder(connection, key.digest)
+                holder = (await accounts.find_holders(connection, [key.digest])).get(key.digest)
             if holder is not None:
                 key.holder, key.price_seen = holder, key.account.price
             return holder is not None

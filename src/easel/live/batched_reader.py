@@ -5,6 +5,7 @@ No answer is older than its request: it comes from a statement that was sent aft
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -12,6 +13,8 @@ from easel.store.database import Database, DatabaseFault, DatabaseUnavailable, R
 
 BATCH_MAX: Final = 200
 """Keys that one statement looks up."""
+KEPT_S: Final = 1.0
+"""How long a connection is kept while look-ups keep coming. Borrowing one costs as much as looking up ten keys."""
 _Key = TypeVar("_Key", bound=Hashable)
 _Found = TypeVar("_Found")
 
@@ -24,33 +27,49 @@ class BatchedReader(Generic[_Key, _Found]):
     ) -> None:
         self._database = database
         self._read = read
-        self._wanted: dict[_Key, asyncio.Future[_Found | None]] = {}
+        self._wanted: dict[_Key, list[asyncio.Future[_Found | None]]] = {}
+        self._batch: dict[_Key, list[asyncio.Future[_Found | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def find(self, key: _Key) -> _Found | None:
         """What the statement finds for this key, or None. Raises DatabaseUnavailable, DatabaseFault."""
-        if key not in self._wanted:
-            self._wanted[key] = asyncio.get_running_loop().create_future()
-        wanted = self._wanted[key]
+        wanted: asyncio.Future[_Found | None] = asyncio.get_running_loop().create_future()
+        self._wanted.setdefault(key, []).append(wanted)
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_batches())
-        # Shielded, because others may wait for the same future.
-        return await asyncio.shield(wanted)
+            self._reading = asyncio.create_task(self._read_all())
+        return await wanted
 
-    async def _read_batches(self) -> None:
+    async def _read_all(self) -> None:
         while self._wanted:
-            batch = {key: self._wanted.pop(key) for key in list(self._wanted)[:BATCH_MAX]}
+            self._take_batch()
             failure: DatabaseUnavailable | DatabaseFault = DatabaseUnavailable("the look-up was cancelled")
-            found: Mapping[_Key, _Found] | None = None
             try:
                 async with self._database.reading() as connection:
-                    found = await self._read(connection, list(batch))
+                    await self._read_batches(connection)
             except (DatabaseUnavailable, DatabaseFault) as error:
                 failure = error
             finally:
-                for key, future in batch.items():
-                    if found is not None:
-                        future.set_result(found.get(key))
-                    else:
-                        future.set_exception(type(failure)(*failure.args))
-                        future.exception()  # nobody may be waiting for it any more
+                for wanted in self._waiting():
+                    wanted.set_exception(type(failure)(*failure.args))
+
+    async def _read_batches(self, connection: Reader) -> None:
+        kept_until_s = time.monotonic() + KEPT_S
+        while self._batch:
+            found = await self._read(connection, list(self._batch))
+            for key, futures in self._batch.items():
+                for wanted in futures:
+                    if not wanted.done():  # else the client has left
+                        wanted.set_result(found.get(key))
+            self._batch = {}
+            if time.monotonic() < kept_until_s:
+                self._take_batch()
+
+    def _take_batch(self) -> None:
+        if len(self._wanted) <= BATCH_MAX:
+            self._batch, self._wanted = self._wanted, {}
+        else:
+            self._batch = {key: self._wanted.pop(key) for key in list(self._wanted)[:BATCH_MAX]}
+
+    def _waiting(self) -> list[asyncio.Future[_Found | None]]:
+        """The futures of the batch that is being read, if it failed."""
+        return [wanted for futures in self._batch.values() for wanted in futures if not wanted.done()]

@@ -96,36 +96,36 @@ async def add_key(connection: Writer, account_id: int, key: NewKey) -> tuple[int
     return row[0], row[1]
 
 
-async def find_holder(connection: Reader, digest: bytes) -> Holder | None:
-    """The holder of the key with that digest; None if the key is unknown, expired or revoked."""
+async def find_holders(connection: Reader, digests: Sequence[bytes]) -> dict[bytes, Holder]:
+    """The holders of keys by their digests. Leaves out keys that are unknown, expired or revoked."""
     cursor = await connection.execute(
         """
-        SELECT account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
+        SELECT api_key.digest, account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
             (SELECT coalesce(jsonb_object_agg(model, price_microcredits), '{}') FROM prices
              WHERE prices.user_group = account.user_group),
             api_key.creates_per_minute, api_key.unfinished_max,
             extract(epoch FROM api_key.expires_at - clock_timestamp())::float
         FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
-        WHERE api_key.digest = %s AND api_key.revoked_at IS NULL
+        WHERE api_key.digest = ANY (%s) AND api_key.revoked_at IS NULL
           AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
         """,
-        (digest,),
+        (list(digests),),
     )
-    row = await cursor.fetchone()
-    if row is None:
-        return None
-    account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max, expires_in_s = row
-    return Holder(
-        account_id=account_id,
-        api_key_id=api_key_id,
-        user_group=user_group,
-        scopes=frozenset(Scope(scope) for scope in scopes),
-        models=None if models is None else frozenset(models),
-        prices_microcredits=prices,
-        creates_per_minute=creates_per_minute,
-        unfinished_max=unfinished_max,
-        expires_in_s=expires_in_s,
-    )
+    return {
+        digest: Holder(
+            account_id=account_id,
+            api_key_id=api_key_id,
+            user_group=user_group,
+            scopes=frozenset(Scope(scope) for scope in scopes),
+            models=None if models is None else frozenset(models),
+            prices_microcredits=prices,
+            creates_per_minute=creates_per_minute,
+            unfinished_max=unfinished_max,
+            expires_in_s=expires_in_s,
+        )
+        for (digest, account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max,
+             expires_in_s) in await cursor.fetchall()
+    }  # fmt: skip
 
 
 async def ended_keys(connection: Reader, api_key_ids: Sequence[int]) -> set[int]:

@@ -17,6 +17,7 @@ from easel.domain import api_key
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import PermissionDenied, RateLimitExceeded, Unauthorized
 from easel.domain.rate import Quota
+from easel.live.batched_reader import BatchedReader
 from easel.live.rate_limiter import RateLimiter
 from easel.store import accounts
 from easel.store.database import Database
@@ -45,7 +46,7 @@ class Auth:
     """Authenticates requests to one process."""
 
     def __init__(self, database: Database, pepper: bytes, limits: AuthLimits) -> None:
-        self._database = database
+        self._holders = BatchedReader(database, accounts.find_holders)
         self._pepper = pepper
         self._reads = RateLimiter(Quota("read", limits.reads_per_minute))
         self._failures = RateLimiter(Quota("failures", limits.failures_per_minute))
@@ -81,8 +82,7 @@ class Auth:
             raise self._refusal(request)
         # The lifetime starts before the query, so that a change during the query also takes effect in time.
         queried_at_s = time.monotonic()
-        async with self._database.reading() as connection:
-            holder = await accounts.find_holder(connection, digest)
+        holder = await self._holders.find(digest)
         self._known.pop(digest, None)
         if holder is None:
             raise self._refusal(request)
