@@ -80,6 +80,7 @@ READS_THIS_MACHINES_CLOCK = {
     "src/easel/commands/secret.py",  # the date in the name of the file with the old secret
     "src/easel/commands/terminal/option_types.py",  # whether a day that an operator typed is in the future
     "src/easel/engines/remote/exchange.py",  # if another server's answer has no date
+    "src/easel/runtime/logs.py",  # the time of a log line
 }
 """Everything else that is stored or compared has the database's time, and durations use monotonic clocks."""
 

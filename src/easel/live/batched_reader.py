@@ -44,8 +44,7 @@ class BatchedReader(Generic[_Key, _Found]):
             self._take_batch()
             failure: DatabaseUnavailable | DatabaseFault = DatabaseUnavailable("the look-up was cancelled")
             try:
-                async with self._database.reading() as connection:
-                    await self._read_batches(connection)
+                await self._database.read(self._read_batches)
             except (DatabaseUnavailable, DatabaseFault) as error:
                 failure = error
             finally:

@@ -7,8 +7,10 @@ are written at once, after the events before them. A process that is killed may 
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -63,30 +65,33 @@ class _LineLogger:
 
     def __init__(self, lines: WholeLines) -> None:
         self._lines = lines
-        self._waiting: list[str] = []
+        self._waiting: deque[str] = deque()
         self._writes_in: asyncio.AbstractEventLoop | None = None
 
     def info(self, message: str) -> None:
         """Write an event at the end of the event loop's turn, or at once outside a loop."""
-        loop = _running_loop()
-        if loop is None:
-            self._lines.write(f"{message}\n")
-            return
-        self._waiting.append(message)
-        if self._writes_in is not loop:
-            self._writes_in = loop
-            loop.call_soon(self._write_waiting)
+        self._waiting.append(f"{message}\n")
+        if self._writes_in is None or self._writes_in.is_closed():
+            self._writes_in = _running_loop()
+            if self._writes_in is None:
+                self._write_waiting()
+            else:
+                self._writes_in.call_soon(self._write_waiting)
 
     def msg(self, message: str) -> None:
         """Write an event at once."""
-        if self._writes_in is _running_loop():
-            self._write_waiting()
-        self._lines.write(f"{message}\n")
+        self._waiting.append(f"{message}\n")
+        self._write_waiting()
 
     def _write_waiting(self) -> None:
-        waiting, self._waiting, self._writes_in = self._waiting, [], None
-        if waiting:
-            self._lines.write("\n".join((*waiting, "")))
+        # In this order, an event that another thread adds meanwhile is written here or by that thread.
+        self._writes_in = None
+        lines = []
+        with contextlib.suppress(IndexError):
+            while True:
+                lines.append(self._waiting.popleft())
+        if lines:
+            self._lines.write("".join(lines))
 
     debug = warning = error = critical = exception = log = msg
 

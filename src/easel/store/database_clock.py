@@ -37,10 +37,14 @@ class DatabaseClock:
 
     async def now(self) -> datetime | None:
         """The time; None before the first reading. While the database is unavailable, advances the last reading."""
-        async with self._asking:
-            if self._reading is None or self._monotonic() - self._reading.at_s > READING_LIFETIME_S:
-                await self._ask()
-            return None if self._reading is None else self._reading.advanced_to(self._monotonic())
+        if self._is_outdated():
+            async with self._asking:
+                if self._is_outdated():
+                    await self._ask()
+        return None if self._reading is None else self._reading.advanced_to(self._monotonic())
+
+    def _is_outdated(self) -> bool:
+        return self._reading is None or self._monotonic() - self._reading.at_s > READING_LIFETIME_S
 
     async def _ask(self) -> None:
         asked_at_s = self._monotonic()

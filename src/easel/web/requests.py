@@ -110,7 +110,8 @@ def preferred_wait_s(request: Request) -> int | None:
 
 def whole_number(request: Request, name: str, default: int, least: int, most: int) -> int:
     """A whole number in the query string, or `default` if it is absent. Raises InvalidRequest."""
-    text = request.query_params.get(name)
+    # Without a query, which is the usual case, there is nothing to parse.
+    text = request.query_params.get(name) if request.scope["query_string"] else None
     if text is None:
         return default
     if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
