@@ -75,7 +75,8 @@ class Submission:
     idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
-        assert len({replace(order, seed=None) for order in self.orders}) == 1
+        first, *others = self.orders
+        assert all(replace(order, seed=first.seed) == first for order in others)
 
     def digest(self) -> bytes:
         """32 bytes that identify these orders."""

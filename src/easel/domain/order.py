@@ -43,6 +43,7 @@ VISIBLE_PATTERN: Final = (
 """Matches a visible character: not a blank, a control character or an invisible sign (Unicode's
 Default_Ignorable_Code_Point in the basic plane, and the blank Braille cell). Python and JSON Schema read it alike."""
 _VISIBLE = re.compile(VISIBLE_PATTERN)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _EXPLICIT_SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 _SIZE_SENTENCE = (
     f"size must be one of {', '.join(RATIOS_PX)}, or WIDTHxHEIGHT with both sides from "
@@ -114,7 +115,7 @@ def _prompt(value: object) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can store the text: it has no NUL, and every code point has a UTF-8 form."""
-    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
+    return _UNSTORABLE.search(text) is None
 
 
 def _size(value: object) -> tuple[int, int]:
