@@ -31,9 +31,11 @@ ROUTES: Final = Routes(
 
 
 def found(method: str, path: str) -> tuple[str, Mapping[str, str]]:
+    async def answer(route: Route) -> Response:
+        return await route.handler(method)(Request({"type": "http"}))
+
     route, parameters = ROUTES.find(path)
-    response = asyncio.run(route.handler(method)(Request({"type": "http"})))  # type: ignore[arg-type]
-    return bytes(response.body).decode(), parameters
+    return bytes(asyncio.run(answer(route)).body).decode(), parameters
 
 
 @pytest.mark.parametrize(
