@@ -12,7 +12,7 @@ from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota, Standing
 from easel.live.rate_limiter import RateLimiter
 from easel.store.database_clock import READING_LIFETIME_S, DatabaseClock
-from easel.store.queue import Clock
+from easel.store.workers import Clock
 
 quotas = st.builds(Quota, name=st.just("read"), count_max=st.integers(1, 50), window_s=st.sampled_from([1, 60, 3600]))
 pauses_s = st.floats(0, 100, allow_subnormal=False)

@@ -226,11 +226,8 @@ def test_jobs_and_heartbeats_from_before_the_clock_was_set_back_delay_nobody(
     with standing_still(skewed):
         later = submit(clients[1])
         with skewed.database() as connection:
-            connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() + interval '1 day'")
-            connection.execute(
-                "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 day' WHERE queueing_lock = %s",
-                (later["id"],),
-            )
+            connection.execute("UPDATE workers SET heartbeat_at = now() + interval '1 day'")
+            connection.execute("UPDATE tasks SET retry_at = now() + interval '1 day' WHERE id = %s", (later["id"],))
         with skewed.worker(BEHIND):
             for task in (begun, later):
                 assert finish(clients[0], task["id"])["status"] == "completed"

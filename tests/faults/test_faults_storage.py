@@ -112,7 +112,7 @@ async def fail_now(url: str, task_id: str) -> bool:
     database = Database(url, 2)
     await database.open()
     try:
-        return await settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Failed for a test", 0)
+        return await settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Failed for a test")
     finally:
         await database.close()
 

@@ -60,7 +60,7 @@ def assert_refunded(fleet: Fleet, task: dict[str, Any], code: str) -> None:
 
 def queued(fleet: Fleet) -> int:
     with fleet.database() as connection:
-        row = connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone()
+        row = connection.execute("SELECT count(*) FROM tasks WHERE queue_state IS NOT NULL").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -116,7 +116,7 @@ def test_a_task_that_died_with_the_last_worker_times_out(small: Fleet) -> None:
         sweep(small)
         assert read_task(client, task["id"])["status"] == "processing", "another worker may yet take it"
         with small.database() as connection:
-            connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 seconds'")
+            connection.execute("UPDATE workers SET heartbeat_at = now() - interval '61 seconds'")
         sweep(small)
         assert_refunded(small, read_task(client, task["id"]), "generation_timeout")
     small.audit()

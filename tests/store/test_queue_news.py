@@ -1,4 +1,4 @@
-"""Workers are notified of new jobs, also after a restart of the database, instead of finding them by polling."""
+"""Workers are notified of waiting tasks, also after a restart of the database, instead of finding them by polling."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from easel.worker import POLL_EVERY_S
+from easel.domain.polling import POLL_S_MAX
 from tests.support.faults import await_draw, postgres_of
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, submit
@@ -28,10 +28,10 @@ def waits_s(service: Service, key: str) -> list[float]:
     return waits
 
 
-def test_a_worker_is_notified_of_jobs_before_and_after_a_restart_of_the_database(data_dir: Path) -> None:
+def test_a_worker_is_notified_of_tasks_before_and_after_a_restart_of_the_database(data_dir: Path) -> None:
     with Service(data_dir) as service:
         key = service.new_key("studio")
-        assert statistics.median(waits_s(service, key)) < POLL_EVERY_S / 10
+        assert statistics.median(waits_s(service, key)) < POLL_S_MAX / 10
         old = postgres_of(data_dir)[0]
         os.kill(old, signal.SIGINT)
         eventually(lambda: postgres_of(data_dir)[:1] not in ([], [old]))
@@ -41,5 +41,5 @@ def test_a_worker_is_notified_of_jobs_before_and_after_a_restart_of_the_database
                 return client.post(GENERATIONS, json=ORDER).status_code == 200
 
         eventually(is_back)
-        time.sleep(2 * POLL_EVERY_S)
-        assert statistics.median(waits_s(service, key)) < POLL_EVERY_S / 10
+        time.sleep(2 * POLL_S_MAX)
+        assert statistics.median(waits_s(service, key)) < POLL_S_MAX / 10

@@ -62,28 +62,28 @@ def test_an_empty_database_is_prepared_and_preparing_it_again_changes_nothing(ur
     assert ("tasks", "prompt", "text") in first
 
 
-@pytest.mark.parametrize("done", range(len(list(schema.steps(fresh=True)))))
+@pytest.mark.parametrize("done", range(len(list(schema.steps()))))
 def test_a_migration_killed_between_two_steps_is_finished_by_the_next_start(
     url: str, server_url: str, done: int
 ) -> None:
     async def begin() -> None:
         async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
-            for step in itertools.islice(schema.steps(fresh=True), done):
+            for step in itertools.islice(schema.steps(), done):
                 await schema.apply(connection, step)
 
     asyncio.run(begin())
     prepare(url)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
-        assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM workers").fetchone() == (0,)
 
 
 def test_a_step_that_waits_for_a_table_does_not_block_others_and_is_applied_when_the_table_is_free(url: str) -> None:
     async def begin() -> None:
         async with await Writer.connect(url, autocommit=True) as connection:
             await connection.execute("CREATE TABLE easel_migrations (name text PRIMARY KEY, applied_at timestamptz)")
-            for step in itertools.takewhile(lambda step: step.names != ["0005_counts.sql"], schema.steps(fresh=True)):
+            for step in itertools.takewhile(lambda step: step.name != "0005_counts.sql", schema.steps()):
                 await schema.apply(connection, step)
 
     asyncio.run(begin())

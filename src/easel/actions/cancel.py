@@ -10,7 +10,7 @@ from easel.actions import settle
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import AlreadyCompleted, PermissionDenied, TaskNotFound
 from easel.domain.task import ErrorCode
-from easel.store import endings, queue, tasks
+from easel.store import endings, tasks
 from easel.store.database import Database
 from easel.store.tasks import Task
 
@@ -26,9 +26,8 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
     async with database.transaction() as connection:
         if await tasks.find(connection, holder.account_id, task_id) is None:
             raise TaskNotFound
-        if not await endings.fail(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
+        if not await endings.fail_from_outside(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
             raise AlreadyCompleted
-        await queue.remove_waiting(connection, task_id)
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
     await settle.notify_all(database, task_id)

@@ -4,7 +4,7 @@ The engine draws in its own thread. `Finish` then ends the task. It needs no dra
 the meantime. Two workers may draw the same task, which is harmless: the seed is fixed when the task is accepted, so
 both draw the same picture.
 
-If the database is unavailable, raises DatabaseUnavailable without waiting, and the job is retried.
+If the database is unavailable, raises DatabaseUnavailable without waiting, and the task is drawn again.
 """
 
 import asyncio
@@ -26,12 +26,15 @@ from easel.live.judge import Judge
 from easel.live.task_watcher import TaskWatcher, Watch
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
+from easel.store.queue import Claimed
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
 
 REPORT_EVERY_S: Final = 0.05
 """Shortest time between progress reports. A faster draw reports no progress."""
+UNBEGUN_S_MAX: Final = 0.5
+"""A task that waited longer for its slot, after a worker took it, is begun by a statement of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Draw:
         self._judge = judge
         self._settings = settings
         self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
-        self._slots = Slots(engine.draws_at_once, engine.jobs_at_once)
+        self.slots = Slots(engine.draws_at_once, engine.jobs_at_once)
         self.leaving: set[asyncio.Task[None]] = set()
         """Cancelled watchers of finished draws. Each may still be in the middle of a statement."""
         self._is_stopping = False
@@ -110,9 +113,15 @@ class Draw:
         """How many tasks may be in progress at a time, including those that are being finished."""
         return self._engine.jobs_at_once
 
-    async def room(self) -> None:
-        """Wait until another task could be drawn immediately or almost immediately."""
-        await self._slots.room()
+    @property
+    def draws_at_once(self) -> int:
+        """How many tasks may be drawn at a time."""
+        return self._engine.draws_at_once
+
+    @property
+    def begun_max(self) -> int:
+        """How many more tasks would be drawn as soon as they are taken."""
+        return 0 if self._judge.judges_before_drawing else self.slots.free
 
     async def load(self) -> None:
         """Load the engine and the picture classifier. Raises EngineUnusable, ClassifierUnusable."""
@@ -125,41 +134,52 @@ class Draw:
         """Start no more draws. Running draws continue."""
         self._is_stopping = True
 
-    async def __call__(self, task_id: str) -> DrawResult:
-        """Draw a task when a slot is free.
+    async def __call__(self, claimed: Claimed, slot: Slot) -> DrawResult:
+        """Draw a task when a slot is free. `slot` is its place.
 
         Raises DatabaseUnavailable, and HandedBack after `stop`. When cancelled, stops the draw after its current
         step.
         """
-        if self._judge.judges_before_drawing:
-            with self._slots.counted():
-                refused = await self._refused_by_server(task_id)
-            if refused is not None:
-                return refused
-        async with self._slots.take() as slot:
+        task = claimed.task
+        if task.status in ENDS:
+            return None
+        claimed_at_s = time.monotonic()
+        refused = await self._refused_by_server(task)
+        if refused is not None:
+            return refused
+        async with slot.drawing():
             if self._is_stopping:
                 raise HandedBack
-            async with self._relaxed.single_statement() as connection:
-                task = await tasks.begin(connection, task_id)
-            if task is None:
-                return None
+            if not claimed.is_begun and self._must_be_begun(claimed, time.monotonic() - claimed_at_s):
+                async with self._relaxed.single_statement() as connection:
+                    begun = await tasks.begin(connection, task.id)
+                if begun is None:
+                    return None
+                task = begun
             refused = await self._refused_by_rules(task)
             if refused is not None:
                 return refused
             log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
             return await self._draw(task, slot)
 
-    async def _refused_by_server(self, task_id: str) -> Refused | None:
+    def _must_be_begun(self, claimed: Claimed, waited_s: float) -> bool:
+        """Whether to record that the drawing of a task begins that was taken ahead.
+
+        Without the record, a death of this worker is not counted against the task. It costs a statement, which takes as
+        long as a quick draw, so only a task that no worker had before goes without, once.
+        """
+        is_quick = self.slots.are_quick and not self._judge.judges_before_drawing and waited_s < UNBEGUN_S_MAX
+        return claimed.was_taken or not is_quick
+
+    async def _refused_by_server(self, task: Task) -> Refused | None:
         """Let the moderation server judge a prompt that it has not judged yet. Returns its refusal, if any."""
-        async with self._database.reading() as connection:
-            found = await tasks.find_all(connection, [task_id])
+        if not self._judge.judges_before_drawing or task.is_prompt_judged:
+            return None
         if self._is_stopping:
             raise HandedBack
-        if not found or found[0].status in ENDS or found[0].is_prompt_judged:
-            return None
-        decisions = await self._judge.before_drawing(found[0])
-        refusal = await refusal_among(decisions, found[0], self._judge, self._database)
-        return None if refusal is None else Refused(found[0], refusal)
+        decisions = await self._judge.before_drawing(task)
+        refusal = await refusal_among(decisions, task, self._judge, self._database)
+        return None if refusal is None else Refused(task, refusal)
 
     async def _refused_by_rules(self, task: Task) -> Refused | None:
         """Apply the rules to a task that a version of Easel without them accepted. Returns their refusal, if any."""

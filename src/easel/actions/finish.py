@@ -3,7 +3,7 @@
 The picture is encoded, judged and stored on disk before the task is completed. Its name follows from the task's id, so
 two workers that finish the same task write the same file. The first to end the task decides how it ends.
 
-If the database is unavailable, raises DatabaseUnavailable without waiting, and the job is retried.
+If the database is unavailable, raises DatabaseUnavailable without waiting, and the task is drawn again.
 """
 
 import asyncio
@@ -56,8 +56,8 @@ class Finish:
         self._judge = judge
         self._settings = settings
 
-    async def __call__(self, task_id: str, result: DrawResult, job_id: int) -> bool:
-        """End a task and its job. Returns False if the task had already ended; its job then stays in the queue.
+    async def __call__(self, task_id: str, result: DrawResult) -> bool:
+        """End a task. Returns False if it had already ended; it then stays in the queue.
 
         Raises DatabaseUnavailable, and HandedBack if there is neither a picture nor an ended task.
         """
@@ -66,16 +66,16 @@ class Finish:
             return False
         match result:
             case Drawn():
-                has_ended = await self._complete(result, job_id)
+                has_ended = await self._complete(result)
             case Failed():
-                has_ended = await self._fail(result, job_id)
+                has_ended = await self._fail(result)
             case Refused():
-                has_ended = await self._refuse(result, job_id)
+                has_ended = await self._refuse(result)
         if has_ended and result.task.callback_url is not None:
             self._settings.on_callback()
         return has_ended
 
-    async def _complete(self, drawn: Drawn, job_id: int) -> bool:
+    async def _complete(self, drawn: Drawn) -> bool:
         task = drawn.task
         picture = PictureFile(await asyncio.to_thread(self._encoded, drawn), CONTENT_TYPES[task.output_format])
         try:
@@ -86,15 +86,15 @@ class Finish:
             raise
         refusal = await refusal_among(decisions, task, self._judge, self._database)
         if refusal is not None:
-            return await self._refuse(Refused(task, refusal), job_id)
+            return await self._refuse(Refused(task, refusal))
         name = self._picture_name(task)
         try:
             await self._pictures.put(object_name(name), picture.content, picture.content_type)
         except StorageFailed as error:
             log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
-            return await self._fail(Failed(task, ErrorCode.SERVICE_ERROR, _NOT_STORED), job_id)
+            return await self._fail(Failed(task, ErrorCode.SERVICE_ERROR, _NOT_STORED))
         completion = Completion(drawn.engine, drawn.draw_ms, name, len(picture.content))
-        if not await settle.complete(self._database, task.id, completion, job_id):
+        if not await settle.complete(self._database, task.id, completion):
             await self._discard_leftover(task.id)
             return False
         log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
@@ -107,23 +107,23 @@ class Finish:
         provenance = Provenance(self._settings.easel_version, drawn.model or task.model, drawn.engine, recipe)
         return encoding.encode(drawn.pixels, task.output_format, provenance)
 
-    async def _fail(self, failed: Failed, job_id: int) -> bool:
+    async def _fail(self, failed: Failed) -> bool:
         task = failed.task
-        has_ended = await settle.fail(self._database, task.id, failed.code, failed.message, job_id)
+        has_ended = await settle.fail(self._database, task.id, failed.code, failed.message)
         if has_ended:
             log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
-        with contextlib.suppress(DatabaseUnavailable):  # the task and its job have already ended
+        with contextlib.suppress(DatabaseUnavailable):  # the task has already ended
             await self._discard_leftover(task.id)
         return has_ended
 
-    async def _refuse(self, refused: Refused, job_id: int) -> bool:
+    async def _refuse(self, refused: Refused) -> bool:
         task, decision = refused.task, refused.decision
         judged = self._judge.judged(task.account_id, task.prompt, task.id)
-        has_ended = await settle.refuse(self._database, task.id, judged, decision, job_id)
+        has_ended = await settle.refuse(self._database, task.id, judged, decision)
         if has_ended:
             log.info("task_refused", task_id=task.id, request_id=task.request_id, stage=decision.stage,
                      outcome=decision.outcome, layer=decision.layer, reason=decision.reason)  # fmt: skip
-        with contextlib.suppress(DatabaseUnavailable):  # the task and its job have already ended
+        with contextlib.suppress(DatabaseUnavailable):  # the task has already ended
             await self._discard_leftover(task.id)
         return has_ended
 

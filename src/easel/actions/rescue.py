@@ -1,10 +1,10 @@
-"""Rescue: the jobs of dead workers go to other workers, and a task that keeps killing workers is ended.
+"""Rescue: the tasks of dead workers go to other workers, and a task that keeps killing workers is ended.
 
 Any number of workers may call this at the same time. One of them does the work, and the others return immediately.
 
 A worker that sends no heartbeat counts as dead. While the database is unavailable or this machine sleeps, no
 worker can send one, so none counts as dead until all have had time to send one again. The same holds after the
-database's clock was set. Two workers may run the same job: one that was merely slow may continue, which is harmless.
+database's clock was set. Two workers may run the same task: one that was merely slow may continue, which is harmless.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,18 @@ import structlog
 
 from easel.actions import settle
 from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode
-from easel.store import endings, locks, queue, tasks
-from easel.store.database import Database, Writer
+from easel.store import endings, locks, queue, tasks, workers
+from easel.store.database import Database, RelaxedDatabase, Writer
 from easel.store.locks import Lock
-from easel.store.queue import Clock, TakenJob
+from easel.store.queue import Stalled
+from easel.store.workers import Clock
 
 log = structlog.get_logger(__name__)
 
 _GAP_MAX: Final = timedelta(seconds=3)
 """A longer time between two calls means that the database or this process was unavailable, and a negative time that
 the clock was set."""
-_TIME_TO_REPORT: Final = timedelta(seconds=2 * queue.STALLED_AFTER_S)
+_TIME_TO_REPORT: Final = timedelta(seconds=2 * workers.STALLED_AFTER_S)
 
 
 class Touch:
@@ -49,49 +50,53 @@ class Touch:
 
 
 class Rescue:
-    """One process's rescuer, called every second or so."""
+    """One process's rescuer, called with the database's clock every second or so."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._touch = Touch()
 
-    async def __call__(self) -> None:
-        """Hand back or end every job whose worker is dead."""
-        async with self._database.transaction() as connection:
-            may_judge = self._touch.may_judge(await queue.clock(connection))
-            if not may_judge or not await locks.try_in_transaction(connection, Lock.RESCUE):
+    async def __call__(self, clock: Clock, *, looks: bool = True) -> None:
+        """Hand back or end every task whose worker is dead. If `looks` is False, only note that the time was read."""
+        if not self._touch.may_judge(clock) or not looks:
+            return
+        async with self._database.reading() as reader:
+            if not await queue.has_stalled(reader):
                 return
-            ended = [job.task_id for job in await queue.stalled(connection) if await _rescue(connection, job)]
-            await queue.delete_silent_workers(connection)
+        async with self._database.transaction() as connection:
+            if not await locks.try_in_transaction(connection, Lock.RESCUE):
+                return
+            ended = [task.task_id for task in await queue.stalled(connection) if await _rescue(connection, task)]
+            await workers.delete_silent(connection)
         await settle.notify_all(self._database, *ended)
 
 
-async def _rescue(connection: Writer, job: TakenJob) -> bool:
-    """Hand a job back, or end its task. Returns True if the task ended."""
+async def _rescue(connection: Writer, task: Stalled) -> bool:
+    """Hand a task back, or end it. Returns True if it ended."""
     deaths = 0
-    if job.worker_id is not None:
-        deaths = await tasks.count_worker_death(connection, job.task_id, job.taken_at)
-    is_ended = deaths >= WORKER_DEATHS_MAX
-    if is_ended:
+    if task.worker_id is not None:
+        deaths = await tasks.count_worker_death(connection, task.task_id, task.taken_at)
+    is_ended = False
+    if deaths >= WORKER_DEATHS_MAX:
         message = f"Drawing this task ended its worker {deaths} times"
-        await endings.fail(connection, job.task_id, ErrorCode.SERVICE_ERROR, message)
-    # Also if the task has ended: whichever worker takes the job deletes a picture that the dead one may have stored.
-    await queue.hand_back(connection, job.job_id)
-    log.warning("job_rescued", task_id=job.task_id, worker_deaths=deaths)
+        is_ended = await endings.fail_from_outside(connection, task.task_id, ErrorCode.SERVICE_ERROR, message)
+    # Also if the task has ended: whichever worker takes it deletes a picture that the dead one may have stored.
+    await queue.release(connection, task.task_id)
+    log.warning("job_rescued", task_id=task.task_id, worker_deaths=deaths)
     return is_ended
 
 
-async def hand_back(database: Database, worker_id: int, job_ids: Sequence[int]) -> None:
-    """Hand back jobs that a live worker holds but does not run. This does not count as a death."""
-    async with database.transaction() as connection:
-        for job_id in await queue.lock_held(connection, worker_id, job_ids):
-            await queue.hand_back(connection, job_id)
-            log.info("job_handed_back", job_id=job_id)
+async def hand_back(database: RelaxedDatabase, worker_id: int, task_ids: Sequence[str], pause_s: float = 0.0) -> None:
+    """Hand back tasks that a live worker holds but does not run. This does not count as a death."""
+    async with database.single_statement() as connection:
+        returned = await queue.hand_back(connection, worker_id, task_ids, pause_s)
+    for task_id in returned:
+        log.info("job_handed_back", task_id=task_id)
 
 
-async def hand_back_all(database: Database, worker_id: int) -> None:
-    """Hand back all jobs that a live worker still held when its queue loop ended."""
-    async with database.reading() as connection:
-        held = await queue.held_by(connection, worker_id)
-    if held:
-        await hand_back(database, worker_id, held)
+async def sign_off(database: RelaxedDatabase, worker_id: int) -> None:
+    """Hand back all tasks that a worker still holds, and delete the worker."""
+    async with database.single_statement() as connection:
+        for task_id in await queue.hand_back_all(connection, worker_id):
+            log.info("job_handed_back", task_id=task_id)
+        await workers.unregister(connection, worker_id)

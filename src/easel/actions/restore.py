@@ -18,7 +18,7 @@ from easel.outside.backup.archive import BackupReader, BackupUnusable, Ending, M
 from easel.outside.backup.seal import SealKey
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import dump
-from easel.store import schema, snapshot
+from easel.store import schema, workers
 from easel.store.database import Database
 
 
@@ -38,7 +38,7 @@ class Target:
 
 def check(manifest: Manifest, easel_version: str, postgres_bin: Path | None, given_secret: Secret | None) -> None:
     """Refuse a backup that cannot be restored here. Raises BackupUnusable, PostgresUnusable."""
-    if set(manifest.migrations) - _known_migrations():
+    if schema.is_newer(manifest.migrations):
         raise BackupUnusable(
             f"The backup's database was last used by a newer Easel than this one ({easel_version}). "
             f"Restore it with that version. The backup was made with {manifest.easel}."
@@ -101,13 +101,9 @@ async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> E
         await dump.load(target.database.url, target.postgres_bin, dump_file)
     await schema.prepare(target.database.url, target.secret)
     async with target.database.transaction() as connection:
-        await snapshot.delete_workers(connection)
+        await workers.delete_all(connection)
         await audit_log.record_restore(connection, manifest.created_at, manifest.easel)
     for name, data in reader.pictures(manifest.pictures):
         content_type = CONTENT_TYPE_BY_EXTENSION[name[name.index(".") :]]
         await target.pictures.put(object_name(name), data, content_type)
     return reader.ending
-
-
-def _known_migrations() -> set[str]:
-    return {name for fresh in (True, False) for step in schema.steps(fresh=fresh) for name in step.names}

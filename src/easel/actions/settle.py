@@ -17,31 +17,31 @@ from easel.store.moderation_log import Judged
 from easel.store.notifications import Channel
 
 
-async def complete(database: Database, task_id: str, outcome: Completion, job_id: int) -> bool:
-    """Complete a task, charge for it and end its job. Returns False if it had already ended.
+async def complete(database: Database, task_id: str, outcome: Completion) -> bool:
+    """Complete a task and charge for it. Returns False if it had already ended.
 
     The picture must be stored before.
     """
     async with database.single_statement() as connection:
-        is_ended = await endings.complete(connection, task_id, outcome, job_id)
+        is_ended = await endings.complete(connection, task_id, outcome)
     if is_ended:
         await notify_waiting(database, task_id)
     return is_ended
 
 
-async def fail(database: Database, task_id: str, code: ErrorCode, message: str, job_id: int) -> bool:
-    """Fail a task, release its hold and end its job. Returns False if it had already ended."""
+async def fail(database: Database, task_id: str, code: ErrorCode, message: str) -> bool:
+    """Fail a task and release its hold. Returns False if it had already ended."""
     async with database.single_statement() as connection:
-        is_ended = await endings.fail(connection, task_id, code, message, job_id)
+        is_ended = await endings.fail(connection, task_id, code, message)
     if is_ended:
         await notify_waiting(database, task_id)
     return is_ended
 
 
-async def refuse(database: Database, task_id: str, judged: Judged, decision: Decision, job_id: int) -> bool:
+async def refuse(database: Database, task_id: str, judged: Judged, decision: Decision) -> bool:
     """Fail a task because of a moderation decision, and record the decision. Returns False if it had already ended."""
     async with database.transaction() as connection:
-        is_ended = await endings.fail(connection, task_id, decision.code, decision.message, job_id)
+        is_ended = await endings.fail(connection, task_id, decision.code, decision.message)
         if is_ended:
             await moderation_log.add(connection, judged, decision)
     if is_ended:
@@ -62,6 +62,13 @@ async def notify_all(database: Database, *task_ids: str) -> None:
 async def notify_workers(database: Database, task_id: str) -> None:
     """Notify the workers that there is a callback to deliver."""
     await _notify(database, [task_id], [Channel.WORKERS])
+
+
+async def announce_work(database: Database) -> None:
+    """Notify idle workers that a task waits to be drawn. Without this one of them takes it a little later."""
+    with contextlib.suppress(DatabaseUnavailable):
+        async with database.single_statement() as connection:
+            await notifications.notify_work(connection)
 
 
 async def _notify(database: Database, task_ids: Iterable[str], channels: Iterable[Channel]) -> None:

@@ -162,6 +162,7 @@ class Submit:
         with self._forecast.submitting(request.count):
             accepted = await self._create(submission, request, prospect, decisions)
             if not accepted.is_replay:
+                await settle.announce_work(self._database)
                 self._forecast.note_accepted(request.count)
             return accepted
 

@@ -14,8 +14,8 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import clock_steps, endings, locks, moderation_log, queue, retention
-from easel.store.database import Database, DatabaseUnavailable, Writer
+from easel.store import clock_steps, endings, locks, moderation_log, retention
+from easel.store.database import Database, DatabaseUnavailable
 from easel.store.locks import Lock
 
 log = structlog.get_logger(__name__)
@@ -59,10 +59,6 @@ class Swept:
         return max(self.timed_out, self.pictures, self.prompts, self.idempotency_keys) >= BATCH_MAX
 
 
-class _Taken(Exception):
-    """A worker took the task while the sweep was ending it, so it no longer waits."""
-
-
 class Sweep:
     """One process's sweeper."""
 
@@ -101,23 +97,13 @@ class Sweep:
         for task_id in waited:
             # Each task has its own transaction: one that locks the rows of many keys and accounts could deadlock with
             # those that lock a key and then its account.
-            try:
-                async with self._database.transaction() as connection:
-                    if not await locks.try_in_transaction(connection, Lock.SWEEP):
-                        break
-                    if await self._end_one(connection, task_id):
-                        ended.append(task_id)
-            except _Taken:
-                continue
+            async with self._database.transaction() as connection:
+                if not await locks.try_in_transaction(connection, Lock.SWEEP):
+                    break
+                if await endings.fail_unheld(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
+                    ended.append(task_id)
         await settle.notify_all(self._database, *ended)
         return len(ended)
-
-    async def _end_one(self, connection: Writer, task_id: str) -> bool:
-        if not await endings.fail(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
-            return False
-        if not await queue.remove_unheld(connection, task_id):
-            raise _Taken
-        return True
 
     async def _withdraw(self) -> tuple[int, int]:
         kept = self._lifetimes

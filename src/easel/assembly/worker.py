@@ -14,13 +14,14 @@ from easel.assembly.installation import Installation, callback_secrets_root, lin
 from easel.assembly.judges import judge_of
 from easel.assembly.storage import picture_store, sweep_of
 from easel.live.task_watcher import TaskWatcher
+from easel.live.work_bell import WorkBell
 from easel.outside.safe_http.client import SafeHttp
 from easel.settings.settings import Settings
 from easel.store.database import Database, RelaxedDatabase
 from easel.store.notifications import Channel
 from easel.web.answers import encode
 from easel.web.task_view import ended_task
-from easel.worker import Worker
+from easel.worker import Duties, Worker
 
 EXIT_HUNG: Final = 70
 
@@ -41,7 +42,8 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     pictures = picture_store(settings)
     judge = judge_of(settings, installed.secret, judges_pictures=True)
     deliver = _deliver(settings, installed, database, relaxed)
-    task_watcher = TaskWatcher(database, Channel.WORKERS, deliver.wake)
+    bell = WorkBell()
+    task_watcher = TaskWatcher(database, Channel.WORKERS, deliver.wake, bell.ring)
     draw_settings = DrawSettings(settings.draw_timeout_s, settings.step_timeout_s, _end_hung_process)
     draw = Draw(database, relaxed, task_watcher, engine(settings), judge, draw_settings)
     finish_settings = FinishSettings(
@@ -53,7 +55,8 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     )
     finish = Finish(database, pictures, judge, finish_settings)
     sweep = sweep_of(settings, database, pictures)
-    worker = Worker(database, relaxed, draw, finish, deliver, task_watcher, sweep, settings.drain_timeout_s)
+    duties = Duties(deliver, task_watcher, sweep)
+    worker = Worker(database, relaxed, draw, finish, duties, bell, settings.drain_timeout_s)
     return WorkerParts([database, relaxed], draw, worker)
 
 

@@ -29,7 +29,7 @@ from easel.outside.judges.plugins import Plugin, PluginUnusable, load_plugins
 from easel.outside.pictures.storage import StorageFailed
 from easel.runtime import logs
 from easel.settings.settings import Settings, SettingsWrong
-from easel.store import pooled_role, queue
+from easel.store import pooled_role, workers
 from easel.store.schema import SecretMismatch
 from easel.supervisor import EXIT_UNUSABLE
 
@@ -167,7 +167,7 @@ async def _live_workers(config: Settings, installed: Installation) -> int:
     await database.open()
     try:
         async with database.reading() as connection:
-            return await queue.live_workers(connection)
+            return (await workers.census(connection)).live
     finally:
         await database.close()
 

@@ -33,7 +33,7 @@ from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
 WAIT_FOR_ADDRESS_S: Final = 3.0
 WEB_LISTENERS: Final = 1
-WORKER_LISTENERS: Final = 2
+WORKER_LISTENERS: Final = 1
 COMMAND_CONNECTIONS: Final = 10
 """Connections reserved for other commands and for this process."""
 

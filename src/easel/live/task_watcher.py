@@ -8,7 +8,7 @@ latest.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 import structlog
@@ -70,15 +70,25 @@ class Watch:
 
 
 class TaskWatcher:
-    """All watches of one process. `on_notification` is called for every notification, whether its task is watched or
-    not."""
+    """All watches of one process, and its one listener.
+
+    `on_notification` is called for every notification on `channel`, whether its task is watched or not. If `on_work` is
+    given, the listener listens for waiting tasks too and calls it for each, and whenever it looks.
+    """
 
     def __init__(
-        self, database: Database, channel: Channel, on_notification: Callable[[], None] = lambda: None
+        self,
+        database: Database,
+        channel: Channel,
+        on_notification: Callable[[], None] = lambda: None,
+        on_work: Callable[[], None] | None = None,
     ) -> None:
         self._database = database
-        self._channel = channel
+        self._channels = [channel] if on_work is None else [channel, Channel.WORK]
         self._on_notification = on_notification
+        self._on_work = on_work or (lambda: None)
+        self.listens = database.listen_url is not None
+        """Whether it listens. If not, it holds no connection, and finds changes only when it looks."""
         self._watches: dict[str, set[Watch]] = {}
         self._unread: set[str] = set()
         self._has_unread = asyncio.Event()
@@ -110,6 +120,10 @@ class TaskWatcher:
             for watch in watches:
                 watch.close()
 
+    def let_listen(self, *, wanted: bool) -> None:
+        """Listen, where the database can be listened to, or only look."""
+        self.listens = wanted and self._database.listen_url is not None
+
     async def run(self) -> None:
         """Listen and read until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -121,15 +135,32 @@ class TaskWatcher:
         look_every_s = POLL_EVERY_S if listen_url is None else LOOK_EVERY_S
         while True:
             try:
-                async for task_id in notifications.listen(listen_url, self._channel, look_every_s):
-                    self._note(self._watches if task_id is None else [task_id])
-                    if task_id is not None:
-                        self._on_notification()
+                if self.listens and listen_url is not None:
+                    await self._listen_once(listen_url)
+                else:
+                    self._note(self._watches)
+                    await asyncio.sleep(look_every_s)
+                    continue
             except DatabaseUnavailable as error:
                 log.warning("notifications_lost", reason=str(error))
             except Exception:  # the outermost loop: without it no change would be seen
                 log.exception("task_watcher_failed")
             await asyncio.sleep(BACK_OFF_S)
+
+    async def _listen_once(self, listen_url: str) -> None:
+        """Listen until the connection fails, or it should listen no more."""
+        async with aclosing(notifications.listen(listen_url, self._channels, LOOK_EVERY_S)) as notices:
+            async for notice in notices:
+                if notice is None:
+                    self._note(self._watches)
+                    self._on_work()
+                    if not self.listens:
+                        return
+                elif notice.channel is Channel.WORK:
+                    self._on_work()
+                else:
+                    self._note([notice.task_id])
+                    self._on_notification()
 
     def _note(self, task_ids: Iterable[str]) -> None:
         watched = [task_id for task_id in task_ids if task_id in self._watches]

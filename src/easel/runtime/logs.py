@@ -22,7 +22,7 @@ from easel.runtime.log_lines import WholeLines
 STANDARD_ERROR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LEVEL_OF_METHOD: Final = {"warn": "warning", "exception": "error"}
-_QUIET_LIBRARIES: Final = ("procrastinate", "psycopg", "uvicorn", "httpx", "httpx2", "asyncio", "PIL")
+_QUIET_LIBRARIES: Final = ("psycopg", "uvicorn", "httpx", "httpx2", "asyncio", "PIL")
 
 
 def configure(process: str, log_format: Literal["auto", "json", "text"], log_level: str) -> None:

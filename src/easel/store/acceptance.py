@@ -1,7 +1,7 @@
-"""Acceptance: the one statement that creates a task, its job in the queue, and its hold.
+"""Acceptance: the one statement that creates a task, waiting in the queue, and its hold.
 
-It creates all three or none. `admission` decides beforehand, in the same transaction, whether the key may create a
-task. A task that moderation refuses is created as failed, without a job and without a hold.
+It creates both or none. `admission` decides beforehand, in the same transaction, whether the key may create a
+task. A task that moderation refuses is created as failed, outside the queue and without a hold.
 """
 
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ from psycopg import sql
 from easel.domain.errors import EaselError, InsufficientQuota
 from easel.domain.order import Order
 from easel.domain.task import ErrorCode
-from easel.store import ledger, queue
+from easel.store import ledger
 from easel.store.database import Writer
 from easel.store.tasks import COLUMNS, Task, task_rows
 
@@ -42,43 +42,38 @@ class TaskIdTaken(EaselError):
 
 
 _TAG_MAX: Final = 2**31 - 1
-"""A job's priority is the negative of its tag, and both are stored in four bytes."""
+"""A tag is stored in four bytes."""
 
 # Fair shares by virtual time (start-time fair queueing). The virtual time is the tag of the task that was begun last,
-# but never later than the first job in line; with no job in line it starts over. Tasks of one account are 2 apart. An
+# but never later than the first task in line; with no task in line it starts over. Tasks of one account are 2 apart. An
 # account with nothing waiting enters 1 after the virtual time: ahead of the next task of an account with many waiting,
 # and behind everyone who came before. An account whose latest task has that tag or a later one just had its turn, and
-# enters 2 after. If tags ever reach the limit of a priority, all tasks enter there, in order of arrival, until no job is
-# in line.
+# enters 2 after. If tags ever reach their limit, all tasks enter there, in order of arrival, until no task is in line.
 _ACCEPT: Final = (
     sql.SQL("""
     WITH accepted AS (
         INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
             model, prompt, width_px, height_px, seed, nsfw_check, callback_url, output_format,
-            estimated_time_s, created_at, is_prompt_judged, is_judged_by_rules, tag)
+            estimated_time_s, created_at, is_prompt_judged, is_judged_by_rules, queue_state, tag)
         VALUES (%(id)s, %(account_id)s, %(api_key_id)s, %(request_id)s, %(public_url)s, %(user_group)s,
             %(price_microcredits)s, %(model)s, %(prompt)s, %(width_px)s, %(height_px)s, %(seed)s, %(nsfw_check)s,
-            %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s, %(is_prompt_judged)s, true,
+            %(callback_url)s, %(output_format)s, %(estimated_time_s)s, %(created_at)s, %(is_prompt_judged)s, true, 'waiting',
             least({tag_max}, greatest(
                 1,
                 (SELECT now.tag + CASE WHEN latest.tag >= now.tag THEN 2 ELSE 1 END FROM
-                    (SELECT least((SELECT last_value FROM fair_share_clock), -priority) AS tag FROM procrastinate_jobs
-                     WHERE status = 'todo' AND queue_name = {draw} ORDER BY priority DESC, id LIMIT 1) AS now
+                    (SELECT least((SELECT last_value FROM fair_share_clock), tag) AS tag FROM tasks
+                     WHERE queue_state = 'waiting' ORDER BY tag, position LIMIT 1) AS now
                     LEFT JOIN (SELECT tag FROM tasks WHERE account_id = %(account_id)s ORDER BY position DESC LIMIT 1)
                         AS latest ON true),
                 2 + (SELECT max(tag) FROM tasks WHERE account_id = %(account_id)s AND status = 'pending')::bigint
             )))
         RETURNING {columns}
-    ), queued AS (
-        SELECT {add_draw} FROM accepted
     ), {hold}
-    SELECT {columns} FROM accepted, queued
+    SELECT {columns} FROM accepted
 """)
     .format(
         tag_max=sql.Literal(_TAG_MAX),
-        draw=sql.Literal(queue.DRAW),
         columns=COLUMNS,
-        add_draw=queue.add_draw(task_id="id", priority="-tag"),
         hold=ledger.hold("accepted"),
     )
     .as_bytes()

@@ -88,9 +88,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         """,
     "every unfinished task is in the queue": """
         SELECT tasks.id FROM tasks
-        WHERE tasks.status IN ('pending', 'processing') AND NOT EXISTS (
-            SELECT 1 FROM procrastinate_jobs AS job
-            WHERE job.args ->> 'task_id' = tasks.id AND job.status IN ('todo', 'doing'))
+        WHERE tasks.status IN ('pending', 'processing') AND queue_state IS NULL
         """,
 }
 

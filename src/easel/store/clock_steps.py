@@ -8,7 +8,6 @@ from typing import Final
 
 from easel.domain import link
 from easel.store.database import Writer
-from easel.store.queue import DRAW
 
 MARGIN_S: Final = 60
 """Times this close to now are left alone: after a failover, the new server's clock may differ by as much."""
@@ -27,8 +26,7 @@ _CORRECT: Final = """
             ORDER BY decided_at DESC LIMIT %(count_max)s)
     ), waiting AS (
         UPDATE tasks SET created_at = moment.now FROM moment WHERE created_at > moment.latest AND id IN (
-            SELECT queueing_lock FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = %(draw)s ORDER BY id LIMIT %(count_max)s)
+            SELECT id FROM tasks WHERE queue_state = 'waiting' ORDER BY position LIMIT %(count_max)s)
     )
     UPDATE tasks SET ended_at = moment.now, link_expires_at =
         least(link_expires_at, date_trunc('second', moment.now) + make_interval(secs => %(link_lifetime_s)s))
@@ -45,5 +43,5 @@ async def correct(connection: Writer, count_max: int) -> None:
     """Correct a limited number of rows. The next call corrects more."""
     await connection.execute(
         _CORRECT,
-        {"margin_s": MARGIN_S, "count_max": count_max, "draw": DRAW, "link_lifetime_s": link.LIFETIME_S},
+        {"margin_s": MARGIN_S, "count_max": count_max, "link_lifetime_s": link.LIFETIME_S},
     )

@@ -299,11 +299,6 @@ class RelaxedDatabase(_Connections):
     written again, such as progress.
     """
 
-    @property
-    def pool(self) -> AsyncConnectionPool[Writer]:
-        """The pool itself, for the queue's library."""
-        return self._pool
-
     async def _configure(self, connection: Writer) -> None:
         await super()._configure(connection)
         if not self._sessions.is_pooled:

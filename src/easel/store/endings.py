@@ -1,12 +1,12 @@
 """Endings: the one statement that ends a task.
 
-It changes the task's row, its hold, the ledger and its job together or not at all. Triggers update its key's counts and
+It changes the task's row, its place in the queue, its hold and the ledger together or not at all. Triggers update its key's counts and
 add its callback. The hold decides: the first ending finds it open, and a later one changes nothing and says so. So no
 task ends without its credits being settled.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import sql
 
@@ -15,39 +15,44 @@ from easel.domain.task import ErrorCode
 from easel.store import ledger, queue
 from easel.store.database import Writer
 
-# A task may end while it is `pending`, because a crash can lose the write that began it.
+# A task may end while it is `pending`: a crash can lose the write that began it, and quick draws write none.
 _END: Final = sql.SQL("""
     WITH ending AS (
-        SELECT id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing')
+        SELECT id FROM tasks WHERE id = %(task_id)s AND status IN ('pending', 'processing') AND {condition}
         FOR NO KEY UPDATE
     ), {resolve}, ended AS (
-        UPDATE tasks SET {changes} FROM resolved WHERE tasks.id = resolved.task_id RETURNING tasks.id
-    ), removed AS (
-        {remove} AND EXISTS (SELECT FROM resolved)
+        UPDATE tasks SET {changes}, {leaves} FROM resolved WHERE tasks.id = resolved.task_id RETURNING tasks.id
     )
     SELECT id FROM ended
 """)
 
-
-def _ending(resolve: sql.Composed, changes: sql.SQL) -> bytes:
-    return _END.format(resolve=resolve, changes=changes, remove=queue.remove("job_id")).as_bytes()
-
-
-_COMPLETE: Final = _ending(
-    ledger.capture("ending"),
-    sql.SQL("""
+_COMPLETE: Final = _END.format(
+    condition=sql.SQL("true"),
+    resolve=ledger.capture("ending"),
+    changes=sql.SQL("""
         status = 'completed', progress = 100, ended_at = now(), engine = %(engine)s, draw_ms = %(draw_ms)s,
+        started_at = coalesce(started_at, now() - make_interval(secs => %(draw_ms)s / 1000.0)),
         picture_name = %(picture_name)s, picture_bytes = %(picture_bytes)s,
         link_expires_at = date_trunc('second', now()) + make_interval(secs => %(link_lifetime_s)s)
     """),
-)
+    leaves=queue.LEAVES,
+).as_bytes()
 
-_FAIL: Final = _ending(
-    ledger.release("ending"),
-    sql.SQL("""
-        status = 'failed', progress = 0, ended_at = now(), error_code = %(code)s, error_message = %(message)s
-    """),
-)
+
+def _failing(leaves: sql.SQL, condition: LiteralString = "true") -> bytes:
+    return _END.format(
+        condition=sql.SQL(condition),
+        resolve=ledger.release("ending"),
+        changes=sql.SQL("""
+            status = 'failed', progress = 0, ended_at = now(), error_code = %(code)s, error_message = %(message)s
+        """),
+        leaves=leaves,
+    ).as_bytes()
+
+
+_FAIL: Final = _failing(queue.LEAVES)
+_FAIL_FROM_OUTSIDE: Final = _failing(queue.LEAVES_UNLESS_TAKEN)
+_FAIL_UNHELD: Final = _failing(queue.LEAVES, queue.IS_UNHELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,31 @@ class Completion:
     picture_bytes: int
 
 
-async def complete(connection: Writer, task_id: str, completion: Completion, job_id: int) -> bool:
-    """Complete a task, charge it and remove its job. Returns False, and changes nothing, if it had already ended."""
-    return await _end(connection, _COMPLETE, task_id, job_id, asdict(completion) | {"link_lifetime_s": link.LIFETIME_S})
+async def complete(connection: Writer, task_id: str, completion: Completion) -> bool:
+    """Complete a task and charge it. It leaves the queue. Returns False, and changes nothing, if it had already ended."""
+    return await _end(connection, _COMPLETE, task_id, asdict(completion) | {"link_lifetime_s": link.LIFETIME_S})
 
 
-async def fail(connection: Writer, task_id: str, code: ErrorCode, message: str, job_id: int | None = None) -> bool:
-    """Fail a task, release its hold and remove its job, if one is named. Returns False, and changes nothing, if it
-    had already ended."""
-    return await _end(connection, _FAIL, task_id, job_id, {"code": code, "message": message})
+async def fail(connection: Writer, task_id: str, code: ErrorCode, message: str) -> bool:
+    """Fail a task for the worker that has it, and release its hold. It leaves the queue.
+
+    Returns False, and changes nothing, if it had already ended.
+    """
+    return await _end(connection, _FAIL, task_id, {"code": code, "message": message})
 
 
-async def _end(connection: Writer, statement: bytes, task_id: str, job_id: int | None, values: dict[str, Any]) -> bool:
-    cursor = await connection.execute(statement, {**values, "task_id": task_id, "job_id": job_id})
+async def fail_from_outside(connection: Writer, task_id: str, code: ErrorCode, message: str) -> bool:
+    """Like `fail`, for whoever does not have the task. If a worker ever took it, it stays in the queue until a worker
+    has deleted the picture that may have been stored for it."""
+    return await _end(connection, _FAIL_FROM_OUTSIDE, task_id, {"code": code, "message": message})
+
+
+async def fail_unheld(connection: Writer, task_id: str, code: ErrorCode, message: str) -> bool:
+    """Like `fail`, but returns False and changes nothing if a live worker has the task."""
+    values = {"code": code, "message": message, "silent_s": queue.ABANDONED_AFTER_S}
+    return await _end(connection, _FAIL_UNHELD, task_id, values)
+
+
+async def _end(connection: Writer, statement: bytes, task_id: str, values: dict[str, Any]) -> bool:
+    cursor = await connection.execute(statement, {**values, "task_id": task_id})
     return await cursor.fetchone() is not None

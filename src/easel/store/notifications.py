@@ -1,15 +1,17 @@
 """Notifications about tasks: code that changes a task's row announces its id, and each process has one listener.
 
-Web processes listen for every change. Workers listen only for tasks that someone other than their own worker ended, and
-for callbacks to deliver: with hundreds of workers, telling each what all others do would cost more than drawing.
+Web processes listen for every change. Workers listen only for tasks that someone other than their own worker ended, for
+callbacks to deliver, and for tasks that wait to be drawn: with hundreds of workers, telling each what all others do would
+cost more than drawing.
 
 Notifications are a hint, not a record. A listener misses announcements while it is not connected, so code that
 waits for a notification must also poll the rows.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -23,11 +25,26 @@ class Channel(StrEnum):
 
     CHANGES = "easel_tasks"
     WORKERS = "easel_cancels"  # named for its first use; processes of two versions may run side by side
+    WORK = "easel_work"
+    """A task waits to be drawn. The notification names none: whichever worker comes first takes the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification: its channel, and the id of the task, which is empty on WORK."""
+
+    channel: Channel
+    task_id: str
 
 
 def announce(column: str) -> sql.Composed:
     """An expression that announces the task whose id a column holds. It takes effect at commit."""
     return sql.SQL("pg_notify({}, {})::text").format(sql.Literal(Channel.CHANGES.value), sql.Identifier(column))
+
+
+def announce_work() -> sql.Composed:
+    """An expression that announces that a task waits. It takes effect at commit, once per transaction."""
+    return sql.SQL("pg_notify({}, '')::text").format(sql.Literal(Channel.WORK.value))
 
 
 async def notify(connection: Writer, task_id: str, channel: Channel = Channel.CHANGES) -> None:
@@ -38,22 +55,33 @@ async def notify(connection: Writer, task_id: str, channel: Channel = Channel.CH
     await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
 
 
-async def listen(url: str | None, channel: Channel, look_every_s: float) -> AsyncIterator[str | None]:
-    """Ids of announced tasks, and None from time to time.
+_NOTIFY_WORK: Final = (
+    sql.SQL("SELECT set_config('synchronous_commit', 'off', true), {}").format(announce_work()).as_bytes()
+)
 
-    The first None says that listening has begun; more follow every `look_every_s`, however many tasks are announced.
-    Without a URL, there is nothing to listen to, and only None comes. Raises DatabaseUnavailable when the connection fails.
+
+async def notify_work(connection: Writer) -> None:
+    """Announce that a task waits. Call this after the commit of the transaction that queued it.
+
+    It does not wait for the disk: a crash that loses it also ends the connections of all listeners.
     """
-    while url is None:
-        yield None
-        await asyncio.sleep(look_every_s)
+    await connection.execute(_NOTIFY_WORK)
+
+
+async def listen(url: str, channels: Sequence[Channel], look_every_s: float) -> AsyncGenerator[Notice | None]:
+    """Notifications on these channels, and None from time to time.
+
+    The first None says that listening has begun; more follow every `look_every_s`, however much is announced. Raises
+    DatabaseUnavailable when the connection fails.
+    """
     try:
         async with await Writer.connect(url, autocommit=True, **CONNECTION_SETTINGS) as connection:
-            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            for channel in channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             yield None
             while True:
                 async for notice in connection.notifies(timeout=look_every_s):
-                    yield notice.payload
+                    yield Notice(Channel(notice.channel), notice.payload)
                 yield None
                 # This detects a connection that was cut silently.
                 await connection.execute("SELECT 1")

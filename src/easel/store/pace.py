@@ -7,7 +7,7 @@ from typing import Final
 from psycopg.rows import class_row
 
 from easel.store.database import Reader
-from easel.store.queue import DRAW, STALLED_AFTER_S
+from easel.store.workers import IS_LIVE, STALLED_AFTER_S
 
 LINE_MAX: Final = 10_000
 """Maximum number of tasks read. A task further back is reported as the next one after these."""
@@ -27,18 +27,16 @@ async def measure(connection: Reader) -> Pace:
     """The pace of the latest 50 pictures, and how much is left to draw."""
     cursor = connection.cursor(row_factory=class_row(Pace))
     await cursor.execute(
-        """
+        f"""
         SELECT
             (SELECT avg(draw_ms) / 1000.0 FROM (
                 SELECT draw_ms FROM tasks WHERE picture_name IS NOT NULL AND picture_gone_at IS NULL
                 ORDER BY ended_at DESC LIMIT 50
             ) AS latest)::float AS draw_s,
-            (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat
-                BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s))::int
-                AS workers,
+            (SELECT count(*) FROM workers WHERE {IS_LIVE})::int AS workers,
             (SELECT coalesce(sum(unfinished), 0) FROM api_keys)::int AS unfinished
-        """,
-        {"after_s": STALLED_AFTER_S},
+        """,  # noqa: S608 - a constant of ours
+        {"silent_s": STALLED_AFTER_S},
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -60,17 +58,16 @@ async def line(connection: Reader) -> Line:
     assert row is not None
     cursor = await connection.execute(
         """
-        SELECT task_id FROM (
-            SELECT tasks.id AS task_id, false AS is_waiting, job.priority, job.id
-            FROM procrastinate_jobs AS job JOIN tasks ON tasks.id = job.args ->> 'task_id'
-            WHERE job.status = 'doing' AND job.worker_id IS NOT NULL AND job.queue_name = %(queue)s
-              AND tasks.status = 'pending'
+        SELECT id FROM (
+            SELECT id, false AS is_waiting, tag, position FROM tasks
+            WHERE queue_state = 'taken' AND status = 'pending'
+                AND EXISTS (SELECT FROM workers WHERE workers.id = tasks.worker_id)
             UNION ALL (
-                SELECT args ->> 'task_id', true, priority, id FROM procrastinate_jobs
-                WHERE status = 'todo' AND queue_name = %(queue)s ORDER BY priority DESC, id LIMIT %(line_max)s
+                SELECT id, true, tag, position FROM tasks
+                WHERE queue_state = 'waiting' ORDER BY tag, position LIMIT %s
             )
-        ) AS line ORDER BY is_waiting, priority DESC, id
+        ) AS line ORDER BY is_waiting, tag, position
         """,
-        {"queue": DRAW, "line_max": LINE_MAX},
+        (LINE_MAX,),
     )
     return Line([task_id for (task_id,) in await cursor.fetchall()], last_position=row[0])

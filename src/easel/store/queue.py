@@ -1,244 +1,210 @@
-"""The queue: Procrastinate's tables, written in Easel's own transactions.
+"""The queue: which tasks wait to be drawn, and which worker has taken the others. It is part of the tasks' rows.
 
-A job contains only the id of a task. It may run twice, and the task's row decides what the second run does. A job is
-deleted when it ends, because the task's row is the record.
+    (accepted) ──> waiting ── claim ──> taken ── the task ends ──> not in the queue
+                      ^                   │
+                      └──── hand back ────┘
+
+`acceptance` puts a task into the queue, and `endings` takes it out, each in the statement that changes the task. The
+queue orders by `tag`, and then by the order of acceptance. A task that has ended may still be waiting or taken: the
+worker that has it, or takes it next, deletes a picture that may have been stored for it, and then it leaves.
+
+Two workers may draw the same task, and the task's row decides what the second one does. Claims need not wait for the
+disk: if a crash loses one, the task is waiting again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, LiteralString
 
-import procrastinate.manager
-import procrastinate.sql
-import procrastinate.utils
-from procrastinate.jobs import Job
 from psycopg import sql
 from psycopg.rows import class_row
 
+from easel.store import notifications
 from easel.store.database import Reader, Writer
+from easel.store.tasks import COLUMNS, Task, task_rows
+from easel.store.workers import IS_LIVE, STALLED_AFTER_S
 
-DRAW: Final = "draw"
-"""The name of the queue, and of its only kind of job."""
-
-HEARTBEAT_S: Final = 1.0
-STALLED_AFTER_S: Final = 4.0
-"""A worker that is silent for this long counts as dead, and its jobs go to others. A heartbeat this far in the future
-also means silence: it was written before the clock was set back."""
 ABANDONED_AFTER_S: Final = 60.0
-"""A job whose worker is silent for this long counts as unheld: no other worker is there to rescue it."""
+"""A task whose worker is silent for this long counts as unheld: no other worker is there to rescue it."""
 
 RETRY_PAUSE_S_MAX: Final = 5.0
-"""Longest pause before a returned job can be taken again."""
+"""Longest pause before a returned task can be taken again."""
+
+LEAVES: Final = sql.SQL("queue_state = NULL, worker_id = NULL")
+"""An SQL assignment that removes a task from the queue, whoever has it."""
+
+LEAVES_UNLESS_TAKEN: Final = sql.SQL(
+    "queue_state = CASE WHEN queue_state = 'waiting' AND taken_at IS NULL THEN NULL ELSE queue_state END"
+)
+"""An SQL assignment that removes a task from the queue if no worker ever had it. Otherwise a worker still has to delete
+the picture that may have been stored for it."""
+
+_HOLDER_LIVES: Final[LiteralString] = f"EXISTS (SELECT FROM workers WHERE workers.id = tasks.worker_id AND {IS_LIVE})"
+IS_UNHELD: Final[LiteralString] = f"(queue_state = 'waiting' OR queue_state = 'taken' AND NOT {_HOLDER_LIVES})"
+"""An SQL condition: a task is in the queue, and no worker that was heard of in the last `silent_s` has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakenJob:
-    """A job that a worker has taken: the task to draw, the worker, and when it took the job.
+class Claimed:
+    """A task that a worker has taken.
 
-    `worker_id` is None when that worker has stopped, or was deleted.
+    If `is_begun`, its drawing counts as begun. Otherwise the worker has no room for it yet. `was_taken` means that a
+    worker had taken it before.
     """
 
-    job_id: int
+    task: Task
+    is_begun: bool
+    was_taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """A taken task whose worker is silent, or unknown: then `worker_id` is None, since that worker has left."""
+
     task_id: str
     worker_id: int | None
     taken_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The database's time, and when its server started."""
-
-    now: datetime
-    server_started_at: datetime
-
-
-def add_draw(task_id: str, priority: str) -> sql.Composed:
-    """An SQL expression that queues a task. `task_id` names the column that holds its id. `priority` is an int4
-    expression; tasks with a higher priority are drawn earlier."""
-    # Calls the queue's own SQL function: going through the library takes longer than the statement itself.
-    # The queueing lock is the task's id, so that a task's waiting job can be found.
-    return sql.SQL("""
-        procrastinate_defer_jobs_v1(ARRAY[
-            ROW({queue}, {queue}, {priority}, NULL, {task_id}, jsonb_build_object('task_id', {task_id}), NULL)
-            ::procrastinate_job_to_defer_v1
-        ])
-    """).format(queue=sql.Literal(DRAW), priority=sql.SQL(priority), task_id=sql.Identifier(task_id))
-
-
-class JobManager(procrastinate.manager.JobManager):
-    """Procrastinate's job manager, with other statements to take a job and to hand it back.
-
-    Procrastinate takes a job after searching the whole queue for jobs with the same lock. Easel's jobs have no locks,
-    and with thousands waiting the search takes a quarter of a second per job. To hand a job back, Procrastinate
-    compares the clocks of two machines.
-    """
-
-    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Take the first waiting job for this worker. Returns None if no job waits."""
-        row = await self.connector.execute_query_one_async(
-            query=_TAKE, queue=DRAW, worker_id=worker_id, pause_s_max=RETRY_PAUSE_S_MAX
-        )
-        return None if row["id"] is None else Job.from_row(row)
-
-    async def retry_job_by_id_async(
-        self,
-        job_id: int,
-        retry_at: datetime,
-        priority: int | None = None,
-        queue: str | None = None,
-        lock: str | None = None,
-    ) -> None:
-        """Hand a job back. Converts `retry_at` from this machine's clock to the database's."""
-        pause_s = (retry_at - procrastinate.utils.utcnow()).total_seconds()
-        await self.connector.execute_query_async(
-            query=_RETRY,
-            job_id=job_id,
-            pause_s=min(max(0.0, pause_s), RETRY_PAUSE_S_MAX),
-            priority=priority,
-            queue=queue,
-            lock=lock,
-        )
-
-
-_RETRY: Final = """
-    SELECT procrastinate_retry_job_v2(
-        %(job_id)s, now() + make_interval(secs => %(pause_s)s), %(priority)s, %(queue)s, %(lock)s)
-"""
-
-
-_TAKE: Final = """
-    WITH taken AS (
-        UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker_id)s
-        WHERE id = (
-            SELECT id FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = %(queue)s AND (scheduled_at IS NULL OR scheduled_at <= now()
+_CLAIM: Final = (
+    sql.SQL("""
+    WITH next AS (
+        SELECT id, tag, position, ended_at IS NULL AS is_unended, taken_at IS NOT NULL AS was_taken FROM tasks
+        WHERE queue_state = 'waiting' AND EXISTS (SELECT FROM workers WHERE workers.id = %(worker_id)s)
+            AND (retry_at IS NULL OR retry_at <= now()
                 -- No pause is that long, so the clock was set back.
-                OR scheduled_at > now() + make_interval(secs => %(pause_s_max)s))
-            ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
+                OR retry_at > now() + make_interval(secs => %(pause_s_max)s))
+        ORDER BY tag, position LIMIT %(count_max)s FOR NO KEY UPDATE SKIP LOCKED
+    ), ordered AS (
+        SELECT id, was_taken,
+            is_unended AND row_number() OVER (ORDER BY tag, position) <= %(begun_max)s AS is_begun
+        FROM next
+    ), taken AS (
+        UPDATE tasks SET queue_state = 'taken', worker_id = %(worker_id)s, taken_at = now(), retry_at = NULL,
+            status = CASE WHEN is_begun THEN 'processing' ELSE status END,
+            started_at = CASE WHEN is_begun THEN now() ELSE started_at END,
+            progress = CASE WHEN is_begun THEN 0 ELSE progress END,
+            steps_done = CASE WHEN is_begun THEN 0 ELSE steps_done END,
+            steps_total = CASE WHEN is_begun THEN 0 ELSE steps_total END
+        FROM ordered WHERE tasks.id = ordered.id
+        RETURNING {of_tasks}, ordered.is_begun, ordered.was_taken
+    ), clock AS (
+        SELECT setval('fair_share_clock', max(greatest(tag, 0))) AS moved_to FROM taken WHERE ended_at IS NULL
     )
-    SELECT taken.* FROM (SELECT 1) AS always LEFT JOIN taken ON true
-"""
+    SELECT {columns}, is_begun, was_taken, CASE WHEN is_begun THEN {announce} END
+    FROM taken CROSS JOIN clock WHERE clock.moved_to IS DISTINCT FROM -1
+""")
+    .format(
+        of_tasks=sql.SQL(", ").join(
+            sql.SQL("tasks.") + column for column in COLUMNS if isinstance(column, sql.Identifier)
+        ),
+        columns=COLUMNS,
+        announce=notifications.announce("id"),
+    )
+    .as_bytes()
+)
 
 
-def remove(job_id: str) -> sql.Composed:
-    """An SQL statement that removes a job from the queue, whoever holds it. Callers may append conditions. `job_id`
-    names the parameter with the job's id."""
-    return sql.SQL("DELETE FROM procrastinate_jobs WHERE procrastinate_jobs.id = {}").format(sql.Placeholder(job_id))
+async def claim(connection: Writer, worker_id: int, count_max: int, begun_max: int) -> list[Claimed]:
+    """Take the first waiting tasks for a worker, in their order, and begin the drawing of the first `begun_max`.
 
-
-async def remove_waiting(connection: Writer, task_id: str) -> bool:
-    """Remove a task's job from the queue. Returns False if a worker has taken the job.
-
-    A worker that has the job notices the task's end when it starts to draw. A job that was taken and handed back stays
-    in the queue: the next worker deletes any picture that the first one stored before it died.
+    Returns fewer if fewer wait, and none if the database does not know the worker. The others wait in the worker: their
+    rows show no drawing until it reports a step, so a death of the worker is not counted against them.
     """
-    cursor = await connection.execute(
-        "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo' AND attempts = 0", (task_id,)
-    )
-    return cursor.rowcount == 1
+    cursor = connection.cursor(row_factory=_claimed_rows)
+    values = {"worker_id": worker_id, "count_max": count_max, "begun_max": begun_max}
+    await cursor.execute(_CLAIM, values | {"pause_s_max": RETRY_PAUSE_S_MAX})
+    return sorted(await cursor.fetchall(), key=lambda claimed: (claimed.task.tag, claimed.task.position))
 
 
-async def remove_unheld(connection: Writer, task_id: str) -> bool:
-    """Remove a task's job from the queue. Returns False if a live worker has it."""
-    cursor = await connection.execute(
+def _claimed_rows(cursor: object) -> Any:
+    make_task = task_rows(cursor)
+    return lambda columns: Claimed(make_task(columns[:-3]), columns[-3], columns[-2])
+
+
+async def leave(connection: Writer, task_id: str) -> None:
+    """Remove a task that has ended from the queue, whoever has it."""
+    await connection.execute(
         """
-        DELETE FROM procrastinate_jobs AS job WHERE queueing_lock = %(task_id)s AND (status = 'todo' OR NOT EXISTS (
-            SELECT 1 FROM procrastinate_workers AS worker WHERE worker.id = job.worker_id AND last_heartbeat
-                BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s)))
+        UPDATE tasks SET queue_state = NULL, worker_id = NULL
+        WHERE id = %s AND queue_state IS NOT NULL AND ended_at IS NOT NULL
         """,
-        {"task_id": task_id, "after_s": ABANDONED_AFTER_S},
+        (task_id,),
     )
-    return cursor.rowcount == 1
 
 
-async def clock(connection: Reader) -> Clock:
-    """The database's time, and when its server started."""
-    cursor = connection.cursor(row_factory=class_row(Clock))
-    await cursor.execute("SELECT clock_timestamp() AS now, pg_postmaster_start_time() AS server_started_at")
+_HAND_BACK: Final = (
+    sql.SQL("""
+    WITH returned AS (
+        UPDATE tasks SET queue_state = 'waiting', worker_id = NULL,
+            retry_at = now() + nullif(make_interval(secs => %(pause_s)s), interval '0')
+        WHERE id = ANY (%(task_ids)s) AND queue_state = 'taken' AND worker_id = %(worker_id)s RETURNING id
+    )
+    SELECT id, {} FROM returned
+""")
+    .format(notifications.announce_work())
+    .as_bytes()
+)
+
+
+async def hand_back(connection: Writer, worker_id: int, task_ids: Sequence[str], pause_s: float = 0.0) -> list[str]:
+    """Return tasks to the queue that a worker holds. Any worker can take them after the pause. Returns their ids."""
+    cursor = await connection.execute(
+        _HAND_BACK,
+        {"worker_id": worker_id, "task_ids": list(task_ids), "pause_s": min(pause_s, RETRY_PAUSE_S_MAX)},
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def hand_back_all(connection: Writer, worker_id: int) -> list[str]:
+    """Return everything to the queue that a worker holds. Returns the ids."""
+    cursor = await connection.execute(
+        "SELECT id FROM tasks WHERE queue_state = 'taken' AND worker_id = %s", (worker_id,)
+    )
+    return await hand_back(connection, worker_id, [task_id for (task_id,) in await cursor.fetchall()])
+
+
+async def has_stalled(connection: Reader) -> bool:
+    """Whether a worker is silent, or a task is held by a worker that the database does not know."""
+    cursor = await connection.execute(
+        f"""
+        SELECT EXISTS (SELECT FROM workers WHERE NOT ({IS_LIVE})) OR EXISTS (
+            SELECT FROM tasks WHERE queue_state = 'taken'
+                AND NOT EXISTS (SELECT FROM workers WHERE workers.id = tasks.worker_id))
+        """,  # noqa: S608 - a constant of ours
+        {"silent_s": STALLED_AFTER_S},
+    )
     row = await cursor.fetchone()
-    assert row is not None
-    return row
+    return row is not None and bool(row[0])
 
 
-async def stalled(connection: Writer) -> list[TakenJob]:
-    """Jobs whose worker is gone, or has been silent for longer than STALLED_AFTER_S."""
-    # Skips locked rows, because those jobs are probably ending. If not, the next call finds them.
-    cursor = connection.cursor(row_factory=class_row(TakenJob))
+async def stalled(connection: Writer) -> list[Stalled]:
+    """Tasks whose worker is gone, or has been silent for longer than STALLED_AFTER_S. Nobody else can end them until
+    this transaction ends."""
+    # Skips locked rows, because those tasks are probably ending. If not, the next call finds them.
+    cursor = connection.cursor(row_factory=class_row(Stalled))
     await cursor.execute(
-        """
-        SELECT job.id AS job_id, job.args ->> 'task_id' AS task_id, job.worker_id,
-            (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'started') AS taken_at
-        FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
-        WHERE job.status = 'doing' AND job.queue_name = %(draw)s AND (worker.id IS NULL OR worker.last_heartbeat
-            NOT BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s))
-        FOR UPDATE OF job SKIP LOCKED
-        """,
-        {"draw": DRAW, "after_s": STALLED_AFTER_S},
+        f"""
+        SELECT tasks.id AS task_id, workers.id AS worker_id, taken_at
+        FROM tasks LEFT JOIN workers ON workers.id = tasks.worker_id
+        WHERE queue_state = 'taken' AND (workers.id IS NULL OR NOT ({IS_LIVE}))
+        FOR NO KEY UPDATE OF tasks SKIP LOCKED
+        """,  # noqa: S608 - a constant of ours
+        {"silent_s": STALLED_AFTER_S},
     )
     return await cursor.fetchall()
 
 
-async def delete_silent_workers(connection: Writer) -> None:
-    """Delete workers that were silent for longer than STALLED_AFTER_S. A worker that is still alive notices at its next
-    statement."""
+async def release(connection: Writer, task_id: str) -> None:
+    """Return a task to the queue whose worker is dead."""
     await connection.execute(
-        """
-        DELETE FROM procrastinate_workers WHERE last_heartbeat
-            NOT BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s)
-        """,
-        {"after_s": STALLED_AFTER_S},
+        sql.SQL("""
+            WITH returned AS (
+                UPDATE tasks SET queue_state = 'waiting', worker_id = NULL, retry_at = NULL
+                WHERE id = %s AND queue_state = 'taken' RETURNING id
+            )
+            SELECT {} FROM returned
+        """).format(notifications.announce_work()),
+        (task_id,),
     )
-
-
-async def held_by(connection: Reader, worker_id: int) -> list[int]:
-    """Ids of the jobs that a worker has taken and not ended."""
-    cursor = await connection.execute(
-        "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s", (worker_id,)
-    )
-    return [job_id for (job_id,) in await cursor.fetchall()]
-
-
-async def lock_held(connection: Writer, worker_id: int, job_ids: Sequence[int]) -> list[int]:
-    """Which of these jobs the worker still holds. Nobody else can end them until this transaction ends."""
-    cursor = await connection.execute(
-        """
-        SELECT id FROM procrastinate_jobs
-        WHERE status = 'doing' AND worker_id = %s AND id = ANY (%s) FOR UPDATE SKIP LOCKED
-        """,
-        (worker_id, list(job_ids)),
-    )
-    return [job_id for (job_id,) in await cursor.fetchall()]
-
-
-async def hand_back(connection: Writer, job_id: int) -> None:
-    """Return a job to the queue, where any worker can take it immediately."""
-    await connection.execute(
-        procrastinate.sql.queries["retry_job"],
-        {"job_id": job_id, "retry_at": None, "new_priority": None, "new_queue_name": None, "new_lock": None},
-    )
-    # Procrastinate's triggers announce only new jobs. Without this, idle workers would not notice until their next poll.
-    await connection.execute(
-        "SELECT pg_notify(%s, json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
-        (f"procrastinate_queue_v1#{DRAW}", job_id),
-    )
-
-
-async def live_workers(connection: Reader) -> int:
-    """The number of workers with a recent heartbeat."""
-    cursor = await connection.execute(
-        """
-        SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat
-            BETWEEN now() - make_interval(secs => %(after_s)s) AND now() + make_interval(secs => %(after_s)s)
-        """,
-        {"after_s": STALLED_AFTER_S},
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-async def record_heartbeat(connection: Writer, worker_id: int) -> None:
-    """Record that a worker is alive."""
-    await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %s", (worker_id,))

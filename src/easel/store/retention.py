@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from easel.store.database import Reader, Writer
-from easel.store.queue import ABANDONED_AFTER_S, DRAW
+from easel.store.queue import ABANDONED_AFTER_S
+from easel.store.workers import IS_LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +27,19 @@ async def waited_too_long(connection: Reader, timeout_s: int, count_max: int) ->
 
     They include tasks that a worker handed back or held when it died, because nobody draws these either.
     """
-    # Jobs wait in the order of their ids, so only the head of the queue has to be read.
+    # The oldest come first, so only the head of the index has to be read.
     cursor = await connection.execute(
-        """
+        f"""
         SELECT tasks.id FROM (
-            (SELECT id, queueing_lock AS task_id FROM procrastinate_jobs
-             WHERE status = 'todo' AND queue_name = %(draw)s ORDER BY id LIMIT %(count_max)s)
+            (SELECT id, position FROM tasks WHERE queue_state = 'waiting' ORDER BY position LIMIT %(count_max)s)
             UNION ALL
-            (SELECT job.id, job.queueing_lock
-             FROM procrastinate_jobs AS job LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
-             WHERE job.status = 'doing' AND job.queue_name = %(draw)s
-               AND (worker.id IS NULL OR worker.last_heartbeat
-                    NOT BETWEEN now() - make_interval(secs => %(abandoned_after_s)s)
-                        AND now() + make_interval(secs => %(abandoned_after_s)s)))
-        ) AS unheld JOIN tasks ON tasks.id = unheld.task_id
-        WHERE tasks.created_at < now() - make_interval(secs => %(timeout_s)s) ORDER BY unheld.id LIMIT %(count_max)s
-        """,
-        {"draw": DRAW, "count_max": count_max, "timeout_s": timeout_s, "abandoned_after_s": ABANDONED_AFTER_S},
+            (SELECT id, position FROM tasks WHERE queue_state = 'taken'
+                AND NOT EXISTS (SELECT FROM workers WHERE workers.id = tasks.worker_id AND {IS_LIVE}))
+        ) AS unheld JOIN tasks ON tasks.id = unheld.id
+        WHERE tasks.created_at < now() - make_interval(secs => %(timeout_s)s)
+        ORDER BY unheld.position LIMIT %(count_max)s
+        """,  # noqa: S608 - a constant of ours
+        {"count_max": count_max, "timeout_s": timeout_s, "silent_s": ABANDONED_AFTER_S},
     )
     return [task_id for (task_id,) in await cursor.fetchall()]
 

@@ -2,7 +2,7 @@
 
 Migrations go forward only. Each step is a transaction of its own, and all of them run under one lock, so any number of
 processes can start at once, and the next one finishes what a killed process left undone. A database that a newer Easel
-has used is refused. The queue's schema is Procrastinate's own; its steps are recorded beside ours.
+has used is refused.
 
 Processes of earlier versions that are running continue on the new schema, so a step removes nothing that they use, and
 what they write must stay valid (`docs/how-to/upgrade.md`). Earlier versions that start afterwards are refused.
@@ -10,12 +10,11 @@ what they write must stay valid (`docs/how-to/upgrade.md`). Earlier versions tha
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Final, LiteralString
 
-import procrastinate.schema
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
@@ -26,7 +25,8 @@ from easel.store.database import DatabaseUnavailable, Reader, Writer
 from easel.store.locks import Lock
 from easel.store.sessions import CONNECTION_SETTINGS
 
-_QUEUE_BASELINE: Final = "queue/schema.sql"
+_OLD_QUEUE: Final = "queue/"
+"""Begins the names of the steps with which earlier versions made the tables of their queue, Procrastinate's."""
 _LOCK_TIMEOUT_S: Final = 60
 _STEP_LOCK_TIMEOUT_S: Final = 2
 _STEP_PAUSE_S: Final = 1.0
@@ -44,9 +44,9 @@ class SecretMismatch(SchemaUnusable):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Statements that are applied together, and the names under which they are recorded."""
+    """Statements that are applied together, and the name under which they are recorded."""
 
-    names: Sequence[str]
+    name: str
     statements: LiteralString
 
 
@@ -87,25 +87,18 @@ async def prepare(url: str, secret: Secret, *, creates: bool = True) -> None:
         ) from error
 
 
-def steps(*, fresh: bool) -> Iterator[Step]:
-    """All steps in order. On a fresh database, the queue's complete schema replaces its individual steps."""
-    if fresh:
-        names = [_QUEUE_BASELINE, *(step.names[0] for step in _queue_steps())]
-        yield Step(names, procrastinate.schema.SchemaManager.get_schema())
-    else:
-        yield from _queue_steps()
-    yield from _sql_files("easel.store.migrations", "")
-
-
-def _queue_steps() -> Iterator[Step]:
-    return _sql_files("procrastinate.sql.migrations", "queue/")
-
-
-def _sql_files(package: str, prefix: str) -> Iterator[Step]:
-    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
+def steps() -> Iterator[Step]:
+    """All steps in order."""
+    files = sorted(resources.files("easel.store.migrations").iterdir(), key=lambda file: file.name)
     for file in files:
         if file.name.endswith(".sql"):
-            yield Step([prefix + file.name], file.read_text(encoding="utf-8"))
+            yield Step(file.name, file.read_text(encoding="utf-8"))
+
+
+def is_newer(applied: Iterable[str]) -> bool:
+    """Whether a newer version of Easel recorded some of these steps."""
+    known = {step.name for step in steps()}
+    return any(name not in known and not name.startswith(_OLD_QUEUE) for name in applied)
 
 
 def check_url(url: str) -> None:
@@ -142,13 +135,12 @@ async def _migrate(connection: Writer) -> None:
     )
     rows = await (await connection.execute("SELECT name FROM easel_migrations")).fetchall()
     applied = {name for (name,) in rows}
-    known = {name for fresh in (True, False) for step in steps(fresh=fresh) for name in step.names}
-    if applied - known:
+    if is_newer(applied):
         raise SchemaUnusable(
             "This database was last used by a newer Easel: start that version, or restore a backup made before it."
         )
-    for step in steps(fresh=_QUEUE_BASELINE not in applied):
-        if not applied.issuperset(step.names):
+    for step in steps():
+        if step.name not in applied:
             await _apply_patiently(connection, step)
 
 
@@ -166,8 +158,7 @@ async def apply(connection: Writer, step: Step) -> None:
     """Apply one step and record it, both or neither."""
     async with connection.transaction():
         await connection.execute(step.statements)
-        for name in step.names:
-            await connection.execute("INSERT INTO easel_migrations (name) VALUES (%s)", (name,))
+        await connection.execute("INSERT INTO easel_migrations (name) VALUES (%s)", (step.name,))
 
 
 async def check_secret(connection: Writer, secret: Secret) -> None:

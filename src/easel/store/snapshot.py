@@ -10,7 +10,7 @@ from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
-from easel.store.database import Reader, Writer
+from easel.store.database import Reader
 
 _NAMES_AT_ONCE: Final = 1000
 
@@ -58,11 +58,6 @@ async def picture_names(connection: Reader) -> AsyncIterator[str]:
         await cursor.execute(await _names(connection))
         async for (name,) in cursor:
             yield name
-
-
-async def delete_workers(connection: Writer) -> None:
-    """Delete all workers. In a restored database none is alive, and none has died. Their jobs go to others."""
-    await connection.execute("DELETE FROM procrastinate_workers")
 
 
 async def _names(connection: Reader) -> LiteralString:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import queue
+from easel.store import workers
 from easel.store.database import Database, DatabaseUnavailable
 from easel.web.answers import json_answer
 
@@ -68,7 +68,7 @@ class HealthEndpoints:
         """The number of live workers. None if the database is unavailable."""
         try:
             async with self._database.reading() as connection:
-                return await queue.live_workers(connection)
+                return (await workers.census(connection)).live
         except DatabaseUnavailable:
             return None
 

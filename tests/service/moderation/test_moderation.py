@@ -60,8 +60,7 @@ def test_a_refused_prompt_holds_no_credits_and_needs_none(judging: Service, acco
     with judging.database() as connection:
         (holds,) = connection.execute("SELECT count(*) FROM holds WHERE task_id = %s", (task_id,)).fetchone() or (1,)
         assert holds == 0
-        job = "SELECT count(*) FROM procrastinate_jobs WHERE args ->> 'task_id' = %s"
-        assert connection.execute(job, (task_id,)).fetchone() == (0,)
+        assert connection.execute("SELECT queue_state FROM tasks WHERE id = %s", (task_id,)).fetchone() == (None,)
 
 
 def test_a_disguised_prompt_is_refused_and_an_accepted_one_is_drawn_unchanged(

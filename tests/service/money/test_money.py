@@ -21,7 +21,7 @@ from easel.domain.order import Order
 from easel.domain.rate import Quota
 from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
-from easel.store import acceptance, admission, endings, ledger, queue, tasks
+from easel.store import acceptance, admission, endings, ledger, tasks
 from easel.store.acceptance import NewTask
 from easel.store.admission import AdmissionRequest
 from easel.store.database import Database, Writer
@@ -33,7 +33,6 @@ _Answer = TypeVar("_Answer")
 PRICE: Final = 26_000
 RACED: Final = 25
 CONNECTIONS: Final = 8
-NO_JOB: Final = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ async def add_unqueued(connection: Writer, payer: Payer, number: int, price: int
     )
     await admission.admit(connection, AdmissionRequest(payer.api_key_id, 1, price, Quota("create", 1_000_000), 1000))
     await acceptance.accept(connection, new)
-    await queue.remove_waiting(connection, new.id)
+    await connection.execute("UPDATE tasks SET queue_state = NULL WHERE id = %s", (new.id,))
     await tasks.begin(connection, new.id)
     return new.id
 
@@ -177,10 +176,10 @@ def test_of_several_attempts_to_settle_a_task_exactly_one_succeeds(service: Serv
         decided: list[Sequence[bool]] = []
         for task_id in ids:
             attempts = (
-                settle.complete(database, task_id, outcome(task_id), NO_JOB),
-                settle.fail(database, task_id, ErrorCode.REQUEST_CANCELLED, "Cancelled", NO_JOB),
-                settle.complete(database, task_id, outcome(task_id), NO_JOB),
-                settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Lost", NO_JOB),
+                settle.complete(database, task_id, outcome(task_id)),
+                settle.fail(database, task_id, ErrorCode.REQUEST_CANCELLED, "Cancelled"),
+                settle.complete(database, task_id, outcome(task_id)),
+                settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Lost"),
             )
             decided.append(await asyncio.gather(*attempts))
         return decided, *(await balance(database, payer))
@@ -197,12 +196,12 @@ def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:
         async with database.transaction() as connection:
             first, second = [await add_unqueued(connection, payer, number) for number in range(2)]
         return [
-            await settle.complete(database, first, outcome(first), NO_JOB),
-            await settle.complete(database, first, outcome(first), NO_JOB),
-            await settle.fail(database, first, ErrorCode.SERVICE_ERROR, "Late", NO_JOB),
-            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Lost", NO_JOB),
-            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Late", NO_JOB),
-            await settle.complete(database, second, outcome(second), NO_JOB),
+            await settle.complete(database, first, outcome(first)),
+            await settle.complete(database, first, outcome(first)),
+            await settle.fail(database, first, ErrorCode.SERVICE_ERROR, "Late"),
+            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Lost"),
+            await settle.fail(database, second, ErrorCode.SERVICE_ERROR, "Late"),
+            await settle.complete(database, second, outcome(second)),
         ]
 
     assert on_database(service, act) == [True, False, False, True, False, False]
@@ -226,7 +225,7 @@ def test_a_task_ends_and_its_hold_is_resolved_together_or_not_at_all(service: Se
                 attempt
                 for task_id in (resolved, ended)
                 for attempt in (
-                    await endings.complete(connection, task_id, outcome(task_id), NO_JOB),
+                    await endings.complete(connection, task_id, outcome(task_id)),
                     await endings.fail(connection, task_id, ErrorCode.SERVICE_ERROR, "Lost"),
                 )
             ]

@@ -91,7 +91,7 @@ def fail(service: Service, task_id: str, code: ErrorCode) -> None:
         database = Database(url, 2)
         await database.open()
         try:
-            assert await settle.fail(database, task_id, code, f"It failed: {code}", 0)
+            assert await settle.fail(database, task_id, code, f"It failed: {code}")
         finally:
             await database.close()
 

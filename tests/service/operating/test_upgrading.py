@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,22 +12,28 @@ import pytest
 from easel.supervisor import EXIT_UNUSABLE
 from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
+from tests.support.faults import await_draw, deaths, events
+from tests.support.patience import eventually
 from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import finish, submit
 
-LAST: Final = "c62cec2"
+LAST: Final = "2815714"
+"""The last version with Procrastinate's queue."""
+EARLIER: Final = "c62cec2"
 FIRST: Final = "8d7ea70"
 """It knows of no limits, and counts nothing for a key but what it has spent."""
 PRICE: Final = 26_000
 STEP_S: Final = "0.02"
+SLOW_STEP_S: Final = "1"
+HELD_BY_AN_OLD_WORKER: Final = "SELECT id FROM tasks WHERE queue_state = 'taken' AND worker_id < 0"
 
 
 class Mixed(Fleet):
     """The web process and worker of an earlier version, and then this version's, on one database."""
 
-    def __init__(self, folder: Path, source: Path) -> None:
-        super().__init__(folder, webs=[{}], workers=[{}], blank_step_s=STEP_S)
+    def __init__(self, folder: Path, source: Path, **more: str) -> None:
+        super().__init__(folder, webs=[{}], workers=[{}], **{"blank_step_s": STEP_S, **more})
         self._earlier = self.source = source
 
     def start_this_web(self) -> None:
@@ -54,13 +61,20 @@ class Mixed(Fleet):
         )  # fmt: skip
         return str(json.loads(made.stdout)["key"])
 
-    def end_worker(self) -> None:
-        """Stop the running worker."""
-        worker = self.workers.pop()
-        worker.terminate()
-        assert worker.wait(20) == 0
-        assert worker.stdout is not None
-        worker.stdout.close()
+    def end_workers(self) -> None:
+        """Stop all running workers."""
+        for worker in self.workers:
+            worker.terminate()
+        while self.workers:
+            worker = self.workers.pop()
+            assert worker.wait(20) == 0
+            assert worker.stdout is not None
+            worker.stdout.close()
+
+    def rows(self, query: str) -> list[str]:
+        """The first column of a query's rows."""
+        with self.database() as connection:
+            return [str(row[0]) for row in connection.execute(query.encode()).fetchall()]
 
     def counts(self) -> tuple[int, ...]:
         with self.database() as connection:
@@ -71,27 +85,90 @@ class Mixed(Fleet):
         return row
 
 
-@pytest.mark.parametrize("commit", [LAST, FIRST])
+@pytest.mark.parametrize("commit", [LAST, EARLIER, FIRST])
 def test_a_running_earlier_version_keeps_working_beside_this_one_and_the_ledger_stays_right(commit: str) -> None:
     with reachable_folder() as folder, Mixed(folder, source_of(commit, folder / "earlier")) as fleet:
         key = fleet.key()
         with fleet.client(key, web=0) as earlier:
             in_flight = [submit(earlier)["id"] for _ in range(4)]
         fleet.start_this_web()
+        fleet.start_worker()
         with fleet.client(key, web=0) as earlier, fleet.client(key, web=1) as this:
             in_flight += [submit(client)["id"] for client in (this, earlier, this)]
             for task_id in in_flight:
                 assert finish(this, task_id)["status"] == "completed"
             assert fleet.counts() == (7 * PRICE, 0, 0)
 
-            fleet.end_worker()
+            fleet.end_workers()
             waiting = [submit(client)["id"] for client in (earlier, this, earlier, this)]
             assert this.post(f"/v1/tasks/{waiting.pop()}/cancel").status_code == 200
-            assert fleet.counts() == (7 * PRICE, 3 * PRICE, 3)
+            if commit != FIRST:  # it has no such endpoint
+                assert earlier.post(f"/v1/tasks/{waiting.pop()}/cancel").status_code == 200
+            left = len(waiting)
+            assert fleet.counts() == (7 * PRICE, left * PRICE, left)
             fleet.start_worker()
             for task_id in waiting:
                 assert finish(earlier, task_id)["status"] == "completed"
-        assert fleet.counts() == (10 * PRICE, 0, 0)
+        assert fleet.counts() == ((7 + left) * PRICE, 0, 0)
+        eventually(lambda: not fleet.rows("SELECT id FROM tasks WHERE queue_state IS NOT NULL"))
+        assert not fleet.rows("SELECT id FROM procrastinate_jobs")
         fleet.audit()
         for command in ("worker", "web"):
             fleet.refuse_earlier(command)
+
+
+@pytest.fixture(params=[LAST, EARLIER])
+def drawing(request: pytest.FixtureRequest) -> Iterator[tuple[Mixed, str, list[str]]]:
+    """An earlier version's worker that draws a task, with others waiting, when the database is brought up to date."""
+    with reachable_folder() as folder:
+        source = source_of(request.param, folder / "earlier")
+        with Mixed(folder, source, blank_step_s=SLOW_STEP_S, drain_timeout_s="0") as fleet:
+            key = fleet.key()
+            with fleet.client(key, web=0) as earlier:
+                task_ids = [submit(earlier)["id"] for _ in range(3)]
+            await_draw(fleet, task_ids[0])
+            fleet.start_this_web()
+            yield fleet, key, task_ids
+
+
+def test_what_an_earlier_worker_draws_is_finished_by_it_and_the_rest_by_a_worker_of_this_version(
+    drawing: tuple[Mixed, str, list[str]],
+) -> None:
+    fleet, key, task_ids = drawing
+    assert fleet.rows(HELD_BY_AN_OLD_WORKER) == task_ids[:1]
+    fleet.start_worker()
+    with fleet.client(key, web=1) as this:
+        for task_id in task_ids:
+            assert finish(this, task_id)["status"] == "completed"
+    assert all(len(events(fleet, "draw_started", task_id)) == 1 for task_id in task_ids)
+    eventually(lambda: not fleet.rows("SELECT id FROM tasks WHERE queue_state IS NOT NULL"))
+    fleet.audit()
+
+
+def test_what_an_earlier_worker_hands_back_is_drawn_by_a_worker_of_this_version_without_blame(
+    drawing: tuple[Mixed, str, list[str]],
+) -> None:
+    fleet, key, task_ids = drawing
+    fleet.end_workers()
+    assert fleet.rows("SELECT id FROM tasks WHERE queue_state = 'waiting' ORDER BY position") == task_ids
+    assert not fleet.rows("SELECT id FROM procrastinate_jobs")
+    fleet.start_worker()
+    with fleet.client(key, web=1) as this:
+        for task_id in task_ids:
+            assert finish(this, task_id)["status"] == "completed"
+    assert all(deaths(fleet, task_id) == 0 for task_id in task_ids)
+    fleet.audit()
+
+
+def test_what_an_earlier_worker_held_when_it_died_is_drawn_by_a_worker_of_this_version_and_counts_once(
+    drawing: tuple[Mixed, str, list[str]],
+) -> None:
+    fleet, key, task_ids = drawing
+    fleet.start_worker()
+    fleet.workers[0].kill()
+    with fleet.client(key, web=1) as this:
+        for task_id in task_ids:
+            assert finish(this, task_id)["status"] == "completed"
+    assert [deaths(fleet, task_id) for task_id in task_ids] == [1, 0, 0]
+    assert not fleet.rows("SELECT id FROM procrastinate_jobs")
+    fleet.audit()

@@ -55,11 +55,11 @@ def cancel(client: httpx2.Client, task_id: str) -> httpx2.Response:
     return client.post(f"/v1/tasks/{task_id}/cancel")
 
 
-def jobs_of(service: Service, task_id: str) -> list[str]:
-    """The states of a task's jobs in the queue."""
+def in_queue(service: Service, task_id: str) -> list[str]:
+    """The state of a task in the queue; empty if it is not in it."""
     with service.database() as connection:
         rows = connection.execute(
-            "SELECT status::text FROM procrastinate_jobs WHERE args ->> 'task_id' = %s", (task_id,)
+            "SELECT queue_state FROM tasks WHERE id = %s AND queue_state IS NOT NULL", (task_id,)
         ).fetchall()
     return [status for (status,) in rows]
 
@@ -85,9 +85,9 @@ def test_a_cancelled_queued_task_ends_at_once_and_is_free_and_never_drawn(slow: 
     before = client.get("/v1/credits").json()["data"]["user"]["remaining_credits"]
     ahead, queued, behind = submit(client), submit(client), submit(client)
     await_draw(slow, ahead["id"])
-    assert jobs_of(slow, queued["id"]) == ["todo"]
+    assert in_queue(slow, queued["id"]) == ["waiting"]
     assert_cancelled(cancel(client, queued["id"]), client, slow)
-    assert jobs_of(slow, queued["id"]) == []
+    assert in_queue(slow, queued["id"]) == []
     assert finish(client, behind["id"])["status"] == "completed"
     assert not events(slow, "draw_started", queued["id"])
     after = client.get("/v1/credits").json()["data"]["user"]["remaining_credits"]
@@ -107,7 +107,7 @@ def test_a_cancelled_draw_stops_at_its_next_step_and_the_next_task_starts(slow: 
     assert_picture_is_there(client, done)
     assert pictures_of(slow) - before == {done["results"][0].rpartition("/")[2]}
     assert not events(slow, "task_completed", running["id"])
-    eventually(lambda: not jobs_of(slow, running["id"]))
+    eventually(lambda: not in_queue(slow, running["id"]))
     slow.audit()
 
 
@@ -170,7 +170,7 @@ def test_a_task_cancelled_while_its_worker_is_dead_is_not_drawn_again(slow: Serv
         assert_cancelled(cancel(client, task["id"]), client, slow)
     assert slow.child_pid("worker 1") == worker  # there is no other one yet
     assert finish(client, behind["id"])["status"] == "completed"
-    eventually(lambda: not jobs_of(slow, running["id"]))
+    eventually(lambda: not in_queue(slow, running["id"]))
     assert len(events(slow, "draw_started", running["id"])) == 1
     assert not events(slow, "draw_started", queued["id"])
     assert deaths(slow, running["id"]) == 0
@@ -187,7 +187,7 @@ def test_a_cancel_deletes_the_picture_that_a_dead_worker_had_stored(slow: Servic
     left.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     left.write_bytes(b"as the dead worker would have left it")
     eventually(lambda: not left.exists())
-    eventually(lambda: not jobs_of(slow, task_id))
+    eventually(lambda: not in_queue(slow, task_id))
 
 
 class Races:

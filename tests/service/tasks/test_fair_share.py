@@ -23,7 +23,7 @@ from easel.domain.order import Order
 from easel.domain.secret import Secret
 from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
-from easel.store import acceptance, accounts, endings, queue, schema, tasks
+from easel.store import acceptance, accounts, endings, queue, schema, workers
 from easel.store.acceptance import NewTask
 from easel.store.accounts import NewKey
 from easel.store.database import Writer
@@ -82,23 +82,16 @@ def queue_many(fleet: Fleet, api_key_id: int, count: int) -> None:
         connection.execute(
             """
             INSERT INTO tasks (id, account_id, api_key_id, request_id, public_url, user_group, price_microcredits,
-                model, prompt, width_px, height_px, seed, nsfw_check, output_format, estimated_time_s, tag)
+                model, prompt, width_px, height_px, seed, nsfw_check, output_format, estimated_time_s, queue_state, tag)
             SELECT 'task-unified-1700000000-' || lpad(number::text, 8, '0'), account_id, api_keys.id, 'req-many',
                 'http://127.0.0.1', 'default', 0, 'z-image-turbo', 'one of many', 376, 376, number, false, 'webp', 1,
-                2 * number - 1
+                'waiting', 2 * number - 1
             FROM api_keys, generate_series(1, %s) AS number WHERE api_keys.id = %s
             """,
             (count, api_key_id),
         )
         connection.execute(
             "INSERT INTO holds (task_id, account_id, amount_microcredits) SELECT id, account_id, 0 FROM tasks"
-        )
-        connection.execute(
-            """
-            SELECT procrastinate_defer_jobs_v1(array_agg(ROW('draw', 'draw', -tag, NULL, id,
-                jsonb_build_object('task_id', id), NULL)::procrastinate_job_to_defer_v1 ORDER BY tag))
-            FROM tasks
-            """
         )
         connection.execute("UPDATE api_keys SET unfinished = %s WHERE id = %s", (count, api_key_id))
 
@@ -156,7 +149,6 @@ class Line:
     worker_id: int
     numbers: Iterator[int] = field(default_factory=itertools.count)
     waiting: list[Task] = field(default_factory=list)
-    jobs: dict[str, int] = field(default_factory=dict)
 
     async def submit(self, account: int) -> Task:
         account_id, api_key_id = self.keys[account]
@@ -170,26 +162,23 @@ class Line:
         return task
 
     async def draw(self) -> Task | None:
-        """Take the next job as Procrastinate does, and begin its task."""
-        row = await self._row("SELECT id, queueing_lock FROM procrastinate_fetch_job_v2('{draw}', %s)", self.worker_id)
-        if row[0] is None:
+        """Take the next task as a worker does, and begin it."""
+        taken = await queue.claim(self.connection, self.worker_id, 1, 1)
+        if not taken:
             return None
-        task = await tasks.begin(self.connection, str(row[1]))
-        assert task is not None
-        self.jobs[task.id] = int(str(row[0]))
+        task = taken[0].task
         self.waiting = [other for other in self.waiting if other.id != task.id]
         return task
 
     async def end(self, task: Task) -> None:
-        job_id = self.jobs.pop(task.id)
-        assert await endings.fail(self.connection, task.id, ErrorCode.SERVICE_ERROR, "it is only a test", job_id)
+        assert await endings.fail(self.connection, task.id, ErrorCode.SERVICE_ERROR, "it is only a test")
 
     async def cancel_latest(self, account: int) -> None:
         """Those before it would leave it at its place, behind what others have at theirs."""
         task = [task for task in self.waiting if self.account(task) == account][-1]
         self.waiting.remove(task)
-        assert await endings.fail(self.connection, task.id, ErrorCode.REQUEST_CANCELLED, "it is only a test")
-        assert await queue.remove_waiting(self.connection, task.id)
+        cancelled = ErrorCode.REQUEST_CANCELLED
+        assert await endings.fail_from_outside(self.connection, task.id, cancelled, "it is only a test")
 
     async def set_clock(self, tag: int) -> None:
         await self.connection.execute("SELECT setval('fair_share_clock', %s)", (tag,))
@@ -199,11 +188,6 @@ class Line:
 
     def account(self, task: Task) -> int:
         return [account_id for account_id, _ in self.keys].index(task.account_id)
-
-    async def _row(self, question: str, *values: int) -> tuple[object, ...]:
-        row = await (await self.connection.execute(question.encode(), values)).fetchone()
-        assert row is not None
-        return row
 
 
 OnLine = Callable[[Callable[[Line], Awaitable[_Answer]]], _Answer]
@@ -236,9 +220,7 @@ async def opened(url: str) -> tuple[Writer, list[tuple[int, int]], int]:
         keys.append((account_id, key_id))
     # No key's limits are counted here, only given back.
     await connection.execute("UPDATE api_keys SET unfinished = 1000000")
-    row = await (await connection.execute("SELECT worker_id FROM procrastinate_register_worker_v1()")).fetchone()
-    assert row is not None
-    return connection, keys, int(row[0])
+    return connection, keys, await workers.register(connection, 1)
 
 
 class Workers:
@@ -364,11 +346,10 @@ def test_repeated_ordering_and_cancelling_gains_no_advantage(on_line: OnLine[Non
     on_line(play)
 
 
-def test_tags_restart_with_an_empty_queue_and_stay_within_the_range_of_a_priority(on_line: OnLine[None]) -> None:
+def test_tags_restart_with_an_empty_queue_and_stay_within_their_range(on_line: OnLine[None]) -> None:
     async def play(line: Line) -> None:
         assert (await line.submit(0)).tag == 1
         await line.connection.execute("UPDATE tasks SET tag = %s", (TAG_MAX - 3,))
-        await line.connection.execute("UPDATE procrastinate_jobs SET priority = %s", (3 - TAG_MAX,))
         await line.set_clock(TAG_MAX)
         last = [await line.submit(account) for account in (0, 0, 0, 1, 1, 1, 2)]
         assert all(task.tag <= TAG_MAX for task in last)

@@ -45,11 +45,9 @@ OLDER: Final = {
 }
 RARELY: Final = st.integers(0, 5).map(lambda number: number == 5)
 NOT_BEGUN: Final = "UPDATE tasks SET status = 'pending', started_at = NULL, progress = 0, steps_done = 0, steps_total = 0 WHERE id = %s"
-SILENT: Final = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '30 seconds' WHERE id = %s"
+SILENT: Final = "UPDATE workers SET heartbeat_at = now() - interval '30 seconds' WHERE id = %s"
 SILENT_SINCE_BEFORE_THE_CLOCK_WAS_SET_BACK: Final = SILENT.replace("- interval '30 seconds'", "+ interval '1 day'")
-NOT_TAKEN: Final = (
-    "UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL WHERE status = 'doing' AND args ->> 'task_id' = %s"
-)
+NOT_TAKEN: Final = "UPDATE tasks SET queue_state = 'waiting', worker_id = NULL WHERE queue_state = 'taken' AND id = %s"
 
 
 class Life(LifeOfAccounts):
@@ -61,10 +59,10 @@ class Life(LifeOfAccounts):
         if taker.is_silent:
             return
         expected = self.model.next()
-        held = self.run(taker.take())
+        held = self.run(taker.take(is_begun=is_begun))
         assert (held and held.task_id) == (expected and expected.id)
         if held is not None and expected is not None:
-            self.model.take(expected, taker.id)
+            self.model.take(expected, taker.id, is_begun=is_begun)
             if is_begun:
                 self.begin_with(held)
 
@@ -84,7 +82,8 @@ class Life(LifeOfAccounts):
     def begin_with(self, held: Held) -> None:
         task = self.task_of(held)
         assert self.run(held.worker.begin(held)) == (not task.has_ended)
-        self.model.begin(task)
+        if not held.claimed.is_begun:
+            self.model.begin(task)
         if task.has_ended:
             self.model.leave(task)
 
@@ -247,7 +246,7 @@ class Life(LifeOfAccounts):
         """A worker finds that it has a job which it does not run."""
         returned = pick(self.held(is_begun=False), held)
         returned.worker.held.remove(returned)
-        self.run(rescue.hand_back(self.stage.database, returned.worker.id, [returned.job_id]))
+        self.run(rescue.hand_back(self.stage.relaxed, returned.worker.id, [returned.task_id]))
         job = self.task_of(returned).job
         if job is not None and job.is_taken and job.worker_id == returned.worker.id:
             self.model.hand_back(self.task_of(returned))

@@ -62,7 +62,7 @@ def fail(service: Service, task_id: str, code: ErrorCode, message: str) -> bool:
         database = Database(url, 2)
         await database.open()
         try:
-            return await settle.fail(database, task_id, code, message, 0)
+            return await settle.fail(database, task_id, code, message)
         finally:
             await database.close()
 

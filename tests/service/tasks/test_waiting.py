@@ -16,7 +16,7 @@ import pytest
 
 from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
-from easel.store import endings, queue
+from easel.store import endings
 from easel.store.database import Database
 from tests.support.bare_http import Peer, answers
 from tests.support.data_folders import prepared_folder
@@ -258,8 +258,7 @@ def end_in_silence(service: Service, task_id: str) -> None:
         database = Database(url, 2)
         await database.open()
         async with database.transaction() as connection:
-            assert await endings.fail(connection, task_id, ErrorCode.SERVICE_ERROR, "Ended in silence")
-            await queue.remove_waiting(connection, task_id)
+            assert await endings.fail_from_outside(connection, task_id, ErrorCode.SERVICE_ERROR, "Ended in silence")
         await database.close()
 
     with private_postgres.attach(service.data_dir) as server:

@@ -1,0 +1,29 @@
+"""How workers learn of waiting tasks: by a notification, or by looking.
+
+PostgreSQL wakes every listener for every notification, so a large fleet would spend its time being woken. Above
+LISTENERS_MAX workers they look instead, at random intervals chosen so that all idle workers together look POLLS_PER_S
+times a second, however many they are. With a thousand idle workers a task is found as fast as with ten.
+"""
+
+from typing import Final
+
+LISTENERS_MAX: Final = 64
+LISTENERS_AGAIN: Final = 48
+"""At or below this many workers they listen again. The gap keeps them from changing back and forth."""
+POLLS_PER_S: Final = 500
+POLL_S_MIN: Final = 0.01
+POLL_S_MAX: Final = 2.0
+"""Longest delay before a worker finds a task whose notification was lost."""
+
+
+def listens(live_workers: int, *, listened: bool) -> bool:
+    """Whether workers listen, of which so many are alive and which listened until now or not."""
+    return live_workers <= (LISTENERS_MAX if listened else LISTENERS_AGAIN)
+
+
+def poll_pause_s(idle_workers: int, *, listens: bool, chance: float) -> float:
+    """Seconds until an idle worker looks again, where this many are idle. `chance` is random, between 0 and 1."""
+    if listens:
+        return POLL_S_MAX
+    mean_s = idle_workers / POLLS_PER_S
+    return min(POLL_S_MAX, max(POLL_S_MIN, mean_s * (0.5 + chance)))
