@@ -32,7 +32,7 @@ def things(prompt: str, library: Library) -> list[tuple[str, int, str | None]]:
         ("a sports car", [("racing-car", 1, None)]),
         ("a golden retriever puppy", [("dog", 1, None)]),
         ("two strawberry cakes", [("birthday-cake", 2, None)]),
-        ("a cat and a fish bowl", [("cat", 1, None), ("bowl-with-spoon", 1, None)]),
+        ("a cat and an apple bowl", [("cat", 1, None), ("bowl", 1, None)]),
         ("a glass of red wine", [("wine-glass", 1, "red")]),
         ("🐈🐕", [("cat", 1, None), ("dog", 1, None)]),
     ],

@@ -123,7 +123,16 @@ def _ashore(place: str, wish: Wish, library: Library) -> str:
 
 def _time(wish: Wish, dice: Dice) -> str:
     pictures = {thing.picture for thing in wish.things}
-    if pictures & {"full-moon", "crescent-moon", "star", "shooting-star-trail", "fireworks-burst", "bat", "ghost"}:
+    if pictures & {
+        "full-moon",
+        "crescent-moon",
+        "star",
+        "shooting-star-trail",
+        "fireworks-burst",
+        "bat",
+        "ghost",
+        "aurora",
+    }:
         return "night"
     return "day" if wish.weather is not None else dice.pick(TIMES)
 

@@ -23,11 +23,14 @@ SEATS: Final = {"horse": 0.62, "elephant": 0.8, "camel": 0.72, "cow": 0.8, "gira
                 "couch-and-lamp": 0.42, "bed": 0.5, "motorcycle": 0.62, "bicycle": 0.6, "motor-scooter": 0.55,
                 "donkey": 0.7, "zebra": 0.72, "unicorn": 0.55, "dragon": 0.42, "deer": 0.55, "canoe": 0.5,
                 "sailboat": 0.24, "t-rex": 0.6, "sauropod": 0.5, "ostrich": 0.6, "turtle": 0.85, "skateboard": 0.75,
-                "surfboard": 0.5, "deciduous-tree": 0.62, "evergreen-tree": 0.9, "leafless-tree": 0.7, "tractor": 0.6, "llama": 0.6, "tiger": 0.8, "ship": 0.4, "fence": 0.92}  # fmt: skip
+                "surfboard": 0.5, "deciduous-tree": 0.62, "evergreen-tree": 0.9, "leafless-tree": 0.7, "tractor": 0.6, "llama": 0.6, "tiger": 0.8, "ship": 0.4, "fence": 0.92,
+                "sofa": 0.5, "armchair": 0.5, "throne": 0.42, "rocking-chair": 0.48, "rocking-horse": 0.66, "swing": 0.3,
+                "hammock": 0.3, "triceratops": 0.8, "stegosaurus": 0.7, "cart": 0.75, "raft": 0.3, "pirate-ship": 0.4}  # fmt: skip
 """Where one sits on a thing, as a share of its height. Elsewhere it is the top."""
-WIDE_HATS: Final = frozenset({"top-hat", "womans-hat", "crown", "billed-cap", "graduation-cap", "military-helmet"})
+WIDE_HATS: Final = frozenset({"top-hat", "womans-hat", "crown", "billed-cap", "graduation-cap", "military-helmet",
+                              "witch-hat", "cowboy-hat", "helmet"})  # fmt: skip
 ON_EYES: Final = frozenset({"glasses", "sunglasses", "goggles", "diving-mask"})
-ON_NECK: Final = frozenset({"scarf", "necktie", "ribbon", "bow", "headphone"})
+ON_NECK: Final = frozenset({"scarf", "necktie", "tie", "ribbon", "bow", "headphone"})
 CLOTHING: Final = frozenset({"dress", "t-shirt", "coat", "jeans", "kimono", "lab-coat", "sari"})
 ATTACHED_MAX: Final = 5
 """So many of one thing are carried at most."""

@@ -24,6 +24,7 @@ SIGN_BOARD: Final = (17.0, 9.0, 28.0, 12.4)
 GLOWING = frozenset({
     "sun", "full-moon", "crescent-moon", "star", "glowing-star", "fire", "candle", "light-bulb", "fireworks-burst",
     "high-voltage", "shooting-star-trail", "red-paper-lantern", "jack-o-lantern", "rainbow", "lamp", "street-lamp",
+    "aurora", "campfire", "lantern",
 })  # fmt: skip
 """What shines by itself and takes no light from outside."""
 
