@@ -18,7 +18,35 @@ NOT_UNDERSTOOD_MAX: Final = 30
 _SETTINGS: Final = {"times": "time", "weathers": "weather", "seasons": "season", "styles": "style"}
 _CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
 _HELD: Final = frozenset({"holding", "wearing"})
+_DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
+"""What is done by someone, never by what is worn, held or stood on."""
 _ALONE: Final = frozenset({"at-left", "at-right"})
+_FLAT: Final = frozenset(
+    [
+        "table",
+        "bench",
+        "chair",
+        "couch-and-lamp",
+        "bed",
+        "seat",
+        "rock",
+        "herb",
+        "blossom",
+        "rose",
+        "sunflower",
+        "tulip",
+        "lotus",
+        "bookshelf",
+        "ladder",
+    ]
+)
+"""Things that others are on even if the word is `in`, as in `en la mesa`."""
+_PARTS: Final = {
+    "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
+    "cafe": frozenset({"kitchen"}),
+    "room": frozenset({"kitchen", "library"}),
+}
+"""Places that are parts of another one, so that `a street in the city` is the street."""
 
 
 @dataclass(slots=True)
@@ -49,6 +77,8 @@ class _Reading:
         self._is_place_near = False
         self._noun_at: int | None = None
         """Where the last thing was, if it may be part of a compound: `chocolate cake` is a cake."""
+        self._link_at: int | None = None
+        """Where the last word was that leads from a thing to what describes it."""
         self._at = 0
         self._is_thing_near = False
         """Whether the last thing is near enough for an adjective after it."""
@@ -75,6 +105,8 @@ class _Reading:
             self.not_understood.append(token.text)
             return
         meaning = self._chosen(token.meanings, following)
+        if self._is_link(token.text):
+            self._link_at = self._at
         if meaning.kind in _SETTINGS:
             self.settings.setdefault(_SETTINGS[meaning.kind], meaning.name)
         elif meaning.kind != "ignored":
@@ -83,13 +115,24 @@ class _Reading:
     def _chosen(self, meanings: tuple[Meaning, ...], following: Sequence[Token]) -> Meaning:
         """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
         by_kind = {meaning.kind: meaning for meaning in meanings}
+        if "actions" in by_kind and "relations" in by_kind:
+            return by_kind["relations" if _thing_follows(following) else "actions"]
         if "places" in by_kind and self._relation == "inside":
             return by_kind["places"]
+        if "things" in by_kind and "ignored" in by_kind:
+            return by_kind["ignored" if self._is_adjective(following) else "things"]
         if "colours" in by_kind and "things" in by_kind:
             after = self._grammar.adjectives_after
+            if self._link_at is not None and self._link_at == self._at - 1:
+                return by_kind["things"]
             is_colour = self._is_thing_near and self._relation is None if after else _names_next(following)
             return by_kind["colours" if is_colour else "things"]
         return meanings[0]
+
+    def _is_adjective(self, following: Sequence[Token]) -> bool:
+        """Whether a word that is a noun too stands beside another noun: `una moto vieja`, `un viejo pescador`."""
+        is_after = self._grammar.adjectives_after and self._is_thing_near and self._relation is None
+        return is_after or _names_next(following)
 
     def finish(self) -> None:
         """Use what is still open."""
@@ -111,11 +154,15 @@ class _Reading:
             self.not_understood.append(word)
             self._pending = _Pending()
             return
+        if self._is_describing(word):
+            self._noun_at = self._at
+            return
         if self._is_compound(word):
             self._pending = self._without_first_noun()
         pending, self._pending = self._pending, _Pending()
         name, _, implied = name.partition("*")
-        count = pending.count or (int(implied) if implied else SOME if is_plural else 1)
+        usual = int(implied) if implied else SOME if is_plural else 1
+        count = pending.count if pending.count and pending.count > 1 else usual
         colour = pending.colours[-1] if pending.colours else None
         self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
         self._is_thing_near, self._is_place_near = True, False
@@ -135,6 +182,18 @@ class _Reading:
         is_built_so = grammar.has_spaces and not grammar.adjectives_after and not grammar.relations_after
         is_next = self._noun_at is not None and self._noun_at + 1 == self._at
         return is_built_so and is_next and word[:1].isalpha() and self._relation is None and self._verb is None
+
+    def _is_link(self, word: str) -> bool:
+        return word.casefold() in self._grammar.links and self._noun_at is not None and self._noun_at + 1 == self._at
+
+    def _is_describing(self, word: str) -> bool:
+        """Whether this thing only says what kind of thing the last one is: `tarta de chocolate`, `jus jeruk`."""
+        if self._noun_at is None or self._relation is not None or self._pending.count is not None:
+            return False
+        if self._noun_at + 1 == self._at:
+            start = word.casefold().replace("’", "'").partition("'")
+            return "-" in self._grammar.links or (bool(start[1]) and start[0] + start[1] in self._grammar.links)
+        return self._noun_at + 2 == self._at and self._link_at == self._at - 1
 
     def _without_first_noun(self) -> _Pending:
         """Take back the thing that turned out to describe the next one, and give what was said of it to that."""
@@ -166,10 +225,22 @@ class _Reading:
             kind, subject = self.relations[-1].kind, self.relations[-1].subject
         if subject < 0 or other < 0:
             return
+        if kind == "inside" and self.things[other].picture in _FLAT:
+            kind = "on"
+        if not self._grammar.relations_after:
+            subject = self._doer(kind, subject)
         if kind in _CARRIED and not self._grammar.relations_after:
             self._join_carried(kind, subject, other)
         else:
             self.relations.append(Relation(kind, subject, other))
+
+    def _doer(self, kind: str, last: int) -> int:
+        """Who does what is said next: `a monkey wearing a hat holding a banana` holds it, the hat does not."""
+        through = _HELD if kind == "with" else {*_DONE, "with", "inside", "on"}
+        if kind not in _DONE and kind != "with":
+            return last
+        earlier = [one.subject for one in self.relations if one.other == last and one.kind in through]
+        return self._doer(kind, earlier[0]) if earlier and earlier[0] < last else last
 
     def _join_carried(self, kind: str, subject: int, other: int) -> None:
         """Join what stands before `on` and the like: not what is held or worn, but who does; and both of `a and b`."""
@@ -224,11 +295,11 @@ class _Reading:
     def _place(self, name: str, word: str, _is_plural: bool) -> None:
         if name == "sky" and self._relation in ("under", "above", "next", "looking"):
             self.settings.setdefault("weather", "clear")
-        elif self.place is None or self.place == "sky":
+        elif self.place is None or self.place == "sky" or name in _PARTS.get(self.place, ()):
             self.place = name
             if self._pending.colours:
                 self.place_colour = self._pending.colours[-1]
-        elif self.place != name:
+        elif self.place != name and self.place not in _PARTS.get(name, ()):
             self.not_understood.append(word)
         self._pending = _Pending()
         self._relation = None
@@ -283,6 +354,12 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         quotes=quotes,
         not_understood=unique[:NOT_UNDERSTOOD_MAX],
     )
+
+
+def _thing_follows(following: Sequence[Token]) -> bool:
+    kinds = [token.meanings[0].kind for token in following if token.meanings and not token.is_boundary]
+    named = [kind for kind in kinds if kind not in ("ignored", "counts", "colours", "sizes")]
+    return bool(named) and named[0] == "things"
 
 
 def _names_next(following: Sequence[Token]) -> bool:

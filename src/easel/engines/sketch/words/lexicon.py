@@ -11,6 +11,8 @@ Of a thing, `name*4` says how many a word stands for if the prompt gives no numb
   its place
 - `beginnings`: the same for articles and prepositions that are written together with a word
 - `plurals`: those of the endings that say that there are several
+- `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
+  nothing stands between them
 - `adjectives = after`: a colour or size belongs to the thing before it
 - `relations = after`: a relation stands after the thing that it leads to
 - `spaces = no`: words are not separated
@@ -52,6 +54,7 @@ class Grammar:
     endings: tuple[tuple[str, str], ...] = ()
     beginnings: tuple[str, ...] = ()
     plurals: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
     adjectives_after: bool = False
     relations_after: bool = False
     has_spaces: bool = True
@@ -77,7 +80,19 @@ class Language:
         found = _first(shorter, self.own)
         if not found and phrase in self.unicode:
             return (Meaning("things", self.unicode[phrase]),)
-        return found or _first(shorter, self.stems) or _first(shorter, self._unicode_meanings)
+        return found or self._plural(phrase) or _first(shorter, self.stems) or _first(shorter, self._unicode_meanings)
+
+    def _plural(self, phrase: str) -> tuple[Meaning, ...]:
+        """What a phrase means whose first word is the one in the plural: `tazas de café`, `coches deportivos`."""
+        first, _, rest = phrase.partition(" ")
+        if not rest or not self.grammar.adjectives_after:
+            return ()
+        firsts = list(stems(first, self.grammar))
+        for after in (rest, *(stem for stem, _ in stems(rest, self.grammar))):
+            found = _first([(f"{stem} {after}", is_plural) for stem, is_plural in firsts], self.own)
+            if found:
+                return found
+        return ()
 
     @functools.cached_property
     def _unicode_meanings(self) -> Mapping[str, tuple[Meaning, ...]]:
@@ -172,6 +187,7 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         endings=tuple(sorted(endings, key=lambda pair: -len(pair[0]))),
         beginnings=tuple(listed("beginnings")),
         plurals=frozenset(listed("plurals")),
+        links=frozenset(listed("links")),
         adjectives_after=lines.get("adjectives", "").strip() == "after",
         relations_after=lines.get("relations", "").strip() == "after",
         has_spaces=lines.get("spaces", "").strip() != "no",

@@ -1,0 +1,68 @@
+"""Phrases that are built of several words are read as what they are together."""
+
+import pytest
+
+from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.reading.reader import read
+from easel.engines.sketch.reading.wish import SOME, Relation, Wish
+
+
+def wish(prompt: str, library: Library) -> Wish:
+    return read(prompt, library.emoji)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "picture"),
+    [
+        ("un pastel de zanahoria", "birthday-cake"), ("une soupe d'oignons", "pot-of-food"), ("um bolo de banana", "birthday-cake"),
+        ("una zuppa di funghi", "pot-of-food"), ("sup ayam", "pot-of-food"), ("súp gà", "pot-of-food"),
+    ],
+)  # fmt: skip
+def test_a_thing_that_describes_another_one_is_not_drawn_too(prompt: str, picture: str, library: Library) -> None:
+    assert [thing.picture for thing in wish(prompt, library).things] == [picture]
+
+
+def test_what_belongs_to_something_is_drawn_beside_it(library: Library) -> None:
+    assert [thing.picture for thing in wish("el perro de la niña", library).things] == ["dog", "girl"]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["tazas de café", "coches deportivos", "tasses de thé", "macchine sportive", "os carros de corrida"]
+)
+def test_a_phrase_whose_first_word_is_plural_is_several(prompt: str, library: Library) -> None:
+    (thing,) = wish(prompt, library).things
+    assert thing.picture in ("hot-beverage", "racing-car")
+    assert thing.count == SOME
+
+
+def test_a_plate_of_cookies_has_several(library: Library) -> None:
+    (thing,) = wish("un plato de galletas", library).things
+    assert (thing.picture, thing.count) == ("cookie", SOME)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a monkey wearing a hat holding a banana", "un mono con sombrero comiendo un plátano"]
+)
+def test_who_wears_something_does_the_next_thing_too(prompt: str, library: Library) -> None:
+    assert Relation("holding", 0, 2) in wish(prompt, library).relations
+
+
+def test_what_is_in_something_flat_is_on_it(library: Library) -> None:
+    assert wish("un libro en la mesa", library).relations == (Relation("on", 0, 1),)
+    assert wish("un gato en una caja", library).relations == (Relation("inside", 0, 1),)
+
+
+def test_a_part_of_a_place_is_the_place(library: Library) -> None:
+    for prompt in ("a street in a city", "una calle de la ciudad", "in the city, a dog on a street"):
+        found = wish(prompt, library)
+        assert (found.place, found.not_understood) == ("street", ())
+
+
+def test_a_verb_without_an_object_has_its_usual_one(library: Library) -> None:
+    assert [thing.picture for thing in wish("una mujer cocinando", library).things] == ["woman", "cooking"]
+    assert [thing.picture for thing in wish("una mujer cocinando una sopa", library).things] == ["woman", "pot-of-food"]
+
+
+def test_a_word_that_is_a_noun_and_an_adjective_is_what_fits(library: Library) -> None:
+    assert [thing.picture for thing in wish("una moto vieja", library).things] == ["motorcycle"]
+    assert [thing.picture for thing in wish("una vieja con un gato", library).things] == ["old-woman", "cat"]
