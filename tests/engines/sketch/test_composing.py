@@ -128,6 +128,12 @@ def test_the_same_seed_gives_the_same_scene_and_another_seed_another(library: Li
     assert first.placed != other.placed
 
 
+@pytest.mark.parametrize("prompt", ["a stop sign", "a clock", "three stop signs on a street"])
+def test_letters_and_clocks_are_never_mirrored(prompt: str, library: Library) -> None:
+    for seed in range(1, 9):
+        assert not any(placed.is_mirrored for placed in scene(prompt, library, seed=seed).placed)
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "prompt",

@@ -19,6 +19,10 @@ SIGN: Final = "sign"
 LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", "snow", "river")
 INDOORS: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
+ONE_WAY: Final = frozenset(
+    {SIGN, "stop-sign", "clock", "alarm-clock", "mantelpiece-clock", "grandfather-clock", "clock-tower"}
+)
+"""What has letters or hands: it is never mirrored."""
 TIMES: Final = ("day", "day", "day", "day", "sunset", "dawn")
 
 
@@ -63,10 +67,11 @@ def _with_signs(wish: Wish) -> Wish:
 
 
 def _inscribed(placed: Iterator[Placed], wish: Wish) -> Iterator[Placed]:
-    """The placed things, with the texts on the signs."""
+    """The placed things, with the texts on the signs, and no mirror writing."""
     texts = iter([text for text in wish.quotes if can_write(text)])
     for one in placed:
-        yield replace(one, text=next(texts, ""), is_mirrored=False) if one.picture == SIGN else one
+        text = next(texts, "") if one.picture == SIGN else one.text
+        yield replace(one, text=text, is_mirrored=one.is_mirrored and one.picture not in ONE_WAY)
 
 
 def wish_key(wish: Wish) -> str:
