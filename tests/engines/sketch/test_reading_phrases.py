@@ -66,3 +66,12 @@ def test_a_verb_without_an_object_has_its_usual_one(library: Library) -> None:
 def test_a_word_that_is_a_noun_and_an_adjective_is_what_fits(library: Library) -> None:
     assert [thing.picture for thing in wish("una moto vieja", library).things] == ["motorcycle"]
     assert [thing.picture for thing in wish("una vieja con un gato", library).things] == ["old-woman", "cat"]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["un leon y un raton", "un lion et une souris ecarlate", "um leao", "un leone e la citta"]
+)
+def test_accents_that_are_left_out_are_not_missed(prompt: str, library: Library) -> None:
+    found = wish(prompt, library)
+    assert found.things[0].picture == "lion"
+    assert found.not_understood == ()

@@ -15,6 +15,7 @@ Of a thing, `name*4` says how many a word stands for if the prompt gives no numb
   nothing stands between them
 - `adjectives = after`: a colour or size belongs to the thing before it
 - `relations = after`: a relation stands after the thing that it leads to
+- `accents = optional`: many leave the accents out
 - `spaces = no`: words are not separated
 - `compounds = yes`: words are made of words
 
@@ -56,6 +57,7 @@ class Grammar:
     plurals: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     adjectives_after: bool = False
+    are_accents_optional: bool = False
     relations_after: bool = False
     has_spaces: bool = True
     has_compounds: bool = False
@@ -80,7 +82,20 @@ class Language:
         found = _first(shorter, self.own)
         if not found and phrase in self.unicode:
             return (Meaning("things", self.unicode[phrase]),)
-        return found or self._plural(phrase) or _first(shorter, self.stems) or _first(shorter, self._unicode_meanings)
+        found = found or self._plural(phrase) or _first(shorter, self.stems) or _first(shorter, self._unicode_meanings)
+        if found or not self.grammar.are_accents_optional:
+            return found
+        return self._bare.get(phrase, ()) or _first(shorter, self._bare)
+
+    @functools.cached_property
+    def _bare(self) -> Mapping[str, tuple[Meaning, ...]]:
+        """The words that have accents, without them."""
+        bare: dict[str, tuple[Meaning, ...]] = {}
+        for word, meanings in self.own.items():
+            plain = "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
+            if plain != word:
+                bare.setdefault(plain, meanings)
+        return bare
 
     def _plural(self, phrase: str) -> tuple[Meaning, ...]:
         """What a phrase means whose first word is the one in the plural: `tazas de café`, `coches deportivos`."""
@@ -190,6 +205,7 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         links=frozenset(listed("links")),
         adjectives_after=lines.get("adjectives", "").strip() == "after",
         relations_after=lines.get("relations", "").strip() == "after",
+        are_accents_optional=lines.get("accents", "").strip() == "optional",
         has_spaces=lines.get("spaces", "").strip() != "no",
         has_compounds=lines.get("compounds", "").strip() == "yes",
     )
