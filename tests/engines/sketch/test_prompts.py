@@ -2,7 +2,8 @@
 
 `prompts/LANGUAGE.txt` has a line for each: `prompt | what must be understood`. A thing is `picture*count:colour:size`,
 of which the rest may be left out; counts are numbers, `some`, `many` or `field`. `picture relation picture` is a
-relation. Places, times, weathers, seasons and styles stand alone, and `studio:white` is a plain background.
+relation. Places, times, weathers, seasons and styles stand alone, and `studio:white` is a plain background. `?word` has
+no picture, and that is told. A comma may stand between.
 """
 
 from pathlib import Path
@@ -48,15 +49,21 @@ def _lines() -> list[tuple[str, str, str]]:
 
 def missing(expected: str, wish: Wish) -> list[str]:
     """What of the expectation the wish lacks, and the words that were not understood."""
-    words = expected.split()
+    words = [word for word in expected.replace(",", " ").split() if not word.startswith("?")]
+    untold = set(expected.replace(",", " ").split()) - set(words)
     lacking = []
     for at, word in enumerate(words):
         if word in RELATIONS:
             if not _is_related(words[at - 1], word, words[at + 1], wish):
                 lacking.append(" ".join(words[at - 1 : at + 2]))
-        elif not _is_said(word, wish):
+        elif not _is_said(word, wish) and not _is_in_relation(words, at, wish):
             lacking.append(word)
-    return lacking + [f"?{word}" for word in wish.not_understood]
+    return lacking + sorted({f"?{word}" for word in wish.not_understood} ^ untold)
+
+
+def _is_in_relation(words: list[str], at: int, wish: Wish) -> bool:
+    """Whether a name only says again which things are related."""
+    return bool(RELATIONS & {*words[max(at - 1, 0) : at + 2]}) and words[at] in {thing.picture for thing in wish.things}
 
 
 def _is_said(word: str, wish: Wish) -> bool:

@@ -107,6 +107,54 @@ def test_quoted_words_are_taken_as_they_are_and_not_drawn_as_things(library: Lib
     assert [thing.picture for thing in found.things] == ["sign"]
 
 
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("三只红苹果", [("red-apple", 3, "red")]),
+        ("3只红苹果", [("red-apple", 3, "red")]),
+        ("猫が二匹、犬", [("cat", 2, None), ("dog", 1, None)]),
+        ("사과 세 개와 바나나 한 개", [("red-apple", 3, None), ("banana", 1, None)]),
+        ("ein Tulpenfeld", [("tulip", FIELD, None)]),
+        ("eine Familie", [("people", 4, None)]),
+    ],
+)
+def test_counts_are_read_as_each_language_says_them(
+    prompt: str, expected: list[tuple[str, int, str | None]], library: Library
+) -> None:
+    assert things(prompt, library) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("戴着帽子骑马的人", {("person", "wearing", "top-hat"), ("person", "riding", "horse")}),
+        ("猫戴着帽子和墨镜", {("cat", "wearing", "top-hat"), ("cat", "wearing", "sunglasses")}),
+        ("少女，手拿雨伞，站在桥上", {("girl", "holding", "umbrella")}),
+        ("树下看书的女孩", {("girl", "holding", "open-book"), ("girl", "under", "deciduous-tree")}),
+        ("의자 아래 모자를 쓴 곰", {("bear", "wearing", "top-hat"), ("bear", "under", "chair")}),
+        ("şapkalı kedi", {("cat", "wearing", "top-hat")}),
+        ("sepetteki elma", {("red-apple", "inside", "basket")}),
+        ("bankta oturan kedi", {("cat", "on", "bench")}),
+    ],
+)
+def test_whoever_does_something_may_stand_before_or_after_it(
+    prompt: str, expected: set[tuple[str, str, str]], library: Library
+) -> None:
+    found = wish(prompt, library)
+    names = [thing.picture for thing in found.things]
+    joined = {(names[one.subject], one.kind, names[one.other]) for one in found.relations if one.other is not None}
+    assert expected <= joined
+
+
+def test_the_first_part_of_a_compound_says_when_it_is(library: Library) -> None:
+    found = wish("ein Haus im Herbstwald", library)
+    assert (found.place, found.season) == ("forest", "autumn")
+
+
+def test_an_unknown_word_in_katakana_is_not_cut(library: Library) -> None:
+    assert wish("スライム", library).not_understood == ("スライム",)
+
+
 def test_what_is_not_understood_is_told(library: Library) -> None:
     assert wish("a flurbled cat with a zorblax", library).not_understood == ("flurbled", "zorblax")
 

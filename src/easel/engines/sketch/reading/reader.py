@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from easel.engines.sketch.reading.following import is_ignored, names_next, thing_follows
+from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, guessed_languages, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar, Meaning
@@ -20,33 +22,9 @@ _CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
 _HELD: Final = frozenset({"holding", "wearing"})
 _DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
 """What is done by someone, never by what is worn, held or stood on."""
+_KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
+"""What is held, worn or ridden is where the one is who does it."""
 _ALONE: Final = frozenset({"at-left", "at-right"})
-_FLAT: Final = frozenset(
-    [
-        "table",
-        "bench",
-        "chair",
-        "couch-and-lamp",
-        "bed",
-        "seat",
-        "rock",
-        "herb",
-        "blossom",
-        "rose",
-        "sunflower",
-        "tulip",
-        "lotus",
-        "bookshelf",
-        "ladder",
-    ]
-)
-"""Things that others are on even if the word is `in`, as in `en la mesa`."""
-_PARTS: Final = {
-    "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
-    "cafe": frozenset({"kitchen"}),
-    "room": frozenset({"kitchen", "library"}),
-}
-"""Places that are parts of another one, so that `a street in the city` is the street."""
 
 
 @dataclass(slots=True)
@@ -73,7 +51,11 @@ class _Reading:
         self._relation: str | None = None
         self._verb: str | None = None
         """A verb whose object comes next, and then its subject unless that came before."""
-        self._object: tuple[str, int] | None = None
+        self._objects: list[tuple[str, int]] = []
+        """Objects of verbs whose subject comes later: `骑着马的人`."""
+        self._related = 0
+        """The thing that the open relation leads to, where relations stand after it."""
+        self._is_thing_in_clause = False
         self._is_place_near = False
         self._noun_at: int | None = None
         """Where the last thing was, if it may be part of a compound: `chocolate cake` is a cake."""
@@ -98,8 +80,7 @@ class _Reading:
         """Take the next token."""
         self._at += 1
         if token.is_boundary:
-            self._settle()
-            self._is_thing_near = self._is_place_near = False
+            self._end_clause()
             return
         if not token.meanings:
             self.not_understood.append(token.text)
@@ -109,14 +90,19 @@ class _Reading:
             self._link_at = self._at
         if meaning.kind in _SETTINGS:
             self.settings.setdefault(_SETTINGS[meaning.kind], meaning.name)
+        elif meaning.kind == "counts" and self._counts_last_thing(following):
+            count = AMOUNTS.get(meaning.name) or int(meaning.name)
+            self.things[-1] = replace(self.things[-1], count=count, is_count_said=True)
         elif meaning.kind != "ignored":
             self._takers[meaning.kind](meaning.name, token.text, meaning.is_plural)
+            if meaning.is_located and meaning.kind == "things":
+                self._relate("inside", token.text, False)
 
     def _chosen(self, meanings: tuple[Meaning, ...], following: Sequence[Token]) -> Meaning:
         """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
         by_kind = {meaning.kind: meaning for meaning in meanings}
         if "actions" in by_kind and "relations" in by_kind:
-            return by_kind["relations" if _thing_follows(following) else "actions"]
+            return by_kind["relations" if thing_follows(following) else "actions"]
         if "places" in by_kind and self._relation == "inside":
             return by_kind["places"]
         if "things" in by_kind and "ignored" in by_kind:
@@ -125,22 +111,44 @@ class _Reading:
             after = self._grammar.adjectives_after
             if self._link_at is not None and self._link_at == self._at - 1:
                 return by_kind["things"]
-            is_colour = self._is_thing_near and self._relation is None if after else _names_next(following)
+            is_colour = self._is_thing_near and self._relation is None if after else names_next(following)
             return by_kind["colours" if is_colour else "things"]
         return meanings[0]
 
     def _is_adjective(self, following: Sequence[Token]) -> bool:
         """Whether a word that is a noun too stands beside another noun: `una moto vieja`, `un viejo pescador`."""
         is_after = self._grammar.adjectives_after and self._is_thing_near and self._relation is None
-        return is_after or _names_next(following)
+        return is_after or names_next(following)
 
     def finish(self) -> None:
         """Use what is still open."""
+        self._end_clause()
+
+    def _end_clause(self) -> None:
         self._settle()
+        for kind, other in self._objects:
+            if other > 0:
+                self._join(kind, self._actor(self._objects[0][1] - 1), other)
+                self._verb = None
+        if self._objects and self._objects[0][1] > 0:
+            self._objects.clear()
+        self._is_thing_near = self._is_place_near = self._is_thing_in_clause = False
+
+    def _counts_last_thing(self, following: Sequence[Token]) -> bool:
+        """Whether a number belongs to the thing before it: `사과 세 개`, `猫が二匹`."""
+        if not self._grammar.relations_after or not self._is_thing_near or self.things[-1].is_count_said:
+            return False
+        if self._relation is not None or self._objects or self._verb is not None:
+            return False
+        is_next = self._grammar.counts_after and self._noun_at == self._at - 1
+        return is_next or not names_next([token for token in following if not is_ignored(token)])
 
     def _action(self, name: str, word: str, _is_plural: bool) -> None:
         relation, picture = name.split()
-        self._relate(relation, word, False)
+        if self._grammar.relations_after:
+            self._take_verb(relation, word, False)
+        else:
+            self._relate(relation, word, False)
         self._thing(picture, word, False)
 
     def _count(self, name: str, _word: str, _is_plural: bool) -> None:
@@ -167,13 +175,15 @@ class _Reading:
         self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
         self._is_thing_near, self._is_place_near = True, False
         self._noun_at = self._at if word[:1].isalpha() else None
-        if self._verb is not None or self._object is not None:
-            self._act(len(self.things) - 1)
-        elif self._relation is not None and not self._grammar.relations_after:
-            self._join(self._relation, len(self.things) - 2, len(self.things) - 1)
-            self._relation = None
-        elif self._relation is not None:
-            self._join(self._relation, len(self.things) - 1, len(self.things) - 2)
+        last = len(self.things) - 1
+        if self._verb is not None or self._objects:
+            self._act(last)
+        self._is_thing_in_clause = True
+        if self._relation is not None and not self._objects:
+            if self._relation == "as before" or not self._grammar.relations_after:
+                self._join(self._relation, last - 1, last)
+            else:
+                self._join(self._relation, last, self._related)
             self._relation = None
 
     def _is_compound(self, word: str) -> bool:
@@ -210,26 +220,35 @@ class _Reading:
 
     def _act(self, thing: int) -> None:
         """Join a verb's object and its subject: `骑着马的人` and `人骑着马`."""
-        if self._object is not None:
-            kind, other = self._object
-            self._join(kind, thing, other)
-            self._object = None
-        elif self._verb is not None and thing > 0 and self._is_pair_open(thing - 1):
-            self._join(self._verb, thing - 1, thing)
-        elif self._verb is not None:
-            self._object = self._verb, thing
+        if self._verb is None and self._relation == "next":
+            self._objects.append((self._objects[-1][0], thing))
+            self._relation = None
+        elif self._verb is None:
+            for kind, other in self._objects:
+                self._join(kind, thing, other)
+            self._objects.clear()
+        elif self._objects or self._relation is not None or not self._is_thing_in_clause:
+            self._objects.append((self._verb, thing))
+        else:
+            self._join(self._verb, self._actor(thing - 1), thing)
         self._verb = None
+
+    def _actor(self, last: int) -> int:
+        """Who does what is said next: the last thing, or the one that stands on it, wears it and so on."""
+        return next((one.subject for one in reversed(self.relations) if one.other == last), last)
 
     def _join(self, kind: str, subject: int, other: int) -> None:
         if kind == "as before":
             kind, subject = self.relations[-1].kind, self.relations[-1].subject
         if subject < 0 or other < 0:
             return
-        if kind == "inside" and self.things[other].picture in _FLAT:
+        if kind == "inside" and self.things[other].picture in FLAT:
             kind = "on"
         if not self._grammar.relations_after:
             subject = self._doer(kind, subject)
-        if kind in _CARRIED and not self._grammar.relations_after:
+        if self._grammar.relations_after and kind in _KEPT_TOGETHER:
+            self._join_done(kind, subject, other)
+        elif kind in _CARRIED and not self._grammar.relations_after:
             self._join_carried(kind, subject, other)
         else:
             self.relations.append(Relation(kind, subject, other))
@@ -241,6 +260,13 @@ class _Reading:
             return last
         earlier = [one.subject for one in self.relations if one.other == last and one.kind in through]
         return self._doer(kind, earlier[0]) if earlier and earlier[0] < last else last
+
+    def _join_done(self, kind: str, subject: int, other: int) -> None:
+        """Join a doer with what is worn or the like; where that was said to be, there the doer is."""
+        for at, one in enumerate(self.relations):
+            if one.subject == other and one.other != subject and one.kind not in _KEPT_TOGETHER:
+                self.relations[at] = replace(one, subject=subject)
+        self.relations.append(Relation(kind, subject, other))
 
     def _join_carried(self, kind: str, subject: int, other: int) -> None:
         """Join what stands before `on` and the like: not what is held or worn, but who does; and both of `a and b`."""
@@ -270,13 +296,15 @@ class _Reading:
             self._and()
             return
         self._settle()
+        if self._grammar.relations_after and self._is_place_near and name not in _DONE | _ALONE:
+            return
         if name in _ALONE:
             if self.things:
                 self.relations.append(Relation(name, len(self.things) - 1))
         elif self._grammar.relations_after and len(self.things) >= 2 and self._is_pair_open():
             self._join(name, len(self.things) - 2, len(self.things) - 1)
         elif self._relation in (None, "next", "as before", "with") or name != "next":
-            self._relation = name
+            self._relation, self._related = name, len(self.things) - 1
 
     def _and(self) -> None:
         """What is worn or held together with something else is worn or held as well."""
@@ -286,20 +314,21 @@ class _Reading:
         is_shared = (
             last is not None and last.kind in ("wearing", "holding", "with") and last.other == len(self.things) - 1
         )
-        self._relation = self._relation or ("as before" if is_shared else "next")
+        if self._relation is None:
+            self._relation, self._related = "as before" if is_shared else "next", len(self.things) - 1
 
     def _is_pair_open(self, last: int | None = None) -> bool:
         last = len(self.things) - 1 if last is None else last
         return all(last not in (relation.subject, relation.other) for relation in self.relations)
 
     def _place(self, name: str, word: str, _is_plural: bool) -> None:
-        if name == "sky" and self._relation in ("under", "above", "next", "looking"):
+        if name == "sky" and (self.place or self._relation in ("under", "above", "next", "looking")):
             self.settings.setdefault("weather", "clear")
-        elif self.place is None or self.place == "sky" or name in _PARTS.get(self.place, ()):
+        elif self.place is None or self.place == "sky" or name in PARTS.get(self.place, ()):
             self.place = name
             if self._pending.colours:
                 self.place_colour = self._pending.colours[-1]
-        elif self.place != name and self.place not in _PARTS.get(name, ()):
+        elif self.place != name and not is_seen_with(name, self.place):
             self.not_understood.append(word)
         self._pending = _Pending()
         self._relation = None
@@ -354,21 +383,3 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         quotes=quotes,
         not_understood=unique[:NOT_UNDERSTOOD_MAX],
     )
-
-
-def _thing_follows(following: Sequence[Token]) -> bool:
-    kinds = [token.meanings[0].kind for token in following if token.meanings and not token.is_boundary]
-    named = [kind for kind in kinds if kind not in ("ignored", "counts", "colours", "sizes")]
-    return bool(named) and named[0] == "things"
-
-
-def _names_next(following: Sequence[Token]) -> bool:
-    for token in following:
-        if token.is_boundary or not token.meanings:
-            return False
-        kind = token.meanings[0].kind
-        if kind in ("things", "places", "grounds"):
-            return True
-        if kind not in ("colours", "sizes"):
-            return False
-    return False

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from easel.engines.sketch.reading.wish import FIELD
 from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning, language, normal
 
 CHARACTERS_MAX: Final = 10
@@ -27,6 +28,13 @@ _BOUNDARY: Final = frozenset(",.;:!?()[]{}|/。、，；：！？·•—–\n")
 _HAN: Final = "\u3400-\u9fff\uf900-\ufaff"
 _UNSPACED: Final = re.compile(f"[{_HAN}\u3040-\u30ff々ー]")
 _RUN: Final = re.compile(f"[{_HAN}\u3040-\u30ff々ー]+|[^{_HAN}\u3040-\u30ff々ー]+")
+
+
+_KATAKANA: Final = re.compile("[\u30a1-\u30faー]+")
+_SETTING_PARTS: Final = frozenset({"times", "weathers", "seasons", "styles"})
+_LAST_PARTS: Final = _SETTING_PARTS | {"things", "places"}
+"""What the last part of a word made of words may be."""
+_FIELDS: Final = (Meaning("places", "meadow"), Meaning("places", "farm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +111,12 @@ def tokens(text: str, languages: Sequence[Language], emoji: Mapping[str, str]) -
             at += 1
             continue
         if _UNSPACED.match(piece):
-            yield from _unspaced_tokens(piece, languages)
+            is_counted = at > 0 and str(pieces[at - 1]).isdigit()
+            yield from _unspaced_tokens(_without_measure(piece, languages) if is_counted else piece, languages)
             at += 1
             continue
         taken, token = _longest(pieces, at, languages)
-        yield token
+        yield from [token] if token.meanings else _compound(token.text, languages)
         at += taken
 
 
@@ -173,8 +182,20 @@ def _is_coloured(phrase: str, known: Language) -> bool:
     return bool(meanings) and meanings[0].kind == "colours" and bool(known.meanings(" ".join(rest)))
 
 
+def _begins_with_colour(phrase: str, languages: Sequence[Language]) -> bool:
+    """The same in a language without spaces: `红苹果`."""
+    for known in languages:
+        if phrase in known.own:
+            return False
+        for length in range(1, min(3, len(phrase) - 1) + 1):
+            colour, rest = known.meanings(phrase[:length]), known.own.get(phrase[length:].removeprefix("の"), ())
+            if colour and colour[0].kind == "colours" and rest and rest[0].kind == "things":
+                return True
+    return False
+
+
 def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
-    """The meaning of the last part of a word with a hyphen or, in some languages, of a compound."""
+    """The meaning of a number or of the last part of a word with a hyphen."""
     if word.isdigit():
         number = int(word) if len(word) < 4 else 0
         return (Meaning("counts", str(number)),) if 1 <= number <= 200 else (Meaning("ignored", ""),)
@@ -183,17 +204,41 @@ def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
             meanings = known.meanings(word.replace("-", " ")) or known.meanings(word.rsplit("-", 1)[1])
             if meanings:
                 return meanings
-    for known in languages:
-        if known.grammar.has_compounds:
-            for start in range(3, len(word) - 2):
-                meanings = known.meanings(word[start:])
-                if meanings and meanings[0].kind in ("things", "places") and _is_known(word[:start], known):
-                    return meanings
     return ()
 
 
+def _compound(text: str, languages: Sequence[Language]) -> Iterator[Token]:
+    """A word made of words: its last part, and its first if that says when or how, as in `Winternacht`.
+
+    A field is made of what it is named after: `Tulpenfeld`.
+    """
+    word = normal(text)
+    for known in languages:
+        for start in range(3, len(word) - 2) if known.grammar.has_compounds else ():
+            last = known.meanings(word[start:])
+            if last and last[0].kind in _LAST_PARTS and _is_known(word[:start], known):
+                first = _meanings_of_first_part(word[:start], known)
+                if first and first[0].kind in _SETTING_PARTS:
+                    yield Token(text, first)
+                if first and first[0].kind == "things" and last[0] in _FIELDS:
+                    last = (Meaning("things", f"{first[0].name.partition('*')[0]}*{FIELD}"),)
+                yield Token(text, last)
+                return
+    yield Token(text)
+
+
 def _is_known(part: str, known: Language) -> bool:
-    return any(known.meanings(part.removesuffix(link)) for link in ("", "n", "en", "s", "es"))
+    return bool(_meanings_of_first_part(part, known))
+
+
+def _meanings_of_first_part(part: str, known: Language) -> tuple[Meaning, ...]:
+    return next(filter(None, (known.meanings(part.removesuffix(link)) for link in ("", "n", "en", "s", "es"))), ())
+
+
+def _without_measure(run: str, languages: Sequence[Language]) -> str:
+    """What stands after a number in figures, without its measure word."""
+    measures = [measure for known in languages for measure in known.grammar.measures if run.startswith(measure)]
+    return run.removeprefix(max(measures, key=len, default=""))
 
 
 def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]:
@@ -202,7 +247,7 @@ def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]
         for length in range(min(CHARACTERS_MAX, len(run) - at), 0, -1):
             text = run[at : at + length]
             meanings = next(filter(None, (known.meanings(normal(text)) for known in languages)), ())
-            if meanings:
+            if meanings and not _begins_with_colour(normal(text), languages):
                 if unknown:
                     yield Token(unknown)
                     unknown = ""
@@ -210,7 +255,8 @@ def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]
                 at += length
                 break
         else:
-            unknown += run[at]
-            at += 1
+            katakana = _KATAKANA.match(run, at)
+            unknown += katakana[0] if katakana else run[at]
+            at += len(katakana[0]) if katakana else 1
     if unknown:
         yield Token(unknown)

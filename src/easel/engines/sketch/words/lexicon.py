@@ -13,6 +13,9 @@ Of a thing, `name*4` says how many a word stands for if the prompt gives no numb
 - `plurals`: those of the endings that say that there are several
 - `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
   nothing stands between them
+- `located`: those of the endings that say that something is on or in a thing
+- `measures`: words between a number and a thing, such as `只` in `三只猫`; `counts = after` if they often follow the
+  thing
 - `adjectives = after`: a colour or size belongs to the thing before it
 - `relations = after`: a relation stands after the thing that it leads to
 - `accents = optional`: many leave the accents out
@@ -46,6 +49,8 @@ class Meaning:
     kind: str
     name: str
     is_plural: bool = False
+    is_located: bool = False
+    """Whether its ending says that something is on or in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,9 @@ class Grammar:
     relations_after: bool = False
     has_spaces: bool = True
     has_compounds: bool = False
+    located: frozenset[str] = frozenset()
+    measures: tuple[str, ...] = ()
+    counts_after: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,12 @@ class Language:
         if exact is not None:
             return exact
         shorter = list(stems(phrase, self.grammar))
-        found = _first(shorter, self.own)
+        found = _first(shorter, self.own, self._is_located(phrase))
         if not found and phrase in self.unicode:
             return (Meaning("things", self.unicode[phrase]),)
-        found = found or self._plural(phrase) or _first(shorter, self.stems) or _first(shorter, self._unicode_meanings)
+        found = (
+            found or self._plural(phrase) or self._by_stem(phrase, shorter) or _first(shorter, self._unicode_meanings)
+        )
         if found or not self.grammar.are_accents_optional:
             return found
         return self._bare.get(phrase, ()) or _first(shorter, self._bare)
@@ -109,16 +119,24 @@ class Language:
                 return found
         return ()
 
+    def _by_stem(self, phrase: str, shorter: list[tuple[str, bool]]) -> tuple[Meaning, ...]:
+        return _first([(phrase, False), *shorter], self.stems)
+
+    def _is_located(self, phrase: str) -> bool:
+        return any(phrase.endswith(ending) for ending in self.grammar.located)
+
     @functools.cached_property
     def _unicode_meanings(self) -> Mapping[str, tuple[Meaning, ...]]:
         return {word: (Meaning("things", picture),) for word, picture in self.unicode.items()}
 
 
-def _first(stems_found: list[tuple[str, bool]], words: Mapping[str, tuple[Meaning, ...]]) -> tuple[Meaning, ...]:
+def _first(
+    stems_found: list[tuple[str, bool]], words: Mapping[str, tuple[Meaning, ...]], is_located: bool = False
+) -> tuple[Meaning, ...]:
     for stem, is_plural in stems_found:
         meanings = words.get(stem, ())
         if meanings and (meanings[0].kind != "ignored" or len(stem) >= IGNORED_STEM_MIN):
-            return tuple(Meaning(meaning.kind, meaning.name, is_plural) for meaning in meanings)
+            return tuple(Meaning(meaning.kind, meaning.name, is_plural, is_located) for meaning in meanings)
     return ()
 
 
@@ -152,10 +170,28 @@ def language(code: str) -> Language:
             for word in map(normal, words.split(",")):
                 if word:
                     own[word] = (*own.get(word, ()), Meaning(kind, name))
+    own = _with_measures(own, grammar) | own
     with zipfile.ZipFile(UNICODE_WORDS) as table:
         rows = table.read(f"{code}.tsv").decode().splitlines()
     unicode_words = dict(row.split("\t") for row in rows)
     return Language(code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
+
+
+def _with_measures(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> dict[str, tuple[Meaning, ...]]:
+    """Every number with every measure word, with and without a space."""
+    found: dict[str, tuple[Meaning, ...]] = {}
+    numbers = [(word, meanings) for word, meanings in own.items() if _is_number(meanings[0]) and len(word) < 3]
+    numbers += [(str(number), (Meaning("counts", str(number)),)) for number in range(1, 13)]
+    for word, meanings in numbers:
+        for measure in grammar.measures:
+            found[word + measure] = meanings
+            if grammar.has_spaces:
+                found[f"{word} {measure}"] = meanings
+    return found
+
+
+def _is_number(meaning: Meaning) -> bool:
+    return meaning.kind == "counts" and meaning.name.isdigit()
 
 
 def _stemmed(
@@ -207,5 +243,8 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         relations_after=lines.get("relations", "").strip() == "after",
         are_accents_optional=lines.get("accents", "").strip() == "optional",
         has_spaces=lines.get("spaces", "").strip() != "no",
+        located=frozenset(listed("located")),
+        measures=tuple(map(normal, listed("measures"))),
+        counts_after=lines.get("counts", "").strip() == "after",
         has_compounds=lines.get("compounds", "").strip() == "yes",
     )

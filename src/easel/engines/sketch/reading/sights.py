@@ -1,0 +1,22 @@
+"""What is known of things and places to read a prompt, apart from words: what others are on, and what shows what."""
+
+from typing import Final
+
+FLAT: Final = frozenset({
+    "table", "bench", "chair", "couch-and-lamp", "sofa", "bed", "seat", "rock", "herb", "blossom", "rose", "sunflower",
+    "tulip", "lotus", "bookshelf", "ladder", "desk",
+})  # fmt: skip
+"""Things that others are on even if the word is `in`, as in `en la mesa`."""
+PARTS: Final = {
+    "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
+    "cafe": frozenset({"kitchen"}),
+    "room": frozenset({"kitchen", "library"}),
+}
+"""Places that are parts of another one, so that `a street in the city` is the street."""
+SEEN_TOGETHER: Final = ({"sea", "beach"}, {"meadow", "farm"}, {"river", "meadow"})
+"""Places of which one shows the other as well."""
+
+
+def is_seen_with(place: str, other: str) -> bool:
+    """Whether the other place shows this one, too."""
+    return other in PARTS.get(place, ()) or {place, other} in SEEN_TOGETHER
