@@ -151,6 +151,10 @@ def test_the_first_part_of_a_compound_says_when_it_is(library: Library) -> None:
     assert (found.place, found.season) == ("forest", "autumn")
 
 
+def test_one_character_of_a_longer_word_is_not_taken_for_an_emoji(library: Library) -> None:
+    assert wish("高脚", library).things == ()
+
+
 def test_an_unknown_word_in_katakana_is_not_cut(library: Library) -> None:
     assert wish("スライム", library).not_understood == ("スライム",)
 

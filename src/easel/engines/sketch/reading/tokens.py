@@ -235,6 +235,11 @@ def _meanings_of_first_part(part: str, known: Language) -> tuple[Meaning, ...]:
     return next(filter(None, (known.meanings(part.removesuffix(link)) for link in ("", "n", "en", "s", "es"))), ())
 
 
+def _unspaced_meanings(text: str, known: Language) -> tuple[Meaning, ...]:
+    """What a text means, apart from Unicode's keywords of one character, which are parts of other words."""
+    return known.meanings(text) if len(text) > 1 else known.own.get(text, ())
+
+
 def _without_measure(run: str, languages: Sequence[Language]) -> str:
     """What stands after a number in figures, without its measure word."""
     measures = [measure for known in languages for measure in known.grammar.measures if run.startswith(measure)]
@@ -246,7 +251,7 @@ def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]
     while at < len(run):
         for length in range(min(CHARACTERS_MAX, len(run) - at), 0, -1):
             text = run[at : at + length]
-            meanings = next(filter(None, (known.meanings(normal(text)) for known in languages)), ())
+            meanings = next(filter(None, (_unspaced_meanings(normal(text), known) for known in languages)), ())
             if meanings and not _begins_with_colour(normal(text), languages):
                 if unknown:
                     yield Token(unknown)
