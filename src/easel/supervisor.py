@@ -1,7 +1,8 @@
-"""The supervisor of `easel serve`: keeps the web process, the workers and the private database running, and stops them.
+"""The supervisor of `easel serve`: keeps web processes, workers and the private database running, and stops them.
 
 Each child holds a pipe whose other end only this process has. However this process dies, the pipe closes, and the
-children notice and stop. This process owns the listening socket, so connections wait while the web process restarts.
+children notice and stop. This process owns the listening sockets, so connections wait while a web process restarts.
+`easel web` uses it too, for several web processes.
 """
 
 import asyncio

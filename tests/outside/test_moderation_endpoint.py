@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from easel.domain.moderation.decision import Layer, LayerFailed
-from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint, PictureFile
+from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint
+from easel.outside.judges.picture_file import PictureFile
 from tests.support import image_server
 from tests.support.image_server import Behaviour, ImageServer, breaks_off, drips, floods, hangs, hangs_up, picture, says
 from tests.support.patience import eventually

@@ -28,6 +28,7 @@ WRONG: Final = {
     "CALLBACK_CA_FILE": ["/nowhere/ca.pem", "/dev/null", "/tmp/a\0b"],
     "CALLBACK_NAMESERVERS": ["ns.your-domain.com", "9.9.9.9:0", "9.9.9.9:65536", "::1:53:x", "9.9.9", "[9.9.9.9"],
     "PORT": ["abc", "-1", "65536", "8000.5", "0x10", "8000 9000", "99999999999999999999"],
+    "WEB_PROCESSES": ["0", "-1", "65", "1000", "two", "1.5"],
     "DATABASE_CONNECTIONS": ["1", "0", "-8", "101", "many"],
     "DATABASE_URL": [
         f"mysql://u:{HIDDEN}@h/d", HIDDEN, f"u:{HIDDEN}@h/d", f"http://u:{HIDDEN}@h", f"postgresql://u:{HIDDEN}@[::1/d",

@@ -45,8 +45,9 @@ ACCOUNTS: Final[dict[str, list[str]]] = {
 @click.command(help=__doc__)
 @click.option("--minutes", type=click.FloatRange(min=0.05, max=24 * 60), default=10, help="Minutes of mishaps.")
 @click.option("--seed", type=int, help="Seed of the random choices.  [default: a random seed, which is shown]")
+@click.option("--web", type=click.IntRange(1, 8), default=1, help="Web processes of the service.  [default: 1]")
 @click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report to this file.")
-def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
+def main(minutes: float, seed: int | None, web: int, markdown: Path | None) -> None:
     """Run the soak and print the report."""
     if not sys.platform.startswith("linux"):
         raise click.ClickException("The soak needs Linux, because it finds processes in /proc.")
@@ -56,7 +57,7 @@ def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
     folder = Path(tempfile.mkdtemp(prefix="easel-soak-"))
     folder.chmod(0o711)
     receiver = Receiver(folder, chance(seed, "receiver"))
-    installation = Installation(folder, receiver.settings())
+    installation = Installation(folder, {**receiver.settings(), "EASEL_WEB_PROCESSES": str(web)})
     soak = Soak(installation, receiver, seed, minutes, console)
     try:
         asyncio.run(soak.run())
@@ -71,7 +72,9 @@ def main(minutes: float, seed: int | None, markdown: Path | None) -> None:
     if markdown is not None:
         report.write(markdown)
     if soak.tally.findings:
-        console.print(f"The data and the log are in {folder}. To repeat: make soak MINUTES={minutes:g} SEED={seed}")
+        console.print(
+            f"The data and the log are in {folder}. To repeat: make soak MINUTES={minutes:g} SEED={seed} WEB={web}"
+        )
         sys.exit(1)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -23,7 +23,7 @@ from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.provenance import Provenance, Recipe
 from easel.live.judge import ClassifierHung, Judge
-from easel.outside.judges.endpoint import PictureFile
+from easel.outside.judges.picture_file import PictureFile
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable

@@ -33,7 +33,7 @@ from easel.domain.rate import Quota, Standing
 from easel.domain.task import ID_SUFFIXES, new_id
 from easel.live.forecast import Forecast, Prospect
 from easel.live.judge import Judge, ending
-from easel.live.rate_limiter import RateLimiter
+from easel.live.rate_limiter import RateLimiter, Times
 from easel.store import acceptance, admission, idempotency, moderation_log, tasks
 from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import AdmissionRequest
@@ -48,7 +48,7 @@ CREATE: Final = "create"
 """The name of the quota for creating tasks."""
 JUDGEMENTS_PER_CREATE: Final = 10
 JUDGEMENTS_PER_MINUTE_MIN: Final = 100
-"""Each process limits how often it judges a key's prompts: to a multiple of the key's create rate, but never below the
+"""A key's prompts are judged only so often on one machine: a multiple of the key's create rate, but never below the
 minimum. The multiple leaves room for repeated and refused orders, which are judged but do not count as created."""
 _ID_ATTEMPTS_MAX: Final = 3
 
@@ -96,12 +96,19 @@ class Accepted:
 class Submit:
     """Accepts orders."""
 
-    def __init__(self, database: Database, judge: Judge, forecast: Forecast, settings: SubmitSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        judge: Judge,
+        forecast: Forecast,
+        settings: SubmitSettings,
+        judgement_times: Times | None = None,
+    ) -> None:
         self._database = database
         self._judge = judge
         self._forecast = forecast
         self._settings = settings
-        self._judgement_limiter = RateLimiter(Quota(CREATE, settings.creates_per_minute))
+        self._judgement_limiter = RateLimiter(Quota(CREATE, settings.creates_per_minute), times=judgement_times)
 
     async def __call__(self, submission: Submission) -> Accepted:
         """Accept orders.

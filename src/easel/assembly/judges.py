@@ -1,12 +1,16 @@
 """Builds the layers of moderation that the settings name. Easel's own rules always come first."""
 
+from typing import TYPE_CHECKING
+
 from easel.domain.secret import Secret
 from easel.live.judge import Judge, JudgeSettings
 from easel.outside.judges import rulebook
 from easel.outside.judges.classifier.classifier import PictureClassifier
-from easel.outside.judges.endpoint import ModerationEndpoint
 from easel.outside.judges.plugins import load_plugins
 from easel.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from easel.outside.judges.endpoint import ModerationEndpoint
 
 
 def judge_of(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Judge:
@@ -27,10 +31,12 @@ def judge_of(settings: Settings, secret: Secret, *, judges_pictures: bool) -> Ju
     )
 
 
-def endpoint(settings: Settings) -> ModerationEndpoint | None:
+def endpoint(settings: Settings) -> "ModerationEndpoint | None":
     """The moderation server, if the settings name one. Raises EndpointUnusable."""
     if settings.moderation_url is None:
         return None
+    from easel.outside.judges.endpoint import ModerationEndpoint  # its HTTP client takes long to import
+
     return ModerationEndpoint(settings.moderation_url, settings.moderation_model, settings.moderation_api_key)
 
 

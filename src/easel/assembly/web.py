@@ -14,6 +14,7 @@ from easel.live.batched_reader import BatchedReader
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
 from easel.live.picture_reader import PictureReader
+from easel.live.shared_limits import SharedLimits
 from easel.live.task_watcher import TaskWatcher
 from easel.settings.settings import Settings
 from easel.store import tasks
@@ -37,8 +38,8 @@ from easel.web.tasks import CreationEndpoint, TaskEndpoints
 from easel.web.waiting import Waiting
 
 
-def web_app(settings: Settings, installed: Installation) -> App:
-    """The web process's application."""
+def web_app(settings: Settings, installed: Installation, shared: SharedLimits | None = None) -> App:
+    """The web process's application. With `shared`, its limits apply to all web processes of the machine together."""
     database = database_of(settings, installed)
     pictures = picture_store(settings)
     keys = link_keys(installed.secret)
@@ -50,10 +51,13 @@ def web_app(settings: Settings, installed: Installation) -> App:
         database,
         pepper(installed.secret),
         AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute),
+        shared,
     )
     judge = judge_of(settings, installed.secret, judges_pictures=False)
-    submit = Submit(database, judge, forecast, submit_settings(settings))
-    streams = Streams(StreamLimits(settings.streams_per_key, settings.streams_per_address, settings.trusted_networks))
+    judgements, redeliveries = (None if shared is None else shared.times(name) for name in ("judged", "redelivered"))
+    submit = Submit(database, judge, forecast, submit_settings(settings), judgements)
+    stream_limits = StreamLimits(settings.streams_per_key, settings.streams_per_address, settings.trusted_networks)
+    streams = Streams(stream_limits, shared)
     waiting = Waiting(task_watcher, key_watch, streams)
     attendance = Attendance(database, task_watcher, key_watch)
     view = TaskView(database, forecast, keys)
@@ -79,7 +83,7 @@ def web_app(settings: Settings, installed: Installation) -> App:
     endpoints = Endpoints(
         creation=CreationEndpoint(auth, submit, view, waiting, base_url, settings.callback_destinations),
         tasks=TaskEndpoints(auth, database, reader, view, waiting, pictures),
-        callbacks=CallbackEndpoints(auth, database),
+        callbacks=CallbackEndpoints(auth, database, redeliveries),
         task_lists=TaskListEndpoints(auth, database, view),
         events=EventEndpoint(auth, reader, view, task_watcher, key_watch, forecast, streams),
         account=AccountEndpoints(database, auth, aliases),

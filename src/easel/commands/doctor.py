@@ -79,6 +79,8 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
     logs.configure("doctor", config.log_format, "error")
     links = config.public_url or "the address that each client uses"
     yield _ok("settings", f"data in {config.data_dir}, links to {links}")
+    webs = "1 web process" if config.web_processes == 1 else f"{config.web_processes} web processes"
+    yield _ok("web", f"{webs} on port {config.port}")
     folder_problem = access_problem(config.data_dir)
     if folder_problem is None or config.database_url is not None:
         yield from _secret_and_database(config)

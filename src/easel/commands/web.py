@@ -1,9 +1,15 @@
-"""`easel web`: one web process."""
+"""`easel web`: web processes without workers.
+
+With one web process, this command is it. With several, it supervises them, and each is this command again, with options
+that say which socket it inherits.
+"""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -16,13 +22,15 @@ from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, installation, open_database, prepare_database
 from easel.assembly.web import web_app
-from easel.commands.startup import start_warnings
+from easel.commands.startup import children, start_warnings
+from easel.commands.startup.children import EarlyStop
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import listen
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.startup.web_tuning import release_free_memory, tune_for_the_event_loop
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, host_option, port_option
+from easel.live.shared_limits import SharedLimits
 from easel.outside import open_files
 from easel.runtime import logs
 from easel.settings.settings import Settings
@@ -41,47 +49,88 @@ FILES_BESIDE_CONNECTIONS: Final = 1024
 @host_option
 @port_option
 @data_dir_option
-@click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from `easel serve`.")
-def web(host: str | None, port: int | None, data_dir: Path | None, supervised_socket: int | None) -> None:
-    """Run one web process on its own, without workers."""
+@click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from the supervisor.")
+@click.option("--supervised-number", type=int, hidden=True, help="Which of several web processes this one is.")
+@click.option("--shared-limits", type=int, hidden=True, help="An open file, inherited from the supervisor.")
+def web(
+    host: str | None,
+    port: int | None,
+    data_dir: Path | None,
+    supervised_socket: int | None,
+    supervised_number: int | None,
+    shared_limits: int | None,
+) -> None:
+    """Run web processes on their own, without workers."""
     fork_if_first_process()
     with explain_failures():
         if supervised_socket is None:
             start_warnings.show_environment_warnings()
         config = read_settings(host=host, port=port, data_dir=data_dir)
-        logs.configure("web", config.log_format, config.log_level)
-        if supervised_socket is None:
-            start_warnings.show_exposed_secret(config)
-        with installation(config) as installed:
-            if supervised_socket is None:  # otherwise `easel serve` has done this
-                asyncio.run(_prepare(config, installed))
-            open_files.allow(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
-            tune_for_the_event_loop()
-            listening = _inherited(supervised_socket) or listen(config.host, config.port)
-            # Accepted connections inherit both sizes.
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            app = web_app(config, installed)
-            crowd = Crowd(config.connections_per_address, config.trusted_networks, on_relief=release_free_memory)
-            server_config = uvicorn.Config(
-                behind_proxies(open_to_browsers(app, config.cors_origin_list), config.trusted_proxy_list),
-                http=EdgeProtocol.among(crowd),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # `behind_proxies` reads them
-                ws="none",
-                timeout_keep_alive=CLOSE_IDLE_AFTER_S,
-                # With 0, uvicorn would log an error at every stop.
-                timeout_graceful_shutdown=max(1, config.drain_timeout_s),
-            )
-            server = _Server(server_config, app.stop)
-            # uvicorn handles SIGTERM and SIGINT while it serves. These handlers catch earlier signals. When uvicorn has
-            # stopped, it raises the same signals again, which has no effect here.
-            for number in stop_signals():
-                signal.signal(number, lambda *_: server.stop())
-            with asyncio.Runner(loop_factory=server_config.get_loop_factory()) as runner:
-                runner.run(_serve(server, listening, is_supervised=supervised_socket is not None))
+        logs.configure(
+            "web" if supervised_number is None else f"web {supervised_number}", config.log_format, config.log_level
+        )
+        if supervised_socket is not None:
+            shared = None if shared_limits is None else SharedLimits(shared_limits, supervised_number or 1)
+            with installation(config) as installed:
+                _run(config, installed, socket.socket(fileno=supervised_socket), shared, is_supervised=True)
+            return
+        start_warnings.show_exposed_secret(config)
+        status = _supervise(config) if config.web_processes > 1 else _run_alone(config)
+    sys.exit(status)
+
+
+def _supervise(config: Settings) -> int:
+    """Run several web processes. Returns the exit status."""
+    children.check_connections(config, workers=0)
+    early = EarlyStop()
+    with installation(config) as installed, contextlib.closing(children.web_sockets(config)) as sockets:
+        asyncio.run(_prepare(config, installed))
+        plans = sockets.plans(children.environment_of_children(config, installed))
+        return children.supervise(config, installed, sockets, plans, early, on_ready=say_ready)
+
+
+def _run_alone(config: Settings) -> int:
+    with installation(config) as installed:
+        asyncio.run(_prepare(config, installed))
+        _run(config, installed, listen(config.host, config.port), None, is_supervised=False)
+    return 0
+
+
+def _run(
+    config: Settings,
+    installed: Installation,
+    listening: socket.socket,
+    shared: SharedLimits | None,
+    *,
+    is_supervised: bool,
+) -> None:
+    """Serve on this socket until a signal."""
+    open_files.allow(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
+    tune_for_the_event_loop()
+    # Accepted connections inherit both sizes.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    app = web_app(config, installed, shared)
+    crowd = Crowd(config.connections_per_address, config.trusted_networks, on_relief=release_free_memory, shared=shared)
+    server_config = uvicorn.Config(
+        behind_proxies(open_to_browsers(app, config.cors_origin_list), config.trusted_proxy_list),
+        http=EdgeProtocol.among(crowd),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # `behind_proxies` reads them
+        ws="none",
+        timeout_keep_alive=CLOSE_IDLE_AFTER_S,
+        # With 0, uvicorn would log an error at every stop.
+        timeout_graceful_shutdown=max(1, config.drain_timeout_s),
+    )
+    server = _Server(server_config, app.stop)
+    # uvicorn handles SIGTERM and SIGINT while it serves. These handlers catch earlier signals. When uvicorn has
+    # stopped, it raises the same signals again, which has no effect here.
+    for number in stop_signals():
+        signal.signal(number, lambda *_: server.stop())
+    with asyncio.Runner(loop_factory=server_config.get_loop_factory()) as runner:
+        runner.run(_serve(server, listening, is_supervised=is_supervised))
 
 
 async def _prepare(config: Settings, installed: Installation) -> None:
@@ -127,7 +176,3 @@ async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bo
         stop_when_abandoned(server.stop)
     await server.serve(sockets=[listening])
     announcing.cancel()
-
-
-def _inherited(descriptor: int | None) -> socket.socket | None:
-    return None if descriptor is None else socket.socket(fileno=descriptor)

@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from easel.domain.moderation.decision import (
     Category,
@@ -28,10 +28,13 @@ from easel.domain.moderation.decision import (
 )
 from easel.domain.moderation.rules import Rulebook
 from easel.outside.judges.classifier.classifier import PictureClassifier
-from easel.outside.judges.endpoint import ModerationEndpoint, PictureFile
+from easel.outside.judges.picture_file import PictureFile
 from easel.outside.judges.plugins import Plugin
 from easel.store.moderation_log import Judged
 from easel.store.tasks import Task
+
+if TYPE_CHECKING:  # its HTTP client takes long to import, and few installations have a moderation server
+    from easel.outside.judges.endpoint import ModerationEndpoint
 
 CLASSIFY_TIMEOUT_S: Final = 60
 """How long classifying a picture may take before the classifier counts as hung."""
@@ -65,7 +68,7 @@ class Judge:
         self,
         rulebook: Callable[[], Rulebook],
         plugins: Sequence[Plugin],
-        endpoint: ModerationEndpoint | None,
+        endpoint: "ModerationEndpoint | None",
         classifier: PictureClassifier | None,
         settings: JudgeSettings,
     ) -> None:
@@ -187,7 +190,7 @@ class Judge:
 
     async def _asked(
         self,
-        endpoint: ModerationEndpoint,
+        endpoint: "ModerationEndpoint",
         stage: Stage,
         prompt: str,
         level: Level,

@@ -19,6 +19,7 @@ from easel.domain.errors import PermissionDenied, RateLimitExceeded, Unauthorize
 from easel.domain.rate import Quota
 from easel.live.batched_reader import BatchedReader
 from easel.live.rate_limiter import RateLimiter
+from easel.live.shared_limits import SharedLimits
 from easel.store import accounts
 from easel.store.database import Database
 from easel.web.client_limits import client_network
@@ -45,11 +46,14 @@ class _Known:
 class Auth:
     """Authenticates requests to one process."""
 
-    def __init__(self, database: Database, pepper: bytes, limits: AuthLimits) -> None:
+    def __init__(
+        self, database: Database, pepper: bytes, limits: AuthLimits, shared: SharedLimits | None = None
+    ) -> None:
         self._holders = BatchedReader(database, accounts.find_holders)
         self._pepper = pepper
-        self._reads = RateLimiter(Quota("read", limits.reads_per_minute))
-        self._failures = RateLimiter(Quota("failures", limits.failures_per_minute))
+        of_reads, of_failures = (None if shared is None else shared.times(name) for name in ("reads", "failures"))
+        self._reads = RateLimiter(Quota("read", limits.reads_per_minute), times=of_reads)
+        self._failures = RateLimiter(Quota("failures", limits.failures_per_minute), times=of_failures)
         self._known: dict[bytes, _Known] = {}
 
     async def creator(self, request: Request) -> Holder:

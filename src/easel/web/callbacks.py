@@ -9,7 +9,7 @@ from easel.actions import task_callback
 from easel.domain.delivery import State, message_id
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
-from easel.live.rate_limiter import RateLimiter
+from easel.live.rate_limiter import RateLimiter, Times
 from easel.store.callbacks import Callback
 from easel.store.database import Database
 from easel.store.tasks import Task
@@ -18,16 +18,16 @@ from easel.web.auth import Auth
 from easel.web.requests import task_id
 
 REDELIVERIES_PER_MINUTE: Final = 60
-"""Per key and web process. Redeliveries are limited because they may go to a receiver that does not want them."""
+"""Per key. Redeliveries are limited because they may go to a receiver that does not want them."""
 
 
 class CallbackEndpoints:
     """`GET /v1/tasks/{task_id}/callback` and `POST /v1/tasks/{task_id}/callback/redeliver`."""
 
-    def __init__(self, auth: Auth, database: Database) -> None:
+    def __init__(self, auth: Auth, database: Database, times: Times | None = None) -> None:
         self._auth = auth
         self._database = database
-        self._redeliveries = RateLimiter(Quota("redeliver", REDELIVERIES_PER_MINUTE))
+        self._redeliveries = RateLimiter(Quota("redeliver", REDELIVERIES_PER_MINUTE), times=times)
 
     async def read(self, request: Request) -> Response:
         """The callback's state and all attempts to deliver it."""

@@ -1,4 +1,7 @@
-"""Limits on how many connections, streams and waiting requests one client may have open at once."""
+"""Limits on how many connections, streams and waiting requests one client may have open at once.
+
+They count in this process, or in all web processes of the machine together (`live/shared_limits.py`).
+"""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -12,6 +15,7 @@ from starlette.requests import Request
 from easel.domain.api_key import Holder
 from easel.domain.callback import Network
 from easel.domain.errors import RateLimitExceeded
+from easel.live.shared_limits import SharedLimits, SharedPlaces
 
 _IPV6_NETWORK_BITS: Final = 64
 """The part of an IPv6 address that a provider assigns to one customer."""
@@ -52,29 +56,37 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 class Places:
     """Counts what each client has open, and allows at most `count_max`."""
 
-    def __init__(self, count_max: int) -> None:
+    def __init__(self, count_max: int, shared: SharedPlaces | None = None) -> None:
         self._count_max = count_max
+        self._shared = shared
         self._taken: Counter[Hashable] = Counter()
 
     def take(self, client: Hashable) -> bool:
         """Take a place. Returns False if none is left."""
-        if self._taken[client] >= self._count_max:
+        elsewhere = 0 if self._shared is None else self._shared.elsewhere(client)
+        if self._taken[client] + elsewhere >= self._count_max:
             return False
         self._taken[client] += 1
+        self._note(client)
         return True
 
     def give_back(self, client: Hashable) -> None:
         """Give a place back."""
         self._taken[client] -= 1
+        self._note(client)
         if not self._taken[client]:
             del self._taken[client]
+
+    def _note(self, client: Hashable) -> None:
+        if self._shared is not None:
+            self._shared.note(client, self._taken[client])
 
 
 class AddressPlaces:
     """Like `Places`, for each client network. Trusted proxies have no limit, because they serve many clients."""
 
-    def __init__(self, count_max: int, trusted_proxies: Sequence[Network]) -> None:
-        self._places = Places(count_max)
+    def __init__(self, count_max: int, trusted_proxies: Sequence[Network], shared: SharedPlaces | None = None) -> None:
+        self._places = Places(count_max, shared)
         self._trusted_proxies = trusted_proxies
 
     def take(self, host: str) -> bool:
@@ -93,7 +105,7 @@ class AddressPlaces:
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How many event streams and waiting requests may be open at once in one process."""
+    """How many event streams and waiting requests may be open at once."""
 
     per_key_max: int
     per_address_max: int
@@ -101,11 +113,13 @@ class StreamLimits:
 
 
 class Streams:
-    """The event streams and waiting requests of one process."""
+    """The event streams and waiting requests."""
 
-    def __init__(self, limits: StreamLimits) -> None:
-        self._keys = Places(limits.per_key_max)
-        self._addresses = AddressPlaces(limits.per_address_max, limits.trusted_proxies)
+    def __init__(self, limits: StreamLimits, shared: SharedLimits | None = None) -> None:
+        of_keys = None if shared is None else shared.places("streams of keys")
+        of_addresses = None if shared is None else shared.places("streams of addresses")
+        self._keys = Places(limits.per_key_max, of_keys)
+        self._addresses = AddressPlaces(limits.per_address_max, limits.trusted_proxies, of_addresses)
 
     def open(self, request: Request, holder: Holder) -> ExitStack:
         """Take a place until the returned stack is closed. Raises RateLimitExceeded."""

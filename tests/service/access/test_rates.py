@@ -15,7 +15,7 @@ import pytest
 from easel.actions import api_keys
 from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
-from easel.live.rate_limiter import REMEMBERED_MAX, RateLimiter
+from easel.live.rate_limiter import REMEMBERED_MAX, OwnTimes, RateLimiter
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import GENERATIONS, ORDER, submit
@@ -238,14 +238,15 @@ def test_clients_without_an_address_share_one_count(ask: Ask) -> None:
 
 
 def test_a_limiter_remembers_a_limited_number_of_clients_and_forgets_the_oldest_first() -> None:
-    limiter = RateLimiter(Quota("failures", 1))
+    times = OwnTimes()
+    limiter = RateLimiter(Quota("failures", 1), times=times)
     limiter.take("first")
     for number in range(REMEMBERED_MAX - 1):
         limiter.take(number)
     with pytest.raises(RateLimitExceeded):
         limiter.take("first")
     limiter.take("one too many")
-    assert len(limiter._used_until_s) == REMEMBERED_MAX
+    assert len(times._used_until_s) == REMEMBERED_MAX
     assert limiter.take("first").remaining == 0
     for known in ("first", "one too many", REMEMBERED_MAX - 2):
         with pytest.raises(RateLimitExceeded):

@@ -1,7 +1,14 @@
-"""The socket that the web process listens on."""
+"""The sockets that the web processes listen on.
+
+On Linux, each process has a socket of its own on the same port (SO_REUSEPORT), and the kernel spreads connections over
+them. On one shared socket, whichever process wakes up first takes most of a burst. Other systems give all connections of
+a port to one of its sockets, so processes share one there.
+"""
 
 import errno
 import socket
+import sys
+from collections.abc import Sequence
 from typing import Final
 
 from easel.settings.settings import SettingsWrong
@@ -12,7 +19,18 @@ _PORT_ERRORS: Final = {errno.EADDRINUSE, errno.EACCES}
 _FAMILY_ERRORS: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen_for_each(host: str, port: int, processes: int) -> Sequence[socket.socket]:
+    """A listening socket for each process; see `listen`. Several may be the same."""
+    alone = listen(host, port)
+    if processes == 1 or not sys.platform.startswith("linux"):
+        return [alone] * processes
+    # That it could listen alone shows that no other service does. With SO_REUSEPORT that would not be noticed.
+    port = alone.getsockname()[1]
+    alone.close()
+    return [listen(host, port, reuse_port=True) for _ in range(processes)]
+
+
+def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     """A listening socket. On `::` it accepts IPv4 too, if the system supports that.
 
     Raises SettingsWrong if it cannot listen on this address.
@@ -21,7 +39,9 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == ALL_OF_IPV6 and socket.has_dualstack_ipv6()
     try:
-        listening = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG, dualstack_ipv6=both)
+        listening = socket.create_server(
+            (host, port), family=family, backlog=LISTEN_BACKLOG, reuse_port=reuse_port, dualstack_ipv6=both
+        )
     except OSError as error:
         # Some versions of Python add the address to strerror.
         reason = str(error.strerror).partition(" (while")[0]

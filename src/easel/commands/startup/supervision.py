@@ -1,4 +1,4 @@
-"""For children of `easel serve`: tells the supervisor that a child is ready, and stops the child when it is gone."""
+"""For children of a supervisor: tells the supervisor that a child is ready, and stops the child when it is gone."""
 
 import asyncio
 import contextlib

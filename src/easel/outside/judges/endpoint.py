@@ -13,7 +13,6 @@ import base64
 import random
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
@@ -22,6 +21,7 @@ import msgspec
 
 from easel.domain.errors import Unusable
 from easel.domain.moderation.decision import Layer, LayerFailed
+from easel.outside.judges.picture_file import PictureFile
 from easel.outside.judges.scores import NoScores, read_scores
 from easel.runtime.network_environment import NetworkUnusable, check_certificates
 
@@ -49,14 +49,6 @@ _HINTS: Final[Mapping[int, str]] = {
 
 class EndpointUnusable(Unusable):
     """The settings of the moderation endpoint cannot be used."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class PictureFile:
-    """A picture as it would be stored: the file and its media type, such as `image/webp`."""
-
-    content: bytes
-    content_type: str
 
 
 HARMLESS_PICTURE: Final = PictureFile(

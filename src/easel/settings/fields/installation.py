@@ -17,15 +17,24 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Description(
             Group.NETWORK,
-            "Address that the web process listens on. `0.0.0.0` means all IPv4 addresses, `::` all IPv6 and IPv4 "
+            "Address that the web processes listen on. `0.0.0.0` means all IPv4 addresses, `::` all IPv6 and IPv4 "
             "addresses.",
         ),
     ] = "127.0.0.1"
     port: Annotated[
         int,
         Meta(ge=0, le=65535),
-        Description(Group.NETWORK, "Port that the web process listens on. 0 picks a free port."),
+        Description(Group.NETWORK, "Port that the web processes listen on. 0 picks a free port."),
     ] = 8000
+    web_processes: Annotated[
+        int,
+        Meta(ge=1, le=64),
+        Description(
+            Group.NETWORK,
+            "Web processes that `easel serve` and `easel web` start, all on the same port. Each uses up to one "
+            "processor core. Limits on requests, connections and streams apply to all of them together.",
+        ),
+    ] = 1
     public_url: Annotated[
         str | None,
         Description(

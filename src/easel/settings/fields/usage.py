@@ -53,14 +53,16 @@ class UsageFields(DrawingFields, frozen=True, kw_only=True):
     reads_per_minute: Annotated[
         int,
         Meta(ge=1, le=LIMIT_MAX),
-        Description(Group.ACCOUNTS, "Other requests that a key may make per minute to each web process."),
+        Description(
+            Group.ACCOUNTS, "Other requests that a key may make per minute to the web processes of one machine."
+        ),
     ] = 6000
     auth_failures_per_minute: Annotated[
         int,
         Meta(ge=1, le=LIMIT_MAX),
         Description(
             Group.ACCOUNTS,
-            "Requests without a valid key that a client address may make per minute to each web process.",
+            "Requests without a valid key that a client address may make per minute to the web processes of one machine.",
         ),
     ] = 60
     connections_per_address: Annotated[
@@ -68,7 +70,8 @@ class UsageFields(DrawingFields, frozen=True, kw_only=True):
         Meta(ge=1, le=LIMIT_MAX),
         Description(
             Group.ACCOUNTS,
-            "Connections that a client address may have open to each web process. Trusted proxies have no limit.",
+            "Connections that a client address may have open to the web processes of one machine. Trusted proxies have "
+            "no limit.",
         ),
     ] = 1024
     streams_per_address: Annotated[
@@ -76,13 +79,16 @@ class UsageFields(DrawingFields, frozen=True, kw_only=True):
         Meta(ge=1, le=LIMIT_MAX),
         Description(
             Group.ACCOUNTS,
-            "Event streams and waiting requests that a client address may have open at each web process.",
+            "Event streams and waiting requests that a client address may have open at the web processes of one machine.",
         ),
     ] = 1000
     streams_per_key: Annotated[
         int,
         Meta(ge=1, le=LIMIT_MAX),
-        Description(Group.ACCOUNTS, "Event streams and waiting requests that a key may have open at each web process."),
+        Description(
+            Group.ACCOUNTS,
+            "Event streams and waiting requests that a key may have open at the web processes of one machine.",
+        ),
     ] = 1000
     backlog_max: Annotated[
         int,

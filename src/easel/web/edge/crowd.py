@@ -4,7 +4,8 @@ A connection holds the bytes of requests that are arriving or being answered, an
 read yet. What an ordinary request needs is not counted. When all connections together hold too much, the one that has
 held something for longest is closed: a client that sends whole requests and reads its answers holds much only for a
 moment. `on_relief` is called when the connections hold nothing after having held over MUCH_BYTES. The log reports how
-many connections were closed, at most every LOGGED_EVERY_S.
+many connections were closed, at most every LOGGED_EVERY_S. With `shared`, a network's connections count in all web
+processes of the machine together; the memory is that of this process.
 """
 
 import math
@@ -15,6 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from easel.domain.callback import Network
+from easel.live.shared_limits import SharedLimits
 from easel.web.client_limits import AddressPlaces
 
 log = structlog.get_logger(__name__)
@@ -41,8 +43,10 @@ class Crowd:
         trusted_proxies: Sequence[Network],
         held_bytes_max: int = HELD_BYTES_MAX,
         on_relief: Callable[[], None] = lambda: None,
+        shared: SharedLimits | None = None,
     ) -> None:
-        self._places = AddressPlaces(per_address_max, trusted_proxies)
+        of_addresses = None if shared is None else shared.places("connections of addresses")
+        self._places = AddressPlaces(per_address_max, trusted_proxies, of_addresses)
         self._host_of: dict[Connection, str] = {}
         self._held_bytes_max = held_bytes_max
         # In the order in which the connections began to hold something.
