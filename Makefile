@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo quick test check docs reference api-page fuzz soak siege bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo quick test check docs reference api-page rules fuzz soak siege bench bench-gpu train-nano eval-nano format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -92,6 +92,9 @@ reference: $(VENV)/installed ## Write the reference of settings and commands fro
 
 api-page: $(VENV)/installed-dev ## Make the API page and openapi.json from openapi.yaml
 	@$(BIN)/python -m tools.api_page
+
+rules: $(VENV)/installed ## Compile the terms of moderation from the files of all languages
+	@$(BIN)/python -m tools.compiled_rules
 
 fuzz: $(VENV)/installed-dev ## Test the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000

@@ -12,9 +12,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
+
+from easel.runtime.forked import Fork, ForkedProcess
 
 log = structlog.get_logger(__name__)
 
@@ -44,18 +46,55 @@ class ChildPlan:
     inherited: Sequence[int] = ()
 
 
+class Process(Protocol):
+    """A running child."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None:
+        """What it prints."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status; None while it runs."""
+
+    def send_signal(self, signal: int) -> None:
+        """Send it a signal."""
+
+    async def wait(self) -> int:
+        """Wait for its end. Returns its exit status."""
+
+
 @dataclass(slots=True)
 class _Child:
     plan: ChildPlan
-    process: asyncio.subprocess.Process | None = None
+    forked: Fork | None
+    """The process that already runs when the supervisor starts."""
+    process: Process | None = None
     was_ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def _started(plan: ChildPlan) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *plan.command,
+        env=dict(plan.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=plan.inherited,
+        # Ctrl-C reaches only this process, which then stops its children in order.
+        start_new_session=True,
+    )
 
 
 class Supervisor:
     """Runs children until it is told to stop.
 
     `ensure_database` is called every second, in a thread. `on_ready` is called once, when all children have become
-    ready, and `on_stopping` just before they are stopped.
+    ready, and `on_stopping` just before they are stopped. `forks` are children that already run, by name. They are
+    started from their plans only if they end.
     """
 
     def __init__(
@@ -65,8 +104,9 @@ class Supervisor:
         on_ready: Callable[[], None],
         on_stopping: Callable[[], None],
         drain_timeout_s: float,
+        forks: Mapping[str, Fork] | None = None,
     ) -> None:
-        self._children = [_Child(plan) for plan in plans]
+        self._children = [_Child(plan, (forks or {}).get(plan.name)) for plan in plans]
         self._ensure_database = ensure_database
         self._on_ready = on_ready
         self._on_stopping = on_stopping
@@ -101,7 +141,7 @@ class Supervisor:
 
     async def _keep(self, child: _Child) -> None:
         failures = 0
-        while not self._stopping.is_set():
+        while child.forked is not None or not self._stopping.is_set():
             started_s = time.monotonic()
             try:
                 status = await self._run_once(child)
@@ -122,17 +162,10 @@ class Supervisor:
                     await self._stopping.wait()
 
     async def _run_once(self, child: _Child) -> int:
-        child.process = await asyncio.create_subprocess_exec(
-            *child.plan.command,
-            env=dict(child.plan.environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=child.plan.inherited,
-            # Ctrl-C reaches only this process, which then stops its children in order.
-            start_new_session=True,
-        )
+        forked, child.forked = child.forked, None
+        child.process = await (_started(child.plan) if forked is None else ForkedProcess.of(forked))
         if self._stopping.is_set():  # the other children were stopped while this one started
-            child.process.terminate()
+            child.process.send_signal(signal.SIGTERM)
         assert child.process.stdout is not None
         while line := await child.process.stdout.readline():
             if line == READY:

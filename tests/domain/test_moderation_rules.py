@@ -24,6 +24,7 @@ from easel.domain.moderation.lexicon import Lexicon
 from easel.domain.moderation.lookalikes import CYRILLIC_LOOKALIKES, EMOJI_WORDS, LATIN_LOOKALIKES
 from easel.domain.moderation.rules import Rulebook
 from easel.domain.moderation.scripts import DEVANAGARI, UNSPACED
+from easel.domain.moderation.terms import parse
 from easel.domain.order import PROMPT_CODE_POINTS_MAX
 from easel.outside.judges import rulebook
 from tests.support.disguises import DISGUISES, PADDED, Disguise
@@ -313,12 +314,12 @@ def test_any_text_can_be_judged(rules: Rulebook, text: str) -> None:
 @pytest.mark.parametrize("term", ["*", "", "!?", "ab*"])
 def test_a_term_without_letters_or_with_too_short_a_stem_raises_value_error(term: str) -> None:
     with pytest.raises(ValueError, match="the term"):
-        Lexicon({"en": {"concept": [term]}}, frozenset())
+        list(parse({"en": {"concept": [term]}}, frozenset()))
 
 
 def test_terms_match_words_stems_phrases_unspaced_text_and_compounds() -> None:
     things = ["apple", "straw*", "red pear", "ripe pear*", "梨", "赤い 林檎", "كمثرى"]
-    lexicon = Lexicon({"en": {"thing": things, "harmless": ["apple pie"]}}, frozenset({"harmless"}))
+    lexicon = Lexicon(list(parse({"en": {"thing": things, "harmless": ["apple pie"]}}, frozenset({"harmless"}))))
     languages = DetectedLanguages(frozenset({"en", "ja"}), frozenset())
 
     def found(text: str) -> set[tuple[str, str]]:

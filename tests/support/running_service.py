@@ -76,8 +76,14 @@ class Service:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-        if wait:
+        if not wait:
+            return
+        try:
             eventually(lambda: self._is_ready(offset), START_TIMEOUT_S)
+        except AssertionError as error:
+            # Otherwise it would go on running without its data folder, and what it said would be lost.
+            self.stop()
+            raise AssertionError(f"it did not become ready:\n{self.log_file.read_text()[-4000:]}") from error
 
     def _is_ready(self, offset: int) -> bool:
         assert self.process is not None

@@ -46,6 +46,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
         worker_devices = _worker_devices(config)
         children.check_connections(config, len(worker_devices))
         early = EarlyStop()
+        preloading = children.Preloading("easel.commands.web", "easel.commands.worker")
         with (
             service_lock.held(config.data_dir) as lock,
             installation(config) as installed,
@@ -58,6 +59,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
                 _show_first_key(first_key, config, address)
             environment = children.environment_of_children(config, installed)
             plans = [*sockets.plans(environment), *children.worker_plans(worker_devices, environment)]
+            preloading.wait()
             status = children.supervise(
                 config, installed, sockets, plans, early, on_ready=lambda: _say_ready(config, address)
             )

@@ -83,9 +83,11 @@ def _supervise(config: Settings) -> int:
     """Run several web processes. Returns the exit status."""
     children.check_connections(config, workers=0)
     early = EarlyStop()
+    preloading = children.Preloading()
     with installation(config) as installed, contextlib.closing(children.web_sockets(config)) as sockets:
         asyncio.run(_prepare(config, installed))
         plans = sockets.plans(children.environment_of_children(config, installed))
+        preloading.wait()
         return children.supervise(config, installed, sockets, plans, early, on_ready=say_ready)
 
 

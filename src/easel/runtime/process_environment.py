@@ -6,6 +6,7 @@ Nothing here is a setting. Child processes inherit the changes. A change only af
 import contextlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,12 @@ _LIBPQ: Final = re.compile(r"PG[A-Z_]+")
 def copy() -> dict[str, str]:
     """A copy of this process's environment, for its children."""
     return dict(os.environ)
+
+
+def replace(environment: Mapping[str, str]) -> None:
+    """Replace the whole environment, in a process that was forked."""
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def send_no_telemetry() -> None:

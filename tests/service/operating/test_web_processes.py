@@ -25,11 +25,11 @@ from tests.support.faults import assert_nothing_runs, load, processes_of
 from tests.support.patience import eventually
 from tests.support.ports import free_port
 from tests.support.running_fleet import SECRET
-from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, read_task, submit
 
 PROCESSES: Final = 4
 NAMES: Final = {f"web {number}" for number in range(1, PROCESSES + 1)}
-READS_MAX: Final = 200
+READS_MAX: Final = 60
 FAILURES_MAX: Final = 20
 STREAMS_MAX: Final = 6
 CONNECTIONS_MAX: Final = 30
@@ -115,10 +115,11 @@ def test_the_ready_line_and_doctor_show_the_number_of_processes(service: Service
 
 def test_a_limit_on_reads_holds_for_all_processes_together(service: Service, key: str) -> None:
     started_s = time.monotonic()
-    found = statuses(ask_on_many_connections(service, key, "/v1/tasks", READS_MAX + 30))
+    allowed = 0
+    while statuses(ask_on_many_connections(service, key, "/v1/tasks", 1)) == {200: 1}:
+        allowed += 1
     returned = int((time.monotonic() - started_s) * READS_MAX / 60) + 1
-    assert READS_MAX <= found[200] <= READS_MAX + returned
-    assert set(found) == {200, 429}
+    assert READS_MAX <= allowed <= READS_MAX + returned
 
 
 def test_a_limit_on_streams_holds_for_all_processes_together(service: Service, key: str) -> None:
@@ -288,5 +289,5 @@ def test_an_order_accepted_by_one_process_is_read_through_all(service: Service, 
             again.add(replay.json()["id"])
             assert read_task(client, created["id"])["id"] == created["id"]
     assert again == {created["id"]}
-    with httpx2.Client(base_url=service.url, headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
-        assert finish(client, created["id"])["status"] == "completed"
+    with service.client(key) as client:
+        assert client.get(f"/v1/tasks/{created['id']}", params={"wait": 30}).json()["status"] == "completed"

@@ -1,19 +1,29 @@
-"""Starts and supervises the children of `easel serve`, and of `easel web` with several web processes."""
+"""Starts and supervises the children of `easel serve`, and of `easel web` with several web processes.
+
+The first processes are forks of the supervisor where that is possible, because a start of the interpreter with all
+imports takes half a second of processor time. A child that ends is replaced by a process of its own.
+"""
 
 import asyncio
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from types import FrameType
 from typing import Final
+
+import click
 
 from easel.assembly.installation import Installation
 from easel.commands.startup.listening import listen_for_each
 from easel.live import shared_limits
+from easel.outside.judges import rulebook
 from easel.outside.postgres import private_postgres
-from easel.runtime import process_environment
+from easel.runtime import forked, process_environment, process_title
+from easel.runtime.forked import Fork
 from easel.settings.settings import Settings, SettingsWrong
 from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
@@ -46,6 +56,30 @@ class EarlyStop:
         self._was_asked = True
         if self._stop is not None:
             self._stop()
+
+
+class Preloading:
+    """Imports what children need, in a thread, while the database starts."""
+
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
+        self._thread = threading.Thread(target=self._load, name="preloading")
+        self._error: BaseException | None = None
+        self._thread.start()
+
+    def _load(self) -> None:
+        try:
+            for module in self._modules:
+                import_module(module)
+            rulebook.load()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self._error = error
+
+    def wait(self) -> None:
+        """Wait for the end. Raises what an import raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
 
 
 class WebSockets:
@@ -114,6 +148,7 @@ def supervise(
     on_ready: Callable[[], None],
 ) -> int:
     """Keep the children running until a signal or an unusable child ends it. Returns the exit status."""
+    forks = _forks(plans) if forked.is_possible() else {}
     supervisor = Supervisor(
         plans,
         installed.private.ensure_running if installed.private else None,
@@ -121,6 +156,7 @@ def supervise(
         # New connections are refused from here on, so that clients and load balancers go elsewhere at once.
         on_stopping=sockets.stop_listening,
         drain_timeout_s=config.drain_timeout_s,
+        forks=forks,
     )
     early.hand_over(supervisor.stop)
     status = asyncio.run(supervisor.run())
@@ -128,6 +164,22 @@ def supervise(
     for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)
     return status
+
+
+def _forks(plans: Sequence[ChildPlan]) -> dict[str, Fork]:
+    """A running fork for each plan."""
+    return {plan.name: _fork(plan) for plan in plans}
+
+
+def _fork(plan: ChildPlan) -> Fork:
+    arguments = plan.command[len(_EASEL) :]
+
+    def run() -> None:
+        process_title.show_arguments(click.get_current_context().info_name or "", arguments)
+        main = click.get_current_context().find_root().command
+        main(args=list(arguments), prog_name="easel")
+
+    return forked.fork(run, plan.environment, plan.inherited)
 
 
 def check_connections(config: Settings, workers: int) -> None:

@@ -20,7 +20,7 @@ from easel.domain.moderation.languages import DetectedLanguages, LanguageEvidenc
 from easel.domain.moderation.letter_rows import SPELLED_MARK
 from easel.domain.moderation.scripts import ARABIC, has_katakana, is_unspaced, to_hiragana
 from easel.domain.moderation.spelled_out import terms_across, terms_within
-from easel.domain.moderation.terms import STEM_CHARACTERS_MIN, Lexemes, Term, WordTerms, parse
+from easel.domain.moderation.terms import STEM_CHARACTERS_MIN, Term, WordTerms
 from easel.domain.moderation.unspaced import UnspacedIndex
 from easel.domain.moderation.word_boundaries import ChineseWords
 from easel.domain.moderation.word_index import WordIndex
@@ -37,19 +37,14 @@ class Lexicon:
 
     def __init__(
         self,
-        written: Lexemes,
-        hiding: frozenset[str],
+        terms: Sequence[Term],
         ordinary: Mapping[str, frozenset[str]] | None = None,
         context: Context = _NO_CONTEXT,
         parts: Iterable[str] = (),
         chinese_words: ChineseWords = _NO_CHINESE_WORDS,
     ) -> None:
-        """Terms of the `hiding` concepts hide the words that they cover. `ordinary` has the languages in which a word is
-        harmless, and `parts` are words that form compounds in scripts without spaces.
-
-        Raises ValueError for a term that has no letters or matches too many words.
-        """
-        terms = list(parse(written, hiding))
+        """`ordinary` has the languages in which a word is harmless, and `parts` are words that form compounds in scripts
+        without spaces."""
         unspaced = [not term.rest and is_unspaced(term.first) for term in terms]
         self._count = len(terms)
         self.ordinary = ordinary or {}

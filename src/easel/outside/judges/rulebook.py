@@ -3,6 +3,9 @@
 The files are part of Easel and tested with it, so assertions check them. Operators cannot replace them.
 """
 
+import contextlib
+import functools
+import gc
 import itertools
 import tomllib
 from collections import defaultdict
@@ -18,9 +21,11 @@ from easel.domain.moderation.languages import LanguageDetector
 from easel.domain.moderation.lexicon import Lexicon
 from easel.domain.moderation.rules import PictureRule, Rule, Rulebook
 from easel.domain.moderation.scripts import is_unspaced
-from easel.domain.moderation.terms import AGE_OF_ADULT, AGE_OF_MINOR
+from easel.domain.moderation.terms import AGE_OF_ADULT, AGE_OF_MINOR, parse
 from easel.domain.moderation.vietnamese import without_marks
 from easel.domain.moderation.word_boundaries import ChineseWords
+from easel.outside.judges import compiled_rules
+from easel.outside.judges.compiled_rules import Parsed
 
 FOLDER: Final = Path(__file__).parent / "rules"
 _RULES: Final = "rules.toml"
@@ -28,22 +33,54 @@ CHINESE_WORDS: Final = "zh_words.txt"
 """Common words, simplified and traditional, that a Chinese term may lie across. They come from jieba's dictionary."""
 
 
+@functools.cache
 def load() -> Rulebook:
-    """Read Easel's own rules. Their version is that of `rules.toml` and the number of terms."""
+    """Easel's own rules, which each process reads once. Their version is that of `rules.toml` and the number of terms."""
     written = _read(FOLDER / _RULES)
     concepts = frozenset(written["concepts"])
-    by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
-    terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
-    assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
-    context = Context(_words(by_language, "against"), _words(by_language, "support"))
-    chinese_words = ChineseWords(frozenset((FOLDER / CHINESE_WORDS).read_text(encoding="utf-8").split()))
-    lexicon = Lexicon(terms, HIDING, _ordinary(by_language), context, _words(by_language, "parts"), chinese_words)
+    with _paused_collection():
+        found = compiled_rules.read((FOLDER / compiled_rules.FILE).read_text(encoding="utf-8"), digest()) or parsed()
+        context = Context(found.against, found.support)
+        chinese_words = ChineseWords(frozenset((FOLDER / CHINESE_WORDS).read_text(encoding="utf-8").split()))
+        lexicon = Lexicon(found.terms, found.ordinary, context, found.parts, chinese_words)
     rules = [_rule(each, concepts | {LITTLE_ELSE}) for each in written["rules"]]
     sensitive = frozenset(written["sensitive"])
     assert sensitive <= concepts
     picture_rules = [_picture_rule(each, concepts) for each in written["picture_rules"]]
     detector = LanguageDetector({language: _listed(words) for language, words in written["function_words"].items()})
     return Rulebook(f"{written['version']}.{len(lexicon)}", lexicon, rules, picture_rules, sensitive, detector)
+
+
+def parsed() -> Parsed:
+    """What the files of all languages say, from the files themselves. Takes a good part of a second."""
+    concepts = frozenset(_read(FOLDER / _RULES)["concepts"])
+    by_language = {language: _read(FOLDER / f"{language}.toml") for language in languages()}
+    terms = {language: _terms(language, own, concepts) for language, own in by_language.items()}
+    assert frozenset(itertools.chain.from_iterable(terms.values())) == concepts
+    return Parsed(
+        list(parse(terms, HIDING)),
+        _ordinary(by_language),
+        _words(by_language, "against"),
+        _words(by_language, "support"),
+        _words(by_language, "parts"),
+    )
+
+
+def digest() -> str:
+    """A digest of the files from which terms are parsed."""
+    return compiled_rules.digest(FOLDER / f"{name}.toml" for name in [*languages(), Path(_RULES).stem])
+
+
+@contextlib.contextmanager
+def _paused_collection() -> Iterator[None]:
+    """Pause the garbage collector, which would search a hundred thousand new objects again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def languages() -> list[str]:
