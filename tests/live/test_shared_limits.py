@@ -1,7 +1,7 @@
 """Counts in memory that several processes share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 
@@ -9,7 +9,7 @@ from easel.domain.errors import RateLimitExceeded
 from easel.domain.rate import Quota
 from easel.live import shared_limits
 from easel.live.rate_limiter import RateLimiter
-from easel.live.shared_limits import PLACE_ROWS, SharedLimits
+from easel.live.shared_limits import PLACE_ROWS, SharedLimits, SharedPlaces
 from easel.web.client_limits import Places
 
 
@@ -60,6 +60,29 @@ def test_places_are_taken_in_all_processes_together_and_given_back(processes: li
     second.give_back("client")
     assert first.take("client")
     assert not third.take("client")
+
+
+class Overtaken(SharedPlaces):
+    """Places whose process is overtaken by another just before it notes what it has taken."""
+
+    def __init__(self, places: SharedPlaces, overtake: Callable[[], object]) -> None:
+        self._places = places
+        self._overtake = overtake
+
+    def elsewhere(self, client: Hashable) -> int:
+        return self._places.elsewhere(client)
+
+    def note(self, client: Hashable, count: int) -> None:
+        self._overtake()
+        self._places.note(client, count)
+
+
+def test_two_processes_never_take_the_same_place_at_once(processes: list[SharedLimits]) -> None:
+    second = Places(1, processes[1].places("streams"))
+    taken = []
+    first = Places(1, Overtaken(processes[0].places("streams"), lambda: taken.append(second.take("client"))))
+    taken.append(first.take("client"))
+    assert sum(taken) == 1
 
 
 def test_the_places_of_a_dead_process_are_free_when_its_successor_starts(

@@ -63,12 +63,14 @@ class Places:
 
     def take(self, client: Hashable) -> bool:
         """Take a place. Returns False if none is left."""
-        elsewhere = 0 if self._shared is None else self._shared.elsewhere(client)
-        if self._taken[client] + elsewhere >= self._count_max:
-            return False
         self._taken[client] += 1
+        # Noted before it is checked, so that processes that take a place at the same moment see each other.
         self._note(client)
-        return True
+        elsewhere = 0 if self._shared is None else self._shared.elsewhere(client)
+        if self._taken[client] + elsewhere <= self._count_max:
+            return True
+        self.give_back(client)
+        return False
 
     def give_back(self, client: Hashable) -> None:
         """Give a place back."""
