@@ -1,6 +1,7 @@
 """Submit: orders become queued tasks with credits held for them, or nothing changes.
 
-One transaction covers the idempotency key, the API key's limits, the tasks, the queue and the holds. Once it commits,
+One transaction covers the idempotency key, the API key's limits, the tasks, the queue and the holds. It is a single
+statement if there is one order, no idempotency key, and no decision of moderation to record. Once it commits,
 the tasks are accepted: each will end either completed and charged, or failed and free.
 
 Moderation judges the prompt first. If it refuses the prompt, a setting decides whether the orders become tasks that
@@ -219,6 +220,10 @@ class Submit:
         # The database's clock, because it also decides how long a task has waited.
         now = await self._database.now()
         new = [self._new_task(submission, order, request, prospect, now) for order in submission.orders]
+        if len(new) == 1 and submission.idempotency_key is None and not decisions:
+            async with self._database.single_statement() as connection:
+                task, standing = await acceptance.admit_and_accept(connection, request, new[0])
+            return Accepted([task], standing)
         async with self._database.transaction() as connection:
             earlier = await self._claim_key(connection, submission, request, [task.id for task in new])
             if earlier is not None:

@@ -1,11 +1,14 @@
 """Admission: whether a key may create a task, decided by one statement on one row, so that no race exceeds a limit.
 
 The key's row, and then its account's, stay locked until the transaction ends. Every transaction that locks both locks
-them in this order. A trigger counts the tasks' holds when the tasks are accepted, in the same transaction.
+them in this order. A trigger counts the tasks' holds when the tasks are accepted, in the same transaction. `acceptance`
+can do both in one statement.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from psycopg import sql
 
 from easel.domain.errors import InsufficientQuota, RateLimitExceeded, Refusal, Unauthorized
 from easel.domain.rate import Quota, Standing
@@ -29,44 +32,49 @@ class AdmissionRequest:
     unfinished_max: int
     holds_credits: bool = True
 
+    def values(self) -> dict[str, Any]:
+        """The parameters of ADMITTED."""
+        held_count = self.count if self.holds_credits else 0
+        return {
+            "api_key_id": self.api_key_id,
+            "count": held_count,
+            "amount": held_count * self.price_microcredits,
+            "spacing_s": self.count * self.quota.spacing_s,
+            "window_s": self.quota.window_s,
+            "unfinished_max": self.unfinished_max,
+        }
+
+
+ADMITTED: Final = sql.SQL("""
+    admitted AS (
+        UPDATE api_keys SET
+            creates_used_until = greatest(creates_used_until, clock_timestamp()) + make_interval(secs => %(spacing_s)s)
+        WHERE id = %(api_key_id)s AND revoked_at IS NULL
+          AND (%(count)s = 0 OR unfinished + %(count)s <= %(unfinished_max)s)
+          AND (%(count)s = 0 OR credit_limit_microcredits IS NULL
+               OR used_microcredits + reserved_microcredits + %(amount)s <= credit_limit_microcredits)
+          AND creates_used_until
+              <= clock_timestamp() + make_interval(secs => %(window_s)s - %(spacing_s)s + 0.000001)
+        RETURNING account_id, extract(epoch FROM creates_used_until - clock_timestamp())::float AS used_for_s
+    ), account AS (
+        SELECT id FROM accounts WHERE id = (SELECT account_id FROM admitted) FOR NO KEY UPDATE
+    )
+""")
+"""WITH queries that check a request against its key's limits and count it against the key's rate. `admitted` and `account`
+have one row if it is admitted, else none."""
+
+_ADMIT: Final = sql.SQL("WITH {} SELECT used_for_s FROM admitted, account").format(ADMITTED).as_bytes()
+
 
 async def admit(connection: Writer, request: AdmissionRequest) -> Standing:
     """Check the tasks against the key's limits and count them against its rate. Returns the rate's standing afterwards.
 
     Raises Unauthorized (the key was revoked meanwhile), RateLimitExceeded, InsufficientQuota; then nothing is counted.
     """
-    held_count = request.count if request.holds_credits else 0
-    values = {
-        "id": request.api_key_id,
-        "count": held_count,
-        "amount": held_count * request.price_microcredits,
-        "spacing_s": request.count * request.quota.spacing_s,
-        "window_s": request.quota.window_s,
-        "unfinished_max": request.unfinished_max,
-    }
-    cursor = await connection.execute(
-        """
-        WITH admitted AS (
-            UPDATE api_keys SET
-                creates_used_until = greatest(creates_used_until, clock_timestamp())
-                    + make_interval(secs => %(spacing_s)s)
-            WHERE id = %(id)s AND revoked_at IS NULL
-              AND (%(count)s = 0 OR unfinished + %(count)s <= %(unfinished_max)s)
-              AND (%(count)s = 0 OR credit_limit_microcredits IS NULL
-                   OR used_microcredits + reserved_microcredits + %(amount)s <= credit_limit_microcredits)
-              AND creates_used_until
-                  <= clock_timestamp() + make_interval(secs => %(window_s)s - %(spacing_s)s + 0.000001)
-            RETURNING account_id, extract(epoch FROM creates_used_until - clock_timestamp())::float AS used_for_s
-        ), account AS (
-            SELECT id FROM accounts WHERE id = (SELECT account_id FROM admitted) FOR NO KEY UPDATE
-        )
-        SELECT used_for_s FROM admitted JOIN account ON account.id = admitted.account_id
-        """,
-        values,
-    )
+    cursor = await connection.execute(_ADMIT, request.values())
     row = await cursor.fetchone()
     if row is None:
-        raise await _refusal(connection, request, values)
+        raise await refusal(connection, request)
     return Standing(request.quota, row[0])
 
 
@@ -95,7 +103,8 @@ async def cap_rate(connection: Writer, api_key_id: int, quota: Quota) -> None:
     )
 
 
-async def _refusal(connection: Reader, request: AdmissionRequest, values: dict[str, Any]) -> Refusal:
+async def refusal(connection: Reader, request: AdmissionRequest) -> Refusal:
+    """Why a request was not admitted a moment ago."""
     cursor = await connection.execute(
         """
         SELECT
@@ -103,9 +112,9 @@ async def _refusal(connection: Reader, request: AdmissionRequest, values: dict[s
             %(count)s > 0 AND unfinished + %(count)s > %(unfinished_max)s,
             %(count)s > 0
                 AND coalesce(used_microcredits + reserved_microcredits + %(amount)s > credit_limit_microcredits, false)
-        FROM api_keys WHERE id = %(id)s AND revoked_at IS NULL
+        FROM api_keys WHERE id = %(api_key_id)s AND revoked_at IS NULL
         """,
-        values,
+        request.values(),
     )
     row = await cursor.fetchone()
     if row is None:
