@@ -138,6 +138,8 @@ class Worker:
         async with self._relaxed.single_statement() as connection:
             taken = await queue.claim(connection, worker_id, count_max, min(count_max, self._draw.begun_max))
         for claimed in taken:
+            if claimed.is_begun:
+                settle.announce_beginning(self._database, claimed.task.id)
             self._start(claimed, worker_id)
         return len(taken) == count_max
 

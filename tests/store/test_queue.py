@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from easel.domain import task as task_rules
 from easel.domain.order import Order
+from easel.domain.rate import Quota
 from easel.domain.secret import Secret
 from easel.domain.task import ErrorCode, Status
 from easel.outside.postgres import private_postgres
 from easel.store import acceptance, accounts, endings, queue, schema, workers
 from easel.store.acceptance import NewTask
 from easel.store.accounts import NewKey
+from easel.store.admission import AdmissionRequest
 from easel.store.database import Writer
 from easel.store.queue import Claimed
 from easel.store.tasks import Task
@@ -49,13 +51,20 @@ class Desk:
         self.worker_ids = [await workers.register(self.connection, 1) for _ in range(2)]
 
     async def accept(self, account: int = 0) -> Task:
+        return await acceptance.accept(self.connection, self.new_task(account))
+
+    async def admit_and_accept(self, connection: Writer, account: int = 0) -> Task:
+        """Accept a task in one statement, over this connection."""
+        request = AdmissionRequest(self.keys[account][1], 1, 0, Quota("create", 1_000_000), 1_000_000)
+        return (await acceptance.admit_and_accept(connection, request, self.new_task(account)))[0]
+
+    def new_task(self, account: int) -> NewTask:
         account_id, api_key_id = self.keys[account]
-        new = NewTask(
+        return NewTask(
             id=task_rules.new_id(1_700_000_000, next(_numbers)), account_id=account_id, api_key_id=api_key_id,
             request_id="req-test", public_url="http://127.0.0.1", user_group="default", price_microcredits=0,
             order=Order("z-image-turbo", "a heron"), seed=1, estimated_time_s=1, created_at=datetime.now(UTC),
         )  # fmt: skip
-        return await acceptance.accept(self.connection, new)
 
     async def claim(self, worker: int = 0, count_max: int = 1, begun_max: int = 1) -> list[Claimed]:
         return await queue.claim(self.connection, self.worker_ids[worker], count_max, begun_max)
@@ -141,6 +150,30 @@ def test_concurrent_claims_share_the_waiting_tasks_without_overlap(on_desk: OnDe
         assert set(taken) == {task.id for task in in_order[: len(taken)]}
 
     on_desk(act)
+
+
+def test_an_order_that_waits_for_another_of_its_account_gets_the_place_behind_it(on_desk: OnDesk) -> None:
+    """The statement began before the other's commit, and must see it all the same."""
+
+    async def act(desk: Desk) -> None:
+        first, second, *_ = desk.connections
+        async with asyncio.timeout(10), first.transaction():
+            before = await desk.admit_and_accept(first)
+            waiting = asyncio.create_task(desk.admit_and_accept(second))
+            await _blocked(desk.connections[2], second)
+        assert (await waiting).tag == before.tag + 2
+
+    on_desk(act)
+
+
+async def _blocked(connection: Writer, other: Writer) -> None:
+    """Wait until the other connection waits for a lock."""
+    for _ in range(500):
+        cursor = await connection.execute("SELECT cardinality(pg_blocking_pids(%s))", (other.info.backend_pid,))
+        if await cursor.fetchone() != (0,):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it waits for no lock")
 
 
 def test_a_task_handed_back_waits_at_its_place_and_shows_that_it_was_taken(on_desk: OnDesk) -> None:

@@ -46,7 +46,7 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
             if await endings.fail_from_outside(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
                 abandoned.append(task_id)
     # All of them, because an earlier attempt may have ended some without notifying anyone.
-    await settle.notify_all(database, *task_ids)
+    settle.notify_all(database, *task_ids)
     log.info("tasks_abandoned", task_ids=abandoned)
     async with database.reading() as connection:
         found = {task.id: task for task in await tasks.find_all(connection, task_ids)}

@@ -30,6 +30,6 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
             raise AlreadyCompleted
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
-    await settle.notify_all(database, task_id)
+    settle.notify_all(database, task_id)
     log.info("task_cancelled", task_id=task_id)
     return task

@@ -68,7 +68,7 @@ class Rescue:
                 return
             ended = [task.task_id for task in await queue.stalled(connection) if await _rescue(connection, task)]
             await workers.delete_silent(connection)
-        await settle.notify_all(self._database, *ended)
+        settle.notify_all(self._database, *ended)
 
 
 async def _rescue(connection: Writer, task: Stalled) -> bool:

@@ -4,14 +4,13 @@ The first attempt to end a task decides. A later one changes nothing and returns
 commit, and a notification may be lost if the process dies before it is sent.
 """
 
-import contextlib
 import itertools
 from collections.abc import Iterable
 
 from easel.domain.moderation.decision import Decision
 from easel.domain.task import ErrorCode
-from easel.store import endings, moderation_log, notifications
-from easel.store.database import Database, DatabaseUnavailable
+from easel.store import endings, moderation_log
+from easel.store.database import Database
 from easel.store.endings import Completion
 from easel.store.moderation_log import Judged
 from easel.store.notifications import Channel
@@ -25,7 +24,7 @@ async def complete(database: Database, task_id: str, outcome: Completion) -> boo
     async with database.single_statement() as connection:
         is_ended = await endings.complete(connection, task_id, outcome)
     if is_ended:
-        await notify_waiting(database, task_id)
+        notify_waiting(database, task_id)
     return is_ended
 
 
@@ -34,7 +33,7 @@ async def fail(database: Database, task_id: str, code: ErrorCode, message: str) 
     async with database.single_statement() as connection:
         is_ended = await endings.fail(connection, task_id, code, message)
     if is_ended:
-        await notify_waiting(database, task_id)
+        notify_waiting(database, task_id)
     return is_ended
 
 
@@ -45,34 +44,35 @@ async def refuse(database: Database, task_id: str, judged: Judged, decision: Dec
         if is_ended:
             await moderation_log.add(connection, judged, decision)
     if is_ended:
-        await notify_waiting(database, task_id)
+        notify_waiting(database, task_id)
     return is_ended
 
 
-async def notify_waiting(database: Database, task_id: str) -> None:
+def notify_waiting(database: Database, task_id: str) -> None:
     """Notify requests that wait for a task. Without this they see its end a little later."""
-    await _notify(database, [task_id], [Channel.CHANGES])
+    _notify(database, [task_id], [Channel.CHANGES])
 
 
-async def notify_all(database: Database, *task_ids: str) -> None:
+def notify_all(database: Database, *task_ids: str) -> None:
     """Notify waiting requests and workers. A worker may be drawing the task, or may have to deliver its callback."""
-    await _notify(database, task_ids, [Channel.CHANGES, Channel.WORKERS])
+    _notify(database, task_ids, [Channel.CHANGES, Channel.WORKERS])
 
 
-async def notify_workers(database: Database, task_id: str) -> None:
+def notify_workers(database: Database, task_id: str) -> None:
     """Notify the workers that there is a callback to deliver."""
-    await _notify(database, [task_id], [Channel.WORKERS])
+    _notify(database, [task_id], [Channel.WORKERS])
 
 
-async def announce_work(database: Database) -> None:
+def announce_work(database: Database) -> None:
     """Notify idle workers that a task waits to be drawn. Without this one of them takes it a little later."""
-    with contextlib.suppress(DatabaseUnavailable):
-        async with database.single_statement() as connection:
-            await notifications.notify_work(connection)
+    _notify(database, [""], [Channel.WORK])
 
 
-async def _notify(database: Database, task_ids: Iterable[str], channels: Iterable[Channel]) -> None:
-    with contextlib.suppress(DatabaseUnavailable):
-        async with database.single_statement() as connection:
-            for channel, task_id in itertools.product(channels, task_ids):
-                await notifications.notify(connection, task_id, channel)
+def announce_beginning(database: Database, task_id: str) -> None:
+    """Notify requests that wait for a task that its drawing has begun. A quick end makes this superfluous."""
+    database.announcer.announce_later((Channel.CHANGES.value, task_id))
+
+
+def _notify(database: Database, task_ids: Iterable[str], channels: Iterable[Channel]) -> None:
+    for channel, task_id in itertools.product(channels, task_ids):
+        database.announcer.announce((channel.value, task_id))

@@ -170,7 +170,7 @@ class Submit:
         with self._forecast.submitting(request.count):
             accepted = await self._create(submission, request, prospect, decisions)
             if not accepted.is_replay:
-                await settle.announce_work(self._database)
+                settle.announce_work(self._database)
                 self._forecast.note_accepted(request.count)
             return accepted
 
@@ -183,7 +183,7 @@ class Submit:
         prospect = await self._forecast.of_new_tasks(request.count)
         refused = await self._create(submission, request, prospect, [refusal])
         if any(order.callback_url is not None for order in submission.orders):
-            await settle.notify_all(self._database, *(task.id for task in refused.tasks))
+            settle.notify_all(self._database, *(task.id for task in refused.tasks))
         return refused
 
     async def _refuse_with_error(
@@ -222,8 +222,8 @@ class Submit:
         new = [self._new_task(submission, order, request, prospect, now) for order in submission.orders]
         if len(new) == 1 and submission.idempotency_key is None and not decisions:
             async with self._database.single_statement() as connection:
-                task, standing = await acceptance.admit_and_accept(connection, request, new[0])
-            return Accepted([task], standing)
+                accepted, standing = await acceptance.admit_and_accept(connection, request, new[0])
+            return Accepted([accepted], standing)
         async with self._database.transaction() as connection:
             earlier = await self._claim_key(connection, submission, request, [task.id for task in new])
             if earlier is not None:

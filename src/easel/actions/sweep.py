@@ -102,7 +102,7 @@ class Sweep:
                     break
                 if await endings.fail_unheld(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
                     ended.append(task_id)
-        await settle.notify_all(self._database, *ended)
+        settle.notify_all(self._database, *ended)
         return len(ended)
 
     async def _withdraw(self) -> tuple[int, int]:

@@ -38,7 +38,7 @@ async def redeliver(database: Database, holder: Holder, task_id: str) -> tuple[T
         if not await callbacks.redeliver(connection, task_id):
             raise CallbackUnderWay
         found = await _of(connection, task)
-    await settle.notify_workers(database, task_id)
+    settle.notify_workers(database, task_id)
     log.info("callback_redelivery_started", task_id=task_id)
     return found
 
@@ -56,7 +56,7 @@ async def redeliver_as_operator(database: Database, task_id: str) -> None:
         if not await callbacks.redeliver(connection, task_id):
             raise CallbackUnderWay
         await record(connection, Action.CALLBACK_REDELIVERED, f"task {task_id}", task.account_id)
-    await settle.notify_workers(database, task_id)
+    settle.notify_workers(database, task_id)
 
 
 async def _of(connection: Reader, task: Task | None) -> tuple[Task, Callback | None]:

@@ -13,7 +13,7 @@ that is passed to `read`. Everything else raises `ConnectionLost`.
 import asyncio
 import contextlib
 import select
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Final, TypeVar
@@ -24,6 +24,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from easel.domain.errors import EaselError
+from easel.store.announcer import Announcement, Announcer
 from easel.store.database_clock import DatabaseClock
 from easel.store.sessions import Sessions
 
@@ -46,6 +47,11 @@ _ENDED_BY_SERVER: Final = (
 _READ_ONLY: Final = "SET default_transaction_read_only = on"
 # Not `off`: an operator, or a managed server with a full disk, may have made the database read-only.
 _AS_CONFIGURED: Final = "RESET default_transaction_read_only"
+# The commit does not wait for the disk: a crash that loses it also ends the connections of all listeners.
+_ANNOUNCE: Final = """
+    SELECT pg_notify(channel, payload) FROM unnest(%s::text[], %s::text[]) AS announced (channel, payload)
+    WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL
+"""
 _Answer = TypeVar("_Answer")
 
 
@@ -237,6 +243,13 @@ class Database(_Connections):
     def __init__(self, url: str, connections_max: int, sessions: Sessions | None = None) -> None:
         super().__init__(url, connections_max, sessions)
         self._clock = DatabaseClock(self._read_clock)
+        self.announcer = Announcer(self._announce)
+        """Announces what was committed, on channels of `store/notifications.py`."""
+
+    async def close(self) -> None:
+        """Send the last announcements, and close all connections."""
+        await self.announcer.close()
+        await super().close()
 
     async def now(self) -> datetime:
         """The database's time, to a few milliseconds.
@@ -284,6 +297,11 @@ class Database(_Connections):
         except ConnectionLost:
             async with self.reading() as reader:
                 return await query(reader)
+
+    async def _announce(self, announcements: Sequence[Announcement]) -> None:
+        channels, payloads = zip(*announcements, strict=True)
+        async with self.single_statement() as connection:
+            await connection.execute(_ANNOUNCE, (list(channels), list(payloads)))
 
     async def _read_clock(self) -> datetime | None:
         try:

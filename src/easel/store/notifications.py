@@ -4,6 +4,10 @@ Web processes listen for every change. Workers listen only for tasks that someon
 callbacks to deliver, and for tasks that wait to be drawn: with hundreds of workers, telling each what all others do would
 cost more than drawing.
 
+What a transaction changed is announced after its commit, through `Database.announcer`: PostgreSQL commits transactions
+that notify one at a time, including the flush to disk, so others would wait. Only statements whose commits do not wait
+for the disk announce by themselves.
+
 Notifications are a hint, not a record. A listener misses announcements while it is not connected, so code that
 waits for a notification must also poll the rows.
 """
@@ -11,7 +15,6 @@ waits for a notification must also poll the rows.
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -45,27 +48,6 @@ def announce(column: str) -> sql.Composed:
 def announce_work() -> sql.Composed:
     """An expression that announces that a task waits. It takes effect at commit, once per transaction."""
     return sql.SQL("pg_notify({}, '')::text").format(sql.Literal(Channel.WORK.value))
-
-
-async def notify(connection: Writer, task_id: str, channel: Channel = Channel.CHANGES) -> None:
-    """Announce a task. Call this outside the transaction that changed the task.
-
-    PostgreSQL commits transactions that notify one at a time, including the flush to disk, so others would wait.
-    """
-    await connection.execute("SELECT pg_notify(%s, %s)", (channel, task_id))
-
-
-_NOTIFY_WORK: Final = (
-    sql.SQL("SELECT set_config('synchronous_commit', 'off', true), {}").format(announce_work()).as_bytes()
-)
-
-
-async def notify_work(connection: Writer) -> None:
-    """Announce that a task waits. Call this after the commit of the transaction that queued it.
-
-    It does not wait for the disk: a crash that loses it also ends the connections of all listeners.
-    """
-    await connection.execute(_NOTIFY_WORK)
 
 
 async def listen(url: str, channels: Sequence[Channel], look_every_s: float) -> AsyncGenerator[Notice | None]:

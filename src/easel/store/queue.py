@@ -92,7 +92,7 @@ _CLAIM: Final = (
     ), clock AS (
         SELECT setval('fair_share_clock', max(greatest(tag, 0))) AS moved_to FROM taken WHERE ended_at IS NULL
     )
-    SELECT {columns}, is_begun, was_taken, CASE WHEN is_begun THEN {announce} END
+    SELECT {columns}, is_begun, was_taken
     FROM taken CROSS JOIN clock WHERE clock.moved_to IS DISTINCT FROM -1
 """)
     .format(
@@ -100,7 +100,6 @@ _CLAIM: Final = (
             sql.SQL("tasks.") + column for column in COLUMNS if isinstance(column, sql.Identifier)
         ),
         columns=COLUMNS,
-        announce=notifications.announce("id"),
     )
     .as_bytes()
 )
@@ -120,7 +119,7 @@ async def claim(connection: Writer, worker_id: int, count_max: int, begun_max: i
 
 def _claimed_rows(cursor: object) -> Any:
     make_task = task_rows(cursor)
-    return lambda columns: Claimed(make_task(columns[:-3]), columns[-3], columns[-2])
+    return lambda columns: Claimed(make_task(columns[:-2]), columns[-2], columns[-1])
 
 
 async def leave(connection: Writer, task_id: str) -> None:
