@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from easel.actions import settle
 from easel.live.task_watcher import LOOK_EVERY_S, TaskWatcher
 from easel.live.work_bell import WorkBell
 from easel.outside.postgres import private_postgres
-from easel.store import notifications
 from easel.store.database import Database
 from easel.store.notifications import Channel
 from tests.support.data_folders import prepared_folder
@@ -38,8 +38,7 @@ def test_the_bell_rings_while_the_worker_listens_and_its_connection_is_closed_wh
 
         async def rings_when_notified() -> bool:
             bell.hush()
-            async with database.single_statement() as connection:
-                await notifications.notify_work(connection)
+            settle.announce_work(database)
             started_s = asyncio.get_running_loop().time()
             await bell.wait(LOOK_EVERY_S / 4)
             return asyncio.get_running_loop().time() - started_s < LOOK_EVERY_S / 4

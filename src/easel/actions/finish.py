@@ -55,6 +55,7 @@ class Finish:
         self._pictures = pictures
         self._judge = judge
         self._settings = settings
+        self._completions = settle.Completions(database)
 
     async def __call__(self, task_id: str, result: DrawResult) -> bool:
         """End a task. Returns False if it had already ended; it then stays in the queue.
@@ -94,7 +95,7 @@ class Finish:
             log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
             return await self._fail(Failed(task, ErrorCode.SERVICE_ERROR, _NOT_STORED))
         completion = Completion(drawn.engine, drawn.draw_ms, name, len(picture.content))
-        if not await settle.complete(self._database, task.id, completion):
+        if not await self._completions.complete(task.id, completion):
             await self._discard_leftover(task.id)
             return False
         log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)

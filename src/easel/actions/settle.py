@@ -5,10 +5,11 @@ commit, and a notification may be lost if the process dies before it is sent.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from easel.domain.moderation.decision import Decision
 from easel.domain.task import ErrorCode
+from easel.live.gathered_writer import GatheredWriter
 from easel.store import endings, moderation_log
 from easel.store.database import Database
 from easel.store.endings import Completion
@@ -26,6 +27,31 @@ async def complete(database: Database, task_id: str, outcome: Completion) -> boo
     if is_ended:
         notify_waiting(database, task_id)
     return is_ended
+
+
+class Completions:
+    """Completes tasks of one process. Those that are ready while others are being completed share a statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer = GatheredWriter(self._complete)
+
+    async def complete(self, task_id: str, outcome: Completion) -> bool:
+        """Like the function `complete`."""
+        return await self._writer.add((task_id, outcome))
+
+    async def _complete(self, completions: Sequence[tuple[str, Completion]]) -> list[bool]:
+        if len(completions) == 1:
+            return [await complete(self._database, *completions[0])]
+        async with self._database.single_statement() as connection:
+            ended = await endings.complete_all(connection, dict(completions))
+        for task_id in ended:
+            notify_waiting(self._database, task_id)
+        outcomes = []
+        for task_id, _ in completions:
+            outcomes.append(task_id in ended)
+            ended.discard(task_id)  # of two completions of one task, the first counts
+        return outcomes
 
 
 async def fail(database: Database, task_id: str, code: ErrorCode, message: str) -> bool:

@@ -1,10 +1,11 @@
-"""Endings: the one statement that ends a task.
+"""Endings: the one statement that ends a task, or completes several.
 
 It changes the task's row, its place in the queue, its hold and the ledger together or not at all. Triggers update its key's counts and
 add its callback. The hold decides: the first ending finds it open, and a later one changes nothing and says so. So no
 task ends without its credits being settled.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, LiteralString
 
@@ -63,6 +64,54 @@ class Completion:
     draw_ms: int
     picture_name: str
     picture_bytes: int
+
+
+# Locks the rows that the triggers change in the order that every transaction keeps, so that statements that end tasks of
+# the same accounts wait for each other and never in a circle.
+_COMPLETE_ALL: Final = (
+    sql.SQL("""
+    WITH completion AS (
+        SELECT * FROM unnest(%(task_ids)s::text[], %(engines)s::text[], %(draw_ms)s::integer[],
+            %(picture_names)s::text[], %(picture_bytes)s::integer[])
+            AS completion (task_id, engine, draw_ms, picture_name, picture_bytes)
+    ), unended AS (
+        SELECT id, account_id, api_key_id FROM tasks
+        WHERE id = ANY (%(task_ids)s::text[]) AND status IN ('pending', 'processing')
+        ORDER BY id FOR NO KEY UPDATE
+    ), key AS (
+        SELECT id FROM api_keys WHERE id IN (SELECT api_key_id FROM unended) ORDER BY id FOR NO KEY UPDATE
+    ), account AS (
+        SELECT id FROM accounts WHERE id IN (SELECT account_id FROM unended) AND (SELECT count(*) FROM key) > 0
+        ORDER BY id FOR NO KEY UPDATE
+    ), ending AS (
+        SELECT id FROM unended WHERE (SELECT count(*) FROM account) > 0
+    ), {resolve}, ended AS (
+        UPDATE tasks SET status = 'completed', progress = 100, ended_at = now(),
+            engine = completion.engine, draw_ms = completion.draw_ms,
+            started_at = coalesce(started_at, now() - make_interval(secs => completion.draw_ms / 1000.0)),
+            picture_name = completion.picture_name, picture_bytes = completion.picture_bytes,
+            link_expires_at = date_trunc('second', now()) + make_interval(secs => %(link_lifetime_s)s), {leaves}
+        FROM resolved JOIN completion ON completion.task_id = resolved.task_id
+        WHERE tasks.id = resolved.task_id RETURNING tasks.id
+    )
+    SELECT id FROM ended
+""")
+    .format(resolve=ledger.capture("ending"), leaves=queue.LEAVES)
+    .as_bytes()
+)
+
+
+async def complete_all(connection: Writer, completions: Mapping[str, Completion]) -> set[str]:
+    """Complete tasks by their ids and charge them. They leave the queue. Returns the ids of those that had not ended."""
+    columns = {
+        "task_ids": list(completions),
+        "engines": [completion.engine for completion in completions.values()],
+        "draw_ms": [completion.draw_ms for completion in completions.values()],
+        "picture_names": [completion.picture_name for completion in completions.values()],
+        "picture_bytes": [completion.picture_bytes for completion in completions.values()],
+    }
+    cursor = await connection.execute(_COMPLETE_ALL, columns | {"link_lifetime_s": link.LIFETIME_S})
+    return {task_id for (task_id,) in await cursor.fetchall()}
 
 
 async def complete(connection: Writer, task_id: str, completion: Completion) -> bool:

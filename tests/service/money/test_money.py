@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import httpx2
@@ -189,6 +190,44 @@ def test_of_several_attempts_to_settle_a_task_exactly_one_succeeds(service: Serv
     completed = sum(each[0] or each[2] for each in decided)
     assert after == Balance(100_000_000 - completed * price, 0, completed * price)
     assert used_by_key == completed * price
+
+
+def test_completions_that_share_statements_charge_each_task_once_whoever_else_ends_them(
+    service: Service, account: str
+) -> None:
+    """Two processes complete the same tasks of three accounts in opposite orders, while others fail some of them."""
+    payers = [opened(service, f"{account}-{number}", "100") for number in range(3)]
+
+    async def race(database: Database) -> tuple[dict[str, int], dict[int, list[str]]]:
+        by_account: dict[int, list[str]] = {}
+        async with database.transaction() as connection:
+            for number in range(RACED):
+                payer = payers[number % 3]
+                by_account.setdefault(number % 3, []).append(await add_unqueued(connection, payer, number))
+        ids = [task_id for task_ids in by_account.values() for task_id in task_ids]
+        here, there = settle.Completions(database), settle.Completions(database)
+        attempts = [
+            *((task_id, here.complete(task_id, outcome(task_id))) for task_id in ids),
+            *((task_id, there.complete(task_id, outcome(task_id))) for task_id in reversed(ids)),
+            *((task_id, settle.fail(database, task_id, ErrorCode.SERVICE_ERROR, "Lost")) for task_id in ids[::4]),
+        ]
+        ended = await asyncio.gather(*(attempt for _, attempt in attempts))
+        times = dict.fromkeys(ids, 0)
+        for (task_id, _), is_ended in zip(attempts, ended, strict=True):
+            times[task_id] += is_ended
+        return times, by_account
+
+    times, by_account = on_database(service, race)
+    assert set(times.values()) == {1}
+    with service.database() as connection:
+        for number, payer in enumerate(payers):
+            row = connection.execute(
+                "SELECT count(*) FROM tasks WHERE id = ANY (%s) AND status = 'completed'", (by_account[number],)
+            ).fetchone()
+            assert row is not None
+            completed = row[0] * PRICE
+            spent = on_database(service, partial(balance, payer=payer))
+            assert spent == (Balance(100_000_000 - completed, 0, completed), completed)
 
 
 def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:
