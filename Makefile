@@ -99,9 +99,10 @@ rules: $(VENV)/installed ## Compile the terms of moderation from the files of al
 fuzz: $(VENV)/installed-dev ## Test the contract with 10,000 generated requests
 	$(BIN)/python -m pytest tests/service/tasks/test_contract_fuzz.py --contract-requests 10000
 
-soak: $(VENV)/installed-dev ## Kill and freeze processes at random under load, then audit (MINUTES=10, SEED=…, WEB=1, MARKDOWN=…)
+soak: $(VENV)/installed-dev ## Kill and freeze processes at random under load, then audit (MINUTES=10, SEED=…, WEB=1, WORKERS=2, POOLER=1, MARKDOWN=…)
 	@$(BIN)/python -m tools.soak \
-		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(WEB),--web $(WEB)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(WEB),--web $(WEB)) \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(POOLER),--pooler) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 siege: $(VENV)/installed-dev ## Attack a service on loopback in eight ways, and measure how a good client is served (SECONDS=8)
 	@$(BIN)/python -m tools.siege $(if $(SECONDS),--seconds $(SECONDS))

@@ -32,7 +32,7 @@ class PooledFleet(Fleet):
         self.pooler = PgBouncer(self.server, POOL_SIZE)
         first, *others = webs
         direct = {"database_direct_url": self.server.url}
-        super().__init__(folder, [{**first, **direct}, *others], workers, **more, database_pooler="transaction")
+        super().__init__(folder, [{**first, **direct}, *others], workers, **more, database_pooler=self.pooler.kind)
 
     def _start_database(self) -> str:
         self._held.callback(self.server.stop)

@@ -15,12 +15,20 @@ from tools.own_server.postgres import DATABASE, PORT, ROLE, START_S_MAX, OwnPost
 
 POOLER_PORT: Final = 6432
 CLIENTS_MAX: Final = 10_000
-_PROGRAMS: Final = (Path("/usr/sbin/pgbouncer"), Path("/usr/bin/pgbouncer"), Path("/usr/local/bin/pgbouncer"))
+PREPARES_SINCE: Final = (1, 22)
+_PROGRAMS: Final = (Path("/usr/local/bin/pgbouncer"), Path("/usr/sbin/pgbouncer"), Path("/usr/bin/pgbouncer"))
 
 
 def program() -> Path | None:
     """PgBouncer's program, if it is installed."""
     return next((path for path in _PROGRAMS if path.exists()), None)
+
+
+def version() -> tuple[int, int]:
+    """The version of PgBouncer's program, which must be installed."""
+    shown = subprocess.run([str(program()), "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = shown.split()[1].split(".")[:2]
+    return int(major), int(minor)
 
 
 class PgBouncer:
@@ -43,6 +51,11 @@ class PgBouncer:
         assert self._process is not None, "it was never started"
         return self._process.pid
 
+    @property
+    def kind(self) -> str:
+        """The value of EASEL_DATABASE_POOLER that fits it."""
+        return "transaction-prepared" if version() >= PREPARES_SINCE else "transaction"
+
     def start(self) -> None:
         """Start it and wait until it accepts connections."""
         found = program()
@@ -58,6 +71,10 @@ class PgBouncer:
         """Stop it, if it runs. SIGTERM cuts all connections."""
         if self._process is not None:
             stop(self._process, number)
+
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended."""
+        return self._process is not None and self._process.poll() is not None
 
     def show(self, what: str) -> list[dict[str, Any]]:
         """The rows of a SHOW command of its console."""
@@ -98,4 +115,4 @@ pool_mode = transaction
 default_pool_size = {self._pool_size}
 max_client_conn = {CLIENTS_MAX}
 server_login_retry = 1
-"""
+""" + ("max_prepared_statements = 200\n" if self.kind == "transaction-prepared" else "")

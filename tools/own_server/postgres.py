@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
@@ -85,6 +85,10 @@ class OwnPostgres:
         if self._process is not None:
             stop(self._process, number)
 
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended."""
+        return self._process is not None and self._process.poll() is not None
+
     def _accepts(self) -> bool:
         try:
             psycopg.connect(socket_url(self.home, PORT, SUPERUSER, "postgres"), connect_timeout=2).close()
@@ -98,7 +102,7 @@ def socket_url(folder: Path, port: int, user: str, database: str = DATABASE) -> 
     return f"postgresql://{user}@/{database}?host={quote(str(folder), safe='')}&port={port}"
 
 
-def stop(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def stop(process: subprocess.Popen[Any], number: signal.Signals) -> None:
     """Send a signal to a process and wait until it has ended. Kill it if it takes too long."""
     if process.poll() is None:
         process.send_signal(number)

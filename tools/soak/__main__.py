@@ -22,10 +22,12 @@ from typing import Final
 import click
 from rich.console import Console
 
+from tools.own_server import pgbouncer
 from tools.soak import verdict
 from tools.soak.customers import Customer
 from tools.soak.installation import Installation
 from tools.soak.mishaps import Mishaps
+from tools.soak.pooled import PooledInstallation
 from tools.soak.receiver import Receiver
 from tools.soak.report import Report
 from tools.soak.tally import Account, Tally
@@ -45,19 +47,24 @@ ACCOUNTS: Final[dict[str, list[str]]] = {
 @click.command(help=__doc__)
 @click.option("--minutes", type=click.FloatRange(min=0.05, max=24 * 60), default=10, help="Minutes of mishaps.")
 @click.option("--seed", type=int, help="Seed of the random choices.  [default: a random seed, which is shown]")
-@click.option("--web", type=click.IntRange(1, 8), default=1, help="Web processes of the service.  [default: 1]")
+@click.option("--web", type=click.IntRange(1, 16), default=1, help="Web processes.")
+@click.option("--workers", type=click.IntRange(1, 16), default=2, help="Workers.")
+@click.option("--pooler", is_flag=True, help="Use a PostgreSQL of its own, through PgBouncer in transaction mode.")
 @click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Also write the report to this file.")
-def main(minutes: float, seed: int | None, web: int, markdown: Path | None) -> None:
+def main(minutes: float, seed: int | None, web: int, workers: int, pooler: bool, markdown: Path | None) -> None:
     """Run the soak and print the report."""
     if not sys.platform.startswith("linux"):
         raise click.ClickException("The soak needs Linux, because it finds processes in /proc.")
+    if pooler and pgbouncer.program() is None:
+        raise click.ClickException("--pooler needs pgbouncer, which is a Debian package of that name.")
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     console = Console()
     # When root runs this, the system user of the private database needs access to the folder.
     folder = Path(tempfile.mkdtemp(prefix="easel-soak-"))
     folder.chmod(0o711)
     receiver = Receiver(folder, chance(seed, "receiver"))
-    installation = Installation(folder, {**receiver.settings(), "EASEL_WEB_PROCESSES": str(web)})
+    number = {"EASEL_WORKERS": str(workers)} | ({"EASEL_WEB_PROCESSES": str(web)} if web > 1 else {})
+    installation = (PooledInstallation if pooler else Installation)(folder, receiver.settings() | number)
     soak = Soak(installation, receiver, seed, minutes, console)
     try:
         asyncio.run(soak.run())
@@ -73,10 +80,14 @@ def main(minutes: float, seed: int | None, web: int, markdown: Path | None) -> N
         report.write(markdown)
     if soak.tally.findings:
         console.print(
-            f"The data and the log are in {folder}. To repeat: make soak MINUTES={minutes:g} SEED={seed} WEB={web}"
+            f"The data and the log are in {folder}. To repeat: make soak {_repeated(minutes, seed, web, workers, pooler)}"
         )
         sys.exit(1)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _repeated(minutes: float, seed: int, web: int, workers: int, pooler: bool) -> str:
+    return f"MINUTES={minutes:g} SEED={seed} WEB={web} WORKERS={workers}{' POOLER=1' if pooler else ''}"
 
 
 def chance(seed: int, whose: str) -> random.Random:

@@ -35,11 +35,15 @@ class Role(StrEnum):
     WORKER = "worker"
     DATABASE = "database"
     BACKEND = "database connection"
+    POOLER = "pooler"
     OTHER = "other"
 
 
 class Installation:
     """One data folder, served repeatedly on the same port. `settings` are added to its own settings."""
+
+    outliving: frozenset[Role] = frozenset()
+    """Processes that are not the service's, and run on when it has stopped."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
@@ -122,7 +126,8 @@ class Installation:
                 environment = (process / "environ").read_bytes()
             except OSError:
                 continue
-            if line and (f"={self.folder}\0".encode() in environment or where.is_relative_to(self.folder)):
+            is_ours = f"={self.folder}\0".encode() in environment or where.is_relative_to(self.folder)
+            if line and (is_ours or line.endswith(f" {self.folder}/server/pgbouncer.ini")):
                 found[int(process.name)] = self._role(line)
         return found
 
@@ -131,6 +136,8 @@ class Installation:
             return Role.DATABASE
         if line.startswith("postgres: "):
             return Role.BACKEND
+        if "pgbouncer" in line:
+            return Role.POOLER
         for role in (Role.SERVE, Role.WEB, Role.WORKER):
             if f" -m easel {role}" in line:
                 return role
@@ -139,7 +146,7 @@ class Installation:
     def left(self, within_s: float) -> list[str]:
         """Wait up to `within_s` for all processes to end. Returns those left, with their role and state."""
         give_up_s = time.monotonic() + within_s
-        while found := self.processes():
+        while found := {pid: role for pid, role in self.processes().items() if role not in self.outliving}:
             if time.monotonic() > give_up_s:
                 break
             time.sleep(0.1)

@@ -30,6 +30,8 @@ KINDS: Final[dict[str, int]] = {
     "freeze database": 1,
 }
 """The kinds of mishaps with their weights."""
+POOLER_KINDS: Final[dict[str, int]] = {"kill pooler": 3, "freeze pooler": 1}
+"""Those that a pooler adds."""
 
 
 class Mishaps:
@@ -39,6 +41,7 @@ class Mishaps:
         self._installation = installation
         self._tally = tally
         self._rng = rng
+        self._kinds = KINDS | (POOLER_KINDS if Role.POOLER in installation.outliving else {})
 
     async def start(self) -> bool:
         """Start the service and wait until it is ready. Returns whether it is."""
@@ -52,7 +55,7 @@ class Mishaps:
         """Cause mishaps until `ends_at_s`, and leave a running service."""
         while time.monotonic() < ends_at_s:
             await asyncio.sleep(self._rng.uniform(*PAUSE_S))
-            (kind,) = self._rng.choices(list(KINDS), weights=list(KINDS.values()))
+            (kind,) = self._rng.choices(list(self._kinds), weights=list(self._kinds.values()))
             await self._assure_serving()
             verb, _, target = kind.partition(" ")
             if verb == "freeze":

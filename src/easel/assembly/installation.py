@@ -101,7 +101,8 @@ def _sessions(settings: Settings) -> Sessions:
     assert settings.database_url is not None
     if settings.database_pooler == "none":
         return _own_connections(settings.database_url)
-    return Sessions(is_pooled=True, direct_url=settings.database_direct_url)
+    prepares = settings.database_pooler == "transaction-prepared"
+    return Sessions(is_pooled=True, direct_url=settings.database_direct_url, prepares=prepares)
 
 
 def _own_connections(url: str) -> Sessions:

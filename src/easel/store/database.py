@@ -319,5 +319,4 @@ class RelaxedDatabase(_Connections):
 
     async def _configure(self, connection: Writer) -> None:
         await super()._configure(connection)
-        if not self._sessions.is_pooled:
-            await connection.execute("SET synchronous_commit = off")
+        await self._sessions.relax(connection)

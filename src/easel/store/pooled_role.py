@@ -14,7 +14,7 @@ from easel.store.database import DatabaseUnavailable, Reader, Writer
 from easel.store.locks import Lock
 from easel.store.sessions import SETTINGS, Sessions
 
-_POOLED: Final = Sessions(is_pooled=True, direct_url=None)
+_POOLED: Final = Sessions(is_pooled=True, direct_url=None, prepares=False)
 _LOOKS: Final = 5
 
 

@@ -13,7 +13,7 @@ from easel.store.database import DatabaseUnavailable, Reader, Writer
 from easel.store.schema import SchemaUnusable
 from easel.store.sessions import Sessions
 
-_POOLED: Final = Sessions(is_pooled=True, direct_url=None)
+_POOLED: Final = Sessions(is_pooled=True, direct_url=None, prepares=False)
 _OWN_STEP: Final = re.compile(r"\d{4}_\w+\.sql")
 
 

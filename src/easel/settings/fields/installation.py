@@ -104,11 +104,13 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 8
     database_pooler: Annotated[
-        Literal["none", "transaction"],
+        Literal["none", "transaction", "transaction-prepared"],
         Description(
             Group.DATABASE,
             "`transaction` if `EASEL_DATABASE_URL` leads to a pooler that lends connections for one transaction, such as "
-            "PgBouncer in its transaction mode. A pooler in session mode needs no setting.",
+            "PgBouncer in its transaction mode. `transaction-prepared` if it knows prepared statements too, as PgBouncer "
+            "does since 1.22 with `max_prepared_statements` of at least 200: PostgreSQL then works half as much. A pooler "
+            "in session mode needs no setting.",
         ),
     ] = "none"
     database_direct_url: Annotated[
