@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo quick test check docs reference api-page rules fuzz soak siege bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo quick test check docs reference api-page rules fuzz soak siege fleet bench bench-gpu train-nano eval-nano format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -106,6 +106,9 @@ soak: $(VENV)/installed-dev ## Kill and freeze processes at random under load, t
 
 siege: $(VENV)/installed-dev ## Attack a service on loopback in eight ways, and measure how a good client is served (SECONDS=8)
 	@$(BIN)/python -m tools.siege $(if $(SECONDS),--seconds $(SECONDS))
+
+fleet: $(VENV)/installed-bench ## Run 1,000 simulated workers and 200 accounts on one PostgreSQL, with and without PgBouncer (SECONDS=15, FLEET=…)
+	@$(BIN)/python -m tools.fleet $(if $(SECONDS),--seconds $(SECONDS)) $(FLEET)
 
 train-nano: $(VENV)/installed-training ## Train the built-in model from scratch (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
 	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))

@@ -1,0 +1,1 @@
+"""`make fleet`: a thousand simulated workers on one PostgreSQL."""
