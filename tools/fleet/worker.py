@@ -10,13 +10,12 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from easel.store.workers import Census
-
 from easel.actions import settle
 from easel.domain import polling
 from easel.store import queue, tasks, workers
 from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
 from easel.store.endings import Completion
+from easel.store.workers import Census
 
 DRAW_S: Final = (1.0, 1.6)
 COUNT_EVERY_S: Final = 5.0
