@@ -18,6 +18,7 @@ from tests.support.running_service import GENERATIONS, ORDER, Service, finish, s
 
 RECOVERED_WITHIN_S = 10.0
 ANSWERED_WITHIN_S = 22.0
+CLAIM_ON_DISK_AFTER_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,8 @@ def test_no_task_is_blamed_for_an_outage_longer_than_a_workers_silence_limit() -
             with slow.client(slow.new_key("slow")) as client:
                 task = submit(client)
                 eventually(lambda: events(slow, "draw_started", task["id"]))
+                # The statement that takes a task does not wait for the disk. By now it is there.
+                time.sleep(CLAIM_ON_DISK_AFTER_S)
                 with outage(slow):
                     time.sleep(6.0)
                 assert_picture_in(client, task["id"])
