@@ -1,8 +1,8 @@
 """Endings: the one statement that ends a task, or completes several.
 
-It changes the task's row, its place in the queue, its hold and the ledger together or not at all. Triggers update its key's counts and
-add its callback. The hold decides: the first ending finds it open, and a later one changes nothing and says so. So no
-task ends without its credits being settled.
+It changes the task's row, its place in the queue, its hold and the ledger together or not at all. Triggers update its
+key's counts and add its callback. The hold decides: the first ending finds it open, and a later one changes nothing and
+says so. So no task ends without its credits being settled.
 """
 
 from collections.abc import Mapping
