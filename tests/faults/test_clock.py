@@ -133,21 +133,22 @@ def test_keys_and_links_expire_by_the_databases_clock_at_processes_a_day_off(ske
 
 
 @needs_faketime
-def test_a_job_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
+def test_a_task_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
     skewed: Fleet, clients: list[httpx2.Client]
 ) -> None:
     with skewed.database() as locking, skewed.database() as ending:
         ending.autocommit = True
         with standing_still(skewed):
             task = submit(clients[0])
-            locking.execute("LOCK TABLE tasks IN EXCLUSIVE MODE")
-        # The worker cannot write down that it begins, loses its connection over it, and gives the job back.
+            locking.execute("LOCK TABLE holds IN EXCLUSIVE MODE")
+        # The worker cannot complete the task, loses its connection over it, and hands the task back with a pause.
         eventually(
             lambda: ending.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE wait_event_type = 'Lock' AND query LIKE '%WITH begun AS%'"
+                "WHERE wait_event_type = 'Lock' AND query LIKE '%WITH ending AS%'"
             ).fetchone()
         )
+        eventually(lambda: events(skewed, "job_handed_back", task["id"]))
         locking.rollback()
     assert_picture_is_there(clients[1], finish(clients[1], task["id"]))
 
