@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -88,7 +89,7 @@ def test_a_writer_that_is_cancelled_does_not_affect_others(url: str) -> None:
     asyncio.run(act())
 
 
-def test_a_refused_statement_fails_its_own_batch_only(url: str) -> None:
+def test_a_row_that_the_database_rejects_harms_none_that_shared_its_statement(url: str) -> None:
     async def act() -> None:
         table = Table()
         async with opened(url) as database:
@@ -96,8 +97,36 @@ def test_a_refused_statement_fails_its_own_batch_only(url: str) -> None:
             first = asyncio.gather(*(writer.write(number) for number in (3, -1, 4)), return_exceptions=True)
             await asyncio.sleep(0.001)
             later = asyncio.create_task(writer.write(5))
-            assert [type(answer) for answer in await first] == [DatabaseFault] * 3
+            new, rejected, also_new = await first
+            assert (new, type(rejected), also_new) == (True, DatabaseFault, True)
             assert await later
+
+    asyncio.run(act())
+
+
+def test_a_write_waits_only_while_as_many_statements_run_as_are_allowed() -> None:
+    async def act() -> None:
+        let_go = asyncio.Event()
+        batches: list[list[int]] = []
+
+        async def write(_connection: Writer, numbers: Sequence[int]) -> list[int]:
+            batches.append(list(numbers))
+            await let_go.wait()
+            return [2 * number for number in numbers]
+
+        @asynccontextmanager
+        async def lend() -> AsyncIterator[Any]:
+            yield None
+
+        writer = BatchedWriter(lend, write, at_once=2)
+        wanted = []
+        for number in range(6):
+            wanted.append(asyncio.create_task(writer.write(number)))
+            await asyncio.sleep(0.001)
+        assert batches == [[0], [1]]
+        let_go.set()
+        assert await asyncio.gather(*wanted) == [0, 2, 4, 6, 8, 10]
+        assert batches[2:] == [[2, 3, 4, 5]]
 
     asyncio.run(act())
 

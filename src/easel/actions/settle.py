@@ -6,27 +6,19 @@ commit, and a notification may be lost if the process dies before it is sent.
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from easel.domain.moderation.decision import Decision
 from easel.domain.task import ErrorCode
-from easel.live.gathered_writer import GatheredWriter
+from easel.live.batched_writer import BatchedWriter
 from easel.store import endings, moderation_log
-from easel.store.database import Database
+from easel.store.database import Database, Writer
 from easel.store.endings import Completion
 from easel.store.moderation_log import Judged
 from easel.store.notifications import Channel
 
-
-async def complete(database: Database, task_id: str, outcome: Completion) -> bool:
-    """Complete a task and charge for it. Returns False if it had already ended.
-
-    The picture must be stored before.
-    """
-    async with database.single_statement() as connection:
-        is_ended = await endings.complete(connection, task_id, outcome)
-    if is_ended:
-        notify_waiting(database, task_id)
-    return is_ended
+STATEMENTS_AT_ONCE: Final = 2
+"""How many statements of one process complete tasks at a time: one waits for the disk while the next is prepared."""
 
 
 class Completions:
@@ -34,24 +26,33 @@ class Completions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._writer = GatheredWriter(self._complete)
+        self._writer = BatchedWriter(database.single_statement, _complete_all, STATEMENTS_AT_ONCE)
 
     async def complete(self, task_id: str, outcome: Completion) -> bool:
-        """Like the function `complete`."""
-        return await self._writer.add((task_id, outcome))
+        """Complete a task and charge for it. Returns False if it had already ended.
 
-    async def _complete(self, completions: Sequence[tuple[str, Completion]]) -> list[bool]:
-        if len(completions) == 1:
-            return [await complete(self._database, *completions[0])]
-        async with self._database.single_statement() as connection:
-            ended = await endings.complete_all(connection, dict(completions))
-        for task_id in ended:
+        The picture must be stored before.
+        """
+        is_ended = await self._writer.write((task_id, outcome))
+        if is_ended:
             notify_waiting(self._database, task_id)
-        outcomes = []
-        for task_id, _ in completions:
-            outcomes.append(task_id in ended)
-            ended.discard(task_id)  # of two completions of one task, the first counts
-        return outcomes
+        return is_ended
+
+
+async def complete(database: Database, task_id: str, outcome: Completion) -> bool:
+    """Like `Completions.complete`, for one task in a statement of its own."""
+    return await Completions(database).complete(task_id, outcome)
+
+
+async def _complete_all(connection: Writer, completions: Sequence[tuple[str, Completion]]) -> list[bool]:
+    if len(completions) == 1:
+        return [await endings.complete(connection, *completions[0])]
+    ended = await endings.complete_all(connection, dict(completions))
+    outcomes = []
+    for task_id, _ in completions:
+        outcomes.append(task_id in ended)
+        ended.discard(task_id)  # of two completions of one task, the first counts
+    return outcomes
 
 
 async def fail(database: Database, task_id: str, code: ErrorCode, message: str) -> bool:
