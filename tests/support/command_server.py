@@ -7,18 +7,17 @@ still a process of its own, with its own environment, arguments and streams. Onl
 command's standard output and standard error. The third receives its process id and then its exit status, a line each.
 """
 
-import atexit
 import gc
 import json
 import os
 import socket
 import sys
-import threading
 import time
-import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
+
+from easel.runtime import forked
 
 REQUEST_BYTES_MAX: Final = 1_000_000
 OUTPUT, ERRORS = 1, 2
@@ -86,31 +85,7 @@ def main() -> None:
     request = next_command(requests)
     if request is not None:
         become(request)
-        _exit(_run_command())
-
-
-def _run_command() -> int:
-    """Run `easel`, and return the exit status that the interpreter would end with."""
-    try:
-        sys.modules["easel.__main__"].main(prog_name="easel")
-    except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            return end.code or 0
-        print(end.code, file=sys.stderr)  # noqa: T201
-    except BaseException:  # noqa: BLE001 - what nobody caught is shown, as by the interpreter
-        traceback.print_exc()
-    else:
-        return 0
-    return 1
-
-
-def _exit(status: int) -> None:
-    """Exit like the interpreter, but without freeing every object, which would copy the shared memory."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+        forked.run_and_exit(lambda: sys.modules["easel.__main__"].main(prog_name="easel"))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from easel.runtime import process_environment
 
@@ -112,7 +112,7 @@ def fork(run: Callable[[], None], environment: Mapping[str, str], inherited: Seq
     pid = os.fork()
     if pid == 0:
         _become(environment, inherited, child_input, child_output)
-        _exit(_status_of(run))
+        run_and_exit(run)
     os.close(child_input)
     os.close(child_output)
     return Fork(pid, our_output, our_input)
@@ -134,6 +134,11 @@ def _become(environment: Mapping[str, str], inherited: Sequence[int], child_inpu
     process_environment.replace(environment)
 
 
+def run_and_exit(run: Callable[[], None]) -> NoReturn:
+    """Run, and exit with the status that the interpreter would end with."""
+    _exit(_status_of(run))
+
+
 def _status_of(run: Callable[[], None]) -> int:
     try:
         run()
@@ -148,7 +153,7 @@ def _status_of(run: Callable[[], None]) -> int:
     return 1
 
 
-def _exit(status: int) -> None:
+def _exit(status: int) -> NoReturn:
     """Exit like the interpreter, but without freeing every object, which would copy the shared memory."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
