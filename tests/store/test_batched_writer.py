@@ -72,6 +72,20 @@ def test_concurrent_writes_share_statements_and_each_learns_its_own_result(url: 
     asyncio.run(act())
 
 
+def test_a_caller_may_write_again_as_soon_as_its_row_is_written(url: str) -> None:
+    async def act() -> None:
+        async with opened(url) as database:
+            writer = BatchedWriter(database.single_statement, Table().write)
+
+            async def write_one_after_another() -> None:
+                for number in range(2000, 2010):
+                    assert await writer.write(number)
+
+            await asyncio.wait_for(write_one_after_another(), 10)
+
+    asyncio.run(act())
+
+
 def test_a_writer_that_is_cancelled_does_not_affect_others(url: str) -> None:
     async def act() -> None:
         table = Table()

@@ -47,7 +47,8 @@ class BatchedWriter(Generic[_Row, _Written]):
         """
         written: asyncio.Future[_Written] = asyncio.get_running_loop().create_future()
         self._waiting.append((row, written))
-        if len(self._writing) < self._at_once:
+        # A statement that is done may not have been discarded yet.
+        if sum(not writing.done() for writing in self._writing) < self._at_once:
             writing = asyncio.create_task(self._write_waiting())
             self._writing.add(writing)
             writing.add_done_callback(self._writing.discard)

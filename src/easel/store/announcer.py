@@ -42,7 +42,7 @@ class Announcer:
         """Announce now, or with the next statement if one is under way."""
         self._later.pop(announcement, None)
         self._urgent[announcement] = None
-        if self._sending is None:
+        if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_all())
             self._sending.add_done_callback(self._note_sent)
 
@@ -77,6 +77,7 @@ class Announcer:
             await asyncio.sleep(PAUSE_S)
 
     def _note_sent(self, sending: asyncio.Task[None]) -> None:
-        self._sending = None
+        if self._sending is sending:  # else the next statement has begun
+            self._sending = None
         if not sending.cancelled() and sending.exception() is not None:
             log.error("announcements_failed", exc_info=sending.exception())
