@@ -47,7 +47,11 @@ RARELY: Final = st.integers(0, 5).map(lambda number: number == 5)
 NOT_BEGUN: Final = "UPDATE tasks SET status = 'pending', started_at = NULL, progress = 0, steps_done = 0, steps_total = 0 WHERE id = %s"
 SILENT: Final = "UPDATE workers SET heartbeat_at = now() - interval '30 seconds' WHERE id = %s"
 SILENT_SINCE_BEFORE_THE_CLOCK_WAS_SET_BACK: Final = SILENT.replace("- interval '30 seconds'", "+ interval '1 day'")
-NOT_TAKEN: Final = "UPDATE tasks SET queue_state = 'waiting', worker_id = NULL WHERE queue_state = 'taken' AND id = %s"
+NOT_TAKEN: Final = """
+    UPDATE tasks SET queue_state = 'waiting', worker_id = NULL, taken_at = CASE WHEN %s THEN taken_at END
+    WHERE queue_state = 'taken' AND id = %s
+"""
+"""The row from before a worker took the task. Whether one had it even before that has to be said."""
 
 
 class Life(LifeOfAccounts):
@@ -260,7 +264,8 @@ class Life(LifeOfAccounts):
         if forgotten.status is Status.PROCESSING:
             self.run(self.stage.execute(NOT_BEGUN, forgotten.id))
             if with_taking:
-                self.run(self.stage.execute(NOT_TAKEN, forgotten.id))
+                was_held = forgotten.job is not None and forgotten.job.was_held
+                self.run(self.stage.execute(NOT_TAKEN, was_held, forgotten.id))
             self.model.forget_notes(forgotten, with_taking=with_taking)
         if is_finished:
             self.finish_with(drawn, None)
