@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.support.data_folders import prepared_folder
-from tests.support.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of
+from tests.support.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of, processes_of
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
@@ -36,7 +36,10 @@ def outage(service: Service) -> Iterator[None]:
     assert service.process is not None
     os.kill(service.process.pid, signal.SIGSTOP)
     try:
-        os.kill(postgres_of(service.data_dir)[0], signal.SIGQUIT)
+        server = postgres_of(service.data_dir)
+        os.kill(server[0], signal.SIGQUIT)
+        # Until its last process has ended, the server may still answer.
+        eventually(lambda: processes_of(service.data_dir).keys().isdisjoint(server), every_s=0.01)
         yield
     finally:
         os.kill(service.process.pid, signal.SIGCONT)
