@@ -12,7 +12,16 @@ import httpx2
 import pytest
 
 from tests.support.data_folders import prepared_folder
-from tests.support.faults import Load, assert_all_drawn, assert_nothing_runs, deaths, events, load, postgres_of, processes_of
+from tests.support.faults import (
+    Load,
+    assert_all_drawn,
+    assert_nothing_runs,
+    deaths,
+    events,
+    load,
+    postgres_of,
+    processes_of,
+)
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 

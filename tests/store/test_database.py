@@ -195,6 +195,22 @@ def test_one_connection_serves_readers_and_writers_in_turn_whatever_was_cancelle
     asyncio.run(run())
 
 
+def test_an_announcement_goes_out_over_a_session_that_rejects_writes_and_leaves_it_so(url: str) -> None:
+    async def run() -> None:
+        async with opened(url, connections_max=1) as database:
+            async with database.reading() as reader:
+                await count(reader)
+            with psycopg.connect(url, autocommit=True) as listener:
+                listener.execute("LISTEN announced")
+                database.announcer.announce(("announced", "over a reader"))
+                await database.announcer.close()
+                heard = [notification.payload for notification in listener.notifies(timeout=5, stop_after=1)]
+            assert heard == ["over a reader"]
+            assert reader.is_read_only, "it was not switched for the announcement"
+
+    asyncio.run(run())
+
+
 async def count(reader: Reader) -> int:
     row = await (await reader.execute("SELECT count(*) FROM written")).fetchone()
     assert row is not None

@@ -127,8 +127,10 @@ class _Connections:
         return self._lend(TRANSACTION_TIMEOUT_S, is_read_only=False)
 
     @asynccontextmanager
-    async def _lend(self, timeout_s: float, *, is_read_only: bool, begins: bool = False) -> AsyncIterator[Writer]:
-        """A connection in the wanted mode, in a transaction if it `begins` one."""
+    async def _lend(
+        self, timeout_s: float, *, is_read_only: bool | None, begins: bool = False
+    ) -> AsyncIterator[Writer]:
+        """A connection in the wanted mode, or in any if that is None, in a transaction if it `begins` one."""
         limit = asyncio.timeout(timeout_s)
         connection: Writer | None = None
         try:
@@ -150,7 +152,7 @@ class _Connections:
                 raise
             raise DatabaseUnavailable(f"not finished within {timeout_s:g} seconds") from error
 
-    async def _ready(self, stack: AsyncExitStack, *, is_read_only: bool, begins: bool) -> Writer:
+    async def _ready(self, stack: AsyncExitStack, *, is_read_only: bool | None, begins: bool) -> Writer:
         """A connection that was prepared by `_prepare`. One that turns out to be dead is replaced by another."""
         first = await stack.enter_async_context(self._pool.connection())
         try:
@@ -205,16 +207,17 @@ def _has_died(connection: Writer, error: BaseException) -> bool:
     return connection.closed or isinstance(error, _ENDED_BY_SERVER)
 
 
-async def _prepare(connection: Writer, stack: AsyncExitStack, *, is_read_only: bool, begins: bool) -> None:
-    """Set the session's mode, and begin a transaction that ends with the stack."""
-    await _switch(connection, is_read_only=is_read_only)
+async def _prepare(connection: Writer, stack: AsyncExitStack, *, is_read_only: bool | None, begins: bool) -> None:
+    """Set the session's mode if one is wanted, and begin a transaction that ends with the stack."""
+    if is_read_only is not None:
+        await _switch(connection, is_read_only=is_read_only)
 
-    def note_mode(error_type: type[BaseException] | None, *_: object) -> bool:
-        if error_type is None:
-            connection.is_read_only = is_read_only
-        return False
+        def note_mode(error_type: type[BaseException] | None, *_: object) -> bool:
+            if error_type is None:
+                connection.is_read_only = is_read_only
+            return False
 
-    stack.push(note_mode)
+        stack.push(note_mode)
     if begins:
         await stack.enter_async_context(connection.transaction())
 
@@ -300,7 +303,8 @@ class Database(_Connections):
 
     async def _announce(self, announcements: Sequence[Announcement]) -> None:
         channels, payloads = zip(*announcements, strict=True)
-        async with self.single_statement() as connection:
+        # A session that rejects writes notifies too, so none is switched, which would delay the notification.
+        async with self._lend(TRANSACTION_TIMEOUT_S, is_read_only=None) as connection:
             await connection.execute(_ANNOUNCE, (list(channels), list(payloads)))
 
     async def _read_clock(self) -> datetime | None:
