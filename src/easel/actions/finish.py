@@ -94,7 +94,7 @@ class Finish:
         except StorageFailed as error:
             log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
             return await self._fail(Failed(task, ErrorCode.SERVICE_ERROR, _NOT_STORED))
-        completion = Completion(drawn.engine, drawn.draw_ms, name, len(picture.content))
+        completion = Completion(drawn.engine, drawn.draw_ms, name, len(picture.content), drawn.pixels.not_drawn)
         if not await self._completions.complete(task.id, completion):
             await self._discard_leftover(task.id)
             return False

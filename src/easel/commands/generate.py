@@ -199,6 +199,8 @@ def _report(task: dict[str, Any], written: Path, elapsed_s: float) -> None:
             f"{written.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
             f"{drawn['engine']} in {elapsed_s:.1f} s, {task['usage']['credits_used']} credits"
         )
+        if drawn.get("not_drawn"):
+            click.echo(f"The picture does not show: {', '.join(drawn['not_drawn'])}")
     except OSError as error:
         standard_streams.drop_output()
         raise click.ClickException(

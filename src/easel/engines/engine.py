@@ -41,6 +41,8 @@ class Pixels:
     rgb: bytes
     caption_tokens_cut: int = 0
     """How many tokens at the end of the prompt did not fit into the model's window and were ignored."""
+    not_drawn: tuple[str, ...] | None = None
+    """Words of the prompt that the picture does not show, for its owner to read. None if the engine cannot tell."""
 
     def __post_init__(self) -> None:
         assert len(self.rgb) == self.width_px * self.height_px * 3

@@ -5,8 +5,9 @@ key's counts and add its callback. The hold decides: the first ending finds it o
 says so. So no task ends without its credits being settled.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 from psycopg import sql
@@ -33,7 +34,7 @@ _COMPLETE: Final = _END.format(
     changes=sql.SQL("""
         status = 'completed', progress = 100, ended_at = now(), engine = %(engine)s, draw_ms = %(draw_ms)s,
         started_at = coalesce(started_at, now() - make_interval(secs => %(draw_ms)s / 1000.0)),
-        picture_name = %(picture_name)s, picture_bytes = %(picture_bytes)s,
+        picture_name = %(picture_name)s, picture_bytes = %(picture_bytes)s, not_drawn = %(not_drawn)s::jsonb,
         link_expires_at = date_trunc('second', now()) + make_interval(secs => %(link_lifetime_s)s)
     """),
     leaves=queue.LEAVES,
@@ -64,6 +65,13 @@ class Completion:
     draw_ms: int
     picture_name: str
     picture_bytes: int
+    not_drawn: Sequence[str] | None = None
+    """Words of the prompt that the picture does not show. None if the engine cannot tell."""
+
+    @property
+    def not_drawn_json(self) -> str | None:
+        """The words as PostgreSQL reads them."""
+        return None if self.not_drawn is None else json.dumps(self.not_drawn)
 
 
 # Locks the rows that the triggers change in the order that every transaction keeps, so that statements that end tasks of
@@ -72,8 +80,8 @@ _COMPLETE_ALL: Final = (
     sql.SQL("""
     WITH completion AS (
         SELECT * FROM unnest(%(task_ids)s::text[], %(engines)s::text[], %(draw_ms)s::integer[],
-            %(picture_names)s::text[], %(picture_bytes)s::integer[])
-            AS completion (task_id, engine, draw_ms, picture_name, picture_bytes)
+            %(picture_names)s::text[], %(picture_bytes)s::integer[], %(not_drawn)s::jsonb[])
+            AS completion (task_id, engine, draw_ms, picture_name, picture_bytes, not_drawn)
     ), unended AS (
         SELECT id, account_id, api_key_id FROM tasks
         WHERE id = ANY (%(task_ids)s::text[]) AND status IN ('pending', 'processing')
@@ -90,6 +98,7 @@ _COMPLETE_ALL: Final = (
             engine = completion.engine, draw_ms = completion.draw_ms,
             started_at = coalesce(started_at, now() - make_interval(secs => completion.draw_ms / 1000.0)),
             picture_name = completion.picture_name, picture_bytes = completion.picture_bytes,
+            not_drawn = completion.not_drawn,
             link_expires_at = date_trunc('second', now()) + make_interval(secs => %(link_lifetime_s)s), {leaves}
         FROM resolved JOIN completion ON completion.task_id = resolved.task_id
         WHERE tasks.id = resolved.task_id RETURNING tasks.id
@@ -109,6 +118,7 @@ async def complete_all(connection: Writer, completions: Mapping[str, Completion]
         "draw_ms": [completion.draw_ms for completion in completions.values()],
         "picture_names": [completion.picture_name for completion in completions.values()],
         "picture_bytes": [completion.picture_bytes for completion in completions.values()],
+        "not_drawn": [completion.not_drawn_json for completion in completions.values()],
     }
     cursor = await connection.execute(_COMPLETE_ALL, columns | {"link_lifetime_s": link.LIFETIME_S})
     return {task_id for (task_id,) in await cursor.fetchall()}
@@ -116,7 +126,15 @@ async def complete_all(connection: Writer, completions: Mapping[str, Completion]
 
 async def complete(connection: Writer, task_id: str, completion: Completion) -> bool:
     """Complete a task and charge it. It leaves the queue. Returns False, and changes nothing, if it had already ended."""
-    return await _end(connection, _COMPLETE, task_id, asdict(completion) | {"link_lifetime_s": link.LIFETIME_S})
+    values = {
+        "engine": completion.engine,
+        "draw_ms": completion.draw_ms,
+        "picture_name": completion.picture_name,
+        "picture_bytes": completion.picture_bytes,
+        "not_drawn": completion.not_drawn_json,
+        "link_lifetime_s": link.LIFETIME_S,
+    }
+    return await _end(connection, _COMPLETE, task_id, values)
 
 
 async def fail(connection: Writer, task_id: str, code: ErrorCode, message: str) -> bool:

@@ -88,7 +88,8 @@ async def erase(connection: Writer, task_id: str) -> None:
     """
     await connection.execute(
         """
-        UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = coalesce(prompt_erased_at, now()),
+        UPDATE tasks SET prompt = '', callback_url = NULL, not_drawn = NULL,
+            prompt_erased_at = coalesce(prompt_erased_at, now()),
             picture_withdrawn_at = CASE WHEN picture_name IS NOT NULL THEN coalesce(picture_withdrawn_at, now()) END
         WHERE id = %s AND ended_at IS NOT NULL
         """,
@@ -100,7 +101,7 @@ async def erase_old_prompts(connection: Writer, lifetime_h: int, count_max: int)
     """Erase the prompts of tasks that ended longer than `lifetime_h` ago. Returns how many."""
     cursor = await connection.execute(
         """
-        UPDATE tasks SET prompt = '', callback_url = NULL, prompt_erased_at = now() WHERE id IN (
+        UPDATE tasks SET prompt = '', callback_url = NULL, not_drawn = NULL, prompt_erased_at = now() WHERE id IN (
             SELECT id FROM tasks WHERE ended_at < now() - make_interval(hours => %s) AND prompt_erased_at IS NULL
             ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
         """,

@@ -61,6 +61,7 @@ class Task(NamedTuple):
     picture_withdrawn_at: datetime | None
     is_prompt_judged: bool
     is_judged_by_rules: bool
+    not_drawn: list[str] | None
 
 
 # Named instead of `*`, so that a column that a newer version adds breaks nothing here.

@@ -83,11 +83,8 @@ def _result(task: Task, link_keys: LinkKeys) -> dict[str, Any]:
     if task.picture_withdrawn_at is not None:
         return {"duration": duration_s, "result_data": [], "results": []}
     url = task.public_url + link.path(task.picture_name, int(task.link_expires_at.timestamp()), link_keys)
-    picture = {
-        "engine": task.engine,
-        "height": task.height_px,
-        "seed": task.seed,
-        "url": url,
-        "width": task.width_px,
-    }
+    picture: dict[str, Any] = {"engine": task.engine, "height": task.height_px}
+    if task.not_drawn is not None:
+        picture["not_drawn"] = task.not_drawn
+    picture |= {"seed": task.seed, "url": url, "width": task.width_px}
     return {"duration": duration_s, "result_data": [picture], "results": [url]}

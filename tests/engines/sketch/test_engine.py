@@ -6,11 +6,14 @@ import sys
 import time
 
 import pytest
+from PIL import Image, ImageChops
 
 from easel.engines.engine import Drawing, Engine
 from easel.engines.sketch.engine import Sketch
 from easel.engines.sketch.painting.painter import layers
+from easel.engines.sketch.painting.vector_canvas import VectorCanvas
 from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.styles import style
 
 TAGS = {
     "svg", "g", "defs", "path", "rect", "circle", "ellipse", "polygon", "linearGradient", "radialGradient", "stop",
@@ -95,6 +98,38 @@ def test_each_step_takes_the_configured_time() -> None:
     start_s = time.monotonic()
     engine.draw(drawing(), lambda done, _total: steps.append(done))
     assert time.monotonic() - start_s >= 0.05 * max(steps)
+
+
+def test_words_that_are_not_shown_are_told(sketch: Engine) -> None:
+    assert sketch.draw(drawing("a red cat and a blorg"), ignore_step).not_drawn == ("blorg",)
+    assert sketch.draw(drawing("a red cat"), ignore_step).not_drawn == ()
+
+
+@pytest.mark.parametrize("prompt", ["blorg", "a watercolor of blorgs", "pixel art blorg"])
+def test_a_prompt_of_which_nothing_is_shown_gives_a_landscape_with_a_caption(prompt: str, library: Library) -> None:
+    sketch = Sketch()
+    sketch.load()
+    asked = drawing(prompt, width_px=640, height_px=400)
+    scene = sketch.scene(asked)
+    assert not scene.placed
+    assert scene.shows_nothing_asked
+    pixels = sketch.draw(asked, ignore_step)
+    picture = Image.frombytes("RGB", (640, 400), pixels.rgb)
+    with VectorCanvas(640, 400) as canvas:
+        for svg in layers(scene, library):
+            canvas.paint(svg)
+        without = style.finish(canvas.opaque_image(), scene)
+    where = ImageChops.difference(picture, without).getbbox()
+    assert where is not None
+    assert where[1] > 320, "only the lower edge differs"
+    assert (255, 255, 255) in {colour for _, colour in picture.crop(where).getcolors(640 * 400) or []}
+
+
+@pytest.mark.parametrize("prompt", ["autumn", "beautiful, 4k", "a blorg at night", "a blorg on the beach", "🐈"])
+def test_a_prompt_of_which_something_is_shown_gives_no_caption(prompt: str) -> None:
+    sketch = Sketch()
+    sketch.load()
+    assert not sketch.scene(drawing(prompt)).shows_nothing_asked
 
 
 @pytest.mark.parametrize(

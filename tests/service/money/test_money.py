@@ -6,7 +6,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeVar
@@ -28,7 +28,7 @@ from easel.store.admission import AdmissionRequest
 from easel.store.database import Database, Writer
 from easel.store.endings import Completion
 from tests.support.patience import eventually
-from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
+from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 _Answer = TypeVar("_Answer")
 PRICE: Final = 26_000
@@ -228,6 +228,24 @@ def test_completions_that_share_statements_charge_each_task_once_whoever_else_en
             completed = row[0] * PRICE
             spent = on_database(service, partial(balance, payer=payer))
             assert spent == (Balance(100_000_000 - completed, 0, completed), completed)
+
+
+def test_tasks_that_are_completed_by_one_statement_keep_what_each_does_not_show(service: Service, payer: Payer) -> None:
+    words = [("blorg", 'a "ß" 🎈'), (), None]
+
+    async def act(database: Database) -> list[str]:
+        async with database.transaction() as connection:
+            ids = [await add_unqueued(connection, payer, number) for number in range(len(words))]
+        told = zip(ids, words, strict=True)
+        completions = {task_id: replace(outcome(task_id), not_drawn=not_drawn) for task_id, not_drawn in told}
+        async with database.single_statement() as connection:
+            assert await endings.complete_all(connection, completions) == set(ids)
+        return ids
+
+    ids = on_database(service, act)
+    with service.client(payer.key) as client:
+        pictures = [read_task(client, task_id)["result_data"][0] for task_id in ids]
+    assert [picture.get("not_drawn") for picture in pictures] == [["blorg", 'a "ß" 🎈'], [], None]
 
 
 def test_settling_twice_changes_nothing(service: Service, payer: Payer) -> None:

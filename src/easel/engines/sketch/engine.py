@@ -1,16 +1,19 @@
 """The sketch engine: understands a prompt by rules, composes a scene, and paints it as vectors at the exact size.
 
 It is no neural model. Its steps are the layers that it paints. The same drawing gives the same bytes on one machine, and
-the same picture on every machine. What it does not understand or cannot draw is in its scene (`not_drawn`).
+the same picture on every machine. Words that it does not understand or cannot draw are told (`Pixels.not_drawn`). If that
+is all of them, it draws a landscape whose caption says so.
 """
 
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
 from easel.engines.sketch.composing.composer import compose
 from easel.engines.sketch.composing.scene import Scene
 from easel.engines.sketch.painting import vector_canvas
+from easel.engines.sketch.painting.caption import captioned
 from easel.engines.sketch.painting.painter import layers
 from easel.engines.sketch.painting.vector_canvas import PaintingFailed, VectorCanvas
 from easel.engines.sketch.pictures.library import Library
@@ -20,6 +23,10 @@ from easel.engines.sketch.styles import style
 from easel.engines.sketch.words.lexicon import language
 
 JOBS_AT_ONCE: Final = 2
+NOT_DRAWN_MAX: Final = 30
+WORD_CHARACTERS_MAX: Final = 60
+NOT_UNDERSTOOD: Final = "Easel Sketch did not understand this prompt"
+"""The caption of a landscape that is drawn because nothing of the prompt can be."""
 
 
 class Sketch:
@@ -66,10 +73,20 @@ class Sketch:
                 self._pause()
                 on_step(done, steps)
             image = style.finish(canvas.opaque_image(), scene)
+        if scene.shows_nothing_asked:
+            image = captioned(image, NOT_UNDERSTOOD)
         self._pause()
         on_step(steps, steps)
-        return Pixels(drawing.width_px, drawing.height_px, image.tobytes())
+        return Pixels(drawing.width_px, drawing.height_px, image.tobytes(), not_drawn=_told(scene.not_drawn))
 
     def _pause(self) -> None:
         if self._step_s:
             time.sleep(self._step_s)
+
+
+def _told(words: Iterable[str]) -> tuple[str, ...]:
+    """The first words, each without what makes it too long."""
+    shortened = [
+        word if len(word) <= WORD_CHARACTERS_MAX else word[: WORD_CHARACTERS_MAX - 1].rstrip() + "…" for word in words
+    ]
+    return tuple(dict.fromkeys(shortened))[:NOT_DRAWN_MAX]

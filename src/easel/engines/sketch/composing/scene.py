@@ -49,3 +49,8 @@ class Scene:
     placed: tuple[Placed, ...]
     not_drawn: tuple[str, ...]
     """Words of the prompt that the picture does not show."""
+
+    @property
+    def shows_nothing_asked(self) -> bool:
+        """Whether the prompt asked for something, of which the picture shows nothing, apart from its style."""
+        return bool(self.not_drawn) and self.wish.is_empty and self.wish.season is None and not self.placed
