@@ -73,7 +73,8 @@ class VectorCanvas:
         self._library = _library()
         self._pixels = (ctypes.c_uint32 * (width_px * height_px))()
         self._canvas = self._library.tvg_swcanvas_create(0)
-        target = ctypes.cast(self._pixels, ctypes.c_void_p)
+        # Not `ctypes.cast`: its result would keep the pixels in memory until the next full garbage collection.
+        target = ctypes.addressof(self._pixels)
         _checked(
             self._library.tvg_swcanvas_set_target(self._canvas, target, width_px, width_px, height_px, _ABGR8888),
             "set the target",
@@ -101,11 +102,11 @@ class VectorCanvas:
 
     def image(self) -> Image.Image:
         """A copy of what is painted so far, with premultiplied alpha."""
-        return Image.frombytes("RGBA", self._size_px, bytes(self._pixels))
+        return Image.frombytes("RGBA", self._size_px, memoryview(self._pixels).cast("B"))
 
     def opaque_image(self) -> Image.Image:
         """A copy of what is painted so far, if that covers the picture wholly."""
-        return Image.frombytes("RGB", self._size_px, bytes(self._pixels), "raw", "RGBX")
+        return Image.frombytes("RGB", self._size_px, memoryview(self._pixels).cast("B"), "raw", "RGBX")
 
 
 def _checked(result: int, action: str) -> None:
