@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests tools bench training
+SOURCES := src tests tools bench
 
 # Tests start Python hundreds of times; compiling Easel anew would be a tenth of each start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo quick test check docs reference api-page rules fuzz soak siege fleet bench bench-gpu train-nano eval-nano format clean
+.PHONY: help install install-gpu demo quick test check docs reference api-page rules fuzz soak siege fleet bench bench-gpu format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,11 +47,6 @@ $(VENV)/installed-docs: $(VENV)/installed
 $(VENV)/installed-bench: $(VENV)/installed
 	@echo "Installing the libraries for the measurements."
 	$(PIP) --group bench
-	@touch $@
-
-$(VENV)/installed-training: $(VENV)/installed
-	@echo "Installing the libraries for training."
-	$(PIP) --group training
 	@touch $@
 
 install: $(VENV)/installed ## Create .venv and install Easel into it
@@ -109,13 +104,6 @@ siege: $(VENV)/installed-dev ## Attack a service on loopback in eight ways, and 
 
 fleet: $(VENV)/installed-bench ## Run 1,000 simulated workers and 200 accounts on one PostgreSQL, with and without PgBouncer (SECONDS=15, FLEET=…)
 	@$(BIN)/python -m tools.fleet $(if $(SECONDS),--seconds $(SECONDS)) $(FLEET)
-
-train-nano: $(VENV)/installed-training ## Train the built-in model from scratch (SCALE=cpu, three hours; SCALE=gpu ICONS=file; RUN=folder)
-	$(BIN)/python -m training.train --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu)) $(if $(ICONS),--icons $(ICONS))
-	$(BIN)/python -m training.export --scale $(or $(SCALE),cpu) --folder $(or $(RUN),runs/$(or $(SCALE),cpu))
-
-eval-nano: $(VENV)/installed-training ## Evaluate the built-in model on 300 prompts that it was not trained on (SCALE=, ICONS=)
-	@$(BIN)/python -m training.evaluate $(if $(SCALE),--scale $(SCALE)) $(if $(ICONS),--icons $(ICONS))
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service for comparison (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)

@@ -6,7 +6,6 @@ It works in temporary folders, below `--folder` if given, and removes them.
 import resource
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bench import drawing, figures, judging, machine, nano
+from bench import drawing, figures, judging, machine, sketch
 from bench.baseline.stack import CONCURRENCY, WITHOUT_REDIS, Baseline
-from bench.contender import Contender, Unstartable
+from bench.contender import Contender, Unstartable, data_folder
 from bench.easel_serve import EaselServe
 from bench.findings import Findings
 from bench.measurements import FULL, QUICK, Measuring, Sizes
@@ -60,7 +59,8 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
     console = Console(width=max(console.width, TABLE_COLUMNS))
     draw_ms = drawing.draw_ms()
     judged = judging.measure()
-    built_in = nano.measure()
+    with data_folder(folder) as sketch_folder:
+        sketched = sketch.measure(sketch_folder)
     easel = measure_easel(folder, sizes, console)
     has_baseline = not without_baseline and Baseline.is_possible()
     baseline = measure_baseline(folder, sizes, console) if has_baseline else None
@@ -69,7 +69,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
         notes.append(WITHOUT_REDIS)
     report = Report(
         machine=described,
-        figures=figures.compare(easel, baseline, draw_ms, judged, built_in),
+        figures=figures.compare(easel, baseline, draw_ms, judged, sketched),
         findings=[easel] if baseline is None else [easel, baseline],
         notes=notes,
     )
@@ -80,7 +80,7 @@ def measure(folder: Path | None, markdown: Path | None, sizes: Sizes, *, without
 
 def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
     """All measurements of Easel, which is stopped afterwards."""
-    with _data_folder(parent) as folder:
+    with data_folder(parent) as folder:
         slow_service = EaselServe(folder, EASEL_BLANK_STEP_S=SLOW_STEP_S)
         receiver = CallbackReceiver(folder)
         with _stopped_afterwards(receiver):
@@ -97,7 +97,7 @@ def measure_easel(parent: Path | None, sizes: Sizes, console: Console) -> Findin
 
 def measure_baseline(parent: Path | None, sizes: Sizes, console: Console) -> Findings:
     """All measurements of the baseline, which is stopped afterwards."""
-    with _data_folder(parent) as folder:
+    with data_folder(parent) as folder:
         service = Baseline(folder)
         measuring = Measuring(service, folder, sizes, console.print)
         with _stopped_afterwards(service):
@@ -181,15 +181,6 @@ def _stopped_afterwards(service: Contender | CallbackReceiver) -> Iterator[None]
         yield
     finally:
         service.stop()
-
-
-@contextmanager
-def _data_folder(parent: Path | None) -> Iterator[Path]:
-    """A folder that the system user of Easel's PostgreSQL can access, also when root runs this."""
-    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=parent, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        yield folder
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -95,6 +97,15 @@ class Part:
 def python(*arguments: str) -> list[str]:
     """The command that runs a module with this interpreter."""
     return [sys.executable, "-m", *arguments]
+
+
+@contextmanager
+def data_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A folder that the system user of Easel's PostgreSQL can access, also when root runs this."""
+    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=parent, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ from bench.costs import Costs
 from bench.findings import Findings
 from bench.judging import Judging
 from bench.load.plans import CallbacksFound, DelayFound, ReadsFound, SlowFound, Spread, StreamsFound, TasksFound
-from bench.nano import Nano
+from bench.sketch import SketchFound
 
 SLOWED_AIM: Final = 1.1
 _Value = Callable[[Findings], float | None]
@@ -42,7 +42,9 @@ class Figure:
         return self.easel >= self.aim if self.is_more_better else self.easel <= self.aim
 
 
-def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging: Judging, nano: Nano) -> list[Figure]:
+def compare(
+    easel: Findings, baseline: Findings | None, draw_ms: float, judging: Judging, sketch: SketchFound
+) -> list[Figure]:
     """All figures in the order of the report. `draw_ms` is the time of the drawing itself."""
 
     def more(title: str, value: _Value, aim: float | None = None, *, of_the_service: bool = True) -> Figure:
@@ -80,13 +82,21 @@ def compare(easel: Findings, baseline: Findings | None, draw_ms: float, judging:
         Figure("Judging a prompt of 200 characters", "ms", 1, False, judging.short_ms, None),
         Figure("Judging a prompt of 2,000 characters", "ms", 5, False, judging.long_ms, None),
         Figure(f"Judging 2,000 hostile characters ({judging.hostile})", "ms", 5, False, judging.hostile_ms, None),
-        Figure("The built-in model: from order to encoded picture, 512x512", "s", 0.8, False, nano.side_512_s, None),
-        Figure("The built-in model: the same, 1024x1024", "s", 2.5, False, nano.side_1024_s, None),
-        Figure("The built-in model: loading", "s", 1, False, nano.load_s, None),
-        Figure("The built-in model: memory at 1536x1536", "MB", 500, False, nano.memory_1536_mb, None),
+        *_of_sketch(sketch),
         less("Start to first accepted order, fresh folder", "s", lambda found: found.start_fresh_s, 3),
         less("Start to first accepted order, existing folder", "s", lambda found: found.start_again_s, 3),
         less("Memory of the web process after the load", "MB", lambda found: found.web_mb, 100),
+    ]
+
+
+def _of_sketch(found: SketchFound) -> list[Figure]:
+    drawing = found.drawing
+    return [
+        Figure("Easel Sketch: from order to encoded picture, 512x512", "s", 0.1, False, drawing.side_512_s, None),
+        Figure("Easel Sketch: the same, 1024x1024", "s", 0.2, False, drawing.side_1024_s, None),
+        Figure("Easel Sketch: the same, 1536x1536", "s", 0.5, False, drawing.side_1536_s, None),
+        Figure("Easel Sketch: loading", "s", 0.1, False, drawing.load_s, None),
+        Figure("Easel Sketch: memory of a worker", "MB", 120, False, found.worker_mb, None),
     ]
 
 

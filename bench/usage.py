@@ -1,9 +1,11 @@
 """CPU time and memory of processes, each with its descendants."""
 
 import contextlib
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -50,3 +52,10 @@ def machine_cores_between(before: Snapshot, after: Snapshot) -> float:
 def resident_mb(pid: int) -> float:
     """Memory that a process holds, in MB of 1,000,000 bytes, what it shares with others included."""
     return float(psutil.Process(pid).memory_info().rss) / 1e6
+
+
+def most_resident_mb(pid: int) -> float:
+    """The most that a process has held at once so far, on Linux; elsewhere, what it holds now."""
+    status = Path(f"/proc/{pid}/status")
+    peak = re.search(r"^VmHWM:\s*(\d+) kB$", status.read_text(), re.MULTILINE) if status.exists() else None
+    return int(peak[1]) * 1024 / 1e6 if peak else resident_mb(pid)

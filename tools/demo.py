@@ -1,6 +1,6 @@
 """`make demo`: starts the whole service on a temporary data folder, draws a cat through the API, and stops everything.
 
-The default engine, which is the small built-in model, draws the cat. Nothing is downloaded.
+The default engine, Easel Sketch, draws the cat. Nothing is downloaded.
 """
 
 import json

@@ -18,7 +18,7 @@ STARTS_SERVERS: Final = {
     "tests.support.running_service",
 }
 SERVER_FIXTURES: Final = {"account", "new_key", "service", "two_webs"}
-PYTORCH: Final = {"bench", "diffusers", "torch", "training", "transformers"}
+PYTORCH: Final = {"bench", "diffusers", "torch", "transformers"}
 """PyTorch, and what imports it."""
 
 

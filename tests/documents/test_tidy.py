@@ -7,9 +7,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-FILES = sorted(
-    path for folder in ("src", "tests", "tools", "bench", "training") for path in (ROOT / folder).rglob("*.py")
-)
+FILES = sorted(path for folder in ("src", "tests", "tools", "bench") for path in (ROOT / folder).rglob("*.py"))
 SOURCES = [path for path in FILES if path.is_relative_to(ROOT / "src")]
 
 FILE_LINES_MAX = 400

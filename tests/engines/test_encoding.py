@@ -35,7 +35,7 @@ def gradient(width_px: int, height_px: int) -> Pixels:
 
 
 def provenance(prompt: str) -> Provenance:
-    return Provenance("0.1.0", "z-image-turbo", "nano", Recipe(prompt, 7, 64, 48, 8))
+    return Provenance("0.1.0", "z-image-turbo", "zimage", Recipe(prompt, 7, 64, 48, 8))
 
 
 def properties(packet: bytes) -> dict[str, str]:
@@ -79,7 +79,7 @@ def test_every_format_has_the_whole_provenance(output_format: OutputFormat) -> N
         f"{{{IPTC_NAMESPACE}}}DigitalSourceType": SOURCE_TYPE,
         f"{{{IPTC_NAMESPACE}}}AISystemUsed": "z-image-turbo",
         f"{{{IPTC_NAMESPACE}}}AIPromptInformation": "a <red> & blue\nhouse \U0001f3e0",
-        f"{{{EASEL_NAMESPACE}}}Engine": "nano",
+        f"{{{EASEL_NAMESPACE}}}Engine": "zimage",
         f"{{{EASEL_NAMESPACE}}}Seed": "7",
         f"{{{EASEL_NAMESPACE}}}Width": "64",
         f"{{{EASEL_NAMESPACE}}}Height": "48",
@@ -88,13 +88,16 @@ def test_every_format_has_the_whole_provenance(output_format: OutputFormat) -> N
 
 
 def test_an_engine_without_a_model_is_marked_as_an_algorithm() -> None:
-    packet = Provenance("0.1.0", "Easel Sketch", "sketch").packet()
-    assert properties(packet)[f"{{{IPTC_NAMESPACE}}}DigitalSourceType"] == ALGORITHMIC_SOURCE_TYPE
+    assert properties(Provenance("0.1.0", "Easel Sketch", "sketch").packet()) == {
+        f"{{{XMP_NAMESPACE}}}CreatorTool": "Easel 0.1.0",
+        f"{{{IPTC_NAMESPACE}}}DigitalSourceType": ALGORITHMIC_SOURCE_TYPE,
+        f"{{{EASEL_NAMESPACE}}}Engine": "sketch",
+    }
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_without_a_recipe_the_mark_stays_and_the_prompt_is_left_out(output_format: OutputFormat) -> None:
-    data = encode(gradient(64, 48), output_format, Provenance("0.1.0", "z-image-turbo", "nano"))
+    data = encode(gradient(64, 48), output_format, Provenance("0.1.0", "z-image-turbo", "zimage"))
     assert properties(opened(data).info["xmp"])[f"{{{IPTC_NAMESPACE}}}DigitalSourceType"] == SOURCE_TYPE
     assert b"AIPromptInformation" not in data
     assert b"Seed" not in data

@@ -75,7 +75,7 @@ def test_an_engines_own_settings_are_required_with_it_and_refused_with_another(t
         "EASEL_BLANK_STEP_S is for the sepia engine: set EASEL_ENGINE=sepia as well, or unset EASEL_BLANK_STEP_S."
         in said
     )
-    assert "must be one of blank, nano, remote, sepia, sketch, zimage." in with_another_engine(tmp_path, ENGINE="gpu")
+    assert "must be one of blank, remote, sepia, sketch, zimage." in with_another_engine(tmp_path, ENGINE="gpu")
 
 
 @pytest.mark.parametrize("name", CHEAP)
@@ -85,7 +85,7 @@ def test_every_engine_has_the_name_that_the_table_gives_it(name: str, tmp_path: 
     assert (made.name, devices(config)) == (name, ["cpu"])
 
 
-@pytest.mark.parametrize("name", ["nano", "sketch", "blank"])
+@pytest.mark.parametrize("name", ["sketch", "blank"])
 def test_engines_made_from_the_settings_draw_the_requested_size(name: str, tmp_path: Path) -> None:
     made = engine(read(tmp_path, ENGINE=name))
     made.load()

@@ -40,7 +40,7 @@ WRONG: Final = {
     "HOST": ["http://127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "a host", "::1::", "[]", "x" * 64, "127.0.0.1/8"],
     "SECRET": [HIDDEN[:31], "x"],
     "SECRET_FILE": ["/nowhere/at/all", "/"],
-    "ENGINE": ["gpu", "sdxl", "nano,blank"],
+    "ENGINE": ["gpu", "sdxl", "nano", "sketch,blank"],
     "MODEL_ALIASES": ["gpt image", "a:b", "@cf/x", "-x", "x" * 65, "gpt-image-1; dall-e-3"],
     "WORKERS": ["0", "-1", "65", "two", "1.5"],
     "DEVICE": ["tpu", "cuda:", "cuda:x", "cuda:100", "gpu0", "cpu cuda"],
@@ -77,7 +77,8 @@ def test_a_wrong_value_is_rejected_with_one_sentence_that_names_the_variable(nam
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("ENGINE", "sdxl", "EASEL_ENGINE must be one of blank, nano, remote, sketch, zimage."),
+        ("ENGINE", "sdxl", "EASEL_ENGINE must be one of blank, remote, sketch, zimage."),
+        ("ENGINE", "Nano", "EASEL_ENGINE can no longer be nano: Easel Nano was removed, and sketch replaces it."),
         ("PORT", "abc", "EASEL_PORT must be a whole number from 0 to 65535."),
         ("LOG_LEVEL", "loud", "EASEL_LOG_LEVEL must be one of debug, error, info, warning."),
         ("PROVENANCE", "yes", "EASEL_PROVENANCE must be true or false."),
@@ -250,8 +251,8 @@ def test_no_environment_causes_any_other_error(environ: dict[str, str]) -> None:
         assert named.startswith("EASEL_")
 
 
-def test_the_built_in_model_is_the_default_engine() -> None:
-    assert read().engine == "nano"
+def test_the_built_in_engine_is_the_default() -> None:
+    assert read().engine == "sketch"
     assert read(ENGINE="zimage", MODEL="/models/Z-Image-Turbo").model == "/models/Z-Image-Turbo"
 
 

@@ -1,10 +1,9 @@
 """The table of engines: their names, how each is created from the settings, and what `easel doctor` reports about it.
 
 A new engine is a folder in `engines/`, its own settings, and one entry here. An engine's modules are imported inside
-the functions that need them, so that neither the web process nor the command line loads PyTorch or onnxruntime.
+the functions that need them, so that neither the web process nor the command line loads PyTorch or a drawing library.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -60,6 +59,8 @@ def look(config: Settings) -> Iterator[Observation]:
 
 def check(config: Settings) -> None:
     """Check the engine's name and the settings that belong to engines. Raises SettingsWrong."""
+    if config.engine in REMOVED:
+        raise SettingsWrong(f"EASEL_ENGINE can no longer be {config.engine}: {REMOVED[config.engine]}.")
     if config.engine not in ENGINES:
         raise SettingsWrong(f"EASEL_ENGINE must be one of {', '.join(sorted(ENGINES))}.")
     for name, description in ENGINES[config.engine].required.items():
@@ -76,22 +77,6 @@ def check(config: Settings) -> None:
                 )
 
 
-def nano_threads(config: Settings) -> int:
-    """Each worker's share of this machine's cores. If EASEL_WORKERS is not set, 0, which means all of them."""
-    return max(1, (os.cpu_count() or 1) // config.workers) if config.workers else 0
-
-
-def _nano(config: Settings) -> Engine:
-    from easel.engines.nano.engine import Nano
-
-    return Nano(threads=nano_threads(config))
-
-
-def _look_at_nano(config: Settings) -> Iterator[Observation]:
-    _nano(config).load()  # it is small
-    yield Observation("nano: the small built-in model; EASEL_ENGINE=zimage draws with Z-Image-Turbo")
-
-
 def _sketch(config: Settings) -> Engine:
     from easel.engines.sketch.engine import Sketch
 
@@ -100,7 +85,7 @@ def _sketch(config: Settings) -> Engine:
 
 def _look_at_sketch(config: Settings) -> Iterator[Observation]:
     _sketch(config).load()  # it takes a few milliseconds
-    yield Observation("sketch: draws vector scenes by rules; it is no AI model")
+    yield Observation("sketch: draws vector scenes by rules, without AI; EASEL_ENGINE=zimage draws with Z-Image-Turbo")
 
 
 def _zimage(config: Settings) -> Engine:
@@ -165,13 +150,8 @@ def _look_at_blank(_config: Settings) -> Iterator[Observation]:
 
 
 ENGINES: Final[dict[str, EngineEntry]] = {
-    "nano": EngineEntry(
-        description="the small built-in model, on any CPU",
-        make=_nano,
-        look=_look_at_nano,
-    ),
     "sketch": EngineEntry(
-        description="vector scenes by rules, without a model, on any CPU",
+        description="Easel Sketch: vector scenes by rules, without AI, on any CPU",
         make=_sketch,
         look=_look_at_sketch,
     ),
@@ -195,3 +175,6 @@ ENGINES: Final[dict[str, EngineEntry]] = {
     ),
 }
 """The engines, by their names in EASEL_ENGINE."""
+
+REMOVED: Final[Mapping[str, str]] = {"nano": "Easel Nano was removed, and sketch replaces it"}
+"""Names of engines of earlier versions, each with what the operator should know. Their tasks keep these names."""

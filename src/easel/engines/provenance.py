@@ -81,9 +81,10 @@ class Provenance:
         properties = [
             ("xmp:CreatorTool", f"Easel {self.easel_version}"),
             ("Iptc4xmpExt:DigitalSourceType", self.source_type),
-            ("Iptc4xmpExt:AISystemUsed", self.model),
             ("easel:Engine", self.engine),
         ]
+        if self.engine not in WITHOUT_MODEL:
+            properties.append(("Iptc4xmpExt:AISystemUsed", self.model))
         if self.recipe is not None:
             properties += [
                 ("Iptc4xmpExt:AIPromptInformation", self.recipe.prompt),

@@ -20,11 +20,10 @@ TELLS_WITHIN_S: Final = 40.0
 SILENCERS: Final = {
     "CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK",
 }  # fmt: skip
-NANO: Final = Path("src/easel/engines/nano/model/reader.onnx").absolute()
 UNQUIET: Final = f"""
-import time
+import sys, time
 import onnxruntime
-session = onnxruntime.InferenceSession({str(NANO)!r}, providers=["CPUExecutionProvider"])
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 time.sleep({TELLS_WITHIN_S})
 """
 
@@ -54,9 +53,10 @@ def test_a_worker_with_a_classifier_starts_and_draws_without_any_dns_lookup(
     if within is None:
         pytest.skip("this system lets nobody have a network of its own (unshare)")
     judge = classifier(home / "classifier", ["normal", "nsfw"], colour_model([[1, 1, 1], [-1, -1, -1]]))
-    environ = without_ci(two_webs, home, engine="nano", moderation_classifier=str(judge))
+    environ = without_ci(two_webs, home, engine="sketch", moderation_classifier=str(judge))
     loud_home = tmp_path / "loud"
     loud_home.mkdir()
+    loud_command = [sys.executable, "-c", UNQUIET, str(judge / "model.onnx")]
     with ExitStack() as stack:
         worker = [sys.executable, "-m", "easel", "worker"]
         quiet = stack.enter_context(recorded(within, tmp_path / "quiet.txt", worker, environ))
@@ -64,12 +64,12 @@ def test_a_worker_with_a_classifier_starts_and_draws_without_any_dns_lookup(
         assert quiet.process.stdout.readline() == b"ready\n"
         # Begun later, so that whatever it does, the worker would have done before.
         loud = stack.enter_context(
-            recorded(within, tmp_path / "loud.txt", [sys.executable, "-c", UNQUIET], without_ci(two_webs, loud_home))
+            recorded(within, tmp_path / "loud.txt", loud_command, without_ci(two_webs, loud_home))
         )
         with two_webs.client(two_webs.issue().key) as client:
             task = finish(client, submit(client, prompt="a red apple")["id"], timeout_s=90)
         assert task["status"] == "completed"
-        assert task["result_data"][0]["engine"] == "nano"
+        assert task["result_data"][0]["engine"] == "sketch"
         try:
             await_look_up(loud, TELLS_WITHIN_S)
         except AssertionError:
@@ -79,7 +79,7 @@ def test_a_worker_with_a_classifier_starts_and_draws_without_any_dns_lookup(
 
 
 def test_telemetry_is_disabled_before_libraries_are_imported_whatever_the_environment_says(tmp_path: Path) -> None:
-    script = "import easel.engines.nano.engine, os; print(*(os.environ[n] for n in ('ORT_DISABLE_TELEMETRY', 'DO_NOT_TRACK')))"
+    script = "import easel.outside.judges.classifier.onnx_model, os; print(*(os.environ[n] for n in ('ORT_DISABLE_TELEMETRY', 'DO_NOT_TRACK')))"
     environ = {"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
     ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["1", "1"]

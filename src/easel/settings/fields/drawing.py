@@ -16,7 +16,7 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
     engine: Annotated[
         str,
         Description(Group.ENGINE, "Engine that draws the pictures."),
-    ] = "nano"
+    ] = "sketch"
     device: Annotated[
         str,
         Meta(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$"),
@@ -34,8 +34,8 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         bool,
         Description(
             Group.ENGINE,
-            "Whether pictures carry their prompt, seed and size in their metadata. A mark that AI made them is "
-            "always included.",
+            "Whether pictures carry their prompt, seed and size in their metadata. A mark that AI or an algorithm made "
+            "them is always included.",
         ),
     ] = True
     blank_step_s: Annotated[
