@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from easel.engines.sketch.backgrounds import background
 from easel.engines.sketch.painting.markup import document
 from easel.engines.sketch.painting.vector_canvas import PaintingFailed, VectorCanvas
 from easel.engines.sketch.pictures.library import CROWDS, PEOPLE, Library
 from easel.engines.sketch.pictures.picture_pack import ID_MARK, OWN, PACK, Entry, PicturePack, write
-from easel.engines.sketch.pictures.traits import STANCES, TRAITS, parsed
+from easel.engines.sketch.pictures.traits import lines, parsed
 
 PACK_BYTES_MAX = 15_000_000
 OWN_NAMES = sorted(file.stem for file in OWN.glob("*.svg"))
@@ -61,12 +62,21 @@ def test_own_pictures_paint_something_and_have_traits(name: str, library: Librar
     assert picture.traits.height_m > 0
 
 
-def test_every_trait_is_of_a_picture_that_exists_and_of_a_known_stance(library: Library) -> None:
-    for line in TRAITS.read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            traits, names = parsed(line)
-            assert traits.stance in STANCES
-            assert [name for name in names if not library.has(name)] == []
+def test_every_trait_is_understood_and_of_a_picture_that_exists(library: Library) -> None:
+    for told, names in lines():
+        assert parsed(told).height_m > 0
+        assert [name for name in names if not library.has(name)] == []
+        assert [name for name in names if name in OWN_NAMES] == [], "own pictures carry their traits themselves"
+
+
+def test_things_are_at_home_in_places_that_exist(library: Library) -> None:
+    names = [name for _, names in lines() for name in names] + OWN_NAMES
+    assert [place for name in names for place in library.traits(name).places if not background.has(place)] == []
+
+
+def test_an_attribute_that_there_is_not_is_refused() -> None:
+    with pytest.raises(KeyError):
+        parsed("stands 1.0 garden wings=2")
 
 
 def test_faces_get_bodies_of_the_right_proportions(library: Library) -> None:

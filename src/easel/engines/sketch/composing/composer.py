@@ -19,10 +19,6 @@ SIGN: Final = "sign"
 LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", "snow", "river")
 INDOORS: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
-ONE_WAY: Final = frozenset(
-    {SIGN, "stop-sign", "clock", "alarm-clock", "mantelpiece-clock", "grandfather-clock", "clock-tower"}
-)
-"""What has letters or hands: it is never mirrored."""
 TIMES: Final = ("day", "day", "day", "day", "sunset", "dawn")
 
 
@@ -40,7 +36,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     horizon = ground.horizon * height_px
     builder = UnitBuilder(shown, library, dice.named("units"))
     arrangement = Arrangement(shown, ground, width_px, height_px, builder, dice.named("arrangement"))
-    placed = tuple(_inscribed(arrangement.placed(), shown))
+    placed = tuple(_inscribed(arrangement.placed(), shown, library))
     return Scene(
         wish=shown,
         width_px=width_px,
@@ -66,12 +62,12 @@ def _with_signs(wish: Wish) -> Wish:
     return replace(wish, things=wish.things + more)
 
 
-def _inscribed(placed: Iterator[Placed], wish: Wish) -> Iterator[Placed]:
+def _inscribed(placed: Iterator[Placed], wish: Wish, library: Library) -> Iterator[Placed]:
     """The placed things, with the texts on the signs, and no mirror writing."""
     texts = iter([text for text in wish.quotes if can_write(text)])
     for one in placed:
         text = next(texts, "") if one.picture == SIGN else one.text
-        yield replace(one, text=text, is_mirrored=one.is_mirrored and one.picture not in ONE_WAY)
+        yield replace(one, text=text, is_mirrored=one.is_mirrored and "fixed" not in library.traits(one.picture).marks)
 
 
 def wish_key(wish: Wish) -> str:

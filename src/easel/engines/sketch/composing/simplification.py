@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from easel.engines.sketch.composing.units import CLOTHING
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import Relation, Thing, Wish
 
@@ -55,9 +54,9 @@ def _before_a_building(wish: Wish, at: int, _subject: Thing, other: Thing, libra
     return _as(wish, at, "in-front") if wish.relations[at].kind == "inside" and is_building else None
 
 
-def _in_colour(wish: Wish, at: int, subject: Thing, other: Thing, _library: Library) -> Wish | None:
+def _in_colour(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
     """Coloured clothes are the colour of who wears them."""
-    if wish.relations[at].kind not in ("wearing", "inside", "with") or other.picture not in CLOTHING:
+    if wish.relations[at].kind not in ("wearing", "inside", "with") or library.traits(other.picture).worn != "body":
         return None
     return None if other.colour is None else _without(wish, at, replace(subject, colour=other.colour))
 

@@ -19,32 +19,11 @@ SMALL_POWER: Final = 0.55
 """The same for what is smaller than a metre."""
 CLOTHES: Final = ("#e0533f", "#3f7fd0", "#3fa66a", "#f0a93a", "#8a5fc0", "#e07aa5", "#2f9aa0", "#f2f0ea", "#4a4f63")
 TROUSERS: Final = ("#3f4a6b", "#5a4a42", "#2f3440", "#6b7a8f", "#7a6a4a")
-SEATS: Final = {"horse": 0.62, "elephant": 0.8, "camel": 0.72, "cow": 0.8, "giraffe": 0.45, "chair": 0.48, "bench": 0.5,
-                "couch-and-lamp": 0.42, "bed": 0.5, "motorcycle": 0.62, "bicycle": 0.6, "motor-scooter": 0.55,
-                "donkey": 0.7, "zebra": 0.72, "unicorn": 0.55, "dragon": 0.42, "deer": 0.55, "canoe": 0.5,
-                "sailboat": 0.24, "t-rex": 0.6, "sauropod": 0.5, "ostrich": 0.6, "turtle": 0.85, "skateboard": 0.75,
-                "surfboard": 0.5, "deciduous-tree": 0.62, "evergreen-tree": 0.9, "leafless-tree": 0.7, "tractor": 0.6, "llama": 0.6, "tiger": 0.8, "ship": 0.4, "fence": 0.92,
-                "sofa": 0.5, "armchair": 0.5, "throne": 0.42, "rocking-chair": 0.48, "rocking-horse": 0.66, "swing": 0.3,
-                "hammock": 0.3, "triceratops": 0.8, "stegosaurus": 0.7, "cart": 0.75, "raft": 0.3, "pirate-ship": 0.4}  # fmt: skip
-"""Where one sits on a thing, as a share of its height. Elsewhere it is the top."""
-WIDE_HATS: Final = frozenset({"top-hat", "womans-hat", "crown", "billed-cap", "graduation-cap", "military-helmet",
-                              "witch-hat", "cowboy-hat", "helmet"})  # fmt: skip
-ON_EYES: Final = frozenset({"glasses", "sunglasses", "goggles", "diving-mask"})
-ON_NECK: Final = frozenset({"scarf", "necktie", "tie", "ribbon", "bow", "headphone"})
-CLOTHING: Final = frozenset({"dress", "t-shirt", "coat", "jeans", "kimono", "lab-coat", "sari"})
 ATTACHED_MAX: Final = 5
 """So many of one thing are carried at most."""
 HELD_MAX_M: Final = 1.0
-HELD_HIGH: Final = frozenset({"umbrella", "balloon", "flag", "triangular-flag", "pirate-flag", "kite"})
-WEARABLE: Final = WIDE_HATS | ON_EYES | ON_NECK | CLOTHING
-HEADS: Final = {"cat": (-0.3, 0.9, 0.36), "black-cat": (-0.3, 0.9, 0.36), "dog": (-0.28, 0.99, 0.36),
-                "horse": (-0.33, 0.97, 0.24), "penguin": (0.0, 1.0, 0.72), "elephant": (-0.26, 0.98, 0.4),
-                "duck": (-0.2, 1.0, 0.4), "owl": (0.0, 1.0, 0.8), "teddy-bear": (0.0, 1.0, 0.7),
-                "monkey": (0.05, 1.0, 0.5), "giraffe": (-0.3, 1.0, 0.3), "cow": (-0.3, 0.95, 0.36)}  # fmt: skip
-"""Where the head of a thing is that looks to the left: its middle and its top as shares of width and height, its width."""
-COVERS: Final = frozenset({"table", "umbrella", "deciduous-tree", "palm-tree", "evergreen-tree", "bridge", "beach-umbrella",
-                           "umbrella-on-ground", "bench", "chair", "bed", "lamp", "street-lamp", "tent",
-                           "shinto-shrine", "leafless-tree", "cherry-tree"})  # fmt: skip
+HEAD: Final = (-0.3, 0.97, 0.36)
+"""Where a head is if its picture's traits do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +189,10 @@ def _pair(relation: Relation, wish: Wish, library: Library) -> tuple[int, int, s
     if other is None:
         return None
     name, kind = wish.things[other].picture, relation.kind
-    if kind == "wearing" or (name in WEARABLE and kind in ("inside", "with")):
+    traits = library.traits(name)
+    if kind == "wearing" or (traits.worn is not None and kind in ("inside", "with")):
         return subject, other, "wearing"
-    if kind == "holding" and (name in HELD_HIGH or library.traits(name).height_m <= HELD_MAX_M):
+    if kind == "holding" and ("held-high" in traits.marks or traits.height_m <= HELD_MAX_M):
         return subject, other, "holding"
     if kind == "with" and _is_held(subject, other, wish, library):
         return subject, other, "holding"
@@ -222,7 +202,7 @@ def _pair(relation: Relation, wish: Wish, library: Library) -> tuple[int, int, s
 def _carries(kind: str, name: str, library: Library) -> bool:
     """Whether a thing carries another one in this relation."""
     if kind == "under":
-        return name in COVERS
+        return "covers" in library.traits(name).marks
     if kind in ("on", "above"):
         return library.traits(name).stance not in ("flies", "sky", "deep")
     return kind in ("riding", "inside")
@@ -234,14 +214,14 @@ def _is_person(part: Part) -> bool:
 
 def _is_held(subject: int, other: int, wish: Wish, library: Library) -> bool:
     carrier = library.traits(wish.things[subject].picture)
-    held = wish.things[other].picture
-    return (held in HELD_HIGH or library.traits(held).stance == "small") and carrier.stance in ("stands", "head", "bust") and (
-        carrier.height_m > 1 and wish.things[subject].picture not in COVERS
+    held = library.traits(wish.things[other].picture)
+    return ("held-high" in held.marks or held.stance == "small") and carrier.stance in ("stands", "head", "bust") and (
+        carrier.height_m > 1 and "covers" not in carrier.marks
     )  # fmt: skip
 
 
 def _on(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
-    share = SEATS.get(carrier.picture.name, 0.97)
+    share = carrier.picture.traits.seat or 0.97
     part = replace(part, y=carrier.y + carrier.height * share)
     if part.width > carrier.width * 0.9:
         part = replace(part, height=part.height * carrier.width * 0.9 / part.width)
@@ -249,8 +229,7 @@ def _on(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
 
 
 def _riding(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
-    name = carrier.picture.name
-    share = SEATS.get(name, 0.78)
+    share = carrier.picture.traits.seat or 0.78
     height = min(part.height, carrier.height * 0.95)
     is_bust = part.picture.traits.stance == "bust"
     sunk = 0.1 if is_bust else (0.42 if _is_person(part) else 0.08)
@@ -263,22 +242,22 @@ def _inside(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
     height = min(part.height, carrier.height * 1.05)
     if height * part.picture.width / part.picture.height > carrier.width * 0.72:
         height = carrier.width * 0.72 * part.picture.height / part.picture.width
-    seat = SEATS.get(carrier.picture.name)
+    seat = carrier.picture.traits.seat
     floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.2
     part = replace(part, height=height, y=carrier.y + floor)
     unit.parts.insert(unit.parts.index(carrier), part)
 
 
 def _wearing(unit: Unit, carrier: Part, part: Part, _place: int) -> None:
-    name, wide = part.picture.name, carrier.width
+    worn, wide = part.picture.traits.worn, carrier.width
     head_x, head_top, head_width = _head(carrier)
-    if name in ON_EYES:
+    if worn == "eyes":
         part = replace(part, x=head_x, height=head_width * 0.86 * part.picture.height / part.picture.width)
         part = replace(part, y=head_top - head_width * 0.66)
-    elif name in WIDE_HATS:
+    elif worn == "head":
         part = replace(part, x=head_x, height=head_width * 0.92 * part.picture.height / part.picture.width)
         part = replace(part, y=head_top - part.height * 0.22)
-    elif name in ON_NECK:
+    elif worn == "neck":
         part = replace(part, x=head_x, height=head_width * 0.55)
         part = replace(part, y=head_top - head_width * 1.25)
     else:
@@ -295,7 +274,7 @@ def _head(carrier: Part) -> tuple[float, float, float]:
         return carrier.x, top, carrier.width * 0.78
     if carrier.picture.traits.stance == "bust":
         return carrier.x, top, carrier.width * 0.6
-    x, y, wide = HEADS.get(carrier.picture.name, (-0.3, 0.97, 0.36))
+    x, y, wide = carrier.picture.traits.head or HEAD
     x = -x if carrier.is_mirrored else x
     return carrier.x + x * carrier.width, carrier.y + y * carrier.height, carrier.width * wide
 
@@ -304,7 +283,7 @@ def _holding(unit: Unit, carrier: Part, part: Part, place: int) -> None:
     side = -1 if place % 2 else 1
     height = min(part.height, carrier.height * 0.34)
     part = replace(part, height=height, x=carrier.x + side * carrier.width * 0.36, y=carrier.y + carrier.height * 0.16)
-    if part.picture.name in HELD_HIGH:
+    if "held-high" in part.picture.traits.marks:
         part = replace(
             part,
             height=carrier.height * 0.8,

@@ -21,12 +21,6 @@ from easel.engines.sketch.pictures.picture_pack import ID_MARK
 
 SIGN_BOARD: Final = (17.0, 9.0, 28.0, 12.4)
 """The middle and the size of what can be written on in `own/sign.svg`."""
-GLOWING = frozenset({
-    "sun", "full-moon", "crescent-moon", "star", "glowing-star", "fire", "candle", "light-bulb", "fireworks-burst",
-    "high-voltage", "shooting-star-trail", "red-paper-lantern", "jack-o-lantern", "rainbow", "lamp", "street-lamp",
-    "aurora", "campfire", "lantern",
-})  # fmt: skip
-"""What shines by itself and takes no light from outside."""
 
 
 def layers(scene: Scene, library: Library) -> Iterator[str]:
@@ -96,7 +90,9 @@ def _one(one: Placed, picture: Picture, number: int, light: Light) -> str:
     body = picture.body.replace(ID_MARK, f"t{number}-")
     if one.colour is not None:
         body = colour.mapped(body, colour.painted(picture.main_colour, colour.NAMED[one.colour]))
-    if picture.name not in GLOWING and (light.glow_share or light.factors != (1.0, 1.0, 1.0) or one.depth > 0.02):
+    if "glows" not in picture.traits.marks and (
+        light.glow_share or light.factors != (1.0, 1.0, 1.0) or one.depth > 0.02
+    ):
         depth = 0.75 * one.depth
         body = colour.mapped(body, lambda own: light.on(own, depth))
     unit = one.height / picture.height

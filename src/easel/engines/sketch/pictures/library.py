@@ -8,6 +8,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from easel.engines.sketch.pictures.figures import animal_body, person_body
@@ -85,7 +86,7 @@ class Library:
         if name in self._own:
             return self._own_picture(name).traits
         entry = self._pack.entries.get(name)
-        return traits_of(name, entry.category if entry is not None else "People & Body")
+        return traits_of(untoned(name), entry.category if entry is not None else "People & Body")
 
     def toned(self, name: str, tone: str) -> str:
         """The picture of a person with another skin, if there is one."""
@@ -111,19 +112,20 @@ class Library:
         return self._pack.body(entry.name)
 
     def _own_picture(self, name: str) -> Picture:
-        return _own_picture(name, self._own[name].read_text(encoding="utf-8"))
+        return _own_picture(name, self._own[name])
 
 
-@functools.lru_cache(maxsize=64)
-def _own_picture(name: str, svg: str) -> Picture:
+@functools.lru_cache(maxsize=256)
+def _own_picture(name: str, file: Path) -> Picture:
     """A drawing of this project. Its drawn part is its whole view box."""
+    svg = file.read_text(encoding="utf-8")
     view, told = _VIEW_BOX.search(svg), _TRAITS.search(svg)
     assert view is not None, name
     left, top, width, height = map(float, view[1].split())
     body = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
     body = re.sub(r'id="([^"]+)"', rf'id="{ID_MARK}\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{ID_MARK}\1)", body)
-    traits = parsed(f"{told[1]}:")[0] if told is not None else traits_of(name, "Objects")
+    traits = parsed(told[1]) if told is not None else traits_of(name, "Objects")
     colour = re.search(r'data-colour="(#[0-9a-f]{6})"', svg)
     box = (left, top, left + width, top + height)
     return Picture(name, body, box, (left, left + width), colour[1] if colour else "#808080", traits, "Objects")

@@ -1,26 +1,51 @@
-"""How things stand, how tall they are and where they are at home: `traits.txt`, read once.
+"""What composing and painting must know of a picture: `traits.txt`, read once.
 
 Heights are those of real things, in metres; composing brings them nearer to one another. A thing that the project draws
-itself may carry its traits in its own file instead.
+itself carries its traits in its own file instead. A line of `traits.txt`, or the attribute `data-traits` of a drawing,
+holds how a thing stands, how tall it is and where it is at home, or some of these:
+
+- `seat=0.6`: where one sits or stands on it, as a share of its height; elsewhere it is the top
+- `head=-0.3,0.9,0.36`: where the head of a thing is that looks to the left: its middle and its top as shares of width and
+  height, and its width
+- `worn=head`: what wears it has it on its `head`, `eyes`, `neck` or `body`
+- `is=covers`: a mark, one of `MARKS`
+- `main=#a0b0c0`: the colour that is changed if the prompt names one, instead of the colour of most of its area
+- `shows=scarf,#1345b7`: the picture shows this already, in this colour (without a colour, it cannot be changed)
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 TRAITS: Final = Path(__file__).parent / "traits.txt"
 Stance = Literal["stands", "small", "swims", "deep", "flies", "sky", "bust", "head"]
+Worn = Literal["head", "eyes", "neck", "body"]
 STANCES: Final = frozenset(get_args(Stance))
+MARKS: Final = {
+    "covers": "others may be under it",
+    "fixed": "it has letters or hands, so it is never mirrored",
+    "glows": "it shines by itself and takes no light from outside",
+    "hangs": "indoors it hangs on the wall",
+    "held-high": "it is held above the head, or flies at its string",
+    "top": "others stand on it if they are with it",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What composing must know of a thing."""
+    """What is known of one thing."""
 
     stance: Stance
     height_m: float
     places: tuple[str, ...] = ()
+    seat: float | None = None
+    head: tuple[float, float, float] | None = None
+    worn: Worn | None = None
+    main_colour: str | None = None
+    shows: tuple[tuple[str, str], ...] = ()
+    """The pictures that it shows already, with their colours: empty if they cannot be changed."""
+    marks: frozenset[str] = frozenset()
 
 
 BY_CATEGORY: Final = {
@@ -35,24 +60,58 @@ PLAIN: Final = Traits("small", 0.4, ("studio",))
 
 
 def traits_of(name: str, category: str) -> Traits:
-    """The traits of a thing by its name, or else by its category."""
-    return _listed().get(name) or BY_CATEGORY.get(category, PLAIN)
+    """The traits of a thing by its name, and what is not said of it by its category."""
+    usual = BY_CATEGORY.get(category, PLAIN)
+    return functools.reduce(_with, _listed().get(name, ()), usual)
 
 
-def parsed(line: str) -> tuple[Traits, list[str]]:
-    """The traits and the names of a line."""
-    what, names = line.split(":")
-    stance, height_m, *places = what.split()
-    assert stance in STANCES, line
-    return Traits(cast(Stance, stance), float(height_m), tuple(places[0].split(",")) if places else ()), names.split()
+def parsed(told: str, usual: Traits = PLAIN) -> Traits:
+    """The traits that a drawing tells of itself."""
+    return _with(usual, told)
+
+
+def lines() -> list[tuple[str, list[str]]]:
+    """What each line of the file tells, and the names that it tells this of."""
+    listed = [line for line in TRAITS.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
+    return [(told, names.split()) for told, names in (line.split(": ", 1) for line in listed)]
 
 
 @functools.cache
-def _listed() -> dict[str, Traits]:
-    found: dict[str, Traits] = {}
-    for line in TRAITS.read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            traits, names = parsed(line)
-            for name in names:
-                found.setdefault(name, traits)
+def _listed() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for told, names in lines():
+        for name in names:
+            found[name] = (*found.get(name, ()), told)
     return found
+
+
+@functools.cache
+def _with(traits: Traits, told: str) -> Traits:
+    words = [word for word in told.split() if "=" not in word]
+    if words:
+        assert words[0] in STANCES, told
+        places = tuple(words[2].split(",")) if len(words) > 2 else ()
+        traits = replace(traits, stance=cast(Stance, words[0]), height_m=float(words[1]), places=places)
+    for key, value in (word.split("=", 1) for word in told.split() if "=" in word):
+        traits = _said(traits, key, value)
+    return traits
+
+
+def _said(traits: Traits, key: str, value: str) -> Traits:
+    """Traits with one of the attributes. Raises KeyError for one that there is not."""
+    if key == "seat":
+        return replace(traits, seat=float(value))
+    if key == "head":
+        x, top, width = map(float, value.split(","))
+        return replace(traits, head=(x, top, width))
+    if key == "worn":
+        assert value in get_args(Worn), value
+        return replace(traits, worn=cast(Worn, value))
+    if key == "main":
+        return replace(traits, main_colour=value)
+    if key == "shows":
+        shown, _, colour = value.partition(",")
+        return replace(traits, shows=(*traits.shows, (shown, colour)))
+    if key == "is" and value in MARKS:
+        return replace(traits, marks=traits.marks | {value})
+    raise KeyError(key)
