@@ -13,10 +13,10 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu demo quick test check docs reference api-page rules fuzz soak siege fleet bench bench-gpu format clean
+.PHONY: help install install-gpu install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet bench bench-gpu format clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,7 +34,12 @@ $(VENV)/installed-gpu: $(VENV)/installed
 	$(PIP) --editable '.[gpu]'
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed-gpu
+$(VENV)/installed-classifier: $(VENV)/installed
+	@echo "Installing the libraries of a picture classifier."
+	$(PIP) --editable '.[classifier]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-gpu $(VENV)/installed-classifier
 	@echo "Installing the libraries for the checks."
 	$(PIP) --group dev
 	@touch $@
@@ -52,6 +57,8 @@ $(VENV)/installed-bench: $(VENV)/installed
 install: $(VENV)/installed ## Create .venv and install Easel into it
 
 install-gpu: $(VENV)/installed-gpu ## Install the libraries of the real model as well
+
+install-classifier: $(VENV)/installed-classifier ## Install the libraries of a picture classifier as well
 
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
 	@$(BIN)/python -m tools.demo

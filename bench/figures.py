@@ -96,7 +96,8 @@ def _of_sketch(found: SketchFound) -> list[Figure]:
         Figure("Easel Sketch: the same, 1024x1024", "s", 0.2, False, drawing.side_1024_s, None),
         Figure("Easel Sketch: the same, 1536x1536", "s", 0.5, False, drawing.side_1536_s, None),
         Figure("Easel Sketch: loading", "s", 0.1, False, drawing.load_s, None),
-        Figure("Easel Sketch: memory of a worker", "MB", 120, False, found.worker_mb, None),
+        Figure("Easel Sketch: memory of a worker after drawing", "MB", 120, False, found.worker_mb, None),
+        Figure("Easel Sketch: the most meanwhile", "MB", None, False, found.worker_most_mb, None),
     ]
 
 

@@ -1,7 +1,7 @@
 """How fast Easel Sketch draws, and how much memory a worker needs for it: `python -m bench.sketch` measures only this.
 
-The drawing is measured in a process of its own. The worker is one of a whole service. Its memory is the most that it held
-while it drew squares of every size, including what it shares with other processes.
+The drawing is measured in a process of its own. The worker is one of a whole service. Its memory is what it holds after it
+has drawn squares of every size, and the most that it held meanwhile, including what it shares with other processes.
 """
 
 import http.client
@@ -26,15 +26,16 @@ class SketchFound:
 
     drawing: SketchDrawing
     worker_mb: float
+    worker_most_mb: float
 
 
 def measure(folder: Path) -> SketchFound:
     """Measure the drawing, then a worker of a service with its data in this empty folder. Raises Unstartable."""
     ended = subprocess.run(python("bench.sketch_drawing"), capture_output=True, check=True, timeout=TIMEOUT_S)
-    return SketchFound(SketchDrawing(**json.loads(ended.stdout)), _worker_mb(folder))
+    return SketchFound(SketchDrawing(**json.loads(ended.stdout)), *_worker_mb(folder))
 
 
-def _worker_mb(folder: Path) -> float:
+def _worker_mb(folder: Path) -> tuple[float, float]:
     service = EaselServe(folder, EASEL_ENGINE="sketch", EASEL_WORKERS="1")
     try:
         service.start()
@@ -43,7 +44,7 @@ def _worker_mb(folder: Path) -> float:
             for prompt in PROMPTS:
                 _draw(service, prompt, side_px)
         worker = next(pid for name, pid in service.parts().items() if name.startswith("worker"))
-        return usage.most_resident_mb(worker)
+        return usage.resident_mb(worker), usage.most_resident_mb(worker)
     finally:
         service.stop()
 

@@ -187,7 +187,8 @@ def test_unsupported_timm_preprocessing_is_refused(tmp_path: Path, changes: Mapp
     assert "in a way that Easel does not support" in unusable(tmp_path)
 
 
-def test_no_runtime_is_imported_before_a_classifier_and_a_missing_one_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["numpy", "onnxruntime"])
+def test_no_runtime_is_imported_before_a_classifier_and_a_missing_one_is_named(missing: str, tmp_path: Path) -> None:
     folder = classifier(tmp_path / "tiny", ["sfw", "nsfw"], colour_model(RED_OR_NOT))
     code = f"""
 import sys
@@ -196,7 +197,7 @@ from easel.outside.judges.classifier.classifier import PictureClassifier
 from easel.outside.judges.classifier.folder import ClassifierUnusable
 one = PictureClassifier(Path({str(folder)!r}))
 print(sorted({{"numpy", "onnxruntime", "torch", "transformers", "PIL"}} & sys.modules.keys()))
-sys.modules["onnxruntime"] = None
+sys.modules[{missing!r}] = None
 try:
     one.load()
 except ClassifierUnusable as refused:
@@ -205,8 +206,10 @@ except ClassifierUnusable as refused:
     ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
     first, second = ended.stdout.splitlines()
     assert first == "[]"
-    assert "needs onnxruntime, which is missing or has the wrong version" in second
-    assert "install Easel again" in second
+    assert (
+        f"needs {missing}, which is missing or has the wrong version: install Easel's classifier extra with " in second
+    )
+    assert "[classifier]" in second
 
 
 def test_scores_are_deterministic(tmp_path: Path) -> None:

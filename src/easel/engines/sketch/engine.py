@@ -6,8 +6,10 @@ is all of them, it draws a landscape whose caption says so.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
+
+from PIL import Image
 
 from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
 from easel.engines.sketch.composing.composer import compose
@@ -67,17 +69,21 @@ class Sketch:
         assert self._library is not None
         documents = list(layers(scene, self._library))
         steps = len(documents) + 1
-        with VectorCanvas(drawing.width_px, drawing.height_px) as canvas:
-            for done, svg in enumerate(documents, start=1):
-                canvas.paint(svg)
-                self._pause()
-                on_step(done, steps)
-            image = style.finish(canvas.opaque_image(), scene)
+        image = style.finish(self._painted(documents, drawing, lambda done: on_step(done, steps)), scene)
         if scene.shows_nothing_asked:
             image = captioned(image, NOT_UNDERSTOOD)
         self._pause()
         on_step(steps, steps)
         return Pixels(drawing.width_px, drawing.height_px, image.tobytes(), not_drawn=_told(scene.not_drawn))
+
+    def _painted(self, documents: list[str], drawing: Drawing, on_layer: Callable[[int], None]) -> Image.Image:
+        with VectorCanvas(drawing.width_px, drawing.height_px) as canvas:
+            for done, svg in enumerate(documents, start=1):
+                canvas.paint(svg)
+                self._pause()
+                on_layer(done)
+        # After the block, because the renderer's buffers are as large as the picture.
+        return canvas.opaque_image()
 
     def _pause(self) -> None:
         if self._step_s:

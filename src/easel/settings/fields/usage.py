@@ -182,7 +182,11 @@ class UsageFields(DrawingFields, frozen=True, kw_only=True):
     ] = "refuse"
     moderation_classifier: Annotated[
         Path | None,
-        Description(Group.MODERATION, "Folder of a picture classifier in Hugging Face's image-classification format."),
+        Description(
+            Group.MODERATION,
+            "Folder of a picture classifier in Hugging Face's image-classification format. A `model.onnx` needs "
+            "Easel's extra `classifier`.",
+        ),
     ] = None
     moderation_plugins: Annotated[
         str | None,

@@ -77,11 +77,10 @@ def _runtime(folder: ClassifierFolder, threads: int) -> tuple[Callable[[bytes], 
 
         model = _model(folder, threads)
     except (ImportError, RuntimeError) as error:  # RuntimeError: an import within a library failed
-        by_extra = f"install Easel's gpu extra with `{distribution.install_extra('gpu')}`"
-        install = "install Easel again" if folder.runtime == "onnxruntime" else by_extra
+        extra = "classifier" if folder.runtime == "onnxruntime" else "gpu"
         raise ClassifierUnusable(
             f"The picture classifier in {folder.path} needs {getattr(error, 'name', None) or folder.runtime}, which is "
-            f"missing or has the wrong version: {install}."
+            f"missing or has the wrong version: install Easel's {extra} extra with `{distribution.install_extra(extra)}`."
         ) from error
 
     def outputs(picture: bytes) -> list[float]:
