@@ -52,7 +52,8 @@ def draw(folder: Path) -> int:
         )
     if drawn.returncode == 0:
         print(
-            "Everything is stopped. The README describes how to keep Easel running and how to draw with the real model."
+            "Easel Sketch, the built-in engine, drew it by rules, without AI. Everything is stopped.\n"
+            "The README describes how to keep Easel running and how to draw with the real model."
         )
     return drawn.returncode
 
