@@ -86,6 +86,26 @@ def test_telemetry_is_disabled_before_libraries_are_imported_whatever_the_enviro
     assert left_in(tmp_path) == []
 
 
+def test_telemetry_is_disabled_before_a_classifier_imports_its_libraries_even_in_a_replaced_environment(
+    tmp_path: Path,
+) -> None:
+    judge = classifier(tmp_path / "classifier", ["normal", "nsfw"], colour_model([[1, 1, 1], [-1, -1, -1]]))
+    script = f"""
+import os, pathlib, sys
+from easel.outside.judges.classifier.classifier import PictureClassifier
+os.environ.clear()
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.meta_path.insert(0, Watch())
+PictureClassifier(pathlib.Path({str(judge)!r})).load()
+"""
+    environ = {"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[0] == "1"
+
+
 def test_the_hugging_face_library_sends_no_telemetry(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub", reason="the gpu extra is not installed")
     script = "import easel.engines.zimage.weights; from huggingface_hub import constants; print(constants.HF_HUB_DISABLE_TELEMETRY)"

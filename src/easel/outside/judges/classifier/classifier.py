@@ -16,7 +16,7 @@ import structlog
 from easel.domain.moderation.decision import Layer, LayerFailed
 from easel.outside.judges.classifier.folder import ClassifierFolder, ClassifierUnusable, read_folder
 from easel.outside.judges.classifier.labels import are_probabilities, meaning, scores, sigmoid, softmax
-from easel.runtime import distribution
+from easel.runtime import distribution, process_environment
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +96,8 @@ def _runtime(folder: ClassifierFolder, threads: int) -> tuple[Callable[[bytes], 
 
 
 def _model(folder: ClassifierFolder, threads: int) -> Callable[..., list[float]]:
+    # The environment may have been replaced since Easel was imported, and onnxruntime reads it when it is imported.
+    process_environment.send_no_telemetry()
     if folder.runtime == "onnxruntime":
         from easel.outside.judges.classifier.onnx_model import OnnxModel
 
