@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet bench bench-gpu format clean
+.PHONY: help install install-gpu install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -111,6 +111,9 @@ siege: $(VENV)/installed-dev ## Attack a service on loopback in eight ways, and 
 
 fleet: $(VENV)/installed-bench ## Run 1,000 simulated workers and 200 accounts on one PostgreSQL, with and without PgBouncer (SECONDS=15, FLEET=…)
 	@$(BIN)/python -m tools.fleet $(if $(SECONDS),--seconds $(SECONDS)) $(FLEET)
+
+eval-sketch: $(VENV)/installed ## Measure how well Easel Sketch understands 300 prompts in fifteen languages (EVAL=--missing)
+	@$(BIN)/python -m tools.sketch_evaluation $(EVAL)
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service for comparison (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)

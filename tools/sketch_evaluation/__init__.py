@@ -1,0 +1,1 @@
+"""Measures how well the sketch engine understands prompts, by what its composed scenes show."""
