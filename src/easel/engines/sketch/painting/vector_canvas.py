@@ -21,8 +21,9 @@ from typing import Final
 from PIL import Image
 
 _ABGR8888: Final = 0
-_CLEAR: Final = 1
-_ON_TOP: Final = 0
+_GLIBC_MMAP_THRESHOLD: Final = -3
+"""M_MMAP_THRESHOLD in glibc's malloc.h: from which size on a block goes back to the system as soon as it is freed."""
+_LARGE_BYTES: Final = 2**20
 
 
 class PaintingFailed(Exception):
@@ -63,6 +64,11 @@ def _library() -> ctypes.CDLL:
 def load() -> None:
     """Load the renderer. Raises PaintingFailed."""
     _library()
+    system = ctypes.CDLL(None)
+    if hasattr(system, "mallopt"):
+        # glibc learns to keep blocks as large as pictures. That saves a tenth of the time of 1536x1536 pixels, and holds
+        # more than 20 MB.
+        system.mallopt(_GLIBC_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 class VectorCanvas:
