@@ -6,12 +6,14 @@ grow smaller towards the horizon. What is far is painted first.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.backgrounds.background import Background
 from easel.engines.sketch.composing.dice import Dice
+from easel.engines.sketch.composing.ordering import SIDEWAYS, in_order, is_mirrorable
 from easel.engines.sketch.composing.scene import Placed
 from easel.engines.sketch.composing.units import Part, Unit, UnitBuilder
 from easel.engines.sketch.reading.wish import Wish
@@ -83,12 +85,7 @@ class Arrangement:
         """Few things side by side, in the order that the relations ask for."""
         if not things:
             return []
-        units = [
-            self._builder.build(at, number)
-            for at in self._ordered(things)
-            for number in range(self._wish.things[at].count)
-        ]
-        units = _nearer(self._faced(units))
+        units = _nearer(self._faced(self._ordered(things)))
         back = [unit for unit in units if self._is_behind(unit)]
         front = [unit for unit in units if not self._is_behind(unit)] or back
         has_back = bool(back) and front is not back
@@ -146,26 +143,17 @@ class Arrangement:
             for relation in self._wish.relations
         )
 
-    def _ordered(self, things: Sequence[int]) -> list[int]:
-        """The things from left to right."""
-        order = list(things)
-        for relation in self._wish.relations:
-            subject, other = relation.subject, relation.other
-            if relation.kind in ("at-left", "at-right") and subject in order:
-                order.remove(subject)
-                order.insert(0 if relation.kind == "at-left" else len(order), subject)
-            elif other is None or subject not in order or other not in order:
-                continue
-            elif relation.kind in ("left", "right", "next", "looking"):
-                order.remove(subject)
-                after = relation.kind == "right" or (relation.kind != "left" and subject > other)
-                order.insert(order.index(other) + (1 if after else 0), subject)
-            elif relation.kind == "between":
-                order.remove(subject)
-                order.insert(min(len(order), order.index(other) + 1), subject)
-        if not any(relation.kind in ("left", "right", "at-left", "at-right") for relation in self._wish.relations):
-            order = order[::-1] if self._dice.named("order").chance(0.5) else order
-        return order
+    def _ordered(self, things: Sequence[int]) -> list[Unit]:
+        """The units from left to right."""
+        order = in_order(self._wish, things, COUNT_MAX)
+        if is_mirrorable(self._wish) and self._dice.named("order").chance(0.5):
+            order = order[::-1]
+        seen: Counter[int] = Counter()
+        units = []
+        for at in order:
+            units.append(self._builder.build(at, seen[at]))
+            seen[at] += 1
+        return units
 
     def _faced(self, units: list[Unit]) -> list[Unit]:
         """Units turned by chance, but towards each other where one looks at the other."""
@@ -279,11 +267,7 @@ class Arrangement:
 
     def _in_the_air(self, things: Sequence[int], *, alone: bool) -> list[Placed]:
         """Things that fly, float or shine, spread over the upper part, or over the whole of space and water."""
-        units = [
-            (at, self._builder.build(at, number))
-            for at in self._ordered(things)
-            for number in range(min(self._wish.things[at].count, COUNT_MAX))
-        ]
+        units = self._ordered(things)
         if not units:
             return []
         dice = self._dice.named("air")
@@ -292,22 +276,26 @@ class Arrangement:
         columns = max(
             1, min(len(units), round((len(units) * self._width / self._height / (bottom - top) / 1.1) ** 0.5))
         )
+        if len(units) <= ROW_MAX and any(
+            one.kind in SIDEWAYS and one.subject in things for one in self._wish.relations
+        ):
+            columns = len(units)
         rows = -(-len(units) // columns)
         cell_w, cell_h = self._width * 0.94 / columns, self._height * (bottom - top) / rows
         placed = []
-        for number, (at, unit) in enumerate(units):
+        for number, unit in enumerate(units):
             row, column = divmod(number, columns)
             in_row = min(columns, len(units) - row * columns)
             size = dice.between(0.88, 1.0) if len(units) > 1 else 1.0
             share = 0.8 if floats or alone else 0.66
             scale = size * min(share * cell_w / (unit.right - unit.left), share * cell_h / unit.top)
-            tallest = max(one.top for _, one in units)
+            tallest = max(one.top for one in units)
             scale = min(scale, size * share * cell_h / tallest * 1.15)
             if not alone and not floats:
                 scale = min(scale, 0.3 * self._height / unit.top)
             x = self._width / 2 + (column + 0.5 - in_row / 2) * cell_w + dice.between(-0.06, 0.06) * cell_w
             y = self._height * top + (row + 0.5 + dice.between(-0.05, 0.05)) * cell_h + unit.top * scale / 2
-            shown = unit.mirrored() if dice.chance(0.5) and not self._is_ordered(at) else unit
+            shown = unit.mirrored() if dice.chance(0.5) and not self._is_ordered(unit.root) else unit
             placed += self._put(
                 shown,
                 x - (shown.left + shown.right) / 2 * scale,
