@@ -91,11 +91,14 @@ def compare(
 
 def _of_sketch(found: SketchFound) -> list[Figure]:
     drawing = found.drawing
+    times = (
+        ("from order to encoded picture, 512x512", 100, drawing.side_512_s),
+        ("the same, 1024x1024", 200, drawing.side_1024_s),
+        ("the same, 1536x1536", 500, drawing.side_1536_s),
+        ("loading", 100, drawing.load_s),
+    )
     return [
-        Figure("Easel Sketch: from order to encoded picture, 512x512", "s", 0.1, False, drawing.side_512_s, None),
-        Figure("Easel Sketch: the same, 1024x1024", "s", 0.2, False, drawing.side_1024_s, None),
-        Figure("Easel Sketch: the same, 1536x1536", "s", 0.5, False, drawing.side_1536_s, None),
-        Figure("Easel Sketch: loading", "s", 0.1, False, drawing.load_s, None),
+        *(Figure(f"Easel Sketch: {what}", "ms", aim_ms, False, time_s * 1000, None) for what, aim_ms, time_s in times),
         Figure("Easel Sketch: memory of a worker after drawing", "MB", 120, False, found.worker_mb, None),
         Figure("Easel Sketch: the most meanwhile", "MB", None, False, found.worker_most_mb, None),
     ]
