@@ -14,12 +14,11 @@ from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, EngineUnusable, Pixels
 from easel.engines.remote.engine import Remote, RemoteServer
 from tests.support import image_server
-from tests.support.image_server import ImageServer, draws, gives, hangs, picture, says
+from tests.support.image_server import MODEL, ImageServer, draws, gives, hangs, lists, picture, says
 from tests.support.patience import eventually
 from tests.support.ports import free_port
 
 KEY: Final = "sk-remote-0123456789"
-MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
 
 
 class StopError(Exception):
@@ -35,6 +34,7 @@ def running() -> Iterator[ImageServer]:
 @pytest.fixture
 def server(running: ImageServer) -> ImageServer:
     running.behaves(draws())
+    running.lists = lists(MODEL)
     return running
 
 
@@ -168,12 +168,11 @@ def test_nothing_is_left_running_after_a_draw(server: ImageServer) -> None:
 
 
 def test_a_running_server_is_found(server: ImageServer) -> None:
-    server.behaves(says(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
     with capture_logs() as logs:
         remote(server.url).load()
     assert [(line["log_level"], line["event"]) for line in logs] == [("info", "remote_server_found")]
-    (asked,) = server.asked
-    assert (asked.method, asked.path, asked.headers["authorization"]) == ("GET", "/v1/models", f"Bearer {KEY}")
+    (looked,) = server.looked
+    assert (looked.method, looked.path, looked.headers["authorization"]) == ("GET", "/v1/models", f"Bearer {KEY}")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +186,7 @@ def test_a_running_server_is_found(server: ImageServer) -> None:
 def test_a_doubtful_server_is_a_warning_and_does_not_prevent_the_start(
     server: ImageServer, behaviour: image_server.Behaviour, words: str
 ) -> None:
-    server.behaves(behaviour)
+    server.lists = behaviour
     with capture_logs() as logs:
         remote(server.url).load()
     assert [line["log_level"] for line in logs] == ["warning"]

@@ -20,7 +20,7 @@ from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.runtime import network_environment, process_environment
 from easel.runtime.network_environment import NetworkUnusable
-from tests.support.image_server import image_server, says
+from tests.support.image_server import MODEL, image_server, says
 
 VARIABLES: Final = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
@@ -122,7 +122,7 @@ def test_plain_http_needs_no_certificates(environ: pytest.MonkeyPatch, name: str
     with listener() as (url, _):
         assert ordered(url) == {"id": "task-1"}
     with image_server(says(200, {"data": []})) as server:
-        looked = Remote(RemoteServer(server.url, "m", None, 5, 1, 0)).look()
+        looked = Remote(RemoteServer(server.url, MODEL, None, 5, 1, 0)).look()
         assert looked.state == "ok"
         ModerationEndpoint(server.url, "m", None)
 

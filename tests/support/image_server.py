@@ -1,7 +1,7 @@
 """A real HTTP server on loopback that behaves like a good or a bad image server, as scripted by a test.
 
 It speaks OpenAI's `POST /v1/images/generations`. Each request gets the next behaviour of the script, and
-the last behaviour repeats.
+the last behaviour repeats. Requests for the list of models are answered apart from the script.
 """
 
 import base64
@@ -20,6 +20,8 @@ from typing import Any, Final
 from PIL import Image
 
 GENERATIONS: Final = "/v1/images/generations"
+MODELS: Final = "/v1/models"
+MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ class ImageServer:
 
     url: str
     script: list[Behaviour]
+    lists: Behaviour
+    """How requests for the list of models are answered."""
     asked: list[Asked] = field(default_factory=list)
+    looked: list[Asked] = field(default_factory=list)
+    """The requests for the list of models."""
     most_at_once: int = 0
     """How many pictures were being drawn at the same time, at most."""
     hung_up_at_s: list[float] = field(default_factory=list)
@@ -56,7 +62,8 @@ class ImageServer:
     def behaves(self, *script: Behaviour) -> None:
         """Forget the requests, and follow another script."""
         with self._lock:
-            self.script, self.asked, self.hung_up_at_s, self.most_at_once = list(script), [], [], 0
+            self.script, self.asked, self.looked, self.hung_up_at_s = list(script), [], [], []
+            self.most_at_once = 0
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
@@ -66,14 +73,19 @@ class ImageServer:
             body = json.loads(content) if content else None
             headers = {name.lower(): value for name, value in handler.headers.items()}
             asked = Asked(handler.command, handler.path, headers, body, time.monotonic())
-            self.asked.append(asked)
-            behaviour = self.script[0]
-            if len(self.script) > 1:
-                self.script.pop(0)
+            behaviour = self._noted(asked)
         try:
             behaviour(handler, asked)
         except OSError:
             self.hung_up_at_s.append(time.monotonic())
+
+    def _noted(self, asked: Asked) -> Behaviour:
+        """Keep the request, and return how it is answered."""
+        if asked.path.endswith(MODELS):
+            self.looked.append(asked)
+            return self.lists
+        self.asked.append(asked)
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
@@ -111,7 +123,7 @@ def image_server(*script: Behaviour) -> Iterator[ImageServer]:
             pass
 
     server = _Server(("127.0.0.1", 0), Handler)
-    state = ImageServer(f"http://127.0.0.1:{server.server_port}", list(script))
+    state = ImageServer(f"http://127.0.0.1:{server.server_port}", list(script), lists(MODEL))
     server.state = state  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -157,6 +169,11 @@ def says(status: int, content: object, **headers: str) -> Behaviour:
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda handler, _: reply(handler, status, raw, named)
+
+
+def lists(*models: str, **fields: object) -> Behaviour:
+    """Answer with a list of these models, each with these `fields`."""
+    return says(200, {"object": "list", "data": [{"id": model, "object": "model", **fields} for model in models]})
 
 
 def gives(file: bytes) -> Behaviour:

@@ -87,13 +87,12 @@ def test_the_engine_is_built_from_the_settings() -> None:
 
 def test_doctor_reports_the_state_of_the_image_server(server: ImageServer, data_dir: Path) -> None:
     service = Service(data_dir, engine="remote", remote_url=server.url, remote_api_key=KEY)
-    server.behaves(says(200, {"data": [{"id": "Tongyi-MAI/Z-Image-Turbo"}]}))
     well = service.cli("doctor")
     assert (
         f"ok       engine     remote: {server.url} answers; pictures will be drawn by Tongyi-MAI/Z-Image-Turbo\n"
         in well.stdout
     )
-    server.behaves(says(401, {}))
+    server.lists = says(401, {})
     refused = service.cli("doctor", check=False)
     assert refused.returncode != 0
     assert "PROBLEM  engine     remote: " in refused.stdout

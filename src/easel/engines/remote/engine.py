@@ -8,26 +8,17 @@ The same drawing gives the same picture only as far as the server honours the se
 server does not report any.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
 
-import httpx2
-import msgspec
 import structlog
 
-from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
-from easel.engines.remote.answers import Fault, NoPicture, Withheld, picture_or_link, success
-from easel.engines.remote.exchange import Answer, Exchange, Question, Silence
-from easel.engines.remote.pictures import canvas, read_picture
-from easel.runtime.network_environment import NetworkUnusable
+from easel.engines.engine import Drawing, OnStep, Pixels
+from easel.engines.remote.answers import Fault
+from easel.engines.remote.dialects import Recipe
+from easel.engines.remote.pictures import read_picture
+from easel.engines.remote.server import ImageServer, Look
 
 log = structlog.get_logger(__name__)
-
-LOOK_TIMEOUT_S: Final = 3.0
-GUIDANCE: Final = 0.0
-"""Z-Image-Turbo is distilled to draw without guidance. vllm-omni's default for its pipeline is 5."""
-MODELS_SHOWN_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,47 +37,26 @@ class RemoteServer:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The result of a check of the server, in words for the operator."""
-
-    state: Literal["ok", "warning", "failed"]
-    words: str
-
-
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
 class Remote:
-    """Draws on an image server. Concurrent draws share no mutable state."""
+    """Draws on an image server. Concurrent draws share no mutable state but what is known about the server."""
 
     name = "remote"
     model = None
 
     def __init__(self, server: RemoteServer) -> None:
         """Raises EngineUnusable if the URL is invalid, or if the environment names unusable certificates."""
-        self._server = server
-        self._base = server.url.rstrip("/").removesuffix("/v1")
-        self._generations = _url(f"{self._base}/v1/images/generations")
-        try:
-            self._exchange = Exchange(self._generations, server.api_key)
-        except NetworkUnusable as error:
-            raise EngineUnusable(str(error)) from None
+        self._draws_at_once = server.draws_at_once
+        self._server = ImageServer(server.url, Recipe(server.model, server.steps), server.api_key, server.timeout_s)
 
     @property
     def draws_at_once(self) -> int:
         """As many as the operator allows."""
-        return self._server.draws_at_once
+        return self._draws_at_once
 
     @property
     def jobs_at_once(self) -> int:
         """Twice `draws_at_once`: each draw may begin while the previous picture is encoded and stored."""
-        return 2 * self._server.draws_at_once
+        return 2 * self._draws_at_once
 
     def load(self) -> None:
         """Check whether the server answers. It may start later, so a failure is only a warning."""
@@ -97,19 +67,8 @@ class Remote:
             log.warning("remote_check_warning", words=look.words)
 
     def look(self) -> Look:
-        """Check the server, for at most LOOK_TIMEOUT_S."""
-        question = Question("GET", _url(f"{self._base}/v1/models"), LOOK_TIMEOUT_S, attempts_max=1)
-        outcome = self._exchange.ask(question, lambda: None)
-        if isinstance(outcome, Silence):
-            return Look("failed", f"{self._base} cannot be reached ({outcome.reason}): check EASEL_REMOTE_URL")
-        if outcome.status in {401, 403}:
-            return Look("failed", f"{self._base} refused the request ({outcome.status}): check EASEL_REMOTE_API_KEY")
-        models = _listed_models(outcome)
-        if models and self._server.model not in models:
-            shown = ", ".join(ascii(model[:80]) for model in models[:MODELS_SHOWN_MAX])
-            words = f"{self._base} does not list {self._server.model}, but {shown}: check EASEL_REMOTE_MODEL"
-            return Look("warning", words)
-        return Look("ok", f"{self._base} answers; pictures will be drawn by {self._server.model}")
+        """Check the server, for a few seconds at most."""
+        return self._server.look()
 
     def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
         """Request the canvas and cut the picture from its middle. Raises DrawingFailed, and what `on_step` raises."""
@@ -119,64 +78,10 @@ class Remote:
 
         on_beat()
         try:
-            pixels = read_picture(self._file(drawing, on_beat), drawing)
+            pixels = read_picture(self._server.file(drawing, on_beat), drawing)
         except Fault as fault:
             if fault.hint is not None:
                 log.error("remote_draw_failed", code=fault.code, hint=fault.hint)
             raise
         on_step(1, 1)
         return pixels
-
-    def _file(self, drawing: Drawing, on_beat: Callable[[], None]) -> bytes:
-        withheld = Withheld(self._server.api_key, drawing.prompt)
-        asked = Question("POST", self._generations, self._server.timeout_s, self._order(drawing))
-        found = picture_or_link(self._exchange.ask(asked, on_beat), withheld)
-        if isinstance(found, bytes):
-            return found
-        followed = Question("GET", self._own(found), self._server.timeout_s)
-        return success(self._exchange.ask(followed, on_beat), withheld).body
-
-    def _order(self, drawing: Drawing) -> bytes:
-        width_px, height_px = canvas(drawing)
-        order: dict[str, object] = {
-            "model": self._server.model,
-            "prompt": drawing.prompt,
-            "n": 1,
-            "size": f"{width_px}x{height_px}",
-            "seed": drawing.seed,
-            "response_format": "b64_json",
-        }
-        if self._server.steps:
-            order |= {"num_inference_steps": self._server.steps, "guidance_scale": GUIDANCE}
-        return msgspec.json.encode(order)
-
-    def _own(self, link: str) -> httpx2.URL:
-        """The link, if it points to the server itself. Raises Fault."""
-        try:
-            url = self._generations.join(link)
-            is_own = url.origin == self._generations.origin and not url.userinfo
-        except (httpx2.InvalidURL, ValueError):
-            is_own = False
-        if not is_own:
-            # Otherwise the server could make this machine fetch from addresses that only this machine can reach.
-            raise NoPicture("its answer links to another host: configure it to send b64_json or links to itself")
-        return url
-
-
-def _url(text: str) -> httpx2.URL:
-    try:
-        url = httpx2.URL(text)
-        is_usable = url.scheme in {"http", "https"} and bool(url.host) and not url.userinfo
-    except (httpx2.InvalidURL, ValueError):
-        is_usable = False
-    if not is_usable:
-        raise EngineUnusable("EASEL_REMOTE_URL must look like http://127.0.0.1:30000, the address of an image server.")
-    return url
-
-
-def _listed_models(answer: Answer) -> list[str]:
-    """The models that the server lists; empty if its list is not in OpenAI's format."""
-    try:
-        return [model.id for model in msgspec.json.decode(answer.body, type=_Models).data]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
