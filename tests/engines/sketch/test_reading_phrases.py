@@ -75,3 +75,44 @@ def test_accents_that_are_left_out_are_not_missed(prompt: str, library: Library)
     found = wish(prompt, library)
     assert found.things[0].picture == "lion"
     assert found.not_understood == ()
+
+
+def test_a_small_thing_that_a_word_of_its_own_names_is_small(library: Library) -> None:
+    assert [(one.picture, one.size) for one in wish("un petit cochon", library).things] == [("pig", "small")]
+    assert [(one.picture, one.colour) for one in wish("a golden retriever", library).things] == [("dog", None)]
+
+
+def test_a_right_before_a_thing_says_that_it_is_one(library: Library) -> None:
+    assert [one.count for one in wish("rechts von einem Eisbären", library).things] == [1]
+
+
+def test_a_at_a_time_of_day_does_not_count_the_last_thing(library: Library) -> None:
+    assert [one.count for one in wish("niños en una tarde de verano", library).things] == [SOME]
+
+
+def test_a_field_after_a_thing_is_a_place(library: Library) -> None:
+    assert [one.count for one in wish("con trâu trên cánh đồng", library).things] == [1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("사과와 바나나를 든 원숭이", "holding"),
+        ("りんごとバナナを持ったサル", "holding"),
+        ("帽子と眼鏡をかけた猫", "wearing"),
+        ("戴帽子和眼镜的狗", "wearing"),
+        ("kitap ve şemsiye tutan kız", "holding"),
+    ],
+)
+def test_two_things_before_a_verb_belong_to_who_comes_after_it(prompt: str, kind: str, library: Library) -> None:
+    assert set(wish(prompt, library).relations) == {Relation(kind, 2, 0), Relation(kind, 2, 1)}
+
+
+@pytest.mark.parametrize("prompt", ["ベンチの隣で傘を持つ少女", "在长椅旁边打伞的女孩"])
+def test_where_someone_is_may_stand_before_what_they_do(prompt: str, library: Library) -> None:
+    assert set(wish(prompt, library).relations) == {Relation("next", 2, 0), Relation("holding", 2, 1)}
+
+
+@pytest.mark.parametrize("prompt", ["책상 위에 노트북과 커피", "桌子上有一台笔记本电脑和一杯咖啡"])
+def test_both_things_are_on_the_table(prompt: str, library: Library) -> None:
+    assert set(wish(prompt, library).relations) == {Relation("on", 1, 0), Relation("on", 2, 0)}

@@ -9,21 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from easel.engines.sketch.reading.following import is_ignored, names_next, thing_follows
+from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done
 from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, guessed_languages, tokens, without_quotes
-from easel.engines.sketch.reading.wish import AMOUNTS, SOME, Relation, Thing, Wish
+from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar, Meaning
 
 THINGS_MAX: Final = 12
 """Kinds of things in one picture. More are told as not understood."""
 NOT_UNDERSTOOD_MAX: Final = 30
 _SETTINGS: Final = {"times": "time", "weathers": "weather", "seasons": "season", "styles": "style"}
-_CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
-_HELD: Final = frozenset({"holding", "wearing"})
-_DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
-"""What is done by someone, never by what is worn, held or stood on."""
-_KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
-"""What is held, worn or ridden is where the one is who does it."""
 _ALONE: Final = frozenset({"at-left", "at-right"})
 
 
@@ -34,6 +29,8 @@ class _Pending:
     count: int | None = None
     colours: list[str] = field(default_factory=list)
     size: str | None = None
+    is_one: bool = False
+    """Whether `a` stands right before the thing: `einem Bären` is one bear, `a plate of cookies` are several."""
 
 
 class _Reading:
@@ -53,6 +50,10 @@ class _Reading:
         """A verb whose object comes next, and then its subject unless that came before."""
         self._objects: list[tuple[str, int]] = []
         """Objects of verbs whose subject comes later: `骑着马的人`."""
+        self._kept: list[tuple[str, int]] = []
+        """Where the doer of a verb is, if that was said before the verb."""
+        self._is_and = False
+        """Whether the open relation is that of `and`."""
         self._related = 0
         """The thing that the open relation leads to, where relations stand after it."""
         self._is_thing_in_clause = False
@@ -90,10 +91,14 @@ class _Reading:
             self._link_at = self._at
         if meaning.kind in _SETTINGS:
             self.settings.setdefault(_SETTINGS[meaning.kind], meaning.name)
+            if self._pending.count == 1 and not names_next(following):
+                self._pending.count = None
         elif meaning.kind == "counts" and self._counts_last_thing(following):
             count = AMOUNTS.get(meaning.name) or int(meaning.name)
             self.things[-1] = replace(self.things[-1], count=count, is_count_said=True)
-        elif meaning.kind != "ignored":
+        elif meaning.kind == "ignored":
+            self._pending.is_one = False
+        else:
             self._takers[meaning.kind](meaning.name, token.text, meaning.is_plural)
             if meaning.is_located and meaning.kind == "things":
                 self._relate("inside", token.text, False)
@@ -153,6 +158,7 @@ class _Reading:
 
     def _count(self, name: str, _word: str, _is_plural: bool) -> None:
         self._pending.count = AMOUNTS.get(name) or int(name)
+        self._pending.is_one = self._pending.count == 1
 
     def _take_verb(self, name: str, _word: str, _is_plural: bool) -> None:
         self._verb = name
@@ -169,7 +175,7 @@ class _Reading:
             self._pending = self._without_first_noun()
         pending, self._pending = self._pending, _Pending()
         name, _, implied = name.partition("*")
-        usual = int(implied) if implied else SOME if is_plural else 1
+        usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
         colour = pending.colours[-1] if pending.colours else None
         self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
@@ -224,14 +230,29 @@ class _Reading:
             self._objects.append((self._objects[-1][0], thing))
             self._relation = None
         elif self._verb is None:
-            for kind, other in self._objects:
+            for kind, other in [*self._objects, *self._kept]:
                 self._join(kind, thing, other)
             self._objects.clear()
+            self._kept.clear()
         elif self._objects or self._relation is not None or not self._is_thing_in_clause:
+            self._keep_for_doer(self._verb)
             self._objects.append((self._verb, thing))
         else:
             self._join(self._verb, self._actor(thing - 1), thing)
         self._verb = None
+
+    def _keep_for_doer(self, verb: str) -> None:
+        """Use a relation that stands before a verb, where the doer comes last.
+
+        In `帽子と眼鏡をかけた猫` both are worn; in `ベンチの隣で傘を持つ少女` the girl is where it says.
+        """
+        if self._relation is None or not self._grammar.relations_after or self._objects:
+            return
+        if self._is_and:
+            self._objects.append((verb, self._related))
+        else:
+            self._kept.append((self._relation, self._related))
+        self._relation = None
 
     def _actor(self, last: int) -> int:
         """Who does what is said next: the last thing, or the one that stands on it, wears it and so on."""
@@ -239,42 +260,22 @@ class _Reading:
 
     def _join(self, kind: str, subject: int, other: int) -> None:
         if kind == "as before":
-            kind, subject = self.relations[-1].kind, self.relations[-1].subject
+            before = self.relations[-1]
+            kind, subject = before.kind, before.subject
+            if kind in CARRIED and before.other is not None:
+                subject, other = other, before.other
         if subject < 0 or other < 0:
             return
         if kind == "inside" and self.things[other].picture in FLAT:
             kind = "on"
         if not self._grammar.relations_after:
-            subject = self._doer(kind, subject)
-        if self._grammar.relations_after and kind in _KEPT_TOGETHER:
-            self._join_done(kind, subject, other)
-        elif kind in _CARRIED and not self._grammar.relations_after:
-            self._join_carried(kind, subject, other)
+            subject = doer(self.relations, kind, subject)
+        if self._grammar.relations_after and kind in KEPT_TOGETHER:
+            join_done(self.relations, kind, subject, other)
+        elif kind in CARRIED and not self._grammar.relations_after:
+            join_carried(self.relations, kind, subject, other)
         else:
             self.relations.append(Relation(kind, subject, other))
-
-    def _doer(self, kind: str, last: int) -> int:
-        """Who does what is said next: `a monkey wearing a hat holding a banana` holds it, the hat does not."""
-        through = _HELD if kind == "with" else {*_DONE, "with", "inside", "on"}
-        if kind not in _DONE and kind != "with":
-            return last
-        earlier = [one.subject for one in self.relations if one.other == last and one.kind in through]
-        return self._doer(kind, earlier[0]) if earlier and earlier[0] < last else last
-
-    def _join_done(self, kind: str, subject: int, other: int) -> None:
-        """Join a doer with what is worn or the like; where that was said to be, there the doer is."""
-        for at, one in enumerate(self.relations):
-            if one.subject == other and one.other != subject and one.kind not in _KEPT_TOGETHER:
-                self.relations[at] = replace(one, subject=subject)
-        self.relations.append(Relation(kind, subject, other))
-
-    def _join_carried(self, kind: str, subject: int, other: int) -> None:
-        """Join what stands before `on` and the like: not what is held or worn, but who does; and both of `a and b`."""
-        holder = next((one.subject for one in self.relations if one.other == subject and one.kind in _HELD), subject)
-        self.relations.append(Relation(kind, holder, other))
-        last = self.relations[-2] if len(self.relations) > 1 else None
-        if last is not None and last.kind == "next" and last.subject + 1 == last.other == holder:
-            self.relations.append(Relation(kind, last.subject, other))
 
     def _colour(self, name: str, _word: str, _is_plural: bool) -> None:
         if self._grammar.adjectives_after and self._is_place_near:
@@ -296,7 +297,7 @@ class _Reading:
             self._and()
             return
         self._settle()
-        if self._grammar.relations_after and self._is_place_near and name not in _DONE | _ALONE:
+        if self._grammar.relations_after and self._is_place_near and name not in DONE | _ALONE:
             return
         if name in _ALONE:
             if self.things:
@@ -304,17 +305,19 @@ class _Reading:
         elif self._grammar.relations_after and len(self.things) >= 2 and self._is_pair_open():
             self._join(name, len(self.things) - 2, len(self.things) - 1)
         elif self._relation in (None, "next", "as before", "with") or name != "next":
-            self._relation, self._related = name, len(self.things) - 1
+            self._relation, self._related, self._is_and = name, len(self.things) - 1, False
 
     def _and(self) -> None:
         """What is worn or held together with something else is worn or held as well."""
         last = self.relations[-1] if self.relations else None
         if last is not None and last.kind == "between" and last.other == len(self.things) - 1:
             return
-        is_shared = (
-            last is not None and last.kind in ("wearing", "holding", "with") and last.other == len(self.things) - 1
+        is_shared = last is not None and (
+            (last.kind in ("wearing", "holding", "with") and last.other == len(self.things) - 1)
+            or (self._grammar.relations_after and last.kind in CARRIED and last.subject == len(self.things) - 1)
         )
         if self._relation is None:
+            self._is_and = True
             self._relation, self._related = "as before" if is_shared else "next", len(self.things) - 1
 
     def _is_pair_open(self, last: int | None = None) -> bool:
@@ -349,6 +352,8 @@ class _Reading:
     def _settle(self) -> None:
         """Give what is pending to the last thing, as in `the cat is black`."""
         pending, self._pending = self._pending, _Pending()
+        if pending.count == FIELD:
+            self.place, pending.count = self.place or "meadow", None
         if self.place == "studio" and self.place_colour is None and pending.colours:
             self.place_colour = pending.colours[-1]
         elif self.things:

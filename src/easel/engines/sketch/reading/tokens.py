@@ -117,6 +117,7 @@ def tokens(text: str, languages: Sequence[Language], emoji: Mapping[str, str]) -
             continue
         taken, token = _longest(pieces, at, languages)
         yield from [token] if token.meanings else _compound(token.text, languages)
+        yield from _joined(token, languages[0])
         at += taken
 
 
@@ -167,19 +168,32 @@ def _longest(pieces: Sequence[str | Token], at: int, languages: Sequence[Languag
         phrase = normal(text)
         for known in languages:
             meanings = known.meanings(phrase)
-            if meanings and not (length > 1 and _is_coloured(phrase, known)):
+            if meanings and not (length > 1 and _is_described(phrase, known)):
                 return length, Token(text, meanings)
     return 1, Token(words[0], _of_parts(normal(words[0]), languages))
 
 
-def _is_coloured(phrase: str, known: Language) -> bool:
-    """Whether a phrase of Unicode's is a colour and a thing that is known by itself, such as `red apple`."""
-    if phrase in known.own:
-        return False
+def _joined(token: Token, known: Language) -> Iterator[Token]:
+    """The `and` that an ending says: `고양이와 개`."""
+    word = normal(token.text)
+    is_thing = bool(token.meanings) and token.meanings[0].kind == "things"
+    if is_thing and word not in known.own and word.endswith(known.grammar.joined or "\n"):
+        yield Token(token.text, (Meaning("relations", "and"),))
+
+
+def _is_described(phrase: str, known: Language) -> bool:
+    """Whether a phrase is a thing that is known by itself and its colour or size, such as `red apple`.
+
+    A phrase of the own table is so only if it has the picture of the thing by itself, and a size.
+    """
     words = phrase.split()
-    colour, rest = (words[-1], words[:-1]) if known.grammar.adjectives_after else (words[0], words[1:])
-    meanings = known.meanings(colour)
-    return bool(meanings) and meanings[0].kind == "colours" and bool(known.meanings(" ".join(rest)))
+    ends = [(words[0], words[1:])] + ([(words[-1], words[:-1])] if known.grammar.adjectives_after else [])
+    for word, others in ends:
+        first, rest = known.meanings(word), known.meanings(" ".join(others))
+        if first and first[0].kind in ("colours", "sizes") and rest:
+            is_same = first[0].kind == "sizes" and known.own.get(phrase, rest)[0].name == rest[0].name
+            return phrase not in known.own or is_same
+    return False
 
 
 def _begins_with_colour(phrase: str, languages: Sequence[Language]) -> bool:

@@ -14,6 +14,7 @@ Of a thing, `name*4` says how many a word stands for if the prompt gives no numb
 - `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
   nothing stands between them
 - `located`: those of the endings that say that something is on or in a thing
+- `joined`: those of the endings that say that another thing follows, such as `와` in `고양이와 개`
 - `measures`: words between a number and a thing, such as `只` in `三只猫`; `counts = after` if they often follow the
   thing
 - `adjectives = after`: a colour or size belongs to the thing before it
@@ -67,6 +68,7 @@ class Grammar:
     has_spaces: bool = True
     has_compounds: bool = False
     located: frozenset[str] = frozenset()
+    joined: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     counts_after: bool = False
 
@@ -244,6 +246,7 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         are_accents_optional=lines.get("accents", "").strip() == "optional",
         has_spaces=lines.get("spaces", "").strip() != "no",
         located=frozenset(listed("located")),
+        joined=tuple(listed("joined")),
         measures=tuple(map(normal, listed("measures"))),
         counts_after=lines.get("counts", "").strip() == "after",
         has_compounds=lines.get("compounds", "").strip() == "yes",

@@ -1,0 +1,42 @@
+"""Adds a relation to those of a prompt, between the things that the sentence means by it. Changes the list that it gets."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from easel.engines.sketch.reading.wish import Relation
+
+CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
+HELD: Final = frozenset({"holding", "wearing"})
+DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
+"""What is done by someone, never by what is worn, held or stood on."""
+KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
+"""What is held, worn or ridden is where the one is who does it."""
+
+
+def doer(relations: Sequence[Relation], kind: str, last: int) -> int:
+    """Who does what is said next: `a monkey wearing a hat holding a banana` holds it, the hat does not."""
+    through = HELD if kind == "with" else {*DONE, "with", "inside", "on"}
+    if kind not in DONE and kind != "with":
+        return last
+    earlier = [one.subject for one in relations if one.other == last and one.kind in through]
+    return doer(relations, kind, earlier[0]) if earlier and earlier[0] < last else last
+
+
+def join_done(relations: list[Relation], kind: str, subject: int, other: int) -> None:
+    """Join a doer with what is worn or the like, and what was joined with that; where that is, the doer is."""
+    for at, one in enumerate(relations):
+        if one.subject != other or one.other == subject or one.kind in KEPT_TOGETHER:
+            continue
+        is_both = one.kind == "next" and one.other == other - 1
+        relations[at] = replace(one, kind=kind if is_both else one.kind, subject=subject)
+    relations.append(Relation(kind, subject, other))
+
+
+def join_carried(relations: list[Relation], kind: str, subject: int, other: int) -> None:
+    """Join what stands before `on` and the like: not what is held or worn, but who does; and both of `a and b`."""
+    holder = next((one.subject for one in relations if one.other == subject and one.kind in HELD), subject)
+    relations.append(Relation(kind, holder, other))
+    last = relations[-2] if len(relations) > 1 else None
+    if last is not None and last.kind == "next" and last.subject + 1 == last.other == holder:
+        relations.append(Relation(kind, last.subject, other))
