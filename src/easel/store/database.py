@@ -142,11 +142,11 @@ class _Connections:
                 raise _fault(error) from None
             # The server has become a standby, or was made read-only.
             raise DatabaseUnavailable(type(error).__name__) from error
-        except _FAULTS as error:
+        except psycopg.Error as error:
+            if not isinstance(error, _FAULTS) and not _is_nonsense(error):
+                raise _fault(error) from None
             is_lost = connection is not None and _has_died(connection, error)
             raise (ConnectionLost if is_lost else DatabaseUnavailable)(type(error).__name__) from error
-        except psycopg.Error as error:
-            raise _fault(error) from None
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -158,9 +158,10 @@ class _Connections:
         try:
             await _prepare(first, stack, is_read_only=is_read_only, begins=begins)
             return first
-        except _FAULTS as error:
+        except psycopg.Error as error:
             if not _has_died(first, error):
                 raise
+        await first.close()
         await stack.aclose()
         second = await stack.enter_async_context(self._pool.connection())
         await _prepare(second, stack, is_read_only=is_read_only, begins=begins)
@@ -204,11 +205,23 @@ def _has_unread(connection: Writer) -> bool:
 
 
 def _has_died(connection: Writer, error: BaseException) -> bool:
-    return connection.closed or isinstance(error, _ENDED_BY_SERVER)
+    return connection.closed or isinstance(error, _ENDED_BY_SERVER) or _is_nonsense(error)
+
+
+def _is_nonsense(error: BaseException) -> bool:
+    """Whether the driver could make nothing of what arrived, as when a server or a pooler dies while it answers. An error
+    that the server reports has a state."""
+    return isinstance(error, psycopg.InternalError) and error.sqlstate is None
 
 
 async def _prepare(connection: Writer, stack: AsyncExitStack, *, is_read_only: bool | None, begins: bool) -> None:
     """Set the session's mode if one is wanted, and begin a transaction that ends with the stack."""
+
+    async def close_after_nonsense(_: object, error: BaseException | None, __: object) -> None:
+        if error is not None and _is_nonsense(error):
+            await connection.close()  # its next statement could get the answer of this one
+
+    stack.push_async_exit(close_after_nonsense)
     if is_read_only is not None:
         await _switch(connection, is_read_only=is_read_only)
 
