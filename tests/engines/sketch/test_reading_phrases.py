@@ -116,3 +116,19 @@ def test_where_someone_is_may_stand_before_what_they_do(prompt: str, library: Li
 @pytest.mark.parametrize("prompt", ["책상 위에 노트북과 커피", "桌子上有一台笔记本电脑和一杯咖啡"])
 def test_both_things_are_on_the_table(prompt: str, library: Library) -> None:
     assert set(wish(prompt, library).relations) == {Relation("on", 1, 0), Relation("on", 2, 0)}
+
+
+@pytest.mark.parametrize("prompt", ["خيمتين", "خيمتان"])
+def test_a_dual_is_two(prompt: str, library: Library) -> None:
+    assert [(one.picture, one.count) for one in wish(prompt, library).things] == [("tent", 2)]
+
+
+def test_a_word_that_says_nothing_does_not_take_part_of_the_next_phrase(library: Library) -> None:
+    assert [one.picture for one in wish("chiếc xe máy", library).things] == ["motorcycle"]
+    assert [one.picture for one in wish("old man with a beard", library).things] == ["man-beard"]
+
+
+def test_a_verb_with_an_object_has_no_other_one(library: Library) -> None:
+    found = wish("a man reading the newspaper", library)
+    assert [one.picture for one in found.things] == ["man", "newspaper"]
+    assert found.relations == (Relation("holding", 0, 1),)

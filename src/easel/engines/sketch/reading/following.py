@@ -12,6 +12,15 @@ def thing_follows(following: Sequence[Token]) -> bool:
     return bool(named) and named[0] == "things"
 
 
+def object_follows(following: Sequence[Token]) -> bool:
+    """Whether a thing is named next, with nothing between but what is said of it."""
+    for token in following:
+        kind = token.meanings[0].kind if token.meanings else ""
+        if kind not in ("ignored", "counts", "colours", "sizes"):
+            return kind == "things"
+    return False
+
+
 def is_ignored(token: Token) -> bool:
     """Whether a token needs no picture."""
     return bool(token.meanings) and token.meanings[0].kind == "ignored"

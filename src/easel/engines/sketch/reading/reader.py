@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from easel.engines.sketch.reading.following import is_ignored, names_next, thing_follows
+from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
 from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done
 from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, guessed_languages, tokens, without_quotes
@@ -106,6 +106,8 @@ class _Reading:
     def _chosen(self, meanings: tuple[Meaning, ...], following: Sequence[Token]) -> Meaning:
         """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
         by_kind = {meaning.kind: meaning for meaning in meanings}
+        if meanings[0].kind == "actions" and self._has_own_object(following):
+            return Meaning("relations", meanings[0].name.split()[0])
         if "actions" in by_kind and "relations" in by_kind:
             return by_kind["relations" if thing_follows(following) else "actions"]
         if "places" in by_kind and self._relation == "inside":
@@ -119,6 +121,10 @@ class _Reading:
             is_colour = self._is_thing_near and self._relation is None if after else names_next(following)
             return by_kind["colours" if is_colour else "things"]
         return meanings[0]
+
+    def _has_own_object(self, following: Sequence[Token]) -> bool:
+        """Whether a verb that needs no object has one: `reading the newspaper`."""
+        return self._is_thing_near and not self._grammar.relations_after and object_follows(following)
 
     def _is_adjective(self, following: Sequence[Token]) -> bool:
         """Whether a word that is a noun too stands beside another noun: `una moto vieja`, `un viejo pescador`."""

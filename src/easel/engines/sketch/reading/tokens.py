@@ -163,6 +163,18 @@ def _longest(pieces: Sequence[str | Token], at: int, languages: Sequence[Languag
         if isinstance(piece, Token) or _UNSPACED.match(piece):
             break
         words.append(piece)
+    taken, token = _longest_of(words, languages)
+    if taken > 1 and _is_ignored(words[0], languages) and _longest_of(words[1:], languages)[0] >= taken:
+        return 1, Token(words[0], (Meaning("ignored", ""),))
+    return taken, token
+
+
+def _is_ignored(word: str, languages: Sequence[Language]) -> bool:
+    meanings = languages[0].own.get(normal(word), ())
+    return bool(meanings) and meanings[0].kind == "ignored"
+
+
+def _longest_of(words: Sequence[str], languages: Sequence[Language]) -> tuple[int, Token]:
     for length in range(len(words), 0, -1):
         text = " ".join(words[:length])
         phrase = normal(text)

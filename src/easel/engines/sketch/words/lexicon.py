@@ -11,6 +11,7 @@ Of a thing, `name*4` says how many a word stands for if the prompt gives no numb
   its place
 - `beginnings`: the same for articles and prepositions that are written together with a word
 - `plurals`: those of the endings that say that there are several
+- `duals`: how a word changes that says that there are two: `ة>تان`
 - `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
   nothing stands between them
 - `located`: those of the endings that say that something is on or in a thing
@@ -61,6 +62,7 @@ class Grammar:
     endings: tuple[tuple[str, str], ...] = ()
     beginnings: tuple[str, ...] = ()
     plurals: frozenset[str] = frozenset()
+    duals: tuple[tuple[str, str], ...] = ()
     links: frozenset[str] = frozenset()
     adjectives_after: bool = False
     are_accents_optional: bool = False
@@ -172,7 +174,7 @@ def language(code: str) -> Language:
             for word in map(normal, words.split(",")):
                 if word:
                     own[word] = (*own.get(word, ()), Meaning(kind, name))
-    own = _with_measures(own, grammar) | own
+    own = _with_measures(own, grammar) | dict(_duals(own, grammar)) | own
     with zipfile.ZipFile(UNICODE_WORDS) as table:
         rows = table.read(f"{code}.tsv").decode().splitlines()
     unicode_words = dict(row.split("\t") for row in rows)
@@ -190,6 +192,15 @@ def _with_measures(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> 
             if grammar.has_spaces:
                 found[f"{word} {measure}"] = meanings
     return found
+
+
+def _duals(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> Iterator[tuple[str, tuple[Meaning, ...]]]:
+    """The words for two of each thing."""
+    for word, (meaning, *_) in own.items():
+        is_one = meaning.kind == "things" and "*" not in meaning.name and " " not in word
+        for ending, dual in grammar.duals if is_one else ():
+            if word.endswith(ending):
+                yield word.removesuffix(ending) + dual, (Meaning("things", f"{meaning.name}*2"),)
 
 
 def _is_number(meaning: Meaning) -> bool:
@@ -235,11 +246,14 @@ def _grammar(lines: dict[str, str]) -> Grammar:
     def listed(name: str) -> list[str]:
         return lines.get(name, "").split()
 
-    endings = [(pair.split(">")[0], pair.split(">")[1] if ">" in pair else "") for pair in listed("endings")]
+    def pairs(name: str) -> list[tuple[str, str]]:
+        return [(pair.split(">")[0], pair.split(">")[1] if ">" in pair else "") for pair in listed(name)]
+
     return Grammar(
-        endings=tuple(sorted(endings, key=lambda pair: -len(pair[0]))),
+        endings=tuple(sorted(pairs("endings"), key=lambda pair: -len(pair[0]))),
         beginnings=tuple(listed("beginnings")),
         plurals=frozenset(listed("plurals")),
+        duals=tuple(pairs("duals")),
         links=frozenset(listed("links")),
         adjectives_after=lines.get("adjectives", "").strip() == "after",
         relations_after=lines.get("relations", "").strip() == "after",
