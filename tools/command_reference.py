@@ -25,6 +25,7 @@ every command with status 130.
 """
 GUIDES: Final = {
     "serve": "[Draw your first picture](../tutorial/first-picture.md)",
+    "console": "[Use the console](../how-to/console.md)",
     "keys": "[Manage keys, limits and prices](../how-to/keys-limits-and-prices.md)",
     "groups": "[Set prices](../how-to/keys-limits-and-prices.md#set-prices)",
     "credits": "[Grant and take back credits](../how-to/keys-limits-and-prices.md#grant-and-take-back-credits)",

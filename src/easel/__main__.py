@@ -12,6 +12,7 @@ from easel.runtime import interruption, process_environment, standard_streams
 
 _COMMANDS: Final = {
     "serve": "easel.commands.serve:serve",
+    "console": "easel.commands.console:console",
     "generate": "easel.commands.generate:generate",
     "keys": "easel.commands.keys:keys_group",
     "groups": "easel.commands.groups:groups",

@@ -168,7 +168,7 @@ def test_a_small_part_of_markdown_is_rendered() -> None:
 def test_each_operation_has_a_curl_command_that_a_shell_reads_correctly(page: Page) -> None:
     commands = [shlex.split(code.replace("\\\n", "")) for code in page.codes if code.startswith("curl ")]
     methods = [method for item in DOCUMENT["paths"].values() for method in item if method != "parameters"]
-    assert len(commands) == len(methods) + 1, "the creation has two examples"
+    assert len(commands) == len(methods) + 2, "the creation and signing in have two examples"
     assert all(any(word.startswith(BASE_URL) for word in command) for command in commands)
     bodies = [json.loads(command[command.index("--data") + 1]) for command in commands if "--data" in command]
     assert bodies == list(request_examples())

@@ -1,6 +1,9 @@
 """Renew a link: a completed task that is read after its link has expired gets a new one, as long as its picture is
 kept."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from easel.domain import link
 from easel.domain.task import Status
 from easel.store import tasks
@@ -10,13 +13,23 @@ from easel.store.tasks import Task
 
 async def renew_expired_link(database: Database, task: Task) -> Task:
     """The task with a valid link: its current one until that expires, then a new one."""
-    if task.status is not Status.COMPLETED or task.picture_withdrawn_at is not None:
-        return task
+    return (await renew_expired_links(database, [task]))[0]
+
+
+async def renew_expired_links(database: Database, read: Sequence[Task]) -> list[Task]:
+    """The tasks with valid links, renewed in one transaction."""
+    completed = [task for task in read if task.status is Status.COMPLETED and task.picture_withdrawn_at is None]
+    if not completed:
+        return list(read)
     now = await database.now()
-    if task.link_expires_at is not None and task.link_expires_at > now:
-        return task
+    expired = [task.id for task in completed if _has_expired(task, now)]
+    if not expired:
+        return list(read)
     async with database.transaction() as connection:
-        await tasks.renew_link(connection, task.id, now, link.expires_at(now))
-        renewed = await tasks.find(connection, task.account_id, task.id)
-    assert renewed is not None
-    return renewed
+        await tasks.renew_links(connection, expired, now, link.expires_at(now))
+        renewed = {task.id: task for task in await tasks.find_all(connection, expired)}
+    return [renewed.get(task.id, task) for task in read]
+
+
+def _has_expired(task: Task, now: datetime) -> bool:
+    return task.link_expires_at is None or task.link_expires_at <= now

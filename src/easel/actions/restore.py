@@ -18,7 +18,7 @@ from easel.outside.backup.archive import BackupReader, BackupUnusable, Ending, M
 from easel.outside.backup.seal import SealKey
 from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import dump
-from easel.store import schema, workers
+from easel.store import console_sessions, schema, workers
 from easel.store.database import Database
 
 
@@ -102,6 +102,8 @@ async def restore(reader: BackupReader, manifest: Manifest, target: Target) -> E
     await schema.prepare(target.database.url, target.secret)
     async with target.database.transaction() as connection:
         await workers.delete_all(connection)
+        # A session that was signed out since the backup must not come back.
+        await console_sessions.end_all(connection)
         await audit_log.record_restore(connection, manifest.created_at, manifest.easel)
     for name, data in reader.pictures(manifest.pictures):
         content_type = CONTENT_TYPE_BY_EXTENSION[name[name.index(".") :]]

@@ -14,7 +14,7 @@ from easel.actions import settle
 from easel.domain.picture import object_name
 from easel.domain.task import ErrorCode
 from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import clock_steps, endings, locks, moderation_log, retention
+from easel.store import clock_steps, console_sessions, endings, locks, moderation_log, retention
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.locks import Lock
 
@@ -117,6 +117,7 @@ class Sweep:
             if kept.prompt_h is not None:
                 prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
             await retention.delete_erased_callbacks(connection, BATCH_MAX)
+            await console_sessions.delete_expired(connection, BATCH_MAX)
             if kept.moderation_h is not None:
                 await moderation_log.delete_old(connection, kept.moderation_h, BATCH_MAX)
             return prompts, await retention.delete_old_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)

@@ -11,9 +11,10 @@ from typing import Final
 import click
 
 import easel
-from easel.actions import api_keys
+from easel.actions import api_keys, console_sessions
 from easel.actions.api_keys import IssuedKey
 from easel.actions.audit_log import record_price
+from easel.actions.console_sessions import IssuedLink
 from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, installation, open_database, pepper, prepare_database
@@ -21,8 +22,10 @@ from easel.commands.startup import children, start_warnings
 from easel.commands.startup.children import EarlyStop, WebSockets
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import takes_ipv4
+from easel.commands.terminal.console_link import sign_in_address
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, host_option, port_option
+from easel.domain.console_session import LINK_LIFETIME_S
 from easel.domain.credits import credits_shown
 from easel.outside.data_folder import service_lock
 from easel.runtime import distribution, logs
@@ -52,7 +55,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             installation(config) as installed,
             contextlib.closing(_listen_with_patience(config)) as sockets,
         ):
-            first_key = asyncio.run(_prepare(config, installed))
+            first_key, link = asyncio.run(_prepare(config, installed))
             address = _address(sockets.sockets[0])
             lock.announce(address)
             if first_key is not None:
@@ -61,16 +64,20 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             plans = [*sockets.plans(environment), *children.worker_plans(worker_devices, environment)]
             preloading.wait()
             status = children.supervise(
-                config, installed, sockets, plans, early, on_ready=lambda: _say_ready(config, address)
+                config, installed, sockets, plans, early, on_ready=lambda: _say_ready(config, address, link)
             )
     sys.exit(status)
 
 
-async def _prepare(config: Settings, installed: Installation) -> IssuedKey | None:
+async def _prepare(config: Settings, installed: Installation) -> tuple[IssuedKey | None, IssuedLink | None]:
+    """Prepare the database. Returns the first key, at the first start, and a link for the person at the terminal."""
     await prepare_database(installed)
+    key_pepper = pepper(installed.secret)
     async with open_database(config, installed) as database:
         await record_price(database, config.price_microcredits)
-        return await api_keys.issue_first(database, pepper(installed.secret), config.first_microcredits)
+        first_key = await api_keys.issue_first(database, key_pepper, config.first_microcredits)
+        has_console = config.console == "on" and sys.stdout.isatty()
+        return first_key, await console_sessions.issue_link(database, key_pepper, None) if has_console else None
 
 
 def _worker_devices(config: Settings) -> list[str]:
@@ -115,7 +122,7 @@ When Easel is ready, try it in another terminal:
 """)
 
 
-def _say_ready(config: Settings, address: str) -> None:
+def _say_ready(config: Settings, address: str, link: IssuedLink | None) -> None:
     shown = config.public_url or address
     listening_note = "" if config.public_url is None else f" It listens on {address}."
     webs = "" if config.web_processes == 1 else f"{config.web_processes} web processes; "
@@ -123,3 +130,8 @@ def _say_ready(config: Settings, address: str) -> None:
         f"Easel {easel.__version__} is ready at {shown} "
         f"(engine {config.engine}; {webs}API page {shown}/docs).{listening_note}"
     )
+    if link is not None:
+        click.echo(
+            f"\nDraw in your browser. This link signs you in, once and within {LINK_LIFETIME_S // 60} minutes:\n\n"
+            f"    {sign_in_address(link, shown)}\n"
+        )

@@ -12,6 +12,7 @@ class Action(StrEnum):
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
     CALLBACK_SECRET_ROTATED = "callback_secret_rotated"  # noqa: S105 - the name of an action, not a secret
+    CONSOLE_LINK_CREATED = "console_link_created"
     CREDITS_GRANTED = "credits_granted"
     CREDITS_ADJUSTED = "credits_adjusted"
     CREDITS_REPAIRED = "credits_repaired"

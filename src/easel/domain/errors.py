@@ -134,6 +134,17 @@ class PermissionDenied(Refusal):
     task = Wording("permission_denied", "You don't have permission to access this task", "invalid_request_error")
 
 
+class CrossSiteRequest(Refusal):
+    """403: the request relies on the console's session, and may come from another site's page."""
+
+    status = 403
+    generation, task = _both(
+        "cross_site_request",
+        "The console's session counts only for requests of its own page; send an API key in the Authorization header",
+        "invalid_request_error",
+    )
+
+
 class NotFound(Refusal):
     """404: there is nothing at this path."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Final, LiteralString
 
 from psycopg.rows import class_row
 
@@ -96,36 +97,46 @@ async def add_key(connection: Writer, account_id: int, key: NewKey) -> tuple[int
     return row[0], row[1]
 
 
+HOLDER: Final[LiteralString] = """account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
+            (SELECT coalesce(jsonb_object_agg(model, price_microcredits), '{}') FROM prices
+             WHERE prices.user_group = account.user_group),
+            api_key.creates_per_minute, api_key.unfinished_max"""
+"""The columns of a holder, to which the seconds until it expires are added."""
+
+KEY_IS_VALID: Final[LiteralString] = (
+    "api_key.revoked_at IS NULL AND (api_key.expires_at IS NULL OR api_key.expires_at > now())"
+)
+"""An SQL condition on a row of `api_keys`."""
+
+
+def holder_of(columns: Sequence[Any]) -> Holder:
+    """The holder in the columns of HOLDER and the seconds until it expires."""
+    (account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max,
+     expires_in_s) = columns  # fmt: skip
+    return Holder(
+        account_id=account_id,
+        api_key_id=api_key_id,
+        user_group=user_group,
+        scopes=frozenset(Scope(scope) for scope in scopes),
+        models=None if models is None else frozenset(models),
+        prices_microcredits=prices,
+        creates_per_minute=creates_per_minute,
+        unfinished_max=unfinished_max,
+        expires_in_s=expires_in_s,
+    )
+
+
 async def find_holders(connection: Reader, digests: Sequence[bytes]) -> dict[bytes, Holder]:
     """The holders of keys by their digests. Leaves out keys that are unknown, expired or revoked."""
     cursor = await connection.execute(
-        """
-        SELECT api_key.digest, account.id, api_key.id, account.user_group, api_key.scopes, api_key.models,
-            (SELECT coalesce(jsonb_object_agg(model, price_microcredits), '{}') FROM prices
-             WHERE prices.user_group = account.user_group),
-            api_key.creates_per_minute, api_key.unfinished_max,
-            extract(epoch FROM api_key.expires_at - clock_timestamp())::float
+        f"""
+        SELECT api_key.digest, {HOLDER}, extract(epoch FROM api_key.expires_at - clock_timestamp())::float
         FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
-        WHERE api_key.digest = ANY (%s) AND api_key.revoked_at IS NULL
-          AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
-        """,
+        WHERE api_key.digest = ANY (%s) AND {KEY_IS_VALID}
+        """,  # noqa: S608 - constants of ours
         (list(digests),),
     )
-    return {
-        digest: Holder(
-            account_id=account_id,
-            api_key_id=api_key_id,
-            user_group=user_group,
-            scopes=frozenset(Scope(scope) for scope in scopes),
-            models=None if models is None else frozenset(models),
-            prices_microcredits=prices,
-            creates_per_minute=creates_per_minute,
-            unfinished_max=unfinished_max,
-            expires_in_s=expires_in_s,
-        )
-        for (digest, account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max,
-             expires_in_s) in await cursor.fetchall()
-    }  # fmt: skip
+    return {digest: holder_of(columns) for digest, *columns in await cursor.fetchall()}
 
 
 async def ended_keys(connection: Reader, api_key_ids: Sequence[int]) -> set[int]:

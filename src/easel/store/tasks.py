@@ -176,12 +176,14 @@ async def count_worker_death(connection: Writer, task_id: str, taken_at: datetim
     return int(row[0]) if row else 0
 
 
-async def renew_link(connection: Writer, task_id: str, now: datetime, expires_at: datetime) -> None:
-    """Give a completed task's picture a new link, unless its current one is still valid."""
+async def renew_links(connection: Writer, task_ids: Sequence[str], now: datetime, expires_at: datetime) -> None:
+    """Give completed tasks' pictures new links, unless their current ones are still valid."""
     await connection.execute(
         """
         UPDATE tasks SET link_expires_at = %s
-        WHERE id = %s AND link_expires_at <= %s AND picture_withdrawn_at IS NULL
-        """,
-        (expires_at, task_id, now),
+        WHERE id IN (
+            SELECT id FROM tasks WHERE id = ANY (%s) AND link_expires_at <= %s AND picture_withdrawn_at IS NULL
+            ORDER BY id FOR NO KEY UPDATE)
+        """,  # locked in one order, so that two readers of the same tasks cannot deadlock
+        (expires_at, list(task_ids), now),
     )

@@ -24,6 +24,10 @@ from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
+from easel.web.console.files import ConsoleFiles
+from easel.web.console.pages import NotFoundPage, RootEndpoint
+from easel.web.console.sessions import SessionEndpoints
+from easel.web.console.tasks import ConsoleTaskEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.openai.images import OpenaiImageEndpoint
@@ -52,11 +56,22 @@ class Endpoints:
     pictures: PictureEndpoint
     health: HealthEndpoints
     documents: DocumentEndpoints
+    root: RootEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleEndpoints:
+    """The endpoints of the console's routes."""
+
+    sessions: SessionEndpoints
+    tasks: ConsoleTaskEndpoints
+    files: ConsoleFiles
 
 
 def routes(to: Endpoints) -> list[Route]:
-    """All routes of the service."""
+    """All routes of the service, except those of the console."""
     return [
+        Route("/", GET=to.root.read),
         Route("/v1/images/generations", POST=to.creation.create),
         Route("/v1/tasks/{task_id}", GET=to.tasks.read, DELETE=to.tasks.erase),
         Route("/v1/tasks", GET=to.task_lists.page),
@@ -84,11 +99,32 @@ def routes(to: Endpoints) -> list[Route]:
     ]
 
 
-class App:
-    """The application that the server runs. `on_stop` releases all waiting requests."""
+def console_routes(to: ConsoleEndpoints) -> list[Route]:
+    """The routes of the console. Its page is at `/`."""
+    return [
+        Route("/console/session", GET=to.sessions.read, POST=to.sessions.sign_in, DELETE=to.sessions.sign_out),
+        Route("/console/tasks", GET=to.tasks.page),
+        Route("/console/tasks/{task_id}", GET=to.tasks.read),
+        Route("/console/{path:path}", GET=to.files.read),
+        Route("/favicon.ico", GET=to.files.read_icon),
+    ]
 
-    def __init__(self, routes: Sequence[Route], lifespan: Lifespan, on_stop: Callable[[], None]) -> None:
+
+class App:
+    """The application that the server runs. `on_stop` releases all waiting requests.
+
+    People who open an address that leads nowhere get `not_found_page`, if there is one.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        lifespan: Lifespan,
+        on_stop: Callable[[], None],
+        not_found_page: NotFoundPage | None = None,
+    ) -> None:
         self._routes = Routes(routes)
+        self._not_found_page = not_found_page
         self._life = Router(lifespan=lifespan)
         self._on_stop = on_stop
         # Bound once: for each event, structlog would first create a logger.
@@ -103,7 +139,7 @@ class App:
         if scope["type"] != "http":
             await self._life(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, send, self._not_found_page)
         try:
             exchange.route, scope["path_params"] = self._routes.find(scope["path"])
             response = await exchange.route.handler(scope["method"])(Request(scope, receive))
@@ -127,8 +163,9 @@ class _Exchange:
     route: Route | None = None
     status = 0
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, not_found_page: NotFoundPage | None) -> None:
         self._scope = scope
+        self._not_found_page = not_found_page
         self._send = send
         self._started_s = time.monotonic()
         self._state: dict[str, Any] = scope.setdefault("state", {})
@@ -159,7 +196,8 @@ class _Exchange:
         if isinstance(error, Refusal):
             if isinstance(error, RateLimitExceeded) and error.standing is not None:
                 self._state["standing"] = error.standing
-            return refusal_answer(error, path)
+            page = None if self._not_found_page is None else self._not_found_page.answer(Request(self._scope), error)
+            return page or refusal_answer(error, path)
         if isinstance(error, DatabaseUnavailable | StorageFailed):
             log.warning("dependency_unavailable", request_id=self._state["request_id"], reason=str(error))
             return refusal_answer(ServiceUnavailable(), path)

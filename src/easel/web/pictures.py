@@ -17,6 +17,7 @@ from easel.domain.link import LinkKeys
 from easel.domain.picture import CONTENT_TYPE_BY_EXTENSION, object_name
 from easel.live.picture_reader import PictureReader
 from easel.outside.pictures.storage import PictureGone, Pictures
+from easel.web.conditional import is_known
 from easel.web.picture_pieces import PicturePieces
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
@@ -45,7 +46,7 @@ class PictureEndpoint:
             raise NotFound
         etag = f'"{name[:32]}"'
         headers = {**_ALWAYS, "etag": etag, "cache-control": f"private, max-age={lifetime_s}, immutable"}
-        if _is_known(request.headers.get("if-none-match", ""), etag):
+        if is_known(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         part = _asked_part(request, etag, size_bytes)
         headers["content-type"] = CONTENT_TYPE_BY_EXTENSION[name[32:]]
@@ -90,11 +91,6 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
     del first  # the connection holds it, perhaps for long
     async for piece in rest:
         yield piece
-
-
-def _is_known(if_none_match: str, etag: str) -> bool:
-    """Whether the client has this version, by RFC 9110's weak comparison with each of its tags."""
-    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in if_none_match.split(","))
 
 
 def _asked_part(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:

@@ -29,8 +29,10 @@ class BaseUrl:
 
     def of(self, request: Request) -> str:
         """The base URL for the answer to this request. Raises InvalidRequest if the Host header is not a host name."""
-        if self.public_url is not None:
-            return self.public_url
+        return self.of_client(request) if self.public_url is None else self.public_url
+
+    def of_client(self, request: Request) -> str:
+        """The address that the client used. Raises InvalidRequest if the Host header is not a host name."""
         host = request.headers.get("host", "")
         if not _HOST.fullmatch(host):
             raise InvalidRequest("The Host header must be a valid host name or address")

@@ -37,7 +37,7 @@ class TaskListEndpoints:
         holder = await self._auth.reader(request)
         query = Query(
             account_id=holder.account_id,
-            statuses=_statuses(request.query_params.get("status")),
+            statuses=statuses(request.query_params.get("status")),
             model=request.query_params.get("model") or None,
             page=whole_number(request, "page", 1, 1, PAGE_MAX),
             page_size=whole_number(request, "page_size", PAGE_SIZE, 1, PAGE_SIZE_MAX),
@@ -83,7 +83,8 @@ def _page_body(page: Page, query: Query) -> dict[str, Any]:
     return {"data": data, "page": query.page, "page_size": query.page_size, "total": page.total}
 
 
-def _statuses(text: str | None) -> Sequence[Status] | None:
+def statuses(text: str | None) -> Sequence[Status] | None:
+    """The states that a `status` in the query string means. None for all. Raises InvalidRequest."""
     if not text:
         return None
     if text not in set(Status):

@@ -1,8 +1,8 @@
 """The service's answers compared with its document: every path, and every status that a test can cause."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final, get_type_hints
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar, get_type_hints
 from urllib.parse import urljoin
 
 import httpx2
@@ -11,7 +11,7 @@ import pytest
 from easel.assembly.installation import link_keys
 from easel.domain import link
 from easel.outside.data_folder.secret_file import ensure_secret
-from easel.web.app import Endpoints, routes
+from easel.web.app import ConsoleEndpoints, Endpoints, console_routes, routes
 from easel.web.routing import Route
 from tests.support.contract import EVENTS, Contract, events
 from tests.support.data_folders import prepared_folder
@@ -22,11 +22,12 @@ UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 BATCH: Final = "/v1/tasks/batch"
 OPENAI_GENERATIONS: Final = "/openai/v1/images/generations"
 UNLISTED: Final = {
-    "/docs/reference.css",  # belongs to a page
+    "/docs/reference.css", "/console/{path}", "/favicon.ico",  # belong to a page
     "/openai/v1/images/edits", "/openai/v1/images/variations", "/openai/deployments/{model}/images/edits",  # refuse
     "/openai/deployments/{model}/images/generations",  # Azure's address of what is listed
 }  # fmt: skip
 """Addresses that are answered, and stand in the document in words at most."""
+EndpointsOfAKind = TypeVar("EndpointsOfAKind", Endpoints, ConsoleEndpoints)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,11 @@ def contract(document: dict[str, Any]) -> Contract:
 
 def served_routes() -> list[Route]:
     """The routes of the web process, built without real parts."""
-    parts = {name: object.__new__(kind) for name, kind in get_type_hints(Endpoints).items()}
-    return routes(Endpoints(**parts))
+    return [*routes(without_parts(Endpoints)), *console_routes(without_parts(ConsoleEndpoints))]
+
+
+def without_parts(kind: Callable[..., EndpointsOfAKind]) -> EndpointsOfAKind:
+    return kind(**{name: object.__new__(part) for name, part in get_type_hints(kind).items()})
 
 
 def test_the_document_lists_every_route_and_every_path_is_served(document: dict[str, Any]) -> None:

@@ -49,6 +49,18 @@ def held(data_dir: Path) -> Iterator[ServiceLock]:
             os.close(descriptor)
 
 
+def announced_address(data_dir: Path) -> str | None:
+    """The address of the service that holds the lock. None if none holds it, or it cannot be read.
+
+    A service that was killed leaves its address behind.
+    """
+    try:
+        lines = (data_dir / _FILE).read_bytes()[:_CONTENT_BYTES_MAX].decode(errors="replace").split("\n")
+    except OSError:
+        return None
+    return lines[1] if len(lines) > 2 and lines[1] else None
+
+
 def _opened(data_dir: Path) -> int | None:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

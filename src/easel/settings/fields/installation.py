@@ -58,6 +58,14 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
             Group.NETWORK, "Comma-separated origins of web pages that may call the API from a browser, or `*` for all."
         ),
     ] = None
+    console: Annotated[
+        Literal["on", "off"],
+        Description(
+            Group.NETWORK,
+            "Whether the web processes serve the console, the page at `/` on which people sign in and draw: `on` or "
+            "`off`.",
+        ),
+    ] = "on"
     data_dir: Annotated[
         Path,
         Description(
