@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from easel.actions.submit import Submit, SubmitSettings
+from easel.assembly.console import Console
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
 from easel.assembly.judges import judge_of
 from easel.assembly.storage import picture_store, sweep_of
@@ -20,15 +21,11 @@ from easel.settings.settings import Settings
 from easel.store import tasks
 from easel.store.notifications import Channel
 from easel.web.account import AccountEndpoints
-from easel.web.app import App, ConsoleEndpoints, Endpoints, console_routes, routes
+from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
 from easel.web.callbacks import CallbackEndpoints
 from easel.web.client_limits import StreamLimits, Streams
-from easel.web.console.files import ConsoleFiles
-from easel.web.console.pages import NotFoundPage, RootEndpoint
-from easel.web.console.session_cookie import SessionCookie
-from easel.web.console.sessions import Offer, SessionEndpoints
-from easel.web.console.tasks import ConsoleTaskEndpoints
+from easel.web.console.pages import RootEndpoint
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.openai.attendance import Attendance
@@ -53,11 +50,9 @@ def web_app(settings: Settings, installed: Installation, shared: SharedLimits | 
     forecast = Forecast(database, settings.backlog_max)
     reader = BatchedReader(database, tasks.find_each)
     base_url = BaseUrl(settings.public_url)
-    files = ConsoleFiles() if settings.console == "on" else None
-    cookie = SessionCookie(base_url)
-    key_pepper = pepper(installed.secret)
+    console = Console(settings, base_url, pepper(installed.secret))
     auth_limits = AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute)
-    auth = Auth(database, key_pepper, auth_limits, shared, None if files is None else cookie)
+    auth = Auth(database, pepper(installed.secret), auth_limits, shared, console.cookie)
     judge = judge_of(settings, installed.secret, judges_pictures=False)
     judgements, redeliveries = (None if shared is None else shared.times(name) for name in ("judged", "redelivered"))
     submit = Submit(database, judge, forecast, submit_settings(settings), judgements)
@@ -95,18 +90,10 @@ def web_app(settings: Settings, installed: Installation, shared: SharedLimits | 
         pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),
         health=HealthEndpoints(database, pictures),
         documents=DocumentEndpoints(base_url),
-        root=RootEndpoint(files),
+        root=RootEndpoint(console.files),
     )
-    if files is None:
-        return App(routes(endpoints), lifespan, task_watcher.close)
-    offer = Offer(settings.price_microcredits, settings.engine)
-    console = ConsoleEndpoints(
-        sessions=SessionEndpoints(auth, database, key_pepper, cookie, offer),
-        tasks=ConsoleTaskEndpoints(auth, database, view, base_url),
-        files=files,
-    )
-    all_routes = [*routes(endpoints), *console_routes(console)]
-    return App(all_routes, lifespan, task_watcher.close, NotFoundPage(files, base_url))
+    all_routes = [*routes(endpoints), *console.routes(auth, database, view)]
+    return App(all_routes, lifespan, task_watcher.close, console.not_found_page)
 
 
 def submit_settings(settings: Settings) -> SubmitSettings:

@@ -5,8 +5,8 @@ session is looked up like a key, and is as good as its key.
 
 Unknown, malformed, expired and revoked keys get the same answer. A mistyped key fails its checksum and is not looked
 up. A key that was looked up is trusted for HOLDER_LIFETIME_S, so a revocation takes effect within that time; for
-requests that wait longer, `live/key_watch.py` checks the key again. After too many failures from a network, only keys
-that were valid before are looked up, so its other clients are not locked out.
+requests that wait longer, `live/key_watch.py` checks the key again. After too many failures from a network, only
+sessions, and keys that were valid before, are looked up, so its other clients are not locked out.
 """
 
 import math
@@ -128,7 +128,7 @@ class Auth:
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known.trusted_until_s:
             return known.holder
-        if known is None:
+        if known is None and holders is self._holders:
             self.refuse_if_failing(request)
         # The lifetime starts before the query, so that a change during the query also takes effect in time.
         queried_at_s = time.monotonic()

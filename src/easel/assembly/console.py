@@ -1,0 +1,41 @@
+"""The console's parts of the web process."""
+
+from collections.abc import Sequence
+
+from easel.settings.settings import Settings
+from easel.store.database import Database
+from easel.web.app import ConsoleEndpoints, console_routes
+from easel.web.auth import Auth
+from easel.web.console.files import ConsoleFiles
+from easel.web.console.pages import NotFoundPage
+from easel.web.console.session_cookie import SessionCookie
+from easel.web.console.sessions import Offer, SessionEndpoints
+from easel.web.console.tasks import ConsoleTaskEndpoints
+from easel.web.requests import BaseUrl
+from easel.web.routing import Route
+from easel.web.task_view import TaskView
+
+
+class Console:
+    """The console, if the settings switch it on. Otherwise its parts are None, and it has no routes."""
+
+    def __init__(self, settings: Settings, base_url: BaseUrl, pepper: bytes) -> None:
+        self._offer = Offer(settings.price_microcredits, settings.engine)
+        self._base_url = base_url
+        self._pepper = pepper
+        is_on = settings.console == "on"
+        self.files = ConsoleFiles() if is_on else None
+        self.cookie = SessionCookie(base_url) if is_on else None
+        self.not_found_page = None if self.files is None else NotFoundPage(self.files, base_url)
+
+    def routes(self, auth: Auth, database: Database, view: TaskView) -> Sequence[Route]:
+        """The routes of the console."""
+        if self.files is None or self.cookie is None:
+            return []
+        return console_routes(
+            ConsoleEndpoints(
+                sessions=SessionEndpoints(auth, database, self._pepper, self.cookie, self._offer),
+                tasks=ConsoleTaskEndpoints(auth, database, view, self._base_url),
+                files=self.files,
+            )
+        )
