@@ -16,7 +16,7 @@ from easel.domain.console_session import LINK_LIFETIME_S
 from easel.settings.settings import Settings
 
 
-@click.command()
+@click.command(short_help="Print a link that signs in to the console.")
 @click.option("--account", help="Account to sign in to.  [default: the first account]")
 @data_dir_option
 def console(account: str | None, data_dir: Path | None) -> None:
