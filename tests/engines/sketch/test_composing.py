@@ -144,3 +144,11 @@ def test_letters_and_clocks_are_never_mirrored(prompt: str, library: Library) ->
 def test_odd_prompts_give_scenes(prompt: str, size: tuple[int, int], library: Library) -> None:
     found = scene(prompt, library, size)
     assert all(placed.height > 0 for placed in found.placed)
+
+
+@pytest.mark.parametrize("prompt", ["a flying pig", "a pig flying over the city", "a flying pig and a dog"])
+def test_what_flies_by_the_prompt_is_in_the_air(prompt: str, library: Library) -> None:
+    found = scene(prompt, library)
+    pig = one(found, "pig")
+    assert pig.y < found.horizon + 0.1 * found.height_px
+    assert not pig.has_shadow

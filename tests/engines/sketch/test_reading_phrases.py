@@ -132,3 +132,22 @@ def test_a_verb_with_an_object_has_no_other_one(library: Library) -> None:
     found = wish("a man reading the newspaper", library)
     assert [one.picture for one in found.things] == ["man", "newspaper"]
     assert found.relations == (Relation("holding", 0, 1),)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a flying pig", "a pig flying over the city", "un cerdo volando", "ein fliegendes Schwein", "空を飛ぶ豚",
+        "一只飞翔的猪", "하늘을 나는 돼지", "con lợn bay trên thành phố", "uçan domuz",
+    ],
+)  # fmt: skip
+def test_what_flies_is_in_the_air(prompt: str, library: Library) -> None:
+    assert wish(prompt, library).relations == (Relation("aloft", 0),)
+
+
+def test_who_flies_something_holds_it(library: Library) -> None:
+    assert wish("two kids flying a kite", library).relations == (Relation("holding", 0, 1),)
+
+
+def test_what_flies_over_a_thing_is_above_it(library: Library) -> None:
+    assert wish("a cow flying over a house", library).relations == (Relation("above", 0, 1),)

@@ -11,7 +11,7 @@ from easel.engines.sketch.words.lexicon import LANGUAGES, language, normal
 
 RELATIONS = {
     "on", "under", "above", "behind", "in-front", "left", "right", "at-left", "at-right", "next", "with", "and", "between",
-    "holding", "riding", "wearing", "inside", "looking",
+    "holding", "riding", "wearing", "inside", "looking", "aloft", "flying-over",
 }  # fmt: skip
 OF_KIND = {
     "colours": set(NAMED), "sizes": {"big", "small"}, "relations": RELATIONS, "verbs": RELATIONS,

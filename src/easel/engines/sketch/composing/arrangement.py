@@ -13,7 +13,7 @@ from typing import Final
 
 from easel.engines.sketch.backgrounds.background import Background
 from easel.engines.sketch.composing.dice import Dice
-from easel.engines.sketch.composing.ordering import SIDEWAYS, in_order, is_mirrorable
+from easel.engines.sketch.composing.ordering import AT_A_SIDE, SIDEWAYS, in_order, is_mirrorable
 from easel.engines.sketch.composing.scene import Placed
 from easel.engines.sketch.composing.units import Part, Unit, UnitBuilder
 from easel.engines.sketch.reading.wish import Wish
@@ -61,6 +61,8 @@ class Arrangement:
 
     def _is_high(self, at: int) -> bool:
         stance = self._traits(at)
+        if self._is_aloft(at) and self._ground.surface != "table":
+            return True
         if stance == "flies" and self._stands_beside(at):
             return self._ground.surface == "air"
         if self._ground.surface == "air":
@@ -68,6 +70,11 @@ class Arrangement:
         if self._ground.surface == "deep" and stance in ("deep", "swims", "bust"):
             return True
         return stance in ("flies", "sky") and self._ground.surface != "table"
+
+    def _is_aloft(self, at: int) -> bool:
+        """Whether the prompt says that it flies, or what it carries."""
+        parts = {part.thing for part in self._builder.build(at, 0).parts}
+        return any(relation.kind == "aloft" and relation.subject in parts for relation in self._wish.relations)
 
     def _stands_beside(self, at: int) -> bool:
         """Whether a small thing that flies is said to be beside something, where it stands then."""
@@ -192,7 +199,9 @@ class Arrangement:
         if count == 1 and self._width > 1.25 * self._height:
             middle = dice.pick((0.36, 0.64))
         roots = {unit.root for unit in units}
-        pointed = next((one.kind for one in self._wish.relations if one.other is None and one.subject in roots), None)
+        pointed = next(
+            (one.kind for one in self._wish.relations if one.kind in AT_A_SIDE and one.subject in roots), None
+        )
         if pointed is not None and count == 1:
             middle = 0.27 if pointed == "at-left" else 0.73
         return min(max(self._width * middle - total / 2, min(free / 2, MARGIN * self._width)),

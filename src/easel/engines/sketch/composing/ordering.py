@@ -6,7 +6,8 @@ from typing import Final
 from easel.engines.sketch.reading.wish import Relation, Wish
 
 SIDEWAYS: Final = frozenset({"left", "right", "next", "looking", "between"})
-_ON_ONE_SIDE: Final = frozenset({"left", "right", "at-left", "at-right"})
+AT_A_SIDE: Final = frozenset({"at-left", "at-right"})
+_ON_ONE_SIDE: Final = frozenset({"left", "right"}) | AT_A_SIDE
 
 
 def is_mirrorable(wish: Wish) -> bool:
@@ -19,7 +20,7 @@ def in_order(wish: Wish, things: Sequence[int], count_max: int) -> list[int]:
     order = list(things)
     for relation in wish.relations:
         subject, other = relation.subject, relation.other
-        if relation.kind in ("at-left", "at-right") and subject in order:
+        if relation.kind in AT_A_SIDE and subject in order:
             order.remove(subject)
             order.insert(0 if relation.kind == "at-left" else len(order), subject)
         elif other is not None and subject in order and other in order and relation.kind in SIDEWAYS - {"between"}:

@@ -40,3 +40,12 @@ def join_carried(relations: list[Relation], kind: str, subject: int, other: int)
     last = relations[-2] if len(relations) > 1 else None
     if last is not None and last.kind == "next" and last.subject + 1 == last.other == holder:
         relations.append(Relation(kind, last.subject, other))
+
+
+def released(relations: list[Relation], gone: int) -> str | None:
+    """Take away the relation that leads to a thing, and give its kind."""
+    for at, relation in enumerate(relations):
+        if relation.other == gone and relation.subject != gone:
+            del relations[at]
+            return relation.kind
+    return None

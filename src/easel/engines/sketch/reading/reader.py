@@ -5,11 +5,12 @@ language is built, never at a single word. What no rule uses is told in `not_und
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
-from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done
+from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done, released
+from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, guessed_languages, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME, Relation, Thing, Wish
@@ -20,17 +21,6 @@ THINGS_MAX: Final = 12
 NOT_UNDERSTOOD_MAX: Final = 30
 _SETTINGS: Final = {"times": "time", "weathers": "weather", "seasons": "season", "styles": "style"}
 _ALONE: Final = frozenset({"at-left", "at-right"})
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What has been said of a thing that is not named yet."""
-
-    count: int | None = None
-    colours: list[str] = field(default_factory=list)
-    size: str | None = None
-    is_one: bool = False
-    """Whether `a` stands right before the thing: `einem Bären` is one bear, `a plate of cookies` are several."""
 
 
 class _Reading:
@@ -44,7 +34,7 @@ class _Reading:
         self.place: str | None = None
         self.place_colour: str | None = None
         self.not_understood: list[str] = []
-        self._pending = _Pending()
+        self._pending = Pending()
         self._relation: str | None = None
         self._verb: str | None = None
         """A verb whose object comes next, and then its subject unless that came before."""
@@ -52,6 +42,7 @@ class _Reading:
         """Objects of verbs whose subject comes later: `骑着马的人`."""
         self._kept: list[tuple[str, int]] = []
         """Where the doer of a verb is, if that was said before the verb."""
+        self._is_thing_next = self._is_object_next = False
         self._is_and = False
         """Whether the open relation is that of `and`."""
         self._related = 0
@@ -63,8 +54,7 @@ class _Reading:
         self._link_at: int | None = None
         """Where the last word was that leads from a thing to what describes it."""
         self._at = 0
-        self._is_thing_near = False
-        """Whether the last thing is near enough for an adjective after it."""
+        self._is_thing_near = False  # near enough for an adjective after it
         self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
             "things": self._thing,
             "actions": self._action,
@@ -80,6 +70,7 @@ class _Reading:
     def take(self, token: Token, following: Sequence[Token]) -> None:
         """Take the next token."""
         self._at += 1
+        self._is_thing_next, self._is_object_next = thing_follows(following), object_follows(following)
         if token.is_boundary:
             self._end_clause()
             return
@@ -106,7 +97,7 @@ class _Reading:
     def _chosen(self, meanings: tuple[Meaning, ...], following: Sequence[Token]) -> Meaning:
         """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
         by_kind = {meaning.kind: meaning for meaning in meanings}
-        if meanings[0].kind == "actions" and self._has_own_object(following):
+        if meanings[0].kind == "actions" and self._is_acting_on_next():
             return Meaning("relations", meanings[0].name.split()[0])
         if "actions" in by_kind and "relations" in by_kind:
             return by_kind["relations" if thing_follows(following) else "actions"]
@@ -122,9 +113,9 @@ class _Reading:
             return by_kind["colours" if is_colour else "things"]
         return meanings[0]
 
-    def _has_own_object(self, following: Sequence[Token]) -> bool:
-        """Whether a verb that needs no object has one: `reading the newspaper`."""
-        return self._is_thing_near and not self._grammar.relations_after and object_follows(following)
+    def _is_acting_on_next(self) -> bool:
+        """Whether the last thing does something with the next one: `a man reading the newspaper`."""
+        return self._is_thing_near and self._is_object_next and not self._grammar.relations_after
 
     def _is_adjective(self, following: Sequence[Token]) -> bool:
         """Whether a word that is a noun too stands beside another noun: `una moto vieja`, `un viejo pescador`."""
@@ -172,14 +163,14 @@ class _Reading:
     def _thing(self, name: str, word: str, is_plural: bool) -> None:
         if len(self.things) >= THINGS_MAX:
             self.not_understood.append(word)
-            self._pending = _Pending()
+            self._pending = Pending()
             return
         if self._is_describing(word):
             self._noun_at = self._at
             return
         if self._is_compound(word):
             self._pending = self._without_first_noun()
-        pending, self._pending = self._pending, _Pending()
+        pending, self._pending = self._pending, Pending()
         name, _, implied = name.partition("*")
         usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
@@ -188,6 +179,8 @@ class _Reading:
         self._is_thing_near, self._is_place_near = True, False
         self._noun_at = self._at if word[:1].isalpha() else None
         last = len(self.things) - 1
+        if pending.is_aloft:
+            self.relations.append(Relation("aloft", last))
         if self._verb is not None or self._objects:
             self._act(last)
         self._is_thing_in_clause = True
@@ -217,18 +210,11 @@ class _Reading:
             return "-" in self._grammar.links or (bool(start[1]) and start[0] + start[1] in self._grammar.links)
         return self._noun_at + 2 == self._at and self._link_at == self._at - 1
 
-    def _without_first_noun(self) -> _Pending:
+    def _without_first_noun(self) -> Pending:
         """Take back the thing that turned out to describe the next one, and give what was said of it to that."""
         first = self.things.pop()
-        gone = len(self.things)
-        for at, relation in enumerate(self.relations):
-            if relation.other == gone and relation.subject != gone:
-                del self.relations[at]
-                self._relation = relation.kind
-                break
-        return _Pending(
-            first.count if first.is_count_said else None, [first.colour] if first.colour else [], first.size
-        )
+        self._relation = released(self.relations, len(self.things)) or self._relation
+        return Pending(first.count if first.is_count_said else None, [first.colour] if first.colour else [], first.size)
 
     def _act(self, thing: int) -> None:
         """Join a verb's object and its subject: `骑着马的人` and `人骑着马`."""
@@ -274,6 +260,7 @@ class _Reading:
             return
         if kind == "inside" and self.things[other].picture in FLAT:
             kind = "on"
+        kind = "above" if kind == "flying-over" else kind
         if not self._grammar.relations_after:
             subject = doer(self.relations, kind, subject)
         if self._grammar.relations_after and kind in KEPT_TOGETHER:
@@ -303,6 +290,10 @@ class _Reading:
             self._and()
             return
         self._settle()
+        is_over_place = name == "flying-over" and self._grammar.relations_after and self._is_place_near
+        if name == "aloft" or is_over_place:
+            self._aloft()
+            return
         if self._grammar.relations_after and self._is_place_near and name not in DONE | _ALONE:
             return
         if name in _ALONE:
@@ -312,6 +303,19 @@ class _Reading:
             self._join(name, len(self.things) - 2, len(self.things) - 1)
         elif self._relation in (None, "next", "as before", "with") or name != "next":
             self._relation, self._related, self._is_and = name, len(self.things) - 1, False
+
+    def _aloft(self) -> None:
+        """The next thing or the last one is in the air: `a flying pig`, `a pig flying over the city`.
+
+        Who flies something holds it: `a girl flying a kite`.
+        """
+        is_said_after = self._is_thing_near and self._relation is None and self._verb is None
+        if is_said_after and self._is_acting_on_next():
+            self._relate("holding", "", False)
+        elif self._is_thing_next and not is_said_after:
+            self._pending.is_aloft = True
+        elif self.things:
+            self.relations.append(Relation("aloft", len(self.things) - 1))
 
     def _and(self) -> None:
         """What is worn or held together with something else is worn or held as well."""
@@ -326,11 +330,13 @@ class _Reading:
             self._is_and = True
             self._relation, self._related = "as before" if is_shared else "next", len(self.things) - 1
 
-    def _is_pair_open(self, last: int | None = None) -> bool:
-        last = len(self.things) - 1 if last is None else last
-        return all(last not in (relation.subject, relation.other) for relation in self.relations)
+    def _is_pair_open(self) -> bool:
+        last = len(self.things) - 1
+        return all(last not in (one.subject, one.other) for one in self.relations if one.other is not None)
 
     def _place(self, name: str, word: str, _is_plural: bool) -> None:
+        if self._relation == "flying-over":
+            self._aloft()
         if name == "sky" and (self.place or self._relation in ("under", "above", "next", "looking")):
             self.settings.setdefault("weather", "clear")
         elif self.place is None or self.place == "sky" or name in PARTS.get(self.place, ()):
@@ -339,25 +345,23 @@ class _Reading:
                 self.place_colour = self._pending.colours[-1]
         elif self.place != name and not is_seen_with(name, self.place):
             self.not_understood.append(word)
-        self._pending = _Pending()
+        self._pending = Pending()
         self._relation = None
         self._is_thing_near, self._is_place_near = False, True
 
     def _ground(self, _name: str, _word: str, _is_plural: bool) -> None:
         """A word for the background itself: its colour is what was said before it."""
         colour = self._pending.colours[-1] if self._pending.colours else None
-        if colour is None and self.things and self._grammar.adjectives_after:
+        if colour is not None or (self.things and self._grammar.adjectives_after):
             self.place = self.place or "studio"
-            self._is_thing_near, self._is_place_near = False, True
-        elif colour is not None:
-            self.place = self.place or "studio"
-            self.place_colour = colour
-        self._pending = _Pending()
+            self.place_colour = colour or self.place_colour
+            self._is_thing_near, self._is_place_near = False, colour is None
+        self._pending = Pending()
         self._relation = None
 
     def _settle(self) -> None:
         """Give what is pending to the last thing, as in `the cat is black`."""
-        pending, self._pending = self._pending, _Pending()
+        pending, self._pending = self._pending, Pending()
         if pending.count == FIELD:
             self.place, pending.count = self.place or "meadow", None
         if self.place == "studio" and self.place_colour is None and pending.colours:
