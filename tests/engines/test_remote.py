@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, EngineUnusable, Pixels
-from easel.engines.remote.engine import Remote, RemoteServer
+from easel.engines.remote.engine import Remote, RemoteServers
 from tests.support import image_server
 from tests.support.image_server import MODEL, ImageServer, draws, gives, hangs, lists, picture, says
 from tests.support.patience import eventually
@@ -40,7 +40,7 @@ def server(running: ImageServer) -> ImageServer:
 
 def remote(url: str, **changes: Any) -> Engine:
     address = {"model": MODEL, "api_key": KEY, "timeout_s": 20.0, "draws_at_once": 4, "steps": 9, **changes}
-    return Remote(RemoteServer(url=url, **address))
+    return Remote(RemoteServers(urls=(url,), **address))
 
 
 def drawing(prompt: str = "a heron", seed: int = 7, width_px: int = 500, height_px: int = 376) -> Drawing:
@@ -207,7 +207,7 @@ def test_an_invalid_url_is_refused(url: str) -> None:
 
 
 def test_no_representation_of_the_engine_shows_the_key(server: ImageServer) -> None:
-    address = RemoteServer(server.url, MODEL, KEY, 20.0, 4, 9)
+    address = RemoteServers((server.url,), MODEL, KEY, 20.0, 4, 9)
     engine = Remote(address)
     assert KEY not in f"{address} {address!r} {engine} {engine!r}"
 

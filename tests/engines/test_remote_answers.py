@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed
 from easel.engines.remote.answers import Fault, Withheld, picture_or_link
-from easel.engines.remote.engine import Remote, RemoteServer
+from easel.engines.remote.engine import Remote, RemoteServers
 from easel.engines.remote.exchange import Answer, retry_after_s
 from tests.support import image_server
 from tests.support.image_server import ImageServer, breaks_off, draws, drips, floods, hangs, hangs_up, says
@@ -41,7 +41,7 @@ def server(running: ImageServer) -> ImageServer:
 
 def ask(url: str, timeout_s: float = 20.0) -> int:
     """Draw once, and return the picture's width."""
-    engine = Remote(RemoteServer(url, "some-model", KEY, timeout_s, draws_at_once=1, steps=9))
+    engine = Remote(RemoteServers((url,), "some-model", KEY, timeout_s, draws_at_once=1, steps=9))
     return engine.draw(Drawing(PROMPT, 512, 384, 7), lambda *_: None).width_px
 
 

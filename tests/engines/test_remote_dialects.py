@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from easel.engines.engine import Drawing, Pixels
-from easel.engines.remote.engine import Remote, RemoteServer
+from easel.engines.remote.engine import Remote, RemoteServers
 from tests.support import image_server
 from tests.support.image_server import MODEL, ImageServer, draws, hangs, hangs_up, lists, says
 from tests.support.server_dialects import SdCpp, colour
@@ -42,7 +42,7 @@ def sd_cpp(server: ImageServer) -> SdCpp:
 
 def remote(server: ImageServer, **changes: Any) -> Remote:
     address = {"model": MODEL, "api_key": None, "timeout_s": 20.0, "draws_at_once": 4, "steps": 9, **changes}
-    return Remote(RemoteServer(url=server.url, **address))
+    return Remote(RemoteServers(urls=(server.url,), **address))
 
 
 def draw(engine: Remote, prompt: str = "a heron", seed: int = 7) -> Pixels:
@@ -91,7 +91,7 @@ def test_the_tag_is_taken_out_of_prompts_for_other_servers_and_brackets_stay(ser
 
 
 def test_stable_diffusion_cpp_is_found_by_its_list_whatever_model_is_set(server: ImageServer, sd_cpp: SdCpp) -> None:
-    look = remote(server).look()
+    (look,) = remote(server).look()
     assert look.state == "ok"
     assert look.words.endswith("pictures will be drawn by stable-diffusion.cpp with its own model")
 

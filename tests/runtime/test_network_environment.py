@@ -15,7 +15,7 @@ import pytest
 
 from easel.client.client import Client, ClientError
 from easel.engines.engine import EngineUnusable
-from easel.engines.remote.engine import Remote, RemoteServer
+from easel.engines.remote.engine import Remote, RemoteServers
 from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.runtime import network_environment, process_environment
@@ -122,7 +122,7 @@ def test_plain_http_needs_no_certificates(environ: pytest.MonkeyPatch, name: str
     with listener() as (url, _):
         assert ordered(url) == {"id": "task-1"}
     with image_server(says(200, {"data": []})) as server:
-        looked = Remote(RemoteServer(server.url, MODEL, None, 5, 1, 0)).look()
+        (looked,) = Remote(RemoteServers((server.url,), MODEL, None, 5, 1, 0)).look()
         assert looked.state == "ok"
         ModerationEndpoint(server.url, "m", None)
 
@@ -171,7 +171,7 @@ def test_unusable_certificates_are_reported_by_every_client_that_needs_them(
     with pytest.raises(ClientError, match=sentence):
         ordered("https://images.test")
     with pytest.raises(EngineUnusable, match=sentence):
-        Remote(RemoteServer("https://images.test", "m", None, 5, 1, 0))
+        Remote(RemoteServers(("https://images.test",), "m", None, 5, 1, 0))
     with pytest.raises(EndpointUnusable, match=sentence):
         ModerationEndpoint("https://images.test", "m", None)
     with pytest.raises(StorageFailed, match=sentence[1:]):

@@ -1,7 +1,8 @@
 """A real HTTP server on loopback that behaves like a good or a bad image server, as scripted by a test.
 
 It speaks OpenAI's `POST /v1/images/generations`. Each request gets the next behaviour of the script, and
-the last behaviour repeats. Requests for the list of models are answered apart from the script.
+the last behaviour repeats. Requests for the list of models and for the engine's check are answered apart from the
+script.
 """
 
 import base64
@@ -18,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from PIL import Image
+
+from easel.engines.remote.checks import CHECK_PROMPT
 
 GENERATIONS: Final = "/v1/images/generations"
 MODELS: Final = "/v1/models"
@@ -49,6 +52,10 @@ class ImageServer:
     asked: list[Asked] = field(default_factory=list)
     looked: list[Asked] = field(default_factory=list)
     """The requests for the list of models."""
+    check: Behaviour | None = None
+    """How the pictures of the engine's check are drawn; None to draw them well."""
+    checked: list[Asked] = field(default_factory=list)
+    """The requests for pictures of the engine's check."""
     most_at_once: int = 0
     """How many pictures were being drawn at the same time, at most."""
     hung_up_at_s: list[float] = field(default_factory=list)
@@ -84,6 +91,9 @@ class ImageServer:
         if asked.path.endswith(MODELS):
             self.looked.append(asked)
             return self.lists
+        if isinstance(asked.body, dict) and CHECK_PROMPT in str(asked.body.get("prompt")):
+            self.checked.append(asked)
+            return self.check or draws()
         self.asked.append(asked)
         return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 

@@ -119,24 +119,26 @@ def _look_at_zimage(config: Settings) -> Iterator[Observation]:
 
 
 def _remote(config: Settings) -> "Remote":
-    from easel.engines.remote.engine import Remote, RemoteServer
+    from easel.engines.remote.checks import CHECK_TIMEOUT_S
+    from easel.engines.remote.engine import Remote, RemoteServers
 
-    assert config.remote_url is not None, "`check` refuses settings without it"
+    assert config.remote_urls, "`check` refuses settings without any"
     return Remote(
-        RemoteServer(
-            url=config.remote_url,
+        RemoteServers(
+            urls=config.remote_urls,
             model=config.remote_model,
             api_key=config.remote_api_key,
             timeout_s=config.remote_timeout_s,
             draws_at_once=config.remote_draws_at_once,
             steps=config.remote_steps,
+            check_timeout_s=CHECK_TIMEOUT_S if config.remote_check else 0.0,
         )
     )
 
 
 def _look_at_remote(config: Settings) -> Iterator[Observation]:
-    found = _remote(config).look()
-    yield Observation(f"remote: {found.words}", is_usable=found.state != "failed")
+    for look in _remote(config).look():
+        yield Observation(f"remote: {look.words}", is_usable=look.state == "ok")
 
 
 def _blank(config: Settings) -> Engine:
@@ -163,7 +165,7 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         only_here=("model", "lora"),
     ),
     "remote": EngineEntry(
-        description="an image server with OpenAI's API",
+        description="image servers with OpenAI's API",
         make=_remote,
         look=_look_at_remote,
         required={"remote_url": "the address of an image server, such as http://127.0.0.1:30000"},

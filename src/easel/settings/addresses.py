@@ -27,6 +27,17 @@ def http_url(name: str, url: str, example: str) -> str:
     return _with_lower_scheme(url)
 
 
+def http_urls(name: str, text: str, example: str, count_max: int) -> tuple[str, ...]:
+    """The comma-separated URLs, each as `http_url` returns it, and no two alike. Raises SettingsWrong."""
+    urls = [url.strip() for url in text.split(",")]
+    if len(urls) > count_max:
+        raise SettingsWrong(f"{name} must name at most {count_max} addresses.")
+    checked = tuple(http_url(name, url, example) for url in urls)
+    if len({url.removesuffix("/v1") for url in checked}) < len(checked):
+        raise SettingsWrong(f"{name} must name each address once: separate different ones with commas.")
+    return checked
+
+
 def client_url(name: str, url: str) -> str:
     """The base URL of a service of Easel. A `/`, `/v1` or `/openai/v1` at its end, which other clients need, is
     dropped.

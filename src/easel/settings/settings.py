@@ -23,9 +23,10 @@ from easel.settings.names import variable as variable
 from easel.settings.types import SettingsWrong as SettingsWrong
 
 LINK_LIFETIME_H: Final = 24
+REMOTE_EXAMPLE: Final = "http://127.0.0.1:30000"
+REMOTE_SERVERS_MAX: Final = 16
 _ADDRESSES: Final = {
     "public_url": "https://images.your-domain.com",
-    "remote_url": "http://127.0.0.1:30000",
     "moderation_url": "https://api.openai.com/v1",
 }
 """The settings that hold an HTTP address, each with an example."""
@@ -88,6 +89,13 @@ class Settings(UsageFields, frozen=True, kw_only=True):
     def lora_file_and_scale(self) -> tuple[Path, float] | None:
         """The LoRA file and its scale. Raises SettingsWrong."""
         return None if self.lora is None else checks.lora("EASEL_LORA", self.lora)
+
+    @property
+    def remote_urls(self) -> tuple[str, ...]:
+        """The addresses of the image servers. Raises SettingsWrong."""
+        if self.remote_url is None:
+            return ()
+        return addresses.http_urls("EASEL_REMOTE_URL", self.remote_url, REMOTE_EXAMPLE, REMOTE_SERVERS_MAX)
 
     @property
     def compiled_folder(self) -> Path:
@@ -172,6 +180,7 @@ def _checked(settings: Settings) -> Settings:
         addresses.postgres_url("EASEL_DATABASE_URL", settings.database_url)
     _check_pooler(settings)
     _ = settings.lora_file_and_scale
+    _ = settings.remote_urls
     if settings.remote_api_key is not None:
         checks.header_value("EASEL_REMOTE_API_KEY", settings.remote_api_key)
     if settings.moderation_api_key is not None:

@@ -36,6 +36,7 @@ def server() -> Iterator[ImageServer]:
         *(("REMOTE_URL", url) for url in (
             "127.0.0.1:30000", "ftp://x", "http://", "http://x/", "http://u:p@x", "http://x y", "http://:80", "http://x:0",
             "http://x:65536", "http://x/v1?key=1", "http://x/#a", "http://[::1", "http://ü",
+            ",", "http://x,", "http://x,y", "http://x,http://x/v1", ",".join(f"http://x:{port}" for port in range(1, 18)),
         )),
         ("REMOTE_API_KEY", "two words"), ("REMOTE_API_KEY", "kéy"), ("REMOTE_API_KEY", "a\nx-other: b"), ("REMOTE_API_KEY", "x" * 5000),
         ("REMOTE_API_KEY_FILE", "/nowhere/at/all"),
@@ -57,6 +58,11 @@ def test_a_wrong_value_is_refused_in_one_sentence_that_names_the_variable(name: 
 @pytest.mark.parametrize("url", [URL, "https://images.your-domain.com/base/v1", "http://[::1]:30000", "http://gpu-1"])
 def test_addresses_of_image_servers_are_accepted(url: str) -> None:
     assert read(REMOTE_URL=url, ENGINE="remote").remote_url == url
+
+
+def test_several_addresses_are_separated_by_commas() -> None:
+    assert read(REMOTE_URL="HTTP://a:1, http://b/v1").remote_urls == ("http://a:1", "http://b/v1")
+    assert read(ENGINE="blank").remote_urls == ()
 
 
 def test_the_remote_engine_needs_an_address() -> None:
@@ -83,6 +89,8 @@ def test_the_engine_is_built_from_the_settings() -> None:
     made = engine(read(ENGINE="remote", REMOTE_URL=URL, REMOTE_DRAWS_AT_ONCE="7"))
     assert (made.name, made.draws_at_once, made.jobs_at_once) == ("remote", 7, 14)
     assert devices(read(ENGINE="remote", REMOTE_URL=URL)) == ["auto"]
+    several = engine(read(ENGINE="remote", REMOTE_URL="http://a,http://b,http://c"))
+    assert (several.draws_at_once, several.jobs_at_once) == (12, 24)
 
 
 def test_doctor_reports_the_state_of_the_image_server(server: ImageServer, data_dir: Path) -> None:

@@ -9,19 +9,36 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 import msgspec
 
 from easel.domain.task import ErrorCode
 from easel.engines.engine import DrawingFailed
-from easel.engines.remote.exchange import ANSWER_BYTES_MAX, Answer, Silence
+from easel.engines.remote.exchange import ANSWER_BYTES_MAX, Answer, Silence, is_worth_retrying
 
 LINK_CHARACTERS_MAX: Final = 4096
 SENTENCE_CHARACTERS_MAX: Final = 200
 ECHO_CHARACTERS_MIN: Final = 8
 """A shorter prompt occurs in too many harmless sentences to count as an echo."""
 
+
+class Blame(Enum):
+    """What a fault says about the server that answered, if there are others."""
+
+    ORDER = "the order: no server would draw it"
+    SIZE = "the size: another server may draw it"
+    LOAD = "the load: another server may draw it, and this one later"
+    SERVER = "the server: another one may draw it"
+
+
+_BLAMES: Final = {
+    ErrorCode.INVALID_PARAMETERS: Blame.ORDER,
+    ErrorCode.CONTENT_POLICY_VIOLATION: Blame.ORDER,
+    ErrorCode.RESOURCE_EXHAUSTED: Blame.SIZE,
+    ErrorCode.IMAGE_DIMENSION_MISMATCH: Blame.SIZE,
+}
 _POLICY_CODES: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter"})
 _NOT_FOR_CALLERS = re.compile(r"[<>{}\\]|://|(?:^|[\s'\"(=])[~.]{0,2}/\w|Traceback")
 _ABOUT_THE_MODEL = re.compile(r"(?:unknown |invalid )?model\b", re.IGNORECASE)
@@ -31,9 +48,24 @@ _OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
 class Fault(DrawingFailed):
     """Why there is no picture: code and message for the caller, and a hint for the operator if they can fix it."""
 
+    is_temporary = False
+    """Whether the same request may succeed in a moment."""
+    is_from_load = False
+    retry_after_s: float | None = None
+    """When the server asked to be asked again."""
+    server: str | None = None
+    """The server's address, if there are several."""
+
     def __init__(self, code: ErrorCode, message: str, hint: str | None = None) -> None:
         super().__init__(code, message)
         self.hint = hint
+
+    @property
+    def blame(self) -> Blame:
+        """What caused it."""
+        if self.is_from_load:
+            return Blame.LOAD
+        return _BLAMES.get(self.code, Blame.SERVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +125,23 @@ def picture_or_link(outcome: Answer | Silence, withheld: Withheld) -> bytes | st
 
 def success(outcome: Answer | Silence, withheld: Withheld) -> Answer:
     """The answer, if it is complete and successful. Raises Fault."""
-    if isinstance(outcome, Silence):
-        raise _silence(outcome)
-    if not 200 <= outcome.status < 300:
-        raise _failure(outcome, withheld)
+    if isinstance(outcome, Silence) or not 200 <= outcome.status < 300:
+        raise _fault(outcome, withheld)
     if not outcome.is_whole:
         raise Unreadable(f"its answer is larger than {ANSWER_BYTES_MAX} bytes")
     # Compression was not requested, and unpacking could turn a small answer into a huge one.
     if outcome.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise NoPicture("its answer is compressed, which was not requested")
     return outcome
+
+
+def _fault(outcome: Answer | Silence, withheld: Withheld) -> Fault:
+    fault = _silence(outcome) if isinstance(outcome, Silence) else _failure(outcome, withheld)
+    fault.is_temporary = is_worth_retrying(outcome)
+    if isinstance(outcome, Answer):
+        fault.is_from_load = outcome.status == 429
+        fault.retry_after_s = outcome.retry_after_s
+    return fault
 
 
 def _silence(silence: Silence) -> Fault:

@@ -62,6 +62,8 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     is_whole: bool = True
+    retry_after_s: float | None = None
+    """When the server asks to be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Exchange:
         attempt = 1
         while True:
             outcome = await self._attempt(question)
-            if attempt >= question.attempts_max or not _is_worth_retrying(outcome):
+            if attempt >= question.attempts_max or not is_worth_retrying(outcome):
                 return outcome
             pause_s = _pause_s(outcome, attempt)
             said = outcome.reason if isinstance(outcome, Silence) else str(outcome.status)
@@ -128,7 +130,8 @@ async def _read(response: httpx2.Response) -> Answer:
         body += chunk
         if len(body) > bytes_max:
             return Answer(response.status_code, response.headers, b"", is_whole=False)
-    return Answer(response.status_code, response.headers, bytes(body))
+    asked_s = retry_after_s(response.headers, datetime.now(UTC))
+    return Answer(response.status_code, response.headers, bytes(body), retry_after_s=asked_s)
 
 
 def _reason(error: Exception) -> str:
@@ -136,12 +139,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200] if isinstance(error, httpx2.ConnectError) else type(error).__name__
 
 
-def _is_worth_retrying(outcome: Answer | Silence) -> bool:
+def is_worth_retrying(outcome: Answer | Silence) -> bool:
+    """Whether the same request may succeed in a moment."""
     return outcome.status in ASK_AGAIN if isinstance(outcome, Answer) else not outcome.is_late
 
 
 def _pause_s(outcome: Answer | Silence, attempt: int) -> float:
-    asked_s = retry_after_s(outcome.headers, datetime.now(UTC)) if isinstance(outcome, Answer) else None
+    asked_s = outcome.retry_after_s if isinstance(outcome, Answer) else None
     # Random jitter keeps clients that failed together from retrying together.
     if asked_s is not None:
         return min(asked_s, RETRY_AFTER_S_MAX) * random.uniform(1.0, 1.1)  # noqa: S311 - no secret depends on it

@@ -13,7 +13,7 @@ import httpx2
 from easel.engines.engine import Drawing, EngineUnusable
 from easel.engines.remote.answers import NoPicture, Withheld, picture_or_link, success
 from easel.engines.remote.dialects import Card, Dialect, Recipe, dialect_of, listed_models, order
-from easel.engines.remote.exchange import ATTEMPTS_MAX, Answer, Exchange, Question, Silence
+from easel.engines.remote.exchange import Answer, Exchange, Question, Silence
 from easel.runtime.network_environment import NetworkUnusable
 
 LOOK_TIMEOUT_S: Final = 3.0
@@ -33,13 +33,13 @@ class ImageServer:
 
     def __init__(self, url: str, recipe: Recipe, api_key: str | None, timeout_s: float) -> None:
         """Raises EngineUnusable if the URL is invalid, or if the environment names unusable certificates."""
-        self._base = url.rstrip("/").removesuffix("/v1")
+        self.url = url.rstrip("/").removesuffix("/v1")
         self._recipe = recipe
         self._api_key = api_key
         self._timeout_s = timeout_s
         self._dialect: Dialect | None = None
-        self._generations = _url(f"{self._base}/v1/images/generations")
-        self._models = _url(f"{self._base}/v1/models")
+        self._generations = _url(f"{self.url}/v1/images/generations")
+        self._models = _url(f"{self.url}/v1/models")
         try:
             self._exchange = Exchange(self._generations, api_key)
         except NetworkUnusable as error:
@@ -49,29 +49,30 @@ class ImageServer:
         """Check the server, for at most LOOK_TIMEOUT_S."""
         outcome = self._learn(lambda: None, attempts_max=1)
         if isinstance(outcome, Silence):
-            return Look("failed", f"{self._base} cannot be reached ({outcome.reason}): check EASEL_REMOTE_URL")
+            return Look("failed", f"{self.url} cannot be reached ({outcome.reason}): check EASEL_REMOTE_URL")
         if outcome.status in {401, 403}:
-            return Look("failed", f"{self._base} refused the request ({outcome.status}): check EASEL_REMOTE_API_KEY")
+            return Look("failed", f"{self.url} refused the request ({outcome.status}): check EASEL_REMOTE_API_KEY")
         models = listed_models(outcome.body)
         dialect = dialect_of(models)
         if not dialect.names_its_model:
-            return Look("ok", f"{self._base} answers; pictures will be drawn by {dialect.value} with its own model")
+            return Look("ok", f"{self.url} answers; pictures will be drawn by {dialect.value} with its own model")
         if models and not any(model.id == self._recipe.model for model in models):
-            words = f"{self._base} does not list {self._recipe.model}, but {_shown(models)}: check EASEL_REMOTE_MODEL"
+            words = f"{self.url} does not list {self._recipe.model}, but {_shown(models)}: check EASEL_REMOTE_MODEL"
             return Look("warning", words)
-        return Look("ok", f"{self._base} answers; pictures will be drawn by {self._recipe.model}")
+        return Look("ok", f"{self.url} answers; pictures will be drawn by {self._recipe.model}")
 
-    def file(self, drawing: Drawing, on_beat: Callable[[], None]) -> bytes:
+    def file(self, drawing: Drawing, on_beat: Callable[[], None], attempts_max: int) -> bytes:
         """The file of one picture. Raises Fault, and what `on_beat` raises."""
         withheld = Withheld(self._api_key, drawing.prompt)
         dialect = self._dialect
         if dialect is None:
-            learned = self._learn(on_beat, ATTEMPTS_MAX)
+            learned = self._learn(on_beat, attempts_max)
             if isinstance(learned, Silence) and not learned.is_late:
                 # To order without knowing the dialect could mean another seed.
                 success(learned, withheld)
             dialect = self._dialect or Dialect.OPENAI
-        asked = Question("POST", self._generations, self._timeout_s, order(dialect, self._recipe, drawing))
+        body = order(dialect, self._recipe, drawing)
+        asked = Question("POST", self._generations, self._timeout_s, body, attempts_max)
         outcome = self._exchange.ask(asked, on_beat)
         if isinstance(outcome, Silence) and not outcome.is_late:
             self._dialect = None

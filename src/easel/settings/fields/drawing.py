@@ -77,18 +77,18 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         str | None,
         Description(
             Group.REMOTE,
-            "Address of the image server, such as `http://127.0.0.1:30000`, with or without `/v1` at the end. "
-            "Required with `EASEL_ENGINE=remote`.",
+            "Address of the image server, such as `http://127.0.0.1:30000`, with or without `/v1` at the end. Several "
+            "servers that draw alike are separated by commas. Required with `EASEL_ENGINE=remote`.",
         ),
     ] = None
     remote_api_key: Annotated[
         str | None,
-        Description(Group.REMOTE, "API key for the image server, if it asks for one.", has_file_variant=True),
+        Description(Group.REMOTE, "API key for the image servers, if they ask for one.", has_file_variant=True),
     ] = None
     remote_model: Annotated[
         str,
         Meta(min_length=1, max_length=500),
-        Description(Group.REMOTE, "Name of the model on the image server."),
+        Description(Group.REMOTE, "Name of the model on the image servers."),
     ] = "Tongyi-MAI/Z-Image-Turbo"
     remote_steps: Annotated[
         int,
@@ -107,8 +107,16 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
     remote_draws_at_once: Annotated[
         int,
         Meta(ge=1, le=64),
-        Description(Group.REMOTE, "Pictures that one worker requests at the same time."),
+        Description(Group.REMOTE, "Pictures that one worker requests from each image server at the same time."),
     ] = 4
+    remote_check: Annotated[
+        bool,
+        Description(
+            Group.REMOTE,
+            "Let each image server draw three small pictures when a worker starts, to tell whether it obeys size and "
+            "seed. `easel doctor` does so too.",
+        ),
+    ] = True
     queue_timeout_s: Annotated[
         int,
         Meta(ge=1, le=2_592_000),
