@@ -2,7 +2,8 @@
 
 It takes a task when there is room for it: when a notification wakes it, when a draw is nearly done, and from time to
 time all the same. It keeps its engine loaded while the database is unavailable, and takes tasks again when the database
-returns. With each heartbeat it hands back what the database says it has and what does not run here.
+returns. With each heartbeat it hands back what the database says it has and what does not run here. While its engine
+fails, it takes nothing, and tries the engine out from time to time. When it has lost its device, it ends.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from easel.domain import polling
 from easel.domain.task import ErrorCode
 from easel.live import background_tasks
 from easel.live.draw_slots import Slot
+from easel.live.engine_runner import DeviceLost
 from easel.live.held_tasks import HeldTasks
 from easel.live.task_watcher import TaskWatcher
 from easel.live.work_bell import WorkBell
@@ -72,6 +74,8 @@ class Worker:
         self._duties = duties
         self._bell = bell
         self._drain_timeout_s = drain_timeout_s
+        self.is_device_lost = False
+        """Whether it ended because the device no longer answers this process."""
         self._stopping = asyncio.Event()
         self._id: int | None = None
         """None before the database knows this worker, and after it has forgotten it."""
@@ -109,6 +113,7 @@ class Worker:
         failures = 0
         while not self._stopping.is_set():
             await self._draw.slots.await_room()
+            await self._await_engine()
             if self._stopping.is_set():
                 return
             try:
@@ -124,6 +129,21 @@ class Worker:
                 continue
             await self._pause(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
             failures += 1
+
+    async def _await_engine(self) -> None:
+        """While the engine is paused, wait and try it out, until it draws again or the worker stops."""
+        while self._draw.paused_because is not None and not self._stopping.is_set():
+            await self._pause(self._draw.pause_s)
+            if self._draw.paused_because is None or self._stopping.is_set():  # a draw that was still running succeeded
+                return
+            try:
+                await self._draw.try_out()
+            except DeviceLost:
+                self._lose_device()
+
+    def _lose_device(self) -> None:
+        self.is_device_lost = True
+        self.stop()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -172,6 +192,9 @@ class Worker:
             self._held.end(task_id)
         except HandedBack:
             await self._hand_back(worker_id, task_id, pause_s=0.0)
+        except DeviceLost:
+            self._lose_device()
+            await self._hand_back_from_lost_device(worker_id, task_id)
         except DatabaseUnavailable:
             await self._hand_back(worker_id, task_id, pause_s=RETRY_AFTER_S)
         except Exception:  # the database rejects even this end: the task is not drawn at once again
@@ -184,7 +207,7 @@ class Worker:
         task_id = claimed.task.id
         try:
             is_ended = await self._finish(task_id, await self._draw(claimed, slot))
-        except (DatabaseUnavailable, HandedBack):
+        except (DatabaseUnavailable, DeviceLost, HandedBack):
             raise
         except Exception:  # a bug in Easel: fail and refund the task, so that it is not drawn forever
             log.exception("job_failed", task_id=task_id)
@@ -203,6 +226,14 @@ class Worker:
         else:
             self._held.end(task_id)
             asyncio.get_running_loop().call_later(pause_s, self._bell.ring)
+
+    async def _hand_back_from_lost_device(self, worker_id: int, task_id: str) -> None:
+        try:
+            await rescue.hand_back_from_lost_device(self._database, worker_id, task_id)
+        except DatabaseUnavailable:  # signing off, or another worker's rescue, hands it back
+            self._held.drop(task_id)
+        else:
+            self._held.end(task_id)
 
     async def _drain(self) -> None:
         """Wait for running draws, and hand back what is left when the time is over."""
@@ -234,7 +265,9 @@ class Worker:
 
     async def _beat(self, worker_id: int) -> Beat:
         async with self._relaxed.single_statement() as connection:
-            beat = await workers.beat(connection, worker_id, is_idle=self._draw.slots.room > 0)
+            paused_because = self._draw.paused_because
+            is_idle = paused_because is None and self._draw.slots.room > 0
+            beat = await workers.beat(connection, worker_id, is_idle=is_idle, paused_because=paused_because)
         if not beat.is_registered and self._id == worker_id:
             self._id = None
             self._bell.ring()

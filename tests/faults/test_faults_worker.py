@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,8 @@ import pytest
 from easel.assembly.worker import EXIT_HUNG
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import (
+    PATIENCE_S,
+    another_worker,
     assert_nothing_runs,
     assert_picture_is_there,
     await_draw,
@@ -28,7 +28,6 @@ DRAWN_AGAIN_WITHIN_S = 10.0
 STEP_S = 0.2
 ENDLESS_S = "60"
 """A step that no test waits for."""
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +58,6 @@ def hanging() -> Iterator[Hanging]:
                 task = submit(client)
             yield Hanging(running, key, task["id"])
         assert_nothing_runs(folder)
-
-
-@contextmanager
-def another_worker(service: Service, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run another `easel worker` until the block ends."""
-    environment = service.environment | {f"EASEL_{name.upper()}": value for name, value in settings.items()}
-    with service.log_file.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "easel", "worker"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-        )
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
-        process.stdout.close()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from transformers import Qwen2Tokenizer, Qwen3Model
 
 from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px
 from easel.engines.zimage.captions import Captions
+from easel.engines.zimage.devices import probe
 from easel.engines.zimage.engine import ZImage
 from easel.runtime import distribution
 from tests.support.paths import ROOT
@@ -168,6 +169,12 @@ def test_a_stop_is_never_mistaken_for_an_error_of_the_device(engine: Engine, sto
     with pytest.raises(type(stop)) as raised:
         engine.draw(drawing(), stop_now)
     assert raised.value is stop
+
+
+def test_a_probe_uses_the_device_and_raises_if_it_does_not_answer(engine: Engine) -> None:
+    engine.probe()
+    with pytest.raises(RuntimeError):
+        probe(torch.device("meta"))  # it has no numbers to read back
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from easel.domain.rate import Quota
 from easel.domain.secret import Secret
 from easel.domain.task import ErrorCode, Status
 from easel.outside.postgres import private_postgres
-from easel.store import acceptance, accounts, endings, queue, schema, workers
+from easel.store import acceptance, accounts, endings, pace, queue, schema, workers
 from easel.store.acceptance import NewTask
 from easel.store.accounts import NewKey
 from easel.store.admission import AdmissionRequest
@@ -254,6 +254,19 @@ def test_a_heartbeat_tells_a_worker_what_it_has_and_whether_it_was_forgotten(on_
         assert [stalled.task_id for stalled in await queue.stalled(desk.connection)] == [task.id]
         await workers.delete_silent(desk.connection)
         assert not (await workers.beat(desk.connection, desk.worker_ids[0], is_idle=True)).is_registered
+
+    on_desk(act)
+
+
+def test_a_paused_worker_says_why_and_does_not_count_as_one_that_draws(on_desk: OnDesk) -> None:
+    async def act(desk: Desk) -> None:
+        for worker_id, reason in zip(desk.worker_ids, ("the lamp is broken", None), strict=True):
+            await workers.beat(desk.connection, worker_id, is_idle=reason is None, paused_because=reason)
+        assert await workers.census(desk.connection) == workers.Census(live=2, idle=1, paused=1)
+        assert await workers.pauses(desk.connection) == ["the lamp is broken"]
+        assert (await pace.measure(desk.connection)).workers == 1
+        await workers.beat(desk.connection, desk.worker_ids[0], is_idle=True)
+        assert await workers.pauses(desk.connection) == []
 
     on_desk(act)
 

@@ -3,6 +3,8 @@
 It reads /proc, so it finds processes only on Linux.
 """
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service
+
+PATIENCE_S: Final = 20.0
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -71,6 +75,28 @@ def entries(service: Service, task_id: str) -> list[str]:
     with service.database() as connection:
         rows = connection.execute("SELECT kind FROM ledger WHERE cause = %s ORDER BY id", (task_id,)).fetchall()
     return [kind for (kind,) in rows]
+
+
+@contextmanager
+def another_worker(service: Service, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run another `easel worker` until the block ends."""
+    environment = service.environment | {f"EASEL_{name.upper()}": value for name, value in settings.items()}
+    with service.log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "easel", "worker"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+        process.stdout.close()
 
 
 def assert_picture_is_there(client: httpx2.Client, task: dict[str, Any]) -> None:

@@ -107,6 +107,9 @@ class PatientEngine:
             if said == STEPS:
                 return Pixels(drawing.width_px, drawing.height_px, bytes(3 * drawing.width_px * drawing.height_px))
 
+    def probe(self) -> None:
+        """There is no device."""
+
 
 @dataclass(eq=False)
 class Held:
@@ -233,7 +236,7 @@ class Stage:
     async def worker(self) -> Worker:
         """A worker that has just started."""
         engine = PatientEngine(asyncio.get_running_loop())
-        draw_settings = DrawSettings(draw_timeout_s=3600, step_timeout_s=3600, on_hung=lambda: None)
+        draw_settings = DrawSettings(draw_timeout_s=3600, step_timeout_s=3600, on_hung=lambda: None, failures_max=10**9)
         draw = Draw(self.database, self.relaxed, self.news_of_cancels, engine, JUDGE, draw_settings)
         finish_settings = FinishSettings(
             picture_name_secret=NAME_SECRET,

@@ -10,7 +10,6 @@ If the database is unavailable, raises DatabaseUnavailable without waiting, and 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +19,10 @@ from easel.actions.judgement import refusal_among
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.task import ENDS, ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
+from easel.live.circuit_breaker import FAILURES_MAX
 from easel.live.draw_progress import DrawProgress, Stopped
 from easel.live.draw_slots import Slot, Slots
+from easel.live.engine_runner import DeviceLost, EngineRunner
 from easel.live.judge import Judge
 from easel.live.task_watcher import TaskWatcher, Watch
 from easel.store import tasks
@@ -40,11 +41,12 @@ UNBEGUN_S_MAX: Final = 0.5
 @dataclass(frozen=True, slots=True)
 class DrawSettings:
     """`on_hung` is called when a step takes longer than `step_timeout_s`. It ends the process, because a thread that
-    hangs in a driver cannot be ended alone."""
+    hangs in a driver cannot be ended alone. After `failures_max` failures in a row, the engine is paused."""
 
     draw_timeout_s: float
     step_timeout_s: float
     on_hung: Callable[[], None]
+    failures_max: int = FAILURES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Draw:
         self._engine = engine
         self._judge = judge
         self._settings = settings
-        self._threads = ThreadPoolExecutor(max_workers=engine.draws_at_once, thread_name_prefix="draw")
+        self._runner = EngineRunner(engine, settings.step_timeout_s, settings.on_hung, settings.failures_max)
         self.slots = Slots(engine.draws_at_once, engine.jobs_at_once)
         self.leaving: set[asyncio.Task[None]] = set()
         """Cancelled watchers of finished draws. Each may still be in the middle of a statement."""
@@ -123,22 +125,37 @@ class Draw:
         """How many more tasks would be drawn as soon as they are taken."""
         return 0 if self._judge.judges_before_drawing else self.slots.free
 
+    @property
+    def paused_because(self) -> str | None:
+        """Why no tasks may be taken at present. None if they may."""
+        return self._runner.breaker.reason
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait until the paused engine is tried out."""
+        return self._runner.breaker.pause_s
+
+    async def try_out(self) -> None:
+        """See whether the paused engine draws again. Raises DeviceLost."""
+        await self._runner.try_out()
+
     async def load(self) -> None:
         """Load the engine and the picture classifier. Raises EngineUnusable, ClassifierUnusable."""
         started_s = time.monotonic()
         await asyncio.to_thread(self._judge.load)
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.load)
+        await self._runner.load()
         log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
 
     def stop(self) -> None:
         """Start no more draws. Running draws continue."""
         self._is_stopping = True
+        self._runner.stop_trial()
 
     async def __call__(self, claimed: Claimed, slot: Slot) -> DrawResult:
         """Draw a task when a slot is free. `slot` is its place.
 
-        Raises DatabaseUnavailable, and HandedBack after `stop`. When cancelled, stops the draw after its current
-        step.
+        Raises DatabaseUnavailable, DeviceLost, and HandedBack after `stop` and while the engine is paused. When
+        cancelled, stops the draw after its current step.
         """
         task = claimed.task
         if task.status in ENDS:
@@ -148,7 +165,7 @@ class Draw:
         if refused is not None:
             return refused
         async with slot.drawing():
-            if self._is_stopping:
+            if self._is_stopping or self.paused_because is not None:
                 raise HandedBack
             if not claimed.is_begun and self._must_be_begun(claimed, time.monotonic() - claimed_at_s):
                 async with self._relaxed.single_statement() as connection:
@@ -198,9 +215,8 @@ class Draw:
                 asyncio.create_task(_stop_when_late(self._settings.draw_timeout_s, progress)),
             ]
             try:
-                drawn = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, _drawn, self._engine, task, progress
-                )
+                drawing = Drawing(task.prompt, task.width_px, task.height_px, task.seed)
+                pixels, draw_ms = await self._runner.draw(drawing, progress)
             except Stopped as stopped:
                 return None if stopped.is_ended else Failed(task, ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
             except OutOfMemory:
@@ -209,15 +225,18 @@ class Draw:
             except DrawingFailed as failed:
                 log.warning("draw_refused", task_id=task.id, request_id=task.request_id, code=failed.code)
                 return Failed(task, failed.code, failed.message)
+            except DeviceLost:
+                log.exception("draw_failed", task_id=task.id, request_id=task.request_id)
+                raise
             except Exception:  # whatever an engine or a driver raises fails this task, not the worker
                 log.exception("draw_failed", task_id=task.id, request_id=task.request_id)
                 return Failed(task, ErrorCode.SERVICE_ERROR, _NOT_DRAWN)
             finally:
                 progress.stop(is_ended=True)
                 self._dismiss(watchers)
-        if drawn.pixels.caption_tokens_cut:
-            log.warning("caption_truncated", task_id=task.id, tokens=drawn.pixels.caption_tokens_cut)
-        return drawn
+        if pixels.caption_tokens_cut:
+            log.warning("caption_truncated", task_id=task.id, tokens=pixels.caption_tokens_cut)
+        return Drawn(task, pixels, draw_ms, progress.steps_total, self._engine.name, self._engine.model)
 
     def _dismiss(self, watchers: Sequence[asyncio.Task[None]]) -> None:
         """Cancel the watchers of a draw without waiting for them."""
@@ -266,10 +285,3 @@ async def _stop_when_ended(watch: Watch, progress: DrawProgress) -> None:
 async def _stop_when_late(timeout_s: float, progress: DrawProgress) -> None:
     await asyncio.sleep(timeout_s)
     progress.stop(is_ended=False)
-
-
-def _drawn(engine: Engine, task: Task, progress: DrawProgress) -> Drawn:
-    started_s = time.monotonic()
-    pixels = engine.draw(Drawing(task.prompt, task.width_px, task.height_px, task.seed), progress.on_step)
-    draw_ms = round((time.monotonic() - started_s) * 1000)
-    return Drawn(task, pixels, draw_ms, progress.steps_total, engine.name, engine.model)

@@ -86,6 +86,18 @@ async def _rescue(connection: Writer, task: Stalled) -> bool:
     return is_ended
 
 
+async def hand_back_from_lost_device(database: Database, worker_id: int, task_id: str) -> None:
+    """Hand back a task whose draw left the device useless to its worker.
+
+    This counts like a death of the worker: the task may be to blame, and must not end one worker after the other.
+    """
+    async with database.transaction() as connection:
+        task = await queue.held(connection, worker_id, task_id)
+        is_ended = task is not None and await _rescue(connection, task)
+    if is_ended:
+        settle.notify_all(database, task_id)
+
+
 async def hand_back(database: RelaxedDatabase, worker_id: int, task_ids: Sequence[str], pause_s: float = 0.0) -> None:
     """Hand back tasks that a live worker holds but does not run. This does not count as a death."""
     async with database.single_statement() as connection:

@@ -24,6 +24,7 @@ from easel.web.task_view import ended_task
 from easel.worker import Duties, Worker
 
 EXIT_HUNG: Final = 70
+EXIT_DEVICE_LOST: Final = 71
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from easel.runtime import logs
 from easel.settings.settings import Settings, SettingsWrong
 from easel.store import pooled_role, workers
 from easel.store.schema import SecretMismatch
+from easel.store.workers import Census
 from easel.supervisor import EXIT_UNUSABLE
 
 
@@ -130,7 +131,7 @@ def _database(config: Settings) -> Iterator[Diagnosis]:
             if pooler_problem is not None:
                 yield _problem("database", f"{kind}: {pooler_problem}")
                 return
-            workers = asyncio.run(_live_workers(config, installed))
+            census, pauses = asyncio.run(_workers(config, installed))
     except SecretUnusable:
         yield _problem("database", f"{kind}: not checked without its secret")
         return
@@ -143,8 +144,13 @@ def _database(config: Settings) -> Iterator[Diagnosis]:
         return
     yield _ok("database", f"{kind}, reachable, schema up to date")
     yield _ok(
-        "workers", f"{workers} running" if workers else "none running; `easel serve` or `easel worker` starts them"
+        "workers",
+        f"{census.live} running" if census.live else "none running; `easel serve` or `easel worker` starts them",
     )
+    for reason in sorted(set(pauses)):
+        count = pauses.count(reason)
+        take = "worker takes no tasks, because its" if count == 1 else "workers take no tasks, because their"
+        yield _problem("workers", f"{count} {take} engine fails: {reason}")
 
 
 async def _pooler_problem(config: Settings, installed: Installation) -> str | None:
@@ -163,13 +169,13 @@ async def _pooler_problem(config: Settings, installed: Installation) -> str | No
     return None
 
 
-async def _live_workers(config: Settings, installed: Installation) -> int:
+async def _workers(config: Settings, installed: Installation) -> tuple[Census, list[str]]:
     await prepare_database(installed, creates=False)
     database = database_of(config, installed)
     await database.open()
     try:
         async with database.reading() as connection:
-            return (await workers.census(connection)).live
+            return await workers.census(connection), await workers.pauses(connection)
     finally:
         await database.close()
 

@@ -10,7 +10,7 @@ import uvloop
 
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import installation, prepare_database
-from easel.assembly.worker import WorkerParts, worker_parts
+from easel.assembly.worker import EXIT_DEVICE_LOST, WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
@@ -37,10 +37,11 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
             if not supervised:  # otherwise `easel serve` has done this
                 asyncio.run(prepare_database(installed))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_work(worker_parts(config, installed), is_supervised=supervised))
+                parts = worker_parts(config, installed)
+                runner.run(_work(parts, is_supervised=supervised))
         # A drawing that was returned to the queue may still be in a step. Only this ends its thread.
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(EXIT_DEVICE_LOST if parts.worker.is_device_lost else 0)
 
 
 async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:

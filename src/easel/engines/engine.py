@@ -77,6 +77,12 @@ class Engine(Protocol):
         and whatever `on_step` raises. The engine stays usable after each of them.
         """
 
+    def probe(self) -> None:
+        """Use the device for a moment. Called after an error that `draw` did not explain.
+
+        Raises anything if the device does not answer this process any more.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -96,12 +102,13 @@ class OutOfMemory(Exception):
 
 
 class DrawingFailed(Exception):
-    """This drawing failed. `message` is shown to the caller as it is."""
+    """This drawing failed. `message` is shown to the caller as it is. `hint` is for the operator."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.hint = hint
 
 
 def canvas_px(side_px: int, multiple_px: int) -> int:

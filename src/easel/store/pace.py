@@ -15,8 +15,8 @@ LINE_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The data for an estimate: average seconds of recent draws (None before the first), live workers, unfinished
-    tasks."""
+    """The data for an estimate: average seconds of recent draws (None before the first), workers that take
+    tasks, unfinished tasks."""
 
     draw_s: float | None
     workers: int
@@ -33,7 +33,7 @@ async def measure(connection: Reader) -> Pace:
                 SELECT draw_ms FROM tasks WHERE picture_name IS NOT NULL AND picture_gone_at IS NULL
                 ORDER BY ended_at DESC LIMIT 50
             ) AS latest)::float AS draw_s,
-            (SELECT count(*) FROM workers WHERE {IS_LIVE})::int AS workers,
+            (SELECT count(*) FROM workers WHERE paused_because IS NULL AND {IS_LIVE})::int AS workers,
             (SELECT coalesce(sum(unfinished), 0) FROM api_keys)::int AS unfinished
         """,  # noqa: S608 - a constant of ours
         {"silent_s": STALLED_AFTER_S},

@@ -195,8 +195,21 @@ async def stalled(connection: Writer) -> list[Stalled]:
     return await cursor.fetchall()
 
 
+async def held(connection: Writer, worker_id: int, task_id: str) -> Stalled | None:
+    """The task, as long as this worker has it. Nobody else can end it until this transaction ends."""
+    cursor = connection.cursor(row_factory=class_row(Stalled))
+    await cursor.execute(
+        """
+        SELECT id AS task_id, worker_id, taken_at FROM tasks
+        WHERE id = %s AND queue_state = 'taken' AND worker_id = %s FOR NO KEY UPDATE
+        """,
+        (task_id, worker_id),
+    )
+    return await cursor.fetchone()
+
+
 async def release(connection: Writer, task_id: str) -> None:
-    """Return a task to the queue whose worker is dead."""
+    """Return a task to the queue whose worker is dead, or has lost its device."""
     await connection.execute(
         sql.SQL("""
             WITH returned AS (

@@ -41,10 +41,12 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many workers are alive, and how many of them have room for another task."""
+    """How many workers are alive, how many of them have room for another task, and how many take none at present,
+    because their engines fail."""
 
     live: int
     idle: int
+    paused: int = 0
 
 
 async def register(connection: Writer, draws_at_once: int) -> int:
@@ -64,16 +66,18 @@ async def unregister(connection: Writer, worker_id: int) -> None:
 
 _BEAT: Final = b"""
     WITH beat AS (
-        UPDATE workers SET heartbeat_at = now(), is_idle = %(is_idle)s WHERE id = %(id)s RETURNING id
+        UPDATE workers SET heartbeat_at = now(), is_idle = %(is_idle)s, paused_because = %(paused_because)s
+        WHERE id = %(id)s RETURNING id
     )
     SELECT clock_timestamp(), pg_postmaster_start_time(), EXISTS (SELECT FROM beat),
         ARRAY (SELECT id FROM tasks WHERE queue_state = 'taken' AND worker_id = %(id)s)
 """
 
 
-async def beat(connection: Writer, worker_id: int, *, is_idle: bool) -> Beat:
-    """Record that a worker is alive."""
-    row = await (await connection.execute(_BEAT, {"id": worker_id, "is_idle": is_idle})).fetchone()
+async def beat(connection: Writer, worker_id: int, *, is_idle: bool, paused_because: str | None = None) -> Beat:
+    """Record that a worker is alive, and why it takes no tasks at present, if so."""
+    values = {"id": worker_id, "is_idle": is_idle, "paused_because": paused_because}
+    row = await (await connection.execute(_BEAT, values)).fetchone()
     assert row is not None
     return Beat(Clock(row[0], row[1]), row[2], row[3])
 
@@ -81,12 +85,24 @@ async def beat(connection: Writer, worker_id: int, *, is_idle: bool) -> Beat:
 async def census(connection: Reader) -> Census:
     """Count the live workers."""
     cursor = await connection.execute(
-        f"SELECT count(*), count(*) FILTER (WHERE is_idle) FROM workers WHERE {IS_LIVE}",  # noqa: S608 - ours
+        f"""
+        SELECT count(*), count(*) FILTER (WHERE is_idle), count(*) FILTER (WHERE paused_because IS NOT NULL)
+        FROM workers WHERE {IS_LIVE}
+        """,  # noqa: S608 - ours
         {"silent_s": STALLED_AFTER_S},
     )
     row = await cursor.fetchone()
     assert row is not None
-    return Census(row[0], row[1])
+    return Census(row[0], row[1], row[2])
+
+
+async def pauses(connection: Reader) -> list[str]:
+    """Why live workers take no tasks at present, one text for each of them."""
+    cursor = await connection.execute(
+        f"SELECT paused_because FROM workers WHERE paused_because IS NOT NULL AND {IS_LIVE} ORDER BY id",  # noqa: S608
+        {"silent_s": STALLED_AFTER_S},
+    )
+    return [reason for (reason,) in await cursor.fetchall()]
 
 
 async def delete_silent(connection: Writer) -> None:

@@ -39,6 +39,9 @@ class Blank:
         rgb = colour(drawing) * (drawing.width_px * drawing.height_px)
         return Pixels(drawing.width_px, drawing.height_px, rgb)
 
+    def probe(self) -> None:
+        """There is no device."""
+
 
 def colour(drawing: Drawing) -> bytes:
     """The three bytes that fill the picture."""

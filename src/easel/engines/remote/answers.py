@@ -57,8 +57,7 @@ class Fault(DrawingFailed):
     """The server's address, if there are several."""
 
     def __init__(self, code: ErrorCode, message: str, hint: str | None = None) -> None:
-        super().__init__(code, message)
-        self.hint = hint
+        super().__init__(code, message, hint)
 
     @property
     def blame(self) -> Blame:

@@ -98,6 +98,9 @@ class Remote:
         on_step(1, 1)
         return pixels
 
+    def probe(self) -> None:
+        """There is no device on this machine."""
+
     def _looks(self) -> list[Look]:
         with ThreadPoolExecutor(len(self._all)) as threads:
             return list(threads.map(ImageServer.look, self._all))

@@ -76,6 +76,9 @@ class Sketch:
         on_step(steps, steps)
         return Pixels(drawing.width_px, drawing.height_px, image.tobytes(), not_drawn=_told(scene.not_drawn))
 
+    def probe(self) -> None:
+        """There is no device."""
+
     def _painted(self, documents: list[str], drawing: Drawing, on_layer: Callable[[int], None]) -> Image.Image:
         with VectorCanvas(drawing.width_px, drawing.height_px) as canvas:
             for done, svg in enumerate(documents, start=1):

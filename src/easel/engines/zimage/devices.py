@@ -147,6 +147,17 @@ def settle(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def probe(device: torch.device) -> None:
+    """Compute a little on the device and read it back. Raises whatever PyTorch raises if the device does not answer.
+
+    A kernel that fails on CUDA can leave the process's context useless: every later call then raises the same error.
+    """
+    ones = torch.ones(64, device=device)
+    found = float((ones + ones).sum())
+    if found != 2 * len(ones):
+        raise RuntimeError(f"{device} computes 64 * 2 = {found}")
+
+
 def free_caches(device: torch.device) -> None:
     """Return unused memory to the device."""
     gc.collect()

@@ -20,6 +20,7 @@ from easel.engines.zimage.devices import (
     is_out_of_memory,
     pick,
     pick_precision,
+    probe,
     require_memory,
     text_device,
 )
@@ -166,6 +167,10 @@ class ZImage:
         # The failed drawing's tensors can be freed only now that the error and its traceback are gone.
         free_caches(loaded.device)
         raise OutOfMemory(f"{loaded.device} has too little memory for {drawing.width_px}x{drawing.height_px} pixels.")
+
+    def probe(self) -> None:
+        """Use the device. Raises whatever PyTorch raises if it does not answer."""
+        probe(self.loaded.device)
 
 
 def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
