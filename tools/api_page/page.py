@@ -207,7 +207,7 @@ def _examples(content: Node) -> Iterator[tuple[str, Any]]:
 
 
 def _example(caption: str, text: str) -> Html:
-    return element("figure", *_caption(caption), element("pre", code(text)))
+    return element("figure", *_caption(caption), element("pre", code(text), tabindex="0"))
 
 
 def _caption(text: str) -> list[Html]:
@@ -215,7 +215,7 @@ def _caption(text: str) -> list[Html]:
 
 
 def _curl_block(caption: str, command: str) -> Html:
-    return element("figure", *_caption(caption), element("pre", code(command), class_="copy"))
+    return element("figure", *_caption(caption), element("pre", code(command), class_="copy", tabindex="0"))
 
 
 def _curl_commands(operation: _Operation) -> Iterator[tuple[str, str]]:
