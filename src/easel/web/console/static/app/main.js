@@ -1,0 +1,94 @@
+// The console's page: asks who is signed in, and shows the view that the address names.
+
+import { effect, html, render, signal, untracked, useEffect, useRef } from "./html.js";
+import { Account } from "./parts/account.js";
+import { Icon, Mark } from "./parts/icon.js";
+import { Notices } from "./parts/notice.js";
+import { Question } from "./parts/question.js";
+import { place, to } from "./router.js";
+import { ask, credits, session } from "./session.js";
+import { Code } from "./views/code.js";
+import { Draw } from "./views/draw.js";
+import { Gallery } from "./views/gallery.js";
+import { Missing } from "./views/missing.js";
+import { SignIn } from "./views/signin.js";
+import { Task } from "./views/task.js";
+import { preferredLanguage, speak, t } from "./words.js";
+
+const VIEWS = { draw: Draw, gallery: Gallery, task: Task, code: Code, signin: Draw };
+const TABS = [
+  ["draw", "brush"],
+  ["gallery", "gallery"],
+  ["code", "code"],
+];
+
+const isReady = signal(false);
+
+function Page() {
+  if (!isReady.value || session.value === null) return html`<${Notices} />`;
+  const isIn = session.value.signed_in;
+  return html`
+    ${isIn ? html`<${SignedIn} />` : html`<${SignIn} />`}
+    <${Notices} />
+    <${Question} />
+  `;
+}
+
+function SignedIn() {
+  const { view, id } = place.value;
+  const View = VIEWS[view] ?? Missing;
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (isFirst.current) {
+      isFirst.current = false;
+      return;
+    }
+    // A reader who follows a link is told where it led, and keyboards go on from there.
+    document.querySelector("h1")?.focus({ preventScroll: true });
+  }, [view, id]);
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>${t("skip")}</a>
+    <header class="head">
+      <a class="home" href=${to("draw")}><${Mark} /><span>Easel</span></a>
+      <nav class="tabs" aria-label=${t("nav")}>
+        ${TABS.map(
+          ([name, icon]) => html`
+            <a key=${name} href=${to(name)} aria-current=${isAt(name, view) ? "page" : undefined}>
+              <${Icon} name=${icon} /><span>${t(`nav.${name}`)}</span>
+            </a>
+          `,
+        )}
+        <a href="docs"><${Icon} name="book" /><span>${t("nav.api")}</span></a>
+      </nav>
+      <div class="head-end">
+        ${credits.value !== null &&
+        html`<span class="credits" title=${t("account.credits")}>${t("credits", { count: credits.value })}</span>`}
+        <${Account} />
+      </div>
+    </header>
+    <${View} key=${view} id=${id} />
+  `;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.querySelector("h1")?.focus();
+}
+
+function isAt(name, view) {
+  return view === name || (name === "gallery" && view === "task") || (name === "draw" && view === "signin");
+}
+
+effect(() => {
+  const isIn = session.value?.signed_in ?? true;
+  const view = isIn ? (place.value.view in VIEWS ? place.value.view : "missing") : "signin";
+  const name = view === "signin" && isIn ? "draw" : view;
+  document.title = `${t(`title.${name}`)} · Easel`;
+});
+
+untracked(async () => {
+  render(html`<${Page} />`, document.getElementById("app"));
+  await Promise.all([speak(preferredLanguage()).catch(() => speak("en")), ask()]);
+  isReady.value = true;
+  performance.mark("easel.shown");
+});

@@ -1,0 +1,88 @@
+// Languages: `t` has the text of a name in the reader's language, numbers and times as that language writes them.
+// A new language is a file in words/ and a line in LANGUAGES.
+
+import { computed, effect, signal } from "./html.js";
+import { forAllTabs } from "./kept.js";
+import english from "./words/en.js";
+
+export const LANGUAGES = { en: "English", zh: "中文" };
+
+const LOADERS = { zh: () => import("./words/zh.js") };
+const loaded = { en: english };
+
+export const language = signal("en");
+
+/** Show the page in a language, once its words are there. */
+export async function speak(code) {
+  if (!loaded[code]) loaded[code] = (await LOADERS[code]()).default;
+  language.value = code;
+}
+
+/** The language that the reader chose, or the first of the browser's that the page has. */
+export function preferredLanguage() {
+  const chosen = forAllTabs.read("language");
+  const wanted = [chosen, ...navigator.languages].filter(Boolean).map((tag) => tag.split("-")[0]);
+  return wanted.find((code) => code in LANGUAGES) ?? "en";
+}
+
+/** Choose a language, and remember it. */
+export function chooseLanguage(code) {
+  forAllTabs.write("language", code);
+  return speak(code);
+}
+
+const plurals = computed(() => new Intl.PluralRules(language.value));
+const numbers = computed(() => new Intl.NumberFormat(language.value, { maximumFractionDigits: 6 }));
+const dates = computed(() => new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }));
+const ages = computed(() => new Intl.RelativeTimeFormat(language.value, { numeric: "auto", style: "short" }));
+
+effect(() => {
+  document.documentElement.lang = language.value === "zh" ? "zh-Hans" : language.value;
+});
+
+/** The text of a name. `{count}` and other braces are filled with `values`; `count` also chooses the plural. */
+export function t(name, values = {}) {
+  let text = loaded[language.value][name] ?? english[name];
+  if (text === undefined) return name;
+  if (typeof text === "object") text = text[plurals.value.select(values.count)] ?? text.other;
+  return text.replace(/\{(\w+)\}/g, (whole, key) => {
+    const value = values[key];
+    return value === undefined ? whole : typeof value === "number" ? number(value) : value;
+  });
+}
+
+/** Whether there is a text of this name. */
+export function has(name) {
+  return name in english;
+}
+
+export function number(value) {
+  return numbers.value.format(value);
+}
+
+export function date(unix_s) {
+  return dates.value.format(new Date(unix_s * 1000));
+}
+
+const SPANS = [
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+];
+
+/** How long ago a time was, or how far ahead it is. */
+export function age(unix_s, now_s) {
+  const past_s = unix_s - now_s;
+  for (const [unit, seconds] of SPANS) {
+    if (Math.abs(past_s) >= seconds) return ages.value.format(Math.trunc(past_s / seconds), unit);
+  }
+  return t("now");
+}
+
+/** A span of seconds, in its largest whole unit. */
+export function span(seconds) {
+  for (const [unit, each] of SPANS) {
+    if (seconds >= each) return t(`span.${unit}`, { count: Math.floor(seconds / each) });
+  }
+  return t("span.second", { count: Math.max(0, Math.ceil(seconds)) });
+}
