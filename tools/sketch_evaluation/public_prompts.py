@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from easel.engines.sketch.composing.composer import compose
 from easel.engines.sketch.composing.scene import Scene
-from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.pictures.library import CROWDS, Library
 from easel.engines.sketch.reading.reader import read
 from easel.engines.sketch.reading.tokens import guessed_languages, tokens, without_quotes
 from tools.sketch_evaluation.expectation import Expectation, Item
@@ -111,7 +111,8 @@ def _beyond(distance: float, sizes: float) -> float:
 
 def _pictures(name: str, library: Library) -> set[str]:
     wish = read(f"a photo of a {name}", library.emoji)
-    return {thing.picture for thing in wish.things if library.has(thing.picture)}
+    found = {thing.picture for thing in wish.things if library.has(thing.picture) or thing.picture in CROWDS}
+    return found | set(CROWDS) if "person" in found else found
 
 
 @dataclass(slots=True)
