@@ -14,7 +14,7 @@ from PIL import Image
 
 from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed
-from easel.engines.remote.pictures import canvas, read_picture
+from easel.engines.remote.pictures import canvas, drawn_picture, read_picture
 from tests.support.image_server import picture
 
 DRAWING: Final = Drawing("a heron", 500, 376, 7)
@@ -55,7 +55,18 @@ def test_the_picture_is_cut_from_the_middle_of_the_canvas(file_format: str) -> N
 
 
 def test_a_picture_of_exactly_the_ordered_size_is_used_as_it_is() -> None:
-    assert read_picture(picture(500, 376, colour=(1, 2, 3)), DRAWING).rgb == bytes((1, 2, 3)) * (500 * 376)
+    one_colour = picture(500, 376, colour=(1, 2, 3), spot=(1, 2, 3))
+    assert read_picture(one_colour, DRAWING).rgb == bytes((1, 2, 3)) * (500 * 376)
+
+
+def test_a_picture_of_one_colour_has_no_content_and_one_other_pixel_is_content() -> None:
+    with pytest.raises(DrawingFailed) as failed:
+        drawn_picture(picture(512, 384, colour="black", spot="black"), DRAWING)
+    assert failed.value.code == ErrorCode.GENERATION_FAILED_NO_CONTENT
+    for place in ((6, 4), (505, 379)):  # the corners of the ordered size
+        image = Image.new("RGB", (512, 384), "black")
+        image.putpixel(place, (0, 0, 1))
+        assert drawn_picture(saved(image), DRAWING).rgb.count(1) == 1
 
 
 @pytest.mark.parametrize("size_px", [(512, 376), (500, 384), (384, 512), (1024, 1024), (1, 1), (1536, 1152)])

@@ -3,6 +3,7 @@
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,16 @@ import torch
 from diffusers import ZImagePipeline
 from transformers import Qwen2Tokenizer, Qwen3Model
 
-from easel.engines.engine import Drawing, Engine, Pixels, canvas_px, crop_offset_px
+from easel.domain.task import ErrorCode
+from easel.engines.engine import (
+    Drawing,
+    DrawingFailed,
+    Engine,
+    EngineUnusable,
+    Pixels,
+    canvas_px,
+    crop_offset_px,
+)
 from easel.engines.zimage.captions import Captions
 from easel.engines.zimage.devices import probe
 from easel.engines.zimage.engine import ZImage
@@ -169,6 +179,59 @@ def test_a_stop_is_never_mistaken_for_an_error_of_the_device(engine: Engine, sto
     with pytest.raises(type(stop)) as raised:
         engine.draw(drawing(), stop_now)
     assert raised.value is stop
+
+
+@pytest.fixture
+def broken(checkpoint: Path) -> ZImage:
+    """An engine of its own for a test that breaks its weights."""
+    engine = ZImage(str(checkpoint), "cpu")
+    engine.load()
+    return engine
+
+
+def nan_in_the_transformer(engine: ZImage) -> None:
+    engine.loaded.denoiser.patch_out.bias.fill_(float("nan"))
+
+
+def nan_in_the_decoder(engine: ZImage) -> None:
+    engine.loaded.decoder._autoencoder.decoder.conv_out.bias[0] = float("nan")
+
+
+def nothing_from_the_decoder(engine: ZImage) -> None:
+    engine.loaded.decoder._autoencoder.decoder.conv_out.weight.zero_()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "hint"),
+    [
+        (nan_in_the_transformer, "no finite numbers"),
+        (nan_in_the_decoder, "no finite numbers"),
+        (nothing_from_the_decoder, "one colour"),
+    ],
+)
+def test_a_picture_without_content_fails(broken: ZImage, spoil: Callable[[ZImage], None], hint: str) -> None:
+    with torch.no_grad():
+        spoil(broken)
+    with pytest.raises(DrawingFailed) as failed:
+        draw(broken)
+    assert failed.value.code == ErrorCode.GENERATION_FAILED_NO_CONTENT
+    assert hint in str(failed.value.hint)
+
+
+def test_a_model_that_draws_nothing_while_it_warms_up_is_refused(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ZImage(str(checkpoint), "cpu")
+
+    def warm_up_with_nan(parts: Any, device: torch.device) -> None:
+        ZImage.use(engine, parts, device)
+        with torch.no_grad():
+            nan_in_the_transformer(engine)
+        draw(engine)
+
+    monkeypatch.setattr(engine, "use", warm_up_with_nan)
+    with pytest.raises(EngineUnusable, match="draws nothing on cpu, because the model computed no finite numbers"):
+        engine.load()
 
 
 def test_a_probe_uses_the_device_and_raises_if_it_does_not_answer(engine: Engine) -> None:

@@ -23,6 +23,7 @@ from PIL import Image
 from easel.engines.remote.checks import CHECK_PROMPT
 
 GENERATIONS: Final = "/v1/images/generations"
+SPOT_PX: Final = 16
 MODELS: Final = "/v1/models"
 MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
 
@@ -146,10 +147,14 @@ def image_server(*script: Behaviour) -> Iterator[ImageServer]:
         thread.join()
 
 
-def picture(width_px: int, height_px: int, file_format: str = "PNG", mode: str = "RGB", colour: Any = "teal") -> bytes:
-    """A picture's file."""
+def picture(
+    width_px: int, height_px: int, file_format: str = "PNG", mode: str = "RGB", colour: Any = "teal", spot: Any = "gold"
+) -> bytes:
+    """A picture's file: one colour, and another spot in the middle, because a picture has to have some content."""
     file = io.BytesIO()
-    Image.new(mode, (width_px, height_px), colour).save(file, file_format)
+    image = Image.new(mode, (width_px, height_px), colour)
+    image.paste(spot, (width_px // 2, height_px // 2, width_px // 2 + SPOT_PX, height_px // 2 + SPOT_PX))
+    image.save(file, file_format)
     return file.getvalue()
 
 

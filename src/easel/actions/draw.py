@@ -223,7 +223,9 @@ class Draw:
                 log.warning("draw_memory_exhausted", task_id=task.id, request_id=task.request_id)
                 return Failed(task, ErrorCode.RESOURCE_EXHAUSTED, _OUT_OF_MEMORY)
             except DrawingFailed as failed:
-                log.warning("draw_refused", task_id=task.id, request_id=task.request_id, code=failed.code)
+                log.warning(
+                    "draw_refused", task_id=task.id, request_id=task.request_id, code=failed.code, hint=failed.hint
+                )
                 return Failed(task, failed.code, failed.message)
             except DeviceLost:
                 log.exception("draw_failed", task_id=task.id, request_id=task.request_id)

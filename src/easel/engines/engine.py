@@ -47,6 +47,12 @@ class Pixels:
     def __post_init__(self) -> None:
         assert len(self.rgb) == self.width_px * self.height_px * 3
 
+    @property
+    def has_one_colour(self) -> bool:
+        """Whether all pixels are equal. A model draws such a picture only if something is wrong with it."""
+        row = self.rgb[:3] * self.width_px
+        return self.rgb.startswith(row) and self.rgb == row * self.height_px
+
 
 class Engine(Protocol):
     """Something that draws."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.support import image_server
 from tests.support.data_folders import prepared_folder
-from tests.support.image_server import ImageServer, draws, hangs, hangs_up, says
+from tests.support.image_server import ImageServer, draws, gives, hangs, hangs_up, picture, says
 from tests.support.patience import eventually
 from tests.support.ports import free_port
 from tests.support.running_service import Service, finish, read_task, submit
@@ -59,6 +59,12 @@ def used(client: httpx2.Client) -> float:
     return float(user["used_credits"])
 
 
+def recover(server: ImageServer, client: httpx2.Client) -> None:
+    """Draw a picture, because failures in a row, even of several tests, pause the engine."""
+    server.behaves(draws())
+    assert finish(client, submit(client)["id"])["status"] == "completed"
+
+
 def test_a_picture_is_drawn_by_the_image_server(server: ImageServer, client: httpx2.Client) -> None:
     before = used(client)
     task = finish(client, submit(client, size="500x376", seed=5, output_format="png")["id"])
@@ -92,6 +98,16 @@ def test_a_failure_of_the_image_server_fails_the_task_without_charge(
     assert task["error"]["code"] == code
     assert task["error"]["message"].startswith(message)
     assert used(client) == before
+    recover(server, client)
+
+
+def test_a_picture_of_one_colour_fails_the_task_without_charge(server: ImageServer, client: httpx2.Client) -> None:
+    before = used(client)
+    server.behaves(gives(picture(384, 384, colour="black", spot="black")))
+    task = finish(client, submit(client)["id"])
+    assert (task["status"], task["error"]["code"]) == ("failed", "generation_failed_no_content")
+    assert used(client) == before
+    recover(server, client)
 
 
 def test_a_server_that_is_too_slow_times_the_task_out(server: ImageServer, client: httpx2.Client) -> None:
@@ -99,6 +115,7 @@ def test_a_server_that_is_too_slow_times_the_task_out(server: ImageServer, clien
     server.behaves(hangs)
     assert finish(client, submit(client)["id"])["error"]["code"] == "generation_timeout"
     assert used(client) == before
+    recover(server, client)
 
 
 def test_a_temporary_failure_of_the_image_server_is_not_visible(server: ImageServer, client: httpx2.Client) -> None:

@@ -91,6 +91,14 @@ class NoPicture(Fault):
         super().__init__(ErrorCode.GENERATION_FAILED_NO_CONTENT, "The image server answered without a picture", hint)
 
 
+class EmptyPicture(Fault):
+    """The picture has one colour. Models draw that when their numbers overflow, and no server reports it."""
+
+    def __init__(self) -> None:
+        message = "The image server's picture has one colour and no content"
+        super().__init__(ErrorCode.GENERATION_FAILED_NO_CONTENT, message, "it drew one colour: see its log")
+
+
 class Unreadable(Fault):
     """The answer contains something that cannot be read as a picture."""
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Pixels
-from easel.engines.remote.pictures import read_picture
+from easel.engines.remote.pictures import drawn_picture
 from easel.engines.remote.server import ImageServer
 
 CHECK_TIMEOUT_S: Final = 30.0
@@ -60,7 +60,7 @@ def _difference(draw: Callable[[int], Pixels]) -> str | None:
 
 def _drawn(server: ImageServer, seed: int, on_beat: Callable[[], None]) -> Pixels:
     drawing = Drawing(CHECK_PROMPT, *SIZE_PX, seed)
-    return read_picture(server.file(drawing, on_beat, attempts_max=1), drawing)
+    return drawn_picture(server.file(drawing, on_beat, attempts_max=1), drawing)
 
 
 def _are_same(one: Pixels, other: Pixels) -> bool:

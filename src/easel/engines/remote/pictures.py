@@ -14,7 +14,7 @@ from PIL import Image
 
 from easel.domain.task import ErrorCode
 from easel.engines.engine import Drawing, Pixels, canvas_px, crop_offset_px
-from easel.engines.remote.answers import Fault, Unreadable
+from easel.engines.remote.answers import EmptyPicture, Fault, Unreadable
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
 MULTIPLE_PX: Final = 16
@@ -38,6 +38,14 @@ _FAULTS: Final = (
 def canvas(drawing: Drawing) -> tuple[int, int]:
     """The width and height to request: those of the drawing, rounded up."""
     return canvas_px(drawing.width_px, MULTIPLE_PX), canvas_px(drawing.height_px, MULTIPLE_PX)
+
+
+def drawn_picture(file: bytes, drawing: Drawing) -> Pixels:
+    """Like `read_picture`, for a file that a model drew: there is something in it. Raises Fault."""
+    pixels = read_picture(file, drawing)
+    if pixels.has_one_colour:
+        raise EmptyPicture
+    return pixels
 
 
 def read_picture(file: bytes, drawing: Drawing) -> Pixels:

@@ -18,7 +18,7 @@ import structlog
 from easel.engines.engine import Drawing, Pixels
 from easel.engines.remote.answers import Blame, Fault, TooLate
 from easel.engines.remote.exchange import ATTEMPTS_MAX, BACK_OFF_S, BEAT_S, RETRY_AFTER_S_MAX, run
-from easel.engines.remote.pictures import read_picture
+from easel.engines.remote.pictures import drawn_picture
 from easel.engines.remote.rotation import News, Rotation, Verdict
 from easel.engines.remote.server import ImageServer
 
@@ -142,7 +142,7 @@ class Servers:
 
 
 def _picture(server: ImageServer, drawing: Drawing, on_beat: Callable[[], None], attempts_max: int) -> Pixels:
-    return read_picture(server.file(drawing, on_beat, attempts_max), drawing)
+    return drawn_picture(server.file(drawing, on_beat, attempts_max), drawing)
 
 
 def _pause_s(faults: Sequence[Fault], attempt: int) -> float:

@@ -12,7 +12,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from easel.engines.engine import Drawing, EngineUnusable, OnStep, OutOfMemory, Pixels, canvas_px
+from easel.domain.task import ErrorCode
+from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels, canvas_px
 from easel.engines.zimage.devices import (
     devices,
     drawing_on,
@@ -52,6 +53,7 @@ log = logging.getLogger(__name__)
 LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, AssertionError, SafetensorError)
 """What the libraries raise for invalid checkpoints. They check configurations with assertions, too."""
 
+NO_CONTENT = "The picture has no content"
 MULTIPLE_PX = 16
 PATCHES_A_LATENT_SIDE = 2
 WARM_UP = [Drawing("a", 768, 512, 1), Drawing("a heron at dawn, " * 12, 1024, 1024, 1)]
@@ -125,6 +127,11 @@ class ZImage:
         quieten_libraries()
         try:
             self.use(read_parts(folder, dtype, device, text_on), device)
+        except DrawingFailed as failed:
+            raise EngineUnusable(
+                f"The model in {folder} draws nothing on {device}, because {failed.hint}: copy or fetch it again, or use "
+                "another device."
+            ) from failed
         except LOAD_ERRORS as error:
             raise EngineUnusable(why_not_loaded(folder, device, error)) from error
 
@@ -174,12 +181,19 @@ class ZImage:
 
 
 def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
-    """Draw a picture from its prompt."""
+    """Draw a picture from its prompt. Raises DrawingFailed if there is nothing in it."""
     caption = loaded.captions.caption(drawing.prompt)
     with torch.no_grad(), drawing_on(loaded.device):
         latents = denoise(loaded, caption.embedding, drawing, steps)
-        rgb = to_bytes(cut(loaded.decoder.canvas(latents), drawing.width_px, drawing.height_px))
-    return Pixels(drawing.width_px, drawing.height_px, rgb, caption.tokens_cut)
+        canvas = loaded.decoder.canvas(latents)
+        is_finite = latents.isfinite().all() & canvas.isfinite().all()
+        rgb = to_bytes(cut(canvas, drawing.width_px, drawing.height_px))
+    pixels = Pixels(drawing.width_px, drawing.height_px, rgb, caption.tokens_cut)
+    if not is_finite:
+        raise DrawingFailed(ErrorCode.GENERATION_FAILED_NO_CONTENT, NO_CONTENT, "the model computed no finite numbers")
+    if pixels.has_one_colour:
+        raise DrawingFailed(ErrorCode.GENERATION_FAILED_NO_CONTENT, NO_CONTENT, "the model drew one colour")
+    return pixels
 
 
 def denoise(loaded: Loaded, embedding: torch.Tensor, drawing: Drawing, steps: Steps) -> torch.Tensor:
@@ -205,12 +219,13 @@ def noise(seed: int, rows: int, columns: int) -> torch.Tensor:
 
 
 def warm_up(loaded: Loaded) -> None:
-    """Compile the block and the decoder by drawing. If this machine cannot compile, continue without."""
+    """Compile the block and the decoder by drawing. If this machine cannot compile, continue without. Raises
+    DrawingFailed if there is nothing in the pictures even so."""
     loaded.denoiser.run = torch.compile(run_block, dynamic=True)
     loaded.decoder.compile()
     try:
         draw_warm_up(loaded)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, DrawingFailed) as error:
         if is_out_of_memory(error):
             raise
         log.warning(
