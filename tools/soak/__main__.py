@@ -110,6 +110,7 @@ class Soak:
         self._console = console
         self._doing = "starting"
         self._started_s = time.monotonic()
+        self._shown = 0
 
     async def run(self) -> None:
         """Run the soak. Whatever happens, no process is left running."""
@@ -163,15 +164,22 @@ class Soak:
         return Account(name, json.loads(made.stdout)["key"])
 
     async def _show_progress(self) -> None:
-        """Show progress: in one line on a terminal, otherwise in occasional lines."""
+        """Show progress, in one line on a terminal and otherwise in occasional lines, and each finding as it is made."""
         if not self._console.is_terminal:
             while True:
                 self._console.print(self._line(), soft_wrap=True, highlight=False)
+                self._show_findings()
                 await asyncio.sleep(PROGRESS_EVERY_S)
         with self._console.status(self._line()) as status:
             while True:
                 status.update(self._line())
+                self._show_findings()
                 await asyncio.sleep(0.5)
+
+    def _show_findings(self) -> None:
+        for finding in self.tally.findings[self._shown :]:
+            self._console.print(f"Finding: {finding}", soft_wrap=True, highlight=False, markup=False)
+        self._shown = len(self.tally.findings)
 
     def _line(self) -> str:
         tally = self.tally
