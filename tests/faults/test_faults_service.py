@@ -208,7 +208,7 @@ def test_an_external_database_without_a_secret_stops_the_start_with_a_message(fo
 
 
 def test_an_unreachable_database_stops_the_start_with_a_message(folder: Path) -> None:
-    service = Service(folder, database_url="postgresql://nobody@127.0.0.1:1/none", secret=SECRET)
+    service = Service(folder, database_url="postgresql://nobody@127.0.0.1:1/none", secret=SECRET, database_wait_s="1")
     assert refusal(service).startswith("Error: The database cannot be reached")
     assert_nothing_runs(folder)
 

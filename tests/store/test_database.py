@@ -11,7 +11,6 @@ from psycopg.conninfo import make_conninfo
 
 from easel.outside.postgres import private_postgres
 from easel.store.database import ConnectionLost, Database, DatabaseFault, DatabaseUnavailable, Reader, Writer
-from tests.support.answering_relay import FAREWELL, NONSENSE, relayed
 from tests.support.data_folders import prepared_folder
 
 CANCELLATIONS = 400
@@ -124,43 +123,6 @@ def test_a_missing_database_is_unavailable_within_seconds() -> None:
             await database.close()
 
     with pytest.raises(DatabaseUnavailable):
-        asyncio.run(run())
-
-
-@pytest.mark.parametrize("answer", [FAREWELL, NONSENSE])
-def test_a_transaction_whose_connection_ends_as_it_begins_begins_on_another(
-    url: str, tmp_path: Path, answer: bytes
-) -> None:
-    async def run() -> None:
-        async with opened(relay, connections_max=2) as database:
-            await use(database)
-
-    with relayed(url, tmp_path, b"BEGIN", answer, times=1) as relay:
-        asyncio.run(run())
-
-
-@pytest.mark.parametrize("answer", [FAREWELL, NONSENSE])
-def test_a_database_whose_connections_end_again_and_again_is_unavailable(
-    url: str, tmp_path: Path, answer: bytes
-) -> None:
-    async def run() -> None:
-        async with opened(relay, connections_max=2) as database:
-            with pytest.raises(DatabaseUnavailable):
-                await use(database)
-            await use(database)
-
-    with relayed(url, tmp_path, b"BEGIN", answer, times=2) as relay:
-        asyncio.run(run())
-
-
-def test_a_statement_whose_connection_ends_may_have_taken_effect(url: str, tmp_path: Path) -> None:
-    async def run() -> None:
-        async with opened(relay, connections_max=2) as database:
-            with pytest.raises(ConnectionLost):
-                async with database.single_statement() as connection:
-                    await connection.execute("SELECT 17")
-
-    with relayed(url, tmp_path, b"SELECT 17", FAREWELL, times=1) as relay:
         asyncio.run(run())
 
 

@@ -20,6 +20,7 @@ from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, installation, open_database, pepper, prepare_database
 from easel.commands.startup import children, start_warnings
 from easel.commands.startup.children import EarlyStop, WebSockets
+from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import takes_ipv4
 from easel.commands.terminal.console_link import sign_in_address
@@ -55,7 +56,11 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             installation(config) as installed,
             contextlib.closing(_listen_with_patience(config)) as sockets,
         ):
-            first_key, link = asyncio.run(_prepare(config, installed))
+            first_key, link = asyncio.run(
+                once_reachable(
+                    lambda: _prepare(config, installed), installed, config.database_wait_s, lambda: early.was_asked
+                )
+            )
             address = _address(sockets.sockets[0])
             lock.announce(address)
             if first_key is not None:

@@ -24,6 +24,7 @@ from easel.assembly.installation import Installation, installation, open_databas
 from easel.assembly.web import web_app
 from easel.commands.startup import children, start_warnings
 from easel.commands.startup.children import EarlyStop
+from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import listen
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
@@ -85,7 +86,11 @@ def _supervise(config: Settings) -> int:
     early = EarlyStop()
     preloading = children.Preloading()
     with installation(config) as installed, contextlib.closing(children.web_sockets(config)) as sockets:
-        asyncio.run(_prepare(config, installed))
+        asyncio.run(
+            once_reachable(
+                lambda: _prepare(config, installed), installed, config.database_wait_s, lambda: early.was_asked
+            )
+        )
         plans = sockets.plans(children.environment_of_children(config, installed))
         preloading.wait()
         return children.supervise(config, installed, sockets, plans, early, on_ready=say_ready)
@@ -93,7 +98,7 @@ def _supervise(config: Settings) -> int:
 
 def _run_alone(config: Settings) -> int:
     with installation(config) as installed:
-        asyncio.run(_prepare(config, installed))
+        asyncio.run(once_reachable(lambda: _prepare(config, installed), installed, config.database_wait_s))
         _run(config, installed, listen(config.host, config.port), None, is_supervised=False)
     return 0
 

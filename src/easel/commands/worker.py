@@ -12,6 +12,7 @@ from easel.assembly.configuration import read_settings
 from easel.assembly.installation import installation, prepare_database
 from easel.assembly.worker import EXIT_DEVICE_LOST, WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
+from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.terminal.failures import explain_failures
@@ -35,7 +36,7 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
             start_warnings.show_exposed_secret(config)
         with installation(config) as installed:
             if not supervised:  # otherwise `easel serve` has done this
-                asyncio.run(prepare_database(installed))
+                asyncio.run(once_reachable(lambda: prepare_database(installed), installed, config.database_wait_s))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 parts = worker_parts(config, installed)
                 runner.run(_work(parts, is_supervised=supervised))

@@ -44,6 +44,11 @@ class EarlyStop:
         for number in stop_signals():
             signal.signal(number, self._on_signal)
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether a signal has arrived."""
+        return self._was_asked
+
     def hand_over(self, stop: Callable[[], None]) -> None:
         """Call `stop` for a signal that has arrived, and for later ones until another handler takes over."""
         self._stop = stop

@@ -107,10 +107,18 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=2, le=100),
         Description(
             Group.DATABASE,
-            "Maximum number of database connections in the pool of each process. A web process opens one more "
-            "to listen for notifications, a worker two more.",
+            "Maximum number of database connections in the pool of each process. Each process opens one more to listen "
+            "for notifications.",
         ),
     ] = 8
+    database_wait_s: Annotated[
+        float,
+        Meta(ge=0, le=3600),
+        Description(
+            Group.DATABASE,
+            "How many seconds a process waits, when it starts, for a database that does not answer yet.",
+        ),
+    ] = 30.0
     database_pooler: Annotated[
         Literal["none", "transaction", "transaction-prepared"],
         Description(
