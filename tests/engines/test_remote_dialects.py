@@ -7,11 +7,22 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from easel.engines.engine import Drawing, Pixels
+from easel.domain.task import ErrorCode
+from easel.engines.engine import Drawing, DrawingFailed, Pixels
 from easel.engines.remote.engine import Remote, RemoteServers
 from tests.support import image_server
 from tests.support.image_server import MODEL, ImageServer, draws, hangs, hangs_up, lists, says
-from tests.support.server_dialects import SdCpp, colour
+from tests.support.server_dialects import (
+    Diffusers,
+    Drew,
+    LocalAI,
+    SdCpp,
+    SgLang,
+    VllmOmni,
+    colour,
+    local_ai_refuses,
+    vllm_refuses,
+)  # fmt: skip
 
 SMUGGLED: Final = (
     "a cat <sd_cpp_extra_args>"
@@ -93,7 +104,7 @@ def test_the_tag_is_taken_out_of_prompts_for_other_servers_and_brackets_stay(ser
 def test_stable_diffusion_cpp_is_found_by_its_list_whatever_model_is_set(server: ImageServer, sd_cpp: SdCpp) -> None:
     (look,) = remote(server).look()
     assert look.state == "ok"
-    assert look.words.endswith("pictures will be drawn by stable-diffusion.cpp with its own model")
+    assert "answers as stable-diffusion.cpp; pictures will be drawn by its own model, 'sd-cpp-local'" in look.words
 
 
 def test_a_server_is_asked_once_what_it_is(server: ImageServer, sd_cpp: SdCpp) -> None:
@@ -128,3 +139,152 @@ def test_a_server_without_a_list_draws_all_the_same(server: ImageServer, behavio
     server.lists = behaviour
     with capture_logs():
         assert draw(remote(server)).rgb[:3] == bytes(colour(7))
+
+
+ANY: Final = {"sd_cpp": SdCpp, "sglang": SgLang, "vllm_omni": VllmOmni, "local_ai": LocalAI}
+"""The servers that draw whatever Easel orders."""
+
+
+@pytest.mark.parametrize(("kind", "steps", "guidance"), [
+    ("sd_cpp", 8, 1.0), ("sglang", 9, 0.0), ("vllm_omni", 9, 0.0), ("local_ai", 9, 1.0),
+])  # fmt: skip
+def test_each_server_draws_the_size_seed_and_steps_that_were_ordered(
+    server: ImageServer, kind: str, steps: int, guidance: float
+) -> None:
+    dialect = ANY[kind]()
+    server.behaves(dialect)
+    server.lists = dialect.lists
+    model = "z-image" if kind == "local_ai" else MODEL
+    assert draw(remote(server, model=model), "a heron", seed=20_011).rgb == bytes(colour(20_011)) * (500 * 376)
+    assert dialect.drew == [Drew("a heron", 512, 384, 20_011, steps, guidance)]
+
+
+@pytest.mark.parametrize("kind", ANY)
+def test_the_check_finds_nothing_wrong_with_a_server_that_is_understood(server: ImageServer, kind: str) -> None:
+    dialect = ANY[kind]()
+    server.check, server.lists = dialect, dialect.lists
+    (look,) = remote(server, model="z-image" if kind == "local_ai" else MODEL, check_timeout_s=20.0).look()
+    assert look.state == "ok", look.words
+    assert len(dialect.drew) == 3
+
+
+def test_sglang_is_asked_for_a_format_without_loss(server: ImageServer) -> None:
+    server.behaves(sglang := SgLang())
+    server.lists = sglang.lists
+    draw(remote(server))
+    assert server.asked[0].body["output_format"] == "png"
+    server.lists = lists(MODEL)
+    draw(remote(server))
+    assert "output_format" not in server.asked[1].body
+
+
+def test_sglang_draws_with_its_model_whatever_it_is_called(server: ImageServer) -> None:
+    server.lists = SgLang().lists
+    (look,) = remote(server).look()
+    assert (look.state, look.words) == (
+        "ok", f"{server.url} answers as sglang-diffusion; pictures will be drawn by its own model, '/models/z'",
+    )  # fmt: skip
+
+
+def test_a_bar_in_a_prompt_does_not_divide_it_for_local_ai(server: ImageServer) -> None:
+    server.behaves(local_ai := LocalAI())
+    server.lists = local_ai.lists
+    draw(remote(server, model="z-image"), "day | night")
+    assert (local_ai.drew[0].prompt, local_ai.negative) == ("day \uff5c night", [])
+    server.lists = lists(MODEL)
+    draw(remote(server), "day | night")
+    assert server.asked[1].body["prompt"] == "day | night"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "words"),
+    [
+        (VllmOmni(), "z-image", "answers as vllm-omni and does not list z-image, but 'Tongyi-MAI/Z-Image-Turbo'"),
+        (LocalAI(), MODEL, "answers as LocalAI and does not list Tongyi-MAI/Z-Image-Turbo, but 'z-image'"),
+    ],
+)
+def test_servers_that_mind_the_models_name_are_told_apart(
+    server: ImageServer, dialect: VllmOmni | LocalAI, model: str, words: str
+) -> None:
+    server.behaves(dialect)
+    server.lists = dialect.lists
+    (look,) = remote(server, model=model).look()
+    assert look.state == "warning"
+    assert words in look.words
+
+
+CUDA_MEMORY: Final = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.77 GiB"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "message", "hint"),
+    [
+        (VllmOmni(model="other"), "service_error", "The image server refused Easel", "does not serve this model"),
+        (VllmOmni(model="z-image", pixels_max=1000), "invalid_parameters", "Requested image size 512x384 exceeds the maximum allowed", None),
+        (vllm_refuses(f"Image generation failed: {CUDA_MEMORY}", 500, "Internal Server Error"), "resource_exhausted", "memory", None),
+        (vllm_refuses("EngineCore encountered an issue.", 500, "InternalServerError"), "service_unavailable", "failed", "500"),
+        (vllm_refuses("The model `x` does not exist.", 404, "NotFoundError"), "service_error", "refused Easel", "this model"),
+        (says(401, {"error": "Unauthorized"}), "service_error", "refused Easel", "EASEL_REMOTE_API_KEY"),
+        (says(500, "Internal Server Error"), "service_unavailable", "The image server failed", "it answered 500"),
+        (says(400, {"detail": "size must be formatted as positive WIDTHxHEIGHT"}), "invalid_parameters", "size must be", None),
+        (says(422, {"detail": [{"type": "int_parsing", "loc": ["body", "seed"], "msg": "Input should be a valid integer",
+                                "input": "x"}]}), "invalid_parameters", "Input should be a valid integer", None),
+        (LocalAI(model="other"), "service_error", "refused Easel", "this model: check EASEL_REMOTE_MODEL"),
+        (local_ai_refuses(403, 'model "z-image" is disabled and cannot be loaded.', "model_disabled"), "service_error",
+         "refused Easel", "this model: check EASEL_REMOTE_MODEL"),
+        (local_ai_refuses(500, f"rpc error: code = Unknown desc = {CUDA_MEMORY}", ""), "resource_exhausted", "memory", None),
+        (local_ai_refuses(404, "Resource not found", ""), "service_error", "refused Easel", "check EASEL_REMOTE_URL"),
+        (says(500, ""), "service_unavailable", "The image server failed", "it answered 500"),
+        (says(400, {"error": "invalid params"}), "invalid_parameters", "invalid params", None),
+        (says(400, {"error": "loaded model does not support img_gen"}), "service_error", "refused Easel", "this model"),
+        (says(500, {"error": "server_error", "message": "out of memory"}), "resource_exhausted", "memory", None),
+        (says(500, {"error": "generate_image returned no results"}), "service_unavailable", "failed", "500"),
+        (says(500, {"detail": f"{CUDA_MEMORY}Traceback (most recent call last): x"}), "resource_exhausted", "memory", None),
+    ],
+)  # fmt: skip
+def test_each_servers_errors_are_understood(
+    server: ImageServer, behaviour: image_server.Behaviour, code: str, message: str, hint: str | None
+) -> None:
+    server.behaves(behaviour)
+    with capture_logs() as logs, pytest.raises(DrawingFailed) as failed:
+        draw(remote(server, model="z-image"))
+    assert failed.value.code == ErrorCode(code)
+    assert message in failed.value.message
+    hints = [line["hint"] for line in logs if line["event"] == "remote_draw_failed"]
+    assert (hints == []) if hint is None else (hint in hints[0])
+    assert CUDA_MEMORY not in failed.value.message
+
+
+def test_local_ai_is_asked_again_when_it_has_loaded_its_model(server: ImageServer) -> None:
+    local_ai = LocalAI()
+    loading = local_ai_refuses(503, 'model "z-image" is still loading', "model_loading", retry_after="1")
+    server.behaves(loading, local_ai)
+    server.lists = local_ai.lists
+    with capture_logs() as logs:
+        assert draw(remote(server, model="z-image")).rgb[:3] == bytes(colour(7))
+    assert [line["event"] for line in logs] == ["remote_request_retried"]
+
+
+def test_the_example_server_of_diffusers_draws_one_size_and_ignores_seeds_which_is_told(server: ImageServer) -> None:
+    diffusers = Diffusers(server.url)
+    server.behaves(diffusers)
+    server.lists = diffusers.lists
+    engine = remote(server)
+    assert engine.draw(Drawing("a heron", 1024, 1024, 7), lambda *_: None).width_px == 1024
+    server.behaves(diffusers)
+    server.check = diffusers
+    (look,) = remote(server, check_timeout_s=20.0).look()
+    assert look.state == "warning"
+    assert "does not draw the size that was ordered: The image server drew 1024x1024 pixels" in look.words
+
+
+def test_a_link_to_another_name_of_the_same_server_says_what_to_set(server: ImageServer) -> None:
+    diffusers = Diffusers(server.url.replace("127.0.0.1", "localhost"))
+    server.behaves(diffusers)
+    server.lists = diffusers.lists
+    with capture_logs() as logs, pytest.raises(DrawingFailed, match="answered without a picture"):
+        draw(remote(server))
+    assert logs[-1]["hint"] == (
+        "its answer links to another address (localhost): configure it to send b64_json, or links that begin with "
+        f"{server.url}"
+    )

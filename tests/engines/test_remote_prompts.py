@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from easel.engines.engine import Drawing
 from easel.engines.remote.dialects import Dialect, Recipe, order
 from easel.engines.remote.prompts import ORDERS_TAG, without_orders, without_weights
-from tests.support.server_dialects import SdCpp, read_attention
+from tests.support.sd_cpp_attention import read_attention
+from tests.support.server_dialects import SdCpp
 
 BLOCK: Final = '<sd_cpp_extra_args>{"width":2048}</sd_cpp_extra_args>'
 OPEN, CLOSE = f"<{ORDERS_TAG}>", f"</{ORDERS_TAG}>"

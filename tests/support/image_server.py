@@ -188,7 +188,8 @@ def says(status: int, content: object, **headers: str) -> Behaviour:
 
 def lists(*models: str, **fields: object) -> Behaviour:
     """Answer with a list of these models, each with these `fields`."""
-    return says(200, {"object": "list", "data": [{"id": model, "object": "model", **fields} for model in models]})
+    named = {"object": "model", "created": 1, "owned_by": "nobody", **fields}
+    return says(200, {"object": "list", "data": [{"id": model, **named} for model in models]})
 
 
 def gives(file: bytes) -> Behaviour:

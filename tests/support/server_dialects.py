@@ -5,13 +5,17 @@ it answers and refuses. Pictures are plain, in a colour derived from the seed th
 """
 
 import base64
+import io
 import json
+import random
 import re
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from tests.support.image_server import Asked, Behaviour, lists, picture, reply, says
+from PIL import Image
+
+from tests.support.image_server import MODEL, Asked, Behaviour, lists, reply, says
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class SdCpp:
         if not prompt:
             says(400, {"error": "prompt required"})(handler, asked)
             return
-        width_px, height_px = map(int, asked.body["size"].split("x"))
+        width_px, height_px = sides(asked.body["size"])
         found = self.BLOCK.search(prompt)
         orders: dict[str, Any] = {}
         if found is not None:
@@ -69,55 +73,166 @@ class SdCpp:
             sampling.get("guidance", {}).get("txt_cfg", 7.0),
         )
         self.drew.append(drew)
-        file = picture(drew.width_px, drew.height_px, colour=colour(drew.seed))
-        item = {"b64_json": base64.b64encode(file).decode()}
+        item = {"b64_json": in_base64(drew)}
         answer = {"created": 1, "data": [item] * orders.get("batch_count", 1), "output_format": "png"}
         reply(handler, 200, json.dumps(answer).encode())
 
 
-_ATTENTION: Final = re.compile(
-    r"\\\(|\\\)|\\\[|\\\]|\\\\|\\|\(|\[|:([+-]?[.\d]+)\)|\)|\]|\bBREAK\b|[^\\()\[\]:B]+|:|\bB", re.ASCII
-)
+@dataclass
+class SgLang:
+    """sglang-diffusion of sglang 0.5.23, multimodal_gen/runtime/entrypoints/openai/image_api.py.
+
+    It ignores the model's name, draws with seed 42 without one, and sends a JPEG unless another format is named. Extra
+    fields are allowed.
+    """
+
+    drew: list[Drew] = field(default_factory=list)
+    lists: Behaviour = field(
+        default_factory=lambda: lists("/models/z", owned_by="sglang", root="/models/z", task_type="T2I", num_gpus=1)
+    )
+
+    def __call__(self, handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        """Answer one order."""
+        body = asked.body
+        if body.get("response_format", "url") != "b64_json":
+            detail = "response_format='url' requires cloud storage to be configured."
+            says(400, {"detail": detail})(handler, asked)
+            return
+        drew = Drew(
+            body["prompt"],
+            *sides(body.get("size", "1024x1024")),
+            seed=body.get("seed", 42),
+            steps=body.get("num_inference_steps", 9),
+            guidance=body.get("guidance_scale", 0.0),
+        )
+        self.drew.append(drew)
+        file_format = {"png": "PNG", "webp": "WEBP"}.get(body.get("output_format"), "JPEG")
+        data = {"b64_json": in_base64(drew, file_format), "url": None, "revised_prompt": drew.prompt, "file_path": None}
+        answer = {"id": "1", "created": 1, "data": [data], "peak_memory_mb": 1.0, "usage": {"image_count": 1}}
+        reply(handler, 200, json.dumps(answer).encode())
 
 
-def read_attention(prompt: str) -> list[tuple[str, float]]:
-    """How stable-diffusion.cpp reads a prompt: parts of it, each with a weight (`parse_prompt_attention` of
-    src/core/util.cpp at 97d29908)."""
-    reader = _AttentionReader()
-    rest = prompt
-    # The source searches what is left as a text of its own, so a word may begin there.
-    while (match := _ATTENTION.search(rest)) is not None:
-        reader.read(match[0], match[1])
-        rest = rest[match.end() :]
-    return reader.parts()
+@dataclass
+class VllmOmni:
+    """vllm-omni 0.30, entrypoints/openai/api_server.py, with vLLM's form of errors.
+
+    It draws with one model and refuses other names. Its pipeline takes 50 steps with guidance 5 if none are named.
+    """
+
+    drew: list[Drew] = field(default_factory=list)
+    model: str = MODEL
+    pixels_max: int | None = None
+    lists: Behaviour = field(
+        default_factory=lambda: lists(
+            MODEL, owned_by="vllm", root=MODEL, parent=None, permission=[{"id": "modelperm-1"}]
+        )
+    )
+
+    def __call__(self, handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        """Answer one order."""
+        body = asked.body
+        width_px, height_px = sides(body["size"])
+        if body.get("model", self.model) != self.model:
+            named = f"request specifies '{body['model']}' but server is running '{self.model}'"
+            vllm_refuses(f"Model mismatch: {named}.")(handler, asked)
+            return
+        if self.pixels_max is not None and width_px * height_px > self.pixels_max:
+            size = f"Requested image size {width_px}x{height_px} exceeds the maximum allowed size of {self.pixels_max}"
+            vllm_refuses(f"{size} pixels. You can reduce the requested size.")(handler, asked)
+            return
+        drew = Drew(
+            body["prompt"],
+            width_px,
+            height_px,
+            seed=body.get("seed", 0),
+            steps=body.get("num_inference_steps", 50),
+            guidance=body.get("guidance_scale", 5.0),
+        )
+        self.drew.append(drew)
+        data = {"b64_json": in_base64(drew, compress_level=0), "url": None, "revised_prompt": None}
+        answer = {"created": 1, "data": [data], "output_format": "png", "size": body["size"], "metrics": None}
+        reply(handler, 200, json.dumps(answer).encode())
 
 
-class _AttentionReader:
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._weights: list[float] = []
-        self._open: dict[str, list[int]] = {"(": [], "[": []}
+def vllm_refuses(message: str, status: int = 400, kind: str = "Bad Request") -> Behaviour:
+    """vLLM's form of an error."""
+    return says(status, {"error": {"message": message, "type": kind, "param": None, "code": status}})
 
-    def read(self, text: str, weight: str | None) -> None:
-        """Read one token; `weight` is the number in `:1.5)`."""
-        if text in self._open:
-            self._open[text].append(len(self._texts))
-        elif weight:
-            self._close("(", float(weight))
-        elif not (text == ")" and self._close("(", 1.1)) and not (text == "]" and self._close("[", 1 / 1.1)):
-            self._texts.append("(" if text == "\\(" else text)
-            self._weights.append(-1.0 if text == "BREAK" else 1.0)
 
-    def parts(self) -> list[tuple[str, float]]:
-        """The parts. A bracket that is still open ends here."""
-        while self._close("(", 1.1) or self._close("[", 1 / 1.1):
-            pass
-        return list(zip(self._texts, self._weights, strict=True))
+@dataclass
+class LocalAI:
+    """LocalAI at 82c191af (August 2026), core/http/endpoints/openai/image.go.
 
-    def _close(self, bracket: str, weight: float) -> bool:
-        """Weigh what stands since the last open bracket; False if there is none."""
-        if not self._open[bracket]:
-            return False
-        start = self._open[bracket].pop()
-        self._weights[start:] = [each * weight for each in self._weights[start:]]
-        return True
+    It reads `step`, takes what follows a vertical bar in the prompt for a negative prompt, and has guidance in the
+    configuration of the model. Its list of models has neither owner nor date.
+    """
+
+    drew: list[Drew] = field(default_factory=list)
+    negative: list[str] = field(default_factory=list)
+    model: str = "z-image"
+    lists: Behaviour = field(
+        default_factory=lambda: says(200, {"object": "list", "data": [{"id": "z-image", "object": "model"}]})
+    )
+
+    def __call__(self, handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        """Answer one order."""
+        body = asked.body
+        if body["model"] != self.model and "/" not in body["model"]:
+            message = f'model "{body["model"]}" not found. To see available models, call GET /v1/models'
+            local_ai_refuses(404, message)(handler, asked)
+            return
+        prompt, *negative = body["prompt"].split("|")
+        self.negative += negative[:1]
+        width_px, height_px = sides(body["size"])
+        drew = Drew(prompt, width_px, height_px, seed=body.get("seed", 0), steps=body.get("step", 15), guidance=1.0)
+        self.drew.append(drew)
+        item: dict[str, object] = {"index": 0, "url": f"http://{asked.headers['host']}/generated-images/b64.png"}
+        if body.get("response_format") == "b64_json":
+            item = {"index": 0, "b64_json": in_base64(drew)}
+        answer = {"created": 1, "id": "1", "data": [item], "usage": {"prompt_tokens": 0, "total_tokens": 0}}
+        reply(handler, 200, json.dumps(answer).encode())
+
+
+def local_ai_refuses(status: int, message: str, kind: str = "invalid_request_error", **headers: str) -> Behaviour:
+    """LocalAI's form of an error."""
+    return says(status, {"error": {"code": status, "message": message, "type": kind}}, **headers)
+
+
+@dataclass
+class Diffusers:
+    """The example server of diffusers at 58eb52c0 (August 2026), examples/server/server.py.
+
+    It reads prompt and model only, draws 1024x1024 with a random seed, and answers with a link that begins with its
+    SERVICE_URL. It has no list of models.
+    """
+
+    service_url: str
+    drew: list[Drew] = field(default_factory=list)
+    lists: Behaviour = field(default_factory=lambda: says(404, {"detail": "Not Found"}))
+
+    def __call__(self, handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        """Answer one order, or a request for a file."""
+        if asked.method == "GET":
+            reply(handler, 200, file_of(self.drew[-1]), {"content-type": "image/png"})
+            return
+        self.drew.append(Drew(asked.body["prompt"], 1024, 1024, random.randrange(10_000_000), 28, 7.0))
+        answer = {"data": [{"url": f"{self.service_url}/images/draw1.png"}]}
+        reply(handler, 200, json.dumps(answer).encode())
+
+
+def sides(size: str) -> tuple[int, int]:
+    """Width and height of `512x384`."""
+    width_px, height_px = map(int, size.split("x"))
+    return width_px, height_px
+
+
+def file_of(drew: Drew, file_format: str = "PNG", **options: object) -> bytes:
+    """The picture as a file."""
+    file = io.BytesIO()
+    Image.new("RGB", (drew.width_px, drew.height_px), colour(drew.seed)).save(file, file_format, **options)
+    return file.getvalue()
+
+
+def in_base64(drew: Drew, file_format: str = "PNG", **options: object) -> str:
+    """The picture as it stands in answers."""
+    return base64.b64encode(file_of(drew, file_format, **options)).decode()

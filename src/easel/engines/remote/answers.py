@@ -41,7 +41,7 @@ _BLAMES: Final = {
 }
 _POLICY_CODES: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter"})
 _NOT_FOR_CALLERS = re.compile(r"[<>{}\\]|://|(?:^|[\s'\"(=])[~.]{0,2}/\w|Traceback")
-_ABOUT_THE_MODEL = re.compile(r"(?:unknown |invalid )?model\b", re.IGNORECASE)
+_ABOUT_THE_MODEL = re.compile(r"(?:the |unknown |invalid |loaded )?model\b", re.IGNORECASE)
 _OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
 
 
@@ -167,12 +167,12 @@ def _failure(answer: Answer, withheld: Withheld) -> Fault:
         message = "Content policy violation.\nThe image server refused the prompt or the picture drawn from it."
         return Fault(ErrorCode.CONTENT_POLICY_VIOLATION, message)
     match answer.status:
+        case 400 | 403 | 404 | 422 if said.is_about_model:
+            return _refused_easel(answer, "it does not serve this model: check EASEL_REMOTE_MODEL")
         case 401 | 403:
             return _refused_easel(answer, "check EASEL_REMOTE_API_KEY")
         case 404:
             return _refused_easel(answer, "check EASEL_REMOTE_URL and EASEL_REMOTE_MODEL")
-        case 400 | 422 if said.is_about_model:
-            return _refused_easel(answer, "it does not serve this model: check EASEL_REMOTE_MODEL")
         case 400 | 422:
             return _refused_order(said, withheld)
         case 408:
@@ -223,13 +223,16 @@ class _Said:
 
 
 def _said(body: bytes) -> _Said:
-    """Reads OpenAI's `{"error": {…}}` or `{"error": "…"}`, vLLM's `{"message": …}` and FastAPI's `{"detail": …}`."""
+    """Reads OpenAI's `{"error": {…}}` or `{"error": "…"}`, FastAPI's `{"detail": …}`, and `{"message": …}`, beside which
+    stable-diffusion.cpp has an error without details."""
     try:
         decoded: Any = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Said()
     if isinstance(decoded, dict):
-        decoded = decoded.get("error") or decoded.get("detail") or decoded
+        inner = decoded.get("error") or decoded.get("detail")
+        if inner and not (isinstance(inner, str) and isinstance(decoded.get("message"), str)):
+            decoded = inner
     if isinstance(decoded, list):
         decoded = next(iter(decoded), None)
     if isinstance(decoded, str):

@@ -12,7 +12,7 @@ import msgspec
 
 from easel.engines.engine import Drawing
 from easel.engines.remote.pictures import canvas
-from easel.engines.remote.prompts import ORDERS_TAG, without_orders, without_weights
+from easel.engines.remote.prompts import ORDERS_TAG, without_bars, without_orders, without_weights
 
 GUIDANCE: Final = 0.0
 """Z-Image-Turbo is distilled to draw without guidance. vllm-omni's default for its pipeline is 5."""
@@ -26,17 +26,22 @@ class Dialect(Enum):
 
     OPENAI = "an OpenAI-compatible server"
     SD_CPP = "stable-diffusion.cpp"
+    SGLANG = "sglang-diffusion"
+    VLLM_OMNI = "vllm-omni"
+    LOCALAI = "LocalAI"
 
     @property
-    def names_its_model(self) -> bool:
-        """Whether the server lists its model, and draws with no other."""
-        return self is not Dialect.SD_CPP
+    def chooses_by_name(self) -> bool:
+        """Whether the server minds which model an order names. The others draw with the one that they have."""
+        return self not in {Dialect.SD_CPP, Dialect.SGLANG}
 
 
 class Card(msgspec.Struct, frozen=True):
     """A model in a server's list."""
 
     id: str
+    owned_by: str | None = None
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,9 @@ class Recipe:
 
     model: str
     steps: int
+
+
+_OWNERS: Final = {"sglang": Dialect.SGLANG, "vllm": Dialect.VLLM_OMNI}
 
 
 class _Cards(msgspec.Struct):
@@ -61,7 +69,13 @@ def listed_models(body: bytes) -> list[Card]:
 
 def dialect_of(models: list[Card]) -> Dialect:
     """The server that lists these models."""
-    return Dialect.SD_CPP if any(model.id == SD_CPP_MODEL for model in models) else Dialect.OPENAI
+    if any(model.id == SD_CPP_MODEL for model in models):
+        return Dialect.SD_CPP
+    if models and all(model.owned_by is None and model.created is None for model in models):
+        # OpenAI's format requires both.
+        return Dialect.LOCALAI
+    owners = {model.owned_by for model in models}
+    return next((dialect for owner, dialect in _OWNERS.items() if owner in owners), Dialect.OPENAI)
 
 
 def order(dialect: Dialect, recipe: Recipe, drawing: Drawing) -> bytes:
@@ -69,17 +83,26 @@ def order(dialect: Dialect, recipe: Recipe, drawing: Drawing) -> bytes:
     width_px, height_px = canvas(drawing)
     named: dict[str, object] = {
         "model": recipe.model,
-        "prompt": without_orders(drawing.prompt),
+        "prompt": _prompt(dialect, recipe, drawing),
         "n": 1,
         "size": f"{width_px}x{height_px}",
         "seed": drawing.seed,
         "response_format": "b64_json",
     }
-    if dialect is Dialect.SD_CPP:
-        named["prompt"] = _sd_cpp_block(recipe, drawing.seed) + without_weights(without_orders(drawing.prompt))
     if recipe.steps:
         named |= {"num_inference_steps": recipe.steps, "guidance_scale": GUIDANCE}
+    if recipe.steps and dialect is Dialect.LOCALAI:
+        named["step"] = recipe.steps
+    if dialect is Dialect.SGLANG:
+        named["output_format"] = "png"  # otherwise it compresses with loss
     return msgspec.json.encode(named)
+
+
+def _prompt(dialect: Dialect, recipe: Recipe, drawing: Drawing) -> str:
+    prompt = without_orders(drawing.prompt)
+    if dialect is Dialect.SD_CPP:
+        return _sd_cpp_block(recipe, drawing.seed) + without_weights(prompt)
+    return without_bars(prompt) if dialect is Dialect.LOCALAI else prompt
 
 
 def _sd_cpp_block(recipe: Recipe, seed: int) -> str:

@@ -30,6 +30,11 @@ def without_orders(prompt: str) -> str:
         prompt = shorter
 
 
+def without_bars(prompt: str) -> str:
+    """The prompt for LocalAI, which takes what follows a vertical bar for what the picture should not show."""
+    return prompt.replace("|", "\N{FULLWIDTH VERTICAL LINE}")
+
+
 def without_weights(prompt: str) -> str:
     r"""The prompt for a server that reads brackets, `:1.5)` and `BREAK` as signs of AUTOMATIC1111's WebUI.
 

@@ -18,6 +18,7 @@ from easel.runtime.network_environment import NetworkUnusable
 
 LOOK_TIMEOUT_S: Final = 3.0
 MODELS_SHOWN_MAX: Final = 3
+HOST_CHARACTERS_MAX: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,13 @@ class ImageServer:
             return Look("failed", f"{self.url} refused the request ({outcome.status}): check EASEL_REMOTE_API_KEY")
         models = listed_models(outcome.body)
         dialect = dialect_of(models)
-        if not dialect.names_its_model:
-            return Look("ok", f"{self.url} answers; pictures will be drawn by {dialect.value} with its own model")
+        answers = f"{self.url} answers" if dialect is Dialect.OPENAI else f"{self.url} answers as {dialect.value}"
+        if not dialect.chooses_by_name:
+            return Look("ok", f"{answers}; pictures will be drawn by its own model, {_shown(models)}")
         if models and not any(model.id == self._recipe.model for model in models):
-            words = f"{self.url} does not list {self._recipe.model}, but {_shown(models)}: check EASEL_REMOTE_MODEL"
+            words = f"{answers} and does not list {self._recipe.model}, but {_shown(models)}: check EASEL_REMOTE_MODEL"
             return Look("warning", words)
-        return Look("ok", f"{self.url} answers; pictures will be drawn by {self._recipe.model}")
+        return Look("ok", f"{answers}; pictures will be drawn by {self._recipe.model}")
 
     def file(self, drawing: Drawing, on_beat: Callable[[], None], attempts_max: int) -> bytes:
         """The file of one picture. Raises Fault, and what `on_beat` raises."""
@@ -95,11 +97,15 @@ class ImageServer:
         try:
             url = self._generations.join(link)
             is_own = url.origin == self._generations.origin and not url.userinfo
+            host = ascii(url.host)[1:-1][:HOST_CHARACTERS_MAX]
         except (httpx2.InvalidURL, ValueError):
-            is_own = False
+            is_own, host = False, "no host"
         if not is_own:
             # Otherwise the server could make this machine fetch from addresses that only this machine can reach.
-            raise NoPicture("its answer links to another host: configure it to send b64_json or links to itself")
+            raise NoPicture(
+                f"its answer links to another address ({host}): configure it to send b64_json, or links that begin with "
+                f"{self.url}"
+            )
         return url
 
 
