@@ -22,8 +22,9 @@ from typing import Any, Final
 from easel.engines.sketch.composing.composer import compose
 from easel.engines.sketch.composing.scene import Scene
 from easel.engines.sketch.pictures.library import CROWDS, Library
+from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.reader import read
-from easel.engines.sketch.reading.tokens import guessed_languages, tokens, without_quotes
+from easel.engines.sketch.reading.tokens import tokens, without_quotes
 from tools.sketch_evaluation.expectation import Expectation, Item
 from tools.sketch_evaluation.judging import Judge
 from tools.sketch_evaluation.sight import Seen

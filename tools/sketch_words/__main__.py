@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from easel.engines.sketch.pictures.picture_pack import PicturePack
-from easel.engines.sketch.words.lexicon import UNICODE_WORDS, normal
+from easel.engines.sketch.words.lexicon import UNICODE_WORDS
+from easel.engines.sketch.words.spelling import normal
 
 LANGUAGES: Final = {
     "en": ["en"], "zh": ["zh", "zh-Hant"], "es": ["es", "es-419", "es-MX"], "fr": ["fr"], "de": ["de"],

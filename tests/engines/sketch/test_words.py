@@ -7,7 +7,8 @@ from easel.engines.sketch.painting.colour import NAMED
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import AMOUNTS
 from easel.engines.sketch.styles import style
-from easel.engines.sketch.words.lexicon import LANGUAGES, language, normal
+from easel.engines.sketch.words.lexicon import LANGUAGES, language
+from easel.engines.sketch.words.spelling import normal
 
 RELATIONS = {
     "on", "under", "above", "behind", "in-front", "left", "right", "at-left", "at-right", "next", "with", "and", "between",

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
+from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done, released
 from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
-from easel.engines.sketch.reading.tokens import Token, guessed_languages, tokens, without_quotes
+from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar, Meaning
 

@@ -1,16 +1,17 @@
 """Cuts a prompt into tokens: words with their meanings, emoji, numbers, boundaries, and quoted texts.
 
-The longest known phrase wins; among languages, the prompt's own does. Which language that is, is guessed from the script
-and from how many words each language knows.
+The longest known phrase wins; among languages, the prompt's own does.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from easel.engines.sketch.reading.guessing import HAN, PIECE
 from easel.engines.sketch.reading.wish import FIELD
-from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning, language, normal
+from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning
+from easel.engines.sketch.words.spelling import normal
 
 CHARACTERS_MAX: Final = 10
 """The longest entry of a language without spaces."""
@@ -20,14 +21,9 @@ QUOTES_MAX: Final = 3
 _QUOTED: Final = re.compile(
     r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|『([^』]+)』|(?<!\w)\'([^\']{2,})\'(?!\w)'
 )
-_LETTER: Final = r"\w\u0300-\u036f\u0900-\u097f\u064b-\u0652"
-"""What words are made of, with the signs that stand over, under and between letters."""
-_PIECE: Final = re.compile(rf"[{_LETTER}'-]*[{_LETTER}]|[^{_LETTER}\s]")
-_LATIN: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi")
 _BOUNDARY: Final = frozenset(",.;:!?()[]{}|/。、，；：！？·•—–\n")
-_HAN: Final = "\u3400-\u9fff\uf900-\ufaff"
-_UNSPACED: Final = re.compile(f"[{_HAN}\u3040-\u30ff々ー]")
-_RUN: Final = re.compile(f"[{_HAN}\u3040-\u30ff々ー]+|[^{_HAN}\u3040-\u30ff々ー]+")
+_UNSPACED: Final = re.compile(f"[{HAN}\u3040-\u30ff々ー]")
+_RUN: Final = re.compile(f"[{HAN}\u3040-\u30ff々ー]+|[^{HAN}\u3040-\u30ff々ー]+")
 
 
 _KATAKANA: Final = re.compile("[\u30a1-\u30faー]+")
@@ -63,43 +59,6 @@ def without_quotes(prompt: str) -> tuple[str, tuple[str, ...]]:
     return _QUOTED.sub(" , ", prompt), tuple(quotes)
 
 
-def guessed_languages(text: str) -> list[Language]:
-    """The languages to look words up in, the likeliest first, and English among them."""
-    if re.search("[\u3040-\u30ff]", text):
-        return [language("ja"), language("zh"), language("en")]
-    for pattern, codes in (
-        (f"[{_HAN}]", ("zh", "ja")), ("[\uac00-\ud7af]", ("ko",)), ("[\u0400-\u04ff]", ("ru",)),
-        ("[\u0600-\u06ff]", ("ar",)), ("[\u0900-\u097f]", ("hi",)),
-    ):  # fmt: skip
-        if re.search(pattern, text):
-            return [*map(language, codes), language("en")]
-    return _latin_languages(text)
-
-
-def _latin_languages(text: str) -> list[Language]:
-    words = [normal(piece) for piece in _PIECE.findall(text)]
-    english = language("en")
-    known_in_english = sum(1 for word in words if english.meanings(word))
-    letters = [word for word in words if word[:1].isalpha()]
-    if not letters or known_in_english >= 0.8 * len(letters):
-        return [english]
-    scores = []
-    for place, code in enumerate(_LATIN):
-        candidate = language(code)
-        known = sum(_weight(candidate, word) for word in letters)
-        scores.append((-known, place, candidate))
-    scores.sort(key=lambda score: score[:2])
-    likeliest = scores[0][2]
-    return [likeliest] if likeliest is english else [likeliest, english]
-
-
-def _weight(candidate: Language, word: str) -> float:
-    found = candidate.own.get(word)
-    if found is not None:
-        return 1.2 if found[0].kind in ("ignored", "relations", "counts") else 1.0
-    return 0.9 if candidate.meanings(word) else 0.0
-
-
 def tokens(text: str, languages: Sequence[Language], emoji: Mapping[str, str]) -> Iterator[Token]:
     """The tokens of a prompt without quotes. `emoji` gives the picture of each emoji."""
     pieces = _pieces(text, emoji)
@@ -127,7 +86,7 @@ def _pieces(text: str, emoji: Mapping[str, str]) -> list[str | Token]:
         if isinstance(part, Token):
             pieces.append(part)
             continue
-        for found in _PIECE.findall(part):
+        for found in PIECE.findall(part):
             if found in _BOUNDARY:
                 pieces.append(BOUNDARY)
             elif found[0].isalnum() or len(found) > 1:
@@ -170,7 +129,7 @@ def _longest(pieces: Sequence[str | Token], at: int, languages: Sequence[Languag
 
 
 def _is_ignored(word: str, languages: Sequence[Language]) -> bool:
-    meanings = languages[0].own.get(normal(word), ())
+    meanings = languages[0].exact(normal(word))
     return bool(meanings) and meanings[0].kind == "ignored"
 
 
@@ -189,7 +148,7 @@ def _joined(token: Token, known: Language) -> Iterator[Token]:
     """The `and` that an ending says: `고양이와 개`."""
     word = normal(token.text)
     is_thing = bool(token.meanings) and token.meanings[0].kind == "things"
-    if is_thing and word not in known.own and word.endswith(known.grammar.joined or "\n"):
+    if is_thing and not known.exact(word) and word.endswith(known.grammar.joined or "\n"):
         yield Token(token.text, (Meaning("relations", "and"),))
 
 
@@ -203,33 +162,37 @@ def _is_described(phrase: str, known: Language) -> bool:
     for word, others in ends:
         first, rest = known.meanings(word), known.meanings(" ".join(others))
         if first and first[0].kind in ("colours", "sizes") and rest:
-            is_same = first[0].kind == "sizes" and known.own.get(phrase, rest)[0].name == rest[0].name
-            return phrase not in known.own or is_same
+            is_same = first[0].kind == "sizes" and (known.exact(phrase) or rest)[0].name == rest[0].name
+            return not known.exact(phrase) or is_same
     return False
 
 
 def _begins_with_colour(phrase: str, languages: Sequence[Language]) -> bool:
     """The same in a language without spaces: `红苹果`."""
     for known in languages:
-        if phrase in known.own:
+        if known.exact(phrase):
             return False
         for length in range(1, min(3, len(phrase) - 1) + 1):
-            colour, rest = known.meanings(phrase[:length]), known.own.get(phrase[length:].removeprefix("の"), ())
+            colour, rest = known.meanings(phrase[:length]), known.exact(phrase[length:].removeprefix("の"))
             if colour and colour[0].kind == "colours" and rest and rest[0].kind == "things":
                 return True
     return False
 
 
 def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
-    """The meaning of a number or of the last part of a word with a hyphen."""
+    """The meaning of a number, of the last part of a word with a hyphen, and of a word said twice: `burung-burung`."""
     if word.isdigit():
         number = int(word) if len(word) < 4 else 0
         return (Meaning("counts", str(number)),) if 1 <= number <= 200 else (Meaning("ignored", ""),)
     if "-" in word:
-        for known in languages:
+        first, _, second = word.partition("-")
+        for known in languages if first != second else ():
             meanings = known.meanings(word.replace("-", " ")) or known.meanings(word.rsplit("-", 1)[1])
             if meanings:
                 return meanings
+        if first == second:
+            found = next(filter(None, (known.meanings(first) for known in languages)), ())
+            return tuple(replace(meaning, is_plural=True) for meaning in found)
     return ()
 
 
@@ -263,13 +226,15 @@ def _meanings_of_first_part(part: str, known: Language) -> tuple[Meaning, ...]:
 
 def _unspaced_meanings(text: str, known: Language) -> tuple[Meaning, ...]:
     """What a text means, apart from Unicode's keywords of one character, which are parts of other words."""
-    return known.meanings(text) if len(text) > 1 else known.own.get(text, ())
+    return known.meanings(text) if len(text) > 1 else known.exact(text)
 
 
 def _without_measure(run: str, languages: Sequence[Language]) -> str:
     """What stands after a number in figures, without its measure word."""
-    measures = [measure for known in languages for measure in known.grammar.measures if run.startswith(measure)]
-    return run.removeprefix(max(measures, key=len, default=""))
+    measures = [
+        measure for known in languages for measure in known.grammar.measures if known.folded(run).startswith(measure)
+    ]
+    return run[len(max(measures, key=len, default="")) :]
 
 
 def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]:

@@ -21,6 +21,8 @@ Of a thing, `name*4` says how many a word stands for if the prompt gives no numb
 - `adjectives = after`: a colour or size belongs to the thing before it
 - `relations = after`: a relation stands after the thing that it leads to
 - `accents = optional`: many leave the accents out
+- `umlauts = yes`: many write `ae` for `ä`
+- `marks = needed`: most words are other words without their accents
 - `spaces = no`: words are not separated
 - `compounds = yes`: words are made of words
 
@@ -28,20 +30,25 @@ A language is read when a prompt needs it. Nothing here reads the prompt.
 """
 
 import functools
-import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+
+from easel.engines.sketch.words.spelling import UMLAUTS, bare, folded, letters
 
 TABLES: Final = Path(__file__).parent / "tables"
 UNICODE_WORDS: Final = Path(__file__).parent / "unicode_words.zip"
 LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi", "ru", "zh", "ja", "ko", "ar", "hi")
+STEM_MIN: Final = 3
 IGNORED_STEM_MIN: Final = 4
 """Shorter words without their endings may be other words."""
 WORDS_MAX: Final = 6
 """How many words an entry may have."""
+PLAIN_ORDER: Final = ("relations", "verbs", "colours", "sizes", "counts")
+PLAIN_THING_MIN: Final = 3
+"""Shorter words that need no picture come before things that are the same without accents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Meaning:
     """Whether its ending says that something is on or in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grammar:
     """How a language is built, as far as it matters here."""
 
@@ -66,6 +73,8 @@ class Grammar:
     links: frozenset[str] = frozenset()
     adjectives_after: bool = False
     are_accents_optional: bool = False
+    has_umlauts: bool = False
+    are_marks_needed: bool = False
     relations_after: bool = False
     has_spaces: bool = True
     has_compounds: bool = False
@@ -74,10 +83,18 @@ class Grammar:
     measures: tuple[str, ...] = ()
     counts_after: bool = False
 
+    @functools.cached_property
+    def endings_by_length(self) -> tuple[tuple[int, Mapping[str, list[str]]], ...]:
+        """What stands in the place of each ending, by the ending's length, longest first."""
+        found: dict[int, dict[str, list[str]]] = {}
+        for ending, replacement in self.endings:
+            found.setdefault(len(ending), {}).setdefault(ending, []).append(replacement)
+        return tuple(sorted(found.items(), reverse=True))
+
 
 @dataclass(frozen=True)
 class Language:
-    """The words of one language."""
+    """The words of one language, as `spelling.folded` gives them."""
 
     code: str
     grammar: Grammar
@@ -85,8 +102,26 @@ class Language:
     unicode: Mapping[str, str]
     stems: Mapping[str, tuple[Meaning, ...]] = field(default_factory=dict)
 
+    def exact(self, phrase: str) -> tuple[Meaning, ...]:
+        """What the own table says of a normal phrase as it stands."""
+        return self.own.get(self.folded(phrase), ())
+
     def meanings(self, phrase: str) -> tuple[Meaning, ...]:
-        """What a normal phrase means, exactly or with another ending. Empty if nothing is known."""
+        """What a normal phrase means, exactly or with another ending or accent. Empty if nothing is known."""
+        found = self._known(self.folded(phrase))
+        if found or not self.grammar.are_accents_optional or self.grammar.are_marks_needed:
+            return found
+        return self.plain.meanings(bare(phrase))
+
+    def folded(self, phrase: str) -> str:
+        """A phrase as the tables of this language have it."""
+        return folded(phrase, self.code)
+
+    def has(self, phrase: str) -> bool:
+        """Whether a normal phrase is known with its accents as they stand."""
+        return bool(self._known(self.folded(phrase)))
+
+    def _known(self, phrase: str) -> tuple[Meaning, ...]:
         exact = self.own.get(phrase)
         if exact is not None:
             return exact
@@ -94,22 +129,25 @@ class Language:
         found = _first(shorter, self.own, self._is_located(phrase))
         if not found and phrase in self.unicode:
             return (Meaning("things", self.unicode[phrase]),)
-        found = (
-            found or self._plural(phrase) or self._by_stem(phrase, shorter) or _first(shorter, self._unicode_meanings)
-        )
-        if found or not self.grammar.are_accents_optional:
-            return found
-        return self._bare.get(phrase, ()) or _first(shorter, self._bare)
+        return found or self._plural(phrase) or self._by_stem(phrase, shorter) or self._unicode_by_stem(shorter)
 
     @functools.cached_property
-    def _bare(self) -> Mapping[str, tuple[Meaning, ...]]:
-        """The words that have accents, without them."""
-        bare: dict[str, tuple[Meaning, ...]] = {}
-        for word, meanings in self.own.items():
-            plain = "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
-            if plain != word:
-                bare.setdefault(plain, meanings)
-        return bare
+    def plain(self) -> "Language":
+        """The same words and endings without accents."""
+        grammar = replace(
+            self.grammar,
+            are_accents_optional=False,
+            endings=tuple((bare(ending), bare(replacement)) for ending, replacement in self.grammar.endings),
+            plurals=frozenset(map(bare, self.grammar.plurals)),
+            located=frozenset(map(bare, self.grammar.located)),
+        )
+        own: dict[str, tuple[Meaning, ...]] = {}
+        for word, meanings in sorted(self.own.items(), key=_plain_order):
+            own.setdefault(bare(word), meanings)
+            if self.grammar.has_umlauts:
+                own.setdefault(bare(word.translate(UMLAUTS)), meanings)
+        unicode_words = {bare(word): picture for word, picture in self.unicode.items()}
+        return Language(self.code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
 
     def _plural(self, phrase: str) -> tuple[Meaning, ...]:
         """What a phrase means whose first word is the one in the plural: `tazas de café`, `coches deportivos`."""
@@ -129,9 +167,17 @@ class Language:
     def _is_located(self, phrase: str) -> bool:
         return any(phrase.endswith(ending) for ending in self.grammar.located)
 
-    @functools.cached_property
-    def _unicode_meanings(self) -> Mapping[str, tuple[Meaning, ...]]:
-        return {word: (Meaning("things", picture),) for word, picture in self.unicode.items()}
+    def _unicode_by_stem(self, shorter: list[tuple[str, bool]]) -> tuple[Meaning, ...]:
+        found = ((self.unicode[stem], is_plural) for stem, is_plural in shorter if stem in self.unicode)
+        return next(((Meaning("things", picture, is_plural),) for picture, is_plural in found), ())
+
+
+def _plain_order(entry: tuple[str, tuple[Meaning, ...]]) -> int:
+    """Which of the words comes first that are the same without accents."""
+    word, (meaning, *_) = entry
+    if meaning.kind == "ignored":
+        return 5 if len(word) < PLAIN_THING_MIN else 7
+    return PLAIN_ORDER.index(meaning.kind) if meaning.kind in PLAIN_ORDER else 6
 
 
 def _first(
@@ -144,13 +190,6 @@ def _first(
     return ()
 
 
-def normal(text: str) -> str:
-    """Text as it is compared: compatible characters, lower case, single spaces, no marks that writers leave out."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("\u0307", "").replace("ё", "е")
-    folded = folded.replace("’", "'").replace("ـ", "")
-    return " ".join("".join(char for char in folded if not "\u064b" <= char <= "\u0652").split())
-
-
 def stems(phrase: str, grammar: Grammar) -> Iterator[tuple[str, bool]]:
     """What a phrase may be without its endings and beginnings, each with whether that says that there are several."""
     heads = [phrase]
@@ -158,26 +197,33 @@ def stems(phrase: str, grammar: Grammar) -> Iterator[tuple[str, bool]]:
     for head in heads:
         if head != phrase and len(head) > 1:
             yield head, False
-        for ending, replacement in grammar.endings:
-            if head.endswith(ending) and len(head) - len(ending) >= (1 if head[:1] > "\u1100" else 2):
-                yield head[: len(head) - len(ending)] + replacement, ending in grammar.plurals
+        longest = len(head) - (1 if head[:1] > "\u1100" else 2)
+        for length, endings in grammar.endings_by_length:
+            if length <= longest:
+                for replacement in endings.get(head[-length:], ()):
+                    yield head[:-length] + replacement, head[-length:] in grammar.plurals
 
 
 @functools.cache
 def language(code: str) -> Language:
     """The words of a language, read once."""
-    sections = _sections((TABLES / f"{code}.txt").read_text(encoding="utf-8"))
+    sections = _sections(folded(letters((TABLES / f"{code}.txt").read_text(encoding="utf-8")), code))
     grammar = _grammar(dict(sections.pop("grammar", [])))
     own: dict[str, tuple[Meaning, ...]] = {}
     for kind, lines in sections.items():
         for name, words in lines:
-            for word in map(normal, words.split(",")):
+            meaning = (Meaning(kind, name),)
+            for part in words.split(","):
+                word = " ".join(part.split())
                 if word:
-                    own[word] = (*own.get(word, ()), Meaning(kind, name))
-    own = _with_measures(own, grammar) | dict(_duals(own, grammar)) | own
+                    own[word] = own[word] + meaning if word in own else meaning
+    own = _with_measures(own, grammar) | dict(_duals(own, grammar)) | own | dict(_umlaut_plurals(own, grammar))
     with zipfile.ZipFile(UNICODE_WORDS) as table:
-        rows = table.read(f"{code}.tsv").decode().splitlines()
+        rows = folded(table.read(f"{code}.tsv").decode(), code).splitlines()
     unicode_words = dict(row.split("\t") for row in rows)
+    if grammar.are_accents_optional:
+        for word in bare("\n".join(own)).split("\n"):
+            unicode_words.pop(word, None)
     return Language(code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
 
 
@@ -196,11 +242,24 @@ def _with_measures(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> 
 
 def _duals(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> Iterator[tuple[str, tuple[Meaning, ...]]]:
     """The words for two of each thing."""
-    for word, (meaning, *_) in own.items():
+    for word, (meaning, *_) in own.items() if grammar.duals else ():
         is_one = meaning.kind == "things" and "*" not in meaning.name and " " not in word
         for ending, dual in grammar.duals if is_one else ():
             if word.endswith(ending):
                 yield word.removesuffix(ending) + dual, (Meaning("things", f"{meaning.name}*2"),)
+
+
+def _umlaut_plurals(
+    own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar
+) -> Iterator[tuple[str, tuple[Meaning, ...]]]:
+    """The words that differ from another one of the same meaning by an umlaut: `Apfel` and `Äpfel`."""
+    for word, meanings in own.items() if grammar.has_umlauts else ():
+        one = bare(word)
+        is_plural = one != word and any(
+            own.get(stem) == meanings for stem in (one, *(stem for stem, _ in stems(one, grammar)))
+        )
+        if is_plural and "*" not in meanings[0].name:
+            yield word, tuple(replace(meaning, is_plural=True) for meaning in meanings)
 
 
 def _is_number(meaning: Meaning) -> bool:
@@ -213,17 +272,16 @@ def _stemmed(
     """Words by what they are without their endings, in languages whose words change theirs."""
     if not any(replacement == "" for _, replacement in grammar.endings) or len(grammar.endings) < 12:
         return {}
+    things = {word: (Meaning("things", picture),) for word, picture in unicode_words.items()}
+    ignored = {word: meanings for word, meanings in own.items() if meanings[0].kind == "ignored"}
     found: dict[str, tuple[Meaning, ...]] = {}
-    for word, meanings in own.items():
-        if meanings[0].kind != "ignored" and len(word) > 3:
+    for words, stem_min in ((own, STEM_MIN), (things, STEM_MIN), (ignored, IGNORED_STEM_MIN)):
+        for word, meanings in words.items():
+            if len(word) <= STEM_MIN or (words is own and word in ignored):
+                continue
             for stem, _ in stems(word, grammar):
-                if len(stem) > 2:
+                if len(stem) >= stem_min:
                     found.setdefault(stem, meanings)
-    for word, picture in unicode_words.items():
-        if len(word) > 3:
-            for stem, _ in stems(word, grammar):
-                if len(stem) > 2:
-                    found.setdefault(stem, (Meaning("things", picture),))
     return found
 
 
@@ -258,10 +316,12 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         adjectives_after=lines.get("adjectives", "").strip() == "after",
         relations_after=lines.get("relations", "").strip() == "after",
         are_accents_optional=lines.get("accents", "").strip() == "optional",
+        are_marks_needed=lines.get("marks", "").strip() == "needed",
+        has_umlauts=lines.get("umlauts", "").strip() == "yes",
         has_spaces=lines.get("spaces", "").strip() != "no",
         located=frozenset(listed("located")),
         joined=tuple(listed("joined")),
-        measures=tuple(map(normal, listed("measures"))),
+        measures=tuple(listed("measures")),
         counts_after=lines.get("counts", "").strip() == "after",
         has_compounds=lines.get("compounds", "").strip() == "yes",
     )
