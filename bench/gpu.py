@@ -9,6 +9,7 @@ import copy
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,11 @@ import click
 import torch
 
 from bench import machine
-from bench.gpu_contenders import CompiledDiffusers, Contender, Diffusers, Easel, Stages
+from bench.gpu_contenders import STAGES, CompiledDiffusers, Contender, Diffusers, Easel, Stages
 from bench.gpu_models import REAL, SEED, TINY, build, flop
-from bench.gpu_report import ContenderFound, Found, SizeFound
+from bench.gpu_report import ContenderFound, Found, LengthFound, SizeFound
 from easel.engines.engine import Drawing
+from easel.engines.zimage.attention import ORDERS
 from easel.engines.zimage.devices import free_caches, memory_bytes, pick, settle
 from easel.engines.zimage.parts import Parts
 from easel.runtime import process_environment
@@ -27,14 +29,28 @@ from easel.runtime import process_environment
 REAL_SIZES: Final = ((512, 512), (1024, 1024), (1536, 1536), (1280, 720))
 TINY_SIZES: Final = ((64, 64), (96, 64))
 PROMPT: Final = "a heron at dawn, number {:06d}"
-CAPTION_TOKENS: Final = 19 + len(PROMPT.format(0))
+TEMPLATE_TOKENS: Final = 19
+CAPTION_TOKENS: Final = TEMPLATE_TOKENS + len(PROMPT.format(0))
 """Of the tiny tokenizer: its template's, and one for each byte."""
+CAPTION_LENGTHS: Final = range(60, 500, 36)
+TINY_LENGTHS: Final = CAPTION_LENGTHS[:2]
+"""In characters. Each is padded to another multiple of 32 tokens; the engine expects those up to 256."""
+DRAWS_A_LENGTH: Final = 4
 WARM_UP_DRAWS: Final = 3
 MATMUL_SIDE: Final = 8192
 TINY_MATMUL_SIDE: Final = 256
 MATMULS: Final = 50
 CONTENDERS: Final = (Diffusers, CompiledDiffusers, Easel)
-Sizes = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What each contender draws: so many of each size, and of each length of caption in the second size."""
+
+    sizes: Sequence[tuple[int, int]]
+    lengths: Sequence[int]
+    draws: int
+    attention: str
 
 
 @click.command()
@@ -43,9 +59,15 @@ Sizes = Sequence[tuple[int, int]]
 @click.option(
     "--draws", type=click.IntRange(1, 1000), help="Drawings per size and contender.  [default: 20, or 2 with --tiny]"
 )
+@click.option(
+    "--attention", type=click.Choice(["auto", *ORDERS]), default="auto", show_default=True,
+    help="Attention kernel of the engine, as EASEL_ATTENTION.",
+)  # fmt: skip
 @click.option("--compiled", type=click.Path(path_type=Path), help="Folder for compiled code, for a second, warm run.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Also write the tables to this file.")
-def main(device: str, draws: int | None, compiled: Path | None, markdown: Path | None, *, tiny: bool) -> None:
+def main(
+    device: str, draws: int | None, attention: str, compiled: Path | None, markdown: Path | None, *, tiny: bool
+) -> None:
     """Measure the zimage engine and diffusers on this machine's GPU."""
     on = pick("cpu" if tiny and device == "auto" else device)
     if on.type != "cuda" and not tiny:
@@ -53,31 +75,38 @@ def main(device: str, draws: int | None, compiled: Path | None, markdown: Path |
     if compiled is not None:
         process_environment.keep_compiled(compiled)
     with torch.cuda.device(on if on.type == "cuda" else -1):
-        report = measure(on, draws or (2 if tiny else 20), tiny=tiny).markdown()
+        plan = Plan(
+            TINY_SIZES if tiny else REAL_SIZES,
+            TINY_LENGTHS if tiny else CAPTION_LENGTHS,
+            draws or (2 if tiny else 20),
+            attention,
+        )
+        report = measure(on, plan, tiny=tiny).markdown()
     click.echo(report)
     if markdown is not None:
         markdown.write_text(report, encoding="utf-8")
 
 
-def measure(device: torch.device, draws: int, *, tiny: bool) -> Found:
+def measure(device: torch.device, plan: Plan, *, tiny: bool) -> Found:
     """Everything, in one run."""
-    shape, sizes = (TINY, TINY_SIZES) if tiny else (REAL, REAL_SIZES)
+    shape = TINY if tiny else REAL
     rate = matmul_flop_per_s(device, TINY_MATMUL_SIDE if tiny else MATMUL_SIDE)
     began_s = time.perf_counter()
     parts = build(shape, device)
     settle(device)
     build_s = time.perf_counter() - began_s
     embedding = torch.randn(CAPTION_TOKENS, parts.transformer.config.cap_feat_dim, generator=cpu_generator())
-    probe = Drawing("", *sizes[0], SEED)
+    probe = Drawing("", *plan.sizes[0], SEED)
     reference = reference_latents(parts, embedding, probe, device)
     # Each is made when its turn comes: the second compiles the parts, and the third takes them apart.
-    found = [measure_contender(kind, parts, sizes, draws, device, (embedding, probe, reference)) for kind in CONTENDERS]
+    compared = (embedding, probe, reference)
+    found = [measure_contender(kind, parts, plan, device, compared) for kind in CONTENDERS]
     return Found(
         machine=machine.describe() | described(device),
         matmul_flop_per_s=rate,
-        picture_flop={size: flop(shape, *size, CAPTION_TOKENS) for size in sizes},
+        picture_flop={size: flop(shape, *size, CAPTION_TOKENS) for size in plan.sizes},
         contenders=found,
-        notes=notes(draws, rate, build_s, probe),
+        notes=notes(plan.draws, rate, build_s, probe),
     )
 
 
@@ -93,14 +122,14 @@ def notes(draws: int, matmul_rate: float, build_s: float, probe: Drawing) -> lis
         build,
         f"{compared} weights, caption and noise.",
         "Encoding is Pillow's PNG for diffusers, and Easel's WebP for Easel.",
+        f"Lengths of captions: one drawing of each length for the first, the median of {DRAWS_A_LENGTH - 1} for the later.",
     ]
 
 
 def measure_contender(
     kind: type[Contender],
     parts: Parts,
-    sizes: Sizes,
-    draws: int,
+    plan: Plan,
     device: torch.device,
     compared: tuple[torch.Tensor, Drawing, torch.Tensor | None],
 ) -> ContenderFound:
@@ -108,17 +137,27 @@ def measure_contender(
     embedding, probe, reference = compared
     drawings = new_drawings()
     began_s = time.perf_counter()
-    contender = kind(parts, device)  # type: ignore[call-arg] # a protocol has no constructor; all three take these
-    timed(contender, next(drawings), sizes[0], device)
+    contender = kind(parts, device, plan.attention)  # type: ignore[call-arg] # a protocol has no constructor; all take these
+    timed(contender, next(drawings), plan.sizes[0], device)
     first_picture_s = time.perf_counter() - began_s
     error = None
     if reference is not None:
         latents = contender.latents(embedding.to(device), probe).float()
         error = float((latents - reference).norm() / reference.norm())
-    found = [measure_size(contender, drawings, size, draws, device) for size in sizes]
+    found = [measure_size(contender, drawings, size, plan.draws, device) for size in plan.sizes]
+    lengths = [measure_length(contender, length, plan.sizes[1], device) for length in plan.lengths]
     # What is compiled holds on to memory that the next contender's peak would show.
     torch.compiler.reset()
-    return ContenderFound(contender.name, first_picture_s, error, found)
+    return ContenderFound(contender.name, first_picture_s, error, found, lengths)
+
+
+def measure_length(contender: Contender, length: int, size: tuple[int, int], device: torch.device) -> LengthFound:
+    """Drawings with captions of a length that was not drawn before. What is made for each length delays the first."""
+    seconds = []
+    for number in range(DRAWS_A_LENGTH):
+        stages = timed(contender, f"{number}".rjust(length, "x"), size, device)
+        seconds.append(sum(stages[stage] for stage in STAGES[:-1]))
+    return LengthFound(length + TEMPLATE_TOKENS, seconds[0], statistics.median(seconds[1:]))
 
 
 def measure_size(

@@ -16,9 +16,11 @@ from diffusers import ZImagePipeline
 
 from easel.engines.encoding import encode
 from easel.engines.engine import Drawing, Pixels
+from easel.engines.zimage.attention import attending
 from easel.engines.zimage.decoder import cut, to_bytes
 from easel.engines.zimage.devices import drawing_on, settle
-from easel.engines.zimage.engine import ZImage, denoise
+from easel.engines.zimage.engine import ZImage
+from easel.engines.zimage.painting import decode, denoise
 from easel.engines.zimage.parts import Parts
 from easel.engines.zimage.schedule import STEPS
 from easel.engines.zimage.steps import Steps
@@ -59,7 +61,8 @@ class Diffusers:
 
     name = "diffusers"
 
-    def __init__(self, parts: Parts, device: torch.device) -> None:
+    def __init__(self, parts: Parts, device: torch.device, attention: str = "") -> None:
+        """`attention` matters to the engine only."""
         self._device = device
         self._pipe = ZImagePipeline(
             scheduler=parts.scheduler,
@@ -110,8 +113,8 @@ class CompiledDiffusers(Diffusers):
 
     name = "diffusers, compiled"
 
-    def __init__(self, parts: Parts, device: torch.device) -> None:
-        super().__init__(parts, device)
+    def __init__(self, parts: Parts, device: torch.device, attention: str) -> None:
+        super().__init__(parts, device, attention)
         # Without a GPU it is only to be shown that this runs, and compiling takes minutes there.
         backend = "inductor" if device.type == "cuda" else "eager"
         parts.transformer.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
@@ -122,21 +125,22 @@ class Easel:
 
     name = "easel zimage"
 
-    def __init__(self, parts: Parts, device: torch.device) -> None:
+    def __init__(self, parts: Parts, device: torch.device, attention: str) -> None:
         self._device = device
-        self._engine = ZImage("random weights", str(device))
+        self._engine = ZImage("random weights", str(device), attention=attention)
         self._engine.use(parts, device)
+        self.name = f"easel zimage, {self._engine.loaded.attention.words()}" if device.type == "cuda" else self.name
 
     def draw(self, drawing: Drawing, stages: Stages) -> None:
         """What the engine does for a drawing, and the encoding, which a worker does in another thread."""
         loaded = self._engine.loaded
         with torch.no_grad(), drawing_on(self._device):
-            with stages.stage("text"):
+            with stages.stage("text"), attending(loaded.attention.others, self._device):
                 caption = loaded.captions.caption(drawing.prompt)
             with stages.stage("steps"):
                 latents = denoise(loaded, caption.embedding, drawing, self._steps())
             with stages.stage("decode"):
-                rgb = cut(loaded.decoder.canvas(latents), drawing.width_px, drawing.height_px)
+                rgb = cut(decode(loaded, latents), drawing.width_px, drawing.height_px)
             with stages.stage("transfer"):
                 pixels = Pixels(drawing.width_px, drawing.height_px, to_bytes(rgb))
             with stages.stage("encode"):

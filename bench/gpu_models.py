@@ -14,8 +14,8 @@ from tools import tiny_checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3Config, Qwen3Model
 
-from easel.engines.zimage.engine import MULTIPLE_PX
 from easel.engines.zimage.packing import pack
+from easel.engines.zimage.painting import MULTIPLE_PX
 from easel.engines.zimage.parts import Parts
 from easel.engines.zimage.schedule import STEPS, schedule
 

@@ -16,6 +16,7 @@ COLUMNS: Final = (
     "Size", "Drawn by", "Picture s", "Ratio to diffusers", "Ratio to the floor", "Text s", "A step s", "Decode s",
     "Transfer s", "Encode s", "TFLOP/s", "of the rate", "Peak GB",
 )  # fmt: skip
+LENGTH_COLUMNS: Final = ("Caption tokens", "Drawn by", "First picture s", "Later pictures s", "First costs s more")
 NONE: Final = "–"
 
 
@@ -39,6 +40,15 @@ class SizeFound:
 
 
 @dataclass(frozen=True, slots=True)
+class LengthFound:
+    """Seconds of the first picture with a caption of a length, and of later ones."""
+
+    caption_tokens: int
+    first_s: float
+    later_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ContenderFound:
     """One contender. `latent_error` is None where the reference did not fit."""
 
@@ -46,6 +56,7 @@ class ContenderFound:
     first_picture_s: float
     latent_error: float | None
     sizes: Sequence[SizeFound]
+    lengths: Sequence[LengthFound] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class Found:
             ", ".join(f"{name} {value}" for name, value in self.machine.items()),
             table(COLUMNS, self._size_rows()),
             table(("Drawn by", "First picture s", "Relative error of the latents"), self._contender_rows()),
+            table(LENGTH_COLUMNS, self._length_rows()),
             "\n".join(f"- {note}" for note in self.notes),
         ]
         return "\n\n".join(parts) + "\n"
@@ -100,6 +112,19 @@ class Found:
                 NONE if found.latent_error is None else f"{found.latent_error:.2e}",
             ]
             for found in self.contenders
+        ]
+
+    def _length_rows(self) -> list[list[str]]:
+        return [
+            [
+                str(length.caption_tokens),
+                found.name,
+                f"{length.first_s:.3f}",
+                f"{length.later_s:.3f}",
+                f"{length.first_s - length.later_s:.3f}",
+            ]
+            for found in self.contenders
+            for length in found.lengths
         ]
 
 

@@ -13,6 +13,8 @@ from bench.gpu_models import REAL, flop
 from bench.gpu_report import COLUMNS, ContenderFound, Found, SizeFound
 from click.testing import CliRunner
 
+from easel.engines.zimage.warm_up import COMMON_CAPTION_TOKENS
+
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
@@ -25,13 +27,24 @@ def test_all_contenders_are_measured_at_every_size_and_agree(tmp_path: Path) -> 
     told = file.read_text(encoding="utf-8")
     assert told in run.output
     rows = [cells(line) for line in told.splitlines() if line.startswith("| ")]
-    by_size = [row for row in rows if row[0][0].isdigit()]
+    by_size = [row for row in rows if "x" in row[0] and row[0][0].isdigit()]
     names = ["diffusers", "diffusers, compiled", "easel zimage"]
     assert [row[:2] for row in by_size] == [[size, name] for size in ("64x64", "96x64") for name in names]
     assert all(float(cell) >= 0 for row in by_size for cell in row[2:11])
+    lengths = [row for row in rows if len(row) == 5 and row[0].isdigit()]
+    assert [row[:2] for row in lengths] == [
+        [str(length + gpu.TEMPLATE_TOKENS), name] for name in names for length in gpu.TINY_LENGTHS
+    ]
+    assert all(float(row[2]) - float(row[3]) == pytest.approx(float(row[4]), abs=0.002) for row in lengths)
     errors = [float(row[2]) for row in rows if len(row) == 3 and row[0] in names]
     assert len(errors) == 3
     assert all(0 < error < 0.01 for error in errors), "bf16 rounds, and no more than that"
+
+
+def test_each_caption_of_the_bench_has_a_padded_length_of_its_own() -> None:
+    padded = [-(-(length + gpu.TEMPLATE_TOKENS) // 32) for length in gpu.CAPTION_LENGTHS]
+    assert len(set(padded)) == len(padded)
+    assert max(padded) * 32 > max(COMMON_CAPTION_TOKENS), "also lengths that the warm-up does not expect"
 
 
 def test_ratios_are_relative_to_diffusers_and_to_the_arithmetic_floor() -> None:

@@ -98,6 +98,7 @@ def _zimage(config: Settings) -> Engine:
         config.model,
         config.device,
         gpu_memory=config.gpu_memory,
+        attention=config.attention,
         lora=None if lora is None else Lora(*lora),
     )
 

@@ -46,6 +46,12 @@ class Captions:
         assert self._tail_tokens < window_tokens
 
     @property
+    def device(self) -> torch.device:
+        """The text encoder's device."""
+        device: torch.device = self._text_encoder.device
+        return device
+
+    @property
     def kept_entries(self) -> int:
         """How many captions are cached."""
         return len(self._kept)

@@ -14,7 +14,6 @@ from easel.runtime import distribution
 
 try:
     import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
 except ImportError as error:
     raise EngineUnusable(
         "The zimage engine needs PyTorch, which is not installed: "
@@ -25,15 +24,6 @@ FLOAT32_BYTES_MAX = 4_000_000_000
 """On a CPU, checkpoints of up to this size in float32 use it. The real one takes 41 GB, and 20.5 GB in bf16."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-ATTENTION_ORDER = [
-    SDPBackend.CUDNN_ATTENTION,
-    SDPBackend.FLASH_ATTENTION,
-    SDPBackend.EFFICIENT_ATTENTION,
-    SDPBackend.MATH,
-]
-"""PyTorch's attention kernels on CUDA, in order of preference; the first that supports the GPU and the shapes is
-used."""
 
 WORKING_BYTES = 4_000_000_000
 """The most that drawing takes on a GPU besides the weights: three of the decoder's widest layers (256 channels in bf16)
@@ -58,6 +48,17 @@ def devices() -> list[str]:
     if torch.backends.mps.is_available():
         return ["mps"]
     return ["cpu"]
+
+
+def described(device: torch.device) -> str:
+    """The device for the operator, with what its attention kernels depend on."""
+    if device.type != "cuda":
+        return str(device)
+    major, minor = torch.cuda.get_device_capability(device)
+    version = torch.backends.cudnn.version() or 0
+    cudnn = f"{version // 10_000}.{version // 100 % 100}.{version % 100}"
+    name = torch.cuda.get_device_name(device)
+    return f"{device} ({name}, compute capability {major}.{minor}, cuDNN {cudnn})"
 
 
 def pick(wanted: str) -> torch.device:
@@ -131,11 +132,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def drawing_on(device: torch.device) -> Iterator[None]:
-    """On CUDA, make this the current device and set the order of attention kernels. Elsewhere do nothing."""
+    """On CUDA, make this the current device. Elsewhere do nothing."""
     if device.type != "cuda":
         yield
         return
-    with torch.cuda.device(device), sdpa_kernel(ATTENTION_ORDER, set_priority=True):
+    with torch.cuda.device(device):
         yield
 
 

@@ -9,14 +9,12 @@ threads at once; several engines may run in parallel.
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
-from easel.domain.task import ErrorCode
-from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels, canvas_px
+from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels
 from easel.engines.zimage.devices import (
+    described,
     devices,
-    drawing_on,
     free_caches,
     is_out_of_memory,
     pick,
@@ -25,7 +23,7 @@ from easel.engines.zimage.devices import (
     require_memory,
     text_device,
 )
-from easel.engines.zimage.schedule import STEPS, Schedule, schedule
+from easel.engines.zimage.schedule import STEPS, schedule
 from easel.runtime import distribution
 
 try:
@@ -34,13 +32,16 @@ try:
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
+    from easel.engines.zimage.attention import attention_on
     from easel.engines.zimage.captions import EMBEDDINGS_BYTES_MAX, ENTRIES_MAX, Captions
-    from easel.engines.zimage.decoder import Decoder, cut, to_bytes
-    from easel.engines.zimage.forward import SEQUENCE_MULTIPLE, Denoiser, from_patches, run_block, to_patches
+    from easel.engines.zimage.decoder import Decoder
+    from easel.engines.zimage.forward import SEQUENCE_MULTIPLE
     from easel.engines.zimage.lora import Lora, add_lora
     from easel.engines.zimage.packing import pack
+    from easel.engines.zimage.painting import Loaded, paint
     from easel.engines.zimage.parts import Parts, read_parts
     from easel.engines.zimage.steps import Steps
+    from easel.engines.zimage.warm_up import warm_up
     from easel.engines.zimage.weights import Hub, count_in_part, count_parameters, locate
 except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError when one of its own imports fails
     raise EngineUnusable(
@@ -52,24 +53,6 @@ log = logging.getLogger(__name__)
 
 LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, AssertionError, SafetensorError)
 """What the libraries raise for invalid checkpoints. They check configurations with assertions, too."""
-
-NO_CONTENT = "The picture has no content"
-MULTIPLE_PX = 16
-PATCHES_A_LATENT_SIDE = 2
-WARM_UP = [Drawing("a", 768, 512, 1), Drawing("a heron at dawn, " * 12, 1024, 1024, 1)]
-"""Two sizes and two caption lengths, so that the compiler learns that both may change. The first is not a square, or
-height and width would be compiled as one number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The model on its device. Only the cache of captions changes between drawings."""
-
-    device: torch.device
-    denoiser: Denoiser
-    schedule: Schedule
-    decoder: Decoder
-    captions: Captions
 
 
 class ZImage:
@@ -85,6 +68,7 @@ class ZImage:
         *,
         precision: str = "auto",
         gpu_memory: str = "auto",
+        attention: str = "auto",
         lora: Lora | None = None,
         cache_folder: Path | None = None,
         hub_url: str | None = None,
@@ -92,12 +76,13 @@ class ZImage:
         captions_kept_max: int = ENTRIES_MAX,
         captions_bytes_max: int = EMBEDDINGS_BYTES_MAX,
     ) -> None:
-        """`precision` is `auto`, `float32` or `bfloat16`; `gpu_memory` is `auto` or `low`; `cache_folder`, `hub_url`
-        and `revision` matter for a hub id only."""
+        """`precision` is `auto`, `float32` or `bfloat16`; `gpu_memory` is `auto` or `low`; `attention` is `auto` or a key
+        of `attention.ORDERS`; `cache_folder`, `hub_url` and `revision` matter for a hub id only."""
         self._model = model
         self._device_name = devices()[0] if device == "auto" else device
         self._precision = precision
         self._gpu_memory = gpu_memory
+        self._attention = attention
         self._lora = lora
         self._hub = Hub(url=hub_url, revision=revision, cache_folder=cache_folder)
         self._captions_kept_max = captions_kept_max
@@ -152,9 +137,11 @@ class ZImage:
             entries_max=self._captions_kept_max,
             bytes_max=self._captions_bytes_max,
         )
-        self._loaded = Loaded(device, denoiser, steps, Decoder(parts.autoencoder), captions)
+        attention = attention_on(self._attention, device)
+        self._loaded = Loaded(device, denoiser, steps, Decoder(parts.autoencoder), captions, attention)
         if device.type == "cuda":
             warm_up(self._loaded)
+            log.info("drawing on %s with attention %s", described(device), self._loaded.attention.words())
 
     @property
     def loaded(self) -> Loaded:
@@ -178,68 +165,6 @@ class ZImage:
     def probe(self) -> None:
         """Use the device. Raises whatever PyTorch raises if it does not answer."""
         probe(self.loaded.device)
-
-
-def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
-    """Draw a picture from its prompt. Raises DrawingFailed if there is nothing in it."""
-    caption = loaded.captions.caption(drawing.prompt)
-    with torch.no_grad(), drawing_on(loaded.device):
-        latents = denoise(loaded, caption.embedding, drawing, steps)
-        canvas = loaded.decoder.canvas(latents)
-        is_finite = latents.isfinite().all() & canvas.isfinite().all()
-        rgb = to_bytes(cut(canvas, drawing.width_px, drawing.height_px))
-    pixels = Pixels(drawing.width_px, drawing.height_px, rgb, caption.tokens_cut)
-    if not is_finite:
-        raise DrawingFailed(ErrorCode.GENERATION_FAILED_NO_CONTENT, NO_CONTENT, "the model computed no finite numbers")
-    if pixels.has_one_colour:
-        raise DrawingFailed(ErrorCode.GENERATION_FAILED_NO_CONTENT, NO_CONTENT, "the model drew one colour")
-    return pixels
-
-
-def denoise(loaded: Loaded, embedding: torch.Tensor, drawing: Drawing, steps: Steps) -> torch.Tensor:
-    """The canvas's latents in float32 (16 x height / 8 x width / 8), after eight Euler steps from the seed's noise.
-
-    Only `steps` waits for the device: on CUDA, for the step before.
-    """
-    rows = canvas_px(drawing.height_px, MULTIPLE_PX) // MULTIPLE_PX
-    columns = canvas_px(drawing.width_px, MULTIPLE_PX) // MULTIPLE_PX
-    scene = loaded.denoiser.scene(embedding.to(loaded.device), rows, columns)
-    patches = to_patches(noise(drawing.seed, rows, columns)).to(loaded.device)
-    for step, sigma_fall in zip(loaded.denoiser.steps, loaded.schedule.sigma_falls, strict=True):
-        patches = patches + sigma_fall * loaded.denoiser.predict(scene, patches, step).float()
-        steps.queued()
-    steps.finish()
-    return from_patches(patches, rows, columns)
-
-
-def noise(seed: int, rows: int, columns: int) -> torch.Tensor:
-    """The initial noise, from the CPU's generator, so that a seed means the same on every device."""
-    shape = (1, 16, PATCHES_A_LATENT_SIDE * rows, PATCHES_A_LATENT_SIDE * columns)
-    return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))[0]
-
-
-def warm_up(loaded: Loaded) -> None:
-    """Compile the block and the decoder by drawing. If this machine cannot compile, continue without. Raises
-    DrawingFailed if there is nothing in the pictures even so."""
-    loaded.denoiser.run = torch.compile(run_block, dynamic=True)
-    loaded.decoder.compile()
-    try:
-        draw_warm_up(loaded)
-    except (RuntimeError, OSError, DrawingFailed) as error:
-        if is_out_of_memory(error):
-            raise
-        log.warning(
-            "compilation failed, drawing will be slower (%s: %s)", type(error).__name__, str(error).split("\n")[0]
-        )
-        loaded.denoiser.run = run_block
-        loaded.decoder.uncompile()
-        draw_warm_up(loaded)
-
-
-def draw_warm_up(loaded: Loaded) -> None:
-    """Draw the warm-up pictures and discard them."""
-    for drawing in WARM_UP:
-        paint(loaded, drawing, Steps(lambda steps_done, steps_total: None, loaded.device, STEPS))
 
 
 def why_not_loaded(folder: Path, device: torch.device, error: Exception) -> str:

@@ -101,7 +101,13 @@ RunBlock = Callable[[Block, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def run_block(block: Block, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
-    """The block's output. This function is compiled once, for all blocks."""
+    """The block's output. This function is compiled once, for all blocks and sizes."""
+    output: Tensor = block(tokens, cosines, sines, norms)
+    return output
+
+
+def run_caption_block(block: Block, tokens: Tensor, cosines: Tensor, sines: Tensor, norms: Tensor) -> Tensor:
+    """The same for captions, compiled on its own where their attention kernel is another one."""
     output: Tensor = block(tokens, cosines, sines, norms)
     return output
 
@@ -111,12 +117,12 @@ class Refiner:
     """Blocks with their norms at one step. The caption's norms are the same at every step."""
 
     blocks: Sequence[Block]
-    norms: Tensor
-    """Blocks x 4 x dim."""
+    norms: Sequence[Tensor]
+    """Of each block, 4 x dim. They are no views, or the compiler would make a graph for each shape that they view."""
 
     def __call__(self, run: RunBlock, tokens: Tensor, rotation: Rotation) -> Tensor:
         """The tokens after all blocks."""
-        for block, norms in zip(self.blocks, self.norms.unbind(), strict=True):
+        for block, norms in zip(self.blocks, self.norms, strict=True):
             tokens = run(block, tokens, rotation.cosines, rotation.sines, norms)
         return tokens
 
@@ -152,6 +158,8 @@ class Positions:
     def __init__(self, axes_dims: Sequence[int], axes_lens: Sequence[int], theta: float, device: torch.device) -> None:
         """Angles are computed in float64 and rounded, as in the stock model, on the CPU, since not every device has
         float64."""
+        self.pairs = sum(axes_dims) // 2
+        """How many pairs of a head's elements are rotated."""
         self._cosines: list[Tensor] = []
         self._sines: list[Tensor] = []
         for dims, length in zip(axes_dims, axes_lens, strict=True):
@@ -183,13 +191,15 @@ def laid_out(axes: Sequence[Tensor], times: slice, rows: int, columns: int, padd
         ],
         dim=-1,
     )
-    origin = torch.cat([axis[0] for axis in axes]).expand(padding, -1)
-    return torch.cat([grid.flatten(0, 2), origin]).unsqueeze(1)
+    origin = torch.cat([axis[0] for axis in axes]).expand(padding, 1, -1)
+    # Not a view, or the compiler would make a second graph for rotations that are none.
+    return torch.cat([grid.flatten(0, 2).unsqueeze(1), origin])
 
 
 @dataclass(slots=True)
 class Denoiser:
-    """The packed transformer. `run` may be replaced by a compiled version; nothing else changes after load."""
+    """The packed transformer. `run` and `run_caption`, which run a block for pictures and for captions, may be replaced
+    by compiled versions; nothing else changes after load."""
 
     patch_in: Dense
     patch_padding: Tensor
@@ -205,6 +215,7 @@ class Denoiser:
     last_epsilon: float
     positions: Positions
     run: RunBlock = run_block
+    run_caption: RunBlock = run_block
 
     def scene(self, embedding: Tensor, rows: int, columns: int) -> Scene:
         """The scene of a picture of `rows` x `columns` patches. `embedding` is tokens x dimensions."""
@@ -212,7 +223,7 @@ class Denoiser:
         context = self.caption_in(rms_norm(embedding, self.caption_norm.shape, self.caption_norm, self.caption_epsilon))
         context = torch.cat([context, self.caption_padding.expand(-len(context) % SEQUENCE_MULTIPLE, -1)])
         caption_rotation = self.positions.caption(len(context))
-        context = self.context_refiner(self.run, context, caption_rotation)
+        context = self.context_refiner(self.run_caption, context, caption_rotation)
         padding = self.patch_padding.expand(-(rows * columns) % SEQUENCE_MULTIPLE, -1)
         picture_rotation = self.positions.picture(len(context), rows, columns, len(padding))
         rotation = Rotation(*(torch.cat(parts) for parts in zip(picture_rotation, caption_rotation, strict=True)))

@@ -8,7 +8,7 @@ model is supported.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -27,10 +27,10 @@ def pack(stock: Any, timesteps: Sequence[float]) -> Denoiser:
     require_turbo(stock.config)
     patch_in, last = stock.all_x_embedder["2-1"], stock.all_final_layer["2-1"]
     embedded = embedded_timesteps(stock, timesteps)
-    noise_norms = torch.stack([modulated_norms(block, embedded) for block in stock.noise_refiner], dim=1)
-    layer_norms = torch.stack([modulated_norms(block, embedded) for block in stock.layers], dim=1)
-    last_norms = modulated_last_norm(last, embedded).to(layer_norms)
-    context_norms = torch.stack([plain_norms(block) for block in stock.context_refiner])
+    noise_norms = by_step(modulated_norms(block, embedded) for block in stock.noise_refiner)
+    layer_norms = by_step(modulated_norms(block, embedded) for block in stock.layers)
+    last_norms = modulated_last_norm(last, embedded).to(stock.x_pad_token)
+    context_norms = [plain_norms(block) for block in stock.context_refiner]
     noise_refiner = list(packed_blocks(stock.noise_refiner))
     layers = list(packed_blocks(stock.layers))
     return Denoiser(
@@ -102,6 +102,12 @@ def embedded_timesteps(stock: Any, timesteps: Sequence[float]) -> Tensor:
     falling = torch.tensor(timesteps, dtype=torch.float32, device=stock.x_pad_token.device)
     embedded: Tensor = embedder((1000 - falling) / 1000 * stock.config.t_scale)
     return embedded
+
+
+def by_step(of_blocks: Iterable[Tensor]) -> list[list[Tensor]]:
+    """For each step the norms of each block (4 x dim), from those of each block (steps x 4 x dim)."""
+    apart = [[norms.clone() for norms in of_block.unbind()] for of_block in of_blocks]
+    return [list(norms) for norms in zip(*apart, strict=True)]
 
 
 def plain_norms(stock_block: Any) -> Tensor:

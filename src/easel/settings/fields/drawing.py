@@ -73,6 +73,14 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
             "`low` keeps the text encoder of the zimage engine off the GPU. `auto` does so only if it does not fit.",
         ),
     ] = "auto"
+    attention: Annotated[
+        Literal["auto", "flash", "cudnn", "efficient", "math"],
+        Description(
+            Group.ZIMAGE,
+            "Attention kernel that the zimage engine tries first on an NVIDIA GPU. `auto` is `cudnn` on the GPUs on which "
+            "PyTorch prefers it, and `flash` on others.",
+        ),
+    ] = "auto"
     remote_url: Annotated[
         str | None,
         Description(
