@@ -65,7 +65,8 @@ class PgBouncer:
         self._write("users.txt", f'"{ROLE}" ""\n')
         with (self._folder.parent / "pgbouncer.log").open("ab") as log:
             self._process = account.start([found, "-q", config], log.fileno())
-        assert wait_until(self._accepts, START_S_MAX), "PgBouncer did not start"
+        wait_until(lambda: self.has_ended() or self._accepts(), START_S_MAX)
+        assert not self.has_ended() and self._accepts(), "PgBouncer did not start"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, if it runs. SIGTERM cuts all connections."""
