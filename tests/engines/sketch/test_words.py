@@ -18,6 +18,7 @@ OF_KIND = {
     "colours": set(NAMED), "sizes": {"big", "small"}, "relations": RELATIONS, "verbs": RELATIONS,
     "times": {"dawn", "day", "sunset", "night"}, "weathers": {"rain", "snowfall", "fog", "storm", "cloudy", "clear"},
     "seasons": {"autumn", "winter", "spring", "summer"}, "grounds": {"background"}, "ignored": {""},
+    "looks": {"hair", "curly-hair", "red-hair", "blonde-hair", "white-hair", "bald", "beard", "part", "limb"},
     "places": set(background.names()), "styles": set(style.names()),
 }  # fmt: skip
 
@@ -30,8 +31,9 @@ def test_every_name_in_a_table_can_be_drawn(code: str, library: Library) -> None
             match meaning.kind:
                 case "things":
                     is_right = library.has(meaning.name.partition("*")[0])
-                case "actions":
-                    relation, thing = meaning.name.split()
+                case "actions" | "trades":
+                    *people, relation, thing = meaning.name.split()
+                    assert all(map(library.has, people)), (word, people)
                     is_right = relation in RELATIONS | {"beside"} and library.has(thing)
                 case "counts":
                     is_right = meaning.name in AMOUNTS or 1 <= int(meaning.name) <= 12

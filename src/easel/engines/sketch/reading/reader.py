@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
+from easel.engines.sketch.reading.choosing import Around, chosen
+from easel.engines.sketch.reading.following import is_ignored, names_next, thing_follows
 from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done, released
+from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME, Relation, Thing, Wish
-from easel.engines.sketch.words.lexicon import Grammar, Meaning
+from easel.engines.sketch.words.lexicon import Grammar
 
 THINGS_MAX: Final = 12
 """Kinds of things in one picture. More are told as not understood."""
@@ -43,7 +45,7 @@ class _Reading:
         """Objects of verbs whose subject comes later: `骑着马的人`."""
         self._kept: list[tuple[str, int]] = []
         """Where the doer of a verb is, if that was said before the verb."""
-        self._is_thing_next = self._is_object_next = False
+        self._following: Sequence[Token] = ()
         self._is_and = False
         """Whether the open relation is that of `and`."""
         self._related = 0
@@ -54,6 +56,8 @@ class _Reading:
         """Where the last thing was, if it may be part of a compound: `chocolate cake` is a cake."""
         self._link_at: int | None = None
         """Where the last word was that leads from a thing to what describes it."""
+        self._gap_at: int | None = None
+        """Where the last word was that is not understood."""
         self._at = 0
         self._is_thing_near = False  # near enough for an adjective after it
         self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
@@ -71,14 +75,15 @@ class _Reading:
     def take(self, token: Token, following: Sequence[Token]) -> None:
         """Take the next token."""
         self._at += 1
-        self._is_thing_next, self._is_object_next = thing_follows(following), object_follows(following)
+        self._following = following
         if token.is_boundary:
             self._end_clause()
             return
         if not token.meanings:
             self.not_understood.append(token.text)
+            self._gap_at = self._at
             return
-        meaning = self._chosen(token.meanings, following)
+        meaning = chosen(token.meanings, self._around(following))
         if self._is_link(token.text):
             self._link_at = self._at
         if meaning.kind in _SETTINGS:
@@ -95,33 +100,17 @@ class _Reading:
             if meaning.is_located and meaning.kind == "things":
                 self._relate("inside", token.text, False)
 
-    def _chosen(self, meanings: tuple[Meaning, ...], following: Sequence[Token]) -> Meaning:
-        """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
-        by_kind = {meaning.kind: meaning for meaning in meanings}
-        if meanings[0].kind == "actions" and self._is_acting_on_next():
-            return Meaning("relations", meanings[0].name.split()[0])
-        if "actions" in by_kind and "relations" in by_kind:
-            return by_kind["relations" if thing_follows(following) else "actions"]
-        if "places" in by_kind and self._relation == "inside":
-            return by_kind["places"]
-        if "things" in by_kind and "ignored" in by_kind:
-            return by_kind["ignored" if self._is_adjective(following) else "things"]
-        if "colours" in by_kind and "things" in by_kind:
-            after = self._grammar.adjectives_after
-            if self._link_at is not None and self._link_at == self._at - 1:
-                return by_kind["things"]
-            is_colour = self._is_thing_near and self._relation is None if after else names_next(following)
-            return by_kind["colours" if is_colour else "things"]
-        return meanings[0]
-
-    def _is_acting_on_next(self) -> bool:
-        """Whether the last thing does something with the next one: `a man reading the newspaper`."""
-        return self._is_thing_near and self._is_object_next and not self._grammar.relations_after
-
-    def _is_adjective(self, following: Sequence[Token]) -> bool:
-        """Whether a word that is a noun too stands beside another noun: `una moto vieja`, `un viejo pescador`."""
-        is_after = self._grammar.adjectives_after and self._is_thing_near and self._relation is None
-        return is_after or names_next(following)
+    def _around(self, following: Sequence[Token]) -> Around:
+        before = self._at - 1
+        return Around(
+            self._grammar,
+            following,
+            is_noun_before=self._noun_at == before,
+            is_thing_near=self._is_thing_near,
+            is_gap_before=self._gap_at is not None and self._gap_at > (self._noun_at or 0),
+            is_linked=self._link_at == before,
+            relation=self._relation,
+        )
 
     def finish(self) -> None:
         """Use what is still open."""
@@ -311,9 +300,9 @@ class _Reading:
         Who flies something holds it: `a girl flying a kite`.
         """
         is_said_after = self._is_thing_near and self._relation is None and self._verb is None
-        if is_said_after and self._is_acting_on_next():
+        if is_said_after and self._around(self._following).is_acting_on_next:
             self._relate("holding", "", False)
-        elif self._is_thing_next and not is_said_after:
+        elif thing_follows(self._following) and not is_said_after:
             self._pending.is_aloft = True
         elif self.things:
             self.relations.append(Relation("aloft", len(self.things) - 1))
@@ -381,7 +370,7 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     """What the prompt asks for. `emoji` gives the picture of each emoji."""
     text, quotes = without_quotes(prompt)
     languages = guessed_languages(text)
-    listed = list(tokens(text, languages, emoji))
+    listed = with_looks(list(tokens(text, languages, emoji)), languages[0].grammar)
     reading = _Reading(languages[0].grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])

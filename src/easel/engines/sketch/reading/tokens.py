@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from easel.engines.sketch.reading.guessing import HAN, PIECE
-from easel.engines.sketch.reading.wish import FIELD
+from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME
 from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning
 from easel.engines.sketch.words.spelling import normal
 
 CHARACTERS_MAX: Final = 10
 """The longest entry of a language without spaces."""
+LAST_PART_MIN: Final = 5
+"""The shortest last part of a word whose first part is not known."""
 QUOTE_CHARACTERS_MAX: Final = 40
 QUOTES_MAX: Final = 3
 
@@ -28,7 +30,7 @@ _RUN: Final = re.compile(f"[{HAN}\u3040-\u30ff々ー]+|[^{HAN}\u3040-\u30ff々�
 
 _KATAKANA: Final = re.compile("[\u30a1-\u30faー]+")
 _SETTING_PARTS: Final = frozenset({"times", "weathers", "seasons", "styles"})
-_LAST_PARTS: Final = _SETTING_PARTS | {"things", "places"}
+_LAST_PARTS: Final = _SETTING_PARTS | {"things", "places", "colours", "counts", "grounds", "ignored"}
 """What the last part of a word made of words may be."""
 _FIELDS: Final = (Meaning("places", "meadow"), Meaning("places", "farm"))
 
@@ -199,25 +201,29 @@ def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
 def _compound(text: str, languages: Sequence[Language]) -> Iterator[Token]:
     """A word made of words: its last part, and its first if that says when or how, as in `Winternacht`.
 
-    A field is made of what it is named after: `Tulpenfeld`.
+    A field or a herd is made of what it is named after: `Tulpenfeld`, `Schafherde`. The first part need not be known if
+    the last is long enough: `Gummistiefel`.
     """
     word = normal(text)
     for known in languages:
         for start in range(3, len(word) - 2) if known.grammar.has_compounds else ():
-            last = known.meanings(word[start:])
-            if last and last[0].kind in _LAST_PARTS and _is_known(word[:start], known):
-                first = _meanings_of_first_part(word[:start], known)
+            last, first = known.meanings(word[start:]), _meanings_of_first_part(word[:start], known)
+            if last and last[0].kind in _LAST_PARTS and (first or len(word) - start >= LAST_PART_MIN):
                 if first and first[0].kind in _SETTING_PARTS:
                     yield Token(text, first)
-                if first and first[0].kind == "things" and last[0] in _FIELDS:
-                    last = (Meaning("things", f"{first[0].name.partition('*')[0]}*{FIELD}"),)
-                yield Token(text, last)
+                yield Token(text, _of_many(first, last))
                 return
     yield Token(text)
 
 
-def _is_known(part: str, known: Language) -> bool:
-    return bool(_meanings_of_first_part(part, known))
+def _of_many(first: tuple[Meaning, ...], last: tuple[Meaning, ...]) -> tuple[Meaning, ...]:
+    """The meaning of a compound: its last part, or many of its first if the last is a field or a herd."""
+    is_of_things = bool(first) and first[0].kind == "things"
+    if is_of_things and last[0] in _FIELDS:
+        return (Meaning("things", f"{first[0].name.partition('*')[0]}*{FIELD}"),)
+    if is_of_things and last[0].kind == "counts":
+        return (Meaning("things", f"{first[0].name.partition('*')[0]}*{AMOUNTS.get(last[0].name, SOME)}"),)
+    return last if last[0].kind != "counts" else (Meaning("ignored", ""),)
 
 
 def _meanings_of_first_part(part: str, known: Language) -> tuple[Meaning, ...]:

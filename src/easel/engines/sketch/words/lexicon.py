@@ -1,11 +1,14 @@
 """What words mean: the project's own tables, and behind them Unicode's names and keywords of emoji.
 
 A table (`tables/LANGUAGE.txt`) has sections in brackets, and in each lines of `name = word, word …`. A section is a kind
-of meaning: `things`, `actions`, `colours`, `counts`, `sizes`, `relations`, `verbs` (relations before their object where
-others stand after it), `places`, `times`, `weathers`, `seasons`, `styles`, `grounds` (words for the background itself) and `ignored` (words that need no picture, without a name). The
-section `grammar` says how the language is built:
+of meaning: `things`, `actions`, `trades` (people with what they hold, ride or stand beside), `looks` (hair, beards, and
+parts and limbs of the body), `colours`, `counts`, `sizes`, `relations`, `verbs` (relations before their object where
+others stand after it), `places`, `times`, `weathers`, `seasons`, `styles`, `grounds` (words for the background itself)
+and `ignored` (words that need no picture, without a name).
 
 Of a thing, `name*4` says how many a word stands for if the prompt gives no number.
+
+The section `grammar` says how the language is built:
 
 - `endings`: what words lose before they are compared, longest first, for plurals and cases; `old>new` puts something in
   its place
@@ -221,6 +224,8 @@ def language(code: str) -> Language:
     with zipfile.ZipFile(UNICODE_WORDS) as table:
         rows = folded(table.read(f"{code}.tsv").decode(), code).splitlines()
     unicode_words = dict(row.split("\t") for row in rows)
+    for word in [word for word in own if own[word][0].kind == "looks" and len(word) > 1 and word in unicode_words]:
+        own[word] = (*own[word], Meaning("things", unicode_words[word]))
     if grammar.are_accents_optional:
         for word in bare("\n".join(own)).split("\n"):
             unicode_words.pop(word, None)

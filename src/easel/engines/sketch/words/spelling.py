@@ -20,7 +20,7 @@ _SIGNS: Final[Mapping[str, Mapping[int, int | str | None]]] = {
 _UNMARKED: Final = (("ı", "i"), ("đ", "d"), ("ø", "o"), ("ł", "l"), ("æ", "ae"), ("œ", "oe"))
 _WRITTEN: Final = (("\u0307", ""), ("ё", "е"), ("’", "'"), ("ـ", ""))
 _VOWEL_MARKS: Final = re.compile("[\u064b-\u0652]")
-UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+UMLAUTS: Final = str.maketrans({umlaut: f"{vowel}e" for umlaut, vowel in zip("äöü", "aou", strict=True)})
 
 
 def letters(text: str) -> str:
