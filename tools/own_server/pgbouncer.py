@@ -66,7 +66,7 @@ class PgBouncer:
         with (self._folder.parent / "pgbouncer.log").open("ab") as log:
             self._process = account.start([found, "-q", config], log.fileno())
         wait_until(lambda: self.has_ended() or self._accepts(), START_S_MAX)
-        assert not self.has_ended() and self._accepts(), "PgBouncer did not start"
+        assert self._accepts(), "PgBouncer did not start"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, if it runs. SIGTERM cuts all connections."""
