@@ -19,9 +19,9 @@ pytest.importorskip("torch", reason="the gpu extra is not installed")
 import torch
 
 from easel.engines.engine import Drawing, EngineUnusable
+from easel.engines.zimage.checkpoint import count_parameters
 from easel.engines.zimage.devices import devices, pick, pick_precision, require_memory, text_device
 from easel.engines.zimage.engine import ZImage
-from easel.engines.zimage.weights import count_parameters
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
@@ -212,9 +212,9 @@ def garble_tokenizer(folder: Path) -> None:
         (replace_weights, "diffusion_pytorch_model.safetensors is not a safetensors file"),
         (empty_weights, "diffusion_pytorch_model.safetensors is not a safetensors file"),
         (swap_parts, "cannot be loaded"),
-        (change_size, "cannot be loaded"),
+        (change_size, "do not add up to a head"),
         (name_another_pipeline, "contains FluxPipeline, not ZImagePipeline"),
-        (garble_config, "cannot be loaded"),
+        (garble_config, "vae/config.json cannot be read"),
         (garble_tokenizer, "cannot be loaded"),
     ],
 )

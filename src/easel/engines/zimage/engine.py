@@ -12,6 +12,7 @@ import logging
 from pathlib import Path
 
 from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels
+from easel.engines.zimage.checkpoint import count_in_part, count_parameters
 from easel.engines.zimage.devices import (
     described,
     devices,
@@ -42,7 +43,7 @@ try:
     from easel.engines.zimage.parts import Parts, read_parts
     from easel.engines.zimage.steps import Steps
     from easel.engines.zimage.warm_up import warm_up
-    from easel.engines.zimage.weights import Hub, count_in_part, count_parameters, locate
+    from easel.engines.zimage.weights import Hub, locate
 except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError when one of its own imports fails
     raise EngineUnusable(
         f"The zimage engine needs {getattr(error, 'name', None) or 'diffusers'}, which is missing or has the wrong version: "
@@ -51,7 +52,9 @@ except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError wh
 
 log = logging.getLogger(__name__)
 
-LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, AssertionError, SafetensorError)
+LOAD_ERRORS = (
+    OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, AssertionError, ImportError, SafetensorError,
+)  # fmt: skip
 """What the libraries raise for invalid checkpoints. They check configurations with assertions, too."""
 
 

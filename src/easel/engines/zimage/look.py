@@ -7,6 +7,8 @@ from pathlib import Path
 from easel.engines.engine import EngineUnusable, Observation
 from easel.runtime import distribution
 
+DOWNLOAD = "32.8 GB"
+
 
 def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Observation]:
     """The weights and the LoRA (a file and its scale). Raises EngineUnusable where PyTorch or diffusers is missing."""
@@ -22,8 +24,12 @@ def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Obser
 
 
 def _weights(model: str) -> Observation:
-    if Path(model).is_dir():
-        return Observation(f"zimage with the weights in {model}")
-    if Path(model).is_absolute():
-        return Observation(f"zimage: the folder {model} does not exist (EASEL_MODEL)", is_usable=False)
-    return Observation(f"zimage with {model} from the hub; the first use downloads 32.8 GB")
+    from easel.engines.zimage.weights import find
+
+    try:
+        folder = find(model)
+    except EngineUnusable as error:
+        return Observation(f"zimage: {error}", is_usable=False)
+    if folder is None:
+        return Observation(f"zimage with {model} from the hub; the first use downloads {DOWNLOAD}")
+    return Observation(f"zimage with the weights in {folder}")

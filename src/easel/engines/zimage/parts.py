@@ -12,6 +12,9 @@ import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
 from transformers import Qwen2Tokenizer, Qwen3Model
 
+IGNORED = frozenset({"lm_head.weight"})
+"""The text encoder is stored as a whole language model, and its output layer is not used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -36,7 +39,8 @@ def read_parts(folder: Path, dtype: torch.dtype, device: torch.device, text_devi
 
 
 def load_part(part: Any, folder: Path, **options: Any) -> Any:
-    """Read one part from safetensors files. Raises ValueError if weights are missing."""
+    """Read one part from safetensors files. Raises ValueError unless its weights are exactly those in the files, and
+    are finite."""
     model, found = part.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
     )
@@ -44,4 +48,20 @@ def load_part(part: Any, folder: Path, **options: Any) -> Any:
     if missing:
         # The libraries would fill them with random numbers.
         raise ValueError(f"{folder.name} lacks {missing[0]}")
+    extra = sorted(set(found["unexpected_keys"]) - IGNORED)
+    if extra:
+        # The libraries would ignore them, even if they are scales of other weights.
+        raise ValueError(f"{folder.name} does not expect {extra[0]}")
+    require_finite(model, folder.name)
     return model.eval().requires_grad_(False)
+
+
+def require_finite(model: Any, name: str) -> None:
+    """Raise ValueError if a weight is infinite or not a number."""
+    with torch.no_grad():
+        sums = {parameter: weights.sum(dtype=torch.float32) for parameter, weights in model.named_parameters()}
+        # One transfer, since each would wait for the device.
+        are_finite = torch.stack(list(sums.values())).isfinite().tolist()
+    odd = [parameter for parameter, is_finite in zip(sums, are_finite, strict=True) if not is_finite]
+    if odd:
+        raise ValueError(f"{odd[0]} of its {name} is not finite")

@@ -1,12 +1,11 @@
 """Locates Z-Image's weights: a folder in diffusers' format, or a model from a hub, downloaded once.
 
 A model that is on this machine is used without contacting the hub. Only JSON, text and safetensors files are
-downloaded, nothing executable. A folder is checked for the presence and length of its files; whether the weights are
-those of the Turbo model is not checked.
+downloaded, nothing executable. Before anything is loaded, the files are compared with what the Turbo model has
+(`identity`).
 """
 
 import errno
-import json
 import logging
 import re
 import shutil
@@ -15,9 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HTTPError, RepositoryNotFoundError, RevisionNotFoundError
@@ -25,6 +22,9 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from easel.engines.engine import EngineUnusable
+from easel.engines.zimage.checkpoint import PARTS, missing_files
+from easel.engines.zimage.foreign_formats import FILES, FOLDER, foreign_file
+from easel.engines.zimage.identity import require_turbo
 from easel.runtime import network_environment
 from easel.runtime.network_environment import NetworkUnusable
 
@@ -32,15 +32,8 @@ log = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 FETCHED = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt", "tokenizer/*.jinja"] + [
-    f"{part}/*.{kind}" for part in ("text_encoder", "transformer", "vae") for kind in ("json", "safetensors")
+    f"{part}/*.{kind}" for part in PARTS for kind in ("json", "safetensors")
 ]
-PARTS = {"text_encoder": "model", "transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
-"""The parts that have weights, and the prefix of their file names."""
-
-SMALL_FILES = ["model_index.json", "scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"]
-HEADER_BYTES_MAX = 100_000_000
-"""The safetensors format's own limit for a file's header."""
-
 REPORT_INTERVAL_S = 30.0
 """How often a download writes a log line when there is no terminal."""
 
@@ -56,98 +49,30 @@ class Hub:
 
 def locate(model: str, hub: Hub) -> Path:
     """The folder of `model`, a folder or a hub id. Downloads a hub model if necessary. Raises EngineUnusable."""
+    found = find(model, hub)
+    if found is None:
+        found = fetch(model, hub)
+        require_turbo(found)
+    return found
+
+
+def find(model: str, hub: Hub = Hub()) -> Path | None:
+    """The folder of `model` on this machine; None for a hub model that was not downloaded. Raises EngineUnusable if it
+    is not one that this engine draws with."""
     folder = Path(model).expanduser()
     if folder.is_dir():
-        require_whole(folder)
+        require_turbo(folder)
         return folder
+    if folder.is_file() or model.endswith(FILES):
+        raise EngineUnusable(foreign_file(folder))
     if not HUB_ID.fullmatch(model):
         raise EngineUnusable(
             f"The folder {model} does not exist: set EASEL_MODEL to a folder in diffusers' format, or to a hub id."
         )
     fetched = fetched_before(model, hub)
-    if fetched is None:
-        fetched = fetch(model, hub)
-        require_whole(fetched)
+    if fetched is not None:
+        require_turbo(fetched)
     return fetched
-
-
-def require_whole(folder: Path) -> None:
-    """Raise EngineUnusable unless `folder` has every file that a Z-Image pipeline needs."""
-    missing = missing_files(folder)
-    if missing:
-        others = f" and {len(missing) - 1} other files are" if missing[1:] else " is"
-        raise EngineUnusable(
-            f"{folder} is not a complete Z-Image checkpoint: {missing[0]}{others} missing. Download it again."
-        )
-    pipeline = read_json(folder / "model_index.json").get("_class_name")
-    if pipeline != "ZImagePipeline":
-        raise EngineUnusable(
-            f"{folder} contains {pipeline}, not ZImagePipeline: set EASEL_MODEL to a Z-Image checkpoint."
-        )
-
-
-def missing_files(folder: Path) -> list[str]:
-    """The files, relative to the folder, that a Z-Image pipeline needs and that are missing."""
-    names = [*SMALL_FILES, *(f"{part}/config.json" for part in PARTS)]
-    if not (folder / "tokenizer/vocab.json").is_file() or not (folder / "tokenizer/merges.txt").is_file():
-        names.append("tokenizer/tokenizer.json")
-    for part in PARTS:
-        names += [f"{part}/{name}" for name in weight_files(folder, part)]
-    return [name for name in names if not (folder / name).is_file()]
-
-
-def weight_files(folder: Path, part: str) -> list[str]:
-    """The names of a part's weight files, present or not: those in its index, or else the single file."""
-    whole = f"{PARTS[part]}.safetensors"
-    index = folder / part / f"{whole}.index.json"
-    if not index.is_file():
-        return [whole]
-    listed = read_json(index).get("weight_map")
-    names = sorted(set(listed.values())) if isinstance(listed, dict) else []
-    if not names or any(Path(name).name != name for name in names):
-        raise EngineUnusable(f"{index} is damaged: copy or download it again.")
-    return names
-
-
-def count_parameters(folder: Path) -> int:
-    """The number of parameters, from the headers of the weight files. Raises EngineUnusable for a truncated file."""
-    return sum(count_in_part(folder, part) for part in PARTS)
-
-
-def count_in_part(folder: Path, part: str) -> int:
-    """The number of parameters of one part."""
-    return sum(count_in_file(folder / part / name) for name in weight_files(folder, part))
-
-
-def count_in_file(file: Path) -> int:
-    """The number of parameters in a safetensors file.
-
-    The format: the length of the header (8 bytes, little-endian), a JSON header with the shape and offsets of every
-    tensor, and the data.
-    """
-    with file.open("rb") as opened:
-        header_bytes = int.from_bytes(opened.read(8), "little")
-        header = opened.read(header_bytes) if header_bytes <= HEADER_BYTES_MAX else b""
-    try:
-        tensors = {name: entry for name, entry in json.loads(header).items() if name != "__metadata__"}
-        data_bytes = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-        parameters: int = sum(prod(entry["shape"]) for entry in tensors.values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EngineUnusable(f"{file} is not a safetensors file: copy or download it again.") from error
-    if file.stat().st_size != 8 + header_bytes + data_bytes:
-        raise EngineUnusable(f"{file} does not have the length that its header states: copy or download it again.")
-    return parameters
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises EngineUnusable."""
-    try:
-        read = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise EngineUnusable(f"{file} cannot be read ({error}): copy or download it again.") from error
-    if not isinstance(read, dict):
-        raise EngineUnusable(f"{file} is damaged: copy or download it again.")
-    return read
 
 
 def fetched_before(model: str, hub: Hub) -> Path | None:
@@ -168,6 +93,8 @@ def fetch(model: str, hub: Hub) -> Path:
     disable_progress_bars()
     try:
         plan = snapshot_download(model, dry_run=True, **download_options(hub))
+        if not any(file.filename == "model_index.json" for file in plan):
+            raise EngineUnusable(f"{model} on the hub is not in diffusers' format: {FOLDER}.")
         wanted_bytes = sum(file.file_size or 0 for file in plan if file.will_download)
         require_disk(model, wanted_bytes, hub)
         log.info("downloading %s, %.1f GB", model, wanted_bytes / 1e9)

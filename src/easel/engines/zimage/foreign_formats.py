@@ -1,0 +1,50 @@
+"""Recognises models in formats that this engine does not read, to say what they are and what to do."""
+
+from pathlib import Path
+
+from easel.engines.engine import EngineUnusable
+from easel.engines.zimage.tensor_files import read_entries
+
+FILES = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
+"""Endings of single files. A name that ends so is no name on a hub."""
+
+COMFY_FOLDERS = ("diffusion_models", "split_files", "unet", "checkpoints")
+FOLDER = "set EASEL_MODEL to a folder in diffusers' format, or unset it to download one"
+SERVER = "run stable-diffusion.cpp's server with it and set EASEL_ENGINE=remote"
+
+
+def foreign_file(file: Path) -> str:
+    """What a single file is, and what to do."""
+    if not file.is_file():
+        return f"The file {file} does not exist, and the zimage engine reads no single files: {FOLDER}."
+    if file.suffix == ".gguf":
+        return f"{file} is a GGUF file, which the zimage engine does not read: {SERVER}, or {FOLDER}."
+    if file.suffix not in {".safetensors", ".sft"}:
+        return f"{file} is a pickle, which could execute code and is not read: {FOLDER}."
+    return f"{file} is {what_is_in(file)}, and the zimage engine reads no single files: {SERVER}, or {FOLDER}."
+
+
+def what_is_in(file: Path) -> str:
+    """What a single safetensors file holds."""
+    try:
+        names = read_entries(file).keys()
+    except EngineUnusable:
+        return "damaged"
+    if not any("cap_embedder." in name for name in names):
+        return "no Z-Image"
+    is_quantized = any("scale" in name.rsplit(".", 1)[-1] or name.endswith("comfy_quant") for name in names)
+    return f"Z-Image's transformer in ComfyUI's format{', quantized' if is_quantized else ''}"
+
+
+def foreign_folder(folder: Path) -> str | None:
+    """What a folder is that lacks files of diffusers' format, and what to do. None if it only seems incomplete."""
+    if (folder / "model_index.json").is_file():
+        return None
+    if next(folder.glob("*.gguf"), None) is not None:
+        return f"{folder} holds GGUF files, which the zimage engine does not read: {SERVER}, or {FOLDER}."
+    if any((folder / name).is_dir() for name in COMFY_FOLDERS):
+        return (
+            f"{folder} holds models in ComfyUI's format, which the zimage engine does not read: {SERVER}, or {FOLDER}."
+        )
+    single = next((file for file in sorted(folder.glob("*.safetensors"))), None)
+    return None if single is None else foreign_file(single)
