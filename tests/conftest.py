@@ -29,6 +29,7 @@ LONG_FILES: Final = (
     "test_zimage.py", "test_moderation_rules.py", "test_contract_fuzz.py",
     "test_faults_service.py", "test_timeouts.py", "test_faults_worker.py", "test_backup.py", "test_idempotency.py", "test_callback_faults.py",
     "test_moderation_layers.py", "test_openai_waiting.py", "test_seed.py", "test_backup_trust.py",
+    "test_console_gallery.py", "test_console.py",
     "test_faults_database.py", "test_pooler.py", "test_waiting.py", "test_generate.py", "test_life_of_tasks.py", "test_private_postgres.py",
     "test_openapi_served.py", "test_events.py", "test_bench_gpu.py", "test_schema.py", "test_interruption.py",
     "test_upgrading.py", "test_callbacks.py", "test_moderation.py", "test_cancel.py", "test_s3.py", "test_fleet.py",

@@ -17,7 +17,7 @@ FILE_LINES_MAX: Final = 400
 OWN: Final = sorted((FOLDER / "app").rglob("*.js"))
 SHEETS: Final = sorted((FOLDER / "style").glob("*.css"))
 IMPORTED: Final = re.compile(r"""(?:\bfrom\s*|\bimport\s*\(?\s*)["']([^"']+)["']""")
-LOADED_LATER: Final = {"words/zh.js"}
+NEEDED: Final = re.compile(r"""^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];""", re.MULTILINE)
 
 
 class Tags(HTMLParser):
@@ -74,13 +74,17 @@ def test_every_import_leads_to_a_file() -> None:
 
 
 def test_the_page_preloads_every_module_that_its_first_view_needs() -> None:
-    preloaded = {
-        attributes["href"]
-        for tag, attributes in Tags(FOLDER / "index.html").tags
-        if attributes.get("rel") == "modulepreload"
-    }
-    modules = {*OWN, *VENDOR.glob("*.js")} - {FOLDER / "app" / name for name in ("early.js", "main.js", *LOADED_LATER)}
-    assert preloaded == {f"console/{file.relative_to(FOLDER).as_posix()}" for file in modules}
+    tags = Tags(FOLDER / "index.html").tags
+    preloaded = {attributes["href"] for _, attributes in tags if attributes.get("rel") == "modulepreload"}
+    needed: set[Path] = set()
+    waiting = [FOLDER / "app" / "main.js"]
+    while waiting:
+        file = waiting.pop()
+        imported = IMPORTED if file.is_relative_to(VENDOR) else NEEDED
+        found = {(file.parent / address).resolve() for address in imported.findall(file.read_text(encoding="utf-8"))}
+        waiting += found - needed
+        needed |= found
+    assert preloaded == {f"console/{file.relative_to(FOLDER.resolve()).as_posix()}" for file in needed}
 
 
 @pytest.mark.parametrize("page", sorted(FOLDER.glob("*.html")), ids=lambda page: page.name)

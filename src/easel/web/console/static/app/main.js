@@ -1,5 +1,6 @@
 // The console's page: asks who is signed in, and shows the view that the address names.
 
+import { recoveries } from "./api.js";
 import { effect, html, render, signal, untracked, useEffect, useRef } from "./html.js";
 import { Account } from "./parts/account.js";
 import { Icon, Mark } from "./parts/icon.js";
@@ -7,15 +8,10 @@ import { Notices } from "./parts/notice.js";
 import { Question } from "./parts/question.js";
 import { place, to } from "./router.js";
 import { ask, credits, session } from "./session.js";
-import { Code } from "./views/code.js";
-import { Draw } from "./views/draw.js";
-import { Gallery } from "./views/gallery.js";
-import { Missing } from "./views/missing.js";
+import { load, loadBeforehand, viewName, viewOf } from "./views.js";
 import { SignIn } from "./views/signin.js";
-import { Task } from "./views/task.js";
 import { preferredLanguage, speak, t } from "./words.js";
 
-const VIEWS = { draw: Draw, gallery: Gallery, task: Task, code: Code, signin: Draw };
 const TABS = [
   ["draw", "brush"],
   ["gallery", "gallery"],
@@ -36,7 +32,11 @@ function Page() {
 
 function SignedIn() {
   const { view, id } = place.value;
-  const View = VIEWS[view] ?? Missing;
+  const name = viewName(view);
+  const View = viewOf(name);
+  useEffect(() => {
+    load(name);
+  }, [name, recoveries.value]);
   const isFirst = useRef(true);
   useEffect(() => {
     if (isFirst.current) {
@@ -45,7 +45,7 @@ function SignedIn() {
     }
     // A reader who follows a link is told where it led, and keyboards go on from there.
     document.querySelector("h1")?.focus({ preventScroll: true });
-  }, [view, id]);
+  }, [view, id, View]);
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t("skip")}</a>
     <header class="head">
@@ -66,7 +66,7 @@ function SignedIn() {
         <${Account} />
       </div>
     </header>
-    <${View} key=${view} id=${id} />
+    ${View && html`<${View} key=${view} id=${id} />`}
   `;
 }
 
@@ -81,9 +81,9 @@ function isAt(name, view) {
 
 effect(() => {
   const isIn = session.value?.signed_in ?? true;
-  const view = isIn ? (place.value.view in VIEWS ? place.value.view : "missing") : "signin";
-  const name = view === "signin" && isIn ? "draw" : view;
-  document.title = `${t(`title.${name}`)} · Easel`;
+  const name = viewName(place.value.view);
+  const title = isIn ? (name === "signin" ? "draw" : name) : "signin";
+  document.title = `${t(`title.${title}`)} · Easel`;
 });
 
 untracked(async () => {
@@ -91,4 +91,5 @@ untracked(async () => {
   await Promise.all([speak(preferredLanguage()).catch(() => speak("en")), ask()]);
   isReady.value = true;
   performance.mark("easel.shown");
+  loadBeforehand();
 });
