@@ -110,11 +110,12 @@ def _zimage_devices(config: Settings) -> list[str]:
 
 
 def _look_at_zimage(config: Settings) -> Iterator[Observation]:
+    from easel.engines.zimage.device_list import look_at_devices
     from easel.engines.zimage.look import look_at_files
 
     yield from look_at_files(config.model, config.lora_file_and_scale)
     try:
-        yield Observation(", ".join(_zimage_devices(config)), subject="device")
+        yield from look_at_devices(config.device, config.attention)
     except EngineUnusable as error:
         yield Observation(str(error), is_usable=False, subject="device")
 

@@ -13,6 +13,9 @@ from typing import Final
 _NO_TELEMETRY: Final = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "127.0.0.0/8", "0.0.0.0", "::1")  # noqa: S104 - compared, not bound
 """Libraries read NO_PROXY differently: some understand networks, others only literal hosts."""
+_NO_GPUS: Final = ("", "-1", "NoDevFiles")
+_VOID: Final = ("void", "none")
+"""What NVIDIA's containers know as no GPU."""
 _LIBPQ: Final = re.compile(r"PG[A-Z_]+")
 
 
@@ -60,6 +63,16 @@ def forget_libpq_variables() -> None:
     """Remove the variables of libpq, which are for other databases, before connecting to the private one."""
     for name in libpq_variables():
         del os.environ[name]
+
+
+def hides_gpus() -> bool:
+    """Whether whoever started this process hid every NVIDIA GPU from it."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") in _NO_GPUS or os.environ.get("NVIDIA_VISIBLE_DEVICES") in _VOID
+
+
+def c_compiler() -> str | None:
+    """The C compiler that whoever started this process chose."""
+    return os.environ.get("CC") or None
 
 
 def keep_compiled(folder: Path) -> None:

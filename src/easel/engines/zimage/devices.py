@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from easel.engines.engine import EngineUnusable
-from easel.runtime import distribution
+from easel.engines.zimage import nvidia
+from easel.runtime import distribution, process_environment
 
 try:
     import torch
@@ -24,6 +25,8 @@ FLOAT32_BYTES_MAX = 4_000_000_000
 """On a CPU, checkpoints of up to this size in float32 use it. The real one takes 41 GB, and 20.5 GB in bf16."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+BFLOAT16_CAPABILITY = (8, 0)
 
 WORKING_BYTES = 4_000_000_000
 """The most that drawing takes on a GPU besides the weights: three of the decoder's widest layers (256 channels in bf16)
@@ -50,6 +53,29 @@ def devices() -> list[str]:
     return ["cpu"]
 
 
+def automatic() -> list[str]:
+    """The devices for EASEL_DEVICE=auto. Raises EngineUnusable if an NVIDIA GPU would be left unused."""
+    found = devices()
+    if found == ["cpu"]:
+        reason = why_no_cuda()
+        if reason is not None:
+            raise EngineUnusable(f"{reason[0].upper()}{reason[1:]}, or set EASEL_DEVICE=cpu to draw on the processor.")
+    return found
+
+
+def why_no_cuda() -> str | None:
+    """Why an NVIDIA GPU of this machine is not used. None if there is none, or it is used, or it was hidden on purpose."""
+    if process_environment.hides_gpus() or torch.version.hip is not None or torch.cuda.is_available():
+        return None
+    complaint = None
+    if torch.version.cuda is not None:
+        try:
+            torch.cuda.init()
+        except Exception as error:  # noqa: BLE001 - whatever it raises is the reason
+            complaint = str(error)
+    return nvidia.why_unused(nvidia.look(), nvidia.Build(torch.__version__, torch.version.cuda, complaint))
+
+
 def described(device: torch.device) -> str:
     """The device for the operator, with what its attention kernels depend on."""
     if device.type != "cuda":
@@ -62,25 +88,43 @@ def described(device: torch.device) -> str:
 
 
 def pick(wanted: str) -> torch.device:
-    """The device named `wanted`; `auto` is the first of `devices()`. Raises EngineUnusable if there is no such
+    """The device named `wanted`; `auto` is the first of `automatic()`. Raises EngineUnusable if there is no such
     device."""
-    here = devices()
     if wanted == "auto":
-        return torch.device(here[0])
+        return torch.device(automatic()[0])
+    here = devices()
     if wanted == "cpu" or wanted in here or (wanted == "cuda" and "cuda:0" in here):
         return torch.device("cuda:0" if wanted == "cuda" else wanted)
+    reason = why_no_cuda() if wanted.startswith("cuda") else None
+    if reason is not None:
+        raise EngineUnusable(f"EASEL_DEVICE is {wanted}, and {reason}.")
     choices = ", ".join(["auto", *here, *([] if "cpu" in here else ["cpu"])])
     raise EngineUnusable(f"This machine has no device {wanted!r}: choose one of {choices}.")
 
 
+def require_bfloat16(device: torch.device) -> None:
+    """Raise EngineUnusable for an NVIDIA GPU without bf16. The model's numbers exceed those of float16."""
+    if device.type != "cuda" or torch.version.hip is not None:
+        return
+    capability = torch.cuda.get_device_capability(device)
+    if capability < BFLOAT16_CAPABILITY:
+        raise EngineUnusable(
+            f"{torch.cuda.get_device_name(device)} ({device}, compute capability {capability[0]}.{capability[1]}) has no "
+            "bfloat16, in which Z-Image-Turbo computes: use a GPU of compute capability 8.0 or later, or run "
+            "stable-diffusion.cpp's server on this one and set EASEL_ENGINE=remote."
+        )
+
+
 def pick_precision(wanted: str, device: torch.device, parameters: int) -> torch.dtype:
-    """The number format of the weights. `auto` is bf16, unless the device lacks it or float32 is cheap."""
+    """The number format of the weights. `auto` is bf16, unless float32 is cheap or the device, an Apple GPU, lacks it.
+    Raises EngineUnusable if an NVIDIA GPU lacks it."""
     if wanted != "auto":
         return PRECISIONS[wanted]
     if device.type == "cpu" and parameters * torch.float32.itemsize <= FLOAT32_BYTES_MAX:
         return torch.float32
     if device.type == "mps" and not mps_has_bfloat16():
         return torch.float32
+    require_bfloat16(device)
     return torch.bfloat16
 
 

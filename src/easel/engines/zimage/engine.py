@@ -14,8 +14,8 @@ from pathlib import Path
 from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels
 from easel.engines.zimage.checkpoint import count_in_part, count_parameters
 from easel.engines.zimage.devices import (
+    automatic,
     described,
-    devices,
     free_caches,
     is_out_of_memory,
     pick,
@@ -82,7 +82,7 @@ class ZImage:
         """`precision` is `auto`, `float32` or `bfloat16`; `gpu_memory` is `auto` or `low`; `attention` is `auto` or a key
         of `attention.ORDERS`; `cache_folder`, `hub_url` and `revision` matter for a hub id only."""
         self._model = model
-        self._device_name = devices()[0] if device == "auto" else device
+        self._device_name = automatic()[0] if device == "auto" else device
         self._precision = precision
         self._gpu_memory = gpu_memory
         self._attention = attention

@@ -23,7 +23,7 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         Description(
             Group.ENGINE,
             "Device that workers draw on: `auto`, `cpu`, `mps`, `cuda`, or one GPU such as `cuda:0`. With `auto`, "
-            "the zimage engine uses every GPU of the machine.",
+            "the zimage engine uses every GPU of the machine, and does not start if it cannot use an NVIDIA GPU.",
         ),
     ] = "auto"
     workers: Annotated[
