@@ -27,6 +27,8 @@ SMALLEST_SHARE: Final = 0.4
 COUNTED_MAX: Final = 15
 """Up to this many one counts, so each is fully in the picture and mostly to be seen."""
 FAR_SCALE: Final = 0.34
+ALONE: Final = {"small": 0.78, "big": 1.12}
+"""How much of its usual size a thing has that is alone and said to be small or big."""
 SMALL_FLIER_M: Final = 0.5
 _BESIDE: Final = frozenset({"left", "right", "at-left", "at-right", "between", "behind", "in-front"})
 MARGIN: Final = 0.05
@@ -74,6 +76,7 @@ class Arrangement:
     def _is_aloft(self, at: int) -> bool:
         """Whether the prompt says that it flies, or what it carries."""
         parts = {part.thing for part in self._builder.build(at, 0).parts}
+        parts -= {relation.subject for relation in self._wish.relations if relation.kind == "above"}
         return any(relation.kind == "aloft" and relation.subject in parts for relation in self._wish.relations)
 
     def _stands_beside(self, at: int) -> bool:
@@ -129,7 +132,7 @@ class Arrangement:
             half = (unit.right - unit.left) * far / 2
             side = 1 if middle < self._width / 2 else -1
             side = side if number % 2 == 0 else -side
-            x = middle + side * (0.7 * reach + 0.62 * half)
+            x = middle + side * max(0.7 * reach + 0.62 * half, reach + 0.1 * half)
             x = min(max(x, half + MARGIN * self._width), self._width - half - MARGIN * self._width)
             placed += self._put(unit, x - (unit.left + unit.right) / 2 * far, self._stand(0.4), far, 0.4)
         return placed
@@ -183,10 +186,9 @@ class Arrangement:
         share = {1: 0.84, 2: 0.8, 3: 0.78}.get(len(units), 0.74) * (0.62 if has_crowd else 1.0)
         if self._ground.surface == "table":
             share *= 0.86
-        if len(units) == 1:
-            share *= {"small": 0.78, "big": 1.1}.get(self._wish.things[units[0].root].size or "", 1.0)
-        wide = {1: 0.72, 2: 0.86}.get(len(units), 0.9)
-        limit = 0.62 * max(self._height, self._width) if len(units) == 1 else self._height
+        size = ALONE.get(self._wish.things[units[0].root].size or "", 1.0) if len(units) == 1 else 1.0
+        share, wide = share * size, {1: 0.72, 2: 0.86}.get(len(units), 0.9) * size
+        limit = 0.62 * max(self._height, self._width) * size if len(units) == 1 else self._height
         return min(room * share * self._ground.size, limit) / tallest if total <= 0 else min(
             room * share * self._ground.size / tallest, wide * self._width / total, limit / tallest
         )  # fmt: skip

@@ -10,6 +10,7 @@ from easel.engines.sketch.composing.arrangement import Arrangement
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.composing.simplification import renumbered, simplified
+from easel.engines.sketch.composing.supporting import supported
 from easel.engines.sketch.composing.units import UnitBuilder
 from easel.engines.sketch.painting.lettering import can_write
 from easel.engines.sketch.pictures.library import Library
@@ -26,6 +27,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     """The scene of a wish. The same arguments give the same scene on every machine."""
     dice = Dice(seed, wish_key(wish))
     shown, missing = _drawable(_with_signs(simplified(wish, library)), library)
+    shown = supported(shown, library)
     if shown.place is not None and not background.has(shown.place):
         missing.append(shown.place)
         shown = replace(shown, place=None)

@@ -19,7 +19,7 @@ SMALL_POWER: Final = 0.55
 """The same for what is smaller than a metre."""
 CLOTHES: Final = ("#e0533f", "#3f7fd0", "#3fa66a", "#f0a93a", "#8a5fc0", "#e07aa5", "#2f9aa0", "#f2f0ea", "#4a4f63")
 TROUSERS: Final = ("#3f4a6b", "#5a4a42", "#2f3440", "#6b7a8f", "#7a6a4a")
-ATTACHED_MAX: Final = 5
+ATTACHED_MAX: Final = 12
 """So many of one thing are carried at most."""
 HELD_MAX_M: Final = 1.0
 HEAD: Final = (-0.3, 0.97, 0.36)
@@ -143,7 +143,7 @@ class UnitBuilder:
             for place, (child, number) in enumerate(members):
                 part = self.part(child, number, dice.named(f"part {child} {number}"))
                 share = carrier.width / len(members)
-                if len(members) > 1 and kind == "on" and part.width > share * 1.15:
+                if len(members) > 1 and kind in ("on", "inside", "under") and part.width > share * 1.15:
                     part = replace(part, height=part.height * share * 1.15 / part.width)
                 side = (place - (len(members) - 1) / 2) * share * 0.92
                 part = replace(part, x=carrier.x + (0.0 if kind == "wearing" else side), on_ground=False)
@@ -201,11 +201,9 @@ def _pair(relation: Relation, wish: Wish, library: Library) -> tuple[int, int, s
 
 def _carries(kind: str, name: str, library: Library) -> bool:
     """Whether a thing carries another one in this relation."""
-    if kind == "under":
-        return "covers" in library.traits(name).marks
-    if kind in ("on", "above"):
-        return library.traits(name).stance not in ("flies", "sky", "deep")
-    return kind in ("riding", "inside")
+    if kind in ("on", "under"):
+        return library.traits(name).stance not in ("flies", "sky", "deep") or "covers" in library.traits(name).marks
+    return kind in ("riding", "inside") or (kind == "above" and library.traits(name).stance != "sky")
 
 
 def _is_person(part: Part) -> bool:

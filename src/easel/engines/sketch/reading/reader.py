@@ -250,7 +250,9 @@ class _Reading:
             return
         if kind == "inside" and self.things[other].picture in FLAT:
             kind = "on"
-        kind = "above" if kind == "flying-over" else kind
+        if kind == "flying-over":
+            kind = "above"
+            self.relations.append(Relation("aloft", subject))
         if not self._grammar.relations_after:
             subject = doer(self.relations, kind, subject)
         if self._grammar.relations_after and kind in KEPT_TOGETHER:
