@@ -24,11 +24,12 @@ def supported(wish: Wish, library: Library) -> Wish:
 def _supported(relation: Relation, wish: Wish, library: Library) -> Relation:
     if relation.other is None:
         return relation
-    stance = library.traits(wish.things[relation.subject].picture).stance
+    subject = library.traits(wish.things[relation.subject].picture)
+    is_heavy = subject.stance in HEAVY and "held-high" not in subject.marks
     other = library.traits(wish.things[relation.other].picture)
     if relation.kind == "under" and not _covers(relation.other, relation.subject, wish, library):
         return relation if other.stance in FAR_OFF else Relation("on", relation.other, relation.subject)
-    if relation.kind == "above" and stance in HEAVY and not _is_aloft(relation.subject, wish):
+    if relation.kind == "above" and is_heavy and not _is_aloft(relation.subject, wish):
         return replace(relation, kind="on")
     if relation.kind == "inside" and other.stance == "swims" and other.seat is not None:
         return replace(relation, kind="on")
