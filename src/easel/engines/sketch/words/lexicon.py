@@ -49,7 +49,8 @@ IGNORED_STEM_MIN: Final = 4
 """Shorter words without their endings may be other words."""
 WORDS_MAX: Final = 6
 """How many words an entry may have."""
-PLAIN_ORDER: Final = ("relations", "verbs", "colours", "sizes", "counts")
+PLAIN_ORDER: Final = ("relations", "colours", "sizes", "counts")
+DEEDS: Final = frozenset({"holding", "looking", "riding", "wearing"})
 PLAIN_THING_MIN: Final = 3
 """Shorter words that need no picture come before things that are the same without accents."""
 
@@ -179,7 +180,9 @@ def _plain_order(entry: tuple[str, tuple[Meaning, ...]]) -> int:
     """Which of the words comes first that are the same without accents."""
     word, (meaning, *_) = entry
     if meaning.kind == "ignored":
-        return 5 if len(word) < PLAIN_THING_MIN else 7
+        return 5 if len(word) < PLAIN_THING_MIN else 8
+    if meaning.name in DEEDS:
+        return 7
     return PLAIN_ORDER.index(meaning.kind) if meaning.kind in PLAIN_ORDER else 6
 
 
