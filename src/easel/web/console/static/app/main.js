@@ -43,8 +43,11 @@ function SignedIn() {
       isFirst.current = false;
       return;
     }
+    // The gallery goes on where it was left.
+    if (name !== "gallery") scrollTo(0, 0);
     // A reader who follows a link is told where it led, and keyboards go on from there.
-    document.querySelector("h1")?.focus({ preventScroll: true });
+    const main = document.querySelector("main");
+    if (!main?.contains(document.activeElement)) main?.querySelector("h1")?.focus({ preventScroll: true });
   }, [view, id, View]);
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t("skip")}</a>
