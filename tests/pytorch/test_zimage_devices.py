@@ -20,7 +20,7 @@ import torch
 from easel.engines.engine import EngineUnusable
 from easel.engines.zimage import compiler, device_report, devices, nvidia
 from easel.engines.zimage.device_list import look_at_devices
-from easel.engines.zimage.devices import automatic, pick, pick_precision, require_bfloat16
+from easel.engines.zimage.devices import automatic, is_out_of_memory, pick, pick_precision, require_bfloat16
 from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.nvidia import Build, Hardware, why_unused
 from tests.support.command_line import easel
@@ -200,3 +200,30 @@ def test_what_a_compiler_needs_is_named_if_it_is_missing(tmp_path: Path, monkeyp
     here.clear()
     here |= {"clang", "triton"}
     assert compiler.missing() == []
+
+
+NOT_INITIALIZED = "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+NO_ENGINE = "GET was unable to find an engine to execute this computation"
+
+
+@pytest.mark.parametrize("words", [NOT_INITIALIZED, NO_ENGINE, "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"])
+def test_what_cudas_libraries_say_on_a_full_gpu_means_memory(
+    words: str, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, error = card("RTX 3060", (8, 6)), RuntimeError(words)
+    assert not is_out_of_memory(error, device), "15 GB are free"
+    assert not is_out_of_memory(error, torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (200_000_000, 16_000_000_000))
+    assert is_out_of_memory(error, device)
+    assert not is_out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"), device)
+
+
+def test_a_gpu_that_does_not_answer_has_no_lack_of_memory(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = card("RTX 3060", (8, 6))
+
+    def fail(device: torch.device) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", fail)
+    assert not is_out_of_memory(RuntimeError(NOT_INITIALIZED), device)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."), device)

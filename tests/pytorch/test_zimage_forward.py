@@ -13,11 +13,15 @@ pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
+from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
+from easel.engines.zimage import slices
+from easel.engines.zimage.decoder import Decoder
 from easel.engines.zimage.forward import Denoiser, from_patches, run_block, to_patches
 from easel.engines.zimage.packing import pack
 from easel.engines.zimage.schedule import schedule
+from easel.engines.zimage.slices import SCORES_BYTES_MAX, SlicedAttention, attend
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
@@ -153,6 +157,54 @@ def test_the_block_is_compiled_once_for_all_sizes_and_captions(denoiser: Denoise
         assert (answers[0] - answers[1]).abs().max() < 1e-5
         seen.append(len(graphs))
     assert set(seen) == {1}
+
+
+@pytest.mark.parametrize("queries_at_once", [1, 7, 50, 96, 1000])
+def test_attention_in_slices_of_any_size_gives_the_same_numbers(
+    queries_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries, keys, values = torch.randn(3, 1, 2, 96, 32).unbind()
+    whole = scaled_dot_product_attention(queries, keys, values)
+    monkeypatch.setitem(SCORES_BYTES_MAX, "cpu", queries_at_once * 2 * 96 * 4)
+    parts: list[int] = []
+
+    def noted(part: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        parts.append(part.shape[2])
+        return scaled_dot_product_attention(part, *others)
+
+    monkeypatch.setattr(slices, "scaled_dot_product_attention", noted)
+    assert torch.allclose(attend(queries, keys, values), whole, atol=1e-6)
+    assert max(parts) <= queries_at_once
+    assert sum(parts) == 96
+
+
+def test_metals_largest_tensor_is_never_exceeded_and_usual_pictures_are_not_sliced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[tuple[int, ...]] = []
+
+    def noted(part: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        calls.append((part.shape[1], part.shape[2], keys.shape[2]))
+        return torch.empty_like(part)
+
+    monkeypatch.setattr(slices, "scaled_dot_product_attention", noted)
+    monkeypatch.setitem(SCORES_BYTES_MAX, "meta", SCORES_BYTES_MAX["mps"])
+    for side_px, heads, tokens in ((1536, 30, 96 * 96 + 1504), (1536, 1, 192 * 192), (1024, 30, 64 * 64 + 512)):
+        calls.clear()
+        attend(*(torch.empty(1, heads, tokens, 128, device="meta") for _ in range(3)))
+        assert all(4 * heads * queries * keys < 2**32 for heads, queries, keys in calls)
+        assert (len(calls) == 1) == (side_px == 1024)
+
+
+def test_the_autoencoders_attention_in_slices_gives_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(3)
+    autoencoder = runpy.run_path(str(TINY))["autoencoder"]()
+    latents = torch.randn(16, 24, 20)
+    whole = Decoder(autoencoder).canvas(latents)
+    monkeypatch.setitem(SCORES_BYTES_MAX, "cpu", 100_000)
+    sliced = Decoder(autoencoder).canvas(latents)
+    assert isinstance(autoencoder.decoder.mid_block.attentions[0].processor, SlicedAttention)
+    assert torch.allclose(sliced, whole, atol=1e-5)
 
 
 def test_patches_and_latents_convert_into_each_other() -> None:

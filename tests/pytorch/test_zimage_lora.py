@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from easel.engines.engine import Drawing, EngineUnusable, Pixels
 from easel.engines.zimage.engine import ZImage
-from easel.engines.zimage.lora import Lora, add_lora, read_changes
+from easel.engines.zimage.look import look_at_files
+from easel.engines.zimage.lora import Lora, add_lora
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
@@ -91,6 +92,97 @@ def test_the_change_is_the_product_of_its_factors_at_the_intended_strength(
     assert torch.allclose(change, 0.5 * strength * up @ down, atol=1e-5)
 
 
+def shaped(outputs: int, inputs: int) -> Tensors:
+    return {f"{LAYER}.lora_A.weight": torch.ones(RANK, inputs), f"{LAYER}.lora_B.weight": torch.ones(outputs, RANK)}
+
+
+def plain(layer: str) -> tuple[Tensors, dict[str, torch.Tensor]]:
+    """In diffusers' format, and what is meant."""
+    down, up = factors(layer)
+    return in_diffusers_format(layer), {layer: up @ down}
+
+
+def fused(
+    prefix: str, down_name: str, up_name: str, *, is_flat: bool = False
+) -> tuple[Tensors, dict[str, torch.Tensor]]:
+    """One change of all three projections, and another layer under ComfyUI's name."""
+    (down, up), (out_down, out_up) = factors(LAYER, 192), factors("layers.1.attention.to_out.0")
+    tensors: Tensors = {}
+    for name, of_name in (("layers.1.attention.qkv", (down, up)), ("layers.1.attention.out", (out_down, out_up))):
+        stem = prefix + (name.replace(".", "_") if is_flat else name)
+        tensors |= dict(zip((f"{stem}.{down_name}.weight", f"{stem}.{up_name}.weight"), of_name, strict=True))
+    meant = dict(zip(("to_q", "to_k", "to_v"), (up @ down).chunk(3), strict=True)) | {"to_out.0": out_up @ out_down}
+    return tensors, {f"layers.1.attention.{name}": change for name, change in meant.items()}
+
+
+def kronecker(stem: str, *, is_factorised: bool) -> tuple[Tensors, dict[str, torch.Tensor]]:
+    """A LoKr. Alpha counts only where there is a rank."""
+    torch.manual_seed(5)
+    first, second, down, up = torch.randn(4, 4), torch.randn(16, 16), torch.randn(2, 16), torch.randn(16, 2)
+    tensors = {f"{stem}.lokr_w1": first, f"{stem}.alpha": torch.tensor(1.0 if is_factorised else 1e10)}
+    if is_factorised:
+        tensors |= {f"{stem}.lokr_w2_a": up, f"{stem}.lokr_w2_b": down}
+        return tensors, {LAYER: torch.kron(first, up @ down) / 2}
+    return tensors | {f"{stem}.lokr_w2": second}, {LAYER: torch.kron(first, second)}
+
+
+FLAT = LAYER.replace(".", "_")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: plain("all_final_layer.2-1.linear"),
+        lambda: fused("diffusion_model.", "lora_A", "lora_B"),
+        lambda: fused("diffusion_model.", "lora_down", "lora_up"),
+        lambda: fused("", "lora.down", "lora.up"),
+        lambda: fused("lora_unet_", "lora_down", "lora_up", is_flat=True),
+        lambda: kronecker(f"diffusion_model.{LAYER}", is_factorised=False),
+        lambda: kronecker(f"lora_unet_{FLAT}", is_factorised=True),
+        lambda: kronecker(f"lycoris_{FLAT}", is_factorised=True),
+    ],
+)
+def test_the_layouts_of_other_trainers_are_added_completely(
+    tmp_path: Path, made: Callable[[], tuple[Tensors, dict[str, torch.Tensor]]]
+) -> None:
+    tensors, meant = made()
+    file = tmp_path / "style.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+    transformer = runpy.run_path(str(TINY))["transformer"]().requires_grad_(False)
+    before = {name: parameter.clone() for name, parameter in transformer.named_parameters()}
+    add_lora(transformer, Lora(file, 1.0))
+    changed = {
+        name: parameter - before[name]
+        for name, parameter in transformer.named_parameters()
+        if not torch.equal(parameter, before[name])
+    }
+    assert changed.keys() == {f"{layer}.weight" for layer in meant}
+    for layer, change in meant.items():
+        assert torch.allclose(changed[f"{layer}.weight"], change, atol=1e-5)
+
+
+def test_a_lora_that_is_refused_leaves_the_weights_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "style.safetensors"
+    save_file(in_diffusers_format("layers.0.attention.to_q", "layers.77.attention.to_q"), file)
+    transformer = runpy.run_path(str(TINY))["transformer"]().requires_grad_(False)
+    before = {name: parameter.clone() for name, parameter in transformer.named_parameters()}
+    with pytest.raises(EngineUnusable):
+        add_lora(transformer, Lora(file, 1.0))
+    assert all(torch.equal(parameter, before[name]) for name, parameter in transformer.named_parameters())
+
+
+def test_the_doctor_looks_into_the_lora(checkpoint: Path, tmp_path: Path) -> None:
+    file = tmp_path / "style.safetensors"
+    save_file(in_diffusers_format(LAYER), file)
+    assert list(look_at_files(str(checkpoint), (file, 0.5)))[1].words == f"LoRA {file} for 1 layers, scale 0.5"
+    save_file(shaped(1, 64), file)
+    found = list(look_at_files(str(checkpoint), (file, 0.5)))[1]
+    assert (found.is_usable, "is 1 x 64" in found.words) == (False, True)
+    # Without weights here, it is compared with the published model.
+    save_file({f"{LAYER}.lora_A.weight": torch.ones(2, 3840), f"{LAYER}.lora_B.weight": torch.ones(3840, 2)}, file)
+    assert [found.is_usable for found in look_at_files("easel-tests/none", (file, 1.0))] == [True, True]
+
+
 def refusal(lora: Lora) -> str:
     transformer = runpy.run_path(str(TINY))["transformer"]().requires_grad_(False)
     with pytest.raises(EngineUnusable) as raised:
@@ -120,16 +212,31 @@ def test_a_file_that_is_not_a_lora_is_refused(tmp_path: Path, content: bytes) ->
 @pytest.mark.parametrize(
     ("tensors", "named"),
     [
-        ({"a.weight": torch.ones(2)}, "a.weight is not part of a plain LoRA"),
-        ({f"transformer.{LAYER}.lora_A.weight": torch.ones(RANK, 64)}, "lora_B.weight"),
-        ({f"{LAYER}.lokr_w1": torch.ones(2, 2)}, "lokr_w1 is not part of a plain LoRA"),
+        ({"a.weight": torch.ones(2)}, "a.weight is not part of a LoRA"),
+        ({}, "it contains no LoRA"),
+        ({f"transformer.{LAYER}.lora_A.weight": torch.ones(RANK, 64)}, f"the change of {LAYER} is incomplete"),
+        ({f"{LAYER}.lokr_w1": torch.ones(2, 2)}, f"the change of {LAYER} is incomplete"),
+        (
+            {f"{LAYER}.lokr_w1": torch.ones(4, 4), f"{LAYER}.lokr_w2": torch.ones(8, 16)},
+            "is 32 x 64, and its weights are 64 x 64",
+        ),
+        ({f"{LAYER}.hada_w1_a": torch.ones(64, 4)}, "it is a LoHa"),
+        (in_comfys_format() | {"diffusion_model.cap_embedder.1.diff_b": torch.zeros(64)}, "whole differences"),
+        (
+            in_comfys_format() | {"text_encoder.layers.0.q_proj.lora_A.weight": torch.ones(4, 4)},
+            "changes the text encoder",
+        ),
+        (in_comfys_format() | {f"{LAYER}.lora_down.weight": torch.ones(RANK, 64)}, "are the same"),
+        (shaped(1, 64), "is 1 x 64, and its weights are 64 x 64"),
+        (shaped(64, 32), "is 64 x 32, and its weights are 64 x 64"),
+        ({name: torch.full_like(tensor, float("nan")) for name, tensor in in_comfys_format().items()}, "is not finite"),
         (
             in_diffusers_format(LAYER) | {f"{LAYER}.dora_scale": torch.ones(64)},
-            "dora_scale is not part of a plain LoRA",
+            "it is a DoRA",
         ),
         (in_diffusers_format("layers.77.attention.to_q"), "the transformer has no layer layers.77.attention.to_q"),
         (in_diffusers_format("layers.0"), "the transformer has no layer layers.0)"),
-        (in_diffusers_format("layers.0.feed_forward.w1"), "cannot be added to the model"),
+        (in_diffusers_format("layers.0.feed_forward.w1"), "and its weights are 170 x 64"),
     ],
 )
 def test_a_lora_that_cannot_be_applied_as_intended_is_refused(tmp_path: Path, tensors: Tensors, named: str) -> None:
@@ -143,9 +250,3 @@ def test_an_unsupported_header_is_refused(tmp_path: Path, header: str) -> None:
     file = tmp_path / "style.safetensors"
     save_file(in_diffusers_format(LAYER), file, metadata={"lora_adapter_metadata": header})
     assert "cannot be added to the model" in refusal(Lora(file, 1.0))
-
-
-def test_the_factors_of_several_layers_are_found(tmp_path: Path) -> None:
-    file = tmp_path / "style.safetensors"
-    save_file(in_diffusers_format(LAYER, "layers.0.attention.to_k"), file)
-    assert sorted(read_changes(file)) == ["layers.0.attention.to_k", LAYER]

@@ -1,7 +1,7 @@
 """Turns latents into the bytes of a picture: the stock autoencoder, and the crop of the canvas.
 
-On CUDA the decoder's weights are in the channels-last layout, which makes convolutions fastest there. Nothing is tiled
-or sliced: a picture that does not fit raises an out-of-memory error.
+On CUDA the decoder's weights are in the channels-last layout, which makes convolutions fastest there. On Metal its
+attention runs in slices. Nothing is tiled: a picture that does not fit raises an out-of-memory error.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from easel.engines.engine import crop_offset_px
+from easel.engines.zimage.slices import SCORES_BYTES_MAX, SlicedAttention
 
 
 class Decoder:
@@ -18,6 +19,9 @@ class Decoder:
         """Takes ownership of the autoencoder."""
         if autoencoder.device.type == "cuda":
             autoencoder.to(memory_format=torch.channels_last)
+        if autoencoder.device.type in SCORES_BYTES_MAX:
+            for attention in autoencoder.decoder.mid_block.attentions:
+                attention.set_processor(SlicedAttention())
         self._autoencoder = autoencoder
         self._plain = autoencoder.decoder
 

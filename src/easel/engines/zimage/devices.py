@@ -40,6 +40,16 @@ OUT_OF_MEMORY_SIGNS = (
     "could not create a memory",  # oneDNN on the CPU
 )
 
+NO_HANDLE_SIGNS = (
+    "unable to find an engine",  # cuDNN, for a convolution whose every plan needs memory
+    "cublas_status_not_initialized",
+    "cudnn_status_not_initialized",
+)
+"""What CUDA's libraries say if they have no memory for themselves, among other reasons."""
+
+LITTLE_BYTES = 1_000_000_000
+"""With less free than this on the GPU, those other reasons are unlikely."""
+
 
 def devices() -> list[str]:
     """Every CUDA device, or else `mps`, or else `cpu`.
@@ -167,11 +177,24 @@ def memory_bytes(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException, device: torch.device) -> bool:
     """Whether an error from PyTorch means that memory ran out. Only CUDA's allocator has its own exception for that."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY_SIGNS)
+    if not isinstance(error, RuntimeError):
+        return False
+    words = str(error).lower()
+    if any(sign in words for sign in OUT_OF_MEMORY_SIGNS):
+        return True
+    return device.type == "cuda" and any(sign in words for sign in NO_HANDLE_SIGNS) and has_little_memory(device)
+
+
+def has_little_memory(device: torch.device) -> bool:
+    """Whether a GPU is nearly full. False if it does not answer."""
+    try:
+        return memory_bytes(device) < LITTLE_BYTES
+    except RuntimeError:
+        return False
 
 
 @contextmanager

@@ -159,7 +159,7 @@ class ZImage:
         try:
             return paint(loaded, drawing, steps)
         except (RuntimeError, MemoryError) as error:
-            if steps.asking or not is_out_of_memory(error):
+            if steps.asking or not is_out_of_memory(error, loaded.device):
                 raise
         # The failed drawing's tensors can be freed only now that the error and its traceback are gone.
         free_caches(loaded.device)
@@ -172,7 +172,7 @@ class ZImage:
 
 def why_not_loaded(folder: Path, device: torch.device, error: Exception) -> str:
     """The message for the operator."""
-    if is_out_of_memory(error):
+    if is_out_of_memory(error, device):
         return f"{device} has too little memory for the model in {folder}: use a device with more memory, or another engine."
     reason = next(iter(str(error).splitlines()), "")
     return f"The model in {folder} cannot be loaded ({type(error).__name__}: {reason}): copy or fetch it again."

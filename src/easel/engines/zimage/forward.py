@@ -13,7 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
-from torch.nn.functional import layer_norm, linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.functional import layer_norm, linear, rms_norm, silu
+
+from easel.engines.zimage.slices import attend
 
 SEQUENCE_MULTIPLE = 32
 """The model was trained with captions and pictures padded to a multiple of this, and attends to the padding."""
@@ -86,7 +88,7 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes are untyped here
         queries = rotated(rms_norm(queries, shape, self.query_norm, self.head_epsilon), cosines, sines)
         keys = rotated(rms_norm(keys, shape, self.key_norm, self.head_epsilon), cosines, sines)
         by_head = [part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values)]
-        attended = scaled_dot_product_attention(*by_head)
+        attended = attend(*by_head)
         return linear(attended.squeeze(0).transpose(0, 1).flatten(1), self.attention_out)
 
 

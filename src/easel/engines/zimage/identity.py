@@ -42,6 +42,9 @@ TRANSFORMER: Mapping[str, Any] = {
     "t_scale": 1000.0,
     "rope_theta": 256.0,
 }
+REAL_SIZE: Mapping[str, Any] = {"dim": 3840, "n_heads": 30, "n_layers": 30, "n_refiner_layers": 2, "cap_feat_dim": 2560}
+"""Of the published transformer's configuration, what its shapes depend on."""
+
 AUTOENCODER: Mapping[str, Any] = {
     "latent_channels": 16,
     "out_channels": 3,
@@ -190,6 +193,15 @@ def wrong_positions(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     enough = (CAPTION_TOKENS_MIN, PATCHES_A_SIDE_MAX, PATCHES_A_SIDE_MAX)
     if any(length < least for length, least in zip(config["axes_lens"], enough, strict=True)):
         yield f"{folder} has axes_lens {config['axes_lens']}, too few for large pictures"
+
+
+def linear_layers(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of every linear layer's weights, out x in."""
+    return {
+        name.removesuffix(".weight"): shape
+        for name, shape in transformer_shapes(config).items()
+        if name.endswith(".weight") and len(shape) == 2
+    }
 
 
 def transformer_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -1,24 +1,24 @@
 """LoRA: small changes to the transformer's weights, read from a file and added once at load.
 
-Files are read as diffusers reads them for this model (its own format, kohya's, ComfyUI's and others) and added in
-float32. Files that cannot be applied as intended are refused: LoKr, DoRA, rank patterns, layers that the model lacks.
+Files are understood by `lora_layout`, and added in float32. Files that cannot be added completely and as intended are
+refused: other kinds than LoRA and LoKr, rank patterns, layers that the model lacks, and numbers that are not finite.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ZImagePipeline
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from easel.engines.engine import EngineUnusable
+from easel.engines.zimage.lora_layout import Change, layout, why_not_added
 
-DOWN, UP = ".lora_A.weight", ".lora_B.weight"
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
-"""What reading and converting raise for a file that is not a LoRA."""
+"""What reading raises for a file that is not a LoRA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +35,55 @@ def add_lora(transformer: Any, lora: Lora) -> None:
         raise EngineUnusable(
             f"The LoRA file {lora.file} does not exist: set EASEL_LORA to a .safetensors file, or unset it."
         )
-    weights = dict(transformer.named_parameters())
-    try:
-        for layer, (down, up, strength) in read_changes(lora.file).items():
-            weight = weights.get(f"{layer}.weight")
-            if weight is None:
-                raise ValueError(f"the transformer has no layer {layer}")
-            change = up.to(weight.device, torch.float32) @ down.to(weight.device, torch.float32)
-            weight.copy_(weight.float() + lora.scale * strength * change)
-    except UNREADABLE as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise EngineUnusable(
-            f"{lora.file} cannot be added to the model ({reason}): "
-            "set EASEL_LORA to a LoRA for Z-Image-Turbo, or unset it."
-        ) from error
-
-
-def read_changes(file: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
-    """The change of each layer, by its name: two factors, and the strength of their product. Raises ValueError."""
-    tensors = load_file(file)
-    foreign = sorted(name for name in tensors if "dora_scale" in name or ".lokr_" in name)
-    if foreign:
-        raise ValueError(f"{foreign[0]} is not part of a plain LoRA")
-    strength = strength_in_header(file)
-    state = {
-        name.removeprefix("transformer."): factor for name, factor in ZImagePipeline.lora_state_dict(tensors).items()
+    weights = {
+        name.removesuffix(".weight"): parameter
+        for name, parameter in transformer.named_parameters()
+        if name.endswith(".weight") and parameter.ndim == 2
     }
-    layers = sorted(name.removesuffix(DOWN) for name in state if name.endswith(DOWN))
-    strange = sorted(set(state) - {layer + part for layer in layers for part in (DOWN, UP)})
-    if strange or not layers:
-        raise ValueError(f"{strange[0]} is not part of a plain LoRA" if strange else "it contains no LoRA")
-    return {layer: (state[layer + DOWN], state[layer + UP], strength) for layer in layers}
+    try:
+        add_all(weights, lora)
+    except UNREADABLE as error:
+        raise EngineUnusable(why_not_added(lora.file, error)) from error
+
+
+def add_all(weights: Mapping[str, torch.Tensor], lora: Lora) -> None:
+    """Add every change of the file, or none. Raises ValueError, and what reading raises."""
+    tensors = load_file(lora.file)
+    changes = layout(
+        {name: tuple(tensor.shape) for name, tensor in tensors.items()},
+        {name: tuple(weight.shape) for name, weight in weights.items()},
+    )
+    odd = sorted(name for name, tensor in tensors.items() if not tensor.isfinite().all())
+    if odd:
+        raise ValueError(f"{odd[0]} is not finite")
+    strength = lora.scale * strength_in_header(lora.file)
+    for change in changes:
+        of_layer = {kind: tensors[name] for kind, name in change.tensors.items()}
+        whole = difference(change, of_layer, weights[change.layers[0]].device)
+        for layer, part in zip(change.layers, whole.chunk(len(change.layers)), strict=True):
+            weight = weights[layer]
+            weight.copy_(weight.float() + strength * part)
+
+
+def difference(change: Change, of_layer: Mapping[str, torch.Tensor], device: torch.device) -> torch.Tensor:
+    """What is added to the weights of the change's layers, one below the other."""
+    factors = {kind: tensor.to(device, torch.float32) for kind, tensor in of_layer.items()}
+    if not change.is_kronecker:
+        return alpha_over(factors, len(factors["down"])) * (factors["up"] @ factors["down"])
+    rank = next((len(factors[name]) for name in ("w2_b", "w1_b") if name in factors), None)
+    # Of two whole factors there is no rank, and alpha is whatever the trainer left there.
+    strength = 1.0 if rank is None else alpha_over(factors, rank)
+    return strength * torch.kron(kronecker_factor(factors, "w1"), kronecker_factor(factors, "w2"))
+
+
+def alpha_over(factors: Mapping[str, torch.Tensor], rank: int) -> float:
+    """Alpha divided by rank if the layer has an alpha, else 1."""
+    return float(factors["alpha"]) / rank if "alpha" in factors else 1.0
+
+
+def kronecker_factor(factors: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """A factor of a Kronecker product, which may be a product itself."""
+    return factors[name] if name in factors else factors[f"{name}_a"] @ factors[f"{name}_b"]
 
 
 def strength_in_header(file: Path) -> float:

@@ -39,7 +39,7 @@ def warm_up(loaded: Loaded) -> None:
         try:
             draw_warm_up(loaded)
         except (RuntimeError, OSError, DrawingFailed) as error:
-            if is_out_of_memory(error):
+            if is_out_of_memory(error, loaded.device):
                 raise
             require_answer(loaded.device, error)
             if not is_compiled:
