@@ -82,7 +82,8 @@ def _is_right(asked: dict[str, Any], scene: Scene, judge: Judge, library: Librar
     items = []
     for number, one in enumerate(asked["include"]):
         count = str(one["count"]) if counts else "any"
-        pictures = frozenset(_pictures(one["class"], library))
+        named = [one["class"], f"{one['color']} {one['class']}"] if "color" in one else [one["class"]]
+        pictures = frozenset(picture for name in named for picture in _pictures(name, library))
         items.append(Item(str(number), pictures, count=count, colour=COLOURS.get(one.get("color", ""))))
     found = judge.seen(Expectation(tuple(items)), scene)
     if not all(verdict.is_right for verdict in judge.of_items(Expectation(tuple(items)), scene)):

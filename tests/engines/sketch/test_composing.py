@@ -152,3 +152,12 @@ def test_what_flies_by_the_prompt_is_in_the_air(prompt: str, library: Library) -
     pig = one(found, "pig")
     assert pig.y < found.horizon + 0.1 * found.height_px
     assert not pig.has_shadow
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "prompt", ["a dog to the left of a hot air balloon", "a hot air balloon to the right of a dog"]
+)
+def test_what_flies_is_at_the_side_of_what_stands(prompt: str, size: tuple[int, int], library: Library) -> None:
+    found = scene(prompt, library, size)
+    assert one(found, "dog").x < one(found, "hot-air-balloon").x - 0.2 * found.width_px

@@ -1,6 +1,6 @@
 """Things stand in the order that their relations ask for."""
 
-from easel.engines.sketch.composing.ordering import in_order
+from easel.engines.sketch.composing.ordering import in_order, side
 from easel.engines.sketch.reading.wish import Relation, Thing, Wish
 
 
@@ -28,3 +28,9 @@ def test_left_and_right_come_before_the_order_of_the_prompt() -> None:
     assert in_order(_wish([1, 1], Relation("right", 0, 1)), [0, 1], 60) == [1, 0]
     assert in_order(_wish([1, 1, 1], Relation("left", 2, 0)), [0, 1, 2], 60) == [2, 0, 1]
     assert in_order(_wish([2, 1], Relation("at-left", 1)), [0, 1], 60) == [1, 0, 0]
+
+
+def test_a_side_is_that_of_what_stands_apart() -> None:
+    wish = _wish([1, 1, 1], Relation("left", 0, 1), Relation("at-right", 2))
+    assert [side(wish, at, {0, 1}) for at in range(3)] == [-1, 1, 1]
+    assert side(wish, 0, set()) == 0

@@ -151,3 +151,13 @@ def test_who_flies_something_holds_it(library: Library) -> None:
 
 def test_what_flies_over_a_thing_is_above_it(library: Library) -> None:
     assert set(wish("a cow flying over a house", library).relations) == {Relation("above", 0, 1), Relation("aloft", 0)}
+
+
+def test_who_is_between_others_does_the_next_thing(library: Library) -> None:
+    found = wish("um macaco entre duas palmeiras olhando para uma banana", library)
+    assert found.relations == (Relation("between", 0, 1), Relation("looking", 0, 2))
+
+
+def test_counted_books_are_single_books(library: Library) -> None:
+    assert [(one.picture, one.count) for one in wish("three books", library).things] == [("closed-book", 3)]
+    assert [(one.picture, one.count) for one in wish("a pile of books", library).things] == [("books", 1)]

@@ -13,7 +13,7 @@ from typing import Final
 
 from easel.engines.sketch.backgrounds.background import Background
 from easel.engines.sketch.composing.dice import Dice
-from easel.engines.sketch.composing.ordering import AT_A_SIDE, SIDEWAYS, in_order, is_mirrorable
+from easel.engines.sketch.composing.ordering import SIDEWAYS, in_order, is_mirrorable, side
 from easel.engines.sketch.composing.scene import Placed
 from easel.engines.sketch.composing.units import Part, Unit, UnitBuilder
 from easel.engines.sketch.reading.wish import Wish
@@ -73,11 +73,15 @@ class Arrangement:
             return True
         return stance in ("flies", "sky") and self._ground.surface != "table"
 
+    def _far_from(self, at: int) -> set[int]:
+        """What is in the air if a thing stands, and what stands if it is in the air."""
+        return {other for other in self._builder.roots if self._is_high(other) != self._is_high(at)}
+
     def _is_aloft(self, at: int) -> bool:
         """Whether the prompt says that it flies, or what it carries."""
-        parts = {part.thing for part in self._builder.build(at, 0).parts}
-        parts -= {relation.subject for relation in self._wish.relations if relation.kind == "above"}
-        return any(relation.kind == "aloft" and relation.subject in parts for relation in self._wish.relations)
+        flying = {relation.subject for relation in self._wish.relations if relation.kind == "aloft"}
+        flying -= {relation.subject for relation in self._wish.relations if relation.kind == "above"}
+        return bool(flying) and any(part.thing in flying for part in self._builder.build(at, 0).parts)
 
     def _stands_beside(self, at: int) -> bool:
         """Whether a small thing that flies is said to be beside something, where it stands then."""
@@ -200,12 +204,8 @@ class Arrangement:
         middle = 0.5 + dice.between(-0.05, 0.05)
         if count == 1 and self._width > 1.25 * self._height:
             middle = dice.pick((0.36, 0.64))
-        roots = {unit.root for unit in units}
-        pointed = next(
-            (one.kind for one in self._wish.relations if one.kind in AT_A_SIDE and one.subject in roots), None
-        )
-        if pointed is not None and count == 1:
-            middle = 0.27 if pointed == "at-left" else 0.73
+        pointed = side(self._wish, units[0].root, self._far_from(units[0].root)) if count == 1 else 0
+        middle = 0.5 + 0.23 * pointed if pointed else middle
         return min(max(self._width * middle - total / 2, min(free / 2, MARGIN * self._width)),
                    max(free / 2, free - MARGIN * self._width))  # fmt: skip
 
@@ -304,7 +304,11 @@ class Arrangement:
             scale = min(scale, size * share * cell_h / tallest * 1.15)
             if not alone and not floats:
                 scale = min(scale, 0.3 * self._height / unit.top)
+            pointed = side(self._wish, unit.root, self._far_from(unit.root))
+            if pointed:
+                scale = min(scale, 0.3 * self._width / (unit.right - unit.left))
             x = self._width / 2 + (column + 0.5 - in_row / 2) * cell_w + dice.between(-0.06, 0.06) * cell_w
+            x = self._width * (0.5 + 0.33 * pointed) if pointed else x
             y = self._height * top + (row + 0.5 + dice.between(-0.05, 0.05)) * cell_h + unit.top * scale / 2
             shown = unit.mirrored() if dice.chance(0.5) and not self._is_ordered(unit.root) else unit
             placed += self._put(

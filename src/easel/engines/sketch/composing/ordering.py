@@ -1,6 +1,6 @@
 """In which order things stand from left to right, as the relations ask for it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from easel.engines.sketch.reading.wish import Relation, Wish
@@ -32,6 +32,17 @@ def in_order(wish: Wish, things: Sequence[int], count_max: int) -> list[int]:
         if relation.kind == "between" and relation.subject in each:
             each = _with_between(each, relation, wish)
     return each
+
+
+def side(wish: Wish, at: int, apart: Collection[int]) -> int:
+    """At which side of the picture a thing is said to be, or of what stands in another part of it: -1 is left."""
+    for relation in wish.relations:
+        sign = -1 if relation.kind in ("left", "at-left") else 1 if relation.kind in ("right", "at-right") else 0
+        if relation.subject == at and (relation.other is None or relation.other in apart):
+            return sign
+        if relation.other == at and relation.subject in apart:
+            return -sign
+    return 0
 
 
 def _with_between(each: list[int], relation: Relation, wish: Wish) -> list[int]:

@@ -16,7 +16,7 @@ KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
 
 def doer(relations: Sequence[Relation], kind: str, last: int) -> int:
     """Who does what is said next: `a monkey wearing a hat holding a banana` holds it, the hat does not."""
-    through = HELD if kind == "with" else {*DONE, "with", "inside", "on"}
+    through = HELD if kind == "with" else {*DONE, "with", "inside", "on", "under", "between"}
     if kind not in DONE and kind != "with":
         return last
     earlier = [one.subject for one in relations if one.other == last and one.kind in through]

@@ -14,9 +14,9 @@ from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done, released
 from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.pending import Pending
-from easel.engines.sketch.reading.sights import FLAT, PARTS, is_seen_with
+from easel.engines.sketch.reading.sights import FLAT, ONE_OF, PARTS, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
-from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME, Relation, Thing, Wish
+from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar
 
 THINGS_MAX: Final = 12
@@ -162,6 +162,7 @@ class _Reading:
             self._pending = self._without_first_noun()
         pending, self._pending = self._pending, Pending()
         name, _, implied = name.partition("*")
+        name = ONE_OF.get(name, name) if pending.count in range(2, MANY) else name
         usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
         colour = pending.colours[-1] if pending.colours else None

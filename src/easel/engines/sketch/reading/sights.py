@@ -7,6 +7,8 @@ FLAT: Final = frozenset({
     "tulip", "lotus", "bookshelf", "ladder", "desk",
 })  # fmt: skip
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
+ONE_OF: Final = {"books": "closed-book"}
+"""Pictures of several things, and the picture of one of them, for those that are counted."""
 PARTS: Final = {
     "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
     "cafe": frozenset({"kitchen"}),
