@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NO_CHROMIUM: Final = "no Chromium, so the console was not tried in a browser (apt-get install chromium)"
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+OTHER_HOST: Final = "easel.test"
+"""A name of this machine that browsers do not trust as they trust 127.0.0.1, like that of another machine."""
 _TIMEOUT_MS: Final = 15_000
 
 
@@ -86,7 +88,8 @@ def browsing() -> Iterator[Browser]:
     with ExitStack() as stack:
         playwright = stack.enter_context(sync_playwright())
         # Chromium's own sandbox does not work for root, and in many containers.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         stack.callback(browser.close)
         yield browser
 

@@ -125,3 +125,12 @@ def test_the_manifests_are_what_the_command_writes() -> None:
         text = manifest.read_text(encoding="utf-8")
         told: dict[str, Any] = json.loads(text)
         assert text == console_libraries.manifest_text(told["libraries"])
+
+
+def test_every_text_is_used_and_every_used_text_exists() -> None:
+    words = (FOLDER / "app" / "words" / "en.js").read_text(encoding="utf-8")
+    names = re.findall(r'^  "([^"]+)":', words, re.MULTILINE)
+    sources = "".join(file.read_text(encoding="utf-8") for file in OWN if file.parent.name != "words")
+    made = re.compile("|".join(rf"{re.escape(start)}\w+" for start in re.findall(r"`([a-z.]+\.)\$\{", sources)))
+    assert [name for name in names if f'"{name}"' not in sources and not made.fullmatch(name)] == []
+    assert [name for name in re.findall(r'\bt\("([^"]+)"', sources) if name not in names] == []

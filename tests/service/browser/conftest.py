@@ -57,7 +57,8 @@ def visit(chromium: Browser, console: Service, new_key: Callable[..., str]) -> I
     """Opens pages, signed in with a new key or with the given one. None signs nobody in."""
     with ExitStack() as stack:
 
-        def make(key: str | None = "", **options: Any) -> Visit:
-            return stack.enter_context(Visit(chromium, console.url, new_key() if key == "" else key, **options))
+        def make(key: str | None = "", host: str = "127.0.0.1", **options: Any) -> Visit:
+            url = f"http://{host}:{console.port}"
+            return stack.enter_context(Visit(chromium, url, new_key() if key == "" else key, **options))
 
         yield make

@@ -7,7 +7,7 @@ from typing import Any, Final
 from playwright.sync_api import Page, Route
 
 from tests.service.browser.conftest import NewVisit
-from tests.support.browser import draw, wait_for_picture
+from tests.support.browser import OTHER_HOST, draw, wait_for_picture
 from tests.support.running_service import Service
 
 STEP_S: Final = 0.2
@@ -49,6 +49,30 @@ def test_a_first_visitor_signs_in_with_a_key_and_draws_a_picture(visit: NewVisit
     [cookie] = first.context.cookies()
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Strict"
+
+
+def test_the_page_works_over_plain_http_from_another_machine(visit: NewVisit, new_key: Callable[..., str]) -> None:
+    page = visit(None, host=OTHER_HOST).open()
+    assert not page.evaluate("isSecureContext")
+    page.fill("#key", new_key())
+    page.press("#key", "Enter")
+    draw(page, "a cat")
+    page.wait_for_selector(".stage-text:has-text('Step')")
+    wait_for_picture(page)
+    page.click("text=Copy link")
+    page.wait_for_selector(".notice:has-text('The link is copied. It works for 1 day.')")
+
+
+def test_a_second_drawing_begins_while_the_first_goes_on(visit: NewVisit) -> None:
+    page = visit().open()
+    draw(page, "a castle")
+    page.wait_for_selector(".stage-text:has-text('Step')")
+    draw(page, "a cat")
+    page.wait_for_selector(".strip li:nth-child(2) .bar")
+    wait_for_picture(page)
+    page.wait_for_selector(".strip li:nth-child(2) img")
+    page.click(".strip li:nth-child(2) button")
+    page.wait_for_selector(".work-prompt:has-text('a castle')")
 
 
 def test_a_wrong_key_is_refused_in_plain_words(visit: NewVisit) -> None:

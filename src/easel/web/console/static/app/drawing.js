@@ -42,13 +42,11 @@ function learn(task) {
   if (isEnded(task)) refreshCredits();
 }
 
-/** Order pictures. What the tab drew before moves to the gallery. */
+/** Order pictures. What the tab has finished before is left to the gallery. */
 export async function draw(orders) {
   const fresh = orders.map((order) => ({ key: newKey(), order, task: null, error: null }));
   batch(() => {
-    // Orders that are not sent yet stay, or they would be forgotten.
-    const unsent = entries.value.filter((entry) => isUnfinished(entry) && !entry.task);
-    entries.value = [...fresh, ...unsent];
+    entries.value = [...fresh, ...entries.value.filter(isUnfinished)];
     chosenKey.value = fresh[0].key;
   });
   await send();
@@ -88,9 +86,10 @@ async function sendOne({ key, order }) {
   }
 }
 
-/** Send a refused order again, under a new key. */
+/** Send a refused order again. It has not used up its key, and a fault may have hidden that it was accepted. */
 export function retry(key) {
-  const fresh = newKey();
+  const wasAccepted = Boolean(entries.value.find((each) => each.key === key)?.task);
+  const fresh = wasAccepted ? newKey() : key;
   batch(() => {
     change(key, { key: fresh, task: null, error: null, isCancelling: false });
     chosenKey.value = fresh;

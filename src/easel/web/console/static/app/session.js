@@ -2,6 +2,7 @@
 // Tabs share the cookie, so a tab that signs in or out tells the others.
 
 import { call, Lost, recoveries, refusals } from "./api.js";
+import { isSeen } from "./clock.js";
 import { batch, computed, effect, signal, untracked } from "./html.js";
 import { forThisTab } from "./kept.js";
 
@@ -40,7 +41,6 @@ function enter(description) {
     }
     session.value = description;
   });
-  if (description.signed_in) refreshCredits();
 }
 
 function forget() {
@@ -90,6 +90,9 @@ export function refreshCredits() {
 }
 
 news?.addEventListener("message", ask);
+effect(() => {
+  if (isSeen.value && session.value?.signed_in) untracked(refreshCredits);
+});
 // The values below are read to be told of changes; at the start nothing has changed.
 effect(() => {
   if (refusals.value + recoveries.value > 0) untracked(ask);

@@ -17,17 +17,19 @@ export function follow(id, tell, gone) {
 
   async function run() {
     while (!abort.signal.aborted) {
+      let wait_ms = AGAIN_MS;
       try {
         await listen(`v1/tasks/${id}/events`, hear, abort.signal);
         // The stream does not say why it ended. A read of the task does.
         if (!abort.signal.aborted) hear(await call("GET", `v1/tasks/${id}`, { signal: abort.signal }));
       } catch (error) {
+        if (error.retryAfter_s) wait_ms = error.retryAfter_s * 1000;
         if (!abort.signal.aborted && error instanceof Refused && [401, 403, 404].includes(error.status)) {
           abort.abort();
           gone(error);
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
     }
   }
 }

@@ -64,6 +64,7 @@ export function date(unix_s) {
   return dates.value.format(new Date(unix_s * 1000));
 }
 
+const NEARLY = 0.02;
 const SPANS = [
   ["day", 86400],
   ["hour", 3600],
@@ -79,10 +80,11 @@ export function age(unix_s, now_s) {
   return t("now");
 }
 
-/** A span of seconds, in its largest whole unit. */
+/** A span of seconds, in its largest whole unit. What is all but a unit counts as one. */
 export function span(seconds) {
   for (const [unit, each] of SPANS) {
-    if (seconds >= each) return t(`span.${unit}`, { count: Math.floor(seconds / each) });
+    const count = Math.floor(seconds / each + NEARLY);
+    if (count >= 1) return t(`span.${unit}`, { count });
   }
   return t("span.second", { count: Math.max(0, Math.ceil(seconds)) });
 }

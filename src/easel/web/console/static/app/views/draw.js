@@ -2,10 +2,11 @@
 
 import { cancel, chosen, chosenKey, entries, isUnfinished, update } from "../drawing.js";
 import { fields } from "../form.js";
-import { html } from "../html.js";
+import { html, useEffect, useRef } from "../html.js";
 import { Actions, Facts, NotDrawn } from "../parts/details.js";
 import { Bar, Frame, shape, stageOf } from "../parts/frame.js";
 import { Icon, Mark } from "../parts/icon.js";
+import { said } from "../parts/notice.js";
 import { address, pictureOf } from "../pictures.js";
 import { mayDraw } from "../session.js";
 import { pixels } from "../sizes.js";
@@ -20,7 +21,7 @@ export function Draw() {
       <h1 class="unseen" tabindex="-1">${t("title.draw")}</h1>
       <${Form} />
       <section id="stage" class="stage" aria-label=${t("stage")}>
-        ${chosen.value ? html`<${Work} work=${chosen.value} />` : html`<${Empty} />`}
+        ${chosen.value ? html`<${Work} key=${chosen.value.key} work=${chosen.value} />` : html`<${Empty} />`}
         ${entries.value.length > 1 && html`<${Strip} />`}
       </section>
     </main>
@@ -52,15 +53,21 @@ function Empty() {
 function Work({ work }) {
   const picture = work.task && pictureOf(work.task);
   const [width, height] = picture ? [picture.width, picture.height] : pixels(work.order.size);
-  const stop = isUnfinished(work) ? () => cancel(work.key) : null;
+  const isRunning = isUnfinished(work);
+  const stop = isRunning ? () => cancel(work.key) : null;
+  const wasRunning = useRef(isRunning);
+  useEffect(() => {
+    if (wasRunning.current && !isRunning) said.value = t(picture ? "state.completed" : "state.failed");
+    wasRunning.current = isRunning;
+  }, [isRunning]);
   return html`
-    <article class="work" key=${work.key} style=${shape(width, height)}>
+    <article class="work" style=${shape(width, height)}>
       <${Frame} work=${work} width=${width} height=${height} cancel=${stop} update=${update} />
       <div class="work-text">
         <p class="work-prompt">${work.order.prompt}</p>
         <${NotDrawn} picture=${picture} />
         ${picture && html`<${Facts} picture=${picture} update=${update} taskId=${work.task.id} />`}
-        ${!isUnfinished(work) && html`<${Actions} work=${work} />`}
+        ${!isRunning && html`<${Actions} work=${work} />`}
       </div>
     </article>
   `;

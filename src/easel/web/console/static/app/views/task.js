@@ -58,7 +58,7 @@ function neighbours(id) {
 function useKeys(id) {
   useEffect(() => {
     const onKey = (event) => {
-      if (event.target.closest("input, textarea, dialog, [popover]") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], :popover-open")) return;
       const { newer, older } = neighbours(id);
       if (event.key === "ArrowLeft" && newer) go(to("task", newer.id), { replace: true });
       if (event.key === "ArrowRight" && older) go(to("task", older.id), { replace: true });
