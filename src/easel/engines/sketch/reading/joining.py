@@ -49,3 +49,13 @@ def released(relations: list[Relation], gone: int) -> str | None:
             del relations[at]
             return relation.kind
     return None
+
+
+def actor(relations: Sequence[Relation], last: int) -> int:
+    """Who does what is said next: the last thing, or the one that stands on it, wears it and so on."""
+    return next((one.subject for one in reversed(relations) if one.other == last), last)
+
+
+def is_unrelated(relations: Sequence[Relation], thing: int) -> bool:
+    """Whether nothing has been said of where a thing is."""
+    return all(thing not in (relation.subject, relation.other) for relation in relations)

@@ -13,3 +13,8 @@ class Pending:
     is_aloft: bool = False
     is_one: bool = False
     """Whether `a` stands right before the thing: `einem Bären` is one bear, `a plate of cookies` are several."""
+
+    @property
+    def colour(self) -> str | None:
+        """The last colour that was said."""
+        return self.colours[-1] if self.colours else None

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from easel.engines.sketch.reading import joining
 from easel.engines.sketch.reading.choosing import Around, chosen
-from easel.engines.sketch.reading.following import is_ignored, names_next, thing_follows
+from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
 from easel.engines.sketch.reading.guessing import guessed_languages
-from easel.engines.sketch.reading.joining import CARRIED, DONE, KEPT_TOGETHER, doer, join_carried, join_done, released
 from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.pending import Pending
-from easel.engines.sketch.reading.sights import FLAT, ONE_OF, PARTS, is_seen_with
+from easel.engines.sketch.reading.sights import CONTAINERS, FLAT, ONE_OF, PARTS, READABLE, is_seen_with
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar
@@ -39,25 +39,22 @@ class _Reading:
         self.not_understood: list[str] = []
         self._pending = Pending()
         self._relation: str | None = None
-        self._verb: str | None = None
-        """A verb whose object comes next, and then its subject unless that came before."""
-        self._objects: list[tuple[str, int]] = []
-        """Objects of verbs whose subject comes later: `骑着马的人`."""
+        self._verb: str | None = None  # its object comes next, and then its subject unless that came before
+        self._objects: list[tuple[str, int]] = []  # of verbs whose subject comes later: `骑着马的人`
         self._kept: list[tuple[str, int]] = []
         """Where the doer of a verb is, if that was said before the verb."""
         self._following: Sequence[Token] = ()
-        self._is_and = False
-        """Whether the open relation is that of `and`."""
-        self._related = 0
-        """The thing that the open relation leads to, where relations stand after it."""
+        self._is_and = False  # whether the open relation is that of `and`
+        self._related = 0  # the thing that the open relation leads to, where relations stand after it
         self._is_thing_in_clause = False
         self._is_place_near = False
         self._noun_at: int | None = None
         """Where the last thing was, if it may be part of a compound: `chocolate cake` is a cake."""
-        self._link_at: int | None = None
-        """Where the last word was that leads from a thing to what describes it."""
-        self._gap_at: int | None = None
-        """Where the last word was that is not understood."""
+        self._link_at: int | None = None  # the last word that leads from a thing to what describes it
+        self._genitive_at: int | None = None  # the last word of a thing to which the next one belongs
+        self._is_owned = False
+        """Whether the last thing belongs to the one before, so that this does nothing with it: `バラの花束`."""
+        self._gap_at: int | None = None  # the last word that is not understood
         self._at = 0
         self._is_thing_near = False  # near enough for an adjective after it
         self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
@@ -95,6 +92,8 @@ class _Reading:
             self.things[-1] = replace(self.things[-1], count=count, is_count_said=True)
         elif meaning.kind == "ignored":
             self._pending.is_one = False
+            if token.text in self._grammar.genitives and self._noun_at == self._at - 1:
+                self._genitive_at = self._at
         else:
             self._takers[meaning.kind](meaning.name, token.text, meaning.is_plural)
             if meaning.is_located and meaning.kind == "things":
@@ -120,7 +119,7 @@ class _Reading:
         self._settle()
         for kind, other in self._objects:
             if other > 0:
-                self._join(kind, self._actor(self._objects[0][1] - 1), other)
+                self._join(kind, joining.actor(self.relations, self._objects[0][1] - 1), other)
                 self._verb = None
         if self._objects and self._objects[0][1] > 0:
             self._objects.clear()
@@ -137,11 +136,19 @@ class _Reading:
 
     def _action(self, name: str, word: str, _is_plural: bool) -> None:
         relation, picture = name.split()
+        if self._is_read(picture):
+            self._relate(relation, word, False)
+            return
         if self._grammar.relations_after:
             self._take_verb(relation, word, False)
         else:
             self._relate(relation, word, False)
         self._thing(picture, word, False)
+
+    def _is_read(self, picture: str) -> bool:
+        """Whether reading has said what is read, where verbs come last."""
+        is_next = self._grammar.relations_after and self._noun_at == self._at - 1
+        return is_next and picture == "open-book" and self.things[-1].picture in READABLE
 
     def _count(self, name: str, _word: str, _is_plural: bool) -> None:
         self._pending.count = AMOUNTS.get(name) or int(name)
@@ -155,7 +162,8 @@ class _Reading:
             self.not_understood.append(word)
             self._pending = Pending()
             return
-        if self._is_describing(word):
+        is_content = self._is_describing(word) and self.things[-1].picture in CONTAINERS
+        if self._is_describing(word) and not is_content:
             self._noun_at = self._at
             return
         if self._is_compound(word):
@@ -165,11 +173,14 @@ class _Reading:
         name = ONE_OF.get(name, name) if pending.count in range(2, MANY) else name
         usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
-        colour = pending.colours[-1] if pending.colours else None
+        colour = pending.colour
         self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
         self._is_thing_near, self._is_place_near = True, False
         self._noun_at = self._at if word[:1].isalpha() else None
+        self._is_owned = self._genitive_at == self._at - 1
         last = len(self.things) - 1
+        if is_content:
+            self._join("inside", last, last - 1)
         if pending.is_aloft:
             self.relations.append(Relation("aloft", last))
         if self._verb is not None or self._objects:
@@ -184,10 +195,9 @@ class _Reading:
 
     def _is_compound(self, word: str) -> bool:
         """Whether this thing follows another one directly, in a language that builds compounds so."""
-        grammar = self._grammar
-        is_built_so = grammar.has_spaces and not grammar.adjectives_after and not grammar.relations_after
         is_next = self._noun_at is not None and self._noun_at + 1 == self._at
-        return is_built_so and is_next and word[:1].isalpha() and self._relation is None and self._verb is None
+        is_free = self._relation is None and self._verb is None
+        return self._grammar.has_noun_compounds and is_next and word[:1].isalpha() and is_free
 
     def _is_link(self, word: str) -> bool:
         return word.casefold() in self._grammar.links and self._noun_at is not None and self._noun_at + 1 == self._at
@@ -204,7 +214,7 @@ class _Reading:
     def _without_first_noun(self) -> Pending:
         """Take back the thing that turned out to describe the next one, and give what was said of it to that."""
         first = self.things.pop()
-        self._relation = released(self.relations, len(self.things)) or self._relation
+        self._relation = joining.released(self.relations, len(self.things)) or self._relation
         return Pending(first.count if first.is_count_said else None, [first.colour] if first.colour else [], first.size)
 
     def _act(self, thing: int) -> None:
@@ -221,7 +231,7 @@ class _Reading:
             self._keep_for_doer(self._verb)
             self._objects.append((self._verb, thing))
         else:
-            self._join(self._verb, self._actor(thing - 1), thing)
+            self._join(self._verb, joining.actor(self.relations, thing - 1), thing)
         self._verb = None
 
     def _keep_for_doer(self, verb: str) -> None:
@@ -237,15 +247,11 @@ class _Reading:
             self._kept.append((self._relation, self._related))
         self._relation = None
 
-    def _actor(self, last: int) -> int:
-        """Who does what is said next: the last thing, or the one that stands on it, wears it and so on."""
-        return next((one.subject for one in reversed(self.relations) if one.other == last), last)
-
     def _join(self, kind: str, subject: int, other: int) -> None:
         if kind == "as before":
             before = self.relations[-1]
             kind, subject = before.kind, before.subject
-            if kind in CARRIED and before.other is not None:
+            if kind in joining.CARRIED and before.other is not None:
                 subject, other = other, before.other
         if subject < 0 or other < 0:
             return
@@ -255,11 +261,11 @@ class _Reading:
             kind = "above"
             self.relations.append(Relation("aloft", subject))
         if not self._grammar.relations_after:
-            subject = doer(self.relations, kind, subject)
-        if self._grammar.relations_after and kind in KEPT_TOGETHER:
-            join_done(self.relations, kind, subject, other)
-        elif kind in CARRIED and not self._grammar.relations_after:
-            join_carried(self.relations, kind, subject, other)
+            subject = joining.doer(self.relations, kind, subject)
+        if self._grammar.relations_after and kind in joining.KEPT_TOGETHER:
+            joining.join_done(self.relations, kind, subject, other)
+        elif kind in joining.CARRIED and not self._grammar.relations_after:
+            joining.join_carried(self.relations, kind, subject, other)
         else:
             self.relations.append(Relation(kind, subject, other))
 
@@ -287,13 +293,14 @@ class _Reading:
         if name == "aloft" or is_over_place:
             self._aloft()
             return
-        if self._grammar.relations_after and self._is_place_near and name not in DONE | _ALONE:
+        if self._grammar.relations_after and self._is_place_near and name not in joining.DONE | _ALONE:
             return
         if name in _ALONE:
             if self.things:
                 self.relations.append(Relation(name, len(self.things) - 1))
-        elif self._grammar.relations_after and len(self.things) >= 2 and self._is_pair_open():
-            self._join(name, len(self.things) - 2, len(self.things) - 1)
+        elif self._grammar.relations_after and len(self.things) >= 2 and self._is_pair_joined_by(name):
+            before = len(self.things) - 2
+            self._join(name, joining.actor(self.relations, before) if name in joining.DONE else before, before + 1)
         elif self._relation in (None, "next", "as before", "with") or name != "next":
             self._relation, self._related, self._is_and = name, len(self.things) - 1, False
 
@@ -317,15 +324,16 @@ class _Reading:
             return
         is_shared = last is not None and (
             (last.kind in ("wearing", "holding", "with") and last.other == len(self.things) - 1)
-            or (self._grammar.relations_after and last.kind in CARRIED and last.subject == len(self.things) - 1)
+            or (self._grammar.relations_after and last.kind in joining.CARRIED and last.subject == len(self.things) - 1)
         )
         if self._relation is None:
             self._is_and = True
             self._relation, self._related = "as before" if is_shared else "next", len(self.things) - 1
 
-    def _is_pair_open(self) -> bool:
-        last = len(self.things) - 1
-        return all(last not in (one.subject, one.other) for one in self.relations if one.other is not None)
+    def _is_pair_joined_by(self, name: str) -> bool:
+        """Whether the last two things are meant, not the last one and the next: `帽子をかぶった猫`."""
+        is_doer_next = name in joining.DONE and (self._is_owned or object_follows(self._following))
+        return joining.is_unrelated(self.relations, len(self.things) - 1) and not is_doer_next
 
     def _place(self, name: str, word: str, _is_plural: bool) -> None:
         if self._relation == "flying-over":
@@ -334,8 +342,7 @@ class _Reading:
             self.settings.setdefault("weather", "clear")
         elif self.place is None or self.place == "sky" or name in PARTS.get(self.place, ()):
             self.place = name
-            if self._pending.colours:
-                self.place_colour = self._pending.colours[-1]
+            self.place_colour = self._pending.colour or self.place_colour
         elif self.place != name and not is_seen_with(name, self.place):
             self.not_understood.append(word)
         self._pending = Pending()
@@ -344,7 +351,7 @@ class _Reading:
 
     def _ground(self, _name: str, _word: str, _is_plural: bool) -> None:
         """A word for the background itself: its colour is what was said before it."""
-        colour = self._pending.colours[-1] if self._pending.colours else None
+        colour = self._pending.colour
         if colour is not None or (self.things and self._grammar.adjectives_after):
             self.place = self.place or "studio"
             self.place_colour = colour or self.place_colour
@@ -361,7 +368,7 @@ class _Reading:
             self.place_colour = pending.colours[-1]
         elif self.things:
             last = self.things[-1]
-            colour = last.colour or (pending.colours[-1] if pending.colours else None)
+            colour = last.colour or pending.colour
             self.things[-1] = replace(last, colour=colour, size=last.size or pending.size)
             if pending.count and not last.is_count_said:
                 self.things[-1] = replace(self.things[-1], count=pending.count, is_count_said=True)

@@ -17,6 +17,7 @@ The section `grammar` says how the language is built:
 - `duals`: how a word changes that says that there are two: `ة>تان`
 - `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
   nothing stands between them
+- `genitives`: words between a thing and another one that belongs to it, such as `の`
 - `located`: those of the endings that say that something is on or in a thing
 - `joined`: those of the endings that say that another thing follows, such as `와` in `고양이와 개`
 - `measures`: words between a number and a thing, such as `只` in `三只猫`; `counts = after` if they often follow the
@@ -75,6 +76,7 @@ class Grammar:
     plurals: frozenset[str] = frozenset()
     duals: tuple[tuple[str, str], ...] = ()
     links: frozenset[str] = frozenset()
+    genitives: frozenset[str] = frozenset()
     adjectives_after: bool = False
     are_accents_optional: bool = False
     has_umlauts: bool = False
@@ -86,6 +88,11 @@ class Grammar:
     joined: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     counts_after: bool = False
+
+    @property
+    def has_noun_compounds(self) -> bool:
+        """Whether a noun before another one describes it: `chocolate cake`."""
+        return self.has_spaces and not self.adjectives_after and not self.relations_after
 
     @functools.cached_property
     def endings_by_length(self) -> tuple[tuple[int, Mapping[str, list[str]]], ...]:
@@ -321,6 +328,7 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         plurals=frozenset(listed("plurals")),
         duals=tuple(pairs("duals")),
         links=frozenset(listed("links")),
+        genitives=frozenset(listed("genitives")),
         adjectives_after=lines.get("adjectives", "").strip() == "after",
         relations_after=lines.get("relations", "").strip() == "after",
         are_accents_optional=lines.get("accents", "").strip() == "optional",
