@@ -6,6 +6,7 @@ import pytest
 
 from easel.engines.sketch.composing.composer import compose
 from easel.engines.sketch.composing.scene import Placed, Scene
+from easel.engines.sketch.painting.painter import layers
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.reader import read
 
@@ -161,3 +162,28 @@ def test_what_flies_by_the_prompt_is_in_the_air(prompt: str, library: Library) -
 def test_what_flies_is_at_the_side_of_what_stands(prompt: str, size: tuple[int, int], library: Library) -> None:
     found = scene(prompt, library, size)
     assert one(found, "dog").x < one(found, "hot-air-balloon").x - 0.2 * found.width_px
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("prompt", "count"), [("a witch flying in front of the full moon", 1), ("three bats in front of the full moon", 3)]
+)
+def test_what_flies_before_the_moon_is_seen_before_it(
+    prompt: str, count: int, size: tuple[int, int], library: Library
+) -> None:
+    found = scene(prompt, library, size)
+    moon = one(found, "full-moon")
+    before = found.placed[found.placed.index(moon) + 1 :]
+    assert len(before) == count
+    for placed in before:
+        assert abs(placed.x - moon.x) < moon.height
+        assert moon.y - moon.height < placed.y < moon.y
+
+
+def test_a_moon_of_the_prompt_is_the_only_one_in_the_sky(library: Library) -> None:
+    with_moon, without = (
+        list(layers(scene(prompt, library), library))
+        for prompt in ("an owl and the full moon at night", "an owl at night")
+    )
+    assert "#f6efd2" not in with_moon[0] + with_moon[1]
+    assert any(moon in layer for layer in without for moon in ("#f6efd2", "#fbf3d4"))

@@ -37,6 +37,8 @@ class View:
     dice: Dice
     ids: Ids
     is_outdoors: bool = True
+    has_sun_or_moon: bool = False
+    """Whether a sun or a moon is among the things, so that the sky has none of its own."""
 
     @property
     def unit(self) -> float:

@@ -5,7 +5,6 @@ near a third of a wide picture and in the middle of a square one; few things sta
 grow smaller towards the horizon. What is far is painted first.
 """
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,21 +13,22 @@ from typing import Final
 from easel.engines.sketch.backgrounds.background import Background
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.ordering import SIDEWAYS, in_order, is_mirrorable, side
+from easel.engines.sketch.composing.overlaps import Spot, over_one_another
 from easel.engines.sketch.composing.scene import Placed
+from easel.engines.sketch.composing.spacing import PACKED_MIN, crowd_rows, gaps_between, nearer
 from easel.engines.sketch.composing.units import Part, Unit, UnitBuilder
 from easel.engines.sketch.reading.wish import Wish
 
-PACKED_MIN: Final = 4
-"""So many in a row stand close together, every other one farther back."""
 ROW_MAX: Final = 5
 """More of one kind than this stand in rows."""
 COUNT_MAX: Final = 60
-SMALLEST_SHARE: Final = 0.4
 COUNTED_MAX: Final = 15
 """Up to this many one counts, so each is fully in the picture and mostly to be seen."""
 FAR_SCALE: Final = 0.34
 ALONE: Final = {"small": 0.78, "big": 1.12}
 """How much of its usual size a thing has that is alone and said to be small or big."""
+SIDE_SHARE: Final = 0.34
+"""What is not wider than this in the sky is at a side of it, so that nothing stands before it."""
 SMALL_FLIER_M: Final = 0.5
 _BESIDE: Final = frozenset({"left", "right", "at-left", "at-right", "between", "behind", "in-front"})
 MARGIN: Final = 0.05
@@ -99,11 +99,11 @@ class Arrangement:
         """Few things side by side, in the order that the relations ask for."""
         if not things:
             return []
-        units = _nearer(self._faced(self._ordered(things)))
+        units = nearer(self._faced(self._ordered(things)))
         back = [unit for unit in units if self._is_behind(unit)]
         front = [unit for unit in units if not self._is_behind(unit)] or back
         has_back = bool(back) and front is not back
-        gaps = _gaps(front)
+        gaps = gaps_between(front)
         scale = self._scale(front, sum(gaps), has_crowd) * (0.8 if has_back else 1.0)
         total = sum(unit.right - unit.left for unit in front) + sum(gaps)
         x = self._start(total * scale, front)
@@ -230,7 +230,7 @@ class Arrangement:
         rows = (
             self._counted_rows(count, right - left, sample)
             if count <= COUNTED_MAX
-            else _rows(count, (right - left) / self._height, sample)
+            else crowd_rows(count, (right - left) / self._height, sample)
         )
         near = 0.5 if has_front else 0.0
         far = 0.9 if count > COUNTED_MAX else 0.7
@@ -293,7 +293,7 @@ class Arrangement:
             columns = len(units)
         rows = -(-len(units) // columns)
         cell_w, cell_h = self._width * 0.94 / columns, self._height * (bottom - top) / rows
-        placed = []
+        spots: list[Spot] = []
         for number, unit in enumerate(units):
             row, column = divmod(number, columns)
             in_row = min(columns, len(units) - row * columns)
@@ -308,18 +308,16 @@ class Arrangement:
             if pointed:
                 scale = min(scale, 0.3 * self._width / (unit.right - unit.left))
             x = self._width / 2 + (column + 0.5 - in_row / 2) * cell_w + dice.between(-0.06, 0.06) * cell_w
+            if len(units) == 1 and unit.base.picture.traits.stance == "sky" and not (alone or floats or pointed):
+                pointed = dice.pick((-1, 1)) if (unit.right - unit.left) * scale < SIDE_SHARE * self._width else 0
             x = self._width * (0.5 + 0.33 * pointed) if pointed else x
             y = self._height * top + (row + 0.5 + dice.between(-0.05, 0.05)) * cell_h + unit.top * scale / 2
             shown = unit.mirrored() if dice.chance(0.5) and not self._is_ordered(unit.root) else unit
-            placed += self._put(
-                shown,
-                x - (shown.left + shown.right) / 2 * scale,
-                y,
-                scale,
-                0.0,
-                in_air=True,
-                turn=self._turn(shown, dice),
-            )
+            spots.append(Spot(shown, x, y, scale, self._turn(shown, dice)))
+        placed: list[Placed] = []
+        for spot in over_one_another(spots, self._wish):
+            left = spot.x - (spot.unit.left + spot.unit.right) / 2 * spot.scale
+            placed += self._put(spot.unit, left, spot.y, spot.scale, 0.0, in_air=True, turn=spot.turn)
         return placed
 
     def _is_ordered(self, at: int) -> bool:
@@ -363,36 +361,3 @@ class Arrangement:
             trousers=part.trousers,
         )
         return replace(placed, y=placed.y + 0.02 * placed.height) if placed.has_ripple else placed
-
-
-def _nearer(units: Sequence[Unit]) -> list[Unit]:
-    """Units whose sizes are near enough to one another that the smallest can be seen well."""
-    tallest = max(unit.top for unit in units)
-    return [
-        unit.scaled(SMALLEST_SHARE * tallest / unit.top) if unit.top < SMALLEST_SHARE * tallest else unit
-        for unit in units
-    ]
-
-
-def _gaps(units: Sequence[Unit]) -> list[float]:
-    """What is left free to the right of each unit, in metres. If there are many, they overlap a little instead."""
-    widths = [unit.right - unit.left for unit in units]
-    free = 0.12 * max(widths)
-    gaps = [free if len(units) < PACKED_MIN else -0.33 * min(pair) for pair in itertools.pairwise(widths)]
-    return [*gaps, 0.0]
-
-
-def _rows(count: int, ratio: float, sample: Unit) -> list[int]:
-    """How many stand in each row, the farthest first."""
-    aspect = (sample.right - sample.left) / sample.top
-    best = max(2, min(6, round((count * aspect / max(0.4, ratio) / 2.2) ** 0.5)))
-    spread = 0.5
-    weights = [1 + spread / 2 - spread * row / max(1, best - 1) for row in range(best)]
-    rows = [max(1, int(count * weight / sum(weights))) for weight in weights]
-    at = 0
-    while sum(rows) < count:
-        rows[at % best] += 1
-        at += 1
-    while sum(rows) > count:
-        rows[rows.index(max(rows))] -= 1
-    return [row for row in rows if row]

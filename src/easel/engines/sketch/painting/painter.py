@@ -3,6 +3,7 @@
 Nothing of a prompt gets into the markup but through fixed tables: names of pictures, of colours and of backgrounds.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,8 @@ from easel.engines.sketch.painting.markup import Ids, document, ellipse, n, roun
 from easel.engines.sketch.pictures.library import Library, Picture
 from easel.engines.sketch.pictures.picture_pack import ID_MARK
 
+LIGHTS: Final = re.compile(r"\b(?:sun|moon)\b(?!-behind|-cake|-viewing|-rover)")
+"""Pictures of the sun and of the moon."""
 SIGN_BOARD: Final = (17.0, 9.0, 28.0, 12.4)
 """The middle and the size of what can be written on in `own/sign.svg`."""
 
@@ -51,6 +54,7 @@ def _view(scene: Scene, ground: Background) -> View:
         dice=Dice(scene.seed, wish_key(scene.wish)).named("background"),
         ids=Ids("b"),
         is_outdoors=ground.is_outdoors,
+        has_sun_or_moon=any(LIGHTS.search(one.picture) for one in scene.placed),
     )
 
 

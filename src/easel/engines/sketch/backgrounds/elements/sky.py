@@ -39,14 +39,14 @@ def sky(view: View, bottom: float | None = None) -> str:
 
 
 def _lights(view: View, dice: Dice, grey: float) -> str:
-    """Stars, and the sun or the moon where the weather lets them be seen."""
+    """Stars, and the sun or the moon where the weather lets them be seen, unless the prompt has its own."""
     painted = ""
     if view.time == "night" and grey < 0.6:
         for _ in range(110):
             x, y = dice.between(0, view.width), dice.between(0, view.horizon * 0.95)
             radius = view.unit * dice.pick((0.1, 0.13, 0.16, 0.2, 0.3))
             painted += circle(x, y, radius, "#ffffff", dice.between(0.35, 0.95))
-    if grey >= 0.7:
+    if grey >= 0.7 or view.has_sun_or_moon:
         return painted
     side = dice.pick((0.17, 0.83)) + dice.between(-0.07, 0.07)
     x = view.width * side
