@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import runpy
 import shutil
 import threading
@@ -19,9 +20,13 @@ pytest.importorskip("torch", reason="the gpu extra is not installed")
 import torch
 
 from easel.engines.engine import Drawing, EngineUnusable
+from easel.engines.zimage import published
 from easel.engines.zimage.checkpoint import count_parameters
 from easel.engines.zimage.devices import devices, pick, pick_precision, require_memory, text_device
 from easel.engines.zimage.engine import ZImage
+from easel.engines.zimage.look import look_at_files
+from easel.engines.zimage.published import Published
+from easel.settings.fields.drawing import HUB_MODEL
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
@@ -261,6 +266,53 @@ def test_a_partial_download_is_completed_when_the_hub_is_reachable(hub: HubServe
     lost.unlink()
     assert "connect this machine to the hub" in refusal(MODEL, cache_folder=cache, hub_url=NOWHERE)
     assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url))
+
+
+@pytest.fixture
+def published_tiny(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """The tiny model as the one that Easel knows by revision and digests."""
+    large = [*checkpoint.rglob("*.safetensors"), checkpoint / "tokenizer/tokenizer.json"]
+    digests = {str(file.relative_to(checkpoint)): hashlib.sha256(file.read_bytes()).hexdigest() for file in large}
+    made = Published(MODEL, COMMIT, digests)
+    monkeypatch.setattr(published, "TURBO", made)
+    return made
+
+
+def test_the_published_model_is_downloaded_at_its_revision_and_compared_with_its_digests(
+    hub: HubServer, published_tiny: Published, tmp_path: Path
+) -> None:
+    weights = hub.folder / "vae/diffusion_pytorch_model.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    options: dict[str, Any] = {"cache_folder": tmp_path / "cache", "hub_url": hub.url}
+    sentence = refusal(MODEL, **options)
+    assert "vae/diffusion_pytorch_model.safetensors of the download did not have the published SHA-256" in sentence
+    assert f"/api/models/{MODEL}/revision/{COMMIT}" in hub.asked
+    weights.write_bytes(good)
+    hub.asked.clear()
+    ZImage(MODEL, "cpu", **options).load()
+    assert {path for path in hub.asked if path.endswith(".safetensors")} == {
+        f"/{MODEL}/resolve/{COMMIT}/vae/diffusion_pytorch_model.safetensors"
+    }, "only the deleted file is downloaded again"
+
+
+def test_another_revision_that_is_on_this_machine_is_used(
+    hub: HubServer, published_tiny: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(published, "TURBO", Published("another/model", COMMIT, {}))
+    ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url).load()
+    monkeypatch.setattr(published, "TURBO", Published(MODEL, "f" * 40, published_tiny.digests))
+    assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=NOWHERE))
+
+
+def test_the_published_model_is_the_default_and_has_a_digest_for_each_large_file(tmp_path: Path) -> None:
+    assert published.TURBO.model == HUB_MODEL
+    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in published.TURBO.digests.values())
+    assert len({*published.TURBO.digests.values()}) == len(published.TURBO.digests) == 8
+    assert re.fullmatch(r"[0-9a-f]{40}", published.TURBO.revision)
+    (found,) = look_at_files(HUB_MODEL, None)
+    assert f"revision {published.TURBO.revision}; the first use downloads 32.8 GB" in found.words
 
 
 def test_without_network_the_error_says_what_to_do(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 from easel.engines.engine import EngineUnusable, Observation
 from easel.engines.zimage.identity import REAL_SIZE, linear_layers
 from easel.engines.zimage.lora_layout import layout, why_not_added
+from easel.engines.zimage.published import TURBO
 from easel.engines.zimage.tensor_files import read_entries, read_json
 from easel.runtime import distribution
-
-DOWNLOAD = "32.8 GB"
 
 
 def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Observation]:
@@ -28,13 +27,15 @@ def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Obser
     else:
         if folder is not None:
             size = read_json(folder / "transformer/config.json")
-        yield Observation(
-            f"zimage with {model} from the hub; the first use downloads {DOWNLOAD}"
-            if folder is None
-            else f"zimage with the weights in {folder}"
-        )
+        yield Observation(_download(model) if folder is None else f"zimage with the weights in {folder}")
     if lora is not None:
         yield _lora(*lora, size)
+
+
+def _download(model: str) -> str:
+    if model != TURBO.model:
+        return f"zimage with {model} from the hub, at its latest revision; the first use downloads it"
+    return f"zimage with {model} from the hub, revision {TURBO.revision}; the first use downloads 32.8 GB"
 
 
 def _lora(file: Path, scale: float, size: Mapping[str, Any]) -> Observation:

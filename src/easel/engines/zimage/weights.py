@@ -13,15 +13,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from huggingface_hub import constants, snapshot_download
+from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from easel.engines.engine import EngineUnusable
+from easel.engines.zimage import published
 from easel.engines.zimage.checkpoint import PARTS, missing_files
 from easel.engines.zimage.foreign_formats import FILES, FOLDER, foreign_file
 from easel.engines.zimage.identity import require_turbo
@@ -34,6 +35,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 FETCHED = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt", "tokenizer/*.jinja"] + [
     f"{part}/*.{kind}" for part in PARTS for kind in ("json", "safetensors")
 ]
+HUB_TIMEOUT_S = 30.0
 REPORT_INTERVAL_S = 30.0
 """How often a download writes a log line when there is no terminal."""
 
@@ -69,10 +71,18 @@ def find(model: str, hub: Hub = Hub()) -> Path | None:
         raise EngineUnusable(
             f"The folder {model} does not exist: set EASEL_MODEL to a folder in diffusers' format, or to a hub id."
         )
-    fetched = fetched_before(model, hub)
+    # An earlier version of Easel, or another program, may have downloaded another revision.
+    fetched = fetched_before(model, pinned(model, hub)) or fetched_before(model, hub)
     if fetched is not None:
         require_turbo(fetched)
     return fetched
+
+
+def pinned(model: str, hub: Hub) -> Hub:
+    """The same hub, at the published revision if this is the published model and no other revision was named."""
+    if model != published.TURBO.model or hub.revision is not None:
+        return hub
+    return replace(hub, revision=published.TURBO.revision)
 
 
 def fetched_before(model: str, hub: Hub) -> Path | None:
@@ -87,22 +97,44 @@ def fetched_before(model: str, hub: Hub) -> Path | None:
 def fetch(model: str, hub: Hub) -> Path:
     """Download what a Z-Image pipeline needs, resuming an interrupted download. Raises EngineUnusable.
 
-    The Turbo model takes 32.8 GB, because its transformer is stored in float32.
+    The Turbo model takes 32.8 GB, because its transformer is stored in float32. Its large files are compared with the
+    published digests.
     """
+    hub = pinned(model, hub)
     check_network(hub)
     disable_progress_bars()
     try:
+        if hub.revision is not None:
+            # Without a network, this fails at once. The next call would try for half a minute, for a revision by its hash.
+            HfApi(endpoint=hub.url).model_info(model, revision=hub.revision, timeout=HUB_TIMEOUT_S)
         plan = snapshot_download(model, dry_run=True, **download_options(hub))
         if not any(file.filename == "model_index.json" for file in plan):
             raise EngineUnusable(f"{model} on the hub is not in diffusers' format: {FOLDER}.")
         wanted_bytes = sum(file.file_size or 0 for file in plan if file.will_download)
         require_disk(model, wanted_bytes, hub)
-        log.info("downloading %s, %.1f GB", model, wanted_bytes / 1e9)
+        log.info("downloading %s, revision %s, %.1f GB", model, hub.revision or "main", wanted_bytes / 1e9)
         with progress(model, wanted_bytes, hub):
             folder: str = snapshot_download(model, **download_options(hub))
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise EngineUnusable(why_not_fetched(model, hub, error)) from error
+    if hub.revision == published.TURBO.revision:
+        require_published(Path(folder))
     return Path(folder)
+
+
+def require_published(folder: Path) -> None:
+    """Raise EngineUnusable if a file is not the published one, after deleting it, so that it is downloaded again."""
+    log.info("comparing the download with its digests, which takes a minute or more")
+    different = published.different_files(folder, published.TURBO)
+    for file in different:
+        file.resolve().unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+    if different:
+        others = f" and {len(different) - 1} other files" if different[1:] else ""
+        raise EngineUnusable(
+            f"{different[0].relative_to(folder)}{others} of the download did not have the published SHA-256 and was "
+            "deleted: start again to download it again, from another hub if HF_ENDPOINT names one."
+        )
 
 
 def check_network(hub: Hub) -> None:
