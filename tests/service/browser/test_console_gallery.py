@@ -26,6 +26,7 @@ RULES_OF_COLOURS: Final = ["color-contrast", "link-in-text-block"]
 PROMPTS: Final = ("a cat", "a dog", "a red fox", REFUSED, "a fox in the snow", "a whale")
 VIEW_BYTES_MAX: Final = 100_000
 VIEW_MS_MAX: Final = 300
+LONG_WORD: Final = "x" * 2000
 WIDTHS_PX: Final = (360, 768, 1280, 2560)
 
 
@@ -227,17 +228,19 @@ def test_the_first_view_is_small_and_quick(visit: NewVisit) -> None:
     assert min(times_ms) < VIEW_MS_MAX * max(1, wanted), times_ms
 
 
-VIEWS: Final = ("", "gallery", "code", "nowhere")
-
-
 @pytest.mark.parametrize("width_px", WIDTHS_PX)
-def test_no_view_is_wider_than_the_window(visit: NewVisit, filled_key: str, width_px: int) -> None:
-    page = visit(filled_key, viewport={"width": width_px, "height": 900}).open("gallery")
+def test_no_view_is_wider_than_the_window_even_with_a_word_of_2000_letters(
+    visit: NewVisit, console: Service, width_px: int
+) -> None:
+    key = filled(console, f"wide-{width_px}", (LONG_WORD, "a cat"))
+    page = visit(key, viewport={"width": width_px, "height": 900}).open("gallery")
     page.wait_for_selector(".tile")
-    task = str(page.get_attribute(".tile-link", "href")).removeprefix("#/")
-    for address in (*VIEWS, task):
+    task = str(page.get_attribute(".tile >> nth=1 >> .tile-link", "href")).removeprefix("#/")
+    for address in ("gallery", task, "", "code", "nowhere"):
         page.goto(f"/#/{address}")
         page.wait_for_selector("h1")
+        if address == task:
+            page.click("text=Use as prompt")
         assert page.evaluate("document.documentElement.scrollWidth") <= width_px, address
 
 
