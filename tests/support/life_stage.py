@@ -51,7 +51,7 @@ NAME_SECRET: Final = b"picture names of a test"
 
 _EMPTY: Final = """
     SET LOCAL session_replication_role = replica;
-    DELETE FROM idempotency_keys; DELETE FROM ledger; DELETE FROM holds; DELETE FROM tasks; DELETE FROM api_keys;
+    DELETE FROM idempotency_keys; DELETE FROM ledger; DELETE FROM holds; DELETE FROM tasks; DELETE FROM daily_usage; DELETE FROM api_keys;
     DELETE FROM accounts; DELETE FROM prices; DELETE FROM workers
 """
 

@@ -6,6 +6,7 @@ It checks what was sent, not what a generator intended. It does not know what ex
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -36,8 +37,10 @@ class RequestRules:
             "query": _query_values(url),
             "header": {name.lower(): text for name, text in headers.items()},
         }
-        return all(self._is_good_parameter(each, sent) for each in parameters) and (
-            "requestBody" not in operation or self._is_good_body(path, operation["requestBody"], body)
+        return (
+            all(self._is_good_parameter(each, sent) for each in parameters)
+            and not _breaks_period(path, sent["query"])
+            and ("requestBody" not in operation or self._is_good_body(path, operation["requestBody"], body))
         )
 
     def _is_good_parameter(self, parameter: dict[str, Any], sent: Mapping[str, Mapping[str, str]]) -> bool:
@@ -78,6 +81,19 @@ def _path_values(path: str, url: str) -> dict[str, str]:
 
 def _query_values(url: str) -> dict[str, str]:
     return {name: texts[-1] for name, texts in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
+
+
+def _breaks_period(path: str, query: Mapping[str, str]) -> bool:
+    """Whether days that match their schemas are none, or no period that is short enough."""
+    if not path.startswith("/v1/usage"):
+        return False
+    today = datetime.now(UTC).date()
+    try:
+        last = date.fromisoformat(query.get("to") or today.isoformat())
+        first = date.fromisoformat(query["from"]) if query.get("from") else last
+    except ValueError:
+        return True
+    return not 0 <= (last - first).days <= 365
 
 
 def _breaks_words(path: str, order: dict[str, Any]) -> bool:

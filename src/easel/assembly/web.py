@@ -37,6 +37,7 @@ from easel.web.requests import BaseUrl
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.task_view import TaskView
 from easel.web.tasks import CreationEndpoint, TaskEndpoints
+from easel.web.usage import UsageEndpoints
 from easel.web.waiting import Waiting
 
 
@@ -86,6 +87,7 @@ def web_app(settings: Settings, installed: Installation, shared: SharedLimits | 
         task_lists=TaskListEndpoints(auth, database, view),
         events=EventEndpoint(auth, reader, view, task_watcher, key_watch, forecast, streams),
         account=AccountEndpoints(database, auth, aliases),
+        usage=UsageEndpoints(auth, database),
         openai_images=OpenaiImageEndpoint(auth, submit, database, attendance, view, streams, pieces, base_url, aliases),
         pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),
         health=HealthEndpoints(database, pictures),

@@ -36,6 +36,7 @@ from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.routing import Route, Routes
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import CreationEndpoint, TaskEndpoints
+from easel.web.usage import UsageEndpoints
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ class Endpoints:
     task_lists: TaskListEndpoints
     events: EventEndpoint
     account: AccountEndpoints
+    usage: UsageEndpoints
     openai_images: OpenaiImageEndpoint
     pictures: PictureEndpoint
     health: HealthEndpoints
@@ -81,6 +83,8 @@ def routes(to: Endpoints) -> list[Route]:
         Route("/v1/tasks/{task_id}/callback", GET=to.callbacks.read),
         Route("/v1/tasks/{task_id}/callback/redeliver", POST=to.callbacks.redeliver),
         Route("/v1/credits", GET=to.account.credits),
+        Route("/v1/usage", GET=to.usage.read),
+        Route("/v1/usage.csv", GET=to.usage.read_csv),
         Route("/v1/models", GET=to.account.models),
         Route("/openai/v1/images/generations", POST=to.openai_images.create),
         Route("/openai/v1/images/edits", POST=to.openai_images.refuse_edit),
