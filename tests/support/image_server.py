@@ -148,13 +148,19 @@ def image_server(*script: Behaviour) -> Iterator[ImageServer]:
 
 
 def picture(
-    width_px: int, height_px: int, file_format: str = "PNG", mode: str = "RGB", colour: Any = "teal", spot: Any = "gold"
+    width_px: int,
+    height_px: int,
+    file_format: str = "PNG",
+    mode: str = "RGB",
+    colour: Any = "teal",
+    spot: Any = "gold",
+    **options: Any,
 ) -> bytes:
-    """A picture's file: one colour, and another spot in the middle, because a picture has to have some content."""
+    """A picture's file, saved with these `options`: one colour, and another spot in the middle, because a picture has to have some content."""
     file = io.BytesIO()
     image = Image.new(mode, (width_px, height_px), colour)
     image.paste(spot, (width_px // 2, height_px // 2, width_px // 2 + SPOT_PX, height_px // 2 + SPOT_PX))
-    image.save(file, file_format)
+    image.save(file, file_format, **options)
     return file.getvalue()
 
 

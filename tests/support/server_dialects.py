@@ -1,11 +1,10 @@
 """Behaviours of the tests' image server that read orders as real image servers do.
 
 Each follows its server's source, named beside it with its version: what it reads of a request, what it ignores, and how
-it answers and refuses. Pictures are plain, in a colour derived from the seed that the server used.
+it answers and refuses. Pictures have a colour derived from the seed that the server used.
 """
 
 import base64
-import io
 import json
 import random
 import re
@@ -13,9 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
-from PIL import Image
-
-from tests.support.image_server import MODEL, Asked, Behaviour, lists, reply, says
+from tests.support.image_server import MODEL, Asked, Behaviour, lists, picture, reply, says
 
 
 @dataclass(frozen=True)
@@ -226,13 +223,11 @@ def sides(size: str) -> tuple[int, int]:
     return width_px, height_px
 
 
-def file_of(drew: Drew, file_format: str = "PNG", **options: object) -> bytes:
+def file_of(drew: Drew, file_format: str = "PNG", **options: Any) -> bytes:
     """The picture as a file."""
-    file = io.BytesIO()
-    Image.new("RGB", (drew.width_px, drew.height_px), colour(drew.seed)).save(file, file_format, **options)
-    return file.getvalue()
+    return picture(drew.width_px, drew.height_px, file_format, colour=colour(drew.seed), **options)
 
 
-def in_base64(drew: Drew, file_format: str = "PNG", **options: object) -> str:
+def in_base64(drew: Drew, file_format: str = "PNG", **options: Any) -> str:
     """The picture as it stands in answers."""
     return base64.b64encode(file_of(drew, file_format, **options)).decode()
