@@ -1,6 +1,7 @@
 """What is not exactly Z-Image-Turbo is refused before it is loaded, with a sentence that says what it is."""
 
 import json
+import math
 import runpy
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from easel.engines.engine import EngineUnusable
 from easel.engines.zimage.engine import ZImage
-from easel.engines.zimage.identity import require_turbo, transformer_shapes
+from easel.engines.zimage.identity import REAL_SIZE, require_turbo, transformer_shapes
 from easel.engines.zimage.look import look_at_files
 from easel.engines.zimage.parts import require_finite
 from tests.support.paths import ROOT
@@ -80,6 +81,10 @@ def test_the_shapes_are_those_of_the_libraries_transformer() -> None:
     transformer = runpy.run_path(str(TINY))["transformer"]()
     shapes = {name: tuple(weights.shape) for name, weights in transformer.state_dict().items()}
     assert transformer_shapes(transformer.config) == shapes
+
+
+def test_the_shapes_of_the_published_size_have_the_published_number_of_parameters() -> None:
+    assert sum(math.prod(shape) for shape in transformer_shapes(REAL_SIZE).values()) == 6_154_908_736
 
 
 @pytest.mark.parametrize(
