@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, sync_playwright
 
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NO_CHROMIUM: Final = "no Chromium, so the console was not tried in a browser (apt-get install chromium)"
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 OTHER_HOST: Final = "easel.test"
 """A name of this machine that browsers do not trust as they trust 127.0.0.1, like that of another machine."""
@@ -79,6 +79,14 @@ class Visit:
             self.close()
         else:
             self.context.close()
+
+
+def require_chromium() -> None:
+    """Skip the file that calls this while it is loaded, if there is no Chromium. All files together get one line."""
+    if CHROMIUM is None:
+        pytest.skip(
+            "no Chromium, so the console was not tried in a browser: apt-get install chromium", allow_module_level=True
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browser import CHROMIUM, NO_CHROMIUM, Visit, browsing
+from tests.support.browser import Visit, browsing
 from tests.support.data_folders import prepared_folder
 from tests.support.running_service import Service
 
@@ -23,8 +23,6 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def console(request: pytest.FixtureRequest) -> Iterator[Service]:
     """A service of the sketch engine. Each step takes `STEP_S` of the module, so that a browser sees it."""
-    if CHROMIUM is None:
-        pytest.skip(NO_CHROMIUM)
     with prepared_folder() as folder:
         settings = {
             "engine": "sketch",

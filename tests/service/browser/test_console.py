@@ -7,8 +7,10 @@ from typing import Any, Final
 from playwright.sync_api import Page, Route
 
 from tests.service.browser.conftest import NewVisit
-from tests.support.browser import OTHER_HOST, draw, wait_for_picture
+from tests.support.browser import OTHER_HOST, draw, require_chromium, wait_for_picture
 from tests.support.running_service import Service
+
+require_chromium()
 
 STEP_S: Final = 0.2
 PROMPT: Final = "a red fox and a quantum flux capacitor"

@@ -13,10 +13,12 @@ from playwright.sync_api import Page
 
 from easel.domain.order import RATIOS_PX
 from tests.service.browser.conftest import NewVisit
-from tests.support.browser import PHONE, draw
+from tests.support.browser import PHONE, draw, require_chromium
 from tests.support.command_line import environment
 from tests.support.paths import DATA
 from tests.support.running_service import Service, finish, submit
+
+require_chromium()
 
 AXE: Final = (DATA / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 STEP_S: Final = 0.0
