@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from easel.actions import credit_grants
 from easel.actions.audit_log import record
 from easel.domain import api_key
-from easel.domain.api_key import Scope
+from easel.domain.api_key import DEFAULT_SCOPES, Scope
 from easel.domain.audit_log import Action
 from easel.domain.credits import credits_shown
 from easel.store import accounts
@@ -26,7 +26,7 @@ class KeyOrder:
 
     account: str
     name: str = ""
-    scopes: tuple[Scope, ...] = tuple(Scope)
+    scopes: tuple[Scope, ...] = DEFAULT_SCOPES
     models: tuple[str, ...] | None = None
     expires: datetime | timedelta | None = None
     credits_microcredits: int = 0

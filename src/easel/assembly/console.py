@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from easel.settings.settings import Settings
 from easel.store.database import Database
-from easel.web.app import ConsoleEndpoints, console_routes
+from easel.web.admin.reading import AdminReadEndpoints
+from easel.web.app import ConsoleEndpoints, admin_routes, console_routes
 from easel.web.auth import Auth
 from easel.web.console.files import ConsoleFiles
 from easel.web.console.pages import NotFoundPage
@@ -32,10 +33,9 @@ class Console:
         """The routes of the console."""
         if self.files is None or self.cookie is None:
             return []
-        return console_routes(
-            ConsoleEndpoints(
-                sessions=SessionEndpoints(auth, database, self._pepper, self.cookie, self._offer),
-                tasks=ConsoleTaskEndpoints(auth, database, view, self._base_url),
-                files=self.files,
-            )
+        endpoints = ConsoleEndpoints(
+            sessions=SessionEndpoints(auth, database, self._pepper, self.cookie, self._offer),
+            tasks=ConsoleTaskEndpoints(auth, database, view, self._base_url),
+            files=self.files,
         )
+        return [*console_routes(endpoints), *admin_routes(AdminReadEndpoints(auth, database))]

@@ -15,7 +15,7 @@ from easel.commands.terminal.database_session import with_database, with_install
 from easel.commands.terminal.option_types import Amount, Duration, Expiry, Models, checked_text
 from easel.commands.terminal.options import data_dir_option, json_option
 from easel.commands.terminal.tables import show, table
-from easel.domain.api_key import Scope
+from easel.domain.api_key import DEFAULT_SCOPES, Scope
 from easel.domain.credits import credits_shown
 from easel.domain.webhook import secret_text
 from easel.store import accounts
@@ -38,7 +38,7 @@ def keys_group() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What the key may do. Repeat the option for several scopes.  [default: all]",
+    help="What the key may do. Repeat the option for several scopes.  [default: generate and read]",
 )
 @click.option("--models", type=Models(), help="Comma-separated models that the key may use.  [default: all]")
 @click.option("--expires", type=Expiry(), help="When the key expires, such as 30d or 2027-01-31.  [default: never]")
@@ -76,7 +76,7 @@ def create_key(
     order = KeyOrder(
         account=checked_text(account, "--account", characters_min=1),
         name=checked_text(name, "--name"),
-        scopes=tuple(Scope(scope) for scope in scopes) or tuple(Scope),
+        scopes=tuple(Scope(scope) for scope in scopes) or DEFAULT_SCOPES,
         models=models,
         expires=expires,
         credits_microcredits=amount,

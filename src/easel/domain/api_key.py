@@ -25,6 +25,11 @@ class Scope(StrEnum):
 
     GENERATE = "generate"
     READ = "read"
+    ADMIN = "admin"
+    """Operate the service: see and change all accounts, keys and prices. Only keys that were given it have it."""
+
+
+DEFAULT_SCOPES: Final = (Scope.GENERATE, Scope.READ)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,20 @@ class TaskNotFound(Refusal):
     generation, task = _both("task_not_found", "The requested task could not be found", "invalid_request_error")
 
 
+class AccountNotFound(Refusal):
+    """404: there is no such account. Only operators ask for accounts."""
+
+    status = 404
+    generation, task = _both("account_not_found", "There is no such account", "invalid_request_error")
+
+
+class KeyNotFound(Refusal):
+    """404: there is no such key. Only operators ask for keys."""
+
+    status = 404
+    generation, task = _both("key_not_found", "There is no such key", "invalid_request_error")
+
+
 class CallbackNotFound(Refusal):
     """404: the task was created without a callback, or its callback was erased."""
 

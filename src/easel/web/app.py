@@ -22,6 +22,7 @@ from easel.domain.errors import InternalError, RateLimitExceeded, Refusal, Servi
 from easel.outside.pictures.storage import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
+from easel.web.admin.reading import AdminReadEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
 from easel.web.console.files import ConsoleFiles
@@ -100,6 +101,19 @@ def routes(to: Endpoints) -> list[Route]:
         Route("/openapi.json", GET=to.documents.openapi_json),
         Route("/docs", GET=to.documents.page),
         Route("/docs/reference.css", GET=to.documents.style),
+    ]
+
+
+def admin_routes(to: AdminReadEndpoints) -> list[Route]:
+    """The routes for operators."""
+    return [
+        Route("/admin/v1/overview", GET=to.overview),
+        Route("/admin/v1/accounts", GET=to.accounts),
+        Route("/admin/v1/accounts/{account_id}", GET=to.account),
+        Route("/admin/v1/keys", GET=to.keys),
+        Route("/admin/v1/groups", GET=to.groups),
+        Route("/admin/v1/callbacks", GET=to.callbacks),
+        Route("/admin/v1/audit", GET=to.audit_log),
     ]
 
 

@@ -110,6 +110,16 @@ class Auth:
             raise PermissionDenied
         return holder
 
+    async def administrator(self, request: Request) -> Holder:
+        """The holder of a key that may operate the service.
+
+        Raises Unauthorized, RateLimitExceeded, CrossSiteRequest, PermissionDenied.
+        """
+        holder = await self.holder(request)
+        if Scope.ADMIN not in holder.scopes:
+            raise PermissionDenied
+        return holder
+
     def refuse_if_failing(self, request: Request) -> None:
         """Raises RateLimitExceeded for a client of a network that had too many failures."""
         if self._failures.standing(client_network(request)).remaining == 0:

@@ -11,7 +11,7 @@ import easel
 from easel.actions import console_sessions as actions
 from easel.actions.console_sessions import SignedIn
 from easel.domain import console_session
-from easel.domain.api_key import Holder
+from easel.domain.api_key import Holder, Scope
 from easel.domain.credits import credits_shown
 from easel.domain.errors import InvalidRequest, Unauthorized
 from easel.domain.order import MODELS, PROMPT_CODE_POINTS_MAX, RATIOS_PX, SIDE_PX_MAX, SIDE_PX_MIN
@@ -102,7 +102,7 @@ class SessionEndpoints:
         price = holder.prices_microcredits.get(model, self._offer.price_microcredits)
         return {
             "account": key.account,
-            "admin": False,
+            "admin": Scope.ADMIN in holder.scopes,
             "aspect_ratios": list(RATIOS_PX),
             "engine": self._offer.engine,
             "key": {

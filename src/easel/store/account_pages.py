@@ -1,0 +1,89 @@
+"""Accounts, keys and audit entries, a page at a time, as operators list them.
+
+A page begins after the id of the last row of the page before, so that reading on is as quick as the first page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, LiteralString
+
+from psycopg.rows import class_row
+
+from easel.store.accounts import ListedKey
+from easel.store.audit_log import Entry
+from easel.store.database import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAccount:
+    """An account with its balance and the number of its keys that are not revoked."""
+
+    id: int
+    name: str
+    user_group: str
+    available_microcredits: int
+    reserved_microcredits: int
+    used_microcredits: int
+    keys: int
+    created_at: datetime
+
+
+_ACCOUNTS: Final[LiteralString] = """
+    SELECT id, name, user_group, available_microcredits, reserved_microcredits, used_microcredits, created_at,
+        (SELECT count(*) FROM api_keys WHERE account_id = account.id AND revoked_at IS NULL) AS keys
+    FROM accounts AS account
+"""
+_KEYS: Final[LiteralString] = """
+    SELECT key.id, account.name AS account, key.name, key.hint, key.scopes, key.models, key.used_microcredits,
+        key.credit_limit_microcredits, key.creates_per_minute, key.unfinished_max, key.created_at, key.expires_at,
+        key.revoked_at
+    FROM api_keys AS key JOIN accounts AS account ON account.id = key.account_id
+"""
+
+
+async def accounts(connection: Reader, after: int, count_max: int) -> Sequence[ListedAccount]:
+    """The accounts with higher ids than `after`, oldest first."""
+    cursor = connection.cursor(row_factory=class_row(ListedAccount))
+    await cursor.execute(_ACCOUNTS + " WHERE id > %s ORDER BY id LIMIT %s", (after, count_max))
+    return await cursor.fetchall()
+
+
+async def account(connection: Reader, account_id: int) -> ListedAccount | None:
+    """One account."""
+    cursor = connection.cursor(row_factory=class_row(ListedAccount))
+    await cursor.execute(_ACCOUNTS + " WHERE id = %s", (account_id,))
+    return await cursor.fetchone()
+
+
+async def keys(connection: Reader, account_id: int | None, after: int, count_max: int) -> Sequence[ListedKey]:
+    """The keys with higher ids than `after`, of one account or of all, oldest first."""
+    cursor = connection.cursor(row_factory=class_row(ListedKey))
+    of_account: LiteralString = "" if account_id is None else " AND key.account_id = %(account_id)s"
+    await cursor.execute(
+        _KEYS + " WHERE key.id > %(after)s" + of_account + " ORDER BY key.id LIMIT %(count_max)s",
+        {"account_id": account_id, "after": after, "count_max": count_max},
+    )
+    return await cursor.fetchall()
+
+
+async def key(connection: Reader, api_key_id: int) -> ListedKey | None:
+    """One key."""
+    cursor = connection.cursor(row_factory=class_row(ListedKey))
+    await cursor.execute(_KEYS + " WHERE key.id = %s", (api_key_id,))
+    return await cursor.fetchone()
+
+
+async def audit_entries(connection: Reader, before: int, count_max: int) -> Sequence[Entry]:
+    """The entries of the audit log with lower ids than `before`, newest first."""
+    cursor = connection.cursor(row_factory=class_row(Entry))
+    await cursor.execute(
+        """
+        SELECT entry.id, entry.at, entry.operator, entry.api_key_id, entry.action, entry.subject,
+            account.name AS account, entry.details
+        FROM audit_log AS entry LEFT JOIN accounts AS account ON account.id = entry.account_id
+        WHERE entry.id < %s ORDER BY entry.id DESC LIMIT %s
+        """,
+        (before, count_max),
+    )
+    return await cursor.fetchall()

@@ -1,0 +1,1 @@
+"""What operators see and change over HTTP, with keys of the scope `admin`."""
