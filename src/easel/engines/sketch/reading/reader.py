@@ -55,7 +55,7 @@ class _Reading:
         self._is_owned = False
         """Whether the last thing belongs to the one before, so that this does nothing with it: `バラの花束`."""
         self._gap_at: int | None = None  # the last word that is not understood
-        self._at = 0
+        self._at = self._count_at = 0
         self._is_thing_near = False  # near enough for an adjective after it
         self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
             "things": self._thing,
@@ -151,7 +151,7 @@ class _Reading:
         return is_next and picture == "open-book" and self.things[-1].picture in READABLE
 
     def _count(self, name: str, _word: str, _is_plural: bool) -> None:
-        self._pending.count = AMOUNTS.get(name) or int(name)
+        self._pending.count, self._count_at = AMOUNTS.get(name) or int(name), self._at
         self._pending.is_one = self._pending.count == 1
 
     def _take_verb(self, name: str, _word: str, _is_plural: bool) -> None:
@@ -370,7 +370,7 @@ class _Reading:
             last = self.things[-1]
             colour = last.colour or pending.colour
             self.things[-1] = replace(last, colour=colour, size=last.size or pending.size)
-            if pending.count and not last.is_count_said:
+            if pending.count and not last.is_count_said and self._count_at > (self._gap_at or 0):
                 self.things[-1] = replace(self.things[-1], count=pending.count, is_count_said=True)
         elif pending.colours and self.place is None:
             self.place, self.place_colour = "studio", pending.colours[-1]

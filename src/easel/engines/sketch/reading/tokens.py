@@ -169,14 +169,17 @@ def _is_described(phrase: str, known: Language) -> bool:
     return False
 
 
-def _begins_with_colour(phrase: str, languages: Sequence[Language]) -> bool:
-    """The same in a language without spaces: `红苹果`."""
+def _is_two(phrase: str, languages: Sequence[Language]) -> bool:
+    """The same in a language without spaces, and a thing with where something is of it: `红苹果`, `床上`."""
     for known in languages:
         if known.exact(phrase):
             return False
         for length in range(1, min(3, len(phrase) - 1) + 1):
             colour, rest = known.meanings(phrase[:length]), known.exact(phrase[length:].removeprefix("の"))
             if colour and colour[0].kind == "colours" and rest and rest[0].kind == "things":
+                return True
+            thing, where = known.exact(phrase[:-length]), known.exact(phrase[-length:])
+            if thing and thing[0].kind == "things" and where and where[0].kind == "relations":
                 return True
     return False
 
@@ -249,7 +252,7 @@ def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]
         for length in range(min(CHARACTERS_MAX, len(run) - at), 0, -1):
             text = run[at : at + length]
             meanings = next(filter(None, (_unspaced_meanings(normal(text), known) for known in languages)), ())
-            if meanings and not _begins_with_colour(normal(text), languages):
+            if meanings and not _is_two(normal(text), languages):
                 if unknown:
                     yield Token(unknown)
                     unknown = ""

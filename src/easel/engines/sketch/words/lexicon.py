@@ -46,6 +46,8 @@ TABLES: Final = Path(__file__).parent / "tables"
 UNICODE_WORDS: Final = Path(__file__).parent / "unicode_words.zip"
 LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi", "ru", "zh", "ja", "ko", "ar", "hi")
 STEM_MIN: Final = 3
+CASES_MIN: Final = 12
+"""How many endings a language has whose words change theirs with what they do in a sentence."""
 IGNORED_STEM_MIN: Final = 4
 """Shorter words without their endings may be other words."""
 WORDS_MAX: Final = 6
@@ -92,7 +94,12 @@ class Grammar:
     @property
     def has_noun_compounds(self) -> bool:
         """Whether a noun before another one describes it: `chocolate cake`."""
-        return self.has_spaces and not self.adjectives_after and not self.relations_after
+        return self.has_spaces and not (self.adjectives_after or self.relations_after or "-" in self.links)
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether words have so many endings that they are best compared without them."""
+        return len(self.endings) >= CASES_MIN and any(replacement == "" for _, replacement in self.endings)
 
     @functools.cached_property
     def endings_by_length(self) -> tuple[tuple[int, Mapping[str, list[str]]], ...]:
@@ -161,12 +168,12 @@ class Language:
         return Language(self.code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
 
     def _plural(self, phrase: str) -> tuple[Meaning, ...]:
-        """What a phrase means whose first word is the one in the plural: `tazas de café`, `coches deportivos`."""
+        """What a phrase means whose first word has the ending: `tazas de café`, `coches deportivos`, `бутылкой вина`."""
         first, _, rest = phrase.partition(" ")
-        if not rest or not self.grammar.adjectives_after:
+        if not rest or not (self.grammar.adjectives_after or self.grammar.has_cases):
             return ()
         firsts = list(stems(first, self.grammar))
-        for after in (rest, *(stem for stem, _ in stems(rest, self.grammar))):
+        for after in (rest, *(stem for stem, _ in stems(rest, self.grammar) if self.grammar.adjectives_after)):
             found = _first([(f"{stem} {after}", is_plural) for stem, is_plural in firsts], self.own)
             if found:
                 return found
@@ -285,7 +292,7 @@ def _stemmed(
     own: Mapping[str, tuple[Meaning, ...]], unicode_words: Mapping[str, str], grammar: Grammar
 ) -> dict[str, tuple[Meaning, ...]]:
     """Words by what they are without their endings, in languages whose words change theirs."""
-    if not any(replacement == "" for _, replacement in grammar.endings) or len(grammar.endings) < 12:
+    if not grammar.has_cases:
         return {}
     things = {word: (Meaning("things", picture),) for word, picture in unicode_words.items()}
     ignored = {word: meanings for word, meanings in own.items() if meanings[0].kind == "ignored"}
