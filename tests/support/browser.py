@@ -18,7 +18,7 @@ CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-bro
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 OTHER_HOST: Final = "easel.test"
 """A name of this machine that browsers do not trust as they trust 127.0.0.1, like that of another machine."""
-_TIMEOUT_MS: Final = 15_000
+_TIMEOUT_MS: Final = 30_000
 
 
 class Visit:
