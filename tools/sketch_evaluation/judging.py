@@ -82,7 +82,9 @@ class Judge:
     def unasked(self, expected: Expectation, scene: Scene) -> list[str]:
         """The pictures of a scene that nothing asked for."""
         used = {one.order for found in self._found(expected, scene).values() for one in found.seen}
-        return [one.placed.picture for one in self._sight.look(scene) if one.order not in used]
+        return [
+            one.placed.picture for one in self._sight.look(scene) if one.order not in used and one.placed.thing >= 0
+        ]
 
     def _without_sizes(self, scene: Scene, wish: Wish) -> Scene:
         plain = replace(wish, things=tuple(replace(thing, size=None) for thing in wish.things))
