@@ -1,10 +1,13 @@
 """Writes the audit log: each change by an operator is recorded in the transaction that makes it.
 
 The operator is the system user that runs this process. Does not promise to name a person: several people may share a
-user, and the owner of the database can write anything into the log.
+user, and the owner of the database can write anything into the log. An entry of an action over HTTP also has the key.
 """
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from easel.domain.audit_log import Action
@@ -17,12 +20,37 @@ from easel.store.derived import Books, Counts
 from easel.store.locks import Lock
 
 
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An operator who acts over HTTP: the key that was used, and the address that the request came from."""
+
+    api_key_id: int
+    address: str | None
+
+
+_REMOTE: ContextVar[Remote | None] = ContextVar("remote", default=None)
+
+
+@contextmanager
+def acting_for(remote: Remote) -> Iterator[None]:
+    """Record what is done within the block as done with this key, from this address."""
+    token = _REMOTE.set(remote)
+    try:
+        yield
+    finally:
+        _REMOTE.reset(token)
+
+
 async def record(
     connection: Writer, action: Action, subject: str, account_id: int | None = None, **details: object
 ) -> None:
     """Record what this process's user does to `subject`. Omits details that are None. No detail may be a secret."""
+    remote = _REMOTE.get()
+    if remote is not None:
+        details["address"] = remote.address
     shown = {name: _shown(value) for name, value in details.items() if value is not None}
-    await audit_log.add(connection, NewEntry(operator_name(), action, subject[:200], account_id, shown))
+    api_key_id = None if remote is None else remote.api_key_id
+    await audit_log.add(connection, NewEntry(operator_name(), action, subject[:200], account_id, shown, api_key_id))
 
 
 async def record_price(database: Database, price_microcredits: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from easel.settings.settings import Settings
 from easel.store.database import Database
+from easel.web.admin.changing import AdminChangeEndpoints
 from easel.web.admin.reading import AdminReadEndpoints
 from easel.web.app import ConsoleEndpoints, admin_routes, console_routes
 from easel.web.auth import Auth
@@ -38,4 +39,7 @@ class Console:
             tasks=ConsoleTaskEndpoints(auth, database, view, self._base_url),
             files=self.files,
         )
-        return [*console_routes(endpoints), *admin_routes(AdminReadEndpoints(auth, database))]
+        return [
+            *console_routes(endpoints),
+            *admin_routes(AdminReadEndpoints(auth, database), AdminChangeEndpoints(auth, database)),
+        ]

@@ -21,6 +21,7 @@ class NewEntry:
     subject: str
     account_id: int | None
     details: Mapping[str, Any]
+    api_key_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class EntrySearch:
 async def add(connection: Writer, new: NewEntry) -> None:
     """Add an entry, with the time of the transaction."""
     await connection.execute(
-        "INSERT INTO audit_log (operator, action, subject, account_id, details) VALUES (%s, %s, %s, %s, %s)",
-        (new.operator, new.action, new.subject, new.account_id, Jsonb(dict(new.details))),
+        "INSERT INTO audit_log (operator, action, subject, account_id, details, api_key_id) VALUES (%s, %s, %s, %s, %s, %s)",
+        (new.operator, new.action, new.subject, new.account_id, Jsonb(dict(new.details)), new.api_key_id),
     )
 
 

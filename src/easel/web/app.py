@@ -22,6 +22,7 @@ from easel.domain.errors import InternalError, RateLimitExceeded, Refusal, Servi
 from easel.outside.pictures.storage import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
+from easel.web.admin.changing import AdminChangeEndpoints
 from easel.web.admin.reading import AdminReadEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
@@ -104,7 +105,7 @@ def routes(to: Endpoints) -> list[Route]:
     ]
 
 
-def admin_routes(to: AdminReadEndpoints) -> list[Route]:
+def admin_routes(to: AdminReadEndpoints, changes: AdminChangeEndpoints) -> list[Route]:
     """The routes for operators."""
     return [
         Route("/admin/v1/overview", GET=to.overview),
@@ -114,6 +115,9 @@ def admin_routes(to: AdminReadEndpoints) -> list[Route]:
         Route("/admin/v1/groups", GET=to.groups),
         Route("/admin/v1/callbacks", GET=to.callbacks),
         Route("/admin/v1/audit", GET=to.audit_log),
+        Route("/admin/v1/accounts/{account_id}/grants", POST=changes.grant),
+        Route("/admin/v1/keys/{key_id}/revoke", POST=changes.revoke),
+        Route("/admin/v1/callbacks/{task_id}/redeliver", POST=changes.redeliver),
     ]
 
 
