@@ -35,3 +35,26 @@ def test_who_does_something_and_what_holds_something_is_found(
 
 def test_a_word_that_is_a_thing_alone_is_a_verb_between_two_things(library: Library) -> None:
     assert [thing.picture for thing in read("une porte rouge", library.emoji).things] == ["door"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count"), [("a cake with three tiers", 1), ("a swan with four cygnets", 1), ("the cats are three", 3)]
+)
+def test_a_number_of_something_unknown_is_not_the_number_of_what_was_named(
+    prompt: str, count: int, library: Library
+) -> None:
+    assert [thing.count for thing in read(prompt, library.emoji).things] == [count]
+
+
+def test_what_a_trade_holds_is_not_held_twice(library: Library) -> None:
+    assert [thing.picture for thing in read("an archer with a bow and arrow", library.emoji).things] == [
+        "person",
+        "bow-and-arrow",
+    ]
+    assert [thing.picture for thing in read("an archer", library.emoji).things] == ["person", "bow-and-arrow"]
+
+
+def test_the_eighty_classes_of_coco_have_their_colours_in_english(library: Library) -> None:
+    for name in ("orange book", "white hair drier", "brown bear", "red barn", "green bottle", "orange oven"):
+        found = read(f"a photo of a {name}", library.emoji)
+        assert [(len(found.things), thing.colour) for thing in found.things] == [(1, name.split()[0])], name

@@ -21,6 +21,8 @@ GENDERS: Final = {
 }  # fmt: skip
 """Whose picture with such hair stands for a person."""
 OLD: Final = frozenset({"old-man", "old-woman"})
+SOON: Final = 5
+"""How many tokens after a trade may name what it holds."""
 BESIDE: Final = frozenset({"ignored", "colours", "sizes", "counts"})
 """What may stand between a part and what joins it to its owner."""
 
@@ -56,15 +58,17 @@ def with_looks(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
 
 
 def _with_trades(tokens: Sequence[Token]) -> Iterator[Token]:
-    """The tokens, with `singer holding violin` as a singer and what is done."""
-    for token in tokens:
+    """The tokens, with `singer holding violin` as a singer and what is done, unless the violin is named soon."""
+    for at, token in enumerate(tokens):
         trade = next((meaning for meaning in token.meanings if meaning.kind == "trades"), None)
         if trade is None:
             yield token
             continue
         person, deed = trade.name.split(" ", 1)
         yield Token(token.text, (Meaning("things", person, trade.is_plural),))
-        yield Token(token.text, (Meaning("actions", deed),))
+        soon = {meaning.name for after in tokens[at + 1 : at + SOON] for meaning in after.meanings}
+        if deed.split(" ")[1] not in soon:
+            yield Token(token.text, (Meaning("actions", deed),))
 
 
 def _kind(token: Token) -> str:

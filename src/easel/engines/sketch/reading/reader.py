@@ -74,7 +74,7 @@ class _Reading:
         self._at += 1
         self._following = following
         if token.is_boundary:
-            self._end_clause()
+            self.end_clause()
             return
         if not token.meanings:
             self.not_understood.append(token.text)
@@ -111,11 +111,8 @@ class _Reading:
             relation=self._relation,
         )
 
-    def finish(self) -> None:
-        """Use what is still open."""
-        self._end_clause()
-
-    def _end_clause(self) -> None:
+    def end_clause(self) -> None:
+        """Use what is still open, at a comma or at the end."""
         self._settle()
         for kind, other in self._objects:
             if other > 0:
@@ -360,7 +357,7 @@ class _Reading:
         self._relation = None
 
     def _settle(self) -> None:
-        """Give what is pending to the last thing, as in `the cat is black`."""
+        """Give what is pending to the last thing: `the cat is black`."""
         pending, self._pending = self._pending, Pending()
         if pending.count == FIELD:
             self.place, pending.count = self.place or "meadow", None
@@ -370,7 +367,8 @@ class _Reading:
             last = self.things[-1]
             colour = last.colour or pending.colour
             self.things[-1] = replace(last, colour=colour, size=last.size or pending.size)
-            if pending.count and not last.is_count_said and self._count_at > (self._gap_at or 0):
+            is_of_last = self._count_at > (self._gap_at or 0) and self._relation is None
+            if pending.count and not last.is_count_said and is_of_last:
                 self.things[-1] = replace(self.things[-1], count=pending.count, is_count_said=True)
         elif pending.colours and self.place is None:
             self.place, self.place_colour = "studio", pending.colours[-1]
@@ -384,7 +382,7 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     reading = _Reading(languages[0].grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])
-    reading.finish()
+    reading.end_clause()
     unique = tuple(dict.fromkeys(reading.not_understood))
     return Wish(
         things=tuple(reading.things),

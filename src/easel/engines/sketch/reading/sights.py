@@ -11,6 +11,7 @@ ONE_OF: Final = {"books": "closed-book"}
 """Pictures of several things, and the picture of one of them, for those that are counted."""
 CONTAINERS: Final = frozenset({
     "vase", "basket", "bowl", "package", "crate", "barrel", "bucket", "jar", "fork-and-knife-with-plate", "cart", "bookshelf",
+    "handbag",
 })  # fmt: skip
 """Things that hold what they are said to be of, as in `cesta de flores`."""
 READABLE: Final = frozenset({"newspaper", "closed-book", "open-book", "books", "envelope", "scroll", "notebook"})

@@ -127,6 +127,8 @@ def _longest(pieces: Sequence[str | Token], at: int, languages: Sequence[Languag
     taken, token = _longest_of(words, languages)
     if taken > 1 and _is_ignored(words[0], languages) and _longest_of(words[1:], languages)[0] >= taken:
         return 1, Token(words[0], (Meaning("ignored", ""),))
+    if taken > 1 and token.meanings[0].kind == "looks" and _longest_of(words[taken - 1 :], languages)[0] > 1:
+        return _longest_of(words[: taken - 1], languages)
     return taken, token
 
 
@@ -163,8 +165,10 @@ def _is_described(phrase: str, known: Language) -> bool:
     ends = [(words[0], words[1:])] + ([(words[-1], words[:-1])] if known.grammar.adjectives_after else [])
     for word, others in ends:
         first, rest = known.meanings(word), known.meanings(" ".join(others))
-        if first and first[0].kind in ("colours", "sizes") and rest:
-            is_same = first[0].kind == "sizes" and (known.exact(phrase) or rest)[0].name == rest[0].name
+        usual = first[:1] if known.grammar.adjectives_after else first
+        kinds = {meaning.kind for meaning in usual} & {"colours", "sizes"}
+        if kinds and rest:
+            is_same = "sizes" in kinds and (known.exact(phrase) or rest)[0].name == rest[0].name
             return not known.exact(phrase) or is_same
     return False
 
