@@ -11,7 +11,9 @@ import pytest
 from easel.assembly.installation import link_keys
 from easel.domain import link
 from easel.outside.data_folder.secret_file import ensure_secret
-from easel.web.app import ConsoleEndpoints, Endpoints, console_routes, routes
+from easel.web.admin.changing import AdminChangeEndpoints
+from easel.web.admin.reading import AdminReadEndpoints
+from easel.web.app import ConsoleEndpoints, Endpoints, admin_routes, console_routes, routes
 from easel.web.routing import Route
 from tests.support.contract import EVENTS, Contract, events
 from tests.support.data_folders import prepared_folder
@@ -72,7 +74,9 @@ def contract(document: dict[str, Any]) -> Contract:
 
 def served_routes() -> list[Route]:
     """The routes of the web process, built without real parts."""
-    return [*routes(without_parts(Endpoints)), *console_routes(without_parts(ConsoleEndpoints))]
+    of_console = console_routes(without_parts(ConsoleEndpoints))
+    of_admin = admin_routes(object.__new__(AdminReadEndpoints), object.__new__(AdminChangeEndpoints))
+    return [*routes(without_parts(Endpoints)), *of_console, *of_admin]
 
 
 def without_parts(kind: Callable[..., EndpointsOfAKind]) -> EndpointsOfAKind:
