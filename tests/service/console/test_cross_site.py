@@ -6,8 +6,7 @@ from typing import Final
 import httpx2
 import pytest
 
-from easel.web.app import ConsoleEndpoints, Endpoints, console_routes, routes
-from tests.service.tasks.test_openapi_served import without_parts
+from tests.service.tasks.test_openapi_served import served_routes
 from tests.support.console_page import COOKIE, FROM_PAGE, SESSION, code, page, sign_in, who
 from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
@@ -15,11 +14,11 @@ from tests.support.running_service import GENERATIONS, ORDER, Service, submit
 
 UNSAFE: Final = sorted(
     (method, route.shown_path)
-    for route in [*routes(without_parts(Endpoints)), *console_routes(without_parts(ConsoleEndpoints))]
+    for route in served_routes()
     for method in route.methods
     if method not in {"GET", "HEAD"} and not route.shown_path.startswith("/openai/")
 )
-SAFE: Final = ("/v1/tasks", "/v1/credits", "/v1/models", "/console/tasks", SESSION)
+SAFE: Final = ("/v1/tasks", "/v1/credits", "/v1/usage", "/v1/models", "/console/tasks", SESSION)
 ELSEWHERE: Final = {
     "another site": {"sec-fetch-site": "cross-site"},
     "another host of the site": {"sec-fetch-site": "same-site"},
