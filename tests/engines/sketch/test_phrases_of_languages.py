@@ -58,3 +58,8 @@ def test_the_eighty_classes_of_coco_have_their_colours_in_english(library: Libra
     for name in ("orange book", "white hair drier", "brown bear", "red barn", "green bottle", "orange oven"):
         found = read(f"a photo of a {name}", library.emoji)
         assert [(len(found.things), thing.colour) for thing in found.things] == [(1, name.split()[0])], name
+
+
+@pytest.mark.parametrize(("prompt", "count"), [("kittens", 3), ("daisies", 3), ("noodles", 1), ("red shoes", 1)])
+def test_a_plural_is_several_unless_the_picture_shows_several(prompt: str, count: int, library: Library) -> None:
+    assert [thing.count for thing in read(prompt, library.emoji).things] == [count]

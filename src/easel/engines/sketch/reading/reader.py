@@ -10,11 +10,12 @@ from typing import Final
 
 from easel.engines.sketch.reading import joining
 from easel.engines.sketch.reading.choosing import Around, chosen
+from easel.engines.sketch.reading.flavours import without_flavours
 from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
 from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.pending import Pending
-from easel.engines.sketch.reading.sights import CONTAINERS, FLAT, ONE_OF, PARTS, READABLE, is_seen_with
+from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar
@@ -252,8 +253,7 @@ class _Reading:
                 subject, other = other, before.other
         if subject < 0 or other < 0:
             return
-        if kind == "inside" and self.things[other].picture in FLAT:
-            kind = "on"
+        kind = meant(kind, self.things[other].picture)
         if kind == "flying-over":
             kind = "above"
             self.relations.append(Relation("aloft", subject))
@@ -378,8 +378,9 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     """What the prompt asks for. `emoji` gives the picture of each emoji."""
     text, quotes = without_quotes(prompt)
     languages = guessed_languages(text)
-    listed = with_looks(list(tokens(text, languages, emoji)), languages[0].grammar)
-    reading = _Reading(languages[0].grammar)
+    grammar = languages[0].grammar
+    listed = without_flavours(with_looks(list(tokens(text, languages, emoji)), grammar), grammar)
+    reading = _Reading(grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])
     reading.end_clause()

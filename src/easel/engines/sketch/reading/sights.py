@@ -7,6 +7,11 @@ FLAT: Final = frozenset({
     "tulip", "lotus", "bookshelf", "ladder", "desk",
 })  # fmt: skip
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
+WORN: Final = frozenset({
+    "billed-cap", "coat", "cowboy-hat", "crown", "dress", "glasses", "goggles", "headphone", "helmet", "kimono", "ribbon",
+    "scarf", "sunglasses", "t-shirt", "tie", "top-hat", "witch-hat", "womans-hat",
+})  # fmt: skip
+"""What those wear who are said to be with it."""
 ONE_OF: Final = {"books": "closed-book"}
 """Pictures of several things, and the picture of one of them, for those that are counted."""
 CONTAINERS: Final = frozenset({
@@ -28,3 +33,10 @@ SEEN_TOGETHER: Final = ({"sea", "beach"}, {"meadow", "farm"}, {"river", "meadow"
 def is_seen_with(place: str, other: str) -> bool:
     """Whether the other place shows this one, too."""
     return other in PARTS.get(place, ()) or {place, other} in SEEN_TOGETHER
+
+
+def meant(relation: str, picture: str) -> str:
+    """What a relation to a thing means: `in` a table is on it, and `with` a crown is wearing it."""
+    if relation == "inside" and picture in FLAT:
+        return "on"
+    return "wearing" if relation == "with" and picture in WORN else relation

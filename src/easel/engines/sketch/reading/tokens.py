@@ -143,7 +143,7 @@ def _longest_of(words: Sequence[str], languages: Sequence[Language]) -> tuple[in
         phrase = normal(text)
         for known in languages:
             meanings = known.meanings(phrase)
-            if meanings and not (length > 1 and _is_described(phrase, known)):
+            if meanings and not (length > 1 and _is_described(phrase, known)) and not _is_twice(phrase, known):
                 return length, Token(text, meanings)
     return 1, Token(words[0], _of_parts(normal(words[0]), languages))
 
@@ -156,17 +156,25 @@ def _joined(token: Token, known: Language) -> Iterator[Token]:
         yield Token(token.text, (Meaning("relations", "and"),))
 
 
+def _is_twice(word: str, known: Language) -> bool:
+    """Whether a word is another one said twice, which means several: `burung-burung`."""
+    first, _, second = word.partition("-")
+    return first == second and not known.exact(word) and bool(known.meanings(first))
+
+
 def _is_described(phrase: str, known: Language) -> bool:
     """Whether a phrase is a thing that is known by itself and its colour or size, such as `red apple`.
 
     A phrase of the own table is so only if it has the picture of the thing by itself, and a size.
     """
+    if known.meanings(phrase)[0].kind == "counts":
+        return False
     words = phrase.split()
     ends = [(words[0], words[1:])] + ([(words[-1], words[:-1])] if known.grammar.adjectives_after else [])
     for word, others in ends:
         first, rest = known.meanings(word), known.meanings(" ".join(others))
         usual = first[:1] if known.grammar.adjectives_after else first
-        kinds = {meaning.kind for meaning in usual} & {"colours", "sizes"}
+        kinds = {meaning.kind for meaning in usual} & {"colours", "sizes", "counts"}
         if kinds and rest:
             is_same = "sizes" in kinds and (known.exact(phrase) or rest)[0].name == rest[0].name
             return not known.exact(phrase) or is_same
@@ -180,7 +188,8 @@ def _is_two(phrase: str, languages: Sequence[Language]) -> bool:
             return False
         for length in range(1, min(3, len(phrase) - 1) + 1):
             colour, rest = known.meanings(phrase[:length]), known.exact(phrase[length:].removeprefix("の"))
-            if colour and colour[0].kind == "colours" and rest and rest[0].kind == "things":
+            is_said_of = bool(colour) and colour[0].kind in ("colours", "counts") and colour[0].name != "1"
+            if is_said_of and rest and rest[0].kind == "things":
                 return True
             thing, where = known.exact(phrase[:-length]), known.exact(phrase[-length:])
             if thing and thing[0].kind == "things" and where and where[0].kind == "relations":
@@ -196,9 +205,10 @@ def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
     if "-" in word:
         first, _, second = word.partition("-")
         for known in languages if first != second else ():
-            meanings = known.meanings(word.replace("-", " ")) or known.meanings(word.rsplit("-", 1)[1])
+            start, last = word.rsplit("-", 1)
+            meanings = known.meanings(word.replace("-", " ")) or known.meanings(last)
             if meanings:
-                return meanings
+                return known.meanings(start) or meanings if meanings[0].kind == "ignored" else meanings
         if first == second:
             found = next(filter(None, (known.meanings(first) for known in languages)), ())
             return tuple(replace(meaning, is_plural=True) for meaning in found)

@@ -25,6 +25,7 @@ The section `grammar` says how the language is built:
 - `adjectives = after`: a colour or size belongs to the thing before it
 - `relations = after`: a relation stands after the thing that it leads to
 - `accents = optional`: many leave the accents out
+- `cases = yes`: words change so much that they are best compared without their endings
 - `umlauts = yes`: many write `ae` for `ä`
 - `marks = needed`: most words are other words without their accents
 - `spaces = no`: words are not separated
@@ -46,12 +47,17 @@ TABLES: Final = Path(__file__).parent / "tables"
 UNICODE_WORDS: Final = Path(__file__).parent / "unicode_words.zip"
 LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi", "ru", "zh", "ja", "ko", "ar", "hi")
 STEM_MIN: Final = 3
-CASES_MIN: Final = 12
-"""How many endings a language has whose words change theirs with what they do in a sentence."""
 IGNORED_STEM_MIN: Final = 4
 """Shorter words without their endings may be other words."""
 WORDS_MAX: Final = 6
 """How many words an entry may have."""
+SEVERAL: Final = frozenset({
+    "ballet-shoes", "blueberries", "books", "boxing-glove", "cherries", "chopsticks", "french-fries", "glasses", "gloves",
+    "grapes", "haystack", "high-heeled-shoe", "hiking-boot", "houses", "ice-skate", "jeans", "macarons", "meat-on-bone",
+    "musical-notes", "pancakes", "peanuts", "pot-of-food", "running-shoe", "skis", "socks", "spaghetti", "steaming-bowl",
+    "sunglasses", "thong-sandal",
+})  # fmt: skip
+"""Pictures that show as many as their words in the plural say."""
 PLAIN_ORDER: Final = ("relations", "colours", "sizes", "counts")
 DEEDS: Final = frozenset({"holding", "looking", "riding", "wearing"})
 PLAIN_THING_MIN: Final = 3
@@ -82,6 +88,7 @@ class Grammar:
     adjectives_after: bool = False
     are_accents_optional: bool = False
     has_umlauts: bool = False
+    has_cases: bool = False
     are_marks_needed: bool = False
     relations_after: bool = False
     has_spaces: bool = True
@@ -95,11 +102,6 @@ class Grammar:
     def has_noun_compounds(self) -> bool:
         """Whether a noun before another one describes it: `chocolate cake`."""
         return self.has_spaces and not (self.adjectives_after or self.relations_after or "-" in self.links)
-
-    @property
-    def has_cases(self) -> bool:
-        """Whether words have so many endings that they are best compared without them."""
-        return len(self.endings) >= CASES_MIN and any(replacement == "" for _, replacement in self.endings)
 
     @functools.cached_property
     def endings_by_length(self) -> tuple[tuple[int, Mapping[str, list[str]]], ...]:
@@ -147,7 +149,8 @@ class Language:
         found = _first(shorter, self.own, self._is_located(phrase))
         if not found and phrase in self.unicode:
             return (Meaning("things", self.unicode[phrase]),)
-        return found or self._plural(phrase) or self._by_stem(phrase, shorter) or self._unicode_by_stem(shorter)
+        found = found or self._plural(phrase) or self._by_stem(phrase, shorter) or self._by_words(phrase)
+        return found or self._unicode_by_stem(shorter)
 
     @functools.cached_property
     def plain(self) -> "Language":
@@ -182,6 +185,22 @@ class Language:
     def _by_stem(self, phrase: str, shorter: list[tuple[str, bool]]) -> tuple[Meaning, ...]:
         return _first([(phrase, False), *shorter], self.stems)
 
+    def _by_words(self, phrase: str) -> tuple[Meaning, ...]:
+        """What a phrase means each of whose words has an ending: `подвесного моста`, `الجسر المعلق`."""
+        is_built_so = " " in phrase and self.grammar.has_cases and not self.grammar.relations_after
+        return self._phrases.get(self._without_endings(phrase), ()) if is_built_so else ()
+
+    @functools.cached_property
+    def _phrases(self) -> Mapping[str, tuple[Meaning, ...]]:
+        of_words = ((phrase, meanings) for phrase, meanings in self.own.items() if " " in phrase)
+        return {self._without_endings(phrase): found for phrase, found in of_words if found[0].kind != "ignored"}
+
+    def _without_endings(self, phrase: str) -> str:
+        words = [[word, *(stem for stem, _ in stems(word, self.grammar))] for word in phrase.split()]
+        return " ".join(
+            min((one for one in forms if len(one) >= STEM_MIN), key=len, default=forms[0]) for forms in words
+        )
+
     def _is_located(self, phrase: str) -> bool:
         return any(phrase.endswith(ending) for ending in self.grammar.located)
 
@@ -210,10 +229,16 @@ def _first(
     return ()
 
 
+def _shortest(word: str, grammar: Grammar) -> str:
+    forms = [word, *(stem for stem, _ in stems(word, grammar))]
+    return min((form for form in forms if len(form) >= STEM_MIN), key=len, default=word)
+
+
 def stems(phrase: str, grammar: Grammar) -> Iterator[tuple[str, bool]]:
     """What a phrase may be without its endings and beginnings, each with whether that says that there are several."""
     heads = [phrase]
-    heads += [phrase[len(start) :] for start in grammar.beginnings if phrase.startswith(start)]
+    if phrase.startswith(grammar.beginnings):
+        heads += [phrase[len(start) :] for start in grammar.beginnings if phrase.startswith(start)]
     for head in heads:
         if head != phrase and len(head) > 1:
             yield head, False
@@ -237,7 +262,8 @@ def language(code: str) -> Language:
                 word = " ".join(part.split())
                 if word:
                     own[word] = own[word] + meaning if word in own else meaning
-    own = _with_measures(own, grammar) | dict(_duals(own, grammar)) | own | dict(_umlaut_plurals(own, grammar))
+    said = own | dict(_plurals(own, grammar))
+    own = _with_measures(said, grammar) | dict(_duals(said, grammar)) | said
     with zipfile.ZipFile(UNICODE_WORDS) as table:
         rows = folded(table.read(f"{code}.tsv").decode(), code).splitlines()
     unicode_words = dict(row.split("\t") for row in rows)
@@ -246,7 +272,7 @@ def language(code: str) -> Language:
     if grammar.are_accents_optional:
         for word in bare("\n".join(own)).split("\n"):
             unicode_words.pop(word, None)
-    return Language(code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
+    return Language(code, grammar, own, unicode_words, _stemmed(said, unicode_words, grammar))
 
 
 def _with_measures(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> dict[str, tuple[Meaning, ...]]:
@@ -271,16 +297,17 @@ def _duals(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> Iterator
                 yield word.removesuffix(ending) + dual, (Meaning("things", f"{meaning.name}*2"),)
 
 
-def _umlaut_plurals(
-    own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar
-) -> Iterator[tuple[str, tuple[Meaning, ...]]]:
-    """The words that differ from another one of the same meaning by an umlaut: `Apfel` and `Äpfel`."""
-    for word, meanings in own.items() if grammar.has_umlauts else ():
-        one = bare(word)
-        is_plural = one != word and any(
-            own.get(stem) == meanings for stem in (one, *(stem for stem, _ in stems(one, grammar)))
-        )
-        if is_plural and "*" not in meanings[0].name:
+def _plurals(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> Iterator[tuple[str, tuple[Meaning, ...]]]:
+    """The words of things that are in the table in the singular too: `kittens`, `Äpfel`."""
+    endings = tuple(grammar.plurals)
+    for word, meanings in own.items() if endings else ():
+        one = bare(word) if grammar.has_umlauts else word
+        if not (word.endswith(endings) or one != word) or meanings[0].kind != "things":
+            continue
+        if "*" in meanings[0].name or meanings[0].name in SEVERAL:
+            continue
+        found = any(is_plural and own.get(stem) == meanings for stem, is_plural in stems(one, grammar))
+        if found or (one != word and own.get(one) == meanings):
             yield word, tuple(replace(meaning, is_plural=True) for meaning in meanings)
 
 
@@ -340,6 +367,7 @@ def _grammar(lines: dict[str, str]) -> Grammar:
         relations_after=lines.get("relations", "").strip() == "after",
         are_accents_optional=lines.get("accents", "").strip() == "optional",
         are_marks_needed=lines.get("marks", "").strip() == "needed",
+        has_cases=lines.get("cases", "").strip() == "yes",
         has_umlauts=lines.get("umlauts", "").strip() == "yes",
         has_spaces=lines.get("spaces", "").strip() != "no",
         located=frozenset(listed("located")),
