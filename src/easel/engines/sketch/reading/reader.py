@@ -336,7 +336,7 @@ class _Reading:
         if self._relation == "flying-over":
             self._aloft()
         if name == "sky" and (self.place or self._relation in ("under", "above", "next", "looking")):
-            self.settings.setdefault("weather", "clear")
+            self.settings["sky"] = "clear"
         elif self.place is None or self.place == "sky" or name in PARTS.get(self.place, ()):
             self.place = name
             self.place_colour = self._pending.colour or self.place_colour
@@ -391,7 +391,7 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         place=reading.place,
         place_colour=reading.place_colour,
         time=reading.settings.get("time"),
-        weather=reading.settings.get("weather"),
+        weather=reading.settings.get("weather") or reading.settings.get("sky"),
         season=reading.settings.get("season"),
         style=reading.settings.get("style"),
         quotes=quotes,
