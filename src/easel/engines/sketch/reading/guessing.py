@@ -21,6 +21,7 @@ READ_MAX: Final = 3
 """How many tables in Latin letters are read to tell languages apart."""
 KNOWN_MIN: Final = 0.8
 """The share of English words that makes a prompt English."""
+_NAME: Final = re.compile("^[^\n=]*= ", re.MULTILINE)
 PLAIN_BELOW: Final = 0.7
 """If no table has more of the words than this share, they may have been typed without accents."""
 _SCRIPTS: Final = (
@@ -68,7 +69,8 @@ def _having(words: Sequence[str], entries: Callable[[str], str]) -> list[tuple[s
 @functools.cache
 def _entries(code: str) -> str:
     """The text of a table, with a space before and a comma after each entry."""
-    return (TABLES / f"{code}.txt").read_text(encoding="utf-8").replace("\n", ", ")
+    text = (TABLES / f"{code}.txt").read_text(encoding="utf-8")
+    return _NAME.sub(" ", text).replace("\n", ", ")
 
 
 @functools.cache
@@ -78,11 +80,13 @@ def _plain_entries(code: str) -> str:
 
 
 def _weight(candidate: Language, word: str) -> float:
-    """How much a word says for a language: most if it only joins others."""
+    """How much a word says for a language: most if it only joins others, least if it is part of phrases."""
     found = candidate.exact(word)
     if found:
         return 1.2 if found[0].kind in ("ignored", "relations", "counts") else 1.0
-    return 0.9 if candidate.has(word) else 0.0
+    if candidate.has(word):
+        return 0.9
+    return 0.5 if f" {word} " in _entries(candidate.code) else 0.0
 
 
 def _weight_without_accents(candidate: Language, word: str) -> float:
