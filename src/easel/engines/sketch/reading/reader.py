@@ -129,7 +129,7 @@ class _Reading:
             return False
         if self._relation is not None or self._objects or self._verb is not None:
             return False
-        is_next = self._grammar.counts_after and self._noun_at == self._at - 1
+        is_next = self._grammar.counts_after and self._at - (self._noun_at or 0) <= 2
         return is_next or not names_next([token for token in following if not is_ignored(token)])
 
     def _action(self, name: str, word: str, _is_plural: bool) -> None:

@@ -52,7 +52,7 @@ IGNORED_STEM_MIN: Final = 4
 WORDS_MAX: Final = 6
 """How many words an entry may have."""
 SEVERAL: Final = frozenset({
-    "ballet-shoes", "blueberries", "books", "boxing-glove", "cherries", "chopsticks", "french-fries", "glasses", "gloves",
+    "ballet-shoes", "blueberries", "books", "boxing-glove", "cherries", "chopsticks", "drum", "french-fries", "glasses", "gloves",
     "grapes", "haystack", "high-heeled-shoe", "hiking-boot", "houses", "ice-skate", "jeans", "macarons", "meat-on-bone",
     "musical-notes", "pancakes", "peanuts", "pot-of-food", "running-shoe", "skis", "socks", "spaghetti", "steaming-bowl",
     "sunglasses", "thong-sandal",
@@ -278,7 +278,10 @@ def language(code: str) -> Language:
 def _with_measures(own: Mapping[str, tuple[Meaning, ...]], grammar: Grammar) -> dict[str, tuple[Meaning, ...]]:
     """Every number with every measure word, with and without a space."""
     found: dict[str, tuple[Meaning, ...]] = {}
-    numbers = [(word, meanings) for word, meanings in own.items() if _is_number(meanings[0]) and len(word) < 3]
+    short = [
+        (word, meanings) for word, meanings in own.items() if len(word) < 3 and not word.endswith(grammar.measures)
+    ]
+    numbers = [(word, meanings) for word, meanings in short if _is_number(meanings[0])]
     numbers += [(str(number), (Meaning("counts", str(number)),)) for number in range(1, 13)]
     for word, meanings in numbers:
         for measure in grammar.measures:
