@@ -44,7 +44,7 @@ _FIND: Final = (
     sql.SQL("""
     SELECT {} FROM tasks
     WHERE account_id = %(account_id)s AND position < %(start)s AND position >= %(end)s
-        AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s)) AND prompt ILIKE ALL (%(patterns)s::text[])
+        AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s)) AND prompt ~* ALL (%(patterns)s::text[])
     ORDER BY position DESC LIMIT %(limit)s
 """)
     .format(COLUMNS)
@@ -71,7 +71,7 @@ async def read(connection: Reader, excerpt: Excerpt) -> Found | None:
             "start": start,
             "end": 0 if last is None else last[0],
             "statuses": None if excerpt.statuses is None else list(excerpt.statuses),
-            "patterns": [f"%{_literally(word)}%" for word in excerpt.words],
+            "patterns": [_in_any_case(word) for word in excerpt.words],
             "limit": excerpt.count_max + 1,
         },
     )
@@ -81,6 +81,16 @@ async def read(connection: Reader, excerpt: Excerpt) -> Found | None:
     return Found(found, None if last is None else last[1])
 
 
-def _literally(word: str) -> str:
-    """A word as a pattern of LIKE that matches only itself."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _in_any_case(word: str) -> str:
+    """A regular expression that matches only this word, in upper or lower case.
+
+    The database's locale may know no case beyond ASCII, so other letters are given in both.
+    """
+    return "".join(_letter(character) for character in word)
+
+
+def _letter(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() else f"\\{character}"
+    cases = {case for case in (character, character.lower(), character.upper()) if len(case) == 1}
+    return character if len(cases) == 1 else f"[{''.join(sorted(cases))}]"

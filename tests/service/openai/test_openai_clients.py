@@ -171,7 +171,7 @@ def test_an_openai_request_to_the_creation_endpoint_gets_400(
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/openai", "/openai/", "/openai/v1", "/images/generations", "/openai/images/generations",
+    ["/v1", "/openai", "/openai/", "/openai/v1", "/images/generations", "/openai/images/generations",
      "/v1/openai/v1/images/generations", "/v1/chat/completions", "/openai/v1/responses"],
 )  # fmt: skip
 def test_an_unknown_path_names_the_right_ones(plain: httpx2.Client, path: str) -> None:

@@ -170,7 +170,7 @@ def test_a_429_says_when_to_retry() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v2/models", f"{GENERATIONS}/", "/v1/images", "/docs/", "/docs/x", "/favicon.ico",
+    "path", ["/v1", "/v1/", "/v2/models", f"{GENERATIONS}/", "/v1/images", "/docs/", "/docs/x", "/index.html",
              "/pictures", "/pictures/a", "/pictures/a/b/c", "//v1/models", "/%2e%2e/etc/passwd"],
 )  # fmt: skip
 def test_an_unknown_path_gets_404(client: httpx2.Client, path: str) -> None:
