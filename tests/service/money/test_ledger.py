@@ -321,6 +321,14 @@ CORRUPTIONS: Final[list[tuple[str, str, list[str]]]] = [
         for change in ("reserved_microcredits = 1", "unfinished = 1")
     ),
     ("a key's reserved credits and unfinished tasks are those of its open holds", "key", [REOPENED]),
+    *(
+        ("a key's usage over all days is what its ended tasks came to", "key", [statement])
+        for statement in (
+            "UPDATE daily_usage SET completed = completed + 1 WHERE account_id = %(account)s",
+            "UPDATE daily_usage SET spent_microcredits = 0 WHERE account_id = %(account)s",
+            "DELETE FROM daily_usage WHERE account_id = %(account)s",
+        )
+    ),
     ("no key has spent more than its limit", "key", [
         "UPDATE api_keys SET credit_limit_microcredits = 25999 WHERE account_id = %(account)s",
     ]),

@@ -201,7 +201,7 @@ def run(tried: Service, key: str, pytestconfig: pytest.Config) -> Run:
         requests_before = run.requests
         made = config(key, run.seed + requests_before, phases, examples)
         schema = schemathesis.openapi.from_url(f"{tried.url}/openapi.json", config=made)
-        execute(run, schema.exclude(path_regex=f"^{NOT_TRIED}"))
+        execute(run, schema.exclude(path_regex=f"^({'|'.join(NOT_TRIED)})"))
         assert run.requests > requests_before
         left = max(wanted - run.requests, wanted // 4)
         phases, examples = LATER_ROUNDS, min(EXAMPLES_MAX, 1 + left // REQUESTS_PER_EXAMPLE)
