@@ -2,6 +2,9 @@
 
 One call looks at LOOKED_AT_MAX tasks at most, whatever the filter, so its duration does not grow with the history. If
 the filter is rare, it may find few tasks, or none, and say where to go on.
+
+PostgreSQL plans the statements anew for each account. A plan that it kept for all of them would read an account with few
+tasks from the index of all tasks.
 """
 
 from collections.abc import Sequence
@@ -62,7 +65,7 @@ async def read(connection: Reader, excerpt: Excerpt) -> Found | None:
             return None
         start = row[0]
     values = (excerpt.account_id, start, LOOKED_AT_MAX - 1)
-    last = await (await connection.execute(_LAST_LOOKED_AT, values)).fetchone()
+    last = await (await connection.execute(_LAST_LOOKED_AT, values, prepare=False)).fetchone()
     cursor = connection.cursor(row_factory=task_rows)
     await cursor.execute(
         _FIND,
@@ -74,6 +77,7 @@ async def read(connection: Reader, excerpt: Excerpt) -> Found | None:
             "patterns": [_in_any_case(word) for word in excerpt.words],
             "limit": excerpt.count_max + 1,
         },
+        prepare=False,
     )
     found = await cursor.fetchall()
     if len(found) > excerpt.count_max:
