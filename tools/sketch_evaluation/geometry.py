@@ -84,9 +84,9 @@ def _is_next(one: Seen, other: Seen, scene: Scene) -> bool:
 def _is_on(one: Seen, other: Seen, _scene: Scene) -> bool:
     """Its lower edge touches the other's shape, higher than the other's lower edge."""
     reach, side = 0.08 * one.height + 2, 0.3 * one.width
-    touches = other.has_shape_in(one.x - side, one.bottom - reach, one.x + side, one.bottom + reach)
-    is_higher = one.y < other.y or (other.height < 0.5 * one.height and one.bottom < other.bottom)
-    return touches and is_higher and one.bottom < other.bottom - 0.04 * other.height
+    touches = other.has_shape_in(one.x - side, one.rest - reach, one.x + side, one.rest + reach)
+    is_higher = one.y < other.y or (other.height < 0.5 * one.height and one.rest < other.bottom)
+    return touches and is_higher and one.rest < other.bottom - 0.04 * other.height
 
 
 def _is_under(one: Seen, other: Seen, _scene: Scene) -> bool:
@@ -119,11 +119,10 @@ def _is_in_front(one: Seen, other: Seen, scene: Scene) -> bool:
 
 
 def _is_holding(one: Seen, other: Seen, _scene: Scene) -> bool:
-    """The other is at its side or before it, and not much larger than itself."""
+    """The other is at its side or before it, and not much larger than itself; a kite is at the end of its string."""
     across, down = _overlap(one, other)
-    return (
-        across > -0.05 * one.width and down > 0 and other.height < 1.5 * one.height and abs(other.x - one.x) < one.width
-    )
+    is_near = abs(other.x - one.x) < max(one.width, 0.5 * (one.width + other.width))
+    return across > -0.05 * one.width and down > 0 and other.height < 1.5 * one.height and is_near
 
 
 def _is_wearing(one: Seen, other: Seen, _scene: Scene) -> bool:

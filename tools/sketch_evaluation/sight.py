@@ -41,6 +41,13 @@ class Seen:
     stance: str
     main_colour: str
     shape: Image.Image
+    hanging: float = 0.0
+    """How much of its height hangs down from what it sits on."""
+
+    @property
+    def rest(self) -> float:
+        """Where it touches what it stands or sits on, in pixels from the top."""
+        return self.bottom - self.hanging * self.height
 
     @property
     def width(self) -> float:
@@ -79,12 +86,12 @@ class Sight:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._shapes: dict[str, Image.Image] = {}
+        self._shapes: dict[tuple[str, str], Image.Image] = {}
 
     def look(self, scene: Scene) -> list[Seen]:
         """All pictures of the scene, from back to front."""
-        pictures = [self._library.picture(one.picture, one.clothes, one.trousers) for one in scene.placed]
-        shapes = [self._shape(picture) for picture in pictures]
+        pictures = [self._library.picture(one.picture, one.clothes, one.trousers, one.pose) for one in scene.placed]
+        shapes = [self._shape(picture, one.pose) for one, picture in zip(scene.placed, pictures, strict=True)]
         shapes = [
             shape.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if one.is_mirrored else shape
             for shape, one in zip(shapes, scene.placed, strict=True)
@@ -102,15 +109,16 @@ class Sight:
                 stance=picture.traits.stance,
                 main_colour=picture.main_colour,
                 shape=shapes[order],
+                hanging=picture.sits,
             )
             for order, (one, picture) in enumerate(zip(scene.placed, pictures, strict=True))
         ]
 
-    def _shape(self, picture: Picture) -> Image.Image:
-        name = untoned(picture.name)
-        if name not in self._shapes:
-            self._shapes[name] = _shape(picture)
-        return self._shapes[name]
+    def _shape(self, picture: Picture, pose: str) -> Image.Image:
+        key = untoned(picture.name), pose
+        if key not in self._shapes:
+            self._shapes[key] = _shape(picture)
+        return self._shapes[key]
 
 
 def _box(one: Placed, picture: Picture) -> tuple[float, float, float, float]:

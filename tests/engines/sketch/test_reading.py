@@ -29,7 +29,7 @@ def things(prompt: str, library: Library) -> list[tuple[str, int, str | None]]:
         ("a field of tulips", [("tulip", FIELD, None)]),
         ("the car is blue", [("automobile", 1, "blue")]),
         ("a hot dog", [("hot-dog", 1, None)]),
-        ("a sports car", [("racing-car", 1, None)]),
+        ("a sports car", [("sports-car", 1, None)]),
         ("a golden retriever puppy", [("dog", 1, None)]),
         ("two strawberry cakes", [("birthday-cake", 2, None)]),
         ("a cat and an apple bowl", [("cat", 1, None), ("bowl", 1, None)]),

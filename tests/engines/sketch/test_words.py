@@ -3,6 +3,7 @@
 import pytest
 
 from easel.engines.sketch.backgrounds import background
+from easel.engines.sketch.composing.posing import POSES
 from easel.engines.sketch.painting.colour import NAMED
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import AMOUNTS
@@ -15,6 +16,7 @@ RELATIONS = {
     "holding", "riding", "wearing", "inside", "looking", "aloft", "flying-over",
 }  # fmt: skip
 OF_KIND = {
+    "poses": POSES,
     "colours": set(NAMED), "sizes": {"big", "small"}, "relations": RELATIONS, "verbs": RELATIONS,
     "times": {"dawn", "day", "sunset", "night"}, "weathers": {"rain", "snowfall", "fog", "storm", "cloudy", "clear"},
     "seasons": {"autumn", "winter", "spring", "summer"}, "grounds": {"background"}, "ignored": {""},

@@ -1,4 +1,5 @@
 """What a background is. Each is a module of this folder with a constant `BACKGROUND`; its name is the module's.
+A second constant `CLOSE_UP` may show the same place from near, for small things that would lie on the floor elsewhere.
 
 To add one: write the module, give it words in the section `places` of the tables, and add nothing else. A background
 paints layers from back to front, each a piece of SVG in pixels that covers the whole picture at every ratio from 1:2
@@ -74,13 +75,16 @@ class Background:
     """The colour of the ground where things stand, for shadows and reflections."""
     is_dark: bool = False
     """Whether it is dark at any time, such as space."""
+    has_wall: bool = False
+    """Whether there is a wall on which things can hang."""
     size: float = 1.0
     """How large things are drawn here, compared with a meadow."""
 
 
-def find(name: str) -> Background:
+def find(name: str, *, is_close_up: bool = False) -> Background:
     """The background of this name. Raises ModuleNotFoundError if there is none."""
-    background = importlib.import_module(f"easel.engines.sketch.backgrounds.{name.replace('-', '_')}").BACKGROUND
+    module = importlib.import_module(f"easel.engines.sketch.backgrounds.{name.replace('-', '_')}")
+    background = getattr(module, "CLOSE_UP", module.BACKGROUND) if is_close_up else module.BACKGROUND
     assert isinstance(background, Background)
     return background
 

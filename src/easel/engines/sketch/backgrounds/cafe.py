@@ -1,7 +1,10 @@
 """A café: a large window to the street, hanging lamps, a counter and a board."""
 
+from dataclasses import replace
+
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.interior import floor, shelf, wall, window
+from easel.engines.sketch.backgrounds.table_top import WOODS, table
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import circle, ellipse, line, n, path, rect, round_gradient
 
@@ -46,4 +49,9 @@ def _board(view: View, x: float, y: float) -> str:
     return painted + line(data, "#e9efe6", 0.5 * unit, 0.8)
 
 
-BACKGROUND = Background(paint=_paint, horizon=0.66, is_outdoors=False, ground="#553c28")
+def _paint_close_up(view: View) -> tuple[str, ...]:
+    return _paint(view)[0], table(view, view.dice.named("table").pick(WOODS))
+
+
+BACKGROUND = Background(paint=_paint, horizon=0.66, is_outdoors=False, has_wall=True, ground="#553c28")
+CLOSE_UP = replace(BACKGROUND, paint=_paint_close_up, horizon=0.64, near=0.87, surface="table", ground="#8a5a34")

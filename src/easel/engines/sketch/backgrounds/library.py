@@ -1,7 +1,10 @@
 """A library: walls of books and a warm carpet."""
 
+from dataclasses import replace
+
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.interior import floor, wall
+from easel.engines.sketch.backgrounds.table_top import WOODS, table
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import polygon, rect
@@ -60,4 +63,9 @@ def _paint(view: View) -> tuple[str, ...]:
     return back, ground
 
 
+def _paint_close_up(view: View) -> tuple[str, ...]:
+    return _paint(view)[0], table(view, view.dice.named("table").pick(WOODS))
+
+
 BACKGROUND = Background(paint=_paint, horizon=0.68, is_outdoors=False, ground="#5a3a24")
+CLOSE_UP = replace(BACKGROUND, paint=_paint_close_up, horizon=0.64, near=0.87, surface="table", ground="#8a5a34")

@@ -11,7 +11,7 @@ class Placed:
 
     picture: str
     thing: int
-    """The index of the wish's thing that it shows."""
+    """The index of the wish's thing that it shows, or -1 if it belongs to none."""
     x: float
     """The middle of its drawn part."""
     y: float
@@ -27,6 +27,14 @@ class Placed:
     has_ripple: bool = False
     clothes: str = "#3f7fd0"
     trousers: str = "#3f4a6b"
+    pose: str = "standing"
+    """What its body does, if it has one that can."""
+    lift: float = 0.0
+    """How far it is above the ground on which its shadow falls, in pixels."""
+    sunk: float = 0.0
+    """How much of its height is under water and cannot be seen."""
+    dyes: tuple[tuple[str, str], ...] = ()
+    """Parts of it that get another colour: what colour they have, and the name of the new one."""
     text: str = ""
     """What is written on it. Only for signs."""
 
@@ -49,6 +57,8 @@ class Scene:
     placed: tuple[Placed, ...]
     not_drawn: tuple[str, ...]
     """Words of the prompt that the picture does not show."""
+    is_close_up: bool = False
+    """Whether the place is seen from near."""
 
     @property
     def shows_nothing_asked(self) -> bool:

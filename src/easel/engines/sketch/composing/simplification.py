@@ -54,6 +54,25 @@ def _before_a_building(wish: Wish, at: int, _subject: Thing, other: Thing, libra
     return _as(wish, at, "in-front") if wish.relations[at].kind == "inside" and is_building else None
 
 
+def _shown_already(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """What the picture of a thing shows already, is not drawn beside it: a scarf of a snowman gets its colour."""
+    colours = dict(library.traits(subject.picture).shows)
+    if wish.relations[at].kind not in _SHOWN_BY or other.picture not in colours:
+        return None
+    if other.colour is None:
+        return _without(wish, at, subject)
+    own = colours[other.picture]
+    return _without(wish, at, replace(subject, dyes=(*subject.dyes, (own, other.colour)))) if own else None
+
+
+def _in_bed(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """Somebody who sleeps in a bed is one picture."""
+    is_asleep = subject.pose in ("sleeping", "lying") and wish.relations[at].kind in ("on", "inside", "under")
+    if not is_asleep or other.picture != "bed" or not library.is_person(subject.picture):
+        return None
+    return _without(wish, at, replace(subject, picture="person-in-bed"))
+
+
 def _in_colour(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
     """Coloured clothes are the colour of who wears them."""
     if wish.relations[at].kind not in ("wearing", "inside", "with") or library.traits(other.picture).worn != "body":
@@ -71,7 +90,16 @@ def _served(wish: Wish, at: int, subject: Thing, other: Thing, library: Library)
     return replace(_without(wish, at, subject, has_heir=False), place="table-top")
 
 
-_RULES: Final[tuple[Rule, ...]] = (_shown_at_once, _in_a_tree, _before_a_building, _in_colour, _served)
+_SHOWN_BY: Final = frozenset({"wearing", "holding", "with", "on", "riding", "inside", "next"})
+_RULES: Final[tuple[Rule, ...]] = (
+    _shown_at_once,
+    _shown_already,
+    _in_bed,
+    _in_a_tree,
+    _before_a_building,
+    _in_colour,
+    _served,
+)
 
 
 def _as(wish: Wish, at: int, kind: str) -> Wish:

@@ -16,7 +16,7 @@ from easel.engines.sketch.composing.light import INDOORS, Light, light_of
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.painting import colour
 from easel.engines.sketch.painting.lettering import written
-from easel.engines.sketch.painting.markup import Ids, document, ellipse, n, round_gradient
+from easel.engines.sketch.painting.markup import Ids, document, ellipse, n, rect, round_gradient
 from easel.engines.sketch.pictures.library import Library, Picture
 from easel.engines.sketch.pictures.picture_pack import ID_MARK
 
@@ -28,7 +28,7 @@ SIGN_BOARD: Final = (17.0, 9.0, 28.0, 12.4)
 
 def layers(scene: Scene, library: Library) -> Iterator[str]:
     """The documents to paint over one another."""
-    ground = background.find(scene.place)
+    ground = background.find(scene.place, is_close_up=scene.is_close_up)
     view = _view(scene, ground)
     for layer in ground.paint(view):
         yield document(scene.width_px, scene.height_px, layer)
@@ -64,7 +64,7 @@ def _things(scene: Scene, library: Library, ground: Background, light: Light) ->
     painted += round_gradient(
         "ripple", [(0, "#ffffff", 0.0), (0.72, "#ffffff", 0.0), (0.86, "#ffffff", 0.6), (1, "#ffffff", 0)]
     )
-    pictures = [library.picture(one.picture, one.clothes, one.trousers) for one in scene.placed]
+    pictures = [library.picture(one.picture, one.clothes, one.trousers, one.pose) for one in scene.placed]
     last_depth = None
     for number, (one, picture) in enumerate(zip(scene.placed, pictures, strict=True)):
         if one.depth != last_depth:
@@ -86,12 +86,16 @@ def _contact(one: Placed, picture: Picture) -> str:
     half = max((picture.base[1] - picture.base[0]) * 0.72, picture.width * 0.36) * unit
     flat = min(half * 0.24, one.height * 0.16)
     if one.has_ripple:
-        return ellipse(x, one.y - flat * 0.3, half * 1.12, flat * 0.6, "url(#ripple)", 0.55)
-    return ellipse(x, one.y - flat * 0.15, half * 1.12, flat, "url(#shadow)")
+        y = one.y - one.sunk * one.height
+        return ellipse(x, y - flat * 0.3, half * 1.12, flat * 0.6, "url(#ripple)", 0.55)
+    high = max(0.55, 1 - one.lift / (2 * one.height))
+    return ellipse(x, one.y + one.lift - flat * 0.15, half * 1.12 * high, flat * high, "url(#shadow)", high)
 
 
 def _one(one: Placed, picture: Picture, number: int, light: Light) -> str:
     body = picture.body.replace(ID_MARK, f"t{number}-")
+    for own, name in one.dyes:
+        body = colour.mapped(body, colour.painted(own, colour.NAMED[name]))
     if one.colour is not None:
         body = colour.mapped(body, colour.painted(picture.main_colour, colour.NAMED[one.colour]))
     if "glows" not in picture.traits.marks and (
@@ -106,7 +110,16 @@ def _one(one: Placed, picture: Picture, number: int, light: Light) -> str:
     if one.text:
         x, y, width, height = SIGN_BOARD
         body += written(one.text, x, y, width, height, light.on("#3a2c22", 0.75 * one.depth))
+    if one.sunk:
+        body = _above_water(body, picture, one.sunk, f"w{number}")
     return (
         f'<g transform="translate({n(one.x)} {n(one.y)}){turn}{flip}scale({unit:.5f})'
         f'translate({n(-middle)} {n(-picture.box[3])})">{body}</g>'
     )
+
+
+def _above_water(body: str, picture: Picture, sunk: float, name: str) -> str:
+    """What of a picture can be seen above the water."""
+    left, top, right, bottom = picture.box
+    seen = rect(left - 2, top - 2, right - left + 4, (bottom - top) * (1 - sunk) + 2, "#ffffff")
+    return f'<defs><clipPath id="{name}">{seen}</clipPath></defs><g clip-path="url(#{name})">{body}</g>'

@@ -9,24 +9,33 @@ holds how a thing stands, how tall it is and where it is at home, or some of the
   height, and its width
 - `worn=head`: what wears it has it on its `head`, `eyes`, `neck` or `body`
 - `is=covers`: a mark, one of `MARKS`
+- `suit=#a0b0c0,#304050`: the colours of the coat and trousers that a bust gets below the chest; `robe=#a0b0c0`: those of
+  a robe. With either, it stands
+- `face=cat-face`: the face that a lying or sitting animal gets a body for
+- `handle=0.1,0`: where it is held, to the right of its middle and above its lower edge, as shares of width and height
+- `coats=natural,gray`: the colours that it may have if the prompt names none, one of which the seed picks
 - `main=#a0b0c0`: the colour that is changed if the prompt names one, instead of the colour of most of its area
 - `shows=scarf,#1345b7`: the picture shows this already, in this colour (without a colour, it cannot be changed)
 """
 
 import functools
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 TRAITS: Final = Path(__file__).parent / "traits.txt"
 Stance = Literal["stands", "small", "swims", "deep", "flies", "sky", "bust", "head"]
 Worn = Literal["head", "eyes", "neck", "body"]
 STANCES: Final = frozenset(get_args(Stance))
 MARKS: Final = {
+    "busy": "its right hand is in its picture, so that its body has none",
+    "creature": "it is alive, and may do things",
     "covers": "others may be under it",
     "fixed": "it has letters or hands, so it is never mirrored",
     "glows": "it shines by itself and takes no light from outside",
     "hangs": "indoors it hangs on the wall",
+    "plant": "it is a plant or a part of nature that does nothing",
     "held-high": "it is held above the head, or flies at its string",
     "top": "others stand on it if they are with it",
 }
@@ -42,6 +51,11 @@ class Traits:
     seat: float | None = None
     head: tuple[float, float, float] | None = None
     worn: Worn | None = None
+    suit: tuple[str, ...] = ()
+    """The colours of a coat and trousers, or of a robe."""
+    face: str | None = None
+    handle: tuple[float, float] | None = None
+    coats: tuple[str, ...] = ()
     main_colour: str | None = None
     shows: tuple[tuple[str, str], ...] = ()
     """The pictures that it shows already, with their colours: empty if they cannot be changed."""
@@ -54,7 +68,7 @@ BY_CATEGORY: Final = {
     "Travel & Places": Traits("stands", 4.0, ("city", "meadow")),
     "Objects": Traits("small", 0.3, ("table-top", "studio")),
     "Activities": Traits("small", 0.35, ("studio", "table-top")),
-    "People & Body": Traits("bust", 1.8, ("street", "garden", "meadow")),
+    "People & Body": Traits("small", 0.4, ("studio", "table-top")),
 }
 PLAIN: Final = Traits("small", 0.4, ("studio",))
 
@@ -62,7 +76,18 @@ PLAIN: Final = Traits("small", 0.4, ("studio",))
 def traits_of(name: str, category: str) -> Traits:
     """The traits of a thing by its name, and what is not said of it by its category."""
     usual = BY_CATEGORY.get(category, PLAIN)
-    return functools.reduce(_with, _listed().get(name, ()), usual)
+    return functools.reduce(_with, _told(name), usual)
+
+
+def _told(name: str) -> tuple[str, ...]:
+    """The lines of a name, or else those of the same person without `man` or `woman`."""
+    listed = _listed()
+    if name in listed:
+        return listed[name]
+    gender, _, rest = name.partition("-")
+    if gender not in ("man", "woman", "mx"):
+        return ()
+    return listed.get(rest) or listed.get(f"person-{rest}") or ()
 
 
 def parsed(told: str, usual: Traits = PLAIN) -> Traits:
@@ -99,19 +124,34 @@ def _with(traits: Traits, told: str) -> Traits:
 
 def _said(traits: Traits, key: str, value: str) -> Traits:
     """Traits with one of the attributes. Raises KeyError for one that there is not."""
-    if key == "seat":
-        return replace(traits, seat=float(value))
-    if key == "head":
-        x, top, width = map(float, value.split(","))
-        return replace(traits, head=(x, top, width))
-    if key == "worn":
-        assert value in get_args(Worn), value
-        return replace(traits, worn=cast(Worn, value))
-    if key == "main":
-        return replace(traits, main_colour=value)
+    if key in ("suit", "robe"):
+        return replace(traits, suit=tuple(value.split(",")), stance="stands")
     if key == "shows":
         shown, _, colour = value.partition(",")
         return replace(traits, shows=(*traits.shows, (shown, colour)))
-    if key == "is" and value in MARKS:
-        return replace(traits, marks=traits.marks | {value})
-    raise KeyError(key)
+    if key == "is":
+        return replace(traits, marks=traits.marks | {_one_of(MARKS, value)})
+    field, read = _READ[key]
+    return replace(traits, **{field: read(value)})
+
+
+def _one_of(known: Container[str], value: str) -> str:
+    if value not in known:
+        raise KeyError(value)
+    return value
+
+
+def _numbers(value: str) -> tuple[float, ...]:
+    return tuple(map(float, value.split(",")))
+
+
+_READ: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "seat": ("seat", float),
+    "head": ("head", _numbers),
+    "handle": ("handle", _numbers),
+    "worn": ("worn", lambda value: _one_of(get_args(Worn), value)),
+    "coats": ("coats", lambda value: tuple(value.split(","))),
+    "face": ("face", str),
+    "main": ("main_colour", str),
+}
+"""For each attribute the field that it fills, and how its value is read."""

@@ -5,6 +5,7 @@ Parts of the body are no things of their own: `a cat with green eyes` is a cat, 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.tokens import Token
@@ -52,7 +53,7 @@ def with_looks(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
             listed[at] = Token(token.text, () if person is not None else rest)
             gone |= {*_joining(listed, at), *beside} if person is not None else set()
             continue
-        listed[person] = Token(listed[person].text, drawn)
+        listed[person] = replace(listed[person], meanings=drawn)
         gone |= {at, *_joining(listed, at), *beside}
     return [token for at, token in enumerate(listed) if at not in gone]
 
@@ -65,7 +66,7 @@ def _with_trades(tokens: Sequence[Token]) -> Iterator[Token]:
             yield token
             continue
         person, deed = trade.name.split(" ", 1)
-        yield Token(token.text, (Meaning("things", person, trade.is_plural),))
+        yield Token(token.text, (Meaning("things", person, trade.is_plural),), token.pose)
         soon = {meaning.name for after in tokens[at + 1 : at + SOON] for meaning in after.meanings}
         if deed.split(" ")[1] not in soon:
             yield Token(token.text, (Meaning("actions", deed),))

@@ -15,6 +15,7 @@ from easel.engines.sketch.reading.following import is_ignored, names_next, objec
 from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.pending import Pending
+from easel.engines.sketch.reading.poses import with_poses
 from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
@@ -42,15 +43,14 @@ class _Reading:
         self._relation: str | None = None
         self._verb: str | None = None  # its object comes next, and then its subject unless that came before
         self._objects: list[tuple[str, int]] = []  # of verbs whose subject comes later: `骑着马的人`
-        self._kept: list[tuple[str, int]] = []
-        """Where the doer of a verb is, if that was said before the verb."""
+        self._kept: list[tuple[str, int]] = []  # where the doer of a verb is, if that was said before the verb
         self._following: Sequence[Token] = ()
+        self._pose: str | None = None
         self._is_and = False  # whether the open relation is that of `and`
         self._related = 0  # the thing that the open relation leads to, where relations stand after it
         self._is_thing_in_clause = False
         self._is_place_near = False
-        self._noun_at: int | None = None
-        """Where the last thing was, if it may be part of a compound: `chocolate cake` is a cake."""
+        self._noun_at: int | None = None  # the last thing, if it may be part of a compound: `chocolate cake` is a cake
         self._link_at: int | None = None  # the last word that leads from a thing to what describes it
         self._genitive_at: int | None = None  # the last word of a thing to which the next one belongs
         self._is_owned = False
@@ -73,7 +73,7 @@ class _Reading:
     def take(self, token: Token, following: Sequence[Token]) -> None:
         """Take the next token."""
         self._at += 1
-        self._following = following
+        self._following, self._pose = following, token.pose
         if token.is_boundary:
             self.end_clause()
             return
@@ -172,7 +172,7 @@ class _Reading:
         usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
         colour = pending.colour
-        self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size))
+        self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size, self._pose))
         self._is_thing_near, self._is_place_near = True, False
         self._noun_at = self._at if word[:1].isalpha() else None
         self._is_owned = self._genitive_at == self._at - 1
@@ -379,7 +379,8 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     text, quotes = without_quotes(prompt)
     languages = guessed_languages(text)
     grammar = languages[0].grammar
-    listed = without_flavours(with_looks(list(tokens(text, languages, emoji)), grammar), grammar)
+    posed = with_poses(list(tokens(text, languages, emoji)), grammar)
+    listed = without_flavours(with_looks(posed, grammar), grammar)
     reading = _Reading(grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])

@@ -4,7 +4,8 @@ from typing import Final
 
 FLAT: Final = frozenset({
     "table", "bench", "chair", "couch-and-lamp", "sofa", "bed", "seat", "rock", "herb", "blossom", "rose", "sunflower",
-    "tulip", "lotus", "bookshelf", "ladder", "desk",
+    "tulip", "lotus", "bookshelf", "ladder", "desk", "branch", "lily-pad", "plate", "stairs", "sleigh",
+    "picnic-blanket",
 })  # fmt: skip
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
 WORN: Final = frozenset({
@@ -24,6 +25,9 @@ PARTS: Final = {
     "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
     "cafe": frozenset({"kitchen"}),
     "room": frozenset({"kitchen", "library"}),
+    "mountains": frozenset({"lake", "river", "road"}),
+    "forest": frozenset({"lake", "river"}),
+    "meadow": frozenset({"lake", "river", "road"}),
 }
 """Places that are parts of another one, so that `a street in the city` is the street."""
 SEEN_TOGETHER: Final = ({"sea", "beach"}, {"meadow", "farm"}, {"river", "meadow"})

@@ -41,6 +41,8 @@ class Token:
 
     text: str
     meanings: tuple[Meaning, ...] = ()
+    pose: str | None = None
+    """What the thing does that it names."""
 
     @property
     def is_boundary(self) -> bool:

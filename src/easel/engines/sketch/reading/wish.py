@@ -20,6 +20,10 @@ class Thing:
     is_count_said: bool = False
     colour: str | None = None
     size: str | None = None
+    pose: str | None = None
+    """What it does by itself, such as `running`: a name of the section `poses` of the tables."""
+    dyes: tuple[tuple[str, str], ...] = ()
+    """Parts of its picture that get another colour: what colour they have, and the name of the new one."""
 
 
 @dataclass(frozen=True, slots=True)

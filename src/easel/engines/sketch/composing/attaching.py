@@ -1,0 +1,136 @@
+"""How parts of a unit are attached to their carrier: on its seat, on its head, in its hand, below it and so on.
+
+Each function adds a part to a unit. It may change the carrier, so that somebody who holds something lifts a hand.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from easel.engines.sketch.composing.units import Part, Unit
+
+Repose = Callable[[Part, str], Part]
+"""Gives a part another pose, if its picture has limbs that can take it."""
+HEAD: Final = (-0.3, 0.97, 0.36)
+"""Where a head is if its picture's traits do not say it."""
+READ: Final = frozenset({"open-book", "closed-book", "books", "newspaper", "laptop", "scroll", "rolled-up-newspaper"})
+"""What is held with both hands."""
+LEAP_TURN: Final = -9.0
+FURNITURE: Final = frozenset({"table", "bench", "chair", "bed"})
+
+
+def _on(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> None:
+    traits = carrier.picture.traits
+    share = traits.seat or 0.97
+    is_animal = carrier.picture.category == "Animals & Nature" and traits.head is not None
+    if traits.seat is not None:
+        part = repose(part, "riding" if is_animal else "sitting")
+    part = replace(part, y=carrier.y + carrier.height * share - part.height * part.picture.sits)
+    if part.width > carrier.width * 0.9:
+        part = replace(part, height=part.height * carrier.width * 0.9 / part.width)
+    unit.parts.append(part)
+
+
+def _riding(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> None:
+    share = carrier.picture.traits.seat or 0.78
+    part = repose(part, "riding")
+    height = min(part.height, carrier.height * 0.98)
+    is_bust = part.picture.traits.stance == "bust"
+    sunk = part.picture.sits or (0.1 if is_bust else 0.08)
+    part = replace(part, height=height, y=carrier.y + carrier.height * share - height * sunk)
+    at = unit.parts.index(carrier)
+    unit.parts.insert(at if is_bust else at + 1, part)
+
+
+def _inside(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+    height = min(part.height, carrier.height * 1.05)
+    if height * part.picture.width / part.picture.height > carrier.width * 0.72:
+        height = carrier.width * 0.72 * part.picture.height / part.picture.width
+    seat = carrier.picture.traits.seat
+    floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.2
+    part = replace(part, height=height, y=carrier.y + floor)
+    unit.parts.insert(unit.parts.index(carrier), part)
+
+
+def _wearing(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+    worn, wide = part.picture.traits.worn, carrier.width
+    head_x, head_top, head_width = _head(carrier)
+    if worn == "eyes":
+        part = replace(part, x=head_x, height=head_width * 0.86 * part.picture.height / part.picture.width)
+        part = replace(part, y=head_top - head_width * 0.66)
+    elif worn == "head":
+        part = replace(part, x=head_x, height=head_width * 0.92 * part.picture.height / part.picture.width)
+        part = replace(part, y=head_top - part.height * 0.22)
+    elif worn == "neck":
+        part = replace(part, x=head_x, height=head_width * 0.55)
+        part = replace(part, y=head_top - head_width * 1.25)
+    else:
+        part = replace(part, x=carrier.x, height=wide * 0.62, y=carrier.y + carrier.height * 0.22)
+    unit.parts.append(part)
+
+
+def _head(carrier: Part) -> tuple[float, float, float]:
+    """The middle, the top and the width of a carrier's head."""
+    top = carrier.y + carrier.height
+    picture = carrier.picture
+    if picture.head_box is not None:
+        x, head_top, wide = picture.head_box
+        x = -x if carrier.is_mirrored else x
+        return carrier.x + x * carrier.height, carrier.y + head_top * carrier.height, wide * carrier.height
+    if picture.traits.stance == "bust":
+        return carrier.x, top, carrier.width * 0.6
+    x, y, wide = picture.traits.head or HEAD
+    x = -x if carrier.is_mirrored else x
+    return carrier.x + x * carrier.width, carrier.y + y * carrier.height, carrier.width * wide
+
+
+def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -> None:
+    is_high, is_read = "held-high" in part.picture.traits.marks, part.picture.name in READ
+    is_busy = "busy" in carrier.picture.traits.marks
+    side = -1 if (place % 2 == 1) != is_busy else 1
+    if place == 0 and carrier.picture.grip is not None:
+        posed = repose(carrier, "reading" if is_read else "holding")
+        unit.swap(carrier, posed)
+        carrier = posed
+    right, up = carrier.picture.grip or (0.36 * carrier.width / carrier.height, 0.3)
+    x, y = carrier.x + side * right * carrier.height, carrier.y + up * carrier.height
+    if is_high:
+        part = replace(part, height=max(0.8 * carrier.height, min(part.height, 1.2 * carrier.height)))
+        grip_x, grip_y = part.picture.traits.handle or (0.0, 0.0)
+        part = replace(part, x=x - side * grip_x * part.width, y=y - grip_y * part.height, is_mirrored=side < 0)
+        unit.parts.insert(unit.parts.index(carrier), part)
+        return
+    height = min(part.height, carrier.height * (0.4 if is_read else 0.36))
+    low = 0.5 if is_read or not _has_hands(carrier) else 0.3
+    unit.parts.append(replace(part, height=height, x=carrier.x if is_read else x, y=y - low * height))
+
+
+def _has_hands(carrier: Part) -> bool:
+    return carrier.picture.grip is not None
+
+
+def _under(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+    """The carrier grows until the other fits below it, and stands behind."""
+    at = unit.parts.index(carrier)
+    needed = part.height * (2.1 if carrier.picture.name in FURNITURE else 1.55)
+    grown = replace(carrier, height=max(carrier.height, needed))
+    unit.parts[at] = grown
+    side = carrier.width * 0.24 if "tree" in carrier.picture.name else 0.0
+    unit.parts.append(replace(part, x=carrier.x + side, y=carrier.y - 0.02 * grown.height, on_ground=True))
+
+
+def _above(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+    if part.leaps:
+        part = replace(part, height=max(part.height, 0.62 * carrier.height), turn=LEAP_TURN)
+        unit.parts.append(replace(part, y=carrier.y + carrier.height * 0.86))
+        return
+    gap = 0.12 * max(carrier.height, part.height)
+    unit.parts.append(replace(part, y=carrier.y + carrier.height + gap))
+
+
+Attach = Callable[[Unit, Part, Part, int, Repose], None]
+ATTACH: Final[dict[str, Attach]] = {
+    "on": _on, "riding": _riding, "inside": _inside, "wearing": _wearing, "holding": _holding, "under": _under,
+    "above": _above,
+}  # fmt: skip
+"""How each kind of attachment is made."""

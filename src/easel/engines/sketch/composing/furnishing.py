@@ -1,0 +1,35 @@
+"""Furnishes places that would be empty: a room of which no thing is named has a sofa and a lamp.
+
+These things belong to no thing of the prompt.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from easel.engines.sketch.composing.dice import Dice
+from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.reading.wish import Thing, Wish
+
+SETS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "room": (("sofa", "lamp"), ("potted-plant", "sofa"), ("armchair", "lamp"), ("bookshelf", "armchair")),
+    "cafe": (("chair", "table", "chair"),),
+    "garden": (("bench",), ("fountain",)),
+    "beach": (("beach-umbrella",), ("palm-tree",), ("palm-tree", "beach-umbrella")),
+    "farm": (("tractor",), ("hay-bale", "cow"), ("cow",)),
+    "stage": (("microphone",), ("drum-kit",)),
+    "street": (("street-lamp", "automobile"), ("bicycle", "street-lamp")),
+    "road": (("automobile",),),
+    "stadium": (("soccer-ball",),),
+    "library": (("armchair", "lamp"), ("desk",)),
+}
+"""For each place what may be there, from left to right."""
+
+
+def furnished(wish: Wish, place: str, library: Library, dice: Dice) -> Wish:
+    """The wish with things for its place, if it names none that stand there."""
+    if any("hangs" not in library.traits(thing.picture).marks for thing in wish.things) or wish.style == "logo":
+        return wish
+    if place not in SETS or wish.quotes:
+        return wish
+    more = tuple(Thing(name, name) for name in dice.pick(SETS[place]))
+    return replace(wish, things=wish.things + more)

@@ -1,0 +1,101 @@
+"""Chooses where and when a scene is if the prompt does not say it: where most of its things are at home."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Final
+
+from easel.engines.sketch.backgrounds import background
+from easel.engines.sketch.composing.dice import Dice
+from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.reading.wish import Thing, Wish
+
+LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", "snow", "river")
+FURNISHED: Final = frozenset({"room", "kitchen"})
+"""Places that furniture decides, before anything that may also stand outside."""
+INDOORS: Final = frozenset({"room", "kitchen", "library", "cafe", "stage", "table-top", "studio"})
+BUILDING_M: Final = 3.6
+"""What is as tall as this is never indoors."""
+TIMES: Final = ("day", "day", "day", "day", "day", "day", "sunset", "dawn")
+NIGHTLY: Final = frozenset({
+    "full-moon", "crescent-moon", "star", "shooting-star-trail", "fireworks-burst", "bat", "ghost", "aurora",
+})  # fmt: skip
+"""What is seen at night."""
+EMBLEMS: Final = {
+    "beach": "palm-tree", "cafe": "hot-beverage", "cave": "crystals", "city": "skyscraper", "desert": "cactus",
+    "farm": "barn", "forest": "evergreen-tree", "garden": "tulip", "kitchen": "cooking-pot", "library": "books",
+    "market": "shopping-cart", "meadow": "sunflower", "mountains": "snow-capped-mountain", "planet": "moon-rover",
+    "river": "canoe", "road": "automobile", "room": "armchair", "sea": "sailboat", "sky": "cloud", "snow": "snowflake",
+    "space": "rocket", "stadium": "trophy", "stage": "microphone", "street": "street-lamp", "underwater": "tropical-fish",
+}  # fmt: skip
+"""What stands for a place on its logo."""
+
+
+def with_emblem(wish: Wish) -> Wish:
+    """A wish for a logo: on plain ground, and of a place by what stands for it."""
+    if wish.style != "logo" or wish.place in (None, background.PLAIN):
+        return wish
+    assert wish.place is not None
+    emblem = EMBLEMS.get(wish.place)
+    things = wish.things or ((Thing(emblem, wish.place),) if emblem is not None else ())
+    return replace(wish, things=things, place=background.PLAIN)
+
+
+def chosen_place(wish: Wish, library: Library, dice: Dice) -> str:
+    """Where things are at home. Most of them decide, the first before the others."""
+    if not wish.things:
+        return dice.pick(LANDSCAPES) if wish.is_empty or not wish.quotes else background.PLAIN
+    if wish.style == "logo":
+        return background.PLAIN
+    votes = _votes(wish, library)
+    if any(thing.pose == "swimming" for thing in wish.things) and not {"sea", "underwater"} & votes.keys():
+        return "sea"
+    if not votes:
+        return "meadow"
+    best = max(votes.values())
+    return dice.pick([place for place in votes if votes[place] >= best - 1])
+
+
+def _votes(wish: Wish, library: Library) -> Counter[str]:
+    """How much each place fits. Places where one of the things cannot be have no votes."""
+    votes: Counter[str] = Counter()
+    traits = [library.traits(thing.picture) for thing in wish.things]
+    for number, known in enumerate(traits):
+        for rank, place in enumerate(known.places):
+            votes[place] += (
+                (9 if known.stance == "swims" and rank == 0 else 6 if number == 0 else 4)
+                - min(rank, 3)
+                + (4 if rank == 0 and place in FURNISHED else 0)
+            )
+    stances = {known.stance for known in traits}
+    unfit: set[str] = set()
+    if stances - {"flies", "sky", "small"}:
+        unfit.add("sky")
+    if stances - {"small", "sky"}:
+        unfit |= {"table-top", "studio"}
+    if "sky" in stances or any(known.stance == "stands" and known.height_m >= BUILDING_M for known in traits):
+        unfit |= INDOORS
+    if "space" in votes and stances & {"stands", "head", "swims"}:
+        return Counter({"planet": 1})
+    return Counter({place: count for place, count in votes.items() if place not in unfit})
+
+
+def ashore(place: str, wish: Wish, library: Library) -> str:
+    """The beach instead of the open sea, if nothing is there that floats."""
+    stances = {library.traits(thing.picture).stance for thing in wish.things} - {"flies", "sky"}
+    floats = stances & {"swims", "deep"} or any(thing.pose == "swimming" for thing in wish.things)
+    return "beach" if place == "sea" and stances and not floats else place
+
+
+def chosen_time(wish: Wish, dice: Dice) -> str:
+    """Mostly day, and night if something is there that is seen then."""
+    if {thing.picture for thing in wish.things} & NIGHTLY:
+        return "night"
+    return "day" if wish.weather is not None else dice.pick(TIMES)
+
+
+def chosen_season(wish: Wish, place: str, library: Library) -> str | None:
+    """Winter where something is that is at home in snow, or if snow falls."""
+    if wish.season is not None or place == "snow":
+        return wish.season
+    at_home = [library.traits(thing.picture).places[:1] for thing in wish.things]
+    return "winter" if wish.weather == "snowfall" or ("snow",) in at_home else None
