@@ -14,7 +14,7 @@ from easel.domain import console_session
 from easel.domain.order import RATIOS_PX
 from easel.store import console_sessions
 from tests.support.console_page import COOKIE, FROM_PAGE, SESSION, code, page, sign_in, who
-from tests.support.data_folders import prepared_folder
+from tests.support.data_folders import prepare, prepared_folder, reachable_folder
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
@@ -265,6 +265,27 @@ def test_neither_the_log_nor_the_database_holds_a_token(service: Service, new_ke
         assert token not in text
         assert token.encode().hex() not in text
         assert key not in text
+
+
+def test_a_restored_backup_has_no_session_and_no_link() -> None:
+    with reachable_folder() as folder:
+        for name in ("before", "after"):
+            (folder / name).mkdir()
+        prepare(folder / "before")
+        with Service(folder / "before") as service:
+            key = service.new_key("restored")
+            with page(service, key) as client:
+                cookie = client.cookies[COOKIE]
+                service.cli("console", "--account", "restored")
+                service.cli("backup", str(folder / "backup"))
+        restored = Service(folder / "after")
+        restored.cli("restore", str(folder / "backup"), "--unverified")
+        with restored, restored.client() as client, restored.database() as connection:
+            for table in ("console_sessions", "console_links"):
+                assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
+            client.cookies[COOKIE] = cookie
+            assert who(client) == {"signed_in": False}
+            assert sign_in(client, key=key).json()["account"] == "restored"
 
 
 def test_a_key_describes_itself_and_a_wrong_one_is_refused(service: Service, account: str) -> None:
