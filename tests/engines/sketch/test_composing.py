@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_scene_and_another_seed_another(library: Li
 @pytest.mark.parametrize("prompt", ["a stop sign", "a clock", "three stop signs on a street"])
 def test_letters_and_clocks_are_never_mirrored(prompt: str, library: Library) -> None:
     for seed in range(1, 9):
-        assert not any(placed.is_mirrored for placed in scene(prompt, library, seed=seed).placed)
+        assert not any(placed.is_mirrored for placed in scene(prompt, library, seed=seed).placed if placed.thing >= 0)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -187,3 +187,102 @@ def test_a_moon_of_the_prompt_is_the_only_one_in_the_sky(library: Library) -> No
     )
     assert "#f6efd2" not in with_moon[0] + with_moon[1]
     assert any(moon in layer for layer in without for moon in ("#f6efd2", "#fbf3d4"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_emblem_of_a_place_fills_the_middle_of_its_logo(size: tuple[int, int], library: Library) -> None:
+    found = scene("logo of a coffee shop", library, size)
+    cup = one(found, "hot-beverage")
+    assert found.place == "studio"
+    assert abs(cup.x - size[0] / 2) < 0.1 * size[0]
+    assert 0.3 * min(size) < cup.height < 0.7 * min(size)
+
+
+def test_what_is_in_a_field_is_among_it(library: Library) -> None:
+    found = scene("a windmill in a tulip field", library)
+    windmill = one(found, "windmill")
+    assert sum(placed.picture == "tulip" for placed in found.placed) >= 30
+    assert windmill.height > 0.5 * found.height_px
+
+
+def test_a_window_hangs_on_the_wall_and_a_cat_sits_on_its_sill(library: Library) -> None:
+    found = scene("a cat sitting on a windowsill", library)
+    window, cat = one(found, "window"), one(found, "cat-face")
+    assert window.y < found.horizon
+    assert window.y - 0.2 * window.height < cat.y < window.y
+
+
+@pytest.mark.parametrize(
+    ("prompt", "pose"),
+    [("a boy running", "running"), ("a girl dancing in the rain", "dancing"), ("kids jumping", "jumping"),
+     ("an old man sitting under a tree", "crossed"), ("a child swimming in the sea", "swimming")],
+)  # fmt: skip
+def test_people_hold_their_limbs_as_what_they_do_needs(prompt: str, pose: str, library: Library) -> None:
+    assert {placed.pose for placed in scene(prompt, library).placed if library.has_limbs(placed.picture)} == {pose}
+
+
+def test_people_who_do_something_are_the_picture_of_it_where_there_is_one(library: Library) -> None:
+    for prompt, picture in (("a man running", "man-running"), ("a woman surfing", "woman-surfing"), ("a man skiing", "skier"),
+                            ("a woman sleeping in bed", "person-in-bed")):  # fmt: skip
+        assert any(placed.picture.startswith(picture) for placed in scene(prompt, library).placed), prompt
+
+
+def test_who_jumps_is_above_the_shadow_and_who_swims_is_partly_under_water(library: Library) -> None:
+    jumping, swimming = one(scene("a dog jumping", library), "dog"), one(scene("a dog swimming", library), "dog")
+    assert jumping.lift > 0.2 * jumping.height
+    assert 0.2 < swimming.sunk < 0.8
+    assert swimming.has_ripple
+
+
+def test_somebody_sits_on_a_seat_with_the_hip(library: Library) -> None:
+    found = scene("a man sitting on a bench", library)
+    man, bench = one(found, "man"), one(found, "bench")
+    sits = library.picture(man.picture, man.clothes, man.trousers, man.pose).sits
+    assert bench.y - bench.height < man.y - sits * man.height < bench.y - 0.3 * bench.height
+
+
+def test_who_sleeps_has_signs_of_it_that_belong_to_no_thing(library: Library) -> None:
+    found = scene("a cat sleeping on a sofa", library)
+    assert [placed.thing for placed in found.placed if placed.picture == "zzz"] == [-1]
+
+
+def test_each_wears_a_hat_but_one_holds_the_ball(library: Library) -> None:
+    hats = [placed for placed in scene("three penguins wearing hats", library).placed if placed.picture == "top-hat"]
+    balls = [placed for placed in scene("two kids holding a balloon", library).placed if placed.picture == "balloon"]
+    assert (len(hats), len(balls)) == (3, 1)
+
+
+def test_what_a_picture_shows_already_is_not_drawn_again_but_gets_its_colour(library: Library) -> None:
+    found = scene("a snowman with a red scarf", library)
+    assert [placed.picture for placed in found.placed] == ["snowman"]
+    assert [name for _, name in found.placed[0].dyes] == ["red"]
+
+
+@pytest.mark.parametrize("place", ["room", "kitchen", "cafe", "library"])
+def test_small_things_indoors_are_seen_from_near(place: str, library: Library) -> None:
+    assert scene(f"a book in a {place}", library).is_close_up
+    assert not scene(f"a dog in a {place}", library).is_close_up
+
+
+def test_a_room_without_things_is_furnished_with_what_belongs_to_none(library: Library) -> None:
+    placed = scene("a cozy living room", library).placed
+    assert placed
+    assert all(one.thing == -1 for one in placed)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "prompt",
+    ["a dog", "a woman", "a castle", "a cup of coffee", "a car", "a rocket", "a fish", "a tree", "a chef", "a lighthouse"],
+)  # fmt: skip
+def test_a_single_thing_is_large_and_inside_the_picture(prompt: str, size: tuple[int, int], library: Library) -> None:
+    for seed in range(1, 4):
+        found = scene(prompt, library, size, seed)
+        placed = found.placed[0]
+        picture = library.picture(placed.picture, placed.clothes, placed.trousers, placed.pose)
+        wide = placed.height * picture.width / picture.height
+        assert max(placed.height / size[1], wide / size[0]) > 0.4
+        assert placed.x - wide / 2 >= 0
+        assert placed.x + wide / 2 <= size[0]
+        assert placed.y - placed.height >= 0
+        assert placed.y <= size[1]

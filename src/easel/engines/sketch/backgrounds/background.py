@@ -1,5 +1,6 @@
 """What a background is. Each is a module of this folder with a constant `BACKGROUND`; its name is the module's.
-A second constant `CLOSE_UP` may show the same place from near, for small things that would lie on the floor elsewhere.
+A second constant `CLOSE_UP` may show the same place from near, for small things that would lie on the floor elsewhere,
+and a third one, `LOGO`, may be the ground of a logo.
 
 To add one: write the module, give it words in the section `places` of the tables, and add nothing else. A background
 paints layers from back to front, each a piece of SVG in pixels that covers the whole picture at every ratio from 1:2
@@ -38,6 +39,8 @@ class View:
     dice: Dice
     ids: Ids
     is_outdoors: bool = True
+    has_hanging: bool = False
+    """Whether something hangs on the wall, so that the wall has nothing of its own."""
     has_sun_or_moon: bool = False
     """Whether a sun or a moon is among the things, so that the sky has none of its own."""
 
@@ -75,16 +78,19 @@ class Background:
     """The colour of the ground where things stand, for shadows and reflections."""
     is_dark: bool = False
     """Whether it is dark at any time, such as space."""
+    frame: float | None = None
+    """How much of the shorter side things keep to, around the middle. None is the whole picture."""
     has_wall: bool = False
     """Whether there is a wall on which things can hang."""
     size: float = 1.0
     """How large things are drawn here, compared with a meadow."""
 
 
-def find(name: str, *, is_close_up: bool = False) -> Background:
+def find(name: str, *, is_close_up: bool = False, is_logo: bool = False) -> Background:
     """The background of this name. Raises ModuleNotFoundError if there is none."""
     module = importlib.import_module(f"easel.engines.sketch.backgrounds.{name.replace('-', '_')}")
-    background = getattr(module, "CLOSE_UP", module.BACKGROUND) if is_close_up else module.BACKGROUND
+    constant = "LOGO" if is_logo else "CLOSE_UP" if is_close_up else "BACKGROUND"
+    background = getattr(module, constant, module.BACKGROUND)
     assert isinstance(background, Background)
     return background
 

@@ -17,6 +17,8 @@ def _paint(view: View) -> tuple[str, ...]:
     base = dice.pick(WALLS)
     left = dice.chance(0.5)
     back = wall(view, base)
+    if view.has_hanging:
+        return back, floor_and_rug(view, dice, base)
     back += window(view, view.width * (0.22 if left else 0.78), view.horizon * 0.42, 27 * view.unit, 32 * view.unit)
     other = view.width * (0.78 if left else 0.22)
     if dice.chance(0.55):
@@ -30,6 +32,8 @@ def _paint_close_up(view: View) -> tuple[str, ...]:
     dice = view.dice.named("room")
     back = wall(view, dice.pick(WALLS))
     left = dice.chance(0.5)
+    if view.has_hanging:
+        return back, table(view, dice.pick(WOODS))
     back += window(view, view.width * (0.2 if left else 0.8), view.horizon * 0.42, 34 * view.unit, 44 * view.unit)
     back += framed(view, dice, view.width * (0.8 if left else 0.2), view.horizon * 0.36, 22 * view.unit, 26 * view.unit)
     return back, table(view, dice.pick(WOODS))

@@ -35,11 +35,16 @@ def in_the_air(stage: Stage, things: Sequence[int], *, alone: bool) -> list[Plac
     dice = stage.dice.named("air")
     floats = stage.ground.surface in ("air", "deep")
     top, bottom = (SPREAD if alone else FLOATING_ABOVE) if floats else ALONE if alone else ABOVE_OTHERS
-    columns = max(1, min(len(units), round((len(units) * stage.width / stage.height / (bottom - top) / 1.1) ** 0.5)))
+    wide, jitter = 0.94 * stage.width, 0.06
+    if stage.ground.frame is not None:
+        wide, jitter = stage.ground.frame * min(stage.width, stage.height), 0.0
+        top, bottom = 0.5 - wide / stage.height / 2, 0.5 + wide / stage.height / 2
+    columns = max(1, min(len(units), round((len(units) * wide / 0.94 / stage.height / (bottom - top) / 1.1) ** 0.5)))
     is_sideways = any(one.kind in SIDEWAYS and one.subject in things for one in stage.wish.relations)
     columns = len(units) if is_sideways and len(units) <= SIDE_BY_SIDE_MAX else columns
     rows = -(-len(units) // columns)
-    cell_w, cell_h = stage.width * 0.94 / columns, stage.height * (bottom - top) / rows
+    columns = -(-len(units) // rows)
+    cell_w, cell_h = wide / columns, stage.height * (bottom - top) / rows
     tallest = max(unit.top for unit in units)
     spots: list[Spot] = []
     for number, unit in enumerate(units):
@@ -54,11 +59,11 @@ def in_the_air(stage: Stage, things: Sequence[int], *, alone: bool) -> list[Plac
         pointed = side(stage.wish, unit.root, stage.apart_from(unit.root))
         if pointed:
             scale = min(scale, 0.3 * stage.width / (unit.right - unit.left))
-        x = stage.width / 2 + (column + 0.5 - in_row / 2) * cell_w + dice.between(-0.06, 0.06) * cell_w
+        x = stage.width / 2 + (column + 0.5 - in_row / 2) * cell_w + dice.between(-jitter, jitter) * cell_w
         if len(units) == 1 and not pointed:
             x = _alone(stage, unit, scale, x, dice, floats or alone)
         x = stage.width * (0.5 + 0.33 * pointed) if pointed else x
-        y = stage.height * top + (row + 0.5 + dice.between(-0.05, 0.05)) * cell_h + unit.top * scale / 2
+        y = stage.height * top + (row + 0.5 + dice.between(-0.8, 0.8) * jitter) * cell_h + unit.top * scale / 2
         shown = unit.mirrored() if dice.chance(0.5) and not _is_ordered(stage, unit.root) else unit
         spots.append(Spot(shown, x, y, scale, _turn(stage, shown)))
     for spot in over_one_another(spots, stage.wish):
@@ -69,6 +74,8 @@ def in_the_air(stage: Stage, things: Sequence[int], *, alone: bool) -> list[Plac
 
 def _alone(stage: Stage, unit: Unit, scale: float, x: float, dice: Dice, is_free: bool) -> float:
     """Where the only thing in the air is: near a third of a wide picture, and a sun or moon beside what stands below."""
+    if stage.ground.frame is not None:
+        return stage.width / 2
     is_narrow = (unit.right - unit.left) * scale < SIDE_SHARE * stage.width
     if not is_free and is_narrow and unit.base.picture.traits.stance == "sky":
         return stage.width * (0.5 + 0.33 * dice.pick((-1, 1)))
@@ -93,5 +100,7 @@ def _is_ordered(stage: Stage, at: int) -> bool:
 
 def _turn(stage: Stage, unit: Unit) -> float:
     """How much a thing leans to a side."""
+    if stage.ground.frame is not None:
+        return 0.0
     lean = stage.dice.named(f"lean {unit.root} {len(unit.parts)}").between(-7, 7)
     return lean if len(unit.parts) == 1 and unit.base.picture.traits.stance not in ("sky", "stands") else 0.0

@@ -17,6 +17,9 @@ from easel.engines.sketch.composing.unit_builder import UnitBuilder
 from easel.engines.sketch.composing.walls import on_the_wall
 from easel.engines.sketch.reading.wish import Wish
 
+BUILDING_M: Final = 3.6
+"""What is as tall as this stands behind a crowd, other things stand before it."""
+BEHIND: Final = 0.72
 ROW_MAX: Final = 5
 """More of one kind than this stand in rows."""
 
@@ -33,8 +36,9 @@ def arranged(
     yield from in_the_air(stage, high, alone=not low)
     crowds = [at for at in low if wish.things[at].count > ROW_MAX]
     few = [at for at in low if at not in crowds]
+    is_behind = bool(crowds and few) and all(stage.traits(at).height_m >= BUILDING_M for at in few)
     standing: list[Placed] = []
     for number, at in enumerate(crowds):
-        standing += crowd(stage, at, number, len(crowds), has_front=bool(few))
-    standing += row(stage, few, has_crowd=bool(crowds))
+        standing += crowd(stage, at, number, len(crowds), has_front=bool(few) and not is_behind)
+    standing += row(stage, few, has_crowd=bool(crowds) and not is_behind, far=BEHIND if is_behind else 0.0)
     yield from sorted(standing, key=lambda one: -one.depth)

@@ -34,7 +34,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     place = ashore(place, shown, library)
     stances = {library.traits(thing.picture).stance for thing in shown.things if not _hangs(thing, library)}
     is_close_up = stances == {"small"}
-    ground = background.find(place, is_close_up=is_close_up)
+    ground = background.find(place, is_close_up=is_close_up, is_logo=shown.style == "logo")
     time = shown.time or chosen_time(shown, dice.named("time"))
     horizon = ground.horizon * height_px
     full = furnished(shown, place, library, dice.named("furniture"))

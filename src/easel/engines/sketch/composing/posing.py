@@ -24,6 +24,7 @@ BODY: Final = {"sleeping": "crossed", "lying": "crossed", "sitting": "crossed", 
                "climbing": "cheering", "surfing": "cheering", "skiing": "cheering", "snowboarding": "cheering",
                "dribbling": "running", "lifting": "cheering", "juggling": "cheering"}  # fmt: skip
 """Poses that a body takes for others."""
+FACE: Final = "face"
 FLYING: Final = "flying"
 LIES: Final = frozenset({"sleeping", "lying"})
 POSES: Final = frozenset({*BODIES, *DONE, *ALWAYS, *BODY})
@@ -41,7 +42,18 @@ def posed(wish: Wish, library: Library) -> Wish:
     things = [
         replace(thing, pose=thing.pose or FLYING) if at in aloft else thing for at, thing in enumerate(wish.things)
     ]
+    if wish.style == "logo":
+        things = [_with_face(thing, library) for thing in things]
     return replace(wish, things=tuple(_posed(thing, library) for thing in things))
+
+
+def _with_face(thing: Thing, library: Library) -> Thing:
+    """An animal of which only the face is shown, as logos do."""
+    traits = library.traits(thing.picture)
+    if traits.stance != "head" and traits.face is None:
+        return thing
+    colour = thing.colour or ("black" if "black" in thing.picture else None)
+    return replace(thing, picture=traits.face or thing.picture, pose=FACE, colour=colour)
 
 
 def _posed(thing: Thing, library: Library) -> Thing:
@@ -63,6 +75,8 @@ def _posed(thing: Thing, library: Library) -> Thing:
 
 def body_pose(thing: Thing) -> str:
     """How the body of a thing holds its limbs."""
+    if thing.pose == FACE:
+        return FACE
     if thing.pose in LIES:
         return "lying" if thing.picture not in PEOPLE else "crossed"
     pose = BODY.get(thing.pose or "", thing.pose or "standing")

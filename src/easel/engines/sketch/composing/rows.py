@@ -29,8 +29,8 @@ LARGE_M: Final = 6.0
 """What is as tall as this may fill more of the picture than other things."""
 
 
-def row(stage: Stage, things: Sequence[int], *, has_crowd: bool) -> list[Placed]:
-    """Few things side by side."""
+def row(stage: Stage, things: Sequence[int], *, has_crowd: bool, far: float = 0.0) -> list[Placed]:
+    """Few things side by side, the nearest at the depth `far`."""
     if not things:
         return []
     units = nearer(_faced(stage, ordered(stage, things)))
@@ -48,7 +48,7 @@ def row(stage: Stage, things: Sequence[int], *, has_crowd: bool) -> list[Placed]
     middles: dict[int, tuple[float, float]] = {}
     for number, unit in enumerate(front):
         wide = (unit.right - unit.left) * scale
-        depth = _depth(number, len(front))
+        depth = min(1.0, far + _depth(number, len(front)))
         middles[unit.root] = x + wide / 2, wide / 2
         size = scale * (1 - 0.25 * depth)
         middle = x + wide / 2 - (unit.left + unit.right) / 2 * size

@@ -68,7 +68,7 @@ def _votes(wish: Wish, library: Library) -> Counter[str]:
             )
     stances = {known.stance for known in traits}
     unfit: set[str] = set()
-    if stances - {"flies", "sky", "small"}:
+    if stances - {"flies", "sky"}:
         unfit.add("sky")
     if stances - {"small", "sky"}:
         unfit |= {"table-top", "studio"}

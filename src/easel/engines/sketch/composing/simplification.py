@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.pictures.library import Library
-from easel.engines.sketch.reading.wish import Relation, Thing, Wish
+from easel.engines.sketch.reading.wish import FIELD, Relation, Thing, Wish
 
 Rule = Callable[[Wish, int, Thing, Thing, Library], Wish | None]
 
@@ -45,6 +45,13 @@ def _shown_at_once(wish: Wish, at: int, subject: Thing, other: Thing, _library: 
 def _in_a_tree(wish: Wish, at: int, _subject: Thing, other: Thing, _library: Library) -> Wish | None:
     """What is in a tree is on it."""
     return _as(wish, at, "on") if wish.relations[at].kind == "inside" and "tree" in other.picture else None
+
+
+def _in_a_field(wish: Wish, at: int, _subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """What is in a field or a crowd is among them, not on one of them."""
+    if wish.relations[at].kind not in ("on", "inside", "with", "next") or other.count < FIELD:
+        return None
+    return replace(wish, relations=(*wish.relations[:at], *wish.relations[at + 1 :]))
 
 
 def _before_a_building(wish: Wish, at: int, _subject: Thing, other: Thing, library: Library) -> Wish | None:
@@ -94,6 +101,7 @@ _SHOWN_BY: Final = frozenset({"wearing", "holding", "with", "on", "riding", "ins
 _RULES: Final[tuple[Rule, ...]] = (
     _shown_at_once,
     _shown_already,
+    _in_a_field,
     _in_bed,
     _in_a_tree,
     _before_a_building,

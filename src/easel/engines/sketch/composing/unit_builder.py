@@ -6,7 +6,7 @@ from typing import Final
 from easel.engines.sketch.composing.attaching import ATTACH
 from easel.engines.sketch.composing.attachments import attachments
 from easel.engines.sketch.composing.dice import Dice
-from easel.engines.sketch.composing.posing import body_pose, marks, posed_part
+from easel.engines.sketch.composing.posing import FACE, body_pose, marks, posed_part
 from easel.engines.sketch.composing.units import Part, Unit, drawn_height, varied
 from easel.engines.sketch.pictures.library import CROWDS, TONES, Library
 from easel.engines.sketch.reading.wish import Thing, Wish
@@ -70,7 +70,7 @@ class UnitBuilder:
     def reposed(self, part: Part, pose: str) -> Part:
         """A part in another pose, if its picture has limbs that can take it, on the same scale."""
         name = part.picture.name
-        if part.picture.traits.stance == "head" and pose != "lying":
+        if part.picture.traits.stance == "head" and pose not in ("lying", FACE):
             return part
         if not (self._library.has_limbs(name) or part.picture.traits.stance == "head"):
             return part

@@ -8,9 +8,9 @@ from easel.engines.sketch.composing.stage import Stage, Stand
 
 TOP: Final = 0.08
 """Where the upper edge of the largest is, as a share of the height."""
-SHARE: Final = 0.62
+SHARE: Final = 0.9
 """How much of the wall they fill if they are alone there."""
-SIDE_SHARE: Final = 0.44
+SIDE_SHARE: Final = 0.62
 """How much of it if something stands before the wall."""
 
 
@@ -28,7 +28,7 @@ def on_the_wall(stage: Stage, things: Sequence[int], *, alone: bool) -> list[Pla
     placed, x = [], middle - total * scale / 2
     for unit in units:
         cell = (unit.right - unit.left) * 1.2 * scale
-        y = TOP * stage.height + wall * 0.46 + unit.top * scale / 2
+        y = TOP * stage.height + wall * (0.5 if alone else 0.4) + unit.top * scale / 2
         x += cell / 2
         spot = Stand(x - (unit.left + unit.right) / 2 * scale, y, scale, depth=0.0, is_in_air=True)
         placed += stage.put(unit, spot)

@@ -20,6 +20,7 @@ from easel.engines.sketch.painting.markup import Ids, document, ellipse, n, rect
 from easel.engines.sketch.pictures.library import Library, Picture
 from easel.engines.sketch.pictures.picture_pack import ID_MARK
 
+LOGO: Final = "logo"
 LIGHTS: Final = re.compile(r"\b(?:sun|moon)\b(?!-behind|-cake|-viewing|-rover)")
 """Pictures of the sun and of the moon."""
 SIGN_BOARD: Final = (17.0, 9.0, 28.0, 12.4)
@@ -28,8 +29,8 @@ SIGN_BOARD: Final = (17.0, 9.0, 28.0, 12.4)
 
 def layers(scene: Scene, library: Library) -> Iterator[str]:
     """The documents to paint over one another."""
-    ground = background.find(scene.place, is_close_up=scene.is_close_up)
-    view = _view(scene, ground)
+    ground = background.find(scene.place, is_close_up=scene.is_close_up, is_logo=scene.style == LOGO)
+    view = _view(scene, ground, library)
     for layer in ground.paint(view):
         yield document(scene.width_px, scene.height_px, layer)
     light = view.light.softened() if ground.is_outdoors else INDOORS
@@ -41,7 +42,7 @@ def layers(scene: Scene, library: Library) -> Iterator[str]:
         yield document(scene.width_px, scene.height_px, front)
 
 
-def _view(scene: Scene, ground: Background) -> View:
+def _view(scene: Scene, ground: Background, library: Library) -> View:
     return View(
         width=float(scene.width_px),
         height=float(scene.height_px),
@@ -54,6 +55,7 @@ def _view(scene: Scene, ground: Background) -> View:
         dice=Dice(scene.seed, wish_key(scene.wish)).named("background"),
         ids=Ids("b"),
         is_outdoors=ground.is_outdoors,
+        has_hanging=ground.has_wall and any("hangs" in library.traits(one.picture).marks for one in scene.placed),
         has_sun_or_moon=any(LIGHTS.search(one.picture) for one in scene.placed),
     )
 

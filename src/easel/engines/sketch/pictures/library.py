@@ -161,7 +161,7 @@ class Library:
         if name == UNICORN:
             horse = self._pack.entries[HORSE]
             return _of_figure(name, unicorn_body(self._body(horse), horse), colour, traits, entry)
-        if traits.stance == "head":
+        if traits.stance == "head" and pose != "face":
             figure = (lying_body if pose == "lying" else animal_body)(self._body(entry), entry, colour)
             return _of_figure(name, figure, colour, traits, entry)
         if traits.suit:

@@ -1,6 +1,7 @@
 """Gives things the poses that a prompt says they have, before it is read: `a running dog`, `a cat sleeping on a sofa`.
 
-A word may say a pose and a relation at once, such as `sitting on`; then it keeps the relation.
+A phrase may say a pose and a relation at once, such as `sitting on`; then it keeps the relation. Whether it says a pose
+is told by the tables, or by one of its words.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.tokens import Token
-from easel.engines.sketch.words.lexicon import Grammar, Meaning
+from easel.engines.sketch.words.lexicon import Grammar, Language, Meaning
+from easel.engines.sketch.words.spelling import normal
 
 BETWEEN: Final = frozenset({"colours", "sizes"})
 """What may stand between a pose and the thing after it."""
@@ -17,23 +19,31 @@ BELONGING: Final = frozenset({"holding", "wearing", "with", "on", "inside", "und
 IGNORED: Final = Meaning("ignored", "")
 
 
-def with_poses(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
+def with_poses(tokens: Sequence[Token], language: Language) -> list[Token]:
     """The tokens, of which those that name things carry what these do."""
     listed = list(tokens)
     for at, token in enumerate(tokens):
-        pose = next((meaning.name for meaning in token.meanings if meaning.kind == "poses"), None)
+        pose = _pose(token, language)
         if pose is None:
             continue
         rest = tuple(meaning for meaning in token.meanings if meaning.kind != "poses")
         listed[at] = replace(token, meanings=rest or (IGNORED,))
-        for owner in _owners(listed, at, grammar):
+        for owner in _owners(listed, at, language.grammar):
             listed[owner] = replace(listed[owner], pose=listed[owner].pose or pose)
     return listed
 
 
+def _pose(token: Token, language: Language) -> str | None:
+    """The pose that a token says."""
+    words = [normal(word) for word in token.text.split()] if _kind(token) == "relations" else []
+    meanings = [*token.meanings, *(meaning for word in words for meaning in language.own.get(word, ()))]
+    return next((meaning.name for meaning in meanings if meaning.kind == "poses"), None)
+
+
 def _owners(tokens: Sequence[Token], at: int, grammar: Grammar) -> list[int]:
     """Who does it: the thing directly after it, or the one that was spoken of, and both of `a and b`."""
-    after = _next_thing(tokens, at, grammar.relations_after)
+    is_relation = _kind(tokens[at]) == "relations" and not grammar.relations_after
+    after = None if is_relation else _next_thing(tokens, at, grammar.relations_after)
     before = [index for index in range(at) if _kind(tokens[index]) == "things"]
     if after is not None or not before:
         later = (index for index in range(at, len(tokens)) if _kind(tokens[index]) == "things")

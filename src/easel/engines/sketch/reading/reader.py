@@ -379,7 +379,7 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     text, quotes = without_quotes(prompt)
     languages = guessed_languages(text)
     grammar = languages[0].grammar
-    posed = with_poses(list(tokens(text, languages, emoji)), grammar)
+    posed = with_poses(list(tokens(text, languages, emoji)), languages[0])
     listed = without_flavours(with_looks(posed, grammar), grammar)
     reading = _Reading(grammar)
     for at, token in enumerate(listed):
