@@ -36,7 +36,7 @@ def test_a_worker_whose_device_is_lost_ends_and_its_task_and_the_queue_are_drawn
         others = [submit(client) for _ in range(4)]
         for task in [unlucky, *others]:
             assert_picture_is_there(client, finish(client, task["id"]))
-    assert on_a_gpu.child_pid("worker 1") != worker
+    eventually(lambda: on_a_gpu.child_pid("worker 1") != worker)
     assert [line["status"] for line in events(on_a_gpu, "child_exited")] == [EXIT_DEVICE_LOST]
     assert "illegal memory access" in events(on_a_gpu, "device_lost")[0]["reason"]
     assert {deaths(on_a_gpu, task["id"]) for task in others} == {0}
