@@ -1,6 +1,7 @@
 """A sandy beach with the sea behind it."""
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.backgrounds.elements.water import glitter, water
 from easel.engines.sketch.painting.markup import down_gradient, ellipse, line, n, path, smooth
@@ -23,6 +24,7 @@ def _paint(view: View) -> tuple[str, ...]:
         sand += ellipse(
             dice.between(0, 1) * view.width, y, 0.25 * view.unit, 0.14 * view.unit, view.tint("#b98f52"), 0.6
         )
+    sand += snow_on_ground(view, shore + 3 * view.unit) + lying(view, shore + 3 * view.unit)
     return sky(view), water(view, view.horizon, shore + 2 * view.unit) + glitter(view, view.horizon, shore), sand
 
 

@@ -2,6 +2,7 @@
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import flat_ground
+from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.backgrounds.elements.town import skyline
 from easel.engines.sketch.painting.colour import lighter
@@ -26,7 +27,9 @@ def _paint(view: View) -> tuple[str, ...]:
         joints += (
             f"M{n(top)} {n(view.horizon + 2 * unit)}L{n(view.width / 2 + step * view.width * 0.2)} {n(view.height)}"
         )
-    return sky(view), far, near, square + line(joints, view.tint(lighter(stone, -0.12)), 0.22 * unit, 0.55)
+    square += line(joints, view.tint(lighter(stone, -0.12)), 0.22 * unit, 0.55)
+    top = view.horizon + 2 * unit
+    return sky(view), far, near, square + snow_on_ground(view, top) + lying(view, top)
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.66, ground="#6f737f", size=0.95)

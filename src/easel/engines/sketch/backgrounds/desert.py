@@ -2,6 +2,7 @@
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import hill
+from easel.engines.sketch.backgrounds.elements.season import snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import line, n, polygon
@@ -42,7 +43,7 @@ def _paint(view: View) -> tuple[str, ...]:
         length = dice.between(8, 20) * view.unit
         ripples += f"M{n(x)} {n(y)}q{n(length / 4)} {n(-view.unit)} {n(length / 2)} 0t{n(length / 2)} 0"
     near += line(ripples, view.tint(lighter(sand, -0.1)), 0.3 * view.unit, 0.6)
-    return sky(view), far, near
+    return sky(view), far, near + snow_on_ground(view, view.down(0.42))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.56, ground="#b5834a")

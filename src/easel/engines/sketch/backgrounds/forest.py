@@ -10,6 +10,7 @@ from easel.engines.sketch.backgrounds.elements.land import (
     hill,
     round_tree,
 )  # fmt: skip
+from easel.engines.sketch.backgrounds.elements.season import lying
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.painting.colour import lighter
@@ -33,7 +34,7 @@ def _row(view: View, dice: Dice, base: float, height: float, depth: float, gap: 
 
 def _paint(view: View) -> tuple[str, ...]:
     dice = view.dice.named("forest")
-    kind = dice.below(3)
+    kind = dice.below(3) if view.season not in ("autumn", "spring") else 1 + dice.below(2)
     green = lighter(grass_colour(view), -0.05)
     unit = view.unit
     far = _row(view, dice, view.horizon + unit, 34 * unit, 0.95, 7 * unit, kind)
@@ -52,7 +53,7 @@ def _paint(view: View) -> tuple[str, ...]:
         near += bush(view, dice.pick((dice.between(-0.02, 0.2), dice.between(0.8, 1.02))) * view.width, view.down(0.24),
                      dice.between(9, 15) * unit, foliage(view, dice), 0.1)  # fmt: skip
     near += grass(view, dice, view.down(0.25), 60, view.tint(lighter(green, -0.14)))
-    return sky(view), far, middle, near
+    return sky(view), far, middle, near + lying(view, view.down(0.2))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.62, ground="#4d7f3a")

@@ -10,6 +10,7 @@ from easel.engines.sketch.backgrounds.elements.land import (
     hill,
     round_tree,
 )  # fmt: skip
+from easel.engines.sketch.backgrounds.elements.season import is_winter, lying
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import n, path
@@ -44,13 +45,13 @@ def _paint(view: View) -> tuple[str, ...]:
         f"M{n(end - 1.5 * unit)} {n(view.horizon + 1.6 * unit)}C{n(end)} {n(view.down(0.3))} {n(view.width * 0.16)} {n(view.down(0.5))}"
         f" {n(view.width * 0.12)} {n(low)}H{n(view.width * 0.88)}C{n(view.width * 0.78)} {n(view.down(0.5))} {n(end + 8 * unit)}"
         f" {n(view.down(0.3))} {n(end + 1.5 * unit)} {n(view.horizon + 1.6 * unit)}Z",
-        view.tint("#e6d5ae", 0.05),
+        view.tint("#dfe8ee" if is_winter(view) else "#e6d5ae", 0.05),
     )
     lawn += grass(view, dice, view.down(0.1), 26, view.tint(lighter(green, -0.12)), 0.8)
     beds = ""
     for side in (0.05, 0.95):
         beds += bush(view, view.width * side, view.down(0.42), 20 * unit, foliage(view, dice), 0.05)
-    return sky(view), far, lawn + beds + flowers(view, dice, view.down(0.2), 22)
+    return sky(view), far, lawn + beds + flowers(view, dice, view.down(0.2), 22) + lying(view, view.down(0.12))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.56, ground="#6f8f45")

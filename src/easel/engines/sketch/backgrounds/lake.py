@@ -13,6 +13,7 @@ from easel.engines.sketch.backgrounds.elements.land import (
     mountain_range,
     round_tree,
 )  # fmt: skip
+from easel.engines.sketch.backgrounds.elements.season import lying
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.backgrounds.elements.water import glitter, water
 from easel.engines.sketch.composing.dice import Dice
@@ -43,7 +44,7 @@ def _paint(view: View) -> tuple[str, ...]:
     near += grass(view, dice, shore + 3 * unit, 34, view.tint(lighter(green, -0.14)))
     if not snowy:
         near += flowers(view, dice, shore + 4 * unit, 14) + _reeds(view, dice, shore + 3 * unit)
-    return sky(view), far, lake, near
+    return sky(view), far, lake, near + lying(view, shore + 4 * unit)
 
 
 def _tree(view: View, dice: Dice, x: float, base: float, snowy: bool) -> str:

@@ -2,6 +2,7 @@
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import flat_ground
+from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.backgrounds.elements.town import house
 from easel.engines.sketch.composing.dice import Dice
@@ -60,6 +61,7 @@ def _paint(view: View) -> tuple[str, ...]:
         _stall(view, dice, number * wide + wide * 0.05, wide * 0.9, base + unit) for number in range(count)
     )
     ground = flat_ground(view, view.tint("#d3c4ac", 0.1), view.tint("#b09c80"), base)
+    ground += snow_on_ground(view, base + unit) + lying(view, base + 4 * unit)
     return sky(view), houses, ground + stalls
 
 

@@ -10,6 +10,7 @@ from easel.engines.sketch.backgrounds.elements.land import (
     hill,
     round_tree,
 )  # fmt: skip
+from easel.engines.sketch.backgrounds.elements.season import lying
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.painting.colour import lighter
 
@@ -33,7 +34,7 @@ def _paint(view: View) -> tuple[str, ...]:
     near += grass(view, dice, view.down(0.3), 46, view.tint(lighter(green, -0.12)))
     if view.season != "winter" and view.weather != "snowfall":
         near += flowers(view, dice, view.down(0.35), 26)
-    return sky(view), far, near
+    return sky(view), far, near + lying(view, view.down(0.3))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.58, ground="#5f9e45")

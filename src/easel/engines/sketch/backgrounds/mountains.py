@@ -2,6 +2,7 @@
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import conifer, grass, grass_colour, hill, mountain_range
+from easel.engines.sketch.backgrounds.elements.season import lying
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.painting.colour import lighter
 
@@ -25,7 +26,7 @@ def _paint(view: View) -> tuple[str, ...]:
         )
     near = hill(view, view.down(0.24), 1.8 * view.unit, view.tint(green, 0.1), view.tint(lighter(green, -0.12)), dice)
     near += grass(view, dice, view.down(0.32), 40, view.tint(lighter(green, -0.13)))
-    return sky(view), far, middle, near
+    return sky(view), far, middle, near + lying(view, view.down(0.3))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.6, ground="#558f3f")

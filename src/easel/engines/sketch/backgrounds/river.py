@@ -10,6 +10,7 @@ from easel.engines.sketch.backgrounds.elements.land import (
     mountain_range,
     round_tree,
 )
+from easel.engines.sketch.backgrounds.elements.season import lying
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.backgrounds.elements.water import COLOURS
 from easel.engines.sketch.painting.colour import lighter
@@ -60,7 +61,7 @@ def _paint(view: View) -> tuple[str, ...]:
         view, view.down(0.74), 1.4 * unit, view.tint(lighter(green, 0.02)), view.tint(lighter(green, -0.12)), dice, 3
     )
     front += grass(view, dice, view.down(0.8), 34, view.tint(lighter(green, -0.14)))
-    return sky(view), far, bank, front + flowers(view, dice, view.down(0.84), 14)
+    return sky(view), far, bank, front + flowers(view, dice, view.down(0.84), 14) + lying(view, view.down(0.8))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.52, near=0.94, water=0.75, ground="#558f3f")

@@ -1,6 +1,7 @@
 """A stadium: stands full of people, floodlights and a pitch."""
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import circle, line, n, polygon, rect
@@ -50,7 +51,7 @@ def _paint(view: View) -> tuple[str, ...]:
         )
     white = line(f"M0 {n(view.down(0.12))}H{n(view.width)}M{n(view.width * 0.18)} {n(view.down(0.12))}L{n(-view.width * 0.06)} {n(view.height)}"
                  f"M{n(view.width * 0.82)} {n(view.down(0.12))}L{n(view.width * 1.06)} {n(view.height)}", view.tint("#ffffff"), 0.7 * unit, 0.9)  # fmt: skip
-    return sky(view), stands, pitch + white
+    return sky(view), stands, pitch + white + snow_on_ground(view, view.horizon) + lying(view, view.horizon)
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.58, ground="#3f7a34")

@@ -2,6 +2,7 @@
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import flat_ground, foliage, round_tree
+from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
 from easel.engines.sketch.backgrounds.elements.town import house
 from easel.engines.sketch.painting.markup import line, n, rect
@@ -36,7 +37,8 @@ def _paint(view: View) -> tuple[str, ...]:
         f"M{n(start * view.width)} {n(view.down(0.6))}h{n(view.width * 0.08)}"
         for start in (0.02, 0.2, 0.38, 0.56, 0.74, 0.92)
     )
-    return sky(view), houses, ground + road + line(dashes, view.tint("#f1efe4"), 1.1 * unit, 0.9)
+    road += line(dashes, view.tint("#f1efe4"), 1.1 * unit, 0.9)
+    return sky(view), houses, ground + road + snow_on_ground(view, base) + lying(view, base)
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.6, ground="#4a4c55")

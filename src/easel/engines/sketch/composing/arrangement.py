@@ -25,10 +25,10 @@ ROW_MAX: Final = 5
 
 
 def arranged(
-    wish: Wish, ground: Background, size_px: tuple[int, int], builder: UnitBuilder, dice: Dice
+    wish: Wish, ground: Background, size_px: tuple[int, int], builder: UnitBuilder, dice: Dice, share: float = 1.0
 ) -> Iterator[Placed]:
-    """Everything that a wish asks for before a background, from back to front."""
-    stage = Stage(wish, ground, float(size_px[0]), float(size_px[1]), builder, dice)
+    """Everything that a wish asks for before a background, from back to front. What stands has a share of its size."""
+    stage = Stage(wish, ground, float(size_px[0]), float(size_px[1]), builder, dice, share)
     hanging = [at for at in builder.roots if stage.hangs(at)]
     high = [at for at in builder.roots if at not in hanging and stage.is_high(at)]
     low = [at for at in builder.roots if at not in high and at not in hanging]

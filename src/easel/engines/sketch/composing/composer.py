@@ -7,7 +7,7 @@ from typing import Final
 from easel.engines.sketch.backgrounds import background
 from easel.engines.sketch.composing.arrangement import arranged
 from easel.engines.sketch.composing.dice import Dice
-from easel.engines.sketch.composing.furnishing import furnished
+from easel.engines.sketch.composing.furnishing import furnished, share
 from easel.engines.sketch.composing.posing import posed
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.composing.settings import ashore, chosen_place, chosen_season, chosen_time, with_emblem
@@ -39,7 +39,8 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     horizon = ground.horizon * height_px
     full = furnished(shown, place, library, dice.named("furniture"))
     builder = UnitBuilder(full, library, dice.named("units"))
-    arrangement = arranged(full, ground, (width_px, height_px), builder, dice.named("arrangement"))
+    size = share(place) if full is not shown else 1.0
+    arrangement = arranged(full, ground, (width_px, height_px), builder, dice.named("arrangement"), size)
     placed = tuple(_owned(_inscribed(arrangement, shown, library), len(shown.things)))
     return Scene(
         wish=shown,

@@ -25,6 +25,16 @@ SETS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 """For each place what may be there, from left to right."""
 
 
+INDOORS: Final = frozenset({"room", "cafe", "library"})
+INDOORS_SHARE: Final = 0.82
+OUTDOORS_SHARE: Final = 0.5
+
+
+def share(place: str) -> float:
+    """How large these things are, compared with things that the prompt names."""
+    return INDOORS_SHARE if place in INDOORS else OUTDOORS_SHARE
+
+
 def furnished(wish: Wish, place: str, library: Library, dice: Dice) -> Wish:
     """The wish with things for its place, if it names none that stand there."""
     if any("hangs" not in library.traits(thing.picture).marks for thing in wish.things) or wish.style == "logo":

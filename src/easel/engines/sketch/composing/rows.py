@@ -138,7 +138,8 @@ def _scale(stage: Stage, units: Sequence[Unit], gaps: float, has_crowd: bool) ->
         size = SIZED.get(stage.wish.things[units[0].root].size or "", 1.0)
         share, wide, limit = min(share * size, 1.04), wide * size, limit * size
     high = min(room * share * stage.ground.size, limit)
-    return min(high / tallest, wide * stage.width / total) if total > 0 else high / tallest
+    fits = min(high / tallest, wide * stage.width / total) if total > 0 else high / tallest
+    return fits * stage.share
 
 
 def _start(stage: Stage, total: float, units: Sequence[Unit]) -> float:
@@ -146,7 +147,7 @@ def _start(stage: Stage, total: float, units: Sequence[Unit]) -> float:
     dice = stage.dice.named("start")
     free, count = stage.width - total, len(units)
     middle = 0.5 + dice.between(-0.05, 0.05)
-    if count == 1 and stage.width > 1.25 * stage.height:
+    if stage.share < 1 or (count == 1 and stage.width > 1.25 * stage.height):
         middle = dice.pick((0.36, 0.64))
     pointed = side(stage.wish, units[0].root, stage.apart_from(units[0].root)) if count == 1 else 0
     middle = 0.5 + 0.23 * pointed if pointed else middle

@@ -41,6 +41,8 @@ class Stage:
     height: float
     builder: UnitBuilder
     dice: Dice
+    share: float = 1.0
+    """How large what stands is, compared with its usual size."""
 
     @property
     def near(self) -> float:

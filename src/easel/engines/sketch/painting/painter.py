@@ -9,12 +9,14 @@ from typing import Final
 
 from easel.engines.sketch.backgrounds import background
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.season import in_the_air
 from easel.engines.sketch.backgrounds.elements.sky import falling
 from easel.engines.sketch.composing.composer import wish_key
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.light import INDOORS, Light, light_of
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.painting import colour
+from easel.engines.sketch.painting.dressing import dressed
 from easel.engines.sketch.painting.lettering import written
 from easel.engines.sketch.painting.markup import Ids, document, ellipse, n, rect, round_gradient
 from easel.engines.sketch.pictures.library import Library, Picture
@@ -37,7 +39,7 @@ def layers(scene: Scene, library: Library) -> Iterator[str]:
     yield document(scene.width_px, scene.height_px, _things(scene, library, ground, light))
     front = ground.paint_front(view) if ground.paint_front is not None else ""
     if ground.is_outdoors:
-        front += falling(view)
+        front += falling(view) + in_the_air(view)
     if front:
         yield document(scene.width_px, scene.height_px, front)
 
@@ -74,7 +76,7 @@ def _things(scene: Scene, library: Library, ground: Background, light: Light) ->
                 if other.depth == one.depth:
                     painted += _contact(other, shown)
             last_depth = one.depth
-        painted += _one(one, picture, number, light)
+        painted += _one(one, picture, number, light, scene.time if ground.is_outdoors else "day")
     return painted
 
 
@@ -94,17 +96,9 @@ def _contact(one: Placed, picture: Picture) -> str:
     return ellipse(x, one.y + one.lift - flat * 0.15, half * 1.12 * high, flat * high, "url(#shadow)", high)
 
 
-def _one(one: Placed, picture: Picture, number: int, light: Light) -> str:
+def _one(one: Placed, picture: Picture, number: int, light: Light, time: str) -> str:
     body = picture.body.replace(ID_MARK, f"t{number}-")
-    for own, name in one.dyes:
-        body = colour.mapped(body, colour.painted(own, colour.NAMED[name]))
-    if one.colour is not None:
-        body = colour.mapped(body, colour.painted(picture.main_colour, colour.NAMED[one.colour]))
-    if "glows" not in picture.traits.marks and (
-        light.glow_share or light.factors != (1.0, 1.0, 1.0) or one.depth > 0.02
-    ):
-        depth = 0.75 * one.depth
-        body = colour.mapped(body, lambda own: light.on(own, depth))
+    body = dressed(body, one, picture, light, time)
     unit = one.height / picture.height
     middle = (picture.box[0] + picture.box[2]) / 2
     flip = "scale(-1 1)" if one.is_mirrored else ""

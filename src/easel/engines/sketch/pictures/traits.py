@@ -37,6 +37,7 @@ MARKS: Final = {
     "hangs": "indoors it hangs on the wall",
     "plant": "it is a plant or a part of nature that does nothing",
     "held-high": "it is held above the head, or flies at its string",
+    "windows": "its windows are lit in the dark",
     "top": "others stand on it if they are with it",
 }
 

@@ -1,6 +1,7 @@
 """Hills, mountains, grass and trees in one look, for several backgrounds."""
 
 from easel.engines.sketch.backgrounds.background import View
+from easel.engines.sketch.backgrounds.elements.season import is_winter
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.painting.colour import lighter, mix
 from easel.engines.sketch.painting.markup import (
@@ -136,7 +137,9 @@ def grass(view: View, dice: Dice, y_from: float, count: int, colour: str, size: 
 
 
 def flowers(view: View, dice: Dice, y_from: float, count: int) -> str:
-    """Small flowers in the grass."""
+    """Small flowers in the grass, but in winter."""
+    if is_winter(view):
+        return ""
     painted = ""
     kinds = [dice.pick(("#ffffff", "#ffd84d", "#f58fb8", "#b98cf0", "#ff7a6b")) for _ in range(2)]
     for _ in range(count):
@@ -170,4 +173,4 @@ def foliage(view: View, dice: Dice) -> str:
 def grass_colour(view: View) -> str:
     """The colour of grass in this season and weather."""
     colour = GRASS[view.season]
-    return mix(colour, "#eef4f8", 0.75) if view.weather == "snowfall" else colour
+    return mix(colour, "#eef4f8", 0.75) if view.weather == "snowfall" and view.season != "winter" else colour

@@ -1,6 +1,7 @@
 """Houses and towers with windows, lit at night."""
 
 from easel.engines.sketch.backgrounds.background import View
+from easel.engines.sketch.backgrounds.elements.season import snow_on_roof, snow_on_top
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import polygon, rect
@@ -25,6 +26,7 @@ def tower(view: View, dice: Dice, x: float, base: float, wide: float, tall: floa
     if dice.chance(0.3):
         painted += rect(x + wide * 0.3, base - tall - wide * 0.16, wide * 0.4, wide * 0.16, side)
         painted += rect(x + wide * 0.48, base - tall - wide * 0.62, wide * 0.045, wide * 0.5, side)
+    painted += snow_on_top(view, x, base - tall, wide, depth)
     return painted + _windows(view, dice, x, base, wide, tall, colour, depth)
 
 
@@ -52,6 +54,8 @@ def house(view: View, dice: Dice, x: float, base: float, wide: float, tall: floa
         [(x - wide * 0.05, base - tall), (x + wide * 0.5, base - tall - wide * 0.42), (x + wide * 1.05, base - tall)],
         view.tint(roof, depth),
     )
+    peak, eaves = (x + wide * 0.5, base - tall - wide * 0.42), base - tall
+    painted += snow_on_roof(view, (x - wide * 0.05, eaves), peak, (x + wide * 1.05, eaves), depth)
     glass = "#ffdf94" if view.time in ("night", "sunset") else view.tint("#bfe3f5", depth)
     frame = view.tint("#ffffff", depth)
     rows = max(1, int(tall / (wide * 0.42)))
