@@ -286,3 +286,17 @@ def test_a_single_thing_is_large_and_inside_the_picture(prompt: str, size: tuple
         assert placed.x + wide / 2 <= size[0]
         assert placed.y - placed.height >= 0
         assert placed.y <= size[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "prompt", ["portrait of a woman", "a portrait of a king", "close-up of a cat", "ein Porträt eines Roboters"]
+)
+def test_a_portrait_shows_the_head_large_and_ends_at_the_edge(
+    prompt: str, size: tuple[int, int], library: Library
+) -> None:
+    found = scene(prompt, library, size)
+    person = next(placed for placed in found.placed if placed.thing == 0)
+    assert person.y > size[1]
+    assert 0 <= person.y - person.height < 0.62 * size[1]
+    assert person.height > 0.9 * min(size)

@@ -16,7 +16,7 @@ RELATIONS = {
     "holding", "riding", "wearing", "inside", "looking", "aloft", "flying-over",
 }  # fmt: skip
 OF_KIND = {
-    "poses": POSES,
+    "poses": POSES, "views": {"portrait"},
     "colours": set(NAMED), "sizes": {"big", "small"}, "relations": RELATIONS, "verbs": RELATIONS,
     "times": {"dawn", "day", "sunset", "night"}, "weathers": {"rain", "snowfall", "fog", "storm", "cloudy", "clear"},
     "seasons": {"autumn", "winter", "spring", "summer"}, "grounds": {"background"}, "ignored": {""},

@@ -25,6 +25,8 @@ SETS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 """For each place what may be there, from left to right."""
 
 
+LOW: Final = ("sofa", "armchair", "bed")
+"""What may stand below what hangs on the wall."""
 INDOORS: Final = frozenset({"room", "cafe", "library"})
 INDOORS_SHARE: Final = 0.82
 OUTDOORS_SHARE: Final = 0.5
@@ -41,5 +43,7 @@ def furnished(wish: Wish, place: str, library: Library, dice: Dice) -> Wish:
         return wish
     if place not in SETS or wish.quotes:
         return wish
+    if wish.things:
+        return replace(wish, things=(*wish.things, Thing(dice.pick(LOW), "")))
     more = tuple(Thing(name, name) for name in dice.pick(SETS[place]))
     return replace(wish, things=wish.things + more)

@@ -44,6 +44,8 @@ def posed(wish: Wish, library: Library) -> Wish:
     ]
     if wish.style == "logo":
         things = [_with_face(thing, library) for thing in things]
+    if wish.view == "portrait" and len(things) == 1 and things[0].pose is None:
+        things = [replace(things[0], pose="sitting")] if library.traits(things[0].picture).face else things
     return replace(wish, things=tuple(_posed(thing, library) for thing in things))
 
 

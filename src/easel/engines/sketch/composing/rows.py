@@ -10,6 +10,7 @@ from typing import Final
 
 from easel.engines.sketch.composing.crowds import COUNT_MAX
 from easel.engines.sketch.composing.ordering import in_order, is_mirrorable, side
+from easel.engines.sketch.composing.portraits import is_portrait, portrait
 from easel.engines.sketch.composing.scene import Placed
 from easel.engines.sketch.composing.spacing import PACKED_MIN, gaps_between, nearer
 from easel.engines.sketch.composing.stage import MARGIN, Stage, Stand
@@ -20,6 +21,8 @@ SIZED: Final = {"small": 0.78, "big": 1.12}
 SHARES: Final = {1: 0.84, 2: 0.8, 3: 0.78}
 """How much of the height above the ground so many things may fill."""
 WIDTHS: Final = {1: 0.72, 2: 0.86}
+TALL_WIDTH: Final = 0.86
+"""How much of the width a single thing may fill in a tall picture."""
 TABLE_SHARE: Final = 0.86
 SWIM_SHARE: Final = 0.6
 """How much smaller somebody is shown of whom a part is under water."""
@@ -34,6 +37,8 @@ def row(stage: Stage, things: Sequence[int], *, has_crowd: bool, far: float = 0.
     if not things:
         return []
     units = nearer(_faced(stage, ordered(stage, things)))
+    if len(units) == 1 and is_portrait(stage, units[0]):
+        return portrait(stage, units[0])
     back = [unit for unit in units if _is_behind(stage, unit)]
     front = [unit for unit in units if not _is_behind(stage, unit)] or back
     has_back = bool(back) and front is not back
@@ -67,12 +72,13 @@ def _behind(stage: Stage, units: Sequence[Unit], middles: dict[int, tuple[float,
         far = scale * (0.95 if unit.base.picture.traits.height_m > 2.5 else 0.82)
         fits_width = 0.6 * stage.width / ((unit.right - unit.left) * far)
         far *= min(1.0, 0.86 * stage.stand(0.4) / (unit.top * far), fits_width)
+        depth = 0.8 if stage.is_tall else 0.4
         half = (unit.right - unit.left) * far / 2
         side = 1 if middle < stage.width / 2 else -1
         side = side if number % 2 == 0 else -side
         x = middle + side * max(0.7 * reach + 0.62 * half, reach + 0.1 * half)
         x = min(max(x, half + MARGIN * stage.width), stage.width - half - MARGIN * stage.width)
-        placed += stage.put(unit, Stand(x - (unit.left + unit.right) / 2 * far, stage.stand(0.4), far, 0.4))
+        placed += stage.put(unit, Stand(x - (unit.left + unit.right) / 2 * far, stage.stand(depth), far, depth))
     return placed
 
 
@@ -128,6 +134,7 @@ def _scale(stage: Stage, units: Sequence[Unit], gaps: float, has_crowd: bool) ->
     room = stage.near - 0.07 * stage.height
     share, wide = SHARES.get(len(units), 0.74) * (CROWD_SHARE if has_crowd else 1.0), WIDTHS.get(len(units), 0.9)
     limit = 0.62 * max(stage.height, stage.width) if len(units) == 1 else stage.height
+    wide = max(wide, TALL_WIDTH) if stage.is_tall else wide
     if stage.ground.surface == "table":
         share *= TABLE_SHARE
     if any(unit.base.sunk for unit in units):

@@ -12,6 +12,7 @@ from easel.engines.sketch.pictures.traits import Traits
 from easel.engines.sketch.reading.wish import Wish
 
 MARGIN: Final = 0.05
+TALL_MIN: Final = 1.35
 TALL_RISE: Final = 0.07
 """How far things stand higher in a picture that is twice as high as wide, so that they are nearer to its middle."""
 SMALL_FLIER_M: Final = 0.5
@@ -49,6 +50,11 @@ class Stage:
         """Where the nearest things stand, in pixels from the top."""
         rise = TALL_RISE * max(0.0, min(2.0, self.height / self.width) - 1)
         return (self.ground.near - rise) * self.height
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether the picture is much higher than wide."""
+        return self.height > TALL_MIN * self.width
 
     def stand(self, depth: float) -> float:
         """The height in the picture where things of this depth stand."""

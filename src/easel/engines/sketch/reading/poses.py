@@ -1,4 +1,5 @@
 """Gives things the poses that a prompt says they have, before it is read: `a running dog`, `a cat sleeping on a sofa`.
+It also finds from how near things are seen: `a portrait of a woman`.
 
 A phrase may say a pose and a relation at once, such as `sitting on`; then it keeps the relation. Whether it says a pose
 is told by the tables, or by one of its words.
@@ -16,6 +17,7 @@ BETWEEN: Final = frozenset({"colours", "sizes"})
 """What may stand between a pose and the thing after it."""
 BELONGING: Final = frozenset({"holding", "wearing", "with", "on", "inside", "under"})
 """Relations before a thing that does nothing: in `a cat on a sofa sleeping`, the cat sleeps."""
+TAKEN: Final = frozenset({"poses", "views"})
 IGNORED: Final = Meaning("ignored", "")
 
 
@@ -24,10 +26,11 @@ def with_poses(tokens: Sequence[Token], language: Language) -> list[Token]:
     listed = list(tokens)
     for at, token in enumerate(tokens):
         pose = _pose(token, language)
+        rest = tuple(meaning for meaning in token.meanings if meaning.kind not in TAKEN)
+        if token.meanings and rest != token.meanings:
+            listed[at] = replace(token, meanings=rest or (IGNORED,))
         if pose is None:
             continue
-        rest = tuple(meaning for meaning in token.meanings if meaning.kind != "poses")
-        listed[at] = replace(token, meanings=rest or (IGNORED,))
         for owner in _owners(listed, at, language.grammar):
             listed[owner] = replace(listed[owner], pose=listed[owner].pose or pose)
     return listed
@@ -38,6 +41,12 @@ def _pose(token: Token, language: Language) -> str | None:
     words = [normal(word) for word in token.text.split()] if _kind(token) == "relations" else []
     meanings = [*token.meanings, *(meaning for word in words for meaning in language.own.get(word, ()))]
     return next((meaning.name for meaning in meanings if meaning.kind == "poses"), None)
+
+
+def view_of(tokens: Sequence[Token]) -> str | None:
+    """From how near things are seen, if the prompt says it."""
+    views = (meaning.name for token in tokens for meaning in token.meanings if meaning.kind == "views")
+    return next(views, None)
 
 
 def _owners(tokens: Sequence[Token], at: int, grammar: Grammar) -> list[int]:

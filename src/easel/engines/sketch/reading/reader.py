@@ -15,7 +15,7 @@ from easel.engines.sketch.reading.following import is_ignored, names_next, objec
 from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.pending import Pending
-from easel.engines.sketch.reading.poses import with_poses
+from easel.engines.sketch.reading.poses import view_of, with_poses
 from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
@@ -53,8 +53,7 @@ class _Reading:
         self._noun_at: int | None = None  # the last thing, if it may be part of a compound: `chocolate cake` is a cake
         self._link_at: int | None = None  # the last word that leads from a thing to what describes it
         self._genitive_at: int | None = None  # the last word of a thing to which the next one belongs
-        self._is_owned = False
-        """Whether the last thing belongs to the one before, so that this does nothing with it: `バラの花束`."""
+        self._is_owned = False  # the last thing belongs to the one before, which does nothing with it: `バラの花束`
         self._gap_at: int | None = None  # the last word that is not understood
         self._at = self._count_at = 0
         self._is_thing_near = False  # near enough for an adjective after it
@@ -379,8 +378,8 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     text, quotes = without_quotes(prompt)
     languages = guessed_languages(text)
     grammar = languages[0].grammar
-    posed = with_poses(list(tokens(text, languages, emoji)), languages[0])
-    listed = without_flavours(with_looks(posed, grammar), grammar)
+    found = list(tokens(text, languages, emoji))
+    listed = without_flavours(with_looks(with_poses(found, languages[0]), grammar), grammar)
     reading = _Reading(grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])
@@ -395,6 +394,7 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         weather=reading.settings.get("weather") or reading.settings.get("sky"),
         season=reading.settings.get("season"),
         style=reading.settings.get("style"),
+        view=view_of(found),
         quotes=quotes,
         not_understood=unique[:NOT_UNDERSTOOD_MAX],
     )

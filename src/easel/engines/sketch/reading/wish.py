@@ -47,6 +47,8 @@ class Wish:
     weather: str | None = None
     season: str | None = None
     style: str | None = None
+    view: str | None = None
+    """From how near things are seen: `portrait` shows a head and what is below it."""
     quotes: tuple[str, ...] = ()
     not_understood: tuple[str, ...] = ()
 
