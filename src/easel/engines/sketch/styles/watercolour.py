@@ -6,26 +6,43 @@ from easel.engines.sketch.composing.dice import Dice
 
 PAPER = (253, 250, 243)
 GRAIN_CELLS = 240
-WASH_PX = 640
+WASH_PX = 512
 """The washes are soft, so they are made with so many pixels along the shorter side at most."""
+COLOURS = 96
 
 
 def finish(image: Image.Image, dice: Dice) -> Image.Image:
     """Washes of the picture's colours, blended into the paper."""
-    side = min(image.size)
     small = reduced(image, WASH_PX)
-    washed = displaced(small, dice, min(small.size) / 90).filter(ImageFilter.ModeFilter(5))
-    washed = washed.resize(image.size, Image.Resampling.BICUBIC)
+    side = min(small.size)
+    washed = dabbed(displaced(small, dice, side / 90), 5, COLOURS).filter(ImageFilter.SMOOTH)
     grey = washed.convert("L")
     rim = ImageChops.difference(grey, grey.filter(ImageFilter.GaussianBlur(side / 130)))
     rim = rim.point(lambda value: 255 - min(90, value * 2))
-    washed = ImageChops.multiply(washed, Image.merge("RGB", (rim, rim, rim)))
-    pale = Image.blend(ImageEnhance.Color(washed).enhance(1.15), Image.new("RGB", image.size, PAPER), 0.22)
-    blotches = noise(dice.named("blotches"), image.size, 9).point(lambda value: 222 + value // 8)
+    blotches = noise(dice.named("blotches"), small.size, 9).point(lambda value: 222 + value // 8)
+    pale = Image.blend(
+        ImageEnhance.Color(multiplied(washed, rim)).enhance(1.15), Image.new("RGB", small.size, PAPER), 0.22
+    )
+    pale = multiplied(pale, blotches).point(lambda value: min(255, value * 109 // 100))
     grain = noise(dice.named("grain"), image.size, GRAIN_CELLS).point(lambda value: 240 + value // 17)
-    for layer in (blotches, grain):
-        pale = ImageChops.multiply(pale, Image.merge("RGB", (layer, layer, layer)))
-    return ImageEnhance.Brightness(pale).enhance(1.09)
+    return multiplied(pale.resize(image.size, Image.Resampling.BICUBIC), grain)
+
+
+def dabbed(image: Image.Image, size_px: int, colours: int) -> Image.Image:
+    """The picture in patches of one colour each: the most frequent around every pixel, of so many colours.
+
+    The colours are counted by their number in a palette, which takes a third of the time of counting each channel.
+    """
+    few = image.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    numbers = Image.frombytes("L", few.size, few.tobytes()).filter(ImageFilter.ModeFilter(size_px))
+    patches = Image.frombytes("P", few.size, numbers.tobytes())
+    patches.putpalette(few.getpalette() or [])
+    return patches.convert("RGB")
+
+
+def multiplied(image: Image.Image, layer: Image.Image) -> Image.Image:
+    """The picture darkened by a grey layer."""
+    return ImageChops.multiply(image, Image.merge("RGB", (layer, layer, layer)))
 
 
 def reduced(image: Image.Image, side_px: int) -> Image.Image:
