@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -19,12 +20,12 @@ from tests.support.running_service import Service, finish, read_task, submit
 ORDERED: Final = 12
 
 
-@pytest.fixture(scope="module")
-def on_a_gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture
+def on_a_gpu(tmp_path: Path) -> Iterator[Service]:
     """A service whose one worker loses its device when a prompt says so."""
     with prepared_folder() as folder:
         service = Service(folder, workers="1", blank_step_s="0.02")
-        service.environment |= faulty_engine.environment(tmp_path_factory.mktemp("faulty") / "site")
+        service.environment |= faulty_engine.environment(tmp_path / "site")
         with service:
             yield service
 
