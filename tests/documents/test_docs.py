@@ -159,7 +159,7 @@ def _missing(named: list[str]) -> list[str]:
 def test_every_tier_is_in_the_architecture() -> None:
     table = ARCHITECTURE.split("## Tiers")[1].split("## One request")[0]
     for path in (ROOT / "src/easel").iterdir():
-        if path.name not in {"__init__.py", "__pycache__"}:
+        if path.name not in {"__init__.py", "__pycache__", "py.typed"}:
             assert f"`{path.stem}" in table, path.name
 
 

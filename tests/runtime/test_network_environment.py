@@ -1,6 +1,7 @@
 """Proxies and certificates in the environment: how each client uses them, and the errors if it cannot."""
 
 import asyncio
+import json
 import os
 import socket
 import threading
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from easel.client.client import Client, ClientError
+from easel import Client, ClientError
 from easel.engines.engine import EngineUnusable
 from easel.engines.remote.engine import Remote, RemoteServers
 from easel.outside.judges.endpoint import EndpointUnusable, ModerationEndpoint
@@ -25,7 +26,7 @@ from tests.support.image_server import MODEL, image_server, says
 VARIABLES: Final = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
 )  # fmt: skip
-ORDER: Final = {"model": "z-image-turbo", "prompt": "x"}
+TASK: Final = {"id": "task-1", "status": "pending", "progress": 0, "model": "z-image-turbo", "created": 0}
 SOCKS: Final = "socks5://127.0.0.1:9"
 NAME: Final = "ab/abcdef.png"
 NOT_THERE: Final = [
@@ -51,7 +52,7 @@ class Hit(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        body = b'{"id": "task-1"}' if self.command == "POST" else b""
+        body = json.dumps(TASK).encode() if self.command == "POST" else b""
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.send_response(200)
         self.send_header("etag", '"x"')
@@ -75,9 +76,10 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def ordered(url: str) -> Any:
+def ordered(url: str) -> str:
+    """Order a picture, and return the id of its task."""
     with Client(url, "k") as client:
-        return client.submit(dict(ORDER))
+        return client.submit("x").id
 
 
 @pytest.mark.parametrize("name", [*VARIABLES[:3], "http_proxy", "all_proxy"])
@@ -86,7 +88,7 @@ def test_this_machine_is_reached_without_a_proxy(environ: pytest.MonkeyPatch, na
     environ.setenv(name, value)
     with listener() as (url, asked):
         for host in ("127.0.0.1", "localhost"):
-            assert ordered(url.replace("127.0.0.1", host)) == {"id": "task-1"}
+            assert ordered(url.replace("127.0.0.1", host)) == "task-1"
     assert asked == ["/v1/images/generations"] * 2
 
 
@@ -96,7 +98,7 @@ def test_this_machine_is_reached_without_a_proxy_in_every_notation_of_its_addres
 ) -> None:
     environ.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with listener() as (url, asked):
-        assert ordered(url.replace("127.0.0.1", spelling)) == {"id": "task-1"}
+        assert ordered(url.replace("127.0.0.1", spelling)) == "task-1"
     assert asked == ["/v1/images/generations"]
 
 
@@ -120,7 +122,7 @@ def test_whitespace_around_a_proxy_is_ignored(environ: pytest.MonkeyPatch) -> No
 def test_plain_http_needs_no_certificates(environ: pytest.MonkeyPatch, name: str, value: str) -> None:
     environ.setenv(name, value)
     with listener() as (url, _):
-        assert ordered(url) == {"id": "task-1"}
+        assert ordered(url) == "task-1"
     with image_server(says(200, {"data": []})) as server:
         (looked,) = Remote(RemoteServers((server.url,), MODEL, None, 5, 1, 0)).look()
         assert looked.state == "ok"
@@ -130,7 +132,7 @@ def test_plain_http_needs_no_certificates(environ: pytest.MonkeyPatch, name: str
 def test_other_hosts_are_reached_through_the_proxy(environ: pytest.MonkeyPatch) -> None:
     with listener() as (proxy, asked):
         environ.setenv("HTTP_PROXY", proxy.removeprefix("http://"))
-        assert ordered("http://images.test") == {"id": "task-1"}
+        assert ordered("http://images.test") == "task-1"
         assert asked == ["http://images.test/v1/images/generations"]
 
 

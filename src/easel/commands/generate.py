@@ -8,13 +8,16 @@ import contextlib
 import re
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from easel.client.client import Client, ClientError, Refused, Unfinished, new_idempotency_key
+from easel.client.answers import Task
+from easel.client.client import Client
+from easel.client.failures import ClientError, Refused, Unfinished
+from easel.client.orders import OrderFields, new_idempotency_key
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.option_types import Seconds
 from easel.commands.terminal.options import setting_option
@@ -27,6 +30,7 @@ from easel.settings.settings import ClientSettings
 
 FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 DEFAULT_OUTPUT: Final = Path("picture.webp")
+SETTING: Final = "EASEL_URL or --url"
 API_KEY: Final = re.compile(r"[!-~]{1,4096}")
 
 
@@ -62,16 +66,15 @@ def generate(
     with explain_failures():
         config = settings.read_client(url=url, api_key=api_key)
     key = _checked_key(config.api_key)
-    order: dict[str, Any] = {"model": model, "prompt": prompt, "output_format": _format(output or DEFAULT_OUTPUT)}
-    order |= {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
+    order = OrderFields(model=model, output_format=_format(output or DEFAULT_OUTPUT), size=size, seed=seed)
     started_s = time.monotonic()
     try:
-        with Client(config.url, key) as client:
-            task = _drawn(client, order, timeout_s)
+        with Client(config.url, key, setting=SETTING) as client:
+            task = _drawn(client, prompt, order, timeout_s)
             file = _fetched(client, task)
     except ClientError as error:
         raise click.ClickException(f"{error}.") from None
-    written = _written(file, output, task["results"][0], force=force)
+    written = _written(file, output, task.results[0].url, force=force)
     _report(task, written, time.monotonic() - started_s)
 
 
@@ -106,25 +109,24 @@ def _format(output: Path) -> str:
     return FORMAT_BY_SUFFIX[output.suffix.lower()]
 
 
-def _drawn(client: Client, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+def _drawn(client: Client, prompt: str, order: OrderFields, timeout_s: float) -> Task:
     """The completed task of an order. Raises ClientError."""
     idempotency_key = new_idempotency_key()
     try:
-        task_id = client.submit(order, idempotency_key)["id"]
+        task = client.submit(prompt, idempotency_key=idempotency_key, **order)
         with _progress() as progress:
             bar = progress.add_task("waiting", total=100)
-
-            def show(task: dict[str, Any]) -> None:
-                words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
-                progress.update(bar, completed=task["progress"], description=words[task["status"]])
-
-            return client.follow(task_id, show, timeout_s)
+            words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
+            for state in client.follow(task.id, timeout_s=timeout_s):
+                progress.update(bar, completed=state.progress, description=words[state.status])
+                task = state
+        return task.completed()
     except Refused as refused:
         raise ClientError(_refusal(client, order["model"], refused)) from None
     except Unfinished as unfinished:
-        raise ClientError(f"{unfinished}. {_cancelled(client, order, idempotency_key)}") from None
+        raise ClientError(f"{unfinished}. {_cancelled(client, prompt, order, idempotency_key)}") from None
     except (KeyboardInterrupt, SystemExit, OSError) as left:  # OSError: the terminal with the progress bar is gone
-        raise _leave(_cancelled(client, order, idempotency_key), left) from None
+        raise _leave(_cancelled(client, prompt, order, idempotency_key), left) from None
 
 
 def _refusal(client: Client, model: str, refused: Refused) -> str:
@@ -143,11 +145,11 @@ def _refusal(client: Client, model: str, refused: Refused) -> str:
         return sentence
 
 
-def _fetched(client: Client, task: dict[str, Any]) -> bytes:
+def _fetched(client: Client, task: Task) -> bytes:
     """The picture of a completed task. Raises ClientError."""
-    where = f"For 24 hours the picture is at {task['results'][0]}"
+    where = f"For 24 hours the picture is at {task.results[0].url}"
     try:
-        return client.picture(task)
+        return client.picture(task).file
     except ClientError as error:
         raise ClientError(f"{error}. {where}") from None
     except (KeyboardInterrupt, SystemExit) as left:
@@ -161,14 +163,14 @@ def _leave(sentence: str, left: BaseException) -> SystemExit:
     return SystemExit(left.code if isinstance(left, SystemExit) else EXIT_INTERRUPTED)
 
 
-def _cancelled(client: Client, order: dict[str, Any], idempotency_key: str) -> str:
+def _cancelled(client: Client, prompt: str, order: OrderFields, idempotency_key: str) -> str:
     """Cancel the task of an order, and return a sentence about its state.
 
     The idempotency key finds the task, because the interruption may have come before the answer with the task's id.
     """
     task_id = "The task"
     try:
-        task_id = client.submit(order, idempotency_key)["id"]
+        task_id = client.submit(prompt, idempotency_key=idempotency_key, **order).id
         task = client.cancel(task_id)
     except Refused as refused:
         return f"Nothing was drawn or charged ({refused})"
@@ -176,8 +178,8 @@ def _cancelled(client: Client, order: dict[str, Any], idempotency_key: str) -> s
         return f"{task_id} may continue, because it could not be cancelled ({error})"
     except KeyboardInterrupt:
         return f"{task_id} may continue, because you did not wait until it was cancelled"
-    if task["status"] == "completed":
-        return f"{task_id} had already completed and was charged. For 24 hours its picture is at {task['results'][0]}"
+    if task.status == "completed":
+        return f"{task_id} had already completed and was charged. For 24 hours its picture is at {task.results[0].url}"
     return f"{task_id} was cancelled. Nothing was charged"
 
 
@@ -192,15 +194,15 @@ def _written(file: bytes, output: Path | None, link: str, *, force: bool) -> Pat
         ) from None
 
 
-def _report(task: dict[str, Any], written: Path, elapsed_s: float) -> None:
-    drawn = task["result_data"][0]
+def _report(task: Task, written: Path, elapsed_s: float) -> None:
+    drawn = task.results[0]
     try:
         click.echo(
-            f"{written.resolve()}: {drawn['width']}x{drawn['height']}, seed {drawn['seed']}, {task['model']} drawn by "
-            f"{drawn['engine']} in {elapsed_s:.1f} s, {task['usage']['credits_used']} credits"
+            f"{written.resolve()}: {drawn.width}x{drawn.height}, seed {drawn.seed}, {task.model} drawn by "
+            f"{drawn.engine} in {elapsed_s:.1f} s, {task.credits:g} credits"
         )
-        if drawn.get("not_drawn"):
-            click.echo(f"The picture does not show: {', '.join(drawn['not_drawn'])}")
+        if drawn.not_drawn:
+            click.echo(f"The picture does not show: {', '.join(drawn.not_drawn)}")
     except OSError as error:
         standard_streams.drop_output()
         raise click.ClickException(

@@ -40,6 +40,14 @@ def headers(message_id: str, timestamp_s: int, body: bytes, secrets: Sequence[by
     }
 
 
+def is_signed(message_id: str, timestamp_s: int, body: bytes, signatures: str, secrets: Sequence[bytes]) -> bool:
+    """Whether one of the signatures of a message is right for one of the secrets."""
+    signed = f"{message_id}.{timestamp_s}.".encode() + body
+    expected = [_signature(secret, signed).encode() for secret in secrets]
+    given = [text.encode() for text in signatures.split(" ")]
+    return any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in given)
+
+
 def _signature(secret: bytes, signed: bytes) -> str:
     assert SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()

@@ -1,0 +1,47 @@
+"""What a client can order, and the requests for it."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict
+
+DEFAULT_MODEL: Final = "z-image-turbo"
+DRAW_TIMEOUT_S: Final = 3600.0
+"""How long to wait for a picture unless the caller says otherwise."""
+
+
+class OrderFields(TypedDict, total=False):
+    """The fields of an order besides its prompt. A field that is None is left out.
+
+    `size` is a ratio such as `16:9`, or `WIDTHxHEIGHT` in pixels. `output_format` is `webp`, `png` or `jpeg`.
+    """
+
+    model: str
+    size: str | None
+    seed: int | None
+    output_format: str | None
+    nsfw_check: bool | None
+    callback_url: str | None
+
+
+def order_body(prompt: str, fields: OrderFields) -> dict[str, Any]:
+    """The body of the request for a picture."""
+    given: Mapping[str, Any] = fields
+    return {"model": DEFAULT_MODEL, "prompt": prompt} | {
+        name: value for name, value in given.items() if value is not None
+    }
+
+
+def new_idempotency_key() -> str:
+    """A random idempotency key."""
+    return uuid.uuid4().hex
+
+
+def order_headers(idempotency_key: str | None) -> dict[str, str]:
+    """The headers of the request for a picture."""
+    return {"idempotency-key": idempotency_key or new_idempotency_key()}
+
+
+def list_path(status: str | None, page: int, page_size: int) -> str:
+    """The path of a page of tasks."""
+    wanted = "" if status is None else f"&status={status}"
+    return f"/v1/tasks?page={page}&page_size={page_size}{wanted}"

@@ -1,0 +1,119 @@
+"""The client at a service that falters: what it repeats, what it waits for, and when it gives up."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+import easel
+from tests.support.tls_receiver import tls_receiver
+
+TASK: dict[str, Any] = {
+    "created": 0, "id": "task-unified-0-00000000", "model": "z-image-turbo", "progress": 0, "status": "pending",
+    "task_info": {"can_cancel": True, "estimated_time": 1},
+}  # fmt: skip
+DONE = TASK | {"status": "completed", "progress": 100, "results": ["http://127.0.0.1:9/x.webp"]}
+
+
+def answer(status: int, body: object, *headers: str) -> bytes:
+    content = json.dumps(body).encode()
+    head = "\r\n".join([f"HTTP/1.1 {status} X", f"content-length: {len(content)}", "connection: close", *headers])
+    return head.encode() + b"\r\n\r\n" + content
+
+
+def error(status: int, code: str, *headers: str) -> bytes:
+    return answer(status, {"error": {"code": code, "message": "No", "type": "t"}}, *headers)
+
+
+def stream(*tasks: dict[str, Any]) -> bytes:
+    """A stream that breaks off after these events."""
+    events = b"".join(
+        b"id: %d\nevent: x\ndata: %s\n\n" % (n, json.dumps(task).encode()) for n, task in enumerate(tasks)
+    )
+    return b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + events
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[tuple[easel.Client, list[str]]]:
+    """A client of a service that gives these answers, one for each connection, and the requests that it gets."""
+    left, asked = list(answers), []
+
+    def behave(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).decode())
+        if left:
+            connection.sendall(left.pop(0))
+
+    with tls_receiver(behave, None) as service, easel.Client(f"http://127.0.0.1:{service.port}", "k") as client:
+        yield client, asked
+
+
+def header(request: str, name: str) -> str:
+    return next(line.partition(": ")[2] for line in request.split("\r\n") if line.lower().startswith(f"{name}: "))
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_idempotency_key() -> None:
+    with answering(b"", answer(200, TASK)) as (client, asked):
+        assert client.submit("x").status == "pending"
+    assert len(asked) == 2
+    assert header(asked[0], "idempotency-key") == header(asked[1], "idempotency-key")
+
+
+def test_a_busy_service_is_asked_again_after_the_time_that_it_names() -> None:
+    began_s = time.monotonic()
+    with answering(error(429, "rate_limit_exceeded", "retry-after: 1"), answer(200, TASK)) as (client, asked):
+        client.submit("x")
+    assert time.monotonic() - began_s >= 1
+    assert len(asked) == 2
+
+
+def test_a_long_pause_is_left_to_the_caller() -> None:
+    busy = error(429, "rate_limit_exceeded", "retry-after: 31")
+    with answering(busy) as (client, asked), pytest.raises(easel.Refused) as refused:
+        client.submit("x")
+    assert refused.value.retry_after_s == 31
+    assert len(asked) == 1
+
+
+def test_a_broken_stream_is_continued_after_the_last_event() -> None:
+    with answering(stream(TASK, TASK), stream(DONE)) as (client, asked):
+        assert [task.status for task in client.follow(TASK["id"])] == ["pending", "pending", "completed"]
+    assert header(asked[1], "last-event-id") == "1"
+
+
+@pytest.mark.parametrize("refusal", [error(404, "not_found"), error(429, "rate_limit_exceeded")], ids=["none", "full"])
+def test_without_a_stream_the_task_is_polled(refusal: bytes) -> None:
+    with answering(refusal, answer(200, DONE)) as (client, asked):
+        assert client.wait(TASK["id"]).status == "completed"
+    assert asked[1].startswith(f"GET /v1/tasks/{TASK['id']} ")
+
+
+def test_a_stream_that_stays_broken_is_given_up() -> None:
+    with answering() as (client, _), pytest.raises(easel.ClientError, match="ended the connection without an answer"):
+        client.wait(TASK["id"])
+
+
+def test_a_silent_stream_is_left_when_the_time_is_up() -> None:
+    def say_nothing(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(stream(TASK))
+        connection.recv(1)
+
+    began_s = time.monotonic()
+    with tls_receiver(say_nothing, None) as service, easel.Client(f"http://127.0.0.1:{service.port}", "k") as client:
+        with pytest.raises(easel.Unfinished):
+            client.wait(TASK["id"], timeout_s=0.5)
+        client.close()
+    assert time.monotonic() - began_s < 3
+
+
+def test_a_key_that_is_revoked_ends_the_wait() -> None:
+    refused = (
+        b'event: error\ndata: {"error":{"code":"unauthorized","message":"Authentication required","type":"t"}}\n\n'
+    )
+    with answering(stream(TASK) + refused) as (client, _), pytest.raises(easel.Refused) as ended:
+        client.wait(TASK["id"])
+    assert ended.value.status == 401
