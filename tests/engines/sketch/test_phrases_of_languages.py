@@ -38,7 +38,7 @@ def test_a_word_that_is_a_thing_alone_is_a_verb_between_two_things(library: Libr
 
 
 @pytest.mark.parametrize(
-    ("prompt", "count"), [("a cake with three tiers", 1), ("a swan with four cygnets", 1), ("the cats are three", 3)]
+    ("prompt", "count"), [("a cake with three tiers", 1), ("a swan with four flimbots", 1), ("the cats are three", 3)]
 )
 def test_a_number_of_something_unknown_is_not_the_number_of_what_was_named(
     prompt: str, count: int, library: Library

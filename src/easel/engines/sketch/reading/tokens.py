@@ -10,7 +10,8 @@ from typing import Final
 
 from easel.engines.sketch.reading.guessing import HAN, PIECE
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME
-from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning
+from easel.engines.sketch.words.kinds import KIND_LETTERS_MIN, KIND_WORDS_MAX, PLACE, kind_of
+from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning, stems
 from easel.engines.sketch.words.spelling import normal
 
 CHARACTERS_MAX: Final = 10
@@ -147,7 +148,25 @@ def _longest_of(words: Sequence[str], languages: Sequence[Language]) -> tuple[in
             meanings = known.meanings(phrase)
             if meanings and not (length > 1 and _is_described(phrase, known)) and not _is_twice(phrase, known):
                 return length, Token(text, meanings)
-    return 1, Token(words[0], _of_parts(normal(words[0]), languages))
+    meanings = _of_parts(normal(words[0]), languages)
+    return (1, Token(words[0], meanings)) if meanings else _kind(words, languages)
+
+
+def _kind(words: Sequence[str], languages: Sequence[Language]) -> tuple[int, Token]:
+    """The longest phrase that is a kind of something with a picture, in an English prompt. Other languages have no such
+    table, and many of their words are English ones by chance."""
+    known = languages[0]
+    for length in range(min(KIND_WORDS_MAX, len(words)), 0, -1) if known.code == "en" else ():
+        text = " ".join(words[:length])
+        phrase = normal(text)
+        for form, is_plural in ((phrase, False), *stems(phrase, known.grammar)):
+            name = kind_of(form) if len(form) >= KIND_LETTERS_MIN else None
+            if name is not None:
+                is_place = name.startswith(PLACE)
+                return length, Token(
+                    text, (Meaning("places" if is_place else "things", name.removeprefix(PLACE), is_plural),)
+                )
+    return 1, Token(words[0])
 
 
 def _joined(token: Token, known: Language) -> Iterator[Token]:
