@@ -19,7 +19,7 @@ from easel.actions.deliver import Deliver
 from easel.actions.draw import Draw, HandedBack
 from easel.actions.finish import Finish
 from easel.actions.sweep import Sweep
-from easel.domain import polling
+from easel.domain import fleet
 from easel.domain.task import ErrorCode
 from easel.live import background_tasks
 from easel.live.draw_slots import Slot
@@ -170,7 +170,7 @@ class Worker:
         running.add_done_callback(self._running.discard)
 
     def _poll_pause_s(self) -> float:
-        return polling.poll_pause_s(
+        return fleet.poll_pause_s(
             self._census.idle,
             listens=self._duties.task_watcher.listens,
             chance=random.random(),  # noqa: S311
@@ -284,4 +284,5 @@ class Worker:
         async with self._relaxed.single_statement() as connection:
             self._census = await workers.census(connection)
         watcher = self._duties.task_watcher
-        watcher.let_listen(wanted=polling.listens(self._census.live, listened=watcher.listens))
+        watcher.let_listen(wanted=fleet.listens(self._census.live, listened=watcher.listens))
+        self._draw.report_pause_s = fleet.report_pause_s(self._census.busy)

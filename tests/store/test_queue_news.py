@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from easel.domain.polling import POLL_S_MAX
+from easel.domain.fleet import POLL_S_MAX
 from tests.support.faults import await_draw, postgres_of
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, submit

@@ -43,7 +43,7 @@ WARM_UP_S: Final = 4.0
 @click.command(help=__doc__)
 @click.option("--seconds", type=click.FloatRange(min=2, max=120), default=15, help="Seconds to measure in each run.")
 @click.option("--workers", type=click.IntRange(2, 4000), default=1000, help="Simulated workers.")
-@click.option("--steps", type=click.IntRange(1, 50), default=8, help="Steps of a draw, each of which is reported.")
+@click.option("--steps", type=click.IntRange(1, 50), default=8, help="Steps of a draw.")
 @click.option("--orders", type=click.FloatRange(min=1), default=100, help="Orders a second of the ordinary accounts.")
 @click.option("--own-connections", is_flag=True, help="Two connections for each worker without the pooler too.")
 @click.option("--only", type=click.Choice(["pooled", "direct"]), help="Run only with the pooler, or only without it.")

@@ -1,6 +1,6 @@
 """One simulated worker: it speaks to the database as `easel worker` does, and sleeps instead of drawing.
 
-It takes a task when it has room, reports each step, completes the task and sends heartbeats, all with the functions that
+It takes a task when it has room, reports steps, completes the task and sends heartbeats, all with the functions that
 a real worker uses. It never listens, stores no picture, and takes its next task only when the last one has ended.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from easel.actions import settle
-from easel.domain import polling
+from easel.domain import fleet
 from easel.store import queue, tasks, workers
 from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
 from easel.store.endings import Completion
@@ -64,7 +64,7 @@ class SimulatedWorker:
             claimed = await queue.claim(connection, self._id, 1, 1)
         if not claimed:
             self._counts.polls += 1
-            pause_s = polling.poll_pause_s(self._census.idle, listens=False, chance=random.random())  # noqa: S311
+            pause_s = fleet.poll_pause_s(self._census.idle, listens=False, chance=random.random())  # noqa: S311
             await asyncio.sleep(pause_s)
             return
         self._is_idle = False
@@ -75,8 +75,13 @@ class SimulatedWorker:
 
     async def _draw(self, task_id: str) -> None:
         draw_s = random.uniform(*DRAW_S)  # noqa: S311
+        now_s = asyncio.get_running_loop().time
+        reported_at_s = now_s()
         for step in range(self._steps):
             await asyncio.sleep(draw_s / self._steps)
+            if now_s() - reported_at_s < fleet.report_pause_s(self._census.busy):
+                continue
+            reported_at_s = now_s()
             async with self._relaxed.single_statement() as connection:
                 await tasks.record_steps(connection, task_id, step + 1, self._steps)
         picture = Completion("simulated", round(draw_s * 1000), f"{task_id}.webp", 20_000)

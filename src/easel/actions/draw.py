@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from easel.actions.judgement import refusal_among
+from easel.domain import fleet
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.task import ENDS, ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
@@ -32,8 +33,6 @@ from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
 
-REPORT_EVERY_S: Final = 0.05
-"""Shortest time between progress reports. A faster draw reports no progress."""
 UNBEGUN_S_MAX: Final = 0.5
 """A task that waited longer for its slot, after a worker took it, is begun by a statement of its own."""
 
@@ -106,6 +105,8 @@ class Draw:
         self._settings = settings
         self._runner = EngineRunner(engine, settings.step_timeout_s, settings.on_hung, settings.failures_max)
         self.slots = Slots(engine.draws_at_once, engine.jobs_at_once)
+        self.report_pause_s = fleet.REPORT_S_MIN
+        """Least time between progress reports. A faster draw reports no progress."""
         self.leaving: set[asyncio.Task[None]] = set()
         """Cancelled watchers of finished draws. Each may still be in the middle of a statement."""
         self._is_stopping = False
@@ -261,7 +262,7 @@ class Draw:
                 return
             if progress.steps_done == reported:
                 continue
-            await asyncio.sleep(reported_at_s + REPORT_EVERY_S - time.monotonic())
+            await asyncio.sleep(reported_at_s + self.report_pause_s - time.monotonic())
             done, reported_at_s = progress.steps_done, time.monotonic()
             try:
                 async with self._relaxed.single_statement() as connection:

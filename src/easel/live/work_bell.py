@@ -1,7 +1,7 @@
 """The bell that wakes a worker: a task may be waiting.
 
 It rings too often rather than too rarely, and between two looks it rings once. Bells that nobody rang are why a worker
-looks from time to time all the same (`domain/polling.py`).
+looks from time to time all the same (`domain/fleet.py`).
 """
 
 import asyncio

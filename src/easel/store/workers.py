@@ -48,6 +48,11 @@ class Census:
     idle: int
     paused: int = 0
 
+    @property
+    def busy(self) -> int:
+        """How many draw."""
+        return self.live - self.idle - self.paused
+
 
 async def register(connection: Writer, draws_at_once: int) -> int:
     """Add a worker, and return its id."""
