@@ -17,7 +17,7 @@ POLLS_PER_S: Final = 500
 POLL_S_MIN: Final = 0.01
 POLL_S_MAX: Final = 2.0
 """Longest delay before a worker finds a task whose notification was lost."""
-REPORTS_PER_S: Final = 200
+REPORTS_PER_S: Final = 400
 REPORT_S_MIN: Final = 0.05
 REPORT_S_MAX: Final = 5.0
 
