@@ -5,6 +5,7 @@ exercised within a second and a few hundred kilobytes. Its pictures show nothing
 same versions of PyTorch, diffusers and transformers.
 
     python -m tools.tiny_checkpoint FOLDER
+    python -m tools.tiny_checkpoint FOLDER comfyui
 """
 
 import shutil
@@ -17,6 +18,8 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipe
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
+
+from tools import tiny_split_files
 
 SEED = 20251126
 CAPTION_DIM = 32
@@ -34,12 +37,19 @@ CHAT_TEMPLATE = (
 )
 
 
-def build(folder: Path) -> None:
-    """Write the checkpoint to `folder`, completely or not at all. An existing checkpoint is replaced."""
+LAYOUTS = ("diffusers", "comfyui")
+
+
+def build(folder: Path, layout: str = "diffusers") -> None:
+    """Write the checkpoint to `folder`, completely or not at all. An existing checkpoint is replaced. `layout` is one of
+    LAYOUTS."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         made = Path(scratch) / "made"
         save(made)
+        if layout == "comfyui":
+            made = Path(scratch) / "split"
+            tiny_split_files.split(Path(scratch) / "made", made)
         if folder.exists():
             folder.rename(Path(scratch) / "replaced")
         made.rename(folder)
@@ -129,6 +139,6 @@ def tokenizer() -> Qwen2Tokenizer:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m tools.tiny_checkpoint FOLDER")
-    build(Path(sys.argv[1]))
+    if len(sys.argv) not in {2, 3} or sys.argv[2:] not in ([], *([layout] for layout in LAYOUTS)):
+        sys.exit(f"usage: python -m tools.tiny_checkpoint FOLDER [{'|'.join(LAYOUTS)}]")
+    build(Path(sys.argv[1]), *sys.argv[2:])

@@ -19,10 +19,12 @@ from safetensors.torch import load_file, save_file
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from easel.engines.engine import EngineUnusable
+from easel.engines.zimage.checkpoint import in_folder
 from easel.engines.zimage.engine import ZImage
-from easel.engines.zimage.identity import REAL_SIZE, require_turbo, transformer_shapes
+from easel.engines.zimage.identity import require_turbo
 from easel.engines.zimage.look import look_at_files
 from easel.engines.zimage.parts import require_finite
+from easel.engines.zimage.shapes import REAL_SIZE, transformer_shapes
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
@@ -44,7 +46,7 @@ def checkpoint(built: Path, tmp_path: Path) -> Path:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(EngineUnusable) as raised:
-        require_turbo(folder)
+        require_turbo(in_folder(folder))
     sentence = str(raised.value)
     assert "\n" not in sentence
     assert sentence.endswith(".")
@@ -74,7 +76,7 @@ def rewrite(folder: Path, change: Callable[[State], State]) -> None:
 
 
 def test_the_model_itself_is_accepted(built: Path) -> None:
-    require_turbo(built)
+    require_turbo(in_folder(built))
 
 
 def test_the_shapes_are_those_of_the_libraries_transformer() -> None:
@@ -176,7 +178,7 @@ def test_weights_that_the_libraries_would_ignore_or_misread_are_refused(
 
 def test_weights_in_half_precision_are_read(checkpoint: Path) -> None:
     rewrite(checkpoint, lambda state: {name: weights.half() for name, weights in state.items()})
-    require_turbo(checkpoint)
+    require_turbo(in_folder(checkpoint))
 
 
 def another_text_encoder(folder: Path) -> None:
@@ -236,15 +238,16 @@ def test_weights_that_are_not_finite_are_refused(checkpoint: Path) -> None:
     require_finite(torch.nn.Linear(4, 4).to(torch.bfloat16), "part")
 
 
-def single_file(tmp_path: Path) -> Path:
+def part_of_a_transformer(tmp_path: Path) -> Path:
     file = tmp_path / "z_image_turbo_bf16.safetensors"
     save_file({"cap_embedder.0.weight": torch.ones(4)}, file)
     return file
 
 
-def quantized_file(tmp_path: Path) -> Path:
-    file = tmp_path / "z_image_turbo_fp8.safetensors"
-    save_file({"cap_embedder.0.weight": torch.ones(4), "layers.0.attention.qkv.scale_weight": torch.ones(1)}, file)
+def all_in_one(tmp_path: Path) -> Path:
+    file = tmp_path / "z_image_turbo_aio.safetensors"
+    names = ("model.diffusion_model.cap_embedder.0.weight", "text_encoders.qwen3_4b.transformer.model.norm.weight")
+    save_file({name: torch.ones(4) for name in names}, file)
     return file
 
 
@@ -267,16 +270,16 @@ def with_content(name: str) -> Callable[[Path], Path]:
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (single_file, "is Z-Image's transformer in ComfyUI's format, and"),
-        (quantized_file, "ComfyUI's format, quantized"),
+        (part_of_a_transformer, "is an incomplete transformer of Z-Image"),
+        (all_in_one, "is Z-Image with all parts in one file"),
         (another_file, "is no Z-Image"),
         (with_content("a.safetensors"), "is damaged"),
         (with_content("a.gguf"), "is a GGUF file"),
         (with_content("a.ckpt"), "is a pickle"),
         (lambda _: Path("models/z_image_turbo_bf16.safetensors"), "The file models/z_image_turbo_bf16.safetensors does not"),
-        (lambda tmp_path: single_file(tmp_path).parent, "ComfyUI's format"),
+        (lambda tmp_path: all_in_one(tmp_path).parent, "with all parts in one file"),
         (lambda tmp_path: with_content("a.gguf")(tmp_path).parent, "holds GGUF files"),
-        (lambda tmp_path: with_content("diffusion_models/a.sft")(tmp_path).parents[1], "holds models in ComfyUI's"),
+        (lambda tmp_path: with_content("diffusion_models/a.sft")(tmp_path).parents[1], "holds models in ComfyUI's layout, but no"),
     ],
 )  # fmt: skip
 def test_files_and_folders_of_other_programs_are_named(

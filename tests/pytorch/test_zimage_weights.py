@@ -1,16 +1,13 @@
 """The sources of the zimage engine's weights: whole and damaged folders, a hub on loopback, and no hub."""
 
 import hashlib
-import json
 import re
 import runpy
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,20 +15,20 @@ import pytest
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import torch
+from tools import tiny_split_files
 
 from easel.engines.engine import Drawing, EngineUnusable
 from easel.engines.zimage import published
-from easel.engines.zimage.checkpoint import count_parameters
+from easel.engines.zimage.checkpoint import in_folder
 from easel.engines.zimage.devices import devices, pick, pick_precision, require_memory, text_device
 from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.look import look_at_files
 from easel.engines.zimage.published import Published
 from easel.settings.fields.drawing import HUB_MODEL
+from tests.support.model_hub import COMMIT, MODEL, HubServer
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"
-MODEL = "easel-tests/tiny"
-COMMIT = "0123456789" * 4
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: nothing listens there."""
 
@@ -47,78 +44,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def checkpoint(built: Path, tmp_path: Path) -> Path:
     """A copy that a test may damage."""
     return Path(shutil.copytree(built, tmp_path / "checkpoint"))
-
-
-class HubServer(ThreadingHTTPServer):
-    """The part of a model hub that downloads need: one model, served from a folder, and a list of the requests."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), HubHandler)
-        self.folder = folder
-        self.asked: list[str] = []
-        self.pretended_bytes: dict[str, int] = {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def listing(self) -> list[dict[str, str | int]]:
-        files = sorted(file for file in self.folder.rglob("*") if file.is_file())
-        names = [str(file.relative_to(self.folder)) for file in files]
-        return [
-            {
-                "type": "file",
-                "path": name,
-                "size": self.size_bytes(name),
-                "oid": hashlib.sha1(name.encode()).hexdigest(),
-            }
-            for name in names
-        ]
-
-    def size_bytes(self, name: str) -> int:
-        return self.pretended_bytes.get(name, (self.folder / name).stat().st_size)
-
-
-class HubHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: HubServer
-
-    def do_HEAD(self) -> None:
-        self.answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self.answer(with_body=True)
-
-    def answer(self, with_body: bool) -> None:
-        path = urlsplit(self.path).path
-        self.server.asked.append(path)
-        if path.startswith(f"/api/models/{MODEL}/revision/"):
-            self.send(json.dumps({"id": MODEL, "sha": COMMIT, "siblings": []}).encode(), with_body)
-        elif path.startswith(f"/api/models/{MODEL}/tree/"):
-            self.send(json.dumps(self.server.listing()).encode(), with_body)
-        elif path.startswith(f"/{MODEL}/resolve/{COMMIT}/"):
-            self.send_file(path.removeprefix(f"/{MODEL}/resolve/{COMMIT}/"), with_body)
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def send_file(self, name: str, with_body: bool) -> None:
-        body = (self.server.folder / name).read_bytes()
-        self.send(body, with_body, self.server.size_bytes(name), hashlib.sha1(name.encode()).hexdigest())
-
-    def send(self, body: bytes, with_body: bool, length: int | None = None, etag: str = "none") -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.send_header("ETag", f'"{etag}"')
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Do not log."""
 
 
 @pytest.fixture
@@ -216,7 +141,7 @@ def garble_tokenizer(folder: Path) -> None:
         (truncate_weights, "model.safetensors does not have the length that its header states"),
         (replace_weights, "diffusion_pytorch_model.safetensors is not a safetensors file"),
         (empty_weights, "diffusion_pytorch_model.safetensors is not a safetensors file"),
-        (swap_parts, "cannot be loaded"),
+        (swap_parts, "vae is another autoencoder than Z-Image-Turbo's"),
         (change_size, "do not add up to a head"),
         (name_another_pipeline, "contains FluxPipeline, not ZImagePipeline"),
         (garble_config, "vae/config.json cannot be read"),
@@ -237,7 +162,7 @@ def test_pickled_weights_are_not_used(checkpoint: Path) -> None:
 def test_parameters_are_counted_without_loading_them(checkpoint: Path) -> None:
     # Four bytes each, and the rest is headers.
     weights_bytes = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
-    assert 0.95 < count_parameters(checkpoint) * 4 / weights_bytes < 1
+    assert 0.95 < in_folder(checkpoint).count_parameters() * 4 / weights_bytes < 1
 
 
 def test_a_hub_model_is_downloaded_once_and_only_as_far_as_needed(
@@ -273,8 +198,8 @@ def published_tiny(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Publish
     """The tiny model as the one that Easel knows by revision and digests."""
     large = [*checkpoint.rglob("*.safetensors"), checkpoint / "tokenizer/tokenizer.json"]
     digests = {str(file.relative_to(checkpoint)): hashlib.sha256(file.read_bytes()).hexdigest() for file in large}
-    made = Published(MODEL, COMMIT, digests)
-    monkeypatch.setattr(published, "TURBO", made)
+    made = Published(MODEL, COMMIT, digests, 0, is_split=False)
+    monkeypatch.setattr(published, "MODELS", {MODEL: made})
     return made
 
 
@@ -300,19 +225,64 @@ def test_another_revision_that_is_on_this_machine_is_used(
     hub: HubServer, published_tiny: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    monkeypatch.setattr(published, "TURBO", Published("another/model", COMMIT, {}))
+    monkeypatch.setattr(published, "MODELS", {})
     ZImage(MODEL, "cpu", cache_folder=cache, hub_url=hub.url).load()
-    monkeypatch.setattr(published, "TURBO", Published(MODEL, "f" * 40, published_tiny.digests))
+    another = Published(MODEL, "f" * 40, published_tiny.digests, 0, is_split=False)
+    monkeypatch.setattr(published, "MODELS", {MODEL: another})
     assert draws(ZImage(MODEL, "cpu", cache_folder=cache, hub_url=NOWHERE))
 
 
-def test_the_published_model_is_the_default_and_has_a_digest_for_each_large_file(tmp_path: Path) -> None:
-    assert published.TURBO.model == HUB_MODEL
-    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in published.TURBO.digests.values())
-    assert len({*published.TURBO.digests.values()}) == len(published.TURBO.digests) == 8
-    assert re.fullmatch(r"[0-9a-f]{40}", published.TURBO.revision)
-    (found,) = look_at_files(HUB_MODEL, None)
-    assert f"revision {published.TURBO.revision}; the first use downloads 32.8 GB" in found.words
+@pytest.fixture
+def published_split(hub: HubServer, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """The tiny model in ComfyUI's files as the one that Easel downloads if none is named."""
+    hub.folder = tmp_path / "split"
+    tiny_split_files.split(built, hub.folder)
+    files = [file for file in hub.folder.rglob("*") if file.is_file()]
+    digests = {str(file.relative_to(hub.folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    made = Published(MODEL, COMMIT, digests, 0, is_split=True)
+    monkeypatch.setattr(published, "MODELS", {MODEL: made})
+    monkeypatch.setattr(published, "DEFAULT", made)
+    return made
+
+
+def test_split_files_are_downloaded_without_anything_else_and_compared_with_their_digests(
+    hub: HubServer, published_split: Published, tmp_path: Path
+) -> None:
+    (hub.folder / "diffusion_models/z_image_turbo_nvfp4.safetensors").write_text("not for us")
+    options: dict[str, Any] = {"cache_folder": tmp_path / "cache", "hub_url": hub.url}
+    transformer = hub.folder / "diffusion_models/z_image_turbo_bf16.safetensors"
+    good = transformer.read_bytes()
+    transformer.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    assert "z_image_turbo_bf16.safetensors of the download did not have the published" in refusal(MODEL, **options)
+    transformer.write_bytes(good)
+    assert draws(ZImage(MODEL, "cpu", **options))
+    assert not any("nvfp4" in path for path in hub.asked)
+    assert draws(ZImage(MODEL, "cpu", cache_folder=tmp_path / "cache", hub_url=NOWHERE))
+
+
+def test_what_an_earlier_version_downloaded_is_used_if_no_model_is_named(
+    hub: HubServer, checkpoint: Path, published_split: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub.folder = checkpoint
+    monkeypatch.setattr(published, "MODELS", {})
+    ZImage(MODEL, "cpu", cache_folder=tmp_path / "cache", hub_url=hub.url).load()
+    monkeypatch.setattr(published, "TURBO", Published(MODEL, COMMIT, {}, 0, is_split=False))
+    monkeypatch.setattr(published, "DEFAULT", Published("easel-tests/split", COMMIT, {"a": "0"}, 0, is_split=True))
+    assert draws(ZImage("easel-tests/split", "cpu", cache_folder=tmp_path / "cache", hub_url=NOWHERE))
+
+
+@pytest.mark.parametrize(
+    ("known", "files", "download"), [(published.TURBO, 8, "32.8 GB"), (published.DEFAULT, 3, "20.7 GB")]
+)
+def test_published_models_have_a_revision_and_a_digest_for_each_large_file(
+    known: Published, files: int, download: str
+) -> None:
+    assert published.DEFAULT.model == HUB_MODEL
+    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in known.digests.values())
+    assert len({*known.digests.values()}) == len(known.digests) == files
+    assert re.fullmatch(r"[0-9a-f]{40}", known.revision)
+    (found,) = look_at_files(known.model, None)
+    assert f"revision {known.revision}; the first use downloads {download}" in found.words
 
 
 def test_without_network_the_error_says_what_to_do(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import logging
 from pathlib import Path
 
 from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels
-from easel.engines.zimage.checkpoint import count_in_part, count_parameters
 from easel.engines.zimage.devices import (
     automatic,
     described,
@@ -105,23 +104,23 @@ class ZImage:
     def load(self) -> None:
         """Download the checkpoint if necessary, load it, and on CUDA draw to compile. Raises EngineUnusable."""
         device = pick(self._device_name)
-        folder = locate(self._model, self._hub)
-        parameters = count_parameters(folder)
+        checkpoint = locate(self._model, self._hub)
+        parameters = checkpoint.count_parameters()
         dtype = pick_precision(self._precision, device, parameters)
         text_on = text_device(self._gpu_memory, device, parameters * dtype.itemsize)
-        text_bytes = count_in_part(folder, "text_encoder") * dtype.itemsize if text_on != device else 0
+        text_bytes = checkpoint.count_parameters("text_encoder") * dtype.itemsize if text_on != device else 0
         require_memory(device, parameters * dtype.itemsize - text_bytes)
         require_memory(text_on, text_bytes)
         quieten_libraries()
         try:
-            self.use(read_parts(folder, dtype, device, text_on), device)
+            self.use(read_parts(checkpoint, dtype, device, text_on), device)
         except DrawingFailed as failed:
             raise EngineUnusable(
-                f"The model in {folder} draws nothing on {device}, because {failed.hint}: copy or fetch it again, or use "
+                f"The model in {checkpoint.folder} draws nothing on {device}, because {failed.hint}: copy or fetch it again, or use "
                 "another device."
             ) from failed
         except LOAD_ERRORS as error:
-            raise EngineUnusable(why_not_loaded(folder, device, error)) from error
+            raise EngineUnusable(why_not_loaded(checkpoint.folder, device, error)) from error
 
     def use(self, parts: Parts, device: torch.device) -> None:
         """Prepare to draw with these parts, which are already on their devices. Takes ownership of them.

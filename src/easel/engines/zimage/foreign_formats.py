@@ -9,19 +9,22 @@ FILES = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
 """Endings of single files. A name that ends so is no name on a hub."""
 
 COMFY_FOLDERS = ("diffusion_models", "split_files", "unet", "checkpoints")
-FOLDER = "set EASEL_MODEL to a folder in diffusers' format, or unset it to download one"
+OTHER_PARTS = ("text_encoders.", "vae.", "first_stage_model.", "cond_stage_model.")
+"""How names begin in files that hold more than a transformer."""
+
+FOLDER = "set EASEL_MODEL to a folder in diffusers' or ComfyUI's layout, or unset it to download one"
 SERVER = "run stable-diffusion.cpp's server with it and set EASEL_ENGINE=remote"
 
 
 def foreign_file(file: Path) -> str:
     """What a single file is, and what to do."""
     if not file.is_file():
-        return f"The file {file} does not exist, and the zimage engine reads no single files: {FOLDER}."
+        return f"The file {file} does not exist: {FOLDER}."
     if file.suffix == ".gguf":
         return f"{file} is a GGUF file, which the zimage engine does not read: {SERVER}, or {FOLDER}."
     if file.suffix not in {".safetensors", ".sft"}:
         return f"{file} is a pickle, which could execute code and is not read: {FOLDER}."
-    return f"{file} is {what_is_in(file)}, and the zimage engine reads no single files: {SERVER}, or {FOLDER}."
+    return f"{file} is {what_is_in(file)}, which the zimage engine does not read: {SERVER}, or {FOLDER}."
 
 
 def what_is_in(file: Path) -> str:
@@ -32,8 +35,8 @@ def what_is_in(file: Path) -> str:
         return "damaged"
     if not any("cap_embedder." in name for name in names):
         return "no Z-Image"
-    is_quantized = any("scale" in name.rsplit(".", 1)[-1] or name.endswith("comfy_quant") for name in names)
-    return f"Z-Image's transformer in ComfyUI's format{', quantized' if is_quantized else ''}"
+    has_all = any(name.startswith(OTHER_PARTS) for name in names)
+    return "Z-Image with all parts in one file" if has_all else "an incomplete transformer of Z-Image"
 
 
 def foreign_folder(folder: Path) -> str | None:
@@ -43,8 +46,6 @@ def foreign_folder(folder: Path) -> str | None:
     if next(folder.glob("*.gguf"), None) is not None:
         return f"{folder} holds GGUF files, which the zimage engine does not read: {SERVER}, or {FOLDER}."
     if any((folder / name).is_dir() for name in COMFY_FOLDERS):
-        return (
-            f"{folder} holds models in ComfyUI's format, which the zimage engine does not read: {SERVER}, or {FOLDER}."
-        )
+        return f"{folder} holds models in ComfyUI's layout, but no transformer of Z-Image that the zimage engine reads: {FOLDER}."
     single = next((file for file in sorted(folder.glob("*.safetensors"))), None)
     return None if single is None else foreign_file(single)

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from easel.engines.engine import EngineUnusable
-from easel.engines.zimage.checkpoint import missing_files, tensors
+from easel.engines.zimage.checkpoint import Checkpoint, missing_files
 from easel.engines.zimage.foreign_formats import foreign_folder
+from easel.engines.zimage.shapes import text_encoder_shapes, transformer_shapes
+from easel.engines.zimage.split_layout import FLOAT8
 from easel.engines.zimage.tensor_files import TensorEntry, read_json
 
-REMEDY = "set EASEL_MODEL to an unquantized Z-Image-Turbo in diffusers' format, or unset it to download one"
+REMEDY = (
+    "set EASEL_MODEL to an unquantized Z-Image-Turbo in diffusers' or ComfyUI's layout, or unset it to download one"
+)
 NUMBER_FORMATS = frozenset({"F32", "BF16", "F16"})
 PATCHES_A_SIDE_MAX = 96
 """Those of the longest side, 1536 pixels."""
@@ -42,9 +46,6 @@ TRANSFORMER: Mapping[str, Any] = {
     "t_scale": 1000.0,
     "rope_theta": 256.0,
 }
-REAL_SIZE: Mapping[str, Any] = {"dim": 3840, "n_heads": 30, "n_layers": 30, "n_refiner_layers": 2, "cap_feat_dim": 2560}
-"""Of the published transformer's configuration, what its shapes depend on."""
-
 AUTOENCODER: Mapping[str, Any] = {
     "latent_channels": 16,
     "out_channels": 3,
@@ -57,17 +58,16 @@ AUTOENCODER_LEVELS = 4
 NEVER_DEFAULT = frozenset({"shift", "latent_channels", "scaling_factor", "shift_factor"})
 """Where the libraries' default is another model's."""
 
-TIMESTEP_DIM, TIMESTEP_HIDDEN_DIM, MODULATION_DIM_MAX, PATCH_DIM = 256, 1024, 256, 64
 
-
-def require_turbo(folder: Path) -> None:
-    """Raise EngineUnusable, with one sentence that says what it is and what to do, unless this engine draws with
-    `folder` what Z-Image-Turbo would draw."""
-    require_whole(folder)
-    pipeline = read_json(folder / "model_index.json").get("_class_name")
-    if pipeline != "ZImagePipeline":
-        raise EngineUnusable(f"{folder} contains {pipeline}, not ZImagePipeline: {REMEDY}.")
-    for finding in findings(folder):
+def require_turbo(checkpoint: Checkpoint) -> None:
+    """Raise EngineUnusable, with one sentence that says what it is and what to do, unless this engine draws with a
+    checkpoint what Z-Image-Turbo would draw."""
+    if checkpoint.split is None:
+        require_whole(checkpoint.folder)
+        pipeline = read_json(checkpoint.folder / "model_index.json").get("_class_name")
+        if pipeline != "ZImagePipeline":
+            raise EngineUnusable(f"{checkpoint.folder} contains {pipeline}, not ZImagePipeline: {REMEDY}.")
+    for finding in findings(checkpoint):
         raise EngineUnusable(f"{finding}: {REMEDY}.")
 
 
@@ -85,25 +85,36 @@ def require_whole(folder: Path) -> None:
     )
 
 
-def findings(folder: Path) -> Iterator[str]:
+def findings(checkpoint: Checkpoint) -> Iterator[str]:
     """What differs from Z-Image-Turbo, one clause each."""
-    configs = {part: read_json(folder / part / "config.json") for part in ("transformer", "text_encoder", "vae")}
+    configs = {part: checkpoint.config(part) for part in ("transformer", "text_encoder", "vae")}
     for part, config in configs.items():
         if config.get("quantization_config"):
-            yield f"{folder / part} is quantized with {quantization(config['quantization_config'])}, which this engine does not read"
-    yield from different(folder / "transformer", configs["transformer"], "ZImageTransformer2DModel", TRANSFORMER)
-    yield from different(folder / "vae", configs["vae"], "AutoencoderKL", AUTOENCODER)
+            method = quantization(config["quantization_config"])
+            yield f"{checkpoint.place(part)} is quantized with {method}, which this engine does not read"
+    where = checkpoint.configuration
+    yield from different(where / "transformer", configs["transformer"], "ZImageTransformer2DModel", TRANSFORMER)
+    yield from different(where / "vae", configs["vae"], "AutoencoderKL", AUTOENCODER)
     levels = configs["vae"].get("block_out_channels")
     if not isinstance(levels, list) or len(levels) != AUTOENCODER_LEVELS:
-        yield f"{folder / 'vae'} has other levels than Z-Image-Turbo's autoencoder"
-    scheduler = read_json(folder / "scheduler/scheduler_config.json")
-    yield from different(folder / "scheduler", scheduler, "FlowMatchEulerDiscreteScheduler", SCHEDULER)
-    if not has_chat_template(folder):
-        yield f"{folder / 'tokenizer'} has no chat template, with which prompts are read"
-    for part in configs:
-        yield from odd_formats(folder / part, tensors(folder, part))
-    yield from wrong_text_encoder(folder, configs["text_encoder"], configs["transformer"])
-    yield from wrong_transformer(folder / "transformer", configs["transformer"], tensors(folder, "transformer"))
+        yield f"{where / 'vae'} has other levels than Z-Image-Turbo's autoencoder"
+    yield from different(
+        where / "scheduler", checkpoint.scheduler_config(), "FlowMatchEulerDiscreteScheduler", SCHEDULER
+    )
+    if not has_chat_template(where):
+        yield f"{where / 'tokenizer'} has no chat template, with which prompts are read"
+    yield from wrong_weights(checkpoint, configs)
+
+
+def wrong_weights(checkpoint: Checkpoint, configs: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What is wrong with the tensors of each part."""
+    found = {part: checkpoint.tensors(part) for part in configs}
+    for part, entries in found.items():
+        yield from odd_formats(checkpoint.place(part), entries, has_float8=checkpoint.split is not None)
+    text_encoder = (checkpoint.place("text_encoder"), configs["text_encoder"], found["text_encoder"])
+    yield from wrong_text_encoder(*text_encoder, configs["transformer"])
+    yield from wrong_transformer(checkpoint.place("transformer"), configs["transformer"], found["transformer"])
+    yield from wrong_autoencoder(checkpoint.place("vae"), found["vae"])
 
 
 def quantization(config: Any) -> str:
@@ -141,16 +152,17 @@ def has_chat_template(folder: Path) -> bool:
     return bool(read_json(folder / "tokenizer/tokenizer_config.json").get("chat_template"))
 
 
-def odd_formats(folder: Path, found: Mapping[str, TensorEntry]) -> Iterator[str]:
-    """Weights that are not plain numbers of 16 or 32 bits."""
-    odd = sorted({entry.number_format for entry in found.values()} - NUMBER_FORMATS)
+def odd_formats(where: Path, found: Mapping[str, TensorEntry], *, has_float8: bool) -> Iterator[str]:
+    """Weights that are not plain numbers of 16 or 32 bits, or of 8 bits where those are read."""
+    odd = sorted({entry.number_format for entry in found.values()} - NUMBER_FORMATS - (FLOAT8 if has_float8 else set()))
     if odd:
-        yield f"{folder} holds numbers as {', '.join(odd)}, so it is quantized"
+        yield f"{where} holds numbers as {', '.join(odd)}, so it is quantized in a way that this engine does not read"
 
 
-def wrong_text_encoder(folder: Path, config: Mapping[str, Any], transformer: Mapping[str, Any]) -> Iterator[str]:
+def wrong_text_encoder(
+    where: Path, config: Mapping[str, Any], found: Mapping[str, TensorEntry], transformer: Mapping[str, Any]
+) -> Iterator[str]:
     """What is wrong with the text encoder, or does not fit the transformer."""
-    where = folder / "text_encoder"
     if config.get("model_type") != "qwen3":
         yield f"{where} is a {config.get('model_type')} model, and Z-Image-Turbo has a qwen3"
         return
@@ -158,30 +170,49 @@ def wrong_text_encoder(folder: Path, config: Mapping[str, Any], transformer: Map
     if width != expected:
         yield f"{where} has a hidden_size of {width}, and the transformer needs {expected}"
     # A whole language model has a prefix, and a bare one has none.
-    names = {name.removeprefix("model.") for name in tensors(folder, "text_encoder")} - {"lm_head.weight"}
-    layers = {name.split(".")[1] for name in names if name.startswith("layers.")}
+    plain = {name.removeprefix("model."): entry for name, entry in found.items() if name != "lm_head.weight"}
+    layers = {name.split(".")[1] for name in plain if name.startswith("layers.")}
     if layers != {str(number) for number in range(int(config.get("num_hidden_layers", 0)))}:
         yield f"{where} has {len(layers)} layers, and its config.json says {config.get('num_hidden_layers')}"
+    try:
+        shapes = text_encoder_shapes(config)
+    except (KeyError, TypeError, ValueError):
+        yield f"{where}/config.json does not describe a text encoder of Z-Image-Turbo"
+        return
+    yield from odd_tensors(where, plain, shapes)
 
 
-def wrong_transformer(folder: Path, config: Mapping[str, Any], found: Mapping[str, TensorEntry]) -> Iterator[str]:
+def wrong_transformer(where: Path, config: Mapping[str, Any], found: Mapping[str, TensorEntry]) -> Iterator[str]:
     """What is wrong with the transformer: its shape, or its tensors."""
     try:
-        yield from wrong_positions(folder, config)
-        expected = transformer_shapes(config)
+        yield from wrong_positions(where, config)
+        shapes = transformer_shapes(config)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        yield f"{folder}/config.json does not describe a transformer of Z-Image-Turbo"
+        yield f"{where}/config.json does not describe a transformer of Z-Image-Turbo"
         return
-    extra = sorted(found.keys() - expected.keys())
+    yield from odd_tensors(where, found, shapes)
+
+
+def wrong_autoencoder(where: Path, found: Mapping[str, TensorEntry]) -> Iterator[str]:
+    """Whether the decoder reads another number of channels. The libraries compare the rest when they load it."""
+    first = found.get("decoder.conv_in.weight")
+    channels = AUTOENCODER["latent_channels"]
+    if first is None or len(first.shape) != 4 or first.shape[1] != channels:
+        yield f"{where} is another autoencoder than Z-Image-Turbo's, whose decoder reads {channels} channels"
+
+
+def odd_tensors(where: Path, found: Mapping[str, TensorEntry], shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    """Tensors that should not be there, are missing, or have another shape."""
+    extra = sorted(found.keys() - shapes.keys())
     if extra:
         others = f" and {len(extra) - 1} others" if extra[1:] else ""
-        yield f"{folder} holds {extra[0]}{others}, which Z-Image-Turbo does not have"
-    missing = sorted(expected.keys() - found.keys())
+        yield f"{where} holds {extra[0]}{others}, which Z-Image-Turbo does not have"
+    missing = sorted(shapes.keys() - found.keys())
     if missing:
-        yield f"{folder} lacks {missing[0]}"
-    for name, shape in expected.items():
+        yield f"{where} lacks {missing[0]}"
+    for name, shape in shapes.items():
         if found[name].shape != shape:
-            yield f"{folder} has {name} in the shape {list(found[name].shape)}, and its config.json means {list(shape)}"
+            yield f"{where} has {name} in the shape {list(found[name].shape)}, and its configuration means {list(shape)}"
 
 
 def wrong_positions(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
@@ -193,64 +224,3 @@ def wrong_positions(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     enough = (CAPTION_TOKENS_MIN, PATCHES_A_SIDE_MAX, PATCHES_A_SIDE_MAX)
     if any(length < least for length, least in zip(config["axes_lens"], enough, strict=True)):
         yield f"{folder} has axes_lens {config['axes_lens']}, too few for large pictures"
-
-
-def linear_layers(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every linear layer's weights, out x in."""
-    return {
-        name.removesuffix(".weight"): shape
-        for name, shape in transformer_shapes(config).items()
-        if name.endswith(".weight") and len(shape) == 2
-    }
-
-
-def transformer_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of a transformer with this configuration. Raises KeyError, TypeError, ValueError."""
-    dim, caption_dim = int(config["dim"]), int(config["cap_feat_dim"])
-    modulation_dim = min(dim, MODULATION_DIM_MAX)
-    shapes: dict[str, tuple[int, ...]] = {
-        "x_pad_token": (1, dim),
-        "cap_pad_token": (1, dim),
-        "cap_embedder.0.weight": (caption_dim,),
-        "cap_embedder.1.weight": (dim, caption_dim),
-        "cap_embedder.1.bias": (dim,),
-        "t_embedder.mlp.0.weight": (TIMESTEP_HIDDEN_DIM, TIMESTEP_DIM),
-        "t_embedder.mlp.0.bias": (TIMESTEP_HIDDEN_DIM,),
-        "t_embedder.mlp.2.weight": (modulation_dim, TIMESTEP_HIDDEN_DIM),
-        "t_embedder.mlp.2.bias": (modulation_dim,),
-        "all_x_embedder.2-1.weight": (dim, PATCH_DIM),
-        "all_x_embedder.2-1.bias": (dim,),
-        "all_final_layer.2-1.linear.weight": (PATCH_DIM, dim),
-        "all_final_layer.2-1.linear.bias": (PATCH_DIM,),
-        "all_final_layer.2-1.adaLN_modulation.1.weight": (dim, modulation_dim),
-        "all_final_layer.2-1.adaLN_modulation.1.bias": (dim,),
-    }
-    plain = block_shapes(dim, dim // int(config["n_heads"]))
-    modulated = plain | {
-        "adaLN_modulation.0.weight": (4 * dim, modulation_dim),
-        "adaLN_modulation.0.bias": (4 * dim,),
-    }
-    blocks = (
-        ("layers", config["n_layers"], modulated),
-        ("noise_refiner", config["n_refiner_layers"], modulated),
-        ("context_refiner", config["n_refiner_layers"], plain),
-    )
-    for name, count, of_block in blocks:
-        for number in range(int(count)):
-            shapes |= {f"{name}.{number}.{part}": shape for part, shape in of_block.items()}
-    return shapes
-
-
-def block_shapes(dim: int, head_dim: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of a block without modulation."""
-    hidden_dim = int(dim / 3 * 8)
-    square = dict.fromkeys(("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight"), (dim, dim))
-    heads = dict.fromkeys(("norm_q.weight", "norm_k.weight"), (head_dim,))
-    norms = ("attention_norm1", "attention_norm2", "ffn_norm1", "ffn_norm2")
-    return {
-        **{f"attention.{name}": shape for name, shape in {**square, **heads}.items()},
-        **{f"{name}.weight": (dim,) for name in norms},
-        "feed_forward.w1.weight": (hidden_dim, dim),
-        "feed_forward.w2.weight": (dim, hidden_dim),
-        "feed_forward.w3.weight": (hidden_dim, dim),
-    }

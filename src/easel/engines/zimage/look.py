@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from easel.engines.engine import EngineUnusable, Observation
-from easel.engines.zimage.identity import REAL_SIZE, linear_layers
+from easel.engines.zimage import published
 from easel.engines.zimage.lora_layout import layout, why_not_added
-from easel.engines.zimage.published import TURBO
-from easel.engines.zimage.tensor_files import read_entries, read_json
+from easel.engines.zimage.shapes import REAL_SIZE, linear_layers
+from easel.engines.zimage.tensor_files import read_entries
 from easel.runtime import distribution
 
 
@@ -21,21 +21,23 @@ def look_at_files(model: str, lora: tuple[Path, float] | None) -> Iterator[Obser
 
     size: Mapping[str, Any] = REAL_SIZE
     try:
-        folder = find(model)
+        checkpoint = find(model)
     except EngineUnusable as error:
         yield Observation(f"zimage: {error}", is_usable=False)
     else:
-        if folder is not None:
-            size = read_json(folder / "transformer/config.json")
-        yield Observation(_download(model) if folder is None else f"zimage with the weights in {folder}")
+        if checkpoint is not None:
+            size = checkpoint.config("transformer")
+        yield Observation(_download(model) if checkpoint is None else f"zimage with the weights in {checkpoint.folder}")
     if lora is not None:
         yield _lora(*lora, size)
 
 
 def _download(model: str) -> str:
-    if model != TURBO.model:
+    known = published.MODELS.get(model)
+    if known is None:
         return f"zimage with {model} from the hub, at its latest revision; the first use downloads it"
-    return f"zimage with {model} from the hub, revision {TURBO.revision}; the first use downloads 32.8 GB"
+    gigabytes = f"{known.download_bytes / 1e9:.1f} GB"
+    return f"zimage with {model} from the hub, revision {known.revision}; the first use downloads {gigabytes}"
 
 
 def _lora(file: Path, scale: float, size: Mapping[str, Any]) -> Observation:

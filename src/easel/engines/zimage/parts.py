@@ -1,16 +1,21 @@
-"""Reads the model's five parts from a checkpoint folder with diffusers and transformers.
+"""Reads the model's five parts from a checkpoint with diffusers and transformers.
 
 Weights come from safetensors files only, and all of them must be present. Beyond that, only the libraries' own checks
 apply.
 """
 
+import lzma
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
-from transformers import Qwen2Tokenizer, Qwen3Model
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer, Qwen3Model
+
+from easel.engines.zimage.checkpoint import Checkpoint
+from easel.engines.zimage.split_weights import load_autoencoder, load_text_encoder, load_transformer
 
 IGNORED = frozenset({"lm_head.weight"})
 """The text encoder is stored as a whole language model, and its output layer is not used."""
@@ -27,15 +32,33 @@ class Parts:
     scheduler: Any
 
 
-def read_parts(folder: Path, dtype: torch.dtype, device: torch.device, text_device: torch.device) -> Parts:
+def read_parts(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, text_device: torch.device) -> Parts:
     """Read a whole checkpoint. Raises whatever the libraries raise for invalid files."""
-    return Parts(
-        transformer=load_part(ZImageTransformer2DModel, folder / "transformer", torch_dtype=dtype).to(device),
-        autoencoder=load_part(AutoencoderKL, folder / "vae", torch_dtype=dtype).to(device),
-        text_encoder=load_part(Qwen3Model, folder / "text_encoder", dtype=dtype).to(text_device),
-        tokenizer=Qwen2Tokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
-    )
+    folder, small = checkpoint.folder, checkpoint.configuration
+    if checkpoint.split is None:
+        weights = (
+            load_part(ZImageTransformer2DModel, folder / "transformer", torch_dtype=dtype).to(device),
+            load_part(AutoencoderKL, folder / "vae", torch_dtype=dtype).to(device),
+            load_part(Qwen3Model, folder / "text_encoder", dtype=dtype).to(text_device),
+        )
+    else:
+        weights = (
+            ready(load_transformer(checkpoint, dtype, device), "transformer"),
+            ready(load_autoencoder(checkpoint, dtype, device), "vae"),
+            ready(load_text_encoder(checkpoint, dtype, text_device), "text_encoder"),
+        )
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(small / "scheduler", local_files_only=True)
+    return Parts(*weights, read_tokenizer(small / "tokenizer"), scheduler)
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder, which may be compressed."""
+    compressed = folder / "tokenizer.json.xz"
+    if not compressed.is_file():
+        return Qwen2Tokenizer.from_pretrained(folder, local_files_only=True)
+    exact = Tokenizer.from_str(lzma.decompress(compressed.read_bytes()).decode())
+    template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    return PreTrainedTokenizerFast(tokenizer_object=exact, chat_template=template)
 
 
 def load_part(part: Any, folder: Path, **options: Any) -> Any:
@@ -52,7 +75,12 @@ def load_part(part: Any, folder: Path, **options: Any) -> Any:
     if extra:
         # The libraries would ignore them, even if they are scales of other weights.
         raise ValueError(f"{folder.name} does not expect {extra[0]}")
-    require_finite(model, folder.name)
+    return ready(model, folder.name)
+
+
+def ready(model: Any, name: str) -> Any:
+    """The model for inference. Raises ValueError if a weight is not finite."""
+    require_finite(model, name)
     return model.eval().requires_grad_(False)
 
 

@@ -1,6 +1,7 @@
-"""The published Z-Image-Turbo: the revision on the hub that Easel downloads, and the digests of its large files.
+"""The published Z-Image-Turbo: the revisions on the hub that Easel downloads, and the digests of their large files.
 
-A later revision is not taken by itself, and a hub or mirror cannot put other weights in their place. The small files
+There are two. Tongyi-MAI's has its transformer in float32 and takes 32.8 GB. Comfy-Org's has the same weights in bf16, in
+three files, and takes 20.7 GB. The engine draws in bf16 on a GPU, so it draws the same from both. A later revision is not taken by itself, and a hub or mirror cannot put other weights in their place. The small files
 belong to the revision, and are compared with what the engine expects (`identity`).
 """
 
@@ -12,11 +13,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A model on the hub, one of its revisions, and the SHA-256 of each large file."""
+    """A model on the hub, one of its revisions, the SHA-256 of each large file, and how much is downloaded. If it is
+    split, those files are all that is needed."""
 
     model: str
     revision: str
     digests: Mapping[str, str]
+    download_bytes: int
+    is_split: bool
 
 
 TURBO = Published(
@@ -44,7 +48,29 @@ TURBO = Published(
         ),
         "vae/diffusion_pytorch_model.safetensors": ("f5b59a26851551b67ae1fe58d32e76486e1e812def4696a4bea97f16604d40a3"),
     },
+    download_bytes=32_800_000_000,
+    is_split=False,
 )
+
+DEFAULT = Published(
+    model="Comfy-Org/z_image_turbo",
+    revision="d24c4cf2a0cd98a42f23467e27e3d76ee9438b8e",
+    digests={
+        "split_files/diffusion_models/z_image_turbo_bf16.safetensors": (
+            "2407613050b809ffdff18a4ac99af83ea6b95443ecebdf80e064a79c825574a6"
+        ),
+        "split_files/text_encoders/qwen_3_4b.safetensors": (
+            "6c671498573ac2f7a5501502ccce8d2b08ea6ca2f661c458e708f36b36edfc5a"
+        ),
+        "split_files/vae/ae.safetensors": "afc8e28272cb15db3919bacdb6918ce9c1ed22e96cb12c4d5ed0fba823529e38",
+    },
+    download_bytes=20_690_152_836,
+    is_split=True,
+)
+"""The digests are those that several public projects state for these files. They have not been compared with a download
+here: a file that differs is deleted, and the start fails."""
+
+MODELS: Mapping[str, Published] = {known.model: known for known in (TURBO, DEFAULT)}
 
 
 def different_files(folder: Path, published: Published) -> list[Path]:

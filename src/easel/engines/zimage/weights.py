@@ -1,4 +1,4 @@
-"""Locates Z-Image's weights: a folder in diffusers' format, or a model from a hub, downloaded once.
+"""Locates Z-Image's weights: a folder in diffusers' or ComfyUI's layout, or a model from a hub, downloaded once.
 
 A model that is on this machine is used without contacting the hub. Only JSON, text and safetensors files are
 downloaded, nothing executable. Before anything is loaded, the files are compared with what the Turbo model has
@@ -23,9 +23,11 @@ from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from easel.engines.engine import EngineUnusable
 from easel.engines.zimage import published
-from easel.engines.zimage.checkpoint import PARTS, missing_files
+from easel.engines.zimage.checkpoint import PARTS, Checkpoint, in_folder, missing_files, of_split_files
 from easel.engines.zimage.foreign_formats import FILES, FOLDER, foreign_file
 from easel.engines.zimage.identity import require_turbo
+from easel.engines.zimage.published import Published
+from easel.engines.zimage.split_files import find_split_files, is_transformer
 from easel.runtime import network_environment
 from easel.runtime.network_environment import NetworkUnusable
 
@@ -49,83 +51,108 @@ class Hub:
     cache_folder: Path | None = None
 
 
-def locate(model: str, hub: Hub) -> Path:
-    """The folder of `model`, a folder or a hub id. Downloads a hub model if necessary. Raises EngineUnusable."""
+def locate(model: str, hub: Hub) -> Checkpoint:
+    """The checkpoint of `model`, a folder, a file or a hub id. Downloads a hub model if necessary. Raises
+    EngineUnusable."""
     found = find(model, hub)
     if found is None:
-        found = fetch(model, hub)
+        found = opened(fetch(model, hub))
         require_turbo(found)
     return found
 
 
-def find(model: str, hub: Hub = Hub()) -> Path | None:
-    """The folder of `model` on this machine; None for a hub model that was not downloaded. Raises EngineUnusable if it
-    is not one that this engine draws with."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        require_turbo(folder)
-        return folder
-    if folder.is_file() or model.endswith(FILES):
-        raise EngineUnusable(foreign_file(folder))
+def find(model: str, hub: Hub = Hub()) -> Checkpoint | None:
+    """The checkpoint of `model` on this machine; None for a hub model that was not downloaded. Raises EngineUnusable if
+    it is not one that this engine draws with."""
+    named = Path(model).expanduser()
+    if named.is_dir() or (named.is_file() and is_transformer(named)):
+        found = opened(named)
+        require_turbo(found)
+        return found
+    if named.is_file() or model.endswith(FILES):
+        raise EngineUnusable(foreign_file(named))
     if not HUB_ID.fullmatch(model):
-        raise EngineUnusable(
-            f"The folder {model} does not exist: set EASEL_MODEL to a folder in diffusers' format, or to a hub id."
-        )
-    # An earlier version of Easel, or another program, may have downloaded another revision.
-    fetched = fetched_before(model, pinned(model, hub)) or fetched_before(model, hub)
-    if fetched is not None:
-        require_turbo(fetched)
-    return fetched
+        raise EngineUnusable(f"The folder {model} does not exist: set EASEL_MODEL to a folder, or to a hub id.")
+    folder = fetched_before(model, hub)
+    if folder is None and model == published.DEFAULT.model:
+        # What earlier versions of Easel downloaded is the same model.
+        folder = fetched_before(published.TURBO.model, hub)
+    if folder is None:
+        return None
+    found = opened(folder)
+    require_turbo(found)
+    return found
+
+
+def opened(named: Path) -> Checkpoint:
+    """The checkpoint of a folder, or of the file of a transformer. Raises EngineUnusable."""
+    if (named / "model_index.json").is_file():
+        return in_folder(named)
+    files = find_split_files(named)
+    return in_folder(named) if files is None else of_split_files(named if named.is_dir() else named.parent, files)
 
 
 def pinned(model: str, hub: Hub) -> Hub:
-    """The same hub, at the published revision if this is the published model and no other revision was named."""
-    if model != published.TURBO.model or hub.revision is not None:
+    """The same hub, at the published revision if this is a published model and no other revision was named."""
+    known = published.MODELS.get(model)
+    if known is None or hub.revision is not None:
         return hub
-    return replace(hub, revision=published.TURBO.revision)
+    return replace(hub, revision=known.revision)
 
 
 def fetched_before(model: str, hub: Hub) -> Path | None:
-    """The folder of an earlier download, if it is complete. Does not use the network."""
-    try:
-        folder = Path(snapshot_download(model, local_files_only=True, **download_options(hub)))
-    except (OSError, ValueError):
-        return None
-    return None if missing_files(folder) else folder
+    """The folder of an earlier download, if it is complete: of the published revision, or of another one, which an
+    earlier version of Easel or another program may have downloaded. Does not use the network."""
+    for where in dict.fromkeys((pinned(model, hub), hub)):
+        try:
+            folder = Path(snapshot_download(model, local_files_only=True, **download_options(model, where)))
+        except (OSError, ValueError):
+            continue
+        if not missing(model, folder):
+            return folder
+    return None
+
+
+def missing(model: str, folder: Path) -> list[str]:
+    """The files that a downloaded folder lacks."""
+    known = published.MODELS.get(model)
+    if known is None or not known.is_split:
+        return missing_files(folder)
+    return [name for name in known.digests if not (folder / name).is_file()]
 
 
 def fetch(model: str, hub: Hub) -> Path:
     """Download what a Z-Image pipeline needs, resuming an interrupted download. Raises EngineUnusable.
 
-    The Turbo model takes 32.8 GB, because its transformer is stored in float32. Its large files are compared with the
-    published digests.
+    The large files of published models are compared with their digests.
     """
     hub = pinned(model, hub)
+    known = published.MODELS.get(model)
     check_network(hub)
     disable_progress_bars()
     try:
         if hub.revision is not None:
             # Without a network, this fails at once. The next call would try for half a minute, for a revision by its hash.
             HfApi(endpoint=hub.url).model_info(model, revision=hub.revision, timeout=HUB_TIMEOUT_S)
-        plan = snapshot_download(model, dry_run=True, **download_options(hub))
-        if not any(file.filename == "model_index.json" for file in plan):
+        plan = snapshot_download(model, dry_run=True, **download_options(model, hub))
+        if (known is None or not known.is_split) and not any(file.filename == "model_index.json" for file in plan):
             raise EngineUnusable(f"{model} on the hub is not in diffusers' format: {FOLDER}.")
         wanted_bytes = sum(file.file_size or 0 for file in plan if file.will_download)
         require_disk(model, wanted_bytes, hub)
         log.info("downloading %s, revision %s, %.1f GB", model, hub.revision or "main", wanted_bytes / 1e9)
         with progress(model, wanted_bytes, hub):
-            folder: str = snapshot_download(model, **download_options(hub))
+            folder: str = snapshot_download(model, **download_options(model, hub))
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise EngineUnusable(why_not_fetched(model, hub, error)) from error
-    if hub.revision == published.TURBO.revision:
-        require_published(Path(folder))
+    if known is not None and hub.revision == known.revision:
+        require_published(Path(folder), known)
     return Path(folder)
 
 
-def require_published(folder: Path) -> None:
+def require_published(folder: Path, known: Published) -> None:
     """Raise EngineUnusable if a file is not the published one, after deleting it, so that it is downloaded again."""
     log.info("comparing the download with its digests, which takes a minute or more")
-    different = published.different_files(folder, published.TURBO)
+    different = published.different_files(folder, known)
     for file in different:
         file.resolve().unlink(missing_ok=True)
         file.unlink(missing_ok=True)
@@ -147,10 +174,11 @@ def check_network(hub: Hub) -> None:
         raise EngineUnusable(str(error)) from None
 
 
-def download_options(hub: Hub) -> dict[str, object]:
+def download_options(model: str, hub: Hub) -> dict[str, object]:
     """The arguments of every call of snapshot_download."""
+    known = published.MODELS.get(model)
     return {
-        "allow_patterns": FETCHED,
+        "allow_patterns": list(known.digests) if known is not None and known.is_split else FETCHED,
         "cache_dir": hub.cache_folder,
         "endpoint": hub.url,
         "revision": hub.revision,

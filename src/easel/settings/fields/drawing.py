@@ -7,7 +7,7 @@ from msgspec import Meta
 from easel.settings.description import Description, Group
 from easel.settings.fields.installation import InstallationFields
 
-HUB_MODEL: Final = "Tongyi-MAI/Z-Image-Turbo"
+HUB_MODEL: Final = "Comfy-Org/z_image_turbo"
 
 
 class DrawingFields(InstallationFields, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         str,
         Description(
             Group.ZIMAGE,
-            "Weights of the zimage engine: a folder, or a name on the Hugging Face hub, which is downloaded on "
-            "first use.",
+            "Weights of the zimage engine: a folder in the layout of diffusers or of ComfyUI, a file with a transformer "
+            "in such a folder, or a name on the Hugging Face hub, which is downloaded on first use.",
         ),
     ] = HUB_MODEL
     lora: Annotated[
