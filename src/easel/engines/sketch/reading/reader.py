@@ -14,6 +14,7 @@ from easel.engines.sketch.reading.flavours import without_flavours
 from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
 from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.looks import with_looks
+from easel.engines.sketch.reading.materials import with_materials
 from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.poses import view_of, with_poses
 from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, is_seen_with, meant
@@ -379,12 +380,11 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     languages = guessed_languages(text)
     grammar = languages[0].grammar
     found = list(tokens(text, languages, emoji))
-    listed = without_flavours(with_looks(with_poses(found, languages[0]), grammar), grammar)
+    listed = without_flavours(with_materials(with_looks(with_poses(found, languages[0]), grammar), grammar), grammar)
     reading = _Reading(grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])
     reading.end_clause()
-    unique = tuple(dict.fromkeys(reading.not_understood))
     return Wish(
         things=tuple(reading.things),
         relations=tuple(reading.relations),
@@ -396,5 +396,5 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         style=reading.settings.get("style"),
         view=view_of(found),
         quotes=quotes,
-        not_understood=unique[:NOT_UNDERSTOOD_MAX],
+        not_understood=tuple(dict.fromkeys(reading.not_understood))[:NOT_UNDERSTOOD_MAX],
     )

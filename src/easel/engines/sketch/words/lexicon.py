@@ -2,9 +2,10 @@
 
 A table (`tables/LANGUAGE.txt`) has sections in brackets, and in each lines of `name = word, word …`. A section is a kind
 of meaning: `things`, `actions`, `trades` (people with what they hold, ride or stand beside), `looks` (hair, beards, and
-parts and limbs of the body), `colours`, `counts`, `sizes`, `relations`, `verbs` (relations before their object where
-others stand after it), `poses` (what someone does alone; such words may be of another section, too), `views` (how near the picture is), `places`, `times`, `weathers`, `seasons`, `styles`, `grounds` (words for the background itself)
-and `ignored` (words that need no picture, without a name).
+parts and limbs of the body), `colours`, `materials` (the colours of what things are made of), `counts`, `sizes`,
+`relations`, `verbs` (relations before their object where others stand after it), `poses` (what someone does alone; such
+words may be of another section, too), `views` (how near the picture is), `places`, `times`, `weathers`, `seasons`,
+`styles`, `grounds` (words for the background itself) and `ignored` (words that need no picture, without a name).
 
 Of a thing, `name*4` says how many a word stands for if the prompt gives no number.
 
