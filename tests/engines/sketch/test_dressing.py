@@ -44,3 +44,12 @@ def test_a_part_gets_its_own_colour(library: Library) -> None:
     green = painted(placed("a snowman with a green scarf", library), library)
     goal = oklab(NAMED["green"])
     assert any(abs(oklab(one)[1] - goal[1]) < 0.05 and oklab(one)[2] > 0.05 for one in colours(green))
+
+
+def test_who_wears_red_keeps_the_colour_of_the_skin(library: Library) -> None:
+    for seed in range(1, 9):
+        wish = read("a woman in a red dress", library.emoji)
+        woman = compose(wish, 512, 512, seed, library).placed[0]
+        picture = library.picture(woman.picture, woman.clothes, woman.trousers, woman.pose)
+        assert woman.clothes == NAMED["red"]
+        assert dressed(picture.body, woman, picture, light_of("day", None), "day") == picture.body

@@ -10,6 +10,7 @@ from easel.engines.sketch.backgrounds.background import Background
 from easel.engines.sketch.composing.air import in_the_air
 from easel.engines.sketch.composing.crowds import crowd
 from easel.engines.sketch.composing.dice import Dice
+from easel.engines.sketch.composing.horizon import at_the_horizon, is_far
 from easel.engines.sketch.composing.rows import row
 from easel.engines.sketch.composing.scene import Placed
 from easel.engines.sketch.composing.stage import Stage
@@ -34,11 +35,20 @@ def arranged(
     low = [at for at in builder.roots if at not in high and at not in hanging]
     yield from on_the_wall(stage, hanging, alone=not low)
     yield from in_the_air(stage, high, alone=not low)
+    far = [at for at in low if is_far(stage, at)]
+    low = [at for at in low if at not in far]
+    yield from at_the_horizon(stage, far)
     crowds = [at for at in low if wish.things[at].count > ROW_MAX]
     few = [at for at in low if at not in crowds]
     is_behind = bool(crowds and few) and all(stage.traits(at).height_m >= BUILDING_M for at in few)
     standing: list[Placed] = []
     for number, at in enumerate(crowds):
         standing += crowd(stage, at, number, len(crowds), has_front=bool(few) and not is_behind)
-    standing += row(stage, few, has_crowd=bool(crowds) and not is_behind, far=BEHIND if is_behind else 0.0)
+    standing += row(
+        stage,
+        few,
+        has_crowd=bool(crowds) and not is_behind,
+        has_air=bool(far) or any(stage.traits(at).stance != "sky" for at in high),
+        far=BEHIND if is_behind else 0.0,
+    )
     yield from sorted(standing, key=lambda one: -one.depth)

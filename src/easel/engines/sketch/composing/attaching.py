@@ -3,6 +3,7 @@
 Each function adds a part to a unit. It may change the carrier, so that somebody who holds something lifts a hand.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -15,12 +16,25 @@ HEAD: Final = (-0.3, 0.97, 0.36)
 """Where a head is if its picture's traits do not say it."""
 READ: Final = frozenset({"open-book", "closed-book", "books", "newspaper", "laptop", "scroll", "rolled-up-newspaper"})
 """What is held with both hands."""
+MOUTH: Final = (0.42, 0.66)
+"""Where the mouth of an animal is that looks to the left: before the middle of its head and below its top, as shares of
+the width of the head."""
+MOUTHFUL_M: Final = 0.5
+"""What is larger than this is not held in a mouth, but stands before the animal."""
+STEM_TURN: Final = 46.0
+"""How many degrees the outermost flowers of a vase lean to their side."""
+VASE_WIDTH: Final = 1.12
+"""How wide a single flower in a vase is at most, compared with the vase."""
+UPRIGHT: Final = {"bouquet": 38.0}
+"""How many degrees pictures must be turned that do not stand upright."""
 LEAP_TURN: Final = -9.0
 FURNITURE: Final = frozenset({"table", "bench", "chair", "bed"})
 
 
 def _on(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> None:
     traits = carrier.picture.traits
+    if "deck" in traits.marks:
+        repose = _unmoved
     share = traits.seat or 0.97
     is_animal = carrier.picture.category == "Animals & Nature" and traits.head is not None
     if traits.seat is not None:
@@ -31,7 +45,14 @@ def _on(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> N
     unit.parts.append(part)
 
 
-def _riding(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> None:
+def _unmoved(part: Part, _pose: str) -> Part:
+    return part
+
+
+def _riding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -> None:
+    if "deck" in carrier.picture.traits.marks:
+        _on(unit, carrier, part, place, repose)
+        return
     share = carrier.picture.traits.seat or 0.78
     part = repose(part, "riding")
     height = min(part.height, carrier.height * 0.98)
@@ -43,12 +64,28 @@ def _riding(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) 
 
 
 def _inside(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+    is_vase = carrier.height > carrier.width and "plant" not in carrier.picture.traits.marks
+    if is_vase and "plant" in part.picture.traits.marks:
+        _in_vase(unit, carrier, part)
+        return
     height = min(part.height, carrier.height * 1.05)
     if height * part.picture.width / part.picture.height > carrier.width * 0.72:
         height = carrier.width * 0.72 * part.picture.height / part.picture.width
     seat = carrier.picture.traits.seat
     floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.2
     part = replace(part, height=height, y=carrier.y + floor)
+    unit.parts.insert(unit.parts.index(carrier), part)
+
+
+def _in_vase(unit: Unit, carrier: Part, part: Part) -> None:
+    """A flower whose stem is in a vase, leaning to its side."""
+    aside = 2 * (part.x - carrier.x) / carrier.width
+    wide = VASE_WIDTH * carrier.width if aside == 0 else min(0.74 * carrier.width, 1.75 * part.width)
+    height = min(0.92 * carrier.height, wide * part.height / part.width)
+    lean = math.radians(STEM_TURN * aside)
+    x, y = height / 2 * math.sin(lean), 0.97 * carrier.height - 0.49 * height - height / 2 * (1 - math.cos(lean))
+    turn = UPRIGHT.get(part.picture.name, 0.0) + STEM_TURN * aside
+    part = replace(part, height=height, x=carrier.x + x, y=carrier.y + y, turn=turn)
     unit.parts.insert(unit.parts.index(carrier), part)
 
 
@@ -60,7 +97,7 @@ def _wearing(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose
         part = replace(part, y=head_top - head_width * 0.66)
     elif worn == "head":
         part = replace(part, x=head_x, height=head_width * 0.92 * part.picture.height / part.picture.width)
-        part = replace(part, y=head_top - part.height * 0.22)
+        part = replace(part, y=head_top - part.height * 0.28)
     elif worn == "neck":
         part = replace(part, x=head_x, height=head_width * 0.55)
         part = replace(part, y=head_top - head_width * 1.25)
@@ -85,6 +122,9 @@ def _head(carrier: Part) -> tuple[float, float, float]:
 
 
 def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -> None:
+    if carrier.picture.grip is None and carrier.picture.traits.head is not None:
+        _in_the_mouth(unit, carrier, part)
+        return
     is_high, is_read = "held-high" in part.picture.traits.marks, part.picture.name in READ
     is_busy = "busy" in carrier.picture.traits.marks
     side = -1 if (place % 2 == 1) != is_busy else 1
@@ -103,6 +143,23 @@ def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) 
     height = min(part.height, carrier.height * (0.4 if is_read else 0.36))
     low = 0.5 if is_read or not _has_hands(carrier) else 0.3
     unit.parts.append(replace(part, height=height, x=carrier.x if is_read else x, y=y - low * height))
+
+
+def _in_the_mouth(unit: Unit, carrier: Part, part: Part) -> None:
+    """What an animal holds that is seen from its side: in its mouth, or before its feet if it is large or stands."""
+    front = -1.0 if not carrier.is_mirrored else 1.0
+    height = min(part.height, 0.42 * carrier.height, 0.42 * carrier.width * part.height / part.width)
+    part = replace(part, height=height)
+    if part.picture.traits.stance == "stands" or part.picture.traits.height_m > MOUTHFUL_M:
+        unit.parts.append(
+            replace(part, x=carrier.x + front * (carrier.width / 2 + 0.3 * part.width), y=carrier.y, on_ground=True)
+        )
+        return
+    x, top, wide = _head(carrier)
+    forward, down = MOUTH
+    unit.parts.append(
+        replace(part, x=x + front * (forward * wide + 0.2 * part.width), y=top - down * wide - 0.5 * height)
+    )
 
 
 def _has_hands(carrier: Part) -> bool:

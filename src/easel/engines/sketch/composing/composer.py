@@ -10,7 +10,14 @@ from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.furnishing import furnished, share
 from easel.engines.sketch.composing.posing import posed
 from easel.engines.sketch.composing.scene import Placed, Scene
-from easel.engines.sketch.composing.settings import ashore, chosen_place, chosen_season, chosen_time, with_emblem
+from easel.engines.sketch.composing.settings import (
+    afloat,
+    ashore,
+    chosen_place,
+    chosen_season,
+    chosen_time,
+    with_emblem,
+)
 from easel.engines.sketch.composing.simplification import renumbered, simplified
 from easel.engines.sketch.composing.supporting import supported
 from easel.engines.sketch.composing.unit_builder import UnitBuilder
@@ -31,7 +38,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
         missing.append(shown.place)
         shown = replace(shown, place=None)
     place = shown.place or chosen_place(shown, library, dice.named("place"))
-    place = ashore(place, shown, library)
+    place = afloat(ashore(place, shown, library), shown, library)
     stances = {library.traits(thing.picture).stance for thing in shown.things if not _hangs(thing, library)}
     is_close_up = stances == {"small"}
     ground = background.find(place, is_close_up=is_close_up, is_logo=shown.style == "logo")

@@ -12,7 +12,7 @@ from easel.engines.sketch.composing.crowds import COUNT_MAX
 from easel.engines.sketch.composing.ordering import in_order, is_mirrorable, side
 from easel.engines.sketch.composing.portraits import is_portrait, portrait
 from easel.engines.sketch.composing.scene import Placed
-from easel.engines.sketch.composing.spacing import PACKED_MIN, gaps_between, nearer
+from easel.engines.sketch.composing.spacing import PACKED_MIN, depths, gaps_between, nearer
 from easel.engines.sketch.composing.stage import MARGIN, Stage, Stand
 from easel.engines.sketch.composing.units import Unit
 
@@ -28,12 +28,32 @@ SWIM_SHARE: Final = 0.6
 """How much smaller somebody is shown of whom a part is under water."""
 CROWD_SHARE: Final = 0.62
 """How much smaller things are that stand before a crowd."""
+BUILDING_M: Final = 4.5
+BUILDING_SHARE: Final = 0.55
+"""From which height on what is behind others is at least this share of the picture's height."""
 LARGE_M: Final = 6.0
 """What is as tall as this may fill more of the picture than other things."""
 
 
-def row(stage: Stage, things: Sequence[int], *, has_crowd: bool, far: float = 0.0) -> list[Placed]:
-    """Few things side by side, the nearest at the depth `far`."""
+NARROW: Final = 0.72
+"""If things side by side are smaller than this because of the width alone, every other one stands farther back."""
+BACK: Final = 0.4
+TALL_BACK: Final = 0.55
+"""How far back these stand, and in a tall picture."""
+PAIR_SHARE: Final = 0.7
+"""How much nearer the farther one of only two stands."""
+FARTHER_SIZE: Final = 0.25
+"""How much smaller a thing at the horizon is than near."""
+BELOW_AIR_SHARE: Final = 0.72
+"""How much smaller things are below what flies, or before a mountain."""
+STACK_LIMIT: Final = 0.76
+"""How high one thing with others on it may be, compared with the longer side."""
+
+
+def row(
+    stage: Stage, things: Sequence[int], *, has_crowd: bool = False, has_air: bool = False, far: float = 0.0
+) -> list[Placed]:
+    """Few things side by side, the nearest at the depth `far`, before a crowd, or below what rises high, if there are such."""
     if not things:
         return []
     units = nearer(_faced(stage, ordered(stage, things)))
@@ -42,8 +62,12 @@ def row(stage: Stage, things: Sequence[int], *, has_crowd: bool, far: float = 0.
     back = [unit for unit in units if _is_behind(stage, unit)]
     front = [unit for unit in units if not _is_behind(stage, unit)] or back
     has_back = bool(back) and front is not back
-    gaps = gaps_between(front)
-    scale = _scale(stage, front, sum(gaps), has_crowd) * (0.8 if has_back else 1.0)
+    share = (CROWD_SHARE if has_crowd else 1.0) * (BELOW_AIR_SHARE if has_air else 1.0)
+    is_packed = len(front) >= PACKED_MIN or (len(front) > 1 and _is_narrow(stage, front, share))
+    gaps = gaps_between(front, is_packed=is_packed)
+    back_depth = (TALL_BACK if stage.is_tall else BACK) * (PAIR_SHARE if len(front) == 2 else 1.0)
+    away = [min(1.0, far + depth) for depth in depths(front, back_depth, is_packed=is_packed)]
+    scale = min(_scales(stage, front, sum(gaps), share)) * stage.share * (0.8 if has_back else 1.0)
     total = sum(unit.right - unit.left for unit in front) + sum(gaps)
     x = _start(stage, total * scale, front)
     if has_back:
@@ -53,9 +77,9 @@ def row(stage: Stage, things: Sequence[int], *, has_crowd: bool, far: float = 0.
     middles: dict[int, tuple[float, float]] = {}
     for number, unit in enumerate(front):
         wide = (unit.right - unit.left) * scale
-        depth = min(1.0, far + _depth(number, len(front)))
+        depth = away[number]
         middles[unit.root] = x + wide / 2, wide / 2
-        size = scale * (1 - 0.25 * depth)
+        size = min(scale * (1 - FARTHER_SIZE * depth), 0.95 * stage.stand(depth) / unit.top)
         middle = x + wide / 2 - (unit.left + unit.right) / 2 * size
         placed += stage.put(unit, Stand(middle, stage.stand(depth), size, depth))
         x += wide + gaps[number] * scale
@@ -70,6 +94,8 @@ def _behind(stage: Stage, units: Sequence[Unit], middles: dict[int, tuple[float,
     for number, unit in enumerate(units):
         middle, reach = middles.get(_hider(stage, unit), (stage.width / 2, 0.0))
         far = scale * (0.95 if unit.base.picture.traits.height_m > 2.5 else 0.82)
+        if unit.base.picture.traits.height_m >= BUILDING_M:
+            far = max(far, BUILDING_SHARE * stage.height / unit.top)
         fits_width = 0.6 * stage.width / ((unit.right - unit.left) * far)
         far *= min(1.0, 0.86 * stage.stand(0.4) / (unit.top * far), fits_width)
         depth = 0.8 if stage.is_tall else 0.4
@@ -127,13 +153,21 @@ def _faced(stage: Stage, units: list[Unit]) -> list[Unit]:
     return turned
 
 
-def _scale(stage: Stage, units: Sequence[Unit], gaps: float, has_crowd: bool) -> float:
-    """Pixels per metre of the scene."""
+def _is_narrow(stage: Stage, units: Sequence[Unit], share: float) -> bool:
+    """Whether things side by side are small only because the picture is not wide."""
+    by_height, by_width = _scales(stage, units, sum(gaps_between(units, is_packed=False)), share)
+    return by_width < NARROW * by_height
+
+
+def _scales(stage: Stage, units: Sequence[Unit], gaps: float, room_share: float) -> tuple[float, float]:
+    """Pixels per metre of the scene that fill the height, of which things get a share, and the width."""
     total = sum(unit.right - unit.left for unit in units) + gaps
     tallest = max(unit.top for unit in units)
     room = stage.near - 0.07 * stage.height
-    share, wide = SHARES.get(len(units), 0.74) * (CROWD_SHARE if has_crowd else 1.0), WIDTHS.get(len(units), 0.9)
-    limit = 0.62 * max(stage.height, stage.width) if len(units) == 1 else stage.height
+    share, wide = SHARES.get(len(units), 0.74), WIDTHS.get(len(units), 0.9)
+    limit = stage.height
+    if len(units) == 1:
+        limit = (0.62 if len(units[0].parts) == 1 else STACK_LIMIT) * max(stage.height, stage.width)
     wide = max(wide, TALL_WIDTH) if stage.is_tall else wide
     if stage.ground.surface == "table":
         share *= TABLE_SHARE
@@ -144,9 +178,8 @@ def _scale(stage: Stage, units: Sequence[Unit], gaps: float, has_crowd: bool) ->
             share, limit = max(share, 0.96), 0.78 * max(stage.height, stage.width)
         size = SIZED.get(stage.wish.things[units[0].root].size or "", 1.0)
         share, wide, limit = min(share * size, 1.04), wide * size, limit * size
-    high = min(room * share * stage.ground.size, limit)
-    fits = min(high / tallest, wide * stage.width / total) if total > 0 else high / tallest
-    return fits * stage.share
+    high = min(room * share * room_share * stage.ground.size, limit)
+    return high / tallest, wide * stage.width / total
 
 
 def _start(stage: Stage, total: float, units: Sequence[Unit]) -> float:
@@ -160,9 +193,3 @@ def _start(stage: Stage, total: float, units: Sequence[Unit]) -> float:
     middle = 0.5 + 0.23 * pointed if pointed else middle
     return min(max(stage.width * middle - total / 2, min(free / 2, MARGIN * stage.width)),
                max(free / 2, free - MARGIN * stage.width))  # fmt: skip
-
-
-def _depth(number: int, count: int) -> float:
-    if count >= PACKED_MIN:
-        return 0.0 if number % 2 else 0.4
-    return 0.0 if count == 1 else (0.05, 0.0, 0.08)[number % 3]

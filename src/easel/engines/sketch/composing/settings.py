@@ -13,6 +13,8 @@ LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", 
 FURNISHED: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
 INDOORS: Final = frozenset({"room", "kitchen", "library", "cafe", "stage", "table-top", "studio"})
+WITH_LAKES: Final = frozenset({"mountains", "meadow", "forest"})
+"""Places where there may be a lake."""
 BUILDING_M: Final = 3.6
 """What is as tall as this is never indoors."""
 TIMES: Final = ("day", "day", "day", "day", "day", "day", "sunset", "dawn")
@@ -58,7 +60,7 @@ def chosen_place(wish: Wish, library: Library, dice: Dice) -> str:
 def _votes(wish: Wish, library: Library) -> Counter[str]:
     """How much each place fits. Places where one of the things cannot be have no votes."""
     votes: Counter[str] = Counter()
-    traits = [library.traits(thing.picture) for thing in wish.things]
+    traits = [library.traits(thing.picture) for thing in wish.things if not _is_contained(wish, thing, library)]
     for number, known in enumerate(traits):
         for rank, place in enumerate(known.places):
             votes[place] += (
@@ -79,11 +81,25 @@ def _votes(wish: Wish, library: Library) -> Counter[str]:
     return Counter({place: count for place, count in votes.items() if place not in unfit})
 
 
+def _is_contained(wish: Wish, thing: Thing, library: Library) -> bool:
+    """Whether a thing is a flower in a vase or food in a bowl, which may be wherever these are."""
+    if library.is_creature(thing.picture):
+        return False
+    holders = (one.other for one in wish.relations if one.kind == "inside" and wish.things[one.subject] is thing)
+    return any(at is not None and library.traits(wish.things[at].picture).stance == "small" for at in holders)
+
+
 def ashore(place: str, wish: Wish, library: Library) -> str:
     """The beach instead of the open sea, if nothing is there that floats."""
     stances = {library.traits(thing.picture).stance for thing in wish.things} - {"flies", "sky"}
     floats = stances & {"swims", "deep"} or any(thing.pose == "swimming" for thing in wish.things)
     return "beach" if place == "sea" and stances and not floats else place
+
+
+def afloat(place: str, wish: Wish, library: Library) -> str:
+    """A lake instead of dry land in a landscape, if a boat or a swan is there."""
+    floats = any(library.traits(thing.picture).stance == "swims" for thing in wish.things)
+    return "lake" if floats and place in WITH_LAKES else place
 
 
 def chosen_time(wish: Wish, dice: Dice) -> str:

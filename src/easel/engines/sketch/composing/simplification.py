@@ -13,6 +13,10 @@ from easel.engines.sketch.reading.wish import FIELD, Relation, Thing, Wish
 
 Rule = Callable[[Wish, int, Thing, Thing, Library], Wish | None]
 
+TOP_M: Final = 1.7
+"""What is as tall as this does not stand on a table."""
+ON_TOP: Final = {"lamp": "desk-lamp"}
+"""What is another picture if it stands on furniture."""
 BUILDING_M: Final = 4.0
 """What is as tall as this is shown from outside."""
 SHOWN_AT_ONCE: Final = {"bicycle": "biking", "kick-scooter": "biking", "surfboard": "surfing", "water-wave": "surfing"}
@@ -22,6 +26,29 @@ RIDERS: Final = {"man": "man", "woman": "woman", "person": "person", "boy": "man
 
 def simplified(wish: Wish, library: Library) -> Wish:
     """The wish when no rule applies any more."""
+    return _by_rules(_listed(wish, library), library)
+
+
+def _listed(wish: Wish, library: Library) -> Wish:
+    """The wish in which a table is with everything of a list: `a desk with a laptop, a lamp and a cup`."""
+    more: list[Relation] = []
+    bound = {end for one in wish.relations if one.kind != "next" for end in (one.subject, one.other)}
+    for relation in wish.relations:
+        if relation.kind != "with" or relation.other is None:
+            continue
+        traits = library.traits(wish.things[relation.subject].picture)
+        shown = {name for name, _ in traits.shows}
+        for at in range(relation.other + 1, len(wish.things)):
+            picture = wish.things[at].picture
+            if at in bound or not (
+                picture in shown or ("top" in traits.marks and library.traits(picture).height_m < TOP_M)
+            ):
+                break
+            more.append(Relation("with", relation.subject, at))
+    return replace(wish, relations=(*wish.relations, *more))
+
+
+def _by_rules(wish: Wish, library: Library) -> Wish:
     for at, relation in enumerate(wish.relations):
         if relation.other is None:
             continue
@@ -29,7 +56,7 @@ def simplified(wish: Wish, library: Library) -> Wish:
         for rule in _RULES:
             changed = rule(wish, at, subject, other, library)
             if changed is not None:
-                return simplified(changed, library)
+                return _by_rules(changed, library)
     return wish
 
 
@@ -40,6 +67,17 @@ def _shown_at_once(wish: Wish, at: int, subject: Thing, other: Thing, _library: 
         return None
     picture = f"{RIDERS[subject.picture]}-{SHOWN_AT_ONCE[other.picture]}"
     return _without(wish, at, replace(subject, picture=picture))
+
+
+def _on_furniture(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """A lamp on a table is a small one."""
+    relation = wish.relations[at]
+    carried, carrier = (other, subject) if relation.kind == "with" else (subject, other)
+    is_on = relation.kind in ("on", "with") and "top" in library.traits(carrier.picture).marks
+    if not is_on or carried.picture not in ON_TOP:
+        return None
+    smaller = replace(carried, picture=ON_TOP[carried.picture])
+    return replace(wish, things=tuple(smaller if thing is carried else thing for thing in wish.things))
 
 
 def _in_a_tree(wish: Wish, at: int, _subject: Thing, other: Thing, _library: Library) -> Wish | None:
@@ -103,6 +141,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _shown_already,
     _in_a_field,
     _in_bed,
+    _on_furniture,
     _in_a_tree,
     _before_a_building,
     _in_colour,

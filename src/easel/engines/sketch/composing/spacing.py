@@ -8,6 +8,10 @@ from easel.engines.sketch.composing.units import Unit
 
 PACKED_MIN: Final = 4
 """So many in a row stand close together, every other one farther back."""
+PACKED_OVERLAP: Final = 0.33
+MANY_MIN: Final = 7
+MANY_OVERLAP: Final = 0.5
+"""How much of the narrower of two neighbours is then at the same place as the other, and of so many."""
 SMALLEST_SHARE: Final = 0.4
 
 
@@ -20,12 +24,21 @@ def nearer(units: Sequence[Unit]) -> list[Unit]:
     ]
 
 
-def gaps_between(units: Sequence[Unit]) -> list[float]:
-    """What is left free to the right of each unit, in metres. If there are many, they overlap a little instead."""
+def gaps_between(units: Sequence[Unit], *, is_packed: bool) -> list[float]:
+    """What is left free to the right of each unit, in metres. Packed ones overlap a little instead."""
     widths = [unit.right - unit.left for unit in units]
     free = 0.12 * max(widths)
-    gaps = [free if len(units) < PACKED_MIN else -0.33 * min(pair) for pair in itertools.pairwise(widths)]
+    overlap = MANY_OVERLAP if len(units) >= MANY_MIN else PACKED_OVERLAP
+    gaps = [-overlap * min(pair) if is_packed else free for pair in itertools.pairwise(widths)]
     return [*gaps, 0.0]
+
+
+def depths(units: Sequence[Unit], back: float, *, is_packed: bool) -> list[float]:
+    """How far away each unit stands. Of packed ones every other stands at the depth `back`, the taller ones there."""
+    if not is_packed:
+        return [0.0 if len(units) == 1 else (0.05, 0.0, 0.08)[number % 3] for number in range(len(units))]
+    tallest = max(range(len(units)), key=lambda number: units[number].top)
+    return [back if number % 2 == tallest % 2 else 0.0 for number in range(len(units))]
 
 
 def crowd_rows(count: int, ratio: float, sample: Unit) -> list[int]:

@@ -8,6 +8,7 @@ from easel.engines.sketch.composing.attachments import attachments
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.posing import FACE, body_pose, marks, posed_part
 from easel.engines.sketch.composing.units import Part, Unit, drawn_height, varied
+from easel.engines.sketch.painting.colour import NAMED
 from easel.engines.sketch.pictures.library import CROWDS, TONES, Library
 from easel.engines.sketch.reading.wish import Thing, Wish
 
@@ -51,6 +52,8 @@ class UnitBuilder:
         asked = self._wish.things[thing]
         name = self._name(asked, number, dice)
         clothes, trousers = dice.pick(CLOTHES), dice.pick(TROUSERS)
+        if asked.colour is not None:
+            clothes = NAMED[asked.colour]
         picture = self._library.picture(name, clothes, trousers)
         colour = asked.colour or self._coat(name, dice.named("coat"))
         part = Part(

@@ -23,7 +23,7 @@ def dressed(body: str, one: Placed, picture: Picture, light: Light, time: str) -
     """The body of a picture in its colours."""
     for own, name in one.dyes:
         body = colour.mapped(body, colour.painted(own, colour.NAMED[name]))
-    if one.colour is not None:
+    if one.colour is not None and picture.main_colour != colour.NAMED[one.colour]:
         body = colour.mapped(body, colour.painted(picture.main_colour, _target(one.colour, picture)))
     marks, depth = picture.traits.marks, 0.75 * one.depth
     is_lit = "windows" in marks and time in DARK_TIMES

@@ -32,6 +32,8 @@ MARKS: Final = {
     "busy": "its right hand is in its picture, so that its body has none",
     "creature": "it is alive, and may do things",
     "covers": "others may be under it",
+    "deck": "who is on it stands",
+    "far": "it stands at the horizon, behind everything",
     "fixed": "it has letters or hands, so it is never mirrored",
     "glows": "it shines by itself and takes no light from outside",
     "hangs": "indoors it hangs on the wall",
