@@ -67,7 +67,7 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 # threads of several processes would only wait for each other. A line at the end says which tests were skipped, and why.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -rs
 # The tests that start no server and do not load PyTorch.
-QUICK_ROOMS := client commands documents domain engines live outside runtime settings web
+QUICK_ROOMS := client commands deploy documents domain engines live outside runtime settings web
 
 quick: check ## Run every check, and the tests that start no server and do not load PyTorch, in about a minute
 	$(PYTEST) --numprocesses 4 $(QUICK_ROOMS:%=tests/%)

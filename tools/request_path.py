@@ -24,7 +24,7 @@ from easel.actions import api_keys
 from easel.actions.api_keys import KeyOrder
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation, pepper
-from easel.assembly.web import web_app
+from easel.assembly.web import web_parts
 from easel.commands.startup.listening import listen
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.settings.settings import Settings
@@ -103,7 +103,7 @@ async def trace(read: Settings, installed: Installation, apart_s: float, *, list
         database, pepper(installed.secret), KeyOrder("trace", credits_microcredits=100 * MICROCREDITS_PER_CREDIT)
     )
     await database.close()
-    app = web_app(read, installed)
+    app = web_parts(read, installed).app
     listening = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         behind_proxies(open_to_browsers(app, read.cors_origin_list), read.trusted_proxy_list),

@@ -20,8 +20,8 @@ from easel.actions.draw import Draw, HandedBack
 from easel.actions.finish import Finish
 from easel.actions.sweep import Sweep
 from easel.domain import fleet
-from easel.domain.task import ErrorCode
-from easel.live import background_tasks
+from easel.domain.task import ErrorCode, Status
+from easel.live import background_tasks, measured
 from easel.live.draw_slots import Slot
 from easel.live.engine_runner import DeviceLost
 from easel.live.held_tasks import HeldTasks
@@ -213,6 +213,8 @@ class Worker:
             log.exception("job_failed", task_id=task_id)
             message = "The picture could not be finished"
             is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message)
+            if is_ended:
+                measured.ended(Status.FAILED, ErrorCode.SERVICE_ERROR, self._draw.engine.name)
             self._duties.deliver.wake()
         if not is_ended:
             async with self._relaxed.single_statement() as connection:
@@ -268,6 +270,7 @@ class Worker:
             paused_because = self._draw.paused_because
             is_idle = paused_because is None and self._draw.slots.room > 0
             beat = await workers.beat(connection, worker_id, is_idle=is_idle, paused_because=paused_because)
+        self._database.note_time(beat.clock.now)
         if not beat.is_registered and self._id == worker_id:
             self._id = None
             self._bell.ring()

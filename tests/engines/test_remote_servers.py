@@ -342,3 +342,10 @@ def test_looking_tells_the_state_of_each_server(servers: list[ImageServer]) -> N
     assert [look.state for look in looks] == ["ok", "warning", "failed"]
     for look, server in zip(looks, servers, strict=True):
         assert look.words.startswith(server.url)
+
+
+def test_a_server_that_failed_shows_as_not_in_use_until_it_draws_again(servers: list[ImageServer]) -> None:
+    engine = engine_of(servers[:2])
+    servers[0].behaves(hangs_up)
+    draw_many(engine, 4)
+    assert engine.servers_in_use() == {servers[0].url: False, servers[1].url: True}

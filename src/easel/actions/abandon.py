@@ -13,7 +13,8 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.domain.task import ErrorCode
+from easel.domain.task import ErrorCode, Status
+from easel.live import measured
 from easel.store import endings, tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.tasks import Task
@@ -45,6 +46,7 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
         async with database.transaction() as connection:
             if await endings.fail_from_outside(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
                 abandoned.append(task_id)
+                measured.ended(Status.FAILED, ErrorCode.REQUEST_CANCELLED)
     # All of them, because an earlier attempt may have ended some without notifying anyone.
     settle.notify_all(database, *task_ids)
     log.info("tasks_abandoned", task_ids=abandoned)

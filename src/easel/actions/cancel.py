@@ -9,7 +9,8 @@ import structlog
 from easel.actions import settle
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import AlreadyCompleted, PermissionDenied, TaskNotFound
-from easel.domain.task import ErrorCode
+from easel.domain.task import ErrorCode, Status
+from easel.live import measured
 from easel.store import endings, tasks
 from easel.store.database import Database
 from easel.store.tasks import Task
@@ -30,6 +31,7 @@ async def cancel(database: Database, holder: Holder, task_id: str) -> Task:
             raise AlreadyCompleted
         task = await tasks.find(connection, holder.account_id, task_id)
     assert task is not None
+    measured.ended(Status.FAILED, ErrorCode.REQUEST_CANCELLED)
     settle.notify_all(database, task_id)
     log.info("task_cancelled", task_id=task_id)
     return task

@@ -23,7 +23,7 @@ import structlog
 
 from easel.domain import webhook
 from easel.domain.delivery import Attempted, State, message_id, verdict
-from easel.live import background_tasks
+from easel.live import background_tasks, measured
 from easel.live.batched_writer import BatchedWriter
 from easel.store import callbacks
 from easel.store.callbacks import ClaimedCallback, EndedAttempt, Room
@@ -191,6 +191,7 @@ class Deliver:
 
     async def _note(self, claimed: ClaimedCallback, attempted: Attempted, ended_at_s: float) -> None:
         """Save the outcome, and look again when the next attempt is due."""
+        measured.callback_attempt(attempted.outcome, claimed.number, attempted.duration_ms / 1000)
         follows = verdict(attempted.outcome, claimed.failures)
         # Counted from the failure, however long saving takes.
         ended = _Ended(claimed, attempted, follows.state, ended_at_s + (follows.retry_in_s or 0))

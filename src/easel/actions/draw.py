@@ -20,7 +20,8 @@ from easel.domain import fleet
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.task import ENDS, ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
-from easel.live.circuit_breaker import FAILURES_MAX
+from easel.live import measured
+from easel.live.circuit_breaker import FAILURES_MAX, CircuitBreaker
 from easel.live.draw_progress import DrawProgress, Stopped
 from easel.live.draw_slots import Slot, Slots
 from easel.live.engine_runner import DeviceLost, EngineRunner
@@ -100,7 +101,7 @@ class Draw:
         self._database = database
         self._relaxed = relaxed
         self._task_watcher = task_watcher
-        self._engine = engine
+        self.engine = engine
         self._judge = judge
         self._settings = settings
         self._runner = EngineRunner(engine, settings.step_timeout_s, settings.on_hung, settings.failures_max)
@@ -114,17 +115,22 @@ class Draw:
     @property
     def jobs_at_once(self) -> int:
         """How many tasks may be in progress at a time, including those that are being finished."""
-        return self._engine.jobs_at_once
+        return self.engine.jobs_at_once
 
     @property
     def draws_at_once(self) -> int:
         """How many tasks may be drawn at a time."""
-        return self._engine.draws_at_once
+        return self.engine.draws_at_once
 
     @property
     def begun_max(self) -> int:
         """How many more tasks would be drawn as soon as they are taken."""
         return 0 if self._judge.judges_before_drawing else self.slots.free
+
+    @property
+    def breaker(self) -> CircuitBreaker:
+        """What counts the failures of the engine."""
+        return self._runner.breaker
 
     @property
     def paused_because(self) -> str | None:
@@ -145,7 +151,7 @@ class Draw:
         started_s = time.monotonic()
         await asyncio.to_thread(self._judge.load)
         await self._runner.load()
-        log.info("engine_loaded", engine=self._engine.name, seconds=round(time.monotonic() - started_s, 2))
+        log.info("engine_loaded", engine=self.engine.name, seconds=round(time.monotonic() - started_s, 2))
 
     def stop(self) -> None:
         """Start no more draws. Running draws continue."""
@@ -177,8 +183,14 @@ class Draw:
             refused = await self._refused_by_rules(task)
             if refused is not None:
                 return refused
-            log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self._engine.name)
+            self._measure_waiting(task)
+            log.info("draw_started", task_id=task.id, request_id=task.request_id, engine=self.engine.name)
             return await self._draw(task, slot)
+
+    def _measure_waiting(self, task: Task) -> None:
+        now = self._database.known_now()
+        if now is not None:
+            measured.WAITING_S.observe(max(0.0, (now - task.created_at).total_seconds()))
 
     def _must_be_begun(self, claimed: Claimed, waited_s: float) -> bool:
         """Whether to record that the drawing of a task begins that was taken ahead.
@@ -239,7 +251,7 @@ class Draw:
                 self._dismiss(watchers)
         if pixels.caption_tokens_cut:
             log.warning("caption_truncated", task_id=task.id, tokens=pixels.caption_tokens_cut)
-        return Drawn(task, pixels, draw_ms, progress.steps_total, self._engine.name, self._engine.model)
+        return Drawn(task, pixels, draw_ms, progress.steps_total, self.engine.name, self.engine.model)
 
     def _dismiss(self, watchers: Sequence[asyncio.Task[None]]) -> None:
         """Cancel the watchers of a draw without waiting for them."""

@@ -18,10 +18,12 @@ from easel.actions import settle
 from easel.actions.draw import Drawn, DrawResult, Failed, HandedBack, Refused
 from easel.actions.judgement import refusal_among
 from easel.domain import link
+from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
 from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.provenance import Provenance, Recipe
+from easel.live import measured
 from easel.live.judge import ClassifierHung, Judge
 from easel.outside.judges.picture_file import PictureFile
 from easel.outside.pictures.storage import Pictures, StorageFailed
@@ -45,6 +47,8 @@ class FinishSettings:
     recipe_in_pictures: bool
     on_hung: Callable[[], None]
     on_callback: Callable[[], None]
+    engine: str = ""
+    """The name of the worker's engine, for the metrics."""
 
 
 class Finish:
@@ -98,8 +102,18 @@ class Finish:
         if not await self._completions.complete(task.id, completion):
             await self._discard_leftover(task.id)
             return False
+        self._measure(drawn)
         log.info("task_completed", task_id=task.id, request_id=task.request_id, draw_ms=drawn.draw_ms)
         return True
+
+    def _measure(self, drawn: Drawn) -> None:
+        measured.ended(Status.COMPLETED, engine=drawn.engine)
+        measured.STEPS.add(drawn.engine, amount=drawn.steps)
+        measured.DRAWING_S.observe(drawn.draw_ms / 1000, drawn.engine)
+        measured.CHARGED.add(amount=drawn.task.price_microcredits / MICROCREDITS_PER_CREDIT)
+        now = self._database.known_now()
+        if now is not None:
+            measured.TASK_S.observe((now - drawn.task.created_at).total_seconds())
 
     def _encoded(self, drawn: Drawn) -> bytes:
         task, recipe = drawn.task, None
@@ -112,6 +126,7 @@ class Finish:
         task = failed.task
         has_ended = await settle.fail(self._database, task.id, failed.code, failed.message)
         if has_ended:
+            measured.ended(Status.FAILED, failed.code, self._settings.engine)
             log.info("task_failed", task_id=task.id, request_id=task.request_id, code=failed.code)
         with contextlib.suppress(DatabaseUnavailable):  # the task has already ended
             await self._discard_leftover(task.id)
@@ -122,6 +137,7 @@ class Finish:
         judged = self._judge.judged(task.account_id, task.prompt, task.id)
         has_ended = await settle.refuse(self._database, task.id, judged, decision)
         if has_ended:
+            measured.ended(Status.FAILED, decision.code, self._settings.engine)
             log.info("task_refused", task_id=task.id, request_id=task.request_id, stage=decision.stage,
                      outcome=decision.outcome, layer=decision.layer, reason=decision.reason)  # fmt: skip
         with contextlib.suppress(DatabaseUnavailable):  # the task has already ended

@@ -14,7 +14,8 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode
+from easel.domain.task import WORKER_DEATHS_MAX, ErrorCode, Status
+from easel.live import measured
 from easel.store import endings, locks, queue, tasks, workers
 from easel.store.database import Database, RelaxedDatabase, Writer
 from easel.store.locks import Lock
@@ -68,6 +69,8 @@ class Rescue:
                 return
             ended = [task.task_id for task in await queue.stalled(connection) if await _rescue(connection, task)]
             await workers.delete_silent(connection)
+        for _ in ended:
+            measured.ended(Status.FAILED, ErrorCode.SERVICE_ERROR)
         settle.notify_all(self._database, *ended)
 
 
@@ -95,6 +98,7 @@ async def hand_back_from_lost_device(database: Database, worker_id: int, task_id
         task = await queue.held(connection, worker_id, task_id)
         is_ended = task is not None and await _rescue(connection, task)
     if is_ended:
+        measured.ended(Status.FAILED, ErrorCode.SERVICE_ERROR)
         settle.notify_all(database, task_id)
 
 

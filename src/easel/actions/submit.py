@@ -31,7 +31,8 @@ from easel.domain.errors import (
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.domain.rate import Quota, Standing
-from easel.domain.task import ID_SUFFIXES, new_id
+from easel.domain.task import ID_SUFFIXES, Status, new_id
+from easel.live import measured
 from easel.live.forecast import Forecast, Prospect
 from easel.live.judge import Judge, ending
 from easel.live.rate_limiter import RateLimiter, Times
@@ -170,6 +171,7 @@ class Submit:
         with self._forecast.submitting(request.count):
             accepted = await self._create(submission, request, prospect, decisions)
             if not accepted.is_replay:
+                measured.ACCEPTED.add(amount=request.count)
                 settle.announce_work(self._database)
                 self._forecast.note_accepted(request.count)
             return accepted
@@ -182,6 +184,9 @@ class Submit:
             return await self._refuse_with_error(submission, request, refusal)
         prospect = await self._forecast.of_new_tasks(request.count)
         refused = await self._create(submission, request, prospect, [refusal])
+        if not refused.is_replay:
+            for _ in refused.tasks:
+                measured.ended(Status.FAILED, refusal.code)
         if any(order.callback_url is not None for order in submission.orders):
             settle.notify_all(self._database, *(task.id for task in refused.tasks))
         return refused

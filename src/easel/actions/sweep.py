@@ -12,7 +12,8 @@ import structlog
 
 from easel.actions import settle
 from easel.domain.picture import object_name
-from easel.domain.task import ErrorCode
+from easel.domain.task import ErrorCode, Status
+from easel.live import measured
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import clock_steps, console_sessions, endings, locks, moderation_log, retention
 from easel.store.database import Database, DatabaseUnavailable
@@ -102,6 +103,7 @@ class Sweep:
                     break
                 if await endings.fail_unheld(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
                     ended.append(task_id)
+                    measured.ended(Status.FAILED, ErrorCode.GENERATION_TIMEOUT)
         settle.notify_all(self._database, *ended)
         return len(ended)
 

@@ -1,16 +1,18 @@
-"""The web process's application."""
+"""Builds the web process's objects."""
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from easel.actions.submit import Submit, SubmitSettings
 from easel.assembly.console import Console
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
 from easel.assembly.judges import judge_of
+from easel.assembly.metrics import metrics_page
 from easel.assembly.storage import picture_store, sweep_of
-from easel.live import background_tasks
+from easel.live import background_tasks, readings
 from easel.live.batched_reader import BatchedReader
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
@@ -28,6 +30,9 @@ from easel.web.client_limits import StreamLimits, Streams
 from easel.web.console.pages import RootEndpoint
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
+from easel.web.metrics.endpoint import MetricsEndpoint
+from easel.web.metrics.page import MetricsPage
+from easel.web.metrics.service_readings import ServiceReadings
 from easel.web.openai.attendance import Attendance
 from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.picture_pieces import PicturePieces
@@ -41,8 +46,16 @@ from easel.web.usage import UsageEndpoints
 from easel.web.waiting import Waiting
 
 
-def web_app(settings: Settings, installed: Installation, shared: SharedLimits | None = None) -> App:
-    """The web process's application. With `shared`, its limits apply to all web processes of the machine together."""
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What a web process serves: the application, and its metrics on a port of their own."""
+
+    app: App
+    metrics: MetricsPage
+
+
+def web_parts(settings: Settings, installed: Installation, shared: SharedLimits | None = None) -> WebParts:
+    """The web process's objects. With `shared`, its limits apply to all web processes of the machine together."""
     database = database_of(settings, installed)
     pictures = picture_store(settings)
     keys = link_keys(installed.secret)
@@ -80,6 +93,7 @@ def web_app(settings: Settings, installed: Installation, shared: SharedLimits | 
         await judge.aclose()
         await database.close()
 
+    metrics = metrics_page(ServiceReadings(database), readings.of_pools({"durable": database}))
     endpoints = Endpoints(
         creation=CreationEndpoint(auth, submit, view, waiting, base_url, settings.callback_destinations),
         tasks=TaskEndpoints(auth, database, reader, view, waiting, pictures),
@@ -91,11 +105,12 @@ def web_app(settings: Settings, installed: Installation, shared: SharedLimits | 
         openai_images=OpenaiImageEndpoint(auth, submit, database, attendance, view, streams, pieces, base_url, aliases),
         pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),
         health=HealthEndpoints(database, pictures),
+        metrics=MetricsEndpoint(auth, metrics),
         documents=DocumentEndpoints(base_url),
         root=RootEndpoint(console.files),
     )
     all_routes = [*routes(endpoints), *console.routes(auth, database, view)]
-    return App(all_routes, lifespan, task_watcher.close, console.not_found_page)
+    return WebParts(App(all_routes, lifespan, task_watcher.close, console.not_found_page), metrics)
 
 
 def submit_settings(settings: Settings) -> SubmitSettings:

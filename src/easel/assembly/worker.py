@@ -12,7 +12,9 @@ from easel.actions.finish import Finish, FinishSettings
 from easel.assembly.engines import engine
 from easel.assembly.installation import Installation, callback_secrets_root, link_keys
 from easel.assembly.judges import judge_of
+from easel.assembly.metrics import metrics_page
 from easel.assembly.storage import picture_store, sweep_of
+from easel.live import readings
 from easel.live.task_watcher import TaskWatcher
 from easel.live.work_bell import WorkBell
 from easel.outside.safe_http.client import SafeHttp
@@ -20,6 +22,7 @@ from easel.settings.settings import Settings
 from easel.store.database import Database, RelaxedDatabase
 from easel.store.notifications import Channel
 from easel.web.answers import encode
+from easel.web.metrics.page import MetricsPage
 from easel.web.task_view import ended_task
 from easel.worker import Duties, Worker
 
@@ -34,6 +37,7 @@ class WorkerParts:
     databases: Sequence[Database | RelaxedDatabase]
     draw: Draw
     worker: Worker
+    metrics: MetricsPage
 
 
 def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
@@ -46,19 +50,24 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     bell = WorkBell()
     task_watcher = TaskWatcher(database, Channel.WORKERS, deliver.wake, bell.ring)
     draw_settings = DrawSettings(settings.draw_timeout_s, settings.step_timeout_s, _end_hung_process)
-    draw = Draw(database, relaxed, task_watcher, engine(settings), judge, draw_settings)
+    drawing_engine = engine(settings)
+    draw = Draw(database, relaxed, task_watcher, drawing_engine, judge, draw_settings)
     finish_settings = FinishSettings(
         picture_name_secret=installed.secret.derive("picture names"),
         easel_version=easel.__version__,
         recipe_in_pictures=settings.provenance,
         on_hung=_end_hung_process,
         on_callback=deliver.wake,
+        engine=drawing_engine.name,
     )
     finish = Finish(database, pictures, judge, finish_settings)
     sweep = sweep_of(settings, database, pictures)
     duties = Duties(deliver, task_watcher, sweep)
     worker = Worker(database, relaxed, draw, finish, duties, bell, settings.drain_timeout_s)
-    return WorkerParts([database, relaxed], draw, worker)
+    metrics = metrics_page(
+        readings.of_pools({"durable": database, "relaxed": relaxed}), readings.of_engine(drawing_engine, draw.breaker)
+    )
+    return WorkerParts([database, relaxed], draw, worker, metrics)
 
 
 def _deliver(settings: Settings, installed: Installation, database: Database, relaxed: RelaxedDatabase) -> Deliver:

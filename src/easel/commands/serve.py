@@ -18,7 +18,7 @@ from easel.actions.console_sessions import IssuedLink
 from easel.assembly.configuration import read_settings
 from easel.assembly.engines import devices
 from easel.assembly.installation import Installation, installation, open_database, pepper, prepare_database
-from easel.commands.startup import children, start_warnings
+from easel.commands.startup import children, metrics_ports, start_warnings
 from easel.commands.startup.children import EarlyStop, WebSockets
 from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
@@ -49,6 +49,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
         start_warnings.show_exposed_secret(config)
         worker_devices = _worker_devices(config)
         children.check_connections(config, len(worker_devices))
+        metrics_ports.check(config, len(worker_devices))
         early = EarlyStop()
         preloading = children.Preloading("easel.commands.web", "easel.commands.worker")
         with (
@@ -66,7 +67,10 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
             if first_key is not None:
                 _show_first_key(first_key, config, address)
             environment = children.environment_of_children(config, installed)
-            plans = [*sockets.plans(environment), *children.worker_plans(worker_devices, environment)]
+            plans = [
+                *sockets.plans(environment),
+                *children.worker_plans(worker_devices, environment, config.web_processes),
+            ]
             preloading.wait()
             status = children.supervise(
                 config, installed, sockets, plans, early, on_ready=lambda: _say_ready(config, address, link)

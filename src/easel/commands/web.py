@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,8 +22,9 @@ import uvicorn
 from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, installation, open_database, prepare_database
-from easel.assembly.web import web_app
-from easel.commands.startup import children, start_warnings
+from easel.assembly.metrics import metrics_socket
+from easel.assembly.web import web_parts
+from easel.commands.startup import children, metrics_ports, start_warnings
 from easel.commands.startup.children import EarlyStop
 from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
@@ -41,6 +43,7 @@ from easel.web.edge.crowd import Crowd
 from easel.web.edge.limits import CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
 from easel.web.edge.protocol import EdgeProtocol
 from easel.web.edge.proxies import behind_proxies
+from easel.web.metrics.port import metrics_port
 
 CLOSE_IDLE_AFTER_S: Final = 15
 FILES_BESIDE_CONNECTIONS: Final = 1024
@@ -83,6 +86,7 @@ def web(
 def _supervise(config: Settings) -> int:
     """Run several web processes. Returns the exit status."""
     children.check_connections(config, workers=0)
+    metrics_ports.check(config, workers=0)
     early = EarlyStop()
     preloading = children.Preloading()
     with installation(config) as installed, contextlib.closing(children.web_sockets(config)) as sockets:
@@ -117,7 +121,9 @@ def _run(
     # Accepted connections inherit both sizes.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    app = web_app(config, installed, shared)
+    metrics_listening = metrics_socket(config)
+    parts = web_parts(config, installed, shared)
+    app = parts.app
     crowd = Crowd(config.connections_per_address, config.trusted_networks, on_relief=release_free_memory, shared=shared)
     server_config = uvicorn.Config(
         behind_proxies(open_to_browsers(app, config.cors_origin_list), config.trusted_proxy_list),
@@ -137,7 +143,9 @@ def _run(
     for number in stop_signals():
         signal.signal(number, lambda *_: server.stop())
     with asyncio.Runner(loop_factory=server_config.get_loop_factory()) as runner:
-        runner.run(_serve(server, listening, is_supervised=is_supervised))
+        runner.run(
+            _serve(server, listening, metrics_port(metrics_listening, parts.metrics), is_supervised=is_supervised)
+        )
 
 
 async def _prepare(config: Settings, installed: Installation) -> None:
@@ -172,7 +180,9 @@ class _Server(uvicorn.Server):
         self.stop()
 
 
-async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bool) -> None:
+async def _serve(
+    server: _Server, listening: socket.socket, metrics: AbstractAsyncContextManager[None], *, is_supervised: bool
+) -> None:
     async def announce() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn has this flag but no event
             await asyncio.sleep(0.01)
@@ -181,5 +191,6 @@ async def _serve(server: _Server, listening: socket.socket, *, is_supervised: bo
     announcing = asyncio.create_task(announce())
     if is_supervised:
         stop_when_abandoned(server.stop)
-    await server.serve(sockets=[listening])
+    async with metrics:
+        await server.serve(sockets=[listening])
     announcing.cancel()

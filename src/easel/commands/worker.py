@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import uvloop
 
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import installation, prepare_database
+from easel.assembly.metrics import metrics_socket
 from easel.assembly.worker import EXIT_DEVICE_LOST, WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
 from easel.commands.startup.database_wait import once_reachable
@@ -19,6 +21,7 @@ from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.runtime import logs
 from easel.supervisor import stop_signals
+from easel.web.metrics.port import metrics_port
 
 
 @click.command()
@@ -38,11 +41,17 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
             if not supervised:  # otherwise `easel serve` has done this
                 asyncio.run(once_reachable(lambda: prepare_database(installed), installed, config.database_wait_s))
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                metrics_listening = metrics_socket(config)
                 parts = worker_parts(config, installed)
-                runner.run(_work(parts, is_supervised=supervised))
+                runner.run(_work_measured(parts, metrics_listening, is_supervised=supervised))
         # A drawing that was returned to the queue may still be in a step. Only this ends its thread.
         sys.stderr.flush()
         os._exit(EXIT_DEVICE_LOST if parts.worker.is_device_lost else 0)
+
+
+async def _work_measured(parts: WorkerParts, listening: socket.socket | None, *, is_supervised: bool) -> None:
+    async with metrics_port(listening, parts.metrics):
+        await _work(parts, is_supervised=is_supervised)
 
 
 async def _work(parts: WorkerParts, *, is_supervised: bool) -> None:

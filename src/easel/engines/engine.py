@@ -4,9 +4,9 @@ An engine draws one picture synchronously, in the thread that calls it. It knows
 At most `draws_at_once` threads may use it concurrently.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from easel.domain.errors import Unusable
 from easel.domain.task import ErrorCode
@@ -88,6 +88,23 @@ class Engine(Protocol):
 
         Raises anything if the device does not answer this process any more.
         """
+
+
+@runtime_checkable
+class HasDeviceMemory(Protocol):
+    """An engine that knows the memory of its device."""
+
+    def device_memory_bytes(self) -> Mapping[str, int]:
+        """How much memory there is, by kind: what the device has (`total`) and has left (`free`), what the engine uses
+        (`used`) and has reserved (`reserved`). Called while a draw runs. Empty if it cannot be told."""
+
+
+@runtime_checkable
+class HasServers(Protocol):
+    """An engine that draws on other servers."""
+
+    def servers_in_use(self) -> Mapping[str, bool]:
+        """Each server's address, and whether it gets draws. False while it is left alone because it failed."""
 
 
 @dataclass(frozen=True, slots=True)

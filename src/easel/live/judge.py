@@ -27,6 +27,7 @@ from easel.domain.moderation.decision import (
     worst,
 )
 from easel.domain.moderation.rules import Rulebook
+from easel.live import measured
 from easel.outside.judges.classifier.classifier import PictureClassifier
 from easel.outside.judges.picture_file import PictureFile
 from easel.outside.judges.plugins import Plugin
@@ -124,6 +125,9 @@ class Judge:
 
     async def before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
         """Judge a prompt that is about to be accepted. The last decision may be a refusal."""
+        return _counted(Stage.PROMPT, await self._before_acceptance(prompt, level))
+
+    async def _before_acceptance(self, prompt: str, level: Level) -> list[Decision]:
         if len(prompt) <= JUDGED_AT_ONCE_MAX:
             refusal = self.by_rules(prompt, level)
         else:  # this may take tens of milliseconds, during which only other long prompts wait
@@ -150,12 +154,14 @@ class Judge:
     async def before_drawing(self, task: Task) -> list[Decision]:
         """Have the server judge the prompt of an accepted task. The last decision may be a refusal."""
         assert self._endpoint is not None
-        return await self._asked(self._endpoint, Stage.PROMPT, task.prompt, Level.of(nsfw_check=task.nsfw_check))
+        level = Level.of(nsfw_check=task.nsfw_check)
+        return _counted(Stage.PROMPT, await self._asked(self._endpoint, Stage.PROMPT, task.prompt, level))
 
     async def of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
         """Judge a picture together with its prompt. The last decision may be a refusal."""
-        if not self._judges_pictures:
-            return []
+        return _counted(Stage.IMAGE, await self._of_picture(task, picture)) if self._judges_pictures else []
+
+    async def _of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
         level = Level.of(nsfw_check=task.nsfw_check)
         decision = None
         if self._classifier is not None:
@@ -206,6 +212,15 @@ class Judge:
             return [Decision(stage, level, outcome, failed.layer, reason=str(failed))]
         finding = _beyond(scores, level, Layer.ENDPOINT, endpoint.model)
         return [] if finding is None else [Decision(stage, level, ModerationOutcome.REFUSED, Layer.ENDPOINT, finding)]
+
+
+def _counted(stage: Stage, decisions: list[Decision]) -> list[Decision]:
+    """The same decisions, counted for the metrics."""
+    for decision in decisions:
+        measured.MODERATED.add(stage, decision.outcome)
+    if not decisions:
+        measured.MODERATED.add(stage, "passed")
+    return decisions
 
 
 async def _decided(stage: Stage, level: Level, layer: Layer, judging: Awaitable[Finding | None]) -> Decision | None:

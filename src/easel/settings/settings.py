@@ -129,6 +129,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         engine=settings.engine.lower(),
     )
     addresses.listening_host(called["host"], settings.host)
+    addresses.listening_host(called["metrics_host"], settings.metrics_host)
     return _checked(settings)
 
 

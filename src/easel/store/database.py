@@ -13,7 +13,7 @@ that is passed to `read`. Everything else raises `ConnectionLost`.
 import asyncio
 import contextlib
 import select
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Final, TypeVar
@@ -108,6 +108,11 @@ class _Connections:
     def listen_url(self) -> str | None:
         """The URL for listening to notifications; None if only a pooler can be reached, which delivers none."""
         return self._sessions.direct_url
+
+    def pool_figures(self) -> Mapping[str, int]:
+        """The pool's statistics, with psycopg_pool's names, such as `pool_size` and `requests_waiting`. Times are in
+        milliseconds."""
+        return self._pool.get_stats()
 
     async def open(self) -> None:
         """Start to connect. Does not wait: an unavailable database may be back by the first request."""
@@ -277,6 +282,14 @@ class Database(_Connections):
         if now is None:
             raise DatabaseUnavailable("the database's clock was never read")
         return now
+
+    def known_now(self) -> datetime | None:
+        """Like `now`, but never asks the database. None before its time was first read or noted."""
+        return self._clock.known()
+
+    def note_time(self, now: datetime) -> None:
+        """Take over the database's time from an answer that contains it."""
+        self._clock.note(now)
 
     def reading(self, timeout_s: float = TRANSACTION_TIMEOUT_S) -> AbstractAsyncContextManager[Reader]:
         """A connection for queries. Each query is its own transaction, so two may see different data.

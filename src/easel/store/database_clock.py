@@ -43,6 +43,14 @@ class DatabaseClock:
                     await self._ask()
         return None if self._reading is None else self._reading.advanced_to(self._monotonic())
 
+    def known(self) -> datetime | None:
+        """The time by the last reading, however old; None before the first one. Never asks."""
+        return None if self._reading is None else self._reading.advanced_to(self._monotonic())
+
+    def note(self, read: datetime) -> None:
+        """Take over a time that the database has just told for another reason."""
+        self._reading = _Reading(read, self._monotonic())
+
     def _is_outdated(self) -> bool:
         return self._reading is None or self._monotonic() - self._reading.at_s > READING_LIFETIME_S
 

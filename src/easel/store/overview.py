@@ -51,6 +51,14 @@ class FailureCount:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCredits:
+    """Micro-credits of all accounts: held for unfinished tasks, and free to spend."""
+
+    reserved: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """How many pictures are stored, and their size."""
 
@@ -125,6 +133,21 @@ async def callbacks_by_state(connection: Reader) -> dict[str, int]:
     row = await cursor.fetchone()
     assert row is not None
     return {"delivering": row[0], "failed": row[1]}
+
+
+async def held_credits(connection: Reader) -> HeldCredits:
+    """The sums of all accounts."""
+    cursor = connection.cursor(row_factory=class_row(HeldCredits))
+    await cursor.execute(
+        """
+        SELECT coalesce(sum(reserved_microcredits), 0)::bigint AS reserved,
+            coalesce(sum(available_microcredits), 0)::bigint AS available
+        FROM accounts
+        """
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
 
 
 async def stored(connection: Reader) -> Stored:

@@ -19,6 +19,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from easel.domain.errors import InternalError, RateLimitExceeded, Refusal, ServiceUnavailable
+from easel.live import measured
 from easel.outside.pictures.storage import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
@@ -32,6 +33,7 @@ from easel.web.console.sessions import SessionEndpoints
 from easel.web.console.tasks import ConsoleTaskEndpoints
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
+from easel.web.metrics.endpoint import MetricsEndpoint
 from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.pictures import PictureEndpoint
 from easel.web.reference.endpoints import DocumentEndpoints
@@ -59,6 +61,7 @@ class Endpoints:
     openai_images: OpenaiImageEndpoint
     pictures: PictureEndpoint
     health: HealthEndpoints
+    metrics: MetricsEndpoint
     documents: DocumentEndpoints
     root: RootEndpoint
 
@@ -99,6 +102,7 @@ def routes(to: Endpoints) -> list[Route]:
         Route("/pictures/{grant}/{file}", GET=to.pictures.read),
         Route("/healthz", GET=to.health.alive),
         Route("/readyz", GET=to.health.ready),
+        Route("/metrics", GET=to.metrics.read),
         Route("/openapi.json", GET=to.documents.openapi_json),
         Route("/docs", GET=to.documents.page),
         Route("/docs/reference.css", GET=to.documents.style),
@@ -176,7 +180,7 @@ class App:
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request: every fault is answered
             await exchange.answer_fault(error, receive)
         finally:
-            exchange.log_to(self._log)
+            exchange.note_in(self._log)
 
 
 class _Exchange:
@@ -216,8 +220,10 @@ class _Exchange:
     def _answer(self, error: Exception) -> Response:
         path = self._scope["path"]
         if isinstance(error, Refusal):
-            if isinstance(error, RateLimitExceeded) and error.standing is not None:
-                self._state["standing"] = error.standing
+            if isinstance(error, RateLimitExceeded):
+                measured.RATE_LIMITED.add("other" if error.standing is None else error.standing.quota.name)
+                if error.standing is not None:
+                    self._state["standing"] = error.standing
             page = None if self._not_found_page is None else self._not_found_page.answer(Request(self._scope), error)
             return page or refusal_answer(error, path)
         if isinstance(error, DatabaseUnavailable | StorageFailed):
@@ -226,14 +232,19 @@ class _Exchange:
         log.error("request_fault", request_id=self._state["request_id"], exc_info=error)
         return refusal_answer(InternalError(), path)
 
-    def log_to(self, log: structlog.typing.FilteringBoundLogger) -> None:
-        """Write the log line."""
+    def note_in(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        """Write the log line, and count the request."""
+        method = self._scope["method"] if self._scope["method"].isalpha() else "?"
+        route = None if self.route is None else self.route.shown_path
+        status = self._state.get("refused_with", self.status)
+        elapsed_s = time.monotonic() - self._started_s
+        measured.request(method, route, status, elapsed_s)
         log.info(
             "request",
-            method=self._scope["method"] if self._scope["method"].isalpha() else "?",
-            route=None if self.route is None else self.route.shown_path,
-            status=self._state.get("refused_with", self.status),
-            ms=round((time.monotonic() - self._started_s) * 1000, 1),
+            method=method,
+            route=route,
+            status=status,
+            ms=round(elapsed_s * 1000, 1),
             request_id=self._state["request_id"],
             account_id=self._state.get("account_id"),
             task_id=self._state.get("task_id"),

@@ -18,6 +18,7 @@ from typing import Final
 import click
 
 from easel.assembly.installation import Installation
+from easel.commands.startup import metrics_ports
 from easel.commands.startup.listening import listen_for_each
 from easel.live import shared_limits
 from easel.outside.judges import rulebook
@@ -96,7 +97,10 @@ class WebSockets:
 
     def plans(self, environment: Mapping[str, str]) -> list[ChildPlan]:
         """How to start each web process."""
-        return [self._plan(number, listening, environment) for number, listening in enumerate(self.sockets, start=1)]
+        return [
+            self._plan(number, listening, metrics_ports.moved(environment, by=number - 1))
+            for number, listening in enumerate(self.sockets, start=1)
+        ]
 
     def _plan(self, number: int, listening: socket.socket, environment: Mapping[str, str]) -> ChildPlan:
         descriptor = listening.fileno()
@@ -123,10 +127,14 @@ def web_sockets(config: Settings) -> WebSockets:
     return WebSockets(listen_for_each(config.host, config.port, config.web_processes))
 
 
-def worker_plans(devices: Sequence[str], environment: Mapping[str, str]) -> list[ChildPlan]:
-    """How to start a worker for each device."""
+def worker_plans(devices: Sequence[str], environment: Mapping[str, str], webs: int) -> list[ChildPlan]:
+    """How to start a worker for each device, beside this many web processes."""
     return [
-        ChildPlan(f"worker {number}", [*_EASEL, "worker", "--supervised"], {**environment, "EASEL_DEVICE": device})
+        ChildPlan(
+            f"worker {number}",
+            [*_EASEL, "worker", "--supervised"],
+            {**metrics_ports.moved(environment, by=webs + number - 1), "EASEL_DEVICE": device},
+        )
         for number, device in enumerate(devices, start=1)
     ]
 

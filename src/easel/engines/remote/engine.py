@@ -98,6 +98,10 @@ class Remote:
         on_step(1, 1)
         return pixels
 
+    def servers_in_use(self) -> dict[str, bool]:
+        """Each server's address, and whether it gets draws now."""
+        return self._servers.in_use()
+
     def probe(self) -> None:
         """There is no device on this machine."""
 

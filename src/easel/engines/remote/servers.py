@@ -62,6 +62,12 @@ class Servers:
             return last
         raise list(last.values())[-1]
 
+    def in_use(self) -> dict[str, bool]:
+        """Each server's address, and whether it gets draws now. A single server always does."""
+        now_s = time.monotonic()
+        with self._changed:
+            return {server.url: not self._rotation.rest_s(index, now_s) for index, server in enumerate(self._servers)}
+
     def was_looked_for(self, index: int, *, answers: bool) -> None:
         """Take note of whether a server answered when it was looked for."""
         if answers:

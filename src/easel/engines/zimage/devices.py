@@ -177,6 +177,22 @@ def memory_bytes(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def memory_in_use_bytes(device: torch.device) -> dict[str, int]:
+    """The memory of a GPU by kind: `total`, `free`, `used` by tensors, and `reserved` by PyTorch. Empty for a CPU, and for a
+    GPU that does not answer."""
+    try:
+        if device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(device)
+            used, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+            return {"total": total, "free": free, "used": used, "reserved": reserved}
+        if device.type == "mps":
+            used, reserved = torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory()
+            return {"total": torch.mps.recommended_max_memory(), "used": used, "reserved": reserved}
+    except RuntimeError:
+        pass  # a lost device: drawing finds that out
+    return {}
+
+
 def is_out_of_memory(error: BaseException, device: torch.device) -> bool:
     """Whether an error from PyTorch means that memory ran out. Only CUDA's allocator has its own exception for that."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

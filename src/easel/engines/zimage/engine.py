@@ -17,6 +17,7 @@ from easel.engines.zimage.devices import (
     described,
     free_caches,
     is_out_of_memory,
+    memory_in_use_bytes,
     pick,
     pick_precision,
     probe,
@@ -163,6 +164,10 @@ class ZImage:
         # The failed drawing's tensors can be freed only now that the error and its traceback are gone.
         free_caches(loaded.device)
         raise OutOfMemory(f"{loaded.device} has too little memory for {drawing.width_px}x{drawing.height_px} pixels.")
+
+    def device_memory_bytes(self) -> dict[str, int]:
+        """The memory of the GPU by kind; empty for a CPU, and before the model is loaded."""
+        return {} if self._loaded is None else memory_in_use_bytes(self._loaded.device)
 
     def probe(self) -> None:
         """Use the device. Raises whatever PyTorch raises if it does not answer."""

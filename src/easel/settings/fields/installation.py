@@ -35,6 +35,20 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
             "processor core. Limits on requests, connections and streams apply to all of them together.",
         ),
     ] = 1
+    metrics_port: Annotated[
+        int,
+        Meta(ge=0, le=65535),
+        Description(
+            Group.NETWORK,
+            "Port on which the first process serves its metrics for Prometheus, without a key. Each further process of "
+            "`easel serve` or `easel web` takes the next one: the web processes first, then the workers. 0 means that "
+            "no process does.",
+        ),
+    ] = 0
+    metrics_host: Annotated[
+        str,
+        Description(Group.NETWORK, "Address that the metrics are served on. Anybody who reaches it can read them."),
+    ] = "127.0.0.1"
     public_url: Annotated[
         str | None,
         Description(

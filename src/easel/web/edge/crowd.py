@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from easel.domain.callback import Network
+from easel.live import measured
 from easel.live.shared_limits import SharedLimits
 from easel.web.client_limits import AddressPlaces
 
@@ -60,8 +61,10 @@ class Crowd:
     def enter(self, connection: Connection, host: str) -> bool:
         """Count a new connection. Returns False if its network has too many."""
         if not self._places.take(host):
+            measured.RATE_LIMITED.add("connections")
             return False
         self._host_of[connection] = host
+        measured.CONNECTIONS.change(1)
         return True
 
     def leave(self, connection: Connection) -> None:
@@ -69,6 +72,7 @@ class Crowd:
         self._forget(connection)
         host = self._host_of.pop(connection, None)
         if host is not None:
+            measured.CONNECTIONS.change(-1)
             self._places.give_back(host)
 
     def note(self, connection: Connection, held_bytes: int) -> None:

@@ -10,6 +10,7 @@ import httptools
 import structlog
 
 from easel.domain.errors import InvalidRequest, Refusal
+from easel.live import measured
 from easel.web.answers import SECURITY_HEADERS, refusal_answer, request_id
 from easel.web.edge import limits
 from easel.web.edge.answering import AnsweringProtocol
@@ -87,8 +88,9 @@ class RefusingProtocol(AnsweringProtocol):
         self.timer = self.loop.call_later(limits.LINGER_S, self.transport.abort)
         self.discard(0)
         if not is_routed or "refused_with" not in self.scope["state"]:  # otherwise the application logs it
-            elapsed_ms = round((self.loop.time() - self.began_s) * 1000, 1)
-            log.info("request", method=method, status=refusal.status, ms=elapsed_ms, request_id=named)
+            elapsed_s = self.loop.time() - self.began_s
+            measured.request(method, None, refusal.status, elapsed_s)
+            log.info("request", method=method, status=refusal.status, ms=round(elapsed_s * 1000, 1), request_id=named)
 
     def _request_id(self) -> str:
         if self.phase is Phase.BODY:

@@ -1,0 +1,1 @@
+"""Tests of what `deploy/` has for operators."""
