@@ -16,7 +16,7 @@ import structlog
 
 from easel.actions import rescue, settle
 from easel.actions.deliver import Deliver
-from easel.actions.draw import Draw, HandedBack
+from easel.actions.draw import Draw, Drawn, HandedBack
 from easel.actions.finish import Finish
 from easel.actions.sweep import Sweep
 from easel.domain import fleet
@@ -25,6 +25,7 @@ from easel.live import background_tasks, measured
 from easel.live.draw_slots import Slot
 from easel.live.engine_runner import DeviceLost
 from easel.live.held_tasks import HeldTasks
+from easel.live.last_hour import LastHour
 from easel.live.task_watcher import TaskWatcher
 from easel.live.work_bell import WorkBell
 from easel.store import queue, workers
@@ -66,6 +67,7 @@ class Worker:
         duties: Duties,
         bell: WorkBell,
         drain_timeout_s: float,
+        device: str | None = None,
     ) -> None:
         self._database = database
         self._relaxed = relaxed
@@ -74,6 +76,8 @@ class Worker:
         self._duties = duties
         self._bell = bell
         self._drain_timeout_s = drain_timeout_s
+        self._device = device
+        self._pictures = LastHour()
         self.is_device_lost = False
         """Whether it ended because the device no longer answers this process."""
         self._stopping = asyncio.Event()
@@ -181,7 +185,9 @@ class Worker:
         async with self._registering:
             if self._id is None:
                 async with self._relaxed.single_statement() as connection:
-                    self._id = await workers.register(connection, self._draw.draws_at_once)
+                    self._id = await workers.register(
+                        connection, self._draw.draws_at_once, self._draw.engine_name, self._device
+                    )
             return self._id
 
     async def _run(self, claimed: Claimed, slot: Slot, worker_id: int) -> None:
@@ -206,7 +212,10 @@ class Worker:
     async def _draw_and_finish(self, claimed: Claimed, slot: Slot) -> None:
         task_id = claimed.task.id
         try:
-            is_ended = await self._finish(task_id, await self._draw(claimed, slot))
+            result = await self._draw(claimed, slot)
+            is_ended = await self._finish(task_id, result)
+            if is_ended and isinstance(result, Drawn):
+                self._pictures.add(asyncio.get_running_loop().time())
         except (DatabaseUnavailable, DeviceLost, HandedBack):
             raise
         except Exception:  # a bug in Easel: fail and refund the task, so that it is not drawn forever
@@ -269,7 +278,10 @@ class Worker:
         async with self._relaxed.single_statement() as connection:
             paused_because = self._draw.paused_because
             is_idle = paused_because is None and self._draw.slots.room > 0
-            beat = await workers.beat(connection, worker_id, is_idle=is_idle, paused_because=paused_because)
+            beat = await workers.beat(
+                connection, worker_id, is_idle=is_idle, paused_because=paused_because,
+                pictures_last_hour=self._pictures.total(asyncio.get_running_loop().time()),
+            )  # fmt: skip
         self._database.note_time(beat.clock.now)
         if not beat.is_registered and self._id == worker_id:
             self._id = None

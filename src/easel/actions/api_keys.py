@@ -6,6 +6,7 @@ Only the return value of `issue` holds a key's text. The database stores a diges
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypedDict
 
 from easel.actions import credit_grants
 from easel.actions.audit_log import record
@@ -13,8 +14,9 @@ from easel.domain import api_key
 from easel.domain.api_key import DEFAULT_SCOPES, Scope
 from easel.domain.audit_log import Action
 from easel.domain.credits import credits_shown
+from easel.domain.errors import EaselError
 from easel.store import accounts
-from easel.store.accounts import NewKey
+from easel.store.accounts import KeyLimits, NewKey
 from easel.store.database import Database, Writer
 
 FIRST_ACCOUNT = "default"
@@ -44,6 +46,24 @@ class IssuedKey:
     key: str
 
 
+class LimitChanges(TypedDict, total=False):
+    """The limits of a key to change. Those that are left out stay. None takes a limit away."""
+
+    credit_limit_microcredits: int | None
+    creates_per_minute: int | None
+    unfinished_max: int | None
+    expires_at: datetime | timedelta | None
+    """A duration counts from now, by the database's clock."""
+
+
+class SpentMore(EaselError):
+    """A credit limit would be lower than what the key has used and reserved."""
+
+    def __init__(self, spent_microcredits: int) -> None:
+        super().__init__("the key has spent more")
+        self.spent_microcredits = spent_microcredits
+
+
 async def issue(database: Database, pepper: bytes, order: KeyOrder) -> IssuedKey:
     """Issue a key and grant the credits ordered with it. Opens the account if no account has that name."""
     async with database.transaction() as connection:
@@ -69,6 +89,51 @@ async def revoke(database: Database, api_key_id: int) -> bool:
             await accounts.revoke_key(connection, api_key_id)
             await record(connection, Action.KEY_REVOKED, f"key {api_key_id}", owner.account_id, name=owner.name or None)
         return True
+
+
+async def limit(database: Database, api_key_id: int, changes: LimitChanges) -> KeyLimits | None:
+    """Change limits of a key, from the next order on. Returns the limits that it then has. None if no key has that id.
+
+    Raises SpentMore, without changing anything, if the key has spent more credits than it would be allowed to.
+    """
+    async with database.transaction() as connection:
+        found = await accounts.key_limits(connection, api_key_id)
+        owner = await accounts.key_owner(connection, api_key_id)
+        if found is None or owner is None:
+            return None
+        before, spent_microcredits, now = found
+        after = _limited(before, changes, now)
+        credit_limit = after.credit_limit_microcredits
+        if credit_limit is not None and credit_limit < spent_microcredits:
+            raise SpentMore(spent_microcredits)
+        if after != before:
+            await accounts.set_key_limits(connection, api_key_id, after)
+            await record(
+                connection, Action.KEY_LIMITED, f"key {api_key_id}", owner.account_id,
+                name=owner.name or None, **_named_limits({name: getattr(after, name) for name in changes}),
+            )  # fmt: skip
+        return after
+
+
+def _limited(before: KeyLimits, changes: LimitChanges, now: datetime) -> KeyLimits:
+    """The limits after the changes."""
+    expires = changes.get("expires_at", before.expires_at)
+    return KeyLimits(
+        credit_limit_microcredits=changes.get("credit_limit_microcredits", before.credit_limit_microcredits),
+        creates_per_minute=changes.get("creates_per_minute", before.creates_per_minute),
+        unfinished_max=changes.get("unfinished_max", before.unfinished_max),
+        expires_at=now + expires if isinstance(expires, timedelta) else expires,
+    )
+
+
+def _named_limits(changed: dict[str, Any]) -> dict[str, object]:
+    """The changed limits as the audit log shows them."""
+    names = {"credit_limit_microcredits": "limit", "expires_at": "expires_at"}
+    shown = {}
+    for name, value in changed.items():
+        is_credits = name == "credit_limit_microcredits" and value is not None
+        shown[names.get(name, name)] = "none" if value is None else credits_shown(value) if is_credits else value
+    return shown
 
 
 async def _issue_within(connection: Writer, pepper: bytes, order: KeyOrder) -> IssuedKey:

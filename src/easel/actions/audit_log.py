@@ -17,6 +17,7 @@ from easel.store import audit_log, locks
 from easel.store.audit_log import NewEntry
 from easel.store.database import Database, Writer
 from easel.store.derived import Books, Counts
+from easel.store.derived_usage import Ended
 from easel.store.locks import Lock
 
 
@@ -73,9 +74,9 @@ async def record_restore(connection: Writer, backup_made_at: datetime, easel_ver
 
 
 async def record_repair(
-    connection: Writer, subject: str, account_id: int, before: Books | Counts, after: Books | Counts
+    connection: Writer, subject: str, account_id: int, before: Books | Counts | Ended, after: Books | Counts | Ended
 ) -> None:
-    """Record that the balance of an account, or the counts of a key, were set to what the ledger and the holds say.
+    """Record that the balance of an account, or the counts or the usage of a key, were set to what follows from the rest.
 
     Amounts are recorded in micro-credits.
     """

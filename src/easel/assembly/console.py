@@ -1,12 +1,18 @@
 """The console's parts of the web process."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from easel.assembly.installation import callback_secrets_root, pepper
+from easel.domain.secret import Secret
+from easel.outside.doctor import examine
 from easel.settings.settings import Settings
 from easel.store.database import Database
 from easel.web.admin.changing import AdminChangeEndpoints
+from easel.web.admin.keys import AdminKeyEndpoints
 from easel.web.admin.reading import AdminReadEndpoints
-from easel.web.app import ConsoleEndpoints, admin_routes, console_routes
+from easel.web.admin.upkeep import AdminUpkeepEndpoints
+from easel.web.app import AdminEndpoints, ConsoleEndpoints, admin_routes, console_routes
 from easel.web.auth import Auth
 from easel.web.console.files import ConsoleFiles
 from easel.web.console.pages import NotFoundPage
@@ -21,10 +27,12 @@ from easel.web.task_view import TaskView
 class Console:
     """The console, if the settings switch it on. Otherwise its parts are None, and it has no routes."""
 
-    def __init__(self, settings: Settings, base_url: BaseUrl, pepper: bytes) -> None:
+    def __init__(self, settings: Settings, base_url: BaseUrl, secret: Secret) -> None:
         self._offer = Offer(settings.price_microcredits, settings.engine)
         self._base_url = base_url
-        self._pepper = pepper
+        self._pepper = pepper(secret)
+        self._callback_root = callback_secrets_root(secret)
+        self._examine = partial(examine, settings.data_dir)
         is_on = settings.console == "on"
         self.files = ConsoleFiles() if is_on else None
         self.cookie = SessionCookie(base_url) if is_on else None
@@ -41,5 +49,13 @@ class Console:
         )
         return [
             *console_routes(endpoints),
-            *admin_routes(AdminReadEndpoints(auth, database), AdminChangeEndpoints(auth, database)),
+            *admin_routes(self._admin(auth, database)),
         ]
+
+    def _admin(self, auth: Auth, database: Database) -> AdminEndpoints:
+        return AdminEndpoints(
+            reads=AdminReadEndpoints(auth, database),
+            changes=AdminChangeEndpoints(auth, database),
+            keys=AdminKeyEndpoints(auth, database, self._pepper, self._callback_root),
+            upkeep=AdminUpkeepEndpoints(auth, database, self._examine),
+        )

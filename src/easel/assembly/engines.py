@@ -21,6 +21,10 @@ def _one_worker(config: Settings) -> list[str]:
     return [config.device]
 
 
+def _this_cpu(_config: Settings) -> str:
+    return "cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
     """One engine. Setting names are those of the fields of Settings, such as `remote_url`."""
@@ -33,6 +37,8 @@ class EngineEntry:
     """Yields what `easel doctor` reports about the engine. Loads no large weights. Raises EngineUnusable."""
     devices: Callable[[Settings], list[str]] = _one_worker
     """The devices that `easel serve` starts a worker on, one each. Raises EngineUnusable."""
+    place: Callable[[Settings], str] = _this_cpu
+    """Where a worker's pictures are drawn, for operators. Called in the worker, before the engine is loaded."""
     required: Mapping[str, str] = field(default_factory=dict)
     """Settings that the engine requires, each with a description for the error message."""
     only_here: tuple[str, ...] = ()
@@ -47,6 +53,11 @@ def engine(config: Settings) -> Engine:
 def devices(config: Settings) -> list[str]:
     """The devices that `easel serve` starts a worker on, one each. Raises EngineUnusable."""
     return ENGINES[config.engine].devices(config)
+
+
+def place(config: Settings) -> str:
+    """Where a worker's pictures are drawn, for operators: a device, or how many image servers."""
+    return ENGINES[config.engine].place(config)
 
 
 def look(config: Settings) -> Iterator[Observation]:
@@ -103,6 +114,12 @@ def _zimage(config: Settings) -> Engine:
     )
 
 
+def _zimage_device(config: Settings) -> str:
+    from easel.engines.zimage.devices import automatic, described, pick
+
+    return described(pick(automatic()[0] if config.device == "auto" else config.device))
+
+
 def _zimage_devices(config: Settings) -> list[str]:
     from easel.engines.zimage.device_list import list_devices
 
@@ -138,6 +155,11 @@ def _remote(config: Settings) -> "Remote":
     )
 
 
+def _servers(config: Settings) -> str:
+    count = len(config.remote_urls)
+    return "1 image server" if count == 1 else f"{count} image servers"
+
+
 def _look_at_remote(config: Settings) -> Iterator[Observation]:
     for look in _remote(config).look():
         yield Observation(f"remote: {look.words}", is_usable=look.state == "ok")
@@ -164,12 +186,14 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         make=_zimage,
         look=_look_at_zimage,
         devices=_zimage_devices,
+        place=_zimage_device,
         only_here=("model", "lora"),
     ),
     "remote": EngineEntry(
         description="image servers with OpenAI's API",
         make=_remote,
         look=_look_at_remote,
+        place=_servers,
         required={"remote_url": "the address of an image server, such as http://127.0.0.1:30000"},
     ),
     "blank": EngineEntry(

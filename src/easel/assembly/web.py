@@ -64,7 +64,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
     forecast = Forecast(database, settings.backlog_max)
     reader = BatchedReader(database, tasks.find_each)
     base_url = BaseUrl(settings.public_url)
-    console = Console(settings, base_url, pepper(installed.secret))
+    console = Console(settings, base_url, installed.secret)
     auth_limits = AuthLimits(settings.reads_per_minute, settings.auth_failures_per_minute)
     auth = Auth(database, pepper(installed.secret), auth_limits, shared, console.cookie)
     judge = judge_of(settings, installed.secret, judges_pictures=False)

@@ -9,7 +9,7 @@ import easel
 from easel.actions.deliver import Deliver, DeliverSettings
 from easel.actions.draw import Draw, DrawSettings
 from easel.actions.finish import Finish, FinishSettings
-from easel.assembly.engines import engine
+from easel.assembly.engines import engine, place
 from easel.assembly.installation import Installation, callback_secrets_root, link_keys
 from easel.assembly.judges import judge_of
 from easel.assembly.metrics import metrics_page
@@ -63,7 +63,7 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     finish = Finish(database, pictures, judge, finish_settings)
     sweep = sweep_of(settings, database, pictures)
     duties = Duties(deliver, task_watcher, sweep)
-    worker = Worker(database, relaxed, draw, finish, duties, bell, settings.drain_timeout_s)
+    worker = Worker(database, relaxed, draw, finish, duties, bell, settings.drain_timeout_s, place(settings))
     metrics = metrics_page(
         readings.of_pools({"durable": database, "relaxed": relaxed}), readings.of_engine(drawing_engine, draw.breaker)
     )

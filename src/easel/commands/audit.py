@@ -16,7 +16,7 @@ from easel.store import audit_log
 from easel.store.audit_log import Entry, EntrySearch
 
 LISTED_MAX: Final = 10_000
-COLUMNS_MIN: Final = 150
+COLUMNS_MIN: Final = 160
 ACTIONS: Final = [action.value for action in Action]
 
 
@@ -55,10 +55,12 @@ def audit_command(
         for entry in entries:
             click.echo(msgspec.json.encode({name: getattr(entry, name) for name in Entry.__slots__}))
         return
-    listed = table("Time", "Operator", "Action", "Subject", "Account", "Details")
+    listed = table("Time", "Operator", "Key", "Action", "Subject", "Account", "Details")
     for entry in entries:
         at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
-        listed.add_row(at, entry.operator, entry.action, entry.subject, entry.account or "", _details(entry.details))
+        key = "" if entry.api_key_id is None else f"key {entry.api_key_id}"
+        account = entry.account or ""
+        listed.add_row(at, entry.operator, key, entry.action, entry.subject, account, _details(entry.details))
     show(listed, COLUMNS_MIN)
 
 

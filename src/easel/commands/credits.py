@@ -18,6 +18,8 @@ from easel.store import audit, ledger
 from easel.store.database import Database
 
 REASON_CHARACTERS_MAX: Final = 500
+_COUNTED: Final = frozenset({"unfinished", "completed", "cancelled", "refused", "failed"})
+"""What a repair compares that is not an amount of credits."""
 
 
 @click.group("credits")
@@ -103,11 +105,11 @@ def _verdict(findings: Sequence[audit.Finding]) -> str:
     return verdict
 
 
-@credits_group.command("repair", short_help="Show and repair wrong balances and counts.")
-@click.option("--apply", "is_applied", is_flag=True, help="Make the changes: all of them or none.")
+@credits_group.command("repair", short_help="Show and repair wrong balances, counts and usage.")
+@click.option("--apply", "is_applied", is_flag=True, help="Make the changes.")
 @data_dir_option
 def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
-    """Show balances and counts that differ from the ledger and the holds, and correct them with --apply.
+    """Show balances, counts and usage that differ from the ledger, the holds and the tasks; correct them with --apply.
 
     The service may be running. The ledger and the tasks are never changed.
     """
@@ -122,7 +124,7 @@ def repair_credits(data_dir: Path | None, *, is_applied: bool) -> None:
     for line in _changes(wrong):
         click.echo(line)
     if not wrong:
-        click.echo("Nothing to repair: balances and counts match the ledger and the holds.")
+        click.echo("Nothing to repair: balances, counts and usage match the ledger, the holds and the tasks.")
     elif is_applied:
         click.echo(f"Repaired: {len(wrong)}.")
     else:
@@ -135,11 +137,14 @@ def _changes(wrong: repair.Wrong) -> Iterator[str]:
     for counts in wrong.counts:
         subject = f'Key {counts.api_key_id} of account "{counts.account}"'
         yield f"{subject}: {_differences(asdict(counts.stored), asdict(counts.derived))}"
+    for usage in wrong.usage:
+        subject = f'Usage of key {usage.api_key_id} of account "{usage.account}"'
+        yield f"{subject}: {_differences(asdict(usage.stored), asdict(usage.derived))}"
 
 
 def _differences(stored: dict[str, int], derived: dict[str, int]) -> str:
     def shown(name: str, value: int) -> str:
-        if name == "unfinished":
+        if name in _COUNTED:
             return str(value)
         return f"{value / MICROCREDITS_PER_CREDIT:.6f}".rstrip("0").rstrip(".")
 

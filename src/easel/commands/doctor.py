@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import msgspec
 
 from easel.assembly import engines
 from easel.assembly.configuration import read_settings
@@ -15,7 +16,7 @@ from easel.assembly.installation import Installation, database_of, installation,
 from easel.assembly.judges import classifier, endpoint
 from easel.assembly.storage import picture_store
 from easel.commands.startup import start_warnings
-from easel.commands.terminal.options import data_dir_option
+from easel.commands.terminal.options import data_dir_option, json_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation.decision import LayerFailed
 from easel.outside.data_folder import secret_file
@@ -53,14 +54,19 @@ def _problem(subject: str, words: object) -> Diagnosis:
 
 
 @click.command(short_help="Check what Easel needs on this machine.")
+@json_option
 @data_dir_option
-def doctor(data_dir: Path | None) -> None:
+def doctor(data_dir: Path | None, *, as_json: bool) -> None:
     """Check the database, storage, engine, device, secret and moderation, and report every problem.
 
     This command creates nothing. A data folder that is empty or does not exist yet is fine before the first start. A
     folder with other content and without a database is reported as the wrong folder.
     """
     problems = 0
+    if as_json:
+        found = list(_diagnoses(data_dir))
+        click.echo(msgspec.json.encode(found))
+        sys.exit(EXIT_UNUSABLE if any(not diagnosis.is_ok for diagnosis in found) else 0)
     for diagnosis in _diagnoses(data_dir):
         click.echo(f"{'ok     ' if diagnosis.is_ok else 'PROBLEM'}  {diagnosis.subject:<10} {diagnosis.words}")
         problems += not diagnosis.is_ok

@@ -1,32 +1,33 @@
-"""`easel keys …`: creates, lists and revokes API keys, and manages callback secrets."""
+"""`easel keys …`: creates, lists, limits and revokes API keys, and manages callback secrets."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import click
 import msgspec
 
 from easel.actions import api_keys, callback_secrets
-from easel.actions.api_keys import IssuedKey, KeyOrder
+from easel.actions.api_keys import IssuedKey, KeyOrder, LimitChanges, SpentMore
 from easel.actions.callback_secrets import ShownSecrets
 from easel.assembly.installation import callback_secrets_root, pepper
 from easel.commands.terminal.database_session import with_database, with_installation, with_reader
-from easel.commands.terminal.option_types import Amount, Duration, Expiry, Models, checked_text
+from easel.commands.terminal.option_types import NONE, Amount, Duration, Expiry, Models, OrNone, checked_text
 from easel.commands.terminal.options import data_dir_option, json_option
 from easel.commands.terminal.tables import show, table
 from easel.domain.api_key import DEFAULT_SCOPES, Scope
 from easel.domain.credits import credits_shown
 from easel.domain.webhook import secret_text
 from easel.store import accounts
+from easel.store.accounts import KeyLimits
 from easel.store.database import Database
 
 LIMIT_MAX: Final = 1_000_000_000
 
 
-@click.group("keys", short_help="Create, list and revoke API keys.")
+@click.group("keys", short_help="Create, list, limit and revoke API keys.")
 def keys_group() -> None:
-    """Create, list and revoke API keys, and manage the secrets that sign callbacks."""
+    """Create, list, limit and revoke API keys, and manage the secrets that sign callbacks."""
 
 
 @keys_group.command("create")
@@ -107,6 +108,63 @@ def list_keys(account: str | None, data_dir: Path | None) -> None:
             used += f" of {credits_shown(key.credit_limit_microcredits)}"
         listed.add_row(str(key.id), key.account, key.name, f"…{key.hint}", may, used, _day(key.created_at), ends)
     show(listed)
+
+
+@keys_group.command("limit", short_help="Change the limits of a key.")
+@click.argument("key_id", type=int)
+@click.option("--limit", type=OrNone(Amount()), help="Credits that the key may spend in total, or none.")
+@click.option(
+    "--rate",
+    type=OrNone(click.IntRange(1, LIMIT_MAX)),
+    help="Tasks that the key may create per minute, or none for EASEL_CREATES_PER_MINUTE.",
+)
+@click.option(
+    "--unfinished",
+    type=OrNone(click.IntRange(1, LIMIT_MAX)),
+    help="Unfinished tasks that the key may have at once, or none for EASEL_UNFINISHED_MAX.",
+)
+@click.option("--expires", type=OrNone(Expiry()), help="When the key expires, such as 30d or 2027-01-31, or none.")
+@data_dir_option
+def limit_key(
+    key_id: int,
+    limit: int | str | None,
+    rate: int | str | None,
+    unfinished: int | str | None,
+    expires: datetime | timedelta | str | None,
+    data_dir: Path | None,
+) -> None:
+    """Change the limits of the key with this id, from its next order on. Limits that are not named stay."""
+    named = {
+        "credit_limit_microcredits": limit,
+        "creates_per_minute": rate,
+        "unfinished_max": unfinished,
+        "expires_at": expires,
+    }
+    given = {name: None if value == NONE else value for name, value in named.items() if value is not None}
+    if not given:
+        raise click.UsageError("Name at least one limit: --limit, --rate, --unfinished or --expires.")
+    changes = cast("LimitChanges", given)
+    try:
+        limits = with_database(data_dir, lambda database: api_keys.limit(database, key_id, changes))
+    except SpentMore as error:
+        spent = credits_shown(error.spent_microcredits)
+        raise click.ClickException(
+            f"Key {key_id} has used and reserved {spent} credits: its limit must be at least {spent}."
+        ) from None
+    if limits is None:
+        raise click.ClickException(f"There is no key {key_id}: `easel keys list` lists all keys.")
+    click.echo(f"Key {key_id}: {_limits_in_words(limits)}.")
+
+
+def _limits_in_words(limits: KeyLimits) -> str:
+    spends = limits.credit_limit_microcredits
+    words = [
+        "no limit on credits" if spends is None else f"at most {credits_shown(spends)} credits",
+        f"{limits.creates_per_minute or 'the usual number of'} tasks per minute",
+        f"{limits.unfinished_max or 'the usual number of'} unfinished tasks",
+        f"expires {_day(limits.expires_at)}",
+    ]
+    return ", ".join(words)
 
 
 @keys_group.command("revoke")

@@ -9,7 +9,10 @@ from enum import StrEnum
 class Action(StrEnum):
     """What an operator did."""
 
+    ACCOUNT_CREATED = "account_created"
+    """Over HTTP. On the command line, an account is created with its first key."""
     KEY_CREATED = "key_created"
+    KEY_LIMITED = "key_limited"
     KEY_REVOKED = "key_revoked"
     CALLBACK_SECRET_ROTATED = "callback_secret_rotated"  # noqa: S105 - the name of an action, not a secret
     CONSOLE_LINK_CREATED = "console_link_created"

@@ -203,6 +203,13 @@ class AccountNotFound(Refusal):
     generation, task = _both("account_not_found", "There is no such account", "invalid_request_error")
 
 
+class AccountExists(Refusal):
+    """409: there is an account of this name already. Only operators open accounts."""
+
+    status = 409
+    generation, task = _both("account_exists", "There is an account of this name already", "invalid_request_error")
+
+
 class KeyNotFound(Refusal):
     """404: there is no such key. Only operators ask for keys."""
 
@@ -265,6 +272,16 @@ class TaskUnfinished(Refusal):
 
     status = 409
     generation, task = _both("task_unfinished", "The task has not ended yet; cancel it first", "invalid_request_error")
+
+
+class LedgerDamaged(Refusal):
+    """409: the ledger itself is wrong, which no repair corrects. `message` names the account."""
+
+    status = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.generation, self.task = _both("ledger_damaged", message, "invalid_request_error")
 
 
 class LinkExpired(Refusal):

@@ -42,6 +42,14 @@ _KEYS: Final[LiteralString] = """
 """
 
 
+async def now(connection: Reader) -> datetime:
+    """The database's time, by which keys expire."""
+    row = await (await connection.execute("SELECT now()")).fetchone()
+    assert row is not None
+    time: datetime = row[0]
+    return time
+
+
 async def accounts(connection: Reader, after: int, count_max: int) -> Sequence[ListedAccount]:
     """The accounts with higher ids than `after`, oldest first."""
     cursor = connection.cursor(row_factory=class_row(ListedAccount))

@@ -68,6 +68,15 @@ async def find_account(connection: Reader, name: str) -> int | None:
     return int(row[0]) if row else None
 
 
+async def add_account(connection: Writer, name: str) -> int | None:
+    """Open an account, and return its id. None if there is one of that name."""
+    cursor = await connection.execute(
+        "INSERT INTO accounts (name) VALUES (%s) ON CONFLICT DO NOTHING RETURNING id", (name,)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
 async def has_accounts(connection: Writer) -> bool:
     """Whether there is any account. If there is none, other callers wait until this transaction ends."""
     any_account = "SELECT 1 FROM accounts LIMIT 1"
@@ -191,6 +200,45 @@ async def key_owner(connection: Writer, api_key_id: int) -> KeyOwner | None:
         (api_key_id,),
     )
     return await cursor.fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """The limits of a key. None stands for no limit, or for the one in the settings."""
+
+    credit_limit_microcredits: int | None
+    creates_per_minute: int | None
+    unfinished_max: int | None
+    expires_at: datetime | None
+
+
+async def key_limits(connection: Writer, api_key_id: int) -> tuple[KeyLimits, int, datetime] | None:
+    """A key's limits, the micro-credits that it has used and reserved, and the time. None if there is no such key.
+
+    Nobody else can change them until the transaction ends, and the key cannot spend meanwhile.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT credit_limit_microcredits, creates_per_minute, unfinished_max, expires_at,
+            used_microcredits + reserved_microcredits, now()
+        FROM api_keys WHERE id = %s FOR NO KEY UPDATE
+        """,
+        (api_key_id,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (KeyLimits(*row[:4]), row[4], row[5])
+
+
+async def set_key_limits(connection: Writer, api_key_id: int, limits: KeyLimits) -> None:
+    """Replace a key's limits. The credit limit must not be lower than what the key has used and reserved."""
+    await connection.execute(
+        """
+        UPDATE api_keys SET credit_limit_microcredits = %s, creates_per_minute = %s, unfinished_max = %s, expires_at = %s
+        WHERE id = %s
+        """,
+        (limits.credit_limit_microcredits, limits.creates_per_minute, limits.unfinished_max, limits.expires_at,
+         api_key_id),
+    )  # fmt: skip
 
 
 async def revoke_key(connection: Writer, api_key_id: int) -> None:

@@ -6,7 +6,7 @@ It reads one snapshot, so it can run while the service works. A sound database h
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from easel.store import derived
+from easel.store import derived, derived_usage
 from easel.store.database import Reader
 
 TIMEOUT_S: Final = 600
@@ -26,8 +26,9 @@ class Finding:
 BALANCE: Final = "an account's balance is the sum of its entries"
 USED: Final = "a key's used credits are what its tasks were charged"
 UNFINISHED: Final = "a key's reserved credits and unfinished tasks are those of its open holds"
-REPAIRABLE: Final = frozenset({BALANCE, USED, UNFINISHED})
-"""What `easel credits repair` can correct, because it follows from the ledger and the holds."""
+USAGE: Final = "a key's usage over all days is what its ended tasks came to"
+REPAIRABLE: Final = frozenset({BALANCE, USED, UNFINISHED, USAGE})
+"""What `easel credits repair` can correct, because it follows from the ledger, the holds and the tasks."""
 
 INVARIANTS: Final[dict[str, LiteralString]] = {
     BALANCE: f"""
@@ -86,23 +87,7 @@ INVARIANTS: Final[dict[str, LiteralString]] = {
         SELECT 'key ' || id FROM api_keys
         WHERE used_microcredits + reserved_microcredits > credit_limit_microcredits
         """,
-    "a key's usage over all days is what its ended tasks came to": """
-        SELECT 'key ' || api_key_id FROM (
-            SELECT account_id, api_key_id, sum(completed) AS completed, sum(cancelled) AS cancelled,
-                sum(refused) AS refused, sum(failed) AS failed, sum(spent_microcredits) AS spent
-            FROM daily_usage GROUP BY account_id, api_key_id
-        ) AS usage FULL JOIN (
-            SELECT account_id, api_key_id,
-                count(*) FILTER (WHERE status = 'completed') AS completed,
-                count(*) FILTER (WHERE error_code = 'request_cancelled') AS cancelled,
-                count(*) FILTER (WHERE error_code = 'content_policy_violation') AS refused,
-                count(*) FILTER (WHERE error_code NOT IN ('request_cancelled', 'content_policy_violation')) AS failed,
-                coalesce(sum(price_microcredits) FILTER (WHERE status = 'completed'), 0) AS spent
-            FROM tasks WHERE ended_at IS NOT NULL GROUP BY account_id, api_key_id
-        ) AS ended USING (account_id, api_key_id)
-        WHERE (usage.completed, usage.cancelled, usage.refused, usage.failed, usage.spent)
-            IS DISTINCT FROM (ended.completed, ended.cancelled, ended.refused, ended.failed, ended.spent)
-        """,
+    USAGE: f"SELECT 'key ' || api_key_id FROM ({derived_usage.WRONG}) AS wrong",  # noqa: S608
     "every unfinished task is in the queue": """
         SELECT tasks.id FROM tasks
         WHERE tasks.status IN ('pending', 'processing') AND queue_state IS NULL

@@ -11,6 +11,8 @@ from easel.store.database import Reader
 from easel.store.workers import IS_LIVE, STALLED_AFTER_S
 
 WORKERS_MAX: Final = 1000
+WORKER_TASKS_MAX: Final = 20
+"""The most tasks that are named for a worker, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,19 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class LiveWorker:
-    """A worker that is alive, and how many tasks it holds. `paused_because`: why it takes none at present."""
+    """A worker that is alive, and the ids of the tasks that it holds. `paused_because`: why it takes none at present.
+
+    The last three are None for a worker of an earlier version.
+    """
 
     id: int
     started_at: datetime
     draws_at_once: int
-    tasks: int
+    tasks: Sequence[str]
     paused_because: str | None
+    engine: str | None
+    device: str | None
+    pictures_last_hour: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +95,12 @@ async def live_workers(connection: Reader) -> Sequence[LiveWorker]:
     cursor = connection.cursor(row_factory=class_row(LiveWorker))
     await cursor.execute(
         f"""
-        SELECT id, started_at, draws_at_once, paused_because,
-            (SELECT count(*) FROM tasks WHERE queue_state = 'taken' AND worker_id = worker.id) AS tasks
+        SELECT id, started_at, draws_at_once, paused_because, engine, device, pictures_last_hour,
+            ARRAY (SELECT id FROM tasks WHERE queue_state = 'taken' AND worker_id = worker.id
+                   ORDER BY taken_at LIMIT %(tasks_max)s) AS tasks
         FROM workers AS worker WHERE {IS_LIVE} ORDER BY id LIMIT %(count_max)s
         """,  # noqa: S608 - a constant of ours
-        {"silent_s": STALLED_AFTER_S, "count_max": WORKERS_MAX},
+        {"silent_s": STALLED_AFTER_S, "count_max": WORKERS_MAX, "tasks_max": WORKER_TASKS_MAX},
     )
     return await cursor.fetchall()
 

@@ -54,10 +54,11 @@ class Census:
         return self.live - self.idle - self.paused
 
 
-async def register(connection: Writer, draws_at_once: int) -> int:
-    """Add a worker, and return its id."""
+async def register(connection: Writer, draws_at_once: int, engine: str | None = None, device: str | None = None) -> int:
+    """Add a worker, and return its id. `engine` and `device` say what it draws with."""
     cursor = await connection.execute(
-        "INSERT INTO workers (draws_at_once, is_idle) VALUES (%s, true) RETURNING id", (draws_at_once,)
+        "INSERT INTO workers (draws_at_once, is_idle, engine, device) VALUES (%s, true, %s, %s) RETURNING id",
+        (draws_at_once, engine, device),
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -71,7 +72,8 @@ async def unregister(connection: Writer, worker_id: int) -> None:
 
 _BEAT: Final = b"""
     WITH beat AS (
-        UPDATE workers SET heartbeat_at = now(), is_idle = %(is_idle)s, paused_because = %(paused_because)s
+        UPDATE workers SET heartbeat_at = now(), is_idle = %(is_idle)s, paused_because = %(paused_because)s,
+            pictures_last_hour = %(pictures)s
         WHERE id = %(id)s RETURNING id
     )
     SELECT clock_timestamp(), pg_postmaster_start_time(), EXISTS (SELECT FROM beat),
@@ -79,9 +81,11 @@ _BEAT: Final = b"""
 """
 
 
-async def beat(connection: Writer, worker_id: int, *, is_idle: bool, paused_because: str | None = None) -> Beat:
-    """Record that a worker is alive, and why it takes no tasks at present, if so."""
-    values = {"id": worker_id, "is_idle": is_idle, "paused_because": paused_because}
+async def beat(
+    connection: Writer, worker_id: int, *, is_idle: bool, paused_because: str | None = None, pictures_last_hour: int = 0
+) -> Beat:
+    """Record that a worker is alive, why it takes no tasks at present, if so, and what it drew in the last hour."""
+    values = {"id": worker_id, "is_idle": is_idle, "paused_because": paused_because, "pictures": pictures_last_hour}
     row = await (await connection.execute(_BEAT, values)).fetchone()
     assert row is not None
     return Beat(Clock(row[0], row[1]), row[2], row[3])

@@ -24,7 +24,9 @@ from easel.outside.pictures.storage import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
 from easel.web.admin.changing import AdminChangeEndpoints
+from easel.web.admin.keys import AdminKeyEndpoints
 from easel.web.admin.reading import AdminReadEndpoints
+from easel.web.admin.upkeep import AdminUpkeepEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
 from easel.web.console.files import ConsoleFiles
@@ -75,6 +77,16 @@ class ConsoleEndpoints:
     files: ConsoleFiles
 
 
+@dataclass(frozen=True, slots=True)
+class AdminEndpoints:
+    """The endpoints for operators."""
+
+    reads: AdminReadEndpoints
+    changes: AdminChangeEndpoints
+    keys: AdminKeyEndpoints
+    upkeep: AdminUpkeepEndpoints
+
+
 def routes(to: Endpoints) -> list[Route]:
     """All routes of the service, except those of the console."""
     return [
@@ -109,19 +121,29 @@ def routes(to: Endpoints) -> list[Route]:
     ]
 
 
-def admin_routes(to: AdminReadEndpoints, changes: AdminChangeEndpoints) -> list[Route]:
+def admin_routes(to: AdminEndpoints) -> list[Route]:
     """The routes for operators."""
+    reads, changes, keys, upkeep = to.reads, to.changes, to.keys, to.upkeep
     return [
-        Route("/admin/v1/overview", GET=to.overview),
-        Route("/admin/v1/accounts", GET=to.accounts),
-        Route("/admin/v1/accounts/{account_id}", GET=to.account),
-        Route("/admin/v1/keys", GET=to.keys),
-        Route("/admin/v1/groups", GET=to.groups),
-        Route("/admin/v1/callbacks", GET=to.callbacks),
-        Route("/admin/v1/audit", GET=to.audit_log),
+        Route("/admin/v1/overview", GET=reads.overview),
+        Route("/admin/v1/doctor", GET=upkeep.doctor),
+        Route("/admin/v1/accounts", GET=reads.accounts, POST=changes.open_account),
+        Route("/admin/v1/accounts/{account_id}", GET=reads.account),
         Route("/admin/v1/accounts/{account_id}/grants", POST=changes.grant),
-        Route("/admin/v1/keys/{key_id}/revoke", POST=changes.revoke),
+        Route("/admin/v1/accounts/{account_id}/adjustments", POST=changes.adjust),
+        Route("/admin/v1/accounts/{account_id}/group", POST=changes.assign_group),
+        Route("/admin/v1/accounts/{account_id}/keys", POST=keys.create),
+        Route("/admin/v1/accounts/{account_id}/callback-secret", GET=keys.callback_secrets),
+        Route("/admin/v1/accounts/{account_id}/callback-secret/rotate", POST=keys.rotate_callback_secret),
+        Route("/admin/v1/keys", GET=reads.keys),
+        Route("/admin/v1/keys/{key_id}/limits", POST=keys.limit),
+        Route("/admin/v1/keys/{key_id}/revoke", POST=keys.revoke),
+        Route("/admin/v1/groups", GET=reads.groups, POST=changes.set_price),
+        Route("/admin/v1/callbacks", GET=reads.callbacks),
         Route("/admin/v1/callbacks/{task_id}/redeliver", POST=changes.redeliver),
+        Route("/admin/v1/credits/audit", POST=upkeep.audit),
+        Route("/admin/v1/credits/repair", POST=upkeep.repair),
+        Route("/admin/v1/audit", GET=reads.audit_log),
     ]
 
 

@@ -1,44 +1,28 @@
 """What operators see over HTTP: only with a key of the scope `admin`, and as the document describes it."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import httpx2
 import pytest
 from tools.api_page.document import document
 
+from tests.support.administration import account_named, concrete, listed, read, sent
 from tests.support.console_page import code, page, who
 from tests.support.contract import Contract
 from tests.support.data_folders import prepared_folder
+from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, submit
 
 DOCUMENT: Final = document()
-ADDRESSES: Final = sorted(
-    path for path, item in DOCUMENT["paths"].items() if path.startswith("/admin/") and "get" in item
-)
-PAGES: Final = ("/admin/v1/accounts", "/admin/v1/keys", "/admin/v1/audit")
-
-
-@pytest.fixture
-def admin(service: Service, account: str) -> Iterator[httpx2.Client]:
-    """A client with a key that may do everything."""
-    scopes = ("--scope", "admin", "--scope", "generate", "--scope", "read")
-    with service.client(service.new_key(account, "10", *scopes)) as client:
-        yield client
-
-
-def read(client: httpx2.Client, path: str, **query: Any) -> Any:
-    """The body of an answer that keeps the contract."""
-    response = client.get(path, params=query)
-    assert response.status_code == 200, response.text
-    Contract(DOCUMENT).assert_kept(response)
-    return response.json()
+ADDRESSES: Final = listed("get")
+PAGES: Final = ("accounts", "keys", "audit")
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_no_address_answers_a_key_without_the_scope(service: Service, new_key: Callable[..., str], path: str) -> None:
-    at = path.replace("{account_id}", "1")
-    with service.client(new_key()) as client, page(service, new_key()) as signed_in:
+def test_no_address_answers_a_key_without_the_scope(service: Service, ordinary_key: str, path: str) -> None:
+    at = concrete(path)
+    with service.client(ordinary_key) as client, page(service, ordinary_key) as signed_in:
         for each in (client, signed_in):
             assert code(each.get(at)) == (403, "permission_denied")
     with service.client() as stranger:
@@ -59,10 +43,12 @@ def test_the_scope_is_given_only_when_asked_for(service: Service, account: str, 
 
 def test_the_overview_tells_what_happened(admin: httpx2.Client, service: Service) -> None:
     finish(admin, submit(admin)["id"])
-    told = read(admin, "/admin/v1/overview")
+    told = read(admin, "overview")
     assert [engine["engine"] for engine in told["engines"]] == ["blank"]
     assert told["engines"][0]["pictures"] >= 1
-    assert [worker["paused_because"] for worker in told["workers"]] == [None]
+    [worker] = told["workers"]
+    assert (worker["engine"], worker["device"], worker["paused_because"]) == ("blank", "cpu", None)
+    eventually(lambda: read(admin, "overview")["workers"][0]["pictures_last_hour"] >= 1, 5)
     assert told["storage"].keys() == {"bytes", "pictures"}
     with service.database() as connection:
         row = connection.execute(
@@ -75,16 +61,12 @@ def test_the_overview_tells_what_happened(admin: httpx2.Client, service: Service
 
 def test_an_account_is_shown_with_its_balance_and_its_keys(admin: httpx2.Client, account: str) -> None:
     finish(admin, submit(admin)["id"])
-    shown, cursor = None, 0
-    while shown is None:
-        told = read(admin, "/admin/v1/accounts", cursor=cursor, limit=100)
-        shown = next((each for each in told["data"] if each["name"] == account), None)
-        cursor = told["next"]
+    shown = account_named(admin, account)
     assert (shown["available_credits"], shown["used_credits"], shown["keys"]) == (9.974, 0.026, 1)
-    assert read(admin, f"/admin/v1/accounts/{shown['id']}") == shown
-    [key] = read(admin, "/admin/v1/keys", account_id=shown["id"])["data"]
+    assert read(admin, f"accounts/{shown['id']}") == shown
+    [key] = read(admin, "keys", account_id=shown["id"])["data"]
     assert (key["account"], key["scopes"], key["used_credits"]) == (account, ["admin", "generate", "read"], 0.026)
-    assert any(group["name"] == "default" for group in read(admin, "/admin/v1/groups")["data"])
+    assert any(group["name"] == "default" for group in read(admin, "groups")["data"])
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -99,7 +81,7 @@ def test_pages_join_without_gaps(admin: httpx2.Client, new_key: Callable[..., st
 
 
 def test_the_audit_log_tells_the_latest_first(admin: httpx2.Client, account: str) -> None:
-    latest = read(admin, "/admin/v1/audit", limit=2)["data"]
+    latest = read(admin, "audit", limit=2)["data"]
     assert [(entry["action"], entry["account"]) for entry in latest] == [
         ("credits_granted", account), ("key_created", account),
     ]  # fmt: skip
@@ -133,4 +115,35 @@ def test_without_the_console_nothing_is_administered_over_http() -> None:
         running.client(running.new_key("operators", "1", "--scope", "admin")) as client,
     ):
         for path in ADDRESSES:
-            assert code(client.get(path.replace("{account_id}", "1"))) == (404, "not_found")
+            assert code(client.get(concrete(path))) == (404, "not_found")
+
+
+def test_the_doctor_tells_over_http_what_it_finds(admin: httpx2.Client, service: Service) -> None:
+    told = read(admin, "doctor")
+    assert all(finding["is_ok"] for finding in told["findings"]), told
+    subjects = {finding["subject"] for finding in told["findings"]}
+    assert {"settings", "database", "workers", "storage", "engine", "moderation"} <= subjects
+    assert str(service.data_dir) in told["findings"][0]["words"]
+    assert read(admin, "doctor") == told
+
+
+def test_the_invariants_of_credits_are_audited_and_repaired_over_http(
+    admin: httpx2.Client, service: Service, account: str
+) -> None:
+    finish(admin, submit(admin)["id"])
+    assert all(each["holds"] for each in sent(admin, "credits/audit")["invariants"])
+    with service.database() as connection:
+        connection.execute(
+            """
+            UPDATE daily_usage SET completed = completed + 7, spent_microcredits = 0
+            WHERE account_id = (SELECT id FROM accounts WHERE name = %s)
+            """,
+            (account,),
+        )
+    [change] = sent(admin, "credits/repair", {})["changes"]
+    assert (change["account"], change["stored"]["completed"], change["derived"]["completed"]) == (account, 8, 1)
+    applied = sent(admin, "credits/repair", {"apply": True})
+    assert applied == {"changes": [change], "is_applied": True}
+    assert sent(admin, "credits/repair", {})["changes"] == []
+    assert admin.get("/v1/usage").json()["total"]["completed"] == 1
+    assert read(admin, "audit", limit=1)["data"][0]["action"] == "credits_repaired"

@@ -28,6 +28,12 @@ def change(service: Service, account: str, *statements: str) -> None:
             connection.execute(statement.encode(), {"account": account})
 
 
+USAGE_BY_HAND: Final = """
+    UPDATE daily_usage SET completed = 9, spent_microcredits = 0, refused = 3
+    WHERE account_id = (SELECT id FROM accounts WHERE name = %(account)s)
+"""
+
+
 def repair(service: Service, *options: str) -> CompletedProcess[str]:
     return service.cli("credits", "repair", *options, check=False)
 
@@ -35,36 +41,40 @@ def repair(service: Service, *options: str) -> CompletedProcess[str]:
 def test_a_repair_reports_faults_and_corrects_them_when_asked_to(service: Service, account: str) -> None:
     with service.client(service.new_key(account)) as client:
         finish(client, submit(client)["id"])
-    change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND)
+    change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND, ";", USAGE_BY_HAND)
     audited = service.cli("credits", "audit", check=False)
     assert audited.returncode == 1
-    assert audited.stdout.count("BROKEN") == 3
+    assert audited.stdout.count("BROKEN") == 4
     assert "`easel credits repair` shows what can be repaired" in audited.stderr
 
     shown = repair(service)
     assert shown.returncode == 0, shown.stderr
-    balance, counts, summary = shown.stdout.splitlines()
+    balance, counts, usage, summary = shown.stdout.splitlines()
     assert balance == f'Account "{account}": available 100.974 becomes 99.974, used 0 becomes 0.026'
     wrong = "used 0.000005 becomes 0.026, reserved 7 becomes 0, unfinished 12 becomes 0"
     assert re.fullmatch(rf'Key \d+ of account "{account}": {wrong}', counts)
-    assert summary == "To repair: 2. Nothing has been changed yet: run `easel credits repair --apply`."
+    wrong = "completed 9 becomes 1, refused 3 becomes 0, spent 0 becomes 0.026"
+    assert re.fullmatch(rf'Usage of key \d+ of account "{account}": {wrong}', usage)
+    assert summary == "To repair: 3. Nothing has been changed yet: run `easel credits repair --apply`."
     assert repair(service).stdout == shown.stdout
 
     applied = repair(service, "--apply")
-    assert applied.stdout.splitlines() == [balance, counts, "Repaired: 2."]
-    assert service.cli("audit", "--account", account).stdout.count("credits_repaired") == 2
+    assert applied.stdout.splitlines() == [balance, counts, usage, "Repaired: 3."]
+    assert service.cli("audit", "--account", account).stdout.count("credits_repaired") == 3
     service.audit()
     for options in ([], ["--apply"]):
         again = repair(service, *options)
         assert again.returncode == 0
-        assert again.stdout == "Nothing to repair: balances and counts match the ledger and the holds.\n"
+        assert (
+            again.stdout == "Nothing to repair: balances, counts and usage match the ledger, the holds and the tasks.\n"
+        )
 
 
 def test_a_repair_during_orders_and_draws_leaves_every_count_right(service: Service, account: str) -> None:
     key = service.new_key(account)
     with load(service, key, clients=4, every_s=0.001) as met:
         for _ in range(2):
-            change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND)
+            change(service, account, COUNTS_BY_HAND, ";", BALANCE_BY_HAND, ";", USAGE_BY_HAND)
             assert repair(service, "--apply").returncode == 0
     assert set(met.statuses) == {200}
     with service.client(key) as client:

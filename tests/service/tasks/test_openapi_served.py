@@ -9,9 +9,7 @@ import pytest
 from easel.assembly.installation import link_keys
 from easel.domain import link
 from easel.outside.data_folder.secret_file import ensure_secret
-from easel.web.admin.changing import AdminChangeEndpoints
-from easel.web.admin.reading import AdminReadEndpoints
-from easel.web.app import ConsoleEndpoints, Endpoints, admin_routes, console_routes, routes
+from easel.web.app import AdminEndpoints, ConsoleEndpoints, Endpoints, admin_routes, console_routes, routes
 from easel.web.routing import Route
 from tests.support.contract import EVENTS, Contract, events
 from tests.support.data_folders import prepared_folder
@@ -27,7 +25,7 @@ UNLISTED: Final = {
     "/openai/deployments/{model}/images/generations",  # Azure's address of what is listed
 }  # fmt: skip
 """Addresses that are answered, and stand in the document in words at most."""
-EndpointsOfAKind = TypeVar("EndpointsOfAKind", Endpoints, ConsoleEndpoints)
+EndpointsOfAKind = TypeVar("EndpointsOfAKind", Endpoints, ConsoleEndpoints, AdminEndpoints)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +71,7 @@ def contract(document: dict[str, Any]) -> Contract:
 def served_routes() -> list[Route]:
     """The routes of the web process, built without real parts."""
     of_console = console_routes(without_parts(ConsoleEndpoints))
-    of_admin = admin_routes(object.__new__(AdminReadEndpoints), object.__new__(AdminChangeEndpoints))
-    return [*routes(without_parts(Endpoints)), *of_console, *of_admin]
+    return [*routes(without_parts(Endpoints)), *of_console, *admin_routes(without_parts(AdminEndpoints))]
 
 
 def without_parts(kind: Callable[..., EndpointsOfAKind]) -> EndpointsOfAKind:

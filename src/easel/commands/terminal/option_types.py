@@ -3,7 +3,7 @@
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -12,6 +12,7 @@ from easel.domain.order import MODELS
 
 EXPIRY_DAYS_MAX: Final = 3650
 NAME_CHARACTERS_MAX: Final = 64
+NONE: Final = "none"
 _NOTHING = re.compile(r"0(\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -130,6 +131,18 @@ class Duration(click.ParamType[timedelta]):
         if (match is None and value != "0") or span > DURATION_MAX:
             self.fail(f"use 0, or a duration such as 30m, 24h or 7d, at most {DURATION_MAX.days}d.", param, ctx)
         return span
+
+
+class OrNone(click.ParamType[Any]):
+    """A value of another type, or the word `none`, which takes a limit away."""
+
+    def __init__(self, of: click.ParamType[Any]) -> None:
+        self._of = of
+        self.name = of.name
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The value. NONE stays what it is."""
+        return value if value == NONE else self._of.convert(value, param, ctx)
 
 
 def checked_text(text: str, option: str, characters_min: int = 0, characters_max: int = NAME_CHARACTERS_MAX) -> str:

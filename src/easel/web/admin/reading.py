@@ -11,6 +11,7 @@ import easel
 from easel.domain.delivery import State
 from easel.domain.errors import AccountNotFound, InvalidRequest
 from easel.store import account_pages, callbacks, moderation_log, overview, user_groups
+from easel.store.account_pages import ListedAccount
 from easel.store.database import Database
 from easel.store.overview import LiveWorker, Stored
 from easel.web.admin.bodies import account_body, callback_body, entry_body, group_body, key_body
@@ -72,15 +73,7 @@ class AdminReadEndpoints:
     async def account(self, request: Request) -> Response:
         """One account. Raises AccountNotFound."""
         await self._auth.administrator(request)
-        return json_answer(account_body(await self.find_account(path_id(request, "account_id"))))
-
-    async def find_account(self, account_id: int) -> account_pages.ListedAccount:
-        """An account by its id. Raises AccountNotFound."""
-        async with self._database.reading() as connection:
-            found = await account_pages.account(connection, account_id)
-        if found is None:
-            raise AccountNotFound
-        return found
+        return json_answer(account_body(await find_account(self._database, path_id(request, "account_id"))))
 
     async def keys(self, request: Request) -> Response:
         """A page of the keys of one account or of all, oldest first."""
@@ -121,6 +114,15 @@ class AdminReadEndpoints:
             return await overview.stored(connection)
 
 
+async def find_account(database: Database, account_id: int) -> ListedAccount:
+    """An account by its id. Raises AccountNotFound."""
+    async with database.reading() as connection:
+        found = await account_pages.account(connection, account_id)
+    if found is None:
+        raise AccountNotFound
+    return found
+
+
 def path_id(request: Request, name: str) -> int:
     """The id in the path. 0, which nothing has, if it is none."""
     text: str = request.path_params[name]
@@ -145,9 +147,12 @@ def _page(
 
 def _worker_body(worker: LiveWorker) -> dict[str, Any]:
     return {
+        "device": worker.device,
         "draws_at_once": worker.draws_at_once,
+        "engine": worker.engine,
         "id": worker.id,
         "paused_because": worker.paused_because,
+        "pictures_last_hour": worker.pictures_last_hour,
         "started": int(worker.started_at.timestamp()),
         "tasks": worker.tasks,
     }
