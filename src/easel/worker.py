@@ -186,7 +186,7 @@ class Worker:
             if self._id is None:
                 async with self._relaxed.single_statement() as connection:
                     self._id = await workers.register(
-                        connection, self._draw.draws_at_once, self._draw.engine_name, self._device
+                        connection, self._draw.draws_at_once, self._draw.engine.name, self._device
                     )
             return self._id
 

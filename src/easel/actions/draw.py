@@ -118,11 +118,6 @@ class Draw:
         return self.engine.jobs_at_once
 
     @property
-    def engine_name(self) -> str:
-        """The engine's name."""
-        return self._engine.name
-
-    @property
     def draws_at_once(self) -> int:
         """How many tasks may be drawn at a time."""
         return self.engine.draws_at_once
