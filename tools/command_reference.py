@@ -26,6 +26,9 @@ every command with status 130.
 GUIDES: Final = {
     "serve": "[Draw your first picture](../tutorial/first-picture.md)",
     "console": "[Use the console](../how-to/console.md)",
+    "generate": "[Draw from the command line](../how-to/command-line.md)",
+    "tasks": "[Draw from the command line](../how-to/command-line.md#look-after-tasks)",
+    "completion": "[Draw from the command line](../how-to/command-line.md#complete-commands-in-your-shell)",
     "keys": "[Manage keys, limits and prices](../how-to/keys-limits-and-prices.md)",
     "groups": "[Set prices](../how-to/keys-limits-and-prices.md#set-prices)",
     "credits": "[Grant and take back credits](../how-to/keys-limits-and-prices.md#grant-and-take-back-credits)",

@@ -34,8 +34,8 @@ TAIL: Final = """
 ## Other variables
 
 - libpq's variables (`PGSERVICE`, `PGSSLROOTCERT` …) apply with `EASEL_DATABASE_URL` only.
-- `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply to `easel generate`, buckets and downloads from the Hugging
-  Face hub. Connections to this machine never use a proxy.
+- `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply to the client, buckets and downloads from the Hugging Face
+  hub. Connections to this machine never use a proxy.
 - `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificate authorities wherever Easel opens a TLS connection.
 
 Easel reports nothing to anybody. It switches off the telemetry of the libraries that it uses.

@@ -106,6 +106,15 @@ def _cause(error: BaseException) -> BaseException:
         if below is None:
             break
         error = below
+    return _first_attempt(error)
+
+
+def _first_attempt(error: BaseException) -> BaseException:
+    """The error of the first address that was tried, where a library reports all of them together."""
+    if isinstance(error, OSError) and error.errno is None and error.__cause__ is not None:
+        error = error.__cause__
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     return error
 
 

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from easel.actions import task_callback
+from easel.commands.terminal.command_group import CommandGroup
 from easel.commands.terminal.database_session import with_database, with_reader
 from easel.commands.terminal.options import data_dir_option
 from easel.commands.terminal.tables import show, table
@@ -21,7 +22,7 @@ LISTED_MAX: Final = 1000
 COLUMNS_MIN: Final = 120
 
 
-@click.group("callbacks")
+@click.group("callbacks", cls=CommandGroup)
 def callbacks_group() -> None:
     """List, show and redeliver callbacks."""
 

@@ -9,6 +9,7 @@ import click
 
 from easel.actions import credit_grants, repair
 from easel.actions.credit_grants import BalanceTooLow
+from easel.commands.terminal.command_group import CommandGroup
 from easel.commands.terminal.database_session import with_database, with_reader
 from easel.commands.terminal.option_types import Adjustment, Amount, checked_text
 from easel.commands.terminal.options import data_dir_option
@@ -22,7 +23,7 @@ _COUNTED: Final = frozenset({"unfinished", "completed", "cancelled", "refused", 
 """What a repair compares that is not an amount of credits."""
 
 
-@click.group("credits")
+@click.group("credits", cls=CommandGroup)
 def credits_group() -> None:
     """Grant, adjust, show, audit and repair credits."""
 

@@ -1,55 +1,59 @@
-"""`easel generate`: draws one picture through the API and writes it to a file.
+"""`easel generate`: draws pictures through the API and writes them to files.
 
-If the command is interrupted or its time is up, it cancels the task, so that nothing is charged. A second interruption
-ends it immediately, and the task continues.
+If the command is interrupted or its time is up, it cancels the tasks, so that nothing is charged. A second interruption
+ends it immediately, and the tasks continue.
 """
 
 import contextlib
-import re
-import time
+import sys
 from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+import msgspec
 
-from easel.client.answers import Task
-from easel.client.client import Client
-from easel.client.failures import ClientError, Refused, Unfinished
-from easel.client.orders import OrderFields, new_idempotency_key
-from easel.commands.terminal.failures import explain_failures
+from easel.client.failures import ClientError
+from easel.client.orders import OrderFields
+from easel.commands.terminal.client_session import sentence, service, service_options
+from easel.commands.terminal.draw_display import DrawDisplay, draw_display
+from easel.commands.terminal.drawing import Job, draw_all
 from easel.commands.terminal.option_types import Seconds
-from easel.commands.terminal.options import setting_option
-from easel.commands.terminal.output_file import free_name, is_taken, try_out, write
-from easel.domain.order import MODELS
+from easel.commands.terminal.options import json_option
+from easel.commands.terminal.picture_names import SUFFIX_BY_FORMAT, Destination, PictureFolder, check, destination
+from easel.commands.terminal.prompts import PICTURES_MAX, read_prompts
+from easel.domain.order import MODELS, SEED_MAX
 from easel.runtime import standard_streams
-from easel.runtime.interruption import EXIT_INTERRUPTED
-from easel.settings import settings
-from easel.settings.settings import ClientSettings
 
-FORMAT_BY_SUFFIX: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-DEFAULT_OUTPUT: Final = Path("picture.webp")
-SETTING: Final = "EASEL_URL or --url"
-API_KEY: Final = re.compile(r"[!-~]{1,4096}")
+COUNT_MAX: Final = 100
+OPENED_MAX: Final = 16
 
 
 @click.command()
-@click.argument("prompt")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="File to write. Its extension sets the format: .webp, .png or .jpg.  [default: picture.webp, or "
-                   "picture-2.webp and so on if that exists]")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the output file if it exists.")
+@click.argument("prompts", metavar="PROMPT…", nargs=-1)
+@click.option(
+    "--prompts", "prompt_file", metavar="FILE", help="Draw each line of this file, too. - reads standard input."
+)
+@click.option("-n", "--count", type=click.IntRange(1, COUNT_MAX), default=1, show_default=True,
+              help="Pictures to draw of each prompt. With --seed, each has the next seed.")  # fmt: skip
+@click.option("-o", "--output", metavar="FILE",
+              help="File or folder to write to, or - for standard output. The extension sets the format: .webp, .png or "
+                   ".jpg.  [default: a name made from the prompt, with a number if it exists]")  # fmt: skip
+@click.option("--format", "format_", type=click.Choice(list(SUFFIX_BY_FORMAT)), help="Format of the pictures.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--size", help="Aspect ratio, such as 1:1 or 16:9, or WIDTHxHEIGHT with 376 to 1536 pixels per side.")
 @click.option("--seed", type=int, help="From 1 to 2147483647. The same seed draws the same picture.")
 @click.option("--model", default=MODELS[0], show_default=True, help="Model to draw with.")
-@setting_option("url", ClientSettings)
-@setting_option("api_key", ClientSettings, flag="--key")
+@service_options
 @click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=3600, show_default=True,
-              help="Seconds to wait for the picture, from 1 to 86400. Then its task is cancelled.")  # fmt: skip
+              help="Seconds to wait for a picture, from 1 to 86400. Then its task is cancelled.")  # fmt: skip
+@click.option("--open", "opens", is_flag=True, help="Open the pictures with the system's viewer.")
+@json_option
 def generate(
-    prompt: str,
-    output: Path | None,
+    prompts: tuple[str, ...],
+    prompt_file: str | None,
+    count: int,
+    output: str | None,
+    format_: str | None,
     force: bool,
     size: str | None,
     seed: int | None,
@@ -57,164 +61,122 @@ def generate(
     url: str | None,
     api_key: str | None,
     timeout_s: float,
+    opens: bool,
+    *,
+    as_json: bool,
 ) -> None:
-    """Draw PROMPT and write the picture to a file.
+    """Draw a picture of each PROMPT and write it to a file.
 
-    Ctrl-C cancels the task, and nothing is charged.
+    Put each prompt in quotes. Ctrl-C cancels what is not drawn yet, and nothing is charged for it.
     """
-    _check_output(output, force=force)
-    with explain_failures():
-        config = settings.read_client(url=url, api_key=api_key)
-    key = _checked_key(config.api_key)
-    order = OrderFields(model=model, output_format=_format(output or DEFAULT_OUTPUT), size=size, seed=seed)
-    started_s = time.monotonic()
-    try:
-        with Client(config.url, key, setting=SETTING) as client:
-            task = _drawn(client, prompt, order, timeout_s)
-            file = _fetched(client, task)
-    except ClientError as error:
-        raise click.ClickException(f"{error}.") from None
-    written = _written(file, output, task.results[0].url, force=force)
-    _report(task, written, time.monotonic() - started_s)
+    to = destination(output, format_)
+    texts = read_prompts(prompts, prompt_file)
+    check_counts(to, len(texts) * count, opens=opens)
+    if not to.is_stdout:
+        check(to, texts[0], force=force)
+    fields = OrderFields(model=model, output_format=to.format, size=size, seed=seed)
+    jobs = [Job(text, _with_seed(fields, number), timeout_s) for text in texts for number in range(count)]
+    called = service(url, api_key)
+    report = _Report(to, PictureFolder(to, force=force), opens=opens, as_json=as_json)
+    with draw_display(is_single=len(jobs) == 1) as display:
+        report.display = display
+        try:
+            status = draw_all(jobs, called, display, report.picture)
+        except ClientError as error:
+            raise click.ClickException(f"{sentence(error)}.") from None
+    report.failures(jobs)
+    if status or any(job.error for job in jobs):
+        sys.exit(status or 1)
 
 
-def _check_output(output: Path | None, *, force: bool) -> None:
-    """Reject an output file that cannot or must not be written, before anything is ordered."""
-    path = (output or DEFAULT_OUTPUT).absolute()
-    if path.suffix.lower() not in FORMAT_BY_SUFFIX:
-        raise click.UsageError(f"--output must end in one of {', '.join(FORMAT_BY_SUFFIX)}.")
-    try:
-        if not path.parent.is_dir():
-            raise click.UsageError(f"There is no folder {path.parent}: create it, or choose another location.")
-        if output is not None and is_taken(output) and not force:
-            raise click.UsageError(f"{output} exists: choose another name, or replace it with --force.")
-        try_out(path.resolve())
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be written ({error.strerror}): choose another location.") from None
+def check_counts(to: Destination, pictures: int, *, opens: bool) -> None:
+    """Refuse more pictures than the options allow. Raises UsageError."""
+    if pictures > PICTURES_MAX:
+        raise click.UsageError(f"One command draws at most {PICTURES_MAX} pictures, and these would be {pictures}.")
+    if to.is_stdout and pictures > 1:
+        raise click.UsageError(f"Standard output takes one picture, and these would be {pictures}: name a folder.")
+    if to.is_stdout and sys.stdout.isatty():
+        raise click.UsageError("A terminal cannot show the file: send standard output to a file or a program.")
+    if opens and (to.is_stdout or pictures > OPENED_MAX):
+        raise click.UsageError(f"--open opens files, and at most {OPENED_MAX} of them.")
 
 
-def _checked_key(text: str | None) -> str:
-    """The API key without surrounding whitespace. Raises UsageError if it cannot be one."""
-    key = (text or "").strip()
-    if not key:
-        raise click.UsageError("No API key: set EASEL_API_KEY or use --key. `easel keys create` creates a key.")
-    if not API_KEY.fullmatch(key):
-        raise click.UsageError(
-            "This is not an API key of Easel. Keys look like sk-easel-… and contain only letters and digits."
-        )
-    return key
+def _with_seed(fields: OrderFields, number: int) -> OrderFields:
+    """The order of a further picture of the same prompt."""
+    seed = fields.get("seed")
+    if seed is None or number == 0:
+        return fields
+    following = fields.copy()
+    following["seed"] = (seed + number - 1) % SEED_MAX + 1
+    return following
 
 
-def _format(output: Path) -> str:
-    return FORMAT_BY_SUFFIX[output.suffix.lower()]
+class _Report:
+    """Writes pictures as they arrive, and says where they are."""
+
+    display: DrawDisplay
+
+    def __init__(self, to: Destination, folder: PictureFolder, *, opens: bool, as_json: bool) -> None:
+        self._to = to
+        self._folder = folder
+        self._opens = opens
+        self._as_json = as_json
+
+    def picture(self, job: Job) -> None:
+        """Write a picture and report it. What cannot be written is recorded in the job."""
+        assert job.picture is not None
+        if self._to.is_stdout:
+            sys.stdout.buffer.write(job.picture.file)
+            click.echo(_described(job), err=True)
+            return
+        try:
+            written = self._folder.write(job.picture.file, job.prompt).resolve()
+        except OSError as error:
+            path = self._to.path(job.prompt)
+            where = job.picture.task.results[0].url
+            job.error = f"{path} cannot be written ({error.strerror}). For 24 hours the picture is at {where}"
+            return
+        try:
+            self._say(job, written)
+        except OSError as error:
+            standard_streams.drop_output()
+            job.error = f"The picture is in {written}, but standard output cannot be written ({error.strerror})"
+        if self._opens and click.launch(str(written)) != 0:
+            click.echo(f"Note: {written} cannot be opened, because no viewer was found.", err=True)
+
+    def failures(self, jobs: list[Job]) -> None:
+        """Report the jobs without a picture, as far as the terminal still exists."""
+        for job in jobs:
+            if not job.error:
+                continue
+            about = f'"{job.prompt}": ' if len(jobs) > 1 else ""
+            if self._as_json:
+                error = {"code": job.error_code or None, "message": job.error}
+                click.echo(msgspec.json.encode({"error": error, "prompt": job.prompt}))
+            with contextlib.suppress(OSError):
+                click.echo(f"{_heading(job)}{about}{job.error}.", err=True)
+
+    def _say(self, job: Job, written: Path) -> None:
+        assert job.picture is not None
+        if self._as_json:
+            task = job.picture.task.fields
+            self.display.say(msgspec.json.encode({"file": str(written), "prompt": job.prompt, "task": task}).decode())
+            return
+        self.display.say(f"{written}: {_described(job)}")
+        not_drawn = job.picture.task.results[0].not_drawn
+        if not_drawn:
+            self.display.say(f"The picture does not show: {', '.join(not_drawn)}")
 
 
-def _drawn(client: Client, prompt: str, order: OrderFields, timeout_s: float) -> Task:
-    """The completed task of an order. Raises ClientError."""
-    idempotency_key = new_idempotency_key()
-    try:
-        task = client.submit(prompt, idempotency_key=idempotency_key, **order)
-        with _progress() as progress:
-            bar = progress.add_task("waiting", total=100)
-            words = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
-            for state in client.follow(task.id, timeout_s=timeout_s):
-                progress.update(bar, completed=state.progress, description=words[state.status])
-                task = state
-        return task.completed()
-    except Refused as refused:
-        raise ClientError(_refusal(client, order["model"], refused)) from None
-    except Unfinished as unfinished:
-        raise ClientError(f"{unfinished}. {_cancelled(client, prompt, order, idempotency_key)}") from None
-    except (KeyboardInterrupt, SystemExit, OSError) as left:  # OSError: the terminal with the progress bar is gone
-        raise _leave(_cancelled(client, prompt, order, idempotency_key), left) from None
+def _heading(job: Job) -> str:
+    """What begins the sentence about a job: interruptions are no errors."""
+    return "" if job.was_left else "Error: "
 
 
-def _refusal(client: Client, model: str, refused: Refused) -> str:
-    """The message for a refusal, reworded if the API's own message would not help a user of the command."""
-    if refused.status == 401:
-        return (
-            "The service rejected this API key: it is unknown, expired or revoked. "
-            "Use another one with EASEL_API_KEY or --key; `easel keys create` creates a key"
-        )
-    if refused.code != "model_access_denied":
-        return str(refused)
-    sentence = f"This API key may not use the model {model}"
-    try:
-        return f"{sentence}; it may use {', '.join(client.models()) or 'none'}"
-    except ClientError:
-        return sentence
-
-
-def _fetched(client: Client, task: Task) -> bytes:
-    """The picture of a completed task. Raises ClientError."""
-    where = f"For 24 hours the picture is at {task.results[0].url}"
-    try:
-        return client.picture(task).file
-    except ClientError as error:
-        raise ClientError(f"{error}. {where}") from None
-    except (KeyboardInterrupt, SystemExit) as left:
-        raise _leave(where, left) from None
-
-
-def _leave(sentence: str, left: BaseException) -> SystemExit:
-    """Report the state of the task if the terminal still exists. Returns the SystemExit to raise."""
-    with contextlib.suppress(OSError):
-        click.echo(f"{sentence}.", err=True)
-    return SystemExit(left.code if isinstance(left, SystemExit) else EXIT_INTERRUPTED)
-
-
-def _cancelled(client: Client, prompt: str, order: OrderFields, idempotency_key: str) -> str:
-    """Cancel the task of an order, and return a sentence about its state.
-
-    The idempotency key finds the task, because the interruption may have come before the answer with the task's id.
-    """
-    task_id = "The task"
-    try:
-        task_id = client.submit(prompt, idempotency_key=idempotency_key, **order).id
-        task = client.cancel(task_id)
-    except Refused as refused:
-        return f"Nothing was drawn or charged ({refused})"
-    except ClientError as error:
-        return f"{task_id} may continue, because it could not be cancelled ({error})"
-    except KeyboardInterrupt:
-        return f"{task_id} may continue, because you did not wait until it was cancelled"
-    if task.status == "completed":
-        return f"{task_id} had already completed and was charged. For 24 hours its picture is at {task.results[0].url}"
-    return f"{task_id} was cancelled. Nothing was charged"
-
-
-def _written(file: bytes, output: Path | None, link: str, *, force: bool) -> Path:
-    """Write the picture and return its path. If that file has appeared meanwhile, another name is used."""
-    path = output or free_name(DEFAULT_OUTPUT)
-    try:
-        return write(file, path, replace=force)
-    except OSError as error:
-        raise click.ClickException(
-            f"{path} cannot be written ({error.strerror}). For 24 hours the picture is at {link}."
-        ) from None
-
-
-def _report(task: Task, written: Path, elapsed_s: float) -> None:
-    drawn = task.results[0]
-    try:
-        click.echo(
-            f"{written.resolve()}: {drawn.width}x{drawn.height}, seed {drawn.seed}, {task.model} drawn by "
-            f"{drawn.engine} in {elapsed_s:.1f} s, {task.credits:g} credits"
-        )
-        if drawn.not_drawn:
-            click.echo(f"The picture does not show: {', '.join(drawn.not_drawn)}")
-    except OSError as error:
-        standard_streams.drop_output()
-        raise click.ClickException(
-            f"The picture is in {written.resolve()}, but standard output cannot be written ({error.strerror})."
-        ) from None
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:<8}"),
-        BarColumn(bar_width=40),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
+def _described(job: Job) -> str:
+    assert job.picture is not None
+    task, drawn = job.picture.task, job.picture.task.results[0]
+    return (
+        f"{drawn.width}x{drawn.height}, seed {drawn.seed}, {task.model} drawn by {drawn.engine} in "
+        f"{job.elapsed_s:.1f} s, {task.credits:g} credits"
     )

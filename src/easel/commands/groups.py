@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from easel.actions import account_groups
+from easel.commands.terminal.command_group import CommandGroup
 from easel.commands.terminal.database_session import with_database, with_reader
 from easel.commands.terminal.option_types import Price, checked_text
 from easel.commands.terminal.options import data_dir_option
@@ -14,7 +15,7 @@ from easel.domain.order import MODELS
 from easel.store import user_groups
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def groups() -> None:
     """Manage groups of accounts and their prices."""
 

@@ -11,6 +11,7 @@ from easel.actions import api_keys, callback_secrets
 from easel.actions.api_keys import IssuedKey, KeyOrder, LimitChanges, SpentMore
 from easel.actions.callback_secrets import ShownSecrets
 from easel.assembly.installation import callback_secrets_root, pepper
+from easel.commands.terminal.command_group import CommandGroup
 from easel.commands.terminal.database_session import with_database, with_installation, with_reader
 from easel.commands.terminal.option_types import NONE, Amount, Duration, Expiry, Models, OrNone, checked_text
 from easel.commands.terminal.options import data_dir_option, json_option
@@ -25,7 +26,7 @@ from easel.store.database import Database
 LIMIT_MAX: Final = 1_000_000_000
 
 
-@click.group("keys", short_help="Create, list, limit and revoke API keys.")
+@click.group("keys", cls=CommandGroup, short_help="Create, list, limit and revoke API keys.")
 def keys_group() -> None:
     """Create, list, limit and revoke API keys, and manage the secrets that sign callbacks."""
 

@@ -10,6 +10,7 @@ import msgspec
 
 from easel.assembly.configuration import read_settings
 from easel.assembly.judges import digest_key
+from easel.commands.terminal.command_group import CommandGroup
 from easel.commands.terminal.database_session import with_installation, with_reader
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, json_option
@@ -33,7 +34,7 @@ COLUMNS_MIN: Final = 150
 DIGEST_CHARACTERS: Final = 12
 
 
-@click.group("moderation", short_help="List, count and explain moderation decisions.")
+@click.group("moderation", cls=CommandGroup, short_help="List, count and explain moderation decisions.")
 def moderation_group() -> None:
     """List and count what moderation decided, and explain how it judges a prompt."""
 

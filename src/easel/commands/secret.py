@@ -12,6 +12,7 @@ import msgspec
 from easel.actions.adopt_secret import adopt_secret
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, installation, open_database
+from easel.commands.terminal.command_group import CommandGroup
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.outside.data_folder import secret_file, service_lock
@@ -22,7 +23,7 @@ from easel.settings.settings import Settings
 from easel.store import schema
 
 
-@click.group("secret")
+@click.group("secret", cls=CommandGroup)
 def secret_group() -> None:
     """Replace the installation's secret."""
 

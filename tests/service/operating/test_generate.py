@@ -80,7 +80,7 @@ def test_the_commands_that_serve_prints_work_in_another_terminal(service: Servic
         timeout=60, check=False,
     )  # fmt: skip
     assert drawn.returncode == 0, drawn.stderr
-    assert (tmp_path / "picture.webp").exists()
+    assert (tmp_path / "a-cute-cat.webp").exists()
 
 
 def test_a_refusal_is_shown_in_the_services_words(at_service: dict[str, str], tmp_path: Path) -> None:
@@ -112,9 +112,11 @@ def test_an_existing_file_is_replaced_only_on_request(at_service: dict[str, str]
     assert file.read_bytes().startswith(b"RIFF")
 
 
-def test_unnamed_pictures_are_numbered(at_service: dict[str, str], tmp_path: Path) -> None:
-    for name in ("picture.webp", "picture-2.webp", "picture-3.webp"):
-        drawn = easel("generate", "x", "--size", "376x376", cwd=tmp_path, **at_service)
+def test_unnamed_pictures_have_the_name_of_their_prompt_and_a_number(
+    at_service: dict[str, str], tmp_path: Path
+) -> None:
+    for name in ("a-cat-in-the-rain.webp", "a-cat-in-the-rain-2.webp", "a-cat-in-the-rain-3.webp"):
+        drawn = easel("generate", "A cat, in the rain!", "--size", "376x376", cwd=tmp_path, **at_service)
         assert str(tmp_path / name) in drawn.stdout, drawn.stderr
     assert len(list(tmp_path.iterdir())) == 3
 

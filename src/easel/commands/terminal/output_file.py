@@ -25,10 +25,11 @@ def try_out(path: Path) -> None:
     draft.unlink()
 
 
-def write(content: bytes, path: Path, *, replace: bool) -> Path:
+def write(content: bytes, path: Path, *, replace: bool, base: Path | None = None) -> Path:
     """Write the file completely or not at all, and return its path.
 
-    Without `replace`, an existing file is kept and the new one gets another name. Raises OSError.
+    Without `replace`, an existing file is kept and the new one gets another name: the first free one of `base`, which is
+    the path itself unless another is given. Raises OSError.
     """
     if replace:
         _replace(content, path.resolve())
@@ -37,7 +38,7 @@ def write(content: bytes, path: Path, *, replace: bool) -> Path:
         try:
             _write_new(content, path)
         except FileExistsError:
-            path = free_name(path)
+            path = free_name(path if base is None else base)
         else:
             return path
 

@@ -1,4 +1,4 @@
-"""The settings of `easel generate`."""
+"""The settings of the commands and programs that call a service over HTTP."""
 
 from typing import Annotated
 
@@ -13,10 +13,12 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[
         str,
         Description(
-            Group.CLIENT, "Address of the service that `easel generate` calls. A slash or `/v1` at its end is ignored."
+            Group.CLIENT,
+            "Address of the service that `easel generate`, `easel tasks` and the Python client call. A slash or `/v1` at "
+            "its end is ignored.",
         ),
     ] = "http://127.0.0.1:8000"
-    api_key: Annotated[str | None, Description(Group.CLIENT, "API key that `easel generate` sends.")] = None
+    api_key: Annotated[str | None, Description(Group.CLIENT, "API key that `easel generate`, `easel tasks` and the Python client send.")] = None
 
     def __repr__(self) -> str:
         """Hides the values: one of them is a key."""
