@@ -1,14 +1,13 @@
 """Lists and help in narrow terminals: no line ends in an ellipsis, and no value is broken in the middle."""
 
-import re
-
+import click
 import pytest
-from rich.console import Console
 
 from easel.__main__ import _COMMANDS, main
 from easel.commands.terminal.tables import show, table
 from tests.support.command_line import easel
 
+REASON = "the prompt names something that is not to be drawn here"
 IDS = [f"task-unified-1757165031-uyujaw{n:02}" for n in range(3)]
 
 
@@ -21,7 +20,7 @@ def columns(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
     listed = table("Id", "Status", "Reason", "Account")
     for each in IDS:
-        listed.add_row(each, "completed", "the prompt names something that is not to be drawn here", "somebody")
+        listed.add_row(each, "completed", REASON, "somebody")
     show(listed)
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
@@ -33,7 +32,8 @@ def test_cells_wrap_between_words(columns: int, capsys: pytest.CaptureFixture[st
     for each in IDS:
         assert each in "\n".join(lines)
     assert "…" not in "".join(lines)
-    assert not re.search(r"\b(promp|somethin|somebod|complete)\n", "\n".join(lines))
+    words = {word for line in lines[1:] for word in line.split()}
+    assert words == {*IDS, "completed", "somebody", *REASON.split()}
 
 
 @pytest.mark.parametrize("columns", [40, 60], indirect=True)
@@ -46,7 +46,6 @@ def test_rows_that_do_not_fit_become_blocks(columns: int, capsys: pytest.Capture
 def test_a_table_without_rows_shows_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
     show(table("Id", "Status"))
     assert capsys.readouterr().out.split() == ["Id", "Status"]
-    assert Console().width
 
 
 @pytest.mark.parametrize("width", ["100", "80", "40"])
@@ -58,8 +57,6 @@ def test_no_line_of_the_help_is_cut_or_too_wide(words: tuple[str, ...], width: s
 
 
 def test_the_help_shows_the_purpose_of_each_command() -> None:
-    import click
-
     context = click.Context(main)
     for name, entry in _COMMANDS.items():
         command = main.get_command(context, name)
