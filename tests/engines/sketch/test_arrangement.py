@@ -80,3 +80,12 @@ def test_who_rides_a_skateboard_stands_on_it(library: Library) -> None:
     boy, board = one(found, "boy"), one(found, "skateboard")
     assert boy.pose == "standing"
     assert board.y - board.height < boy.y < board.y
+
+
+@pytest.mark.parametrize(
+    ("prompt", "place"),
+    [("abstract waves in blue", "abstract"), ("an abstract city", "city"), ("a tiger in the jungle", "jungle"),
+     ("абстракция", "abstract"), ("热带雨林里的猴子", "jungle")],
+)  # fmt: skip
+def test_abstract_shapes_and_jungles_are_places(prompt: str, place: str, library: Library) -> None:
+    assert scene(prompt, library).place == place

@@ -17,6 +17,7 @@ from easel.engines.sketch.composing.settings import (
     chosen_season,
     chosen_time,
     with_emblem,
+    with_shapes,
 )
 from easel.engines.sketch.composing.simplification import renumbered, simplified
 from easel.engines.sketch.composing.supporting import supported
@@ -31,7 +32,7 @@ SIGN: Final = "sign"
 def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Library) -> Scene:
     """The scene of a wish. The same arguments give the same scene on every machine."""
     dice = Dice(seed, wish_key(wish))
-    wished = posed(simplified(with_emblem(wish), library), library)
+    wished = posed(simplified(with_shapes(with_emblem(wish)), library), library)
     shown, missing = _drawable(_with_signs(wished), library)
     shown = supported(shown, library)
     if shown.place is not None and not background.has(shown.place):

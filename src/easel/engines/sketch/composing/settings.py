@@ -13,6 +13,8 @@ LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", 
 FURNISHED: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
 INDOORS: Final = frozenset({"room", "kitchen", "library", "cafe", "stage", "table-top", "studio"})
+SHAPES: Final = frozenset({"water-wave"})
+"""Things that are mere shapes where all is abstract."""
 WITH_LAKES: Final = frozenset({"mountains", "meadow", "forest"})
 """Places where there may be a lake."""
 BUILDING_M: Final = 3.6
@@ -40,6 +42,14 @@ def with_emblem(wish: Wish) -> Wish:
     emblem = EMBLEMS.get(wish.place)
     things = wish.things or ((Thing(emblem, wish.place),) if emblem is not None else ())
     return replace(wish, things=things, place=background.PLAIN)
+
+
+def with_shapes(wish: Wish) -> Wish:
+    """A wish for abstract shapes without the things that the place itself shows, but with their colour."""
+    waves = [thing for thing in wish.things if thing.picture in SHAPES]
+    if wish.place != "abstract" or not waves or len(waves) < len(wish.things):
+        return wish
+    return replace(wish, things=(), relations=(), place_colour=wish.place_colour or waves[0].colour)
 
 
 def chosen_place(wish: Wish, library: Library, dice: Dice) -> str:

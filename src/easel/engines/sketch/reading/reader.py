@@ -17,7 +17,7 @@ from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.materials import with_materials
 from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.poses import view_of, with_poses
-from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, is_seen_with, meant
+from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, VAGUE, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar
@@ -337,7 +337,7 @@ class _Reading:
             self._aloft()
         if name == "sky" and (self.place or self._relation in ("under", "above", "next", "looking")):
             self.settings["sky"] = "clear"
-        elif self.place is None or self.place == "sky" or name in PARTS.get(self.place, ()):
+        elif self.place is None or self.place in VAGUE or name in PARTS.get(self.place, ()):
             self.place = name
             self.place_colour = self._pending.colour or self.place_colour
         elif self.place != name and not is_seen_with(name, self.place):

@@ -30,13 +30,15 @@ PARTS: Final = {
     "meadow": frozenset({"lake", "river", "road"}),
 }
 """Places that are parts of another one, so that `a street in the city` is the street."""
-SEEN_TOGETHER: Final = ({"sea", "beach"}, {"meadow", "farm"}, {"river", "meadow"})
+VAGUE: Final = frozenset({"sky", "abstract"})
+"""Places that give way to any other one."""
+SEEN_TOGETHER: Final = ({"sea", "beach"}, {"forest", "jungle"}, {"meadow", "farm"}, {"river", "meadow"})
 """Places of which one shows the other as well."""
 
 
 def is_seen_with(place: str, other: str) -> bool:
     """Whether the other place shows this one, too."""
-    return other in PARTS.get(place, ()) or {place, other} in SEEN_TOGETHER
+    return place == "abstract" or other in PARTS.get(place, ()) or {place, other} in SEEN_TOGETHER
 
 
 def meant(relation: str, picture: str) -> str:
