@@ -89,3 +89,26 @@ def test_who_rides_a_skateboard_stands_on_it(library: Library) -> None:
 )  # fmt: skip
 def test_abstract_shapes_and_jungles_are_places(prompt: str, place: str, library: Library) -> None:
     assert scene(prompt, library).place == place
+
+
+def test_boats_come_without_the_water_of_their_pictures(library: Library) -> None:
+    for prompt in ("a canoe on a river", "a canoe in a room"):
+        canoe = one(scene(prompt, library), "canoe")
+        assert canoe.sunk == library.traits("canoe").sunk > 0
+
+
+def test_mushrooms_on_a_pizza_are_small_and_on_the_table(library: Library) -> None:
+    found = scene("a pizza with mushrooms and basil", library)
+    assert found.place == "table-top"
+    assert one(found, "mushroom").height < 1.2 * one(found, "pizza").height
+
+
+def test_what_is_held_leaves_the_face_to_be_seen(library: Library) -> None:
+    found = scene("a grandmother holding a paella", library)
+    woman, pan = one(found, "old-woman"), one(found, "shallow-pan-of-food")
+    assert abs(pan.x - woman.x) > 0.45 * width(pan, library)
+
+
+def test_the_portrait_of_a_knight_shows_the_upper_part(library: Library) -> None:
+    knight = one(scene("portrait of a knight", library), "knight")
+    assert knight.y > 1.2 * 512

@@ -18,7 +18,10 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
             "its end is ignored.",
         ),
     ] = "http://127.0.0.1:8000"
-    api_key: Annotated[str | None, Description(Group.CLIENT, "API key that `easel generate`, `easel tasks` and the Python client send.")] = None
+    api_key: Annotated[
+        str | None,
+        Description(Group.CLIENT, "API key that `easel generate`, `easel tasks` and the Python client send."),
+    ] = None
 
     def __repr__(self) -> str:
         """Hides the values: one of them is a key."""

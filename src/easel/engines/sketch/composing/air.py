@@ -40,7 +40,8 @@ def in_the_air(stage: Stage, things: Sequence[int], *, alone: bool) -> list[Plac
         wide, jitter = stage.ground.frame * min(stage.width, stage.height), 0.0
         top, bottom = 0.5 - wide / stage.height / 2, 0.5 + wide / stage.height / 2
     columns = max(1, min(len(units), round((len(units) * wide / 0.94 / stage.height / (bottom - top) / 1.1) ** 0.5)))
-    is_sideways = any(one.kind in SIDEWAYS and one.subject in things for one in stage.wish.relations)
+    sideways = SIDEWAYS - {"next"} if stage.is_tall else SIDEWAYS
+    is_sideways = any(one.kind in sideways and one.subject in things for one in stage.wish.relations)
     columns = len(units) if is_sideways and len(units) <= SIDE_BY_SIDE_MAX else columns
     rows = -(-len(units) // columns)
     columns = -(-len(units) // rows)

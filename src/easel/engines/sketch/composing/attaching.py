@@ -27,6 +27,8 @@ VASE_WIDTH: Final = 1.12
 """How wide a single flower in a vase is at most, compared with the vase."""
 UPRIGHT: Final = {"bouquet": 38.0}
 """How many degrees pictures must be turned that do not stand upright."""
+HELD_ASIDE: Final = 0.1
+"""How far what is held is beside the middle of who holds it, so that the face can be seen."""
 LEAP_TURN: Final = -9.0
 FURNITURE: Final = frozenset({"table", "bench", "chair", "bed"})
 
@@ -72,7 +74,7 @@ def _inside(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose)
     if height * part.picture.width / part.picture.height > carrier.width * 0.72:
         height = carrier.width * 0.72 * part.picture.height / part.picture.width
     seat = carrier.picture.traits.seat
-    floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.2
+    floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.3
     part = replace(part, height=height, y=carrier.y + floor)
     unit.parts.insert(unit.parts.index(carrier), part)
 
@@ -122,7 +124,7 @@ def _head(carrier: Part) -> tuple[float, float, float]:
 
 
 def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -> None:
-    if carrier.picture.grip is None and carrier.picture.traits.head is not None:
+    if carrier.picture.grip is None and carrier.picture.category == "Animals & Nature":
         _in_the_mouth(unit, carrier, part)
         return
     is_high, is_read = "held-high" in part.picture.traits.marks, part.picture.name in READ
@@ -141,6 +143,8 @@ def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) 
         unit.parts.insert(unit.parts.index(carrier), part)
         return
     height = min(part.height, carrier.height * (0.4 if is_read else 0.36))
+    wide = height * part.width / part.height
+    x = carrier.x + side * max(side * (x - carrier.x), wide / 2 + HELD_ASIDE * carrier.width)
     low = 0.5 if is_read or not _has_hands(carrier) else 0.3
     unit.parts.append(replace(part, height=height, x=carrier.x if is_read else x, y=y - low * height))
 

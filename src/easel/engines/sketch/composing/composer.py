@@ -12,6 +12,7 @@ from easel.engines.sketch.composing.posing import posed
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.composing.settings import (
     afloat,
+    as_food,
     ashore,
     chosen_place,
     chosen_season,
@@ -32,7 +33,8 @@ SIGN: Final = "sign"
 def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Library) -> Scene:
     """The scene of a wish. The same arguments give the same scene on every machine."""
     dice = Dice(seed, wish_key(wish))
-    wished = posed(simplified(with_shapes(with_emblem(wish)), library), library)
+    wished = as_food(with_shapes(with_emblem(wish)), library)
+    wished = posed(simplified(wished, library), library)
     shown, missing = _drawable(_with_signs(wished), library)
     shown = supported(shown, library)
     if shown.place is not None and not background.has(shown.place):

@@ -9,6 +9,8 @@ from easel.engines.sketch.composing.units import Unit
 PERSON_SEEN: Final = 0.56
 ANIMAL_SEEN: Final = 0.68
 """How much of the height is seen, from the top."""
+UPRIGHT: Final = 1.1
+"""So much higher than wide is a figure of which the upper part can be shown."""
 HEADROOM: Final = 0.1
 WIDE: Final = 0.9
 
@@ -16,7 +18,9 @@ WIDE: Final = 0.9
 def is_portrait(stage: Stage, unit: Unit) -> bool:
     """Whether a unit is shown as a portrait: it looks at us, and nothing carries it."""
     is_alone = len(stage.wish.things) == len({part.thing for part in unit.parts}) and unit.parts[0] is unit.base
-    return stage.wish.view == "portrait" and is_alone and unit.base.picture.has_front and not unit.base.picture.sits
+    picture = unit.base.picture
+    is_upright = "creature" in picture.traits.marks and picture.height > UPRIGHT * picture.width
+    return stage.wish.view == "portrait" and is_alone and (picture.has_front or is_upright) and not picture.sits
 
 
 def portrait(stage: Stage, unit: Unit) -> list[Placed]:

@@ -11,6 +11,7 @@ from typing import Final
 from easel.engines.sketch.composing.crowds import COUNT_MAX
 from easel.engines.sketch.composing.ordering import in_order, is_mirrorable, side
 from easel.engines.sketch.composing.portraits import is_portrait, portrait
+from easel.engines.sketch.composing.posing import SWIM_SUNK
 from easel.engines.sketch.composing.scene import Placed
 from easel.engines.sketch.composing.spacing import PACKED_MIN, depths, gaps_between, nearer
 from easel.engines.sketch.composing.stage import MARGIN, Stage, Stand
@@ -171,7 +172,7 @@ def _scales(stage: Stage, units: Sequence[Unit], gaps: float, room_share: float)
     wide = max(wide, TALL_WIDTH) if stage.is_tall else wide
     if stage.ground.surface == "table":
         share *= TABLE_SHARE
-    if any(unit.base.sunk for unit in units):
+    if any(unit.base.sunk >= SWIM_SUNK for unit in units):
         share *= SWIM_SHARE
     if len(units) == 1:
         if units[0].base.picture.traits.height_m >= LARGE_M and len(units[0].parts) == 1:

@@ -13,6 +13,8 @@ LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", 
 FURNISHED: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
 INDOORS: Final = frozenset({"room", "kitchen", "library", "cafe", "stage", "table-top", "studio"})
+EDIBLE: Final = frozenset({"mushroom", "brown-mushroom", "herb", "shamrock", "sheaf-of-rice", "leafy-green"})
+"""Plants that are food where there is a meal."""
 SHAPES: Final = frozenset({"water-wave"})
 """Things that are mere shapes where all is abstract."""
 WITH_LAKES: Final = frozenset({"mountains", "meadow", "forest"})
@@ -52,6 +54,14 @@ def with_shapes(wish: Wish) -> Wish:
     return replace(wish, things=(), relations=(), place_colour=wish.place_colour or waves[0].colour)
 
 
+def as_food(wish: Wish, library: Library) -> Wish:
+    """The wish with mushrooms and herbs as small as they are on a plate, if it is a meal that they are named after."""
+    if not wish.things or wish.place is not None or library.traits(wish.things[0].picture).places[:1] != ("table-top",):
+        return wish
+    things = [replace(thing, size="tiny") if thing.picture in EDIBLE else thing for thing in wish.things]
+    return replace(wish, things=tuple(things))
+
+
 def chosen_place(wish: Wish, library: Library, dice: Dice) -> str:
     """Where things are at home. Most of them decide, the first before the others."""
     if not wish.things:
@@ -70,7 +80,10 @@ def chosen_place(wish: Wish, library: Library, dice: Dice) -> str:
 def _votes(wish: Wish, library: Library) -> Counter[str]:
     """How much each place fits. Places where one of the things cannot be have no votes."""
     votes: Counter[str] = Counter()
-    traits = [library.traits(thing.picture) for thing in wish.things if not _is_contained(wish, thing, library)]
+    placing = [thing for thing in wish.things if not _is_contained(wish, thing, library)]
+    if placing and library.traits(placing[0].picture).places[:1] == ("table-top",):
+        placing = [thing for thing in placing if thing.picture not in EDIBLE]
+    traits = [library.traits(thing.picture) for thing in placing]
     for number, known in enumerate(traits):
         for rank, place in enumerate(known.places):
             votes[place] += (

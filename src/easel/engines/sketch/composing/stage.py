@@ -104,7 +104,7 @@ class Stage:
         on_water = (self.ground.surface == "water" or swims) and not spot.is_in_air
         if self.ground.water is not None and swims and not spot.is_in_air:
             spot = replace(spot, y=self.ground.water * self.height, depth=max(spot.depth, 0.2))
-        if not on_water and unit.base.sunk:
+        if not on_water and unit.base.sunk and not unit.base.picture.traits.sunk:
             spot = replace(spot, y=spot.y - unit.base.sunk * unit.base.height * spot.scale)
         standing = [part for part in unit.parts if part.on_ground]
         is_bust = bool(standing) and all(part.picture.traits.stance == "bust" for part in standing)
@@ -134,7 +134,7 @@ def _placed(part: Part, spot: Stand, on_water: bool) -> Placed:
         trousers=part.trousers,
         pose=part.pose,
         lift=part.lift * spot.scale,
-        sunk=part.sunk if on_water else 0.0,
+        sunk=part.sunk if on_water else part.picture.traits.sunk,
     )
     dips = placed.has_ripple and not placed.sunk
     return replace(placed, y=placed.y + 0.02 * placed.height) if dips else placed

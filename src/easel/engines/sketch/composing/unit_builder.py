@@ -56,16 +56,18 @@ class UnitBuilder:
             clothes = NAMED[asked.colour]
         picture = self._library.picture(name, clothes, trousers)
         colour = asked.colour or self._coat(name, dice.named("coat"))
+        height, sunk = drawn_height(picture, asked), picture.traits.sunk
         part = Part(
             picture,
             thing,
             0.0,
-            0.0,
-            drawn_height(picture, asked),
+            -sunk * height,
+            height,
             colour,
             asked.dyes,
             clothes=clothes,
             trousers=trousers,
+            sunk=sunk,
             leaps=asked.pose == "jumping",
         )
         return self.reposed(part, body_pose(asked))

@@ -12,7 +12,7 @@ from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.pictures.library import Picture
 from easel.engines.sketch.reading.wish import Thing
 
-SIZES: Final = {"big": 1.45, "small": 0.62}
+SIZES: Final = {"big": 1.45, "small": 0.62, "tiny": 0.3}
 HEIGHT_POWER: Final = 0.36
 """How far real heights are brought nearer to one another: a house of 5 m is 1.8 times as high as a man."""
 SMALL_POWER: Final = 0.55

@@ -5,6 +5,7 @@ itself carries its traits in its own file instead. A line of `traits.txt`, or th
 holds how a thing stands, how tall it is and where it is at home, or some of these:
 
 - `seat=0.6`: where one sits or stands on it, as a share of its height; elsewhere it is the top
+- `sunk=0.36`: how much of its height, from below, is water that belongs to the picture and is not shown
 - `head=-0.3,0.9,0.36`: where the head of a thing is that looks to the left: its middle and its top as shares of width and
   height, and its width
 - `worn=head`: what wears it has it on its `head`, `eyes`, `neck` or `body`
@@ -52,6 +53,8 @@ class Traits:
     height_m: float
     places: tuple[str, ...] = ()
     seat: float | None = None
+    sunk: float = 0.0
+    """How much of its height, from below, is water of its own, which is not shown."""
     head: tuple[float, float, float] | None = None
     worn: Worn | None = None
     suit: tuple[str, ...] = ()
@@ -150,6 +153,7 @@ def _numbers(value: str) -> tuple[float, ...]:
 
 _READ: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "seat": ("seat", float),
+    "sunk": ("sunk", float),
     "head": ("head", _numbers),
     "handle": ("handle", _numbers),
     "worn": ("worn", lambda value: _one_of(get_args(Worn), value)),
