@@ -20,14 +20,15 @@ HEAD: Final = """\
 All commands work while the service runs, except `easel restore` and `easel secret reset`. Only `easel serve`,
 `easel web`, `easel worker` and `easel keys create` create a data folder that does not exist.
 
-Commands read the [settings](settings.md) from the environment. An option takes precedence over its variable. Ctrl-C ends
-every command with status 130.
+Commands read the [settings](settings.md) from the environment, and from the file that `EASEL_CONFIG` names or
+`easel --config FILE …`. An option takes precedence over its variable. Ctrl-C ends every command with status 130.
 """
 GUIDES: Final = {
     "serve": "[Draw your first picture](../tutorial/first-picture.md)",
     "console": "[Use the console](../how-to/console.md)",
     "generate": "[Draw from the command line](../how-to/command-line.md)",
     "tasks": "[Draw from the command line](../how-to/command-line.md#look-after-tasks)",
+    "config": "[Settings](settings.md)",
     "completion": "[Draw from the command line](../how-to/command-line.md#complete-commands-in-your-shell)",
     "keys": "[Manage keys, limits and prices](../how-to/keys-limits-and-prices.md)",
     "groups": "[Set prices](../how-to/keys-limits-and-prices.md#set-prices)",

@@ -28,6 +28,25 @@ Settings are environment variables whose names begin with `EASEL_`. Commands hav
 Easel refuses to start with a value that it cannot use, and says which value would be right. It warns about variables
 that begin with `EASEL_` and are not on this page.
 
+`easel config` shows every setting with its value and where it comes from, without secrets.
+
+## Settings file
+
+Settings can also stand in a TOML file, which `EASEL_CONFIG` or the option `--config` names:
+
+```toml
+port = 8080
+engine = "zimage"
+cors_origins = ["https://app.your-domain.com"]
+secret_file = "/etc/easel/secret"
+```
+
+Each setting has the name of its variable in lower case, without `EASEL_`. A variable of the environment takes precedence,
+and so does an option. A name that is no setting is an error. Processes that `easel serve` starts later get the values that
+it started with.
+
+## Files with secrets
+
 A variable whose name ends in `_FILE` names a file that holds the value. Use it for secrets, and set only one of the two.
 """
 TAIL: Final = """

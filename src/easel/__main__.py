@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import easel
+from easel.commands.terminal.config_option import config_option
 from easel.commands.terminal.help_formatter import HelpFormatter
 from easel.runtime import interruption, process_environment, standard_streams
 
@@ -41,6 +42,7 @@ _COMMANDS: Final = {
     "secret": _Entry("secret:secret_group", "Replace the installation's secret."),
     "web": _Entry("web:web", "Run web processes on their own, without workers."),
     "worker": _Entry("worker:worker", "Run one worker on its own."),
+    "config": _Entry("config:config_command", "Show every setting, its value, and where it comes from."),
     "help": _Entry("help:help_command", "Explain a command, or a setting."),
     "completion": _Entry("completion:completion", "Print the script that completes commands and options in SHELL."),
 }
@@ -102,6 +104,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH_MAX})
 @click.version_option(easel.__version__, prog_name="easel")
+@config_option
 def main() -> None:
     """A self-hosted text-to-image service for Z-Image-Turbo.
 

@@ -16,6 +16,7 @@ from easel.assembly.installation import Installation, database_of, installation,
 from easel.assembly.judges import classifier, endpoint
 from easel.assembly.storage import picture_store
 from easel.commands.startup import start_warnings
+from easel.commands.terminal.config_option import config_option
 from easel.commands.terminal.options import data_dir_option, json_option
 from easel.domain.errors import EaselError
 from easel.domain.moderation.decision import LayerFailed
@@ -56,6 +57,7 @@ def _problem(subject: str, words: object) -> Diagnosis:
 @click.command(short_help="Check what Easel needs on this machine.")
 @json_option
 @data_dir_option
+@config_option
 def doctor(data_dir: Path | None, *, as_json: bool) -> None:
     """Check the database, storage, engine, device, secret and moderation, and report every problem.
 

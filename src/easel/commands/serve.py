@@ -23,6 +23,7 @@ from easel.commands.startup.children import EarlyStop, WebSockets
 from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import takes_ipv4
+from easel.commands.terminal.config_option import config_option
 from easel.commands.terminal.console_link import sign_in_address
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, host_option, port_option
@@ -39,6 +40,7 @@ WAIT_FOR_ADDRESS_S: Final = 3.0
 @host_option
 @port_option
 @data_dir_option
+@config_option
 def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the whole service: web process, workers and, unless EASEL_DATABASE_URL is set, a private database."""
     fork_if_first_process()

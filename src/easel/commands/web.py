@@ -31,6 +31,7 @@ from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.listening import listen
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
 from easel.commands.startup.web_tuning import release_free_memory, tune_for_the_event_loop
+from easel.commands.terminal.config_option import config_option
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, host_option, port_option
 from easel.live.shared_limits import SharedLimits
@@ -53,6 +54,7 @@ FILES_BESIDE_CONNECTIONS: Final = 1024
 @host_option
 @port_option
 @data_dir_option
+@config_option
 @click.option("--supervised-socket", type=int, hidden=True, help="An open socket, inherited from the supervisor.")
 @click.option("--supervised-number", type=int, hidden=True, help="Which of several web processes this one is.")
 @click.option("--shared-limits", type=int, hidden=True, help="An open file, inherited from the supervisor.")

@@ -17,6 +17,7 @@ from easel.commands.startup import start_warnings
 from easel.commands.startup.database_wait import once_reachable
 from easel.commands.startup.first_process import fork_if_first_process
 from easel.commands.startup.supervision import say_ready, stop_when_abandoned
+from easel.commands.terminal.config_option import config_option
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option
 from easel.runtime import logs
@@ -26,6 +27,7 @@ from easel.web.metrics.port import metrics_port
 
 @click.command()
 @data_dir_option
+@config_option
 @click.option("--supervised", is_flag=True, hidden=True, help="Stop when `easel serve` is gone.")
 def worker(data_dir: Path | None, *, supervised: bool) -> None:
     """Run one worker on its own."""

@@ -30,6 +30,11 @@ def replace(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
+def set_variable(name: str, value: str) -> None:
+    """Set a variable, for this process and its children."""
+    os.environ[name] = value
+
+
 def send_no_telemetry() -> None:
     """Switch off the telemetry of all libraries, whatever the environment says.
 

@@ -34,10 +34,15 @@ def _meant(name: str, known: Collection[str]) -> str | None:
     upper = name.upper()
     prefix, rest = upper[: len(PREFIX)], upper[len(PREFIX) :]
     if name.startswith(PREFIX):
-        # The common prefix would make any two names similar.
-        tails = [each.removeprefix(PREFIX) for each in known]
-        nearest = [rest] if rest in tails else difflib.get_close_matches(rest, tails, n=1)
-        return PREFIX + nearest[0] if nearest else ""
+        return nearest(upper, known)
     if prefix in _SLIPS or prefix == PREFIX:
         return PREFIX + rest if PREFIX + rest in known else None
     return None
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The known variable that is most like this one; empty if none is similar."""
+    # The common prefix would make any two names similar.
+    rest, tails = name.upper().removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known]
+    found = [rest] if rest in tails else difflib.get_close_matches(rest, tails, n=1)
+    return PREFIX + found[0] if found else ""

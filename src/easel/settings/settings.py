@@ -1,4 +1,4 @@
-"""Reads the settings from the environment once and checks them. `fields/` declares them.
+"""Reads the settings from the environment and the settings file once and checks them. `fields/` declares them.
 
 The setting `x` is the variable `EASEL_X`. An empty variable counts as unset. No other module reads settings from the
 environment.
@@ -14,7 +14,7 @@ import msgspec
 from easel.domain.callback import Destinations, Network
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.domain.secret import SECRET_CHARACTERS_MIN, Secret
-from easel.settings import addresses, checks, files, names, types
+from easel.settings import addresses, checks, config_file, files, names, types
 from easel.settings.description import descriptions
 from easel.settings.fields.client import ClientSettings as ClientSettings
 from easel.settings.fields.usage import UsageFields
@@ -114,7 +114,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     This does not check the engine's name and its required settings; `assembly/configuration.py` does. Raises
     SettingsWrong.
     """
-    environ = os.environ if environ is None else environ
+    environ = with_file(os.environ if environ is None else environ)
     called, values = _given(Settings, environ, overrides)
     values.pop("secret", None)
     if "data_dir" not in values:
@@ -135,7 +135,7 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
 
 def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -> ClientSettings:
     """The settings of the client. Raises SettingsWrong."""
-    called, values = _given(ClientSettings, os.environ if environ is None else environ, overrides)
+    called, values = _given(ClientSettings, with_file(os.environ if environ is None else environ), overrides)
     settings = _convert(ClientSettings, values, called)
     return msgspec.structs.replace(settings, url=addresses.client_url(called["url"], settings.url))
 
@@ -145,10 +145,20 @@ def default(name: str) -> object:
     return next(field.default for field in msgspec.structs.fields(Settings) if field.name == name)
 
 
+def with_file(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment, completed by the settings file. Raises SettingsWrong."""
+    environ = os.environ if environ is None else environ
+    return {**environ, **config_file.read(environ, known_variables())}
+
+
+def known_variables() -> set[str]:
+    """The variables of all settings."""
+    return variables(Settings) | variables(ClientSettings)
+
+
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """A sentence for each variable that looks like a setting but is not one, so that no typo goes unnoticed."""
-    known = variables(Settings) | variables(ClientSettings)
-    return names.unknown(os.environ if environ is None else environ, known)
+    return names.unknown(os.environ if environ is None else environ, known_variables())
 
 
 def variables(kind: type[msgspec.Struct]) -> set[str]:

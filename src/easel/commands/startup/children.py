@@ -23,8 +23,9 @@ from easel.commands.startup.listening import listen_for_each
 from easel.live import shared_limits
 from easel.outside.judges import rulebook
 from easel.outside.postgres import private_postgres
-from easel.runtime import forked, process_environment, process_title
+from easel.runtime import forked, process_title
 from easel.runtime.forked import Fork
+from easel.settings import config_file, settings
 from easel.settings.settings import Settings, SettingsWrong
 from easel.supervisor import ChildPlan, Supervisor, stop_signals
 
@@ -141,14 +142,16 @@ def worker_plans(devices: Sequence[str], environment: Mapping[str, str], webs: i
 
 def environment_of_children(config: Settings, installed: Installation) -> dict[str, str]:
     """The environment of every child: this process's own, with the installation's database and secret."""
-    environment = process_environment.copy() | {
+    # With the settings of the file: children that start later get the same ones, even if the file has changed.
+    environment = settings.with_file() | {
         "EASEL_DATABASE_URL": installed.database_url,
         "EASEL_DATA_DIR": str(config.data_dir),
         # Pass the secret itself: children that start later get the same one, even if the file has changed.
         "EASEL_SECRET": installed.secret.text,
         "PYTHONUNBUFFERED": "1",
     }
-    environment.pop("EASEL_SECRET_FILE", None)
+    for name in ("EASEL_SECRET_FILE", config_file.VARIABLE):
+        environment.pop(name, None)
     return environment
 
 

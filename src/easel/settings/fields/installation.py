@@ -80,6 +80,14 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
             "`off`.",
         ),
     ] = "on"
+    config: Annotated[
+        Path | None,
+        Description(
+            Group.DATA,
+            "TOML file with settings, each by its name in lower case without `EASEL_`, such as `port = 8080`. Variables of "
+            "the environment take precedence.",
+        ),
+    ] = None
     data_dir: Annotated[
         Path,
         Description(
