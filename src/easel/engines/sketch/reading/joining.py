@@ -10,14 +10,23 @@ CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
 HELD: Final = frozenset({"holding", "wearing"})
 DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
 """What is done by someone, never by what is worn, held or stood on."""
+PLACED: Final = frozenset({"in-front", "behind", "next"})
+"""Where someone is, never what is held or worn."""
 KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
 """What is held, worn or ridden is where the one is who does it."""
 
 
 def doer(relations: Sequence[Relation], kind: str, last: int) -> int:
-    """Who does what is said next: `a monkey wearing a hat holding a banana` holds it, the hat does not."""
-    through = HELD if kind == "with" else {*DONE, "with", "inside", "on", "under", "between"}
-    if kind not in DONE and kind != "with":
+    """Who does what is said next, or is where it says: `a monkey wearing a hat holding a banana` holds it, the hat does
+    not, and `a knight with a sword in front of a castle` stands there."""
+    through = (
+        HELD
+        if kind == "with"
+        else {*HELD, "with"}
+        if kind in PLACED
+        else {*DONE, "with", "inside", "on", "under", "between"}
+    )
+    if kind not in DONE | PLACED and kind != "with":
         return last
     earlier = [one.subject for one in relations if one.other == last and one.kind in through]
     return doer(relations, kind, earlier[0]) if earlier and earlier[0] < last else last

@@ -17,7 +17,7 @@ from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.materials import with_materials
 from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.poses import view_of, with_poses
-from easel.engines.sketch.reading.sights import CONTAINERS, ONE_OF, PARTS, READABLE, VAGUE, is_seen_with, meant
+from easel.engines.sketch.reading.sights import ONE_OF, PARTS, READABLE, VAGUE, had_as, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar
@@ -82,8 +82,7 @@ class _Reading:
             self._gap_at = self._at
             return
         meaning = chosen(token.meanings, self._around(following))
-        if self._is_link(token.text):
-            self._link_at = self._at
+        self._link_at = self._at if self._is_link(token.text) else self._link_at
         if meaning.kind in _SETTINGS:
             self.settings.setdefault(_SETTINGS[meaning.kind], meaning.name)
             if self._pending.count == 1 and not names_next(following):
@@ -160,8 +159,9 @@ class _Reading:
             self.not_understood.append(word)
             self._pending = Pending()
             return
-        is_content = self._is_describing(word) and self.things[-1].picture in CONTAINERS
-        if self._is_describing(word) and not is_content:
+        is_said_of = self._is_describing(word)
+        had = had_as(self.things[-1].picture, name.partition("*")[0]) if is_said_of else None
+        if is_said_of and had is None:
             self._noun_at = self._at
             return
         if self._is_compound(word):
@@ -177,8 +177,8 @@ class _Reading:
         self._noun_at = self._at if word[:1].isalpha() else None
         self._is_owned = self._genitive_at == self._at - 1
         last = len(self.things) - 1
-        if is_content:
-            self._join("inside", last, last - 1)
+        if had is not None:
+            self._join(had, *((last, last - 1) if had == "inside" else (last - 1, last)))
         if pending.is_aloft:
             self.relations.append(Relation("aloft", last))
         if self._verb is not None or self._objects:

@@ -20,6 +20,10 @@ CONTAINERS: Final = frozenset({
     "handbag",
 })  # fmt: skip
 """Things that hold what they are said to be of, as in `cesta de flores`."""
+PEOPLE: Final = frozenset({
+    "baby", "boy", "child", "girl", "man", "men", "old-man", "old-woman", "person", "people", "woman", "women",
+})  # fmt: skip
+"""Whoever wears clothes that they are said to be of, as in `mujer de vestido`."""
 READABLE: Final = frozenset({"newspaper", "closed-book", "open-book", "books", "envelope", "scroll", "notebook"})
 PARTS: Final = {
     "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
@@ -46,3 +50,10 @@ def meant(relation: str, picture: str) -> str:
     if relation == "inside" and picture in FLAT:
         return "on"
     return "wearing" if relation == "with" and picture in WORN else relation
+
+
+def had_as(picture: str, other: str) -> str | None:
+    """How a thing has another one that it is said to be of: inside it, or worn. None if that only describes it."""
+    if picture in CONTAINERS:
+        return "inside"
+    return "wearing" if picture in PEOPLE and other in WORN else None
