@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu format clean
+.PHONY: help install install-gpu install-small install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -32,6 +32,13 @@ $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 $(VENV)/installed-gpu: $(VENV)/installed
 	@echo "Installing the libraries of the real model."
 	$(PIP) --editable '.[gpu]'
+	@touch $@
+
+$(VENV)/installed-small: $(VENV)/installed
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
+		{ echo "The sdcpp engine needs Python 3.12 or later. Choose one with: make install-small VENV=.venv-small PYTHON=python3.12"; exit 1; }
+	@echo "Installing stable-diffusion.cpp."
+	$(PIP) --editable '.[small]'
 	@touch $@
 
 $(VENV)/installed-classifier: $(VENV)/installed
@@ -57,6 +64,8 @@ $(VENV)/installed-bench: $(VENV)/installed
 install: $(VENV)/installed ## Create .venv and install Easel into it
 
 install-gpu: $(VENV)/installed-gpu ## Install the libraries of the real model as well
+
+install-small: $(VENV)/installed-small ## Install stable-diffusion.cpp for the real model on smaller machines
 
 install-classifier: $(VENV)/installed-classifier ## Install the libraries of a picture classifier as well
 

@@ -75,7 +75,7 @@ def test_an_engines_own_settings_are_required_with_it_and_refused_with_another(t
         "EASEL_BLANK_STEP_S is for the sepia engine: set EASEL_ENGINE=sepia as well, or unset EASEL_BLANK_STEP_S."
         in said
     )
-    assert "must be one of blank, remote, sepia, sketch, zimage." in with_another_engine(tmp_path, ENGINE="gpu")
+    assert "must be one of blank, remote, sdcpp, sepia, sketch, zimage." in with_another_engine(tmp_path, ENGINE="gpu")
 
 
 @pytest.mark.parametrize("name", CHEAP)

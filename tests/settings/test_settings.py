@@ -77,7 +77,7 @@ def test_a_wrong_value_is_rejected_with_one_sentence_that_names_the_variable(nam
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("ENGINE", "sdxl", "EASEL_ENGINE must be one of blank, remote, sketch, zimage."),
+        ("ENGINE", "sdxl", "EASEL_ENGINE must be one of blank, remote, sdcpp, sketch, zimage."),
         ("ENGINE", "Nano", "EASEL_ENGINE can no longer be nano: Easel Nano was removed, and sketch replaces it."),
         ("PORT", "abc", "EASEL_PORT must be a whole number from 0 to 65535."),
         ("LOG_LEVEL", "loud", "EASEL_LOG_LEVEL must be one of debug, error, info, warning."),

@@ -6,6 +6,7 @@ the functions that need them, so that neither the web process nor the command li
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from easel.engines.engine import Engine, EngineUnusable, Observation
@@ -15,6 +16,7 @@ from easel.settings.settings import Settings, SettingsWrong
 
 if TYPE_CHECKING:
     from easel.engines.remote.engine import Remote
+    from easel.engines.sdcpp.model_files import ModelFiles
 
 
 def _one_worker(config: Settings) -> list[str]:
@@ -137,6 +139,45 @@ def _look_at_zimage(config: Settings) -> Iterator[Observation]:
         yield Observation(str(error), is_usable=False, subject="device")
 
 
+def _sdcpp(config: Settings) -> Engine:
+    from easel.engines.sdcpp.engine import SdCpp, Use
+    from easel.engines.sdcpp.process import program
+
+    use = Use(
+        threads=config.sdcpp_threads,
+        backend=config.sdcpp_backend,
+        memory=config.sdcpp_memory,
+        vram_gb=config.sdcpp_vram_gb,
+        tiles=config.sdcpp_tiles,
+    )
+    # The worker gives up a little later, so that the child is replaced and not the worker.
+    silence_max_s = 0.9 * config.step_timeout_s
+    return SdCpp(_sdcpp_files(config), use, program(_path(config.sdcpp_python)), silence_max_s)
+
+
+def _sdcpp_files(config: Settings) -> "ModelFiles":
+    from easel.engines.sdcpp.model_files import ModelFiles
+
+    return ModelFiles(
+        folder=_path(config.sdcpp_model),
+        transformer=_path(config.sdcpp_transformer),
+        text_encoder=_path(config.sdcpp_text_encoder),
+        autoencoder=_path(config.sdcpp_autoencoder),
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).expanduser()
+
+
+def _look_at_sdcpp(config: Settings) -> Iterator[Observation]:
+    from easel.engines.sdcpp.look import look_at_files, look_at_library
+    from easel.engines.sdcpp.process import program
+
+    yield from look_at_files(_sdcpp_files(config))
+    yield from look_at_library(program(_path(config.sdcpp_python)))
+
+
 def _remote(config: Settings) -> "Remote":
     from easel.engines.remote.checks import CHECK_TIMEOUT_S
     from easel.engines.remote.engine import Remote, RemoteServers
@@ -188,6 +229,12 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         devices=_zimage_devices,
         place=_zimage_device,
         only_here=("model", "lora"),
+    ),
+    "sdcpp": EngineEntry(
+        description="Z-Image-Turbo with stable-diffusion.cpp, on small graphics cards of any maker, Apple's, or a CPU",
+        make=_sdcpp,
+        look=_look_at_sdcpp,
+        only_here=("sdcpp_model", "sdcpp_transformer", "sdcpp_text_encoder", "sdcpp_autoencoder"),
     ),
     "remote": EngineEntry(
         description="image servers with OpenAI's API",

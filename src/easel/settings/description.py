@@ -18,6 +18,7 @@ class Group(Enum):
     DATABASE = "Database"
     ENGINE = "Engine"
     ZIMAGE = "The zimage engine"
+    SDCPP = "The sdcpp engine"
     REMOTE = "The remote engine"
     TIMES = "Time limits"
     ACCOUNTS = "Prices and request limits"

@@ -15,7 +15,10 @@ class SettingsWrong(Unusable):
     """A setting cannot be used. The message names the variable or option and says how to correct it."""
 
 
-_PATTERNS = {r"^(auto|cpu|mps|cuda(:\d{1,2})?)$": "auto, cpu, mps, cuda, or one GPU such as cuda:0"}
+_PATTERNS = {
+    r"^(auto|cpu|mps|cuda(:\d{1,2})?)$": "auto, cpu, mps, cuda, or one GPU such as cuda:0",
+    r"^[a-z0-9_-]{1,40}$": "a name of letters, digits, _ and -, such as vulkan0",
+}
 """Patterns in words. A test fails if the pattern of a setting is missing here."""
 
 

@@ -81,6 +81,68 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
             "PyTorch prefers it, and `flash` on others.",
         ),
     ] = "auto"
+    sdcpp_model: Annotated[
+        str | None,
+        Description(
+            Group.SDCPP,
+            "Folder with the three files of the model, in GGUF or safetensors: transformer, text encoder and "
+            "autoencoder. Files are told by their content. Without it, what no other setting names is downloaded on "
+            "first use, 6.7 GB in all.",
+        ),
+    ] = None
+    sdcpp_transformer: Annotated[
+        str | None,
+        Description(Group.SDCPP, "File of the transformer, such as `z_image_turbo-Q4_K.gguf`."),
+    ] = None
+    sdcpp_text_encoder: Annotated[
+        str | None,
+        Description(Group.SDCPP, "File of the text encoder, such as `Qwen3-4B-Q4_K_M.gguf`."),
+    ] = None
+    sdcpp_autoencoder: Annotated[
+        str | None,
+        Description(Group.SDCPP, "File of the autoencoder, such as `ae.safetensors`."),
+    ] = None
+    sdcpp_python: Annotated[
+        str | None,
+        Description(
+            Group.SDCPP,
+            "Python interpreter, 3.12 or later, in which cyllama is installed. Easel need not be installed there.",
+            default="the Python that runs Easel",
+        ),
+    ] = None
+    sdcpp_backend: Annotated[
+        Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$")] | None,
+        Description(
+            Group.SDCPP,
+            "Device to draw on, by the library's name, such as `cpu`, `cuda0`, `vulkan0` or `metal`. `easel doctor` lists "
+            "them.",
+            default="the library's choice",
+        ),
+    ] = None
+    sdcpp_threads: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Description(Group.SDCPP, "Threads that compute on the processor.", default="one per physical core"),
+    ] = None
+    sdcpp_memory: Annotated[
+        Literal["auto", "all", "offload", "disk"],
+        Description(
+            Group.SDCPP,
+            "Where the weights are kept. `auto` lets the library place them by free memory, `all` keeps them on the "
+            "graphics card, `offload` keeps them in the machine's memory, and `disk` reads them again when they are needed.",
+        ),
+    ] = "auto"
+    sdcpp_vram_gb: Annotated[
+        Annotated[float, Meta(ge=0.5, le=1000)] | None,
+        Description(
+            Group.SDCPP, "Memory of the graphics card that the library may use, in GiB.", default="what is free"
+        ),
+    ] = None
+    sdcpp_tiles: Annotated[
+        bool,
+        Description(
+            Group.SDCPP, "Whether the picture is decoded in tiles, which needs less memory and may show seams."
+        ),
+    ] = False
     remote_url: Annotated[
         str | None,
         Description(
