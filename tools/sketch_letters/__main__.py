@@ -1,48 +1,54 @@
-"""Makes the outlines of letters that the sketch engine writes on signs, from a package of npm.
+"""Makes the outlines of letters that the sketch engine writes on signs, from packages of npm.
 
-    npm pack @fontsource/nunito
-    python -m tools.sketch_letters FONTSOURCE_NUNITO.tgz
+    npm pack @fontsource/nunito @fontsource/noto-sans-{arabic,devanagari,sc,jp,kr}
+    python -m tools.sketch_letters FOLDER_WITH_THE_PACKAGES
 
-Nunito ExtraBold has the letters of the Latin, Cyrillic and Vietnamese alphabets. With the same package the bytes are
-the same.
+Nunito ExtraBold has the letters of the Latin, Cyrillic and Vietnamese alphabets; the others are Noto Sans Bold. With the
+same packages the bytes are the same.
 """
 
-import io
 import json
 import sys
-import tarfile
-import zlib
+import zipfile
+from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from fontTools.pens.svgPathPen import SVGPathPen
-from fontTools.ttLib import TTFont
+from easel.engines.sketch.painting.lettering import LETTERS, block_of
+from tools.sketch_letters import repertoire
+from tools.sketch_letters.outlines import Outlines, Shape
 
-from easel.engines.sketch.painting.lettering import LETTERS
+NUNITO: Final = ("latin", "latin-ext", "cyrillic", "vietnamese")
+EAST_ASIAN: Final = ("sc", "jp", "kr")
+TIME: Final = (1980, 1, 1, 0, 0, 0)
 
-SUBSETS: Final = ("latin", "latin-ext", "cyrillic", "vietnamese")
 
-
-def main(package: Path) -> None:
+def main(folder: Path) -> None:
     """Write the outlines into the package."""
-    letters: dict[str, tuple[int, str]] = {}
-    with tarfile.open(package) as archive:
-        for subset in SUBSETS:
-            file = archive.extractfile(f"package/files/nunito-{subset}-800-normal.woff")
-            assert file is not None
-            letters = dict(_outlines(TTFont(io.BytesIO(file.read())))) | letters
-    data = json.dumps(letters, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-    LETTERS.write_bytes(zlib.compress(data, 9))
-    print(f"{LETTERS}: {len(letters)} letters, {LETTERS.stat().st_size / 1000:.0f} kB")
+    letters: dict[str, Shape] = {}
+    for subset in NUNITO:
+        font = Outlines(folder, "nunito", f"nunito-{subset}-800-normal.woff")
+        letters = {character: font.shape(character) for character in font.characters()} | letters
+    arabic = Outlines(folder, "noto-sans-arabic", "noto-sans-arabic-arabic-700-normal.woff")
+    letters |= {form: arabic.shape(form) for form in repertoire.arabic() if arabic.has(form)}
+    hindi = Outlines(folder, "noto-sans-devanagari", "noto-sans-devanagari-devanagari-700-normal.woff")
+    letters |= {syllable: hindi.shape(syllable) for syllable in repertoire.devanagari() if hindi.has(syllable)}
+    for name in EAST_ASIAN:
+        wanted = set(repertoire.EAST_ASIAN[name]()) - letters.keys()
+        for font in Outlines.all_of(folder, f"noto-sans-{name}", "700-normal.woff"):
+            letters |= {character: font.shape(character) for character in sorted(wanted & font.characters())}
+    _write(letters)
+    print(f"{LETTERS}: {len(letters)} shapes, {LETTERS.stat().st_size / 1000:.0f} kB")
 
 
-def _outlines(font: Any) -> Any:
-    glyphs = font.getGlyphSet()
-    scale = 1000 / font["head"].unitsPerEm
-    for code, name in sorted(font.getBestCmap().items()):
-        pen = SVGPathPen(glyphs, ntos=lambda number: f"{round(number * scale)}")
-        glyphs[name].draw(pen)
-        yield chr(code), (round(glyphs[name].width * scale), pen.getCommands())
+def _write(letters: dict[str, Shape]) -> None:
+    blocks: defaultdict[str, dict[str, Shape]] = defaultdict(dict)
+    for name, shape in letters.items():
+        blocks[block_of(name)][name] = shape
+    with zipfile.ZipFile(LETTERS, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for block, shapes in sorted(blocks.items()):
+            data = json.dumps(shapes, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+            archive.writestr(zipfile.ZipInfo(block, TIME), data, zipfile.ZIP_DEFLATED, 9)
 
 
 if __name__ == "__main__":
