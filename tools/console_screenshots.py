@@ -40,7 +40,7 @@ PROMPTS: Final = (
 )
 DRAWN: Final = "a lighthouse in a storm at night, with a quantum compass"
 SEED: Final = 7
-STEP_S: Final = "0.5"
+STEP_S: Final = "0.8"
 DESKTOP: Final[Mapping[str, Any]] = {"viewport": {"width": 1280, "height": 800}}
 DEVICES: Final = {"desktop": DESKTOP, "phone": {**PHONE, "device_scale_factor": 2}}
 QUALITY: Final = 82
@@ -64,9 +64,14 @@ def views(visit: Visit) -> Iterator[tuple[str, Page]]:
     yield "form", page
     page.fill("#seed", str(SEED))
     draw(page, DRAWN)
-    page.wait_for_selector(".stage-text:has-text('Step 3')")
-    page.wait_for_timeout(400)
+    page.wait_for_selector(".stage-text:has-text('Step')")
     yield "drawing", page
+    page.wait_for_selector(".stage-text:has-text('Step 4')")
+    page.wait_for_selector(".preview")
+    if page.evaluate("innerWidth < 600"):
+        page.evaluate("document.querySelector('#stage').scrollIntoView()")
+    page.wait_for_timeout(400)
+    yield "forming", page
     wait_for_picture(page)
     if page.evaluate("innerWidth < 600"):
         page.evaluate("document.querySelector('#stage').scrollIntoView()")

@@ -27,7 +27,7 @@ async def until(ask: Callable[[], Awaitable[bool]]) -> None:
 def test_the_bell_rings_while_the_worker_listens_and_its_connection_is_closed_when_it_does_not() -> None:
     async def act(database: Database) -> None:
         bell = WorkBell()
-        watcher = TaskWatcher(database, Channel.WORKERS, on_work=bell.ring)
+        watcher = TaskWatcher(database, [Channel.WORKERS, Channel.WORK], on_work=bell.ring)
         running = asyncio.create_task(watcher.run())
 
         async def listeners() -> int:

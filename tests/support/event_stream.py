@@ -76,10 +76,12 @@ def parse(raw: bytes) -> list[Event]:
 class EventStream:
     """One task's stream, open while the block runs."""
 
-    def __init__(self, client: httpx2.Client, task_id: str, last_event_id: str | None = None) -> None:
+    def __init__(
+        self, client: httpx2.Client, task_id: str, last_event_id: str | None = None, *, query: str = ""
+    ) -> None:
         headers = {} if last_event_id is None else {"last-event-id": last_event_id}
         self._opening: AbstractContextManager[httpx2.Response] = client.stream(
-            "GET", f"/v1/tasks/{task_id}/events", headers=headers
+            "GET", f"/v1/tasks/{task_id}/events{query}", headers=headers
         )
         self.reader = Reader()
         self.raw = b""

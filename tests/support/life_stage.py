@@ -307,7 +307,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         for opened in (database, relaxed):
             await opened.open()
             stack.push_async_callback(opened.close)
-        changes, cancels = TaskWatcher(database, Channel.CHANGES), TaskWatcher(database, Channel.WORKERS)
+        changes, cancels = TaskWatcher(database, [Channel.CHANGES]), TaskWatcher(database, [Channel.WORKERS])
         listening = [asyncio.create_task(task_watcher.run()) for task_watcher in (changes, cancels)]
         settings = SubmitSettings(PRICE, NO_LIMIT, NO_LIMIT, IDEMPOTENCY_H)
         submit = Submit(database, JUDGE, Forecast(database, NO_LIMIT), settings)

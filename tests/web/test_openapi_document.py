@@ -45,6 +45,7 @@ DIFFERS = {
 
 KEY_REFUSED = errors.InvalidRequest("Idempotency-Key must be 16 to 96 letters, digits, dots, hyphens or underscores")
 WAIT_REFUSED = errors.InvalidRequest("wait must be a whole number from 0 to 60", "wait")
+PREVIEWS_REFUSED = errors.InvalidRequest("previews must be true or false", "previews")
 STATUS_REFUSED = errors.InvalidRequest("status must be one of pending, processing, completed, failed", "status")
 REFUSED = "Content policy violation.\nThe prompt was refused: sexual."
 LATE = "The pictures were not finished in the time that the client waits"
@@ -270,7 +271,7 @@ def test_creation_errors_are_worded_as_the_service_words_them() -> None:
         ("get /v1/tasks/{task_id}", (*ONE, WAIT_REFUSED, errors.InsufficientQuota)),
         ("delete /v1/tasks/{task_id}", (*ONE, errors.TaskUnfinished)),
         ("post /v1/tasks/{task_id}/cancel", (*ONE, errors.AlreadyCompleted)),
-        ("get /v1/tasks/{task_id}/events", ONE),
+        ("get /v1/tasks/{task_id}/events", (*ONE, PREVIEWS_REFUSED)),
         ("get /v1/tasks/{task_id}/callback", (*ONE, errors.CallbackNotFound)),
         ("post /v1/tasks/{task_id}/callback/redeliver", (*ONE, errors.CallbackNotFound, errors.CallbackUnderWay)),
     ],
@@ -351,7 +352,7 @@ def test_a_task_without_its_picture_has_neither_link_nor_data() -> None:
 
 
 def events() -> list[tuple[str, dict[str, Any]]]:
-    """The name and the task of each event in the document's example."""
+    """The name and the data of each event in the document's example."""
     content = OURS["paths"]["/v1/tasks/{task_id}/events"]["get"]["responses"]["200"]["content"]
     shown = re.findall(r"^event: (.+)\ndata: (.+)$", content["text/event-stream"]["example"], re.MULTILINE)
     return [(name, json.loads(data)) for name, data in shown]
@@ -359,11 +360,12 @@ def events() -> list[tuple[str, dict[str, Any]]]:
 
 def test_only_events_tell_the_place_in_the_queue_and_the_steps() -> None:
     event_schema, task_schema = validator("/components/schemas/TaskEvent"), validator("/components/schemas/Task")
-    assert [name for name, _ in events()] == ["pending", "processing", "failed"]
+    assert [name for name, _ in events()] == ["pending", "processing", "preview", "failed"]
     for name, shown in events():
-        assert name == shown["status"]
-        assert event_schema.is_valid(shown)
-        assert task_schema.is_valid(shown) is (shown["status"] == "failed")
+        assert name == shown.get("status", "preview")
+        assert event_schema.is_valid(shown) is (name != "preview")
+        assert validator("/components/schemas/Preview").is_valid(shown) is (name == "preview")
+        assert task_schema.is_valid(shown) is (name == "failed")
 
 
 def test_every_property_is_described_in_words() -> None:

@@ -26,9 +26,11 @@ from easel.live.draw_progress import DrawProgress, Stopped
 from easel.live.draw_slots import Slot, Slots
 from easel.live.engine_runner import DeviceLost, EngineRunner
 from easel.live.judge import Judge
+from easel.live.previews import Previews
 from easel.live.task_watcher import TaskWatcher, Watch
 from easel.store import tasks
 from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
+from easel.store.preview_notices import FILE_BYTES_MAX
 from easel.store.queue import Claimed
 from easel.store.tasks import Task
 
@@ -220,8 +222,8 @@ class Draw:
         return None if refusal is None else Refused(task, refusal)
 
     async def _draw(self, task: Task, slot: Slot) -> Drawn | Failed | None:
-        progress = DrawProgress(asyncio.get_running_loop(), slot.nearly_drawn)
         with self._task_watcher.watch(task.id, task) as watch:
+            progress = DrawProgress(asyncio.get_running_loop(), slot.nearly_drawn, self._previews(watch))
             watchers = [
                 asyncio.create_task(self._report(task, progress)),
                 asyncio.create_task(_stop_when_ended(watch, progress)),
@@ -253,6 +255,12 @@ class Draw:
             log.warning("caption_truncated", task_id=task.id, tokens=pixels.caption_tokens_cut)
         return Drawn(task, pixels, draw_ms, progress.steps_total, self.engine.name, self.engine.model)
 
+    def _previews(self, watch: Watch) -> Previews | None:
+        """The previews of a draw. None if pictures are judged, because nobody may see one before that."""
+        if self._judge.judges_pictures:
+            return None
+        return Previews(lambda: watch.task is not None and watch.task.wants_previews, FILE_BYTES_MAX)
+
     def _dismiss(self, watchers: Sequence[asyncio.Task[None]]) -> None:
         """Cancel the watchers of a draw without waiting for them."""
         for watcher in watchers:
@@ -277,8 +285,9 @@ class Draw:
             await asyncio.sleep(reported_at_s + self.report_pause_s - time.monotonic())
             done, reported_at_s = progress.steps_done, time.monotonic()
             try:
+                preview = None if progress.previews is None else await progress.previews.take()
                 async with self._relaxed.single_statement() as connection:
-                    if not await tasks.record_steps(connection, task.id, done, progress.steps_total):
+                    if not await tasks.record_steps(connection, task.id, done, progress.steps_total, preview):
                         progress.stop(is_ended=True)
                 reported = done
             except DatabaseUnavailable:

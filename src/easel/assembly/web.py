@@ -59,7 +59,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
     database = database_of(settings, installed)
     pictures = picture_store(settings)
     keys = link_keys(installed.secret)
-    task_watcher = TaskWatcher(database, Channel.CHANGES)
+    task_watcher = TaskWatcher(database, [Channel.CHANGES, Channel.PREVIEWS])
     key_watch = KeyWatch(database)
     forecast = Forecast(database, settings.backlog_max)
     reader = BatchedReader(database, tasks.find_each)
@@ -99,7 +99,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
         tasks=TaskEndpoints(auth, database, reader, view, waiting, pictures),
         callbacks=CallbackEndpoints(auth, database, redeliveries),
         task_lists=TaskListEndpoints(auth, database, view),
-        events=EventEndpoint(auth, reader, view, task_watcher, key_watch, forecast, streams),
+        events=EventEndpoint(auth, database, reader, view, task_watcher, key_watch, forecast, streams),
         account=AccountEndpoints(database, auth, aliases),
         usage=UsageEndpoints(auth, database),
         openai_images=OpenaiImageEndpoint(auth, submit, database, attendance, view, streams, pieces, base_url, aliases),

@@ -28,6 +28,7 @@ from easel.worker import Duties, Worker
 
 EXIT_HUNG: Final = 70
 EXIT_DEVICE_LOST: Final = 71
+WORKER_CHANNELS: Final = (Channel.WORKERS, Channel.WORK, Channel.WISHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def worker_parts(settings: Settings, installed: Installation) -> WorkerParts:
     judge = judge_of(settings, installed.secret, judges_pictures=True)
     deliver = _deliver(settings, installed, database, relaxed)
     bell = WorkBell()
-    task_watcher = TaskWatcher(database, Channel.WORKERS, deliver.wake, bell.ring)
+    task_watcher = TaskWatcher(database, WORKER_CHANNELS, deliver.wake, bell.ring)
     draw_settings = DrawSettings(settings.draw_timeout_s, settings.step_timeout_s, _end_hung_process)
     drawing_engine = engine(settings)
     draw = Draw(database, relaxed, task_watcher, drawing_engine, judge, draw_settings)

@@ -6,11 +6,12 @@ At most `draws_at_once` threads may use it concurrently.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from easel.domain.errors import Unusable
 from easel.domain.task import ErrorCode
 
+PREVIEW_SIDE_PX_MAX: Final = 256
 OnStep = Callable[[int, int], None]
 """Called as `on_step(steps_done, steps_total)` after each denoising step. `steps_done` rises from 1 to `steps_total`.
 
@@ -105,6 +106,31 @@ class HasServers(Protocol):
 
     def servers_in_use(self) -> Mapping[str, bool]:
         """Each server's address, and whether it gets draws. False while it is left alone because it failed."""
+
+
+MakePreview: TypeAlias = Callable[[], Pixels]
+OfferPreview: TypeAlias = Callable[[MakePreview], None]
+"""Called as `offer_preview(make)` before a step is reported, in the thread that draws.
+
+`make` returns the picture as far as it is, in its shape and with at most PREVIEW_SIDE_PX_MAX on a side. It is called at
+once or not at all, and so seldom that it may take a few milliseconds.
+"""
+
+
+def no_previews(_make: MakePreview) -> None:
+    """Nobody watches."""
+
+
+@runtime_checkable
+class PreviewingEngine(Engine, Protocol):
+    """An engine that can cheaply show how far a picture is. This part of the interface is optional."""
+
+    @property
+    def offers_previews(self) -> Literal[True]:
+        """Tells such an engine from others."""
+
+    def draw(self, drawing: Drawing, on_step: OnStep, offer_preview: OfferPreview = no_previews) -> Pixels:
+        """Draw as every engine does, and offer a preview of each step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from easel.live.previews import Previews
+
 
 class Stopped(Exception):
     """Raised in the drawing thread between two steps. If `is_ended`, the task has ended and the picture is not needed.
@@ -14,9 +16,16 @@ class Stopped(Exception):
 
 
 class DrawProgress:
-    """How far one draw is. `on_nearly_done` is called in the event loop when the last step begins."""
+    """How far one draw is. `on_nearly_done` is called in the event loop when the last step begins. Without `previews`, the
+    engine is asked for none."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_nearly_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_nearly_done: Callable[[], None],
+        previews: Previews | None = None,
+    ) -> None:
+        self.previews = previews
         self.steps_done = 0
         self.steps_total = 1
         self._loop = loop

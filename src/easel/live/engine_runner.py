@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 
 from easel.domain.task import ErrorCode
-from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
+from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels, PreviewingEngine
 from easel.live.circuit_breaker import FAILURES_MAX, CircuitBreaker
 from easel.live.draw_progress import DrawProgress, Stopped
 
@@ -145,7 +145,10 @@ class EngineRunner:
 
 def _drawn(engine: Engine, drawing: Drawing, progress: DrawProgress) -> tuple[Pixels, int]:
     started_s = time.monotonic()
-    pixels = engine.draw(drawing, progress.on_step)
+    if progress.previews is not None and isinstance(engine, PreviewingEngine):
+        pixels = engine.draw(drawing, progress.on_step, progress.previews.offer)
+    else:
+        pixels = engine.draw(drawing, progress.on_step)
     return pixels, round((time.monotonic() - started_s) * 1000)
 
 

@@ -102,8 +102,10 @@ class Judge:
         return self._endpoint is not None
 
     @property
-    def _judges_pictures(self) -> bool:
-        return self._classifier is not None or self._endpoint is not None or bool(self._plugins)
+    def judges_pictures(self) -> bool:
+        """Whether any layer judges pictures before they are stored."""
+        by_plugins = any(plugin.judges_pictures for plugin in self._plugins)
+        return self._classifier is not None or self._endpoint is not None or by_plugins
 
     def load(self) -> None:
         """Load the classifier. Raises ClassifierUnusable."""
@@ -159,7 +161,7 @@ class Judge:
 
     async def of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
         """Judge a picture together with its prompt. The last decision may be a refusal."""
-        return _counted(Stage.IMAGE, await self._of_picture(task, picture)) if self._judges_pictures else []
+        return _counted(Stage.IMAGE, await self._of_picture(task, picture)) if self.judges_pictures else []
 
     async def _of_picture(self, task: Task, picture: PictureFile) -> list[Decision]:
         level = Level.of(nsfw_check=task.nsfw_check)

@@ -7,7 +7,7 @@ latest.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final
 
@@ -17,6 +17,7 @@ from easel.domain.task import ENDS
 from easel.store import notifications, tasks
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.notifications import Channel
+from easel.store.preview_notices import Preview
 from easel.store.tasks import Task
 
 log = structlog.get_logger(__name__)
@@ -30,15 +31,19 @@ BACK_OFF_S: Final = 0.5
 class Watch:
     """One request's watch over one task."""
 
-    def __init__(self, task: Task | None) -> None:
+    def __init__(self, task: Task | None, *, wants_previews: bool = False) -> None:
         self.task = task
         """The task as last read. None before the first reading."""
+        self.preview: Preview | None = None
+        """The latest preview of the picture that is being drawn, if previews are wanted and one has come."""
         self.is_over = False
         """Whether no more changes will be seen, because the watch was closed."""
+        self._wants_previews = wants_previews
         self._changed = asyncio.Event()
 
     async def change(self, timeout_s: float) -> bool:
-        """Wait until the task has changed. False if it has not changed in time, or the watch was closed."""
+        """Wait until the task has changed or a preview has come. False if neither happened in time, or the watch was
+        closed."""
         if self.is_over:
             return False
         try:
@@ -63,6 +68,12 @@ class Watch:
             self.task = task
             self._changed.set()
 
+    def show_preview(self, preview: Preview) -> None:
+        """Take a preview."""
+        if self._wants_previews:
+            self.preview = preview
+            self._changed.set()
+
     def close(self) -> None:
         """End the watch and release the request that waits for it."""
         self.is_over = True
@@ -72,21 +83,21 @@ class Watch:
 class TaskWatcher:
     """All watches of one process, and its one listener.
 
-    `on_notification` is called for every notification on `channel`, whether its task is watched or not. If `on_work` is
-    given, the listener listens for waiting tasks too and calls it for each, and whenever it looks.
+    `on_notification` is called for every change that is announced, whether its task is watched or not. `on_work` is called
+    for every waiting task that is announced on WORK, if that is among the channels, and whenever the watcher looks.
     """
 
     def __init__(
         self,
         database: Database,
-        channel: Channel,
+        channels: Sequence[Channel],
         on_notification: Callable[[], None] = lambda: None,
-        on_work: Callable[[], None] | None = None,
+        on_work: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
-        self._channels = [channel] if on_work is None else [channel, Channel.WORK]
+        self._channels = channels
         self._on_notification = on_notification
-        self._on_work = on_work or (lambda: None)
+        self._on_work = on_work
         self.listens = database.listen_url is not None
         """Whether it listens. If not, it holds no connection, and finds changes only when it looks."""
         self._watches: dict[str, set[Watch]] = {}
@@ -95,10 +106,10 @@ class TaskWatcher:
         self._is_closed = False
 
     @contextmanager
-    def watch(self, task_id: str, task: Task | None = None) -> Iterator[Watch]:
+    def watch(self, task_id: str, task: Task | None = None, *, wants_previews: bool = False) -> Iterator[Watch]:
         """Watch a task. `task` is the last reading. A change between that reading and this call is seen at the next
         `look`, or a little later."""
-        watch = Watch(task)
+        watch = Watch(task, wants_previews=wants_previews)
         if self._is_closed:
             watch.close()
         self._watches.setdefault(task_id, set()).add(watch)
@@ -158,9 +169,19 @@ class TaskWatcher:
                         return
                 elif notice.channel is Channel.WORK:
                     self._on_work()
+                elif notice.channel is Channel.PREVIEWS:
+                    self._show_preview(notice.payload)
                 else:
-                    self._note([notice.task_id])
-                    self._on_notification()
+                    self._note([notice.payload])
+                    if notice.channel is not Channel.WISHES:
+                        self._on_notification()
+
+    def _show_preview(self, payload: str) -> None:
+        watches = self._watches.get(payload.partition(" ")[0])
+        if watches:
+            preview = Preview.of(payload)
+            for watch in watches:
+                watch.show_preview(preview)
 
     def _note(self, task_ids: Iterable[str]) -> None:
         watched = [task_id for task_id in task_ids if task_id in self._watches]

@@ -30,14 +30,18 @@ class Channel(StrEnum):
     WORKERS = "easel_cancels"  # named for its first use; processes of two versions may run side by side
     WORK = "easel_work"
     """A task waits to be drawn. The notification names none: whichever worker comes first takes the next one."""
+    WISHES = "easel_wishes"
+    """Somebody wants to see the picture of a task form."""
+    PREVIEWS = "easel_previews"
+    """What a picture looks like so far (`store/preview_notices.py`), for the web processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notification: its channel, and the id of the task, which is empty on WORK."""
+    """A notification: its channel, and the id of the task. It is empty on WORK, and followed by the preview on PREVIEWS."""
 
     channel: Channel
-    task_id: str
+    payload: str
 
 
 def announce(column: str) -> sql.Composed:
@@ -48,6 +52,11 @@ def announce(column: str) -> sql.Composed:
 def announce_work() -> sql.Composed:
     """An expression that announces that a task waits. It takes effect at commit, once per transaction."""
     return sql.SQL("pg_notify({}, '')::text").format(sql.Literal(Channel.WORK.value))
+
+
+def send_preview() -> sql.Composed:
+    """An expression that sends the preview of a task that a placeholder stands for. It takes effect at commit."""
+    return sql.SQL("pg_notify({}, %s)::text").format(sql.Literal(Channel.PREVIEWS.value))
 
 
 async def listen(url: str, channels: Sequence[Channel], look_every_s: float) -> AsyncGenerator[Notice | None]:

@@ -14,6 +14,7 @@ from easel.domain.order import OutputFormat
 from easel.domain.task import Status, progress_percent
 from easel.store import notifications
 from easel.store.database import Reader, Writer
+from easel.store.preview_notices import Preview
 
 TaskKey: TypeAlias = tuple[int, str]
 """The id of an account, and the id of a task that should belong to it."""
@@ -62,6 +63,7 @@ class Task(NamedTuple):
     is_prompt_judged: bool
     is_judged_by_rules: bool
     not_drawn: list[str] | None
+    wants_previews: bool
 
 
 # Named instead of `*`, so that a column that a newer version adds breaks nothing here.
@@ -106,8 +108,7 @@ _BEGIN: Final = (
     .as_bytes()
 )
 
-_RECORD_STEPS: Final = (
-    sql.SQL("""
+_RECORD_STEPS: Final = sql.SQL("""
     WITH reported AS (
         UPDATE tasks SET status = 'processing', started_at = coalesce(started_at, now()), progress = %s,
             steps_done = %s, steps_total = %s
@@ -115,9 +116,15 @@ _RECORD_STEPS: Final = (
     )
     SELECT {} FROM reported
 """)
-    .format(notifications.announce("id"))
-    .as_bytes()
-)
+_RECORD: Final = _RECORD_STEPS.format(notifications.announce("id")).as_bytes()
+_RECORD_AND_SHOW: Final = _RECORD_STEPS.format(
+    sql.SQL(", ").join([notifications.announce("id"), notifications.send_preview()])
+).as_bytes()
+
+_WANT_PREVIEWS: Final = b"""
+    UPDATE tasks SET wants_previews = true
+    WHERE id = %s AND status IN ('pending', 'processing') AND NOT wants_previews
+"""
 
 
 async def find(connection: Reader, account_id: int, task_id: str) -> Task | None:
@@ -150,13 +157,23 @@ async def begin(connection: Writer, task_id: str) -> Task | None:
     return await cursor.fetchone()
 
 
-async def record_steps(connection: Writer, task_id: str, steps_done: int, steps_total: int) -> bool:
-    """Record the progress of a draw. Returns False if the task has ended.
+async def record_steps(
+    connection: Writer, task_id: str, steps_done: int, steps_total: int, preview: bytes | None = None
+) -> bool:
+    """Record the progress of a draw, and send a preview of it if there is one. Returns False if the task has ended.
 
     If a crash of the database lost the task's start, this starts it again.
     """
-    values = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
-    return await (await connection.execute(_RECORD_STEPS, values)).fetchone() is not None
+    values: tuple[object, ...] = (progress_percent(steps_done, steps_total), steps_done, steps_total, task_id)
+    statement = _RECORD
+    if preview is not None:
+        statement, values = _RECORD_AND_SHOW, (*values, Preview(task_id, steps_done, steps_total, preview).payload())
+    return await (await connection.execute(statement, values)).fetchone() is not None
+
+
+async def want_previews(connection: Writer, task_id: str) -> bool:
+    """Record that somebody wants previews of an unfinished task. Returns False if that changes nothing."""
+    return (await connection.execute(_WANT_PREVIEWS, (task_id,))).rowcount == 1
 
 
 async def count_worker_death(connection: Writer, task_id: str, taken_at: datetime) -> int:

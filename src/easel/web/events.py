@@ -4,8 +4,12 @@ A stream shows the current state, not a history: a client that reconnects with `
 it has changed, and no event for the states in between. A client that reconnects after the last event gets 204, which
 stops a browser from reconnecting. When the key is revoked or expires, the stream ends with an `error` event whose data
 is the error that a new request would get.
+
+Who asks for previews (`?previews=true`) also gets `preview` events, which show the picture forming. They have no id, and
+a stream that is read slowly gets only the latest.
 """
 
+import base64
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from easel.actions.want_previews import want_previews
 from easel.domain.api_key import Holder
 from easel.domain.errors import TaskNotFound, Unauthorized
 from easel.domain.task import ENDS, Status
@@ -24,11 +29,13 @@ from easel.live.batched_reader import BatchedReader
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
 from easel.live.task_watcher import TaskWatcher
+from easel.store.database import Database
+from easel.store.preview_notices import Preview
 from easel.store.tasks import Task, TaskKey
 from easel.web.answers import encode, error_body
 from easel.web.auth import Auth
 from easel.web.client_limits import Streams
-from easel.web.requests import task_id
+from easel.web.requests import flag, task_id
 from easel.web.task_view import TaskView
 
 HEARTBEAT_S: Final = 15.0
@@ -37,6 +44,8 @@ PLACE_EVERY_S: Final = 2.0
 STREAM_S_MAX: Final = 3600.0
 """How long a stream may stay open. A client that wants more reconnects."""
 RETRY_MS: Final = 1000
+PREVIEW_OBJECT: Final = "image.generation.preview"
+PREVIEW_MEDIA_TYPE: Final = "image/webp"
 _MEDIA_TYPE: Final = "text/event-stream"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -45,6 +54,15 @@ _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 class _Event:
     id: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a client asks for. `seen_id` is the id of the last event that it has seen."""
+
+    holder: Holder
+    seen_id: str
+    wants_previews: bool
 
 
 class _Stream(StreamingResponse):
@@ -66,6 +84,7 @@ class EventEndpoint:
     def __init__(
         self,
         auth: Auth,
+        database: Database,
         reader: BatchedReader[TaskKey, Task],
         view: TaskView,
         task_watcher: TaskWatcher,
@@ -74,6 +93,7 @@ class EventEndpoint:
         streams: Streams,
     ) -> None:
         self._auth = auth
+        self._database = database
         self._reader = reader
         self._view = view
         self._task_watcher = task_watcher
@@ -92,27 +112,29 @@ class EventEndpoint:
             return Response(status_code=204, headers=_HEADERS)
         if request.method == "HEAD":
             return Response(headers={**_HEADERS, "content-type": _MEDIA_TYPE})
-        return _Stream(
-            self._until_key_ends(holder, task, seen_id, request.url.path), self._streams.open(request, holder)
-        )
+        asked = _Asked(holder, seen_id, flag(request, "previews"))
+        return _Stream(self._until_key_ends(asked, task, request.url.path), self._streams.open(request, holder))
 
-    async def _until_key_ends(self, holder: Holder, task: Task, seen_id: str, path: str) -> AsyncIterator[bytes]:
+    async def _until_key_ends(self, asked: _Asked, task: Task, path: str) -> AsyncIterator[bytes]:
         yield f"retry: {RETRY_MS}\n\n".encode()
         try:
-            async with contextlib.aclosing(self._events(holder, task, seen_id)) as events:
+            async with contextlib.aclosing(self._events(asked, task)) as events:
                 async for event in events:
                     yield event
         except Unauthorized as refusal:
             yield b"event: error\ndata: " + encode(error_body(refusal, path)) + b"\n\n"
 
-    async def _events(self, holder: Holder, task: Task, seen_id: str) -> AsyncGenerator[bytes]:
+    async def _events(self, asked: _Asked, task: Task) -> AsyncGenerator[bytes]:
         spoke_at_s = time.monotonic()
         closes_at_s = spoke_at_s + STREAM_S_MAX
+        seen_id, shown = asked.seen_id, None
         with (
-            self._task_watcher.watch(task.id, task) as watch,
-            self._key_watch.permit(holder.api_key_id, watch.close) as permit,
+            self._task_watcher.watch(task.id, task, wants_previews=asked.wants_previews) as watch,
+            self._key_watch.permit(asked.holder.api_key_id, watch.close) as permit,
         ):
             self._task_watcher.look(task.id)
+            if asked.wants_previews:
+                await want_previews(self._database, task)
             while not watch.is_over and time.monotonic() < closes_at_s:
                 assert watch.task is not None
                 task = watch.task
@@ -123,6 +145,11 @@ class EventEndpoint:
                     seen_id, spoke_at_s = event.id, time.monotonic()
                 if event.id == seen_id and task.status in ENDS:
                     return
+                preview = watch.preview
+                if preview is not None and preview is not shown and await permit.is_good(PLACE_EVERY_S):
+                    yield _preview_event(preview)
+                    shown = preview
+                    spoke_at_s = time.monotonic()
                 if time.monotonic() - spoke_at_s >= HEARTBEAT_S:
                     yield b": heartbeat\n\n"
                     spoke_at_s = time.monotonic()
@@ -145,3 +172,15 @@ class EventEndpoint:
             event_id, body = str(task.status), await self._view.current(task)
         head = f"id: {event_id}\nevent: {task.status}\ndata: ".encode()
         return _Event(event_id, head + encode(body) + b"\n\n")
+
+
+def _preview_event(preview: Preview) -> bytes:
+    body = {
+        "b64_json": base64.b64encode(preview.file).decode(),
+        "id": preview.task_id,
+        "media_type": PREVIEW_MEDIA_TYPE,
+        "object": PREVIEW_OBJECT,
+        "steps_done": preview.steps_done,
+        "steps_total": preview.steps_total,
+    }
+    return b"event: preview\ndata: " + encode(body) + b"\n\n"

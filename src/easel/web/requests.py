@@ -119,3 +119,11 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
     if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", name)
     return int(text)
+
+
+def flag(request: Request, name: str) -> bool:
+    """A flag in the query string, which is off if it is absent. Raises InvalidRequest."""
+    text = request.query_params.get(name, "false") if request.scope["query_string"] else "false"
+    if text not in {"true", "false"}:
+        raise InvalidRequest(f"{name} must be true or false", name)
+    return text == "true"

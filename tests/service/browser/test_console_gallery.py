@@ -6,26 +6,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page
 
 from easel.domain.order import RATIOS_PX
 from tests.service.browser.conftest import NewVisit
+from tests.support.axe import faults_of
 from tests.support.browser import PHONE, draw, require_chromium
 from tests.support.command_line import environment
-from tests.support.paths import DATA
 from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, submit
 
 require_chromium()
 
-AXE: Final = (DATA / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 STEP_S: Final = 0.0
 REFUSED: Final = "a naked child"
 REFUSED_SHOWN: Final = "The prompt is not kept"
-RULES_OF_COLOURS: Final = ["color-contrast", "link-in-text-block"]
 PROMPTS: Final = ("a cat", "a dog", "a red fox", REFUSED, "a fox in the snow", "a whale")
 VIEW_BYTES_MAX: Final = 100_000
 VIEW_MS_MAX: Final = 300
@@ -248,20 +246,6 @@ def test_no_view_is_wider_than_the_window_even_with_a_word_of_2000_letters(
         if address == task:
             page.click("text=Use as prompt")
         assert page.evaluate("document.documentElement.scrollWidth") <= width_px, address
-
-
-def faults_of(page: Page) -> list[str]:
-    """What axe-core finds on a page in both themes: the rule, and the element."""
-    if not page.evaluate("window.axe !== undefined"):
-        page.evaluate(AXE)
-    found = []
-    themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for theme in themes:
-        page.emulate_media(color_scheme=theme)
-        options = {} if theme == "light" else {"runOnly": RULES_OF_COLOURS}
-        page.wait_for_timeout(300)  # what appears or changes its colour is not faint any more
-        found += page.evaluate("(options) => axe.run(options).then(({violations}) => violations)", options)
-    return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desktop", "phone"])

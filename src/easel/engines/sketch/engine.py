@@ -7,11 +7,19 @@ is all of them, it draws a landscape whose caption says so.
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Literal
 
 from PIL import Image
 
-from easel.engines.engine import Drawing, EngineUnusable, OnStep, Pixels
+from easel.engines.engine import (
+    PREVIEW_SIDE_PX_MAX,
+    Drawing,
+    EngineUnusable,
+    OfferPreview,
+    OnStep,
+    Pixels,
+    no_previews,
+)
 from easel.engines.sketch.composing.composer import compose
 from easel.engines.sketch.composing.scene import Scene
 from easel.engines.sketch.painting import vector_canvas
@@ -38,6 +46,7 @@ class Sketch:
     model = "Easel Sketch"
     draws_at_once = 1
     jobs_at_once = JOBS_AT_ONCE
+    offers_previews: Literal[True] = True
 
     def __init__(self, step_s: float = 0.0) -> None:
         assert step_s >= 0
@@ -62,14 +71,19 @@ class Sketch:
         wish = read(drawing.prompt, library.emoji)
         return compose(wish, drawing.width_px, drawing.height_px, drawing.seed, library)
 
-    def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
+    def draw(self, drawing: Drawing, on_step: OnStep, offer_preview: OfferPreview = no_previews) -> Pixels:
         """Paint the scene layer by layer. Raises only what `on_step` raises."""
         on_step(0, 1)
         scene = self.scene(drawing)
         assert self._library is not None
         documents = list(layers(scene, self._library))
         steps = len(documents) + 1
-        image = style.finish(self._painted(documents, drawing, lambda done: on_step(done, steps)), scene)
+
+        def on_layer(done: int, canvas: VectorCanvas) -> None:
+            offer_preview(lambda: _preview(canvas))
+            on_step(done, steps)
+
+        image = style.finish(self._painted(documents, drawing, on_layer), scene)
         if scene.shows_nothing_asked:
             image = captioned(image, NOT_UNDERSTOOD)
         self._pause()
@@ -79,18 +93,26 @@ class Sketch:
     def probe(self) -> None:
         """There is no device."""
 
-    def _painted(self, documents: list[str], drawing: Drawing, on_layer: Callable[[int], None]) -> Image.Image:
+    def _painted(
+        self, documents: list[str], drawing: Drawing, on_layer: Callable[[int, VectorCanvas], None]
+    ) -> Image.Image:
         with VectorCanvas(drawing.width_px, drawing.height_px) as canvas:
             for done, svg in enumerate(documents, start=1):
                 canvas.paint(svg)
                 self._pause()
-                on_layer(done)
+                on_layer(done, canvas)
         # After the block, because the renderer's buffers are as large as the picture.
         return canvas.opaque_image()
 
     def _pause(self) -> None:
         if self._step_s:
             time.sleep(self._step_s)
+
+
+def _preview(canvas: VectorCanvas) -> Pixels:
+    """The layers painted so far, on white."""
+    image = canvas.reduced_image(PREVIEW_SIDE_PX_MAX)
+    return Pixels(*image.size, image.tobytes())
 
 
 def _told(words: Iterable[str]) -> tuple[str, ...]:

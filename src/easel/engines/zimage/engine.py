@@ -10,8 +10,18 @@ threads at once; several engines may run in parallel.
 
 import logging
 from pathlib import Path
+from typing import Literal
 
-from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OnStep, OutOfMemory, Pixels
+from easel.engines.engine import (
+    Drawing,
+    DrawingFailed,
+    EngineUnusable,
+    OfferPreview,
+    OnStep,
+    OutOfMemory,
+    Pixels,
+    no_previews,
+)
 from easel.engines.zimage.devices import (
     automatic,
     described,
@@ -41,6 +51,7 @@ try:
     from easel.engines.zimage.packing import pack
     from easel.engines.zimage.painting import Loaded, paint
     from easel.engines.zimage.parts import Parts, read_parts
+    from easel.engines.zimage.projection import Projection
     from easel.engines.zimage.steps import Steps
     from easel.engines.zimage.warm_up import warm_up
     from easel.engines.zimage.weights import Hub, locate
@@ -63,6 +74,7 @@ class ZImage:
 
     name = "zimage"
     model = None
+    offers_previews: Literal[True] = True
 
     def __init__(
         self,
@@ -141,7 +153,9 @@ class ZImage:
             bytes_max=self._captions_bytes_max,
         )
         attention = attention_on(self._attention, device)
-        self._loaded = Loaded(device, denoiser, steps, Decoder(parts.autoencoder), captions, attention)
+        self._loaded = Loaded(
+            device, denoiser, steps, Decoder(parts.autoencoder), captions, attention, Projection(device)
+        )
         if device.type == "cuda":
             warm_up(self._loaded)
             log.info("drawing on %s with attention %s", described(device), self._loaded.attention.words())
@@ -152,10 +166,10 @@ class ZImage:
         assert self._loaded is not None, "load() comes first"
         return self._loaded
 
-    def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
+    def draw(self, drawing: Drawing, on_step: OnStep, offer_preview: OfferPreview = no_previews) -> Pixels:
         """Draw with both sides rounded up to multiples of 16 pixels and cut the picture from the middle."""
         loaded = self.loaded
-        steps = Steps(on_step, loaded.device, STEPS)
+        steps = Steps(on_step, loaded.device, STEPS, offer_preview)
         try:
             return paint(loaded, drawing, steps)
         except (RuntimeError, MemoryError) as error:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import torch
 
 from easel.domain.task import ErrorCode
-from easel.engines.engine import Drawing, DrawingFailed, Pixels, canvas_px
+from easel.engines.engine import Drawing, DrawingFailed, MakePreview, Pixels, canvas_px
 from easel.engines.zimage.attention import Attention, attending
 from easel.engines.zimage.captions import Captions
 from easel.engines.zimage.decoder import Decoder, cut, to_bytes
 from easel.engines.zimage.devices import drawing_on
 from easel.engines.zimage.forward import Denoiser, from_patches, to_patches
+from easel.engines.zimage.projection import Projection
 from easel.engines.zimage.schedule import Schedule
 from easel.engines.zimage.steps import Steps
 
@@ -29,6 +30,7 @@ class Loaded:
     decoder: Decoder
     captions: Captions
     attention: Attention
+    projection: Projection
 
 
 def paint(loaded: Loaded, drawing: Drawing, steps: Steps) -> Pixels:
@@ -59,11 +61,22 @@ def denoise(loaded: Loaded, embedding: torch.Tensor, drawing: Drawing, steps: St
         scene = loaded.denoiser.scene(embedding.to(loaded.device), rows, columns)
     patches = to_patches(noise(drawing.seed, rows, columns)).to(loaded.device)
     with attending(loaded.attention.steps, loaded.device):
-        for step, sigma_fall in zip(loaded.denoiser.steps, loaded.schedule.sigma_falls, strict=True):
-            patches = patches + sigma_fall * loaded.denoiser.predict(scene, patches, step).float()
-            steps.queued()
+        schedule = loaded.schedule
+        for step, sigma_fall, sigma_left in zip(
+            loaded.denoiser.steps, schedule.sigma_falls, schedule.sigmas_left, strict=True
+        ):
+            prediction = loaded.denoiser.predict(scene, patches, step).float()
+            patches = patches + sigma_fall * prediction
+            steps.queued(preview(loaded.projection, patches, prediction, sigma_left, (rows, columns)))
     steps.finish()
     return from_patches(patches, rows, columns)
+
+
+def preview(
+    projection: Projection, patches: torch.Tensor, prediction: torch.Tensor, sigma_left: float, grid: tuple[int, int]
+) -> MakePreview:
+    """Makes the picture that these patches lead to if all noise that is left is as the last step predicted."""
+    return lambda: projection.pixels(lambda: from_patches(patches + sigma_left * prediction, *grid))
 
 
 def decode(loaded: Loaded, latents: torch.Tensor) -> torch.Tensor:

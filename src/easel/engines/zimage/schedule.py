@@ -15,10 +15,12 @@ UNSUPPORTED = ("use_dynamic_shifting", "stochastic_sampling", "invert_sigmas")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`timesteps` (of a thousand) are the model's input at each step, `sigma_falls` how much noise each removes."""
+    """`timesteps` (of a thousand) are the model's input at each step, `sigma_falls` how much noise each removes, and
+    `sigmas_left` how much is left after it."""
 
     timesteps: tuple[float, ...]
     sigma_falls: tuple[float, ...]
+    sigmas_left: tuple[float, ...]
 
 
 def schedule(scheduler: Any) -> Schedule:
@@ -29,4 +31,6 @@ def schedule(scheduler: Any) -> Schedule:
     # As in the pipeline: evenly from 1 down to 1/8; the scheduler then shifts them.
     scheduler.set_timesteps(sigmas=[1 - step / STEPS for step in range(STEPS)])
     sigmas = scheduler.sigmas
-    return Schedule(tuple(scheduler.timesteps.tolist()), tuple((sigmas[:-1] - sigmas[1:]).tolist()))
+    return Schedule(
+        tuple(scheduler.timesteps.tolist()), tuple((sigmas[:-1] - sigmas[1:]).tolist()), tuple(sigmas[1:].tolist())
+    )

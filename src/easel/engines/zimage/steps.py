@@ -8,42 +8,49 @@ from typing import Any
 
 import torch
 
-from easel.engines.engine import OnStep
+from easel.engines.engine import MakePreview, OfferPreview, OnStep, no_previews
 from easel.engines.zimage.devices import settle
 
 
 class Steps:
-    """Reports the steps of one drawing. An exception from the caller ends the drawing."""
+    """Reports the steps of one drawing, each after its preview. An exception from the caller ends the drawing."""
 
-    def __init__(self, on_step: OnStep, device: torch.device, steps_total: int) -> None:
+    def __init__(
+        self, on_step: OnStep, device: torch.device, steps_total: int, offer_preview: OfferPreview = no_previews
+    ) -> None:
         self._on_step = on_step
+        self._offer_preview = offer_preview
         self._device = device
         self._steps_total = steps_total
         self._steps_reported = 0
         self._mark: Any = None
         """On CUDA: the event that follows the step queued last."""
+        self._preview: MakePreview | None = None
+        """The preview of the step queued last."""
         self.asking = False
         """True while `on_step` runs, and after it has raised. An error is then the caller's."""
 
-    def queued(self) -> None:
+    def queued(self, preview: MakePreview) -> None:
         """Call this after queueing a step."""
         if self._device.type != "cuda":
             settle(self._device)
-            self._report()
+            self._report(preview)
             return
-        before, self._mark = self._mark, torch.cuda.Event(blocking=True)
+        mark, shown = self._mark, self._preview
+        self._mark, self._preview = torch.cuda.Event(blocking=True), preview
         self._mark.record()
-        if before is not None:
-            before.synchronize()
-            self._report()
+        if mark is not None and shown is not None:
+            mark.synchronize()
+            self._report(shown)
 
     def finish(self) -> None:
         """Call this after queueing the last step."""
-        if self._mark is not None:
+        if self._mark is not None and self._preview is not None:
             self._mark.synchronize()
-            self._report()
+            self._report(self._preview)
 
-    def _report(self) -> None:
+    def _report(self, preview: MakePreview) -> None:
+        self._offer_preview(preview)
         self._steps_reported += 1
         self.asking = True
         self._on_step(self._steps_reported, self._steps_total)

@@ -16,9 +16,9 @@ Not for concurrent use: one thread at a time may paint.
 
 import ctypes
 import functools
-from typing import Final
+from typing import Any, Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 _ABGR8888: Final = 0
 _GLIBC_MMAP_THRESHOLD: Final = -3
@@ -109,6 +109,16 @@ class VectorCanvas:
     def image(self) -> Image.Image:
         """A copy of what is painted so far, with premultiplied alpha."""
         return Image.frombytes("RGBA", self._size_px, memoryview(self._pixels).cast("B"))
+
+    def reduced_image(self, side_px_max: int) -> Image.Image:
+        """What is painted so far on white, reduced by a whole number until no side is longer than `side_px_max`."""
+        factor = -(-max(self._size_px) // side_px_max)
+        # Alpha is premultiplied, so all four bands are reduced in the same way. Nothing is copied before.
+        data: Any = memoryview(self._pixels).cast("B")  # Pillow takes any buffer, and its types only know bytes
+        whole = Image.frombuffer("RGBX", self._size_px, data, "raw", "RGBX", 0, 1)
+        *colours, alpha = whole.reduce(factor).split()
+        paper = ImageChops.invert(alpha)
+        return Image.merge("RGB", [ImageChops.add(colour, paper) for colour in colours])
 
     def opaque_image(self) -> Image.Image:
         """A copy of what is painted so far, if that covers the picture wholly."""

@@ -1,15 +1,20 @@
 // Follows one task by its stream of events, until it ends. The stream shows the current state, so a break loses nothing.
 
 import { call, listen, Refused } from "./api.js";
+import { forget, show } from "./previews.js";
 
 const AGAIN_MS = 1000;
+const PREVIEW = "image.generation.preview";
 
 /** Follow a task. `tell` gets it whenever it changes, `gone` the refusal if it cannot be read. Returns what stops it. */
 export function follow(id, tell, gone) {
   const abort = new AbortController();
   const hear = (task) => {
-    if (abort.signal.aborted || !task.status) return;
+    if (abort.signal.aborted) return;
+    if (task.object === PREVIEW) show(task);
+    if (!task.status) return;
     if (isEnded(task)) abort.abort();
+    if (task.status === "failed") forget(id);
     tell(task);
   };
   run();
@@ -19,7 +24,7 @@ export function follow(id, tell, gone) {
     while (!abort.signal.aborted) {
       let wait_ms = AGAIN_MS;
       try {
-        await listen(`v1/tasks/${id}/events`, hear, abort.signal);
+        await listen(`v1/tasks/${id}/events?previews=true`, hear, abort.signal);
         // The stream does not say why it ended. A read of the task does.
         if (!abort.signal.aborted) hear(await call("GET", `v1/tasks/${id}`, { signal: abort.signal }));
       } catch (error) {

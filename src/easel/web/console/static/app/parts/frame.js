@@ -4,6 +4,7 @@ import { isConnected, recoveries } from "../api.js";
 import { inWords, wasCancelled } from "../failures.js";
 import { effect, html, signal, useEffect, useState } from "../html.js";
 import { address, pictureOf, renewed } from "../pictures.js";
+import { forget, previews } from "../previews.js";
 import { isEnded } from "../stream.js";
 import { span, t } from "../words.js";
 import { Icon } from "./icon.js";
@@ -15,8 +16,11 @@ const SAY_EVERY_MS = 3000;
 
     The element around it has the style of `shape`, which tells the sizes of the picture. */
 export function Frame({ work, width, height, cancel, update }) {
+  const { task, error } = work;
+  const preview = !error && task?.status !== "failed" ? previews.value.get(task?.id) : null;
   return html`
     <div class="frame">
+      ${preview && html`<img class="preview" src=${preview} alt="" />`}
       <${Content} work=${work} width=${width} height=${height} cancel=${cancel} update=${update} />
     </div>
   `;
@@ -25,7 +29,7 @@ export function Frame({ work, width, height, cancel, update }) {
 function Content({ work, width, height, cancel, update }) {
   const { task, error, order } = work;
   if (error) return html`<${Message} icon="warning" heading=${t("state.failed")} text=${inWords(error)} />`;
-  if (!task || !isEnded(task)) return html`<${Progress} work=${work} cancel=${cancel} />`;
+  if (!task || !isEnded(task)) return html`<${Progress} work=${work} cancel=${cancel} isSeen=${previews.value.has(task?.id)} />`;
   if (task.status === "failed") {
     const heading = t(wasCancelled(task) ? "state.cancelled" : "state.failed");
     const text = wasCancelled(task) ? t("state.notCharged") : `${inWords(task.error)} ${t("state.notCharged")}`;
@@ -83,6 +87,7 @@ export function Picture({ task, url, alt, width, height, update, isLazy = false 
       loading=${isLazy ? "lazy" : "eager"}
       decoding="async"
       onLoad=${() => setShown(true)}
+      onAnimationEnd=${() => forget(task.id)}
       onError=${fail}
     />
   `;
@@ -128,17 +133,20 @@ effect(() => {
   said.value = text;
 });
 
-function Progress({ work, cancel }) {
+/** How far a drawing is, over its preview if there is one to see. */
+function Progress({ work, cancel, isSeen }) {
   const { text, about, done, total } = stageOf(work);
   useEffect(() => {
     spoken.value = [text, about].filter(Boolean).join(", ");
   });
   return html`
-    <div class="frame-progress">
-      <p class="stage-text">${isConnected.value ? text : t("state.lost")}</p>
-      <p class="stage-about">${isConnected.value ? about : ""}</p>
-      ${cancel &&
-      html`<button class="button is-small" disabled=${work.isCancelling} onClick=${cancel}>${t("do.cancel")}</button>`}
+    <div class="frame-progress ${isSeen ? "is-over" : ""}">
+      <div class="frame-words">
+        <p class="stage-text">${isConnected.value ? text : t("state.lost")}</p>
+        <p class="stage-about">${isConnected.value ? about : ""}</p>
+        ${cancel &&
+        html`<button class="button is-small" disabled=${work.isCancelling} onClick=${cancel}>${t("do.cancel")}</button>`}
+      </div>
       <${Bar} done=${done} total=${total} label=${text} />
     </div>
   `;
