@@ -9,7 +9,7 @@ FLAT: Final = frozenset({
 })  # fmt: skip
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
 WORN: Final = frozenset({
-    "billed-cap", "coat", "cowboy-hat", "crown", "dress", "glasses", "goggles", "headphone", "helmet", "kimono", "ribbon",
+    "apron", "billed-cap", "coat", "cowboy-hat", "crown", "dress", "glasses", "goggles", "headphone", "helmet", "kimono", "ribbon",
     "scarf", "sunglasses", "t-shirt", "tie", "top-hat", "witch-hat", "womans-hat",
 })  # fmt: skip
 """What those wear who are said to be with it."""
