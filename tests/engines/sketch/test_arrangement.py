@@ -65,7 +65,7 @@ def test_boats_are_on_a_lake_and_not_on_grass(library: Library) -> None:
 def test_tall_pictures_are_filled_by_things_that_stand_farther_back(prompt: str, library: Library) -> None:
     found = scene(prompt, library, (512, 1024))
     assert len({placed.depth for placed in found.placed}) == 2
-    assert sum(width(placed, library) for placed in found.placed) > 0.95 * 512
+    assert sum(width(placed, library) for placed in found.placed) > 0.8 * 512
 
 
 def test_what_stands_below_a_thing_in_the_air_does_not_reach_up_to_it(library: Library) -> None:
@@ -112,3 +112,11 @@ def test_what_is_held_leaves_the_face_to_be_seen(library: Library) -> None:
 def test_the_portrait_of_a_knight_shows_the_upper_part(library: Library) -> None:
     knight = one(scene("portrait of a knight", library), "knight")
     assert knight.y > 1.2 * 512
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1024, 512), (512, 1024)])
+def test_small_things_stand_in_front_of_large_ones(size: tuple[int, int], library: Library) -> None:
+    for seed in range(1, 4):
+        found = scene("a farmer with a cow and three chickens on a farm", library, size, seed)
+        cow = one(found, "cow")
+        assert all(placed.depth <= cow.depth for placed in found.placed if placed.picture == "chicken")

@@ -39,7 +39,7 @@ _BY_TIME: Final = {
 _WEATHER_FACTORS: Final[dict[str, Factors]] = {
     "rain": (0.84, 0.88, 0.93), "storm": (0.68, 0.72, 0.80), "cloudy": (0.92, 0.94, 0.97), "fog": (0.95, 0.96, 0.97),
 }  # fmt: skip
-_WEATHER_HAZE: Final = {"rain": 0.65, "storm": 0.6, "fog": 0.92, "snowfall": 0.6, "cloudy": 0.5}
+_WEATHER_HAZE: Final = {"rain": 0.65, "storm": 0.6, "fog": 0.84, "snowfall": 0.6, "cloudy": 0.5}
 GREY_HAZE: Final = {"day": "#cdd6dd", "dawn": "#dccfd0", "sunset": "#c9a79c", "night": "#333f63"}
 
 

@@ -30,7 +30,7 @@ SWIM_SHARE: Final = 0.6
 CROWD_SHARE: Final = 0.62
 """How much smaller things are that stand before a crowd."""
 BUILDING_M: Final = 4.5
-BUILDING_SHARE: Final = 0.55
+BUILDING_SHARE: Final = 0.68
 """From which height on what is behind others is at least this share of the picture's height."""
 LARGE_M: Final = 6.0
 """What is as tall as this may fill more of the picture than other things."""
@@ -65,9 +65,9 @@ def row(
     has_back = bool(back) and front is not back
     share = (CROWD_SHARE if has_crowd else 1.0) * (BELOW_AIR_SHARE if has_air else 1.0)
     is_packed = len(front) >= PACKED_MIN or (len(front) > 1 and _is_narrow(stage, front, share))
-    gaps = gaps_between(front, is_packed=is_packed)
     back_depth = (TALL_BACK if stage.is_tall else BACK) * (PAIR_SHARE if len(front) == 2 else 1.0)
     away = [min(1.0, far + depth) for depth in depths(front, back_depth, is_packed=is_packed)]
+    gaps = gaps_between(front, away, is_packed=is_packed)
     scale = min(_scales(stage, front, sum(gaps), share)) * stage.share * (0.8 if has_back else 1.0)
     total = sum(unit.right - unit.left for unit in front) + sum(gaps)
     x = _start(stage, total * scale, front)
@@ -156,7 +156,7 @@ def _faced(stage: Stage, units: list[Unit]) -> list[Unit]:
 
 def _is_narrow(stage: Stage, units: Sequence[Unit], share: float) -> bool:
     """Whether things side by side are small only because the picture is not wide."""
-    by_height, by_width = _scales(stage, units, sum(gaps_between(units, is_packed=False)), share)
+    by_height, by_width = _scales(stage, units, sum(gaps_between(units, (), is_packed=False)), share)
     return by_width < NARROW * by_height
 
 

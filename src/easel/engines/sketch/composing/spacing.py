@@ -12,6 +12,8 @@ PACKED_OVERLAP: Final = 0.33
 MANY_MIN: Final = 7
 MANY_OVERLAP: Final = 0.5
 """How much of the narrower of two neighbours is then at the same place as the other, and of so many."""
+SHORTER: Final = 0.72
+"""What has less than this height of the tallest thing stands in front of it."""
 SMALLEST_SHARE: Final = 0.4
 
 
@@ -24,20 +26,24 @@ def nearer(units: Sequence[Unit]) -> list[Unit]:
     ]
 
 
-def gaps_between(units: Sequence[Unit], *, is_packed: bool) -> list[float]:
-    """What is left free to the right of each unit, in metres. Packed ones overlap a little instead."""
+def gaps_between(units: Sequence[Unit], away: Sequence[float], *, is_packed: bool) -> list[float]:
+    """What is left free to the right of each unit, in metres. Packed ones overlap if one is farther away than the other."""
     widths = [unit.right - unit.left for unit in units]
-    free = 0.12 * max(widths)
+    if not is_packed:
+        return [*[0.12 * max(widths)] * (len(units) - 1), 0.0]
     overlap = MANY_OVERLAP if len(units) >= MANY_MIN else PACKED_OVERLAP
-    gaps = [-overlap * min(pair) if is_packed else free for pair in itertools.pairwise(widths)]
-    return [*gaps, 0.0]
+    pairs = zip(itertools.pairwise(widths), itertools.pairwise(away), strict=True)
+    return [*(-overlap * min(pair) if near != far else 0.05 * min(pair) for pair, (near, far) in pairs), 0.0]
 
 
 def depths(units: Sequence[Unit], back: float, *, is_packed: bool) -> list[float]:
-    """How far away each unit stands. Of packed ones every other stands at the depth `back`, the taller ones there."""
+    """How far away each unit stands: of packed ones the taller at the depth `back`, or every other one if all are alike."""
     if not is_packed:
         return [0.0 if len(units) == 1 else (0.05, 0.0, 0.08)[number % 3] for number in range(len(units))]
     tallest = max(range(len(units)), key=lambda number: units[number].top)
+    shorter = [unit.top < SHORTER * units[tallest].top for unit in units]
+    if any(shorter):
+        return [0.0 if is_short else back for is_short in shorter]
     return [back if number % 2 == tallest % 2 else 0.0 for number in range(len(units))]
 
 

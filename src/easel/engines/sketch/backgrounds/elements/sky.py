@@ -139,7 +139,7 @@ def _rain(view: View, dice: Dice) -> str:
 
 def _fog(view: View, dice: Dice, level: float) -> str:
     name = view.ids.next()
-    halo = round_gradient(name, [(0, view.light.haze, 0.75), (1, view.light.haze, 0)])
+    halo = round_gradient(name, [(0, view.light.haze, 0.55), (1, view.light.haze, 0)])
     parts = "".join(
         f'<ellipse cx="{n(dice.between(0, 1) * view.width)}" cy="{n(level * view.height)}" rx="{n(0.6 * view.width)}"'
         f' ry="{n(0.13 * view.height)}" fill="url(#{name})"/>'
