@@ -23,6 +23,7 @@ from bench.gpu_report import ContenderFound, Found, LengthFound, SizeFound
 from easel.engines.engine import Drawing
 from easel.engines.zimage.attention import ORDERS
 from easel.engines.zimage.devices import free_caches, memory_bytes, pick, settle
+from easel.engines.zimage.matrices import KINDS
 from easel.engines.zimage.parts import Parts
 from easel.runtime import process_environment
 
@@ -51,6 +52,7 @@ class Plan:
     lengths: Sequence[int]
     draws: int
     attention: str
+    weights: str
 
 
 @click.command()
@@ -63,10 +65,21 @@ class Plan:
     "--attention", type=click.Choice(["auto", *ORDERS]), default="auto", show_default=True,
     help="Attention kernel of the engine, as EASEL_ATTENTION.",
 )  # fmt: skip
+@click.option(
+    "--weights", type=click.Choice(list(KINDS)), default="bf16", show_default=True,
+    help="The engine's matrices, as EASEL_WEIGHTS.",
+)  # fmt: skip
 @click.option("--compiled", type=click.Path(path_type=Path), help="Folder for compiled code, for a second, warm run.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Also write the tables to this file.")
 def main(
-    device: str, draws: int | None, attention: str, compiled: Path | None, markdown: Path | None, *, tiny: bool
+    device: str,
+    draws: int | None,
+    attention: str,
+    weights: str,
+    compiled: Path | None,
+    markdown: Path | None,
+    *,
+    tiny: bool,
 ) -> None:
     """Measure the zimage engine and diffusers on this machine's GPU."""
     on = pick("cpu" if tiny and device == "auto" else device)
@@ -80,6 +93,7 @@ def main(
             TINY_LENGTHS if tiny else CAPTION_LENGTHS,
             draws or (2 if tiny else 20),
             attention,
+            weights,
         )
         report = measure(on, plan, tiny=tiny).markdown()
     click.echo(report)
@@ -137,7 +151,7 @@ def measure_contender(
     embedding, probe, reference = compared
     drawings = new_drawings()
     began_s = time.perf_counter()
-    contender = kind(parts, device, plan.attention)  # type: ignore[call-arg] # a protocol has no constructor; all take these
+    contender = kind(parts, device, plan.attention, plan.weights)  # type: ignore[call-arg] # a protocol has no constructor; all take these
     timed(contender, next(drawings), plan.sizes[0], device)
     first_picture_s = time.perf_counter() - began_s
     error = None

@@ -61,8 +61,8 @@ class Diffusers:
 
     name = "diffusers"
 
-    def __init__(self, parts: Parts, device: torch.device, attention: str = "") -> None:
-        """`attention` matters to the engine only."""
+    def __init__(self, parts: Parts, device: torch.device, attention: str = "", weights: str = "") -> None:
+        """`attention` and `weights` matter to the engine only."""
         self._device = device
         self._pipe = ZImagePipeline(
             scheduler=parts.scheduler,
@@ -113,8 +113,8 @@ class CompiledDiffusers(Diffusers):
 
     name = "diffusers, compiled"
 
-    def __init__(self, parts: Parts, device: torch.device, attention: str) -> None:
-        super().__init__(parts, device, attention)
+    def __init__(self, parts: Parts, device: torch.device, attention: str, weights: str) -> None:
+        super().__init__(parts, device, attention, weights)
         # Without a GPU it is only to be shown that this runs, and compiling takes minutes there.
         backend = "inductor" if device.type == "cuda" else "eager"
         parts.transformer.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
@@ -125,11 +125,13 @@ class Easel:
 
     name = "easel zimage"
 
-    def __init__(self, parts: Parts, device: torch.device, attention: str) -> None:
+    def __init__(self, parts: Parts, device: torch.device, attention: str, weights: str) -> None:
         self._device = device
-        self._engine = ZImage("random weights", str(device), attention=attention)
+        self._engine = ZImage("random weights", str(device), attention=attention, weights=weights)
         self._engine.use(parts, device)
-        self.name = f"easel zimage, {self._engine.loaded.attention.words()}" if device.type == "cuda" else self.name
+        if weights != "bf16":
+            self.name = f"easel zimage, {weights}"
+        self.name = f"{self.name}, {self._engine.loaded.attention.words()}" if device.type == "cuda" else self.name
 
     def draw(self, drawing: Drawing, stages: Stages) -> None:
         """What the engine does for a drawing, and the encoding, which a worker does in another thread."""

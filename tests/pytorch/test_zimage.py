@@ -32,6 +32,7 @@ from easel.engines.engine import (
 from easel.engines.zimage.captions import Captions
 from easel.engines.zimage.devices import probe
 from easel.engines.zimage.engine import ZImage
+from easel.engines.zimage.text_encoder import Resident
 from easel.runtime import distribution
 from tests.support.paths import ROOT
 
@@ -278,7 +279,7 @@ def test_pictures_are_the_same_with_and_without_cached_captions(engine: Engine, 
 def captions(checkpoint: Path, entries_max: int, bytes_max: int) -> Captions:
     tokenizer = Qwen2Tokenizer.from_pretrained(checkpoint / "tokenizer")
     text_encoder = Qwen3Model.from_pretrained(checkpoint / "text_encoder").eval()
-    return Captions(tokenizer, text_encoder, WINDOW_TOKENS, entries_max, bytes_max)
+    return Captions(tokenizer, Resident(text_encoder), WINDOW_TOKENS, entries_max, bytes_max)
 
 
 def test_the_cache_of_captions_is_limited_and_evicts_the_least_recently_used(checkpoint: Path) -> None:

@@ -25,7 +25,7 @@ from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.identity import require_turbo
 from easel.engines.zimage.look import look_at_files
 from easel.engines.zimage.packing import pack
-from easel.engines.zimage.parts import Parts, read_parts, read_tokenizer
+from easel.engines.zimage.parts import Parts, Places, read_parts, read_tokenizer
 from easel.engines.zimage.schedule import schedule
 from easel.engines.zimage.shapes import text_encoder_shapes, transformer_shapes
 from easel.engines.zimage.split_weights import read_state
@@ -65,7 +65,7 @@ def found(model: Path) -> Checkpoint:
 
 
 def loaded(model: Path, dtype: torch.dtype = torch.float32) -> Parts:
-    return read_parts(found(model), dtype, CPU, CPU)
+    return read_parts(found(model), dtype, Places(CPU, CPU, CPU))
 
 
 def refusal(model: Path) -> str:

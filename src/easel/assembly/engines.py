@@ -111,6 +111,7 @@ def _zimage(config: Settings) -> Engine:
         config.model,
         config.device,
         gpu_memory=config.gpu_memory,
+        weights=config.weights,
         attention=config.attention,
         lora=None if lora is None else Lora(*lora),
     )
@@ -228,7 +229,7 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         look=_look_at_zimage,
         devices=_zimage_devices,
         place=_zimage_device,
-        only_here=("model", "lora"),
+        only_here=("model", "lora", "weights"),
     ),
     "sdcpp": EngineEntry(
         description="Z-Image-Turbo with stable-diffusion.cpp, on small graphics cards of any maker, Apple's, or a CPU",

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from easel.engines.zimage.text_encoder import TextEncoder
+
 ENTRIES_MAX = 256
 EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
 """With the real model: eight of the longest captions, or 130 of a hundred tokens."""
@@ -30,7 +32,7 @@ class Captions:
     def __init__(
         self,
         tokenizer: Any,
-        text_encoder: Any,
+        text_encoder: TextEncoder,
         window_tokens: int,
         entries_max: int = ENTRIES_MAX,
         bytes_max: int = EMBEDDINGS_BYTES_MAX,
@@ -47,9 +49,8 @@ class Captions:
 
     @property
     def device(self) -> torch.device:
-        """The text encoder's device."""
-        device: torch.device = self._text_encoder.device
-        return device
+        """Where the text encoder computes."""
+        return self._text_encoder.device
 
     @property
     def kept_entries(self) -> int:
@@ -78,12 +79,8 @@ class Captions:
             # Cut the end of the prompt, not of the template: the encoder was trained to see the turn end.
             tail = tokens[-self._tail_tokens :]
             tokens = tokens[: self._window_tokens - self._tail_tokens] + tail
-        ids = torch.tensor([tokens], device=self._text_encoder.device)
         with torch.no_grad():
-            encoded = self._text_encoder(
-                input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True, use_cache=False
-            )
-        return Caption(encoded.hidden_states[-2][0], tokens_cut)
+            return Caption(self._text_encoder.encode(tokens), tokens_cut)
 
     def _tokens(self, prompt: str) -> list[int]:
         """The prompt as the model was trained to read it: one turn of a chat, before the answer."""

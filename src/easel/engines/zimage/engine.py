@@ -4,13 +4,14 @@ diffusers and transformers provide the text encoder and the autoencoder, and rea
 and the steps between them are our own code, and give the same pictures within rounding. Drawings are independent: each
 has its own random numbers and eight steps without guidance. The same drawing gives the same bytes on one machine with
 one number of threads; other devices, or other versions of PyTorch or diffusers, may give slightly different ones. On
-CUDA the transformer's block and the decoder are compiled; nothing is quantized. An engine must not be used by two
-threads at once; several engines may run in parallel.
+CUDA the transformer's block and the decoder are compiled. The transformer's large matrices may be in 8 bits, and the text
+encoder may pass through the GPU layer by layer. An engine must not be used by two threads at once; several engines may
+run in parallel.
 """
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from easel.engines.engine import (
     Drawing,
@@ -35,6 +36,7 @@ from easel.engines.zimage.devices import (
     text_device,
 )
 from easel.engines.zimage.schedule import STEPS, schedule
+from easel.engines.zimage.weight_sizes import weight_sizes
 from easel.runtime import distribution
 
 try:
@@ -45,14 +47,18 @@ try:
 
     from easel.engines.zimage.attention import attention_on
     from easel.engines.zimage.captions import EMBEDDINGS_BYTES_MAX, ENTRIES_MAX, Captions
+    from easel.engines.zimage.cuda_lane import CudaLane
     from easel.engines.zimage.decoder import Decoder
     from easel.engines.zimage.forward import SEQUENCE_MULTIPLE
     from easel.engines.zimage.lora import Lora, add_lora
+    from easel.engines.zimage.matrices import KINDS
     from easel.engines.zimage.packing import pack
     from easel.engines.zimage.painting import Loaded, paint
-    from easel.engines.zimage.parts import Parts, read_parts
+    from easel.engines.zimage.parts import Parts, Places, read_parts
     from easel.engines.zimage.projection import Projection
     from easel.engines.zimage.steps import Steps
+    from easel.engines.zimage.streamed_text_encoder import Streamed
+    from easel.engines.zimage.text_encoder import Resident, TextEncoder
     from easel.engines.zimage.warm_up import warm_up
     from easel.engines.zimage.weights import Hub, locate
 except (ImportError, RuntimeError) as error:  # diffusers raises RuntimeError when one of its own imports fails
@@ -83,6 +89,7 @@ class ZImage:
         *,
         precision: str = "auto",
         gpu_memory: str = "auto",
+        weights: str = "bf16",
         attention: str = "auto",
         lora: Lora | None = None,
         cache_folder: Path | None = None,
@@ -91,12 +98,14 @@ class ZImage:
         captions_kept_max: int = ENTRIES_MAX,
         captions_bytes_max: int = EMBEDDINGS_BYTES_MAX,
     ) -> None:
-        """`precision` is `auto`, `float32` or `bfloat16`; `gpu_memory` is `auto` or `low`; `attention` is `auto` or a key
-        of `attention.ORDERS`; `cache_folder`, `hub_url` and `revision` matter for a hub id only."""
+        """`precision` is `auto`, `float32` or `bfloat16`; `gpu_memory` is `auto` or `low`; `weights` is a key of
+        `matrices.KINDS`; `attention` is `auto` or a key of `attention.ORDERS`; `cache_folder`, `hub_url` and `revision`
+        matter for a hub id only."""
         self._model = model
         self._device_name = automatic()[0] if device == "auto" else device
         self._precision = precision
         self._gpu_memory = gpu_memory
+        self._weights = weights
         self._attention = attention
         self._lora = lora
         self._hub = Hub(url=hub_url, revision=revision, cache_folder=cache_folder)
@@ -118,15 +127,16 @@ class ZImage:
         """Download the checkpoint if necessary, load it, and on CUDA draw to compile. Raises EngineUnusable."""
         device = pick(self._device_name)
         checkpoint = locate(self._model, self._hub)
-        parameters = checkpoint.count_parameters()
-        dtype = pick_precision(self._precision, device, parameters)
-        text_on = text_device(self._gpu_memory, device, parameters * dtype.itemsize)
-        text_bytes = checkpoint.count_parameters("text_encoder") * dtype.itemsize if text_on != device else 0
-        require_memory(device, parameters * dtype.itemsize - text_bytes)
-        require_memory(text_on, text_bytes)
+        dtype = pick_precision(self._precision, device, checkpoint.count_parameters())
+        sizes = weight_sizes(checkpoint, dtype.itemsize, self._weights)
+        text_on = text_device(self._gpu_memory, device, sizes.total)
+        require_memory(device, sizes.total - (sizes.text_encoder if text_on != device else 0))
+        require_memory(text_on, sizes.text_encoder if text_on != device else 0)
+        # What is to be quantized may not fit on the GPU before it is.
+        transformer_on = torch.device("cpu") if self._weights != "bf16" else device
         quieten_libraries()
         try:
-            self.use(read_parts(checkpoint, dtype, device, text_on), device)
+            self.use(read_parts(checkpoint, dtype, Places(transformer_on, device, text_on)), device)
         except DrawingFailed as failed:
             raise EngineUnusable(
                 f"The model in {checkpoint.folder} draws nothing on {device}, because {failed.hint}: copy or fetch it again, or use "
@@ -136,18 +146,20 @@ class ZImage:
             raise EngineUnusable(why_not_loaded(checkpoint.folder, device, error)) from error
 
     def use(self, parts: Parts, device: torch.device) -> None:
-        """Prepare to draw with these parts, which are already on their devices. Takes ownership of them.
+        """Prepare to draw on this device with these parts. Takes ownership of them.
 
-        Raises EngineUnusable if the LoRA cannot be added, and whatever the libraries raise.
+        The transformer is moved there. The text encoder is streamed if it is on another device. Raises EngineUnusable if
+        the LoRA cannot be added, and whatever the libraries raise.
         """
         with torch.no_grad():
             if self._lora is not None:
                 add_lora(parts.transformer, self._lora)
             steps = schedule(parts.scheduler)
-            denoiser = pack(parts.transformer, steps.timesteps)
+            denoiser = pack(parts.transformer, steps.timesteps, KINDS[self._weights], device)
+        text_encoder = text_encoder_for(parts.text_encoder, device)
         captions = Captions(
             parts.tokenizer,
-            parts.text_encoder,
+            text_encoder,
             window_tokens=parts.transformer.config.axes_lens[0] - SEQUENCE_MULTIPLE,
             entries_max=self._captions_kept_max,
             bytes_max=self._captions_bytes_max,
@@ -159,6 +171,9 @@ class ZImage:
         if device.type == "cuda":
             warm_up(self._loaded)
             log.info("drawing on %s with attention %s", described(device), self._loaded.attention.words())
+        precision = str(denoiser.patch_padding.dtype).removeprefix("torch.")
+        matrices = ", its matrices in int8" if self._weights == "int8" else ""
+        log.info("transformer on %s in %s%s, text encoder %s", device, precision, matrices, text_encoder.words())
 
     @property
     def loaded(self) -> Loaded:
@@ -186,6 +201,12 @@ class ZImage:
     def probe(self) -> None:
         """Use the device. Raises whatever PyTorch raises if it does not answer."""
         probe(self.loaded.device)
+
+
+def text_encoder_for(stock: Any, device: torch.device) -> TextEncoder:
+    """The text encoder, which computes on `device` if that is where it is or a GPU. Takes ownership of the stock one."""
+    is_elsewhere = device.type == "cuda" and stock.device.type != device.type
+    return Streamed(stock, CudaLane(device)) if is_elsewhere else Resident(stock)
 
 
 def why_not_loaded(folder: Path, device: torch.device, error: Exception) -> str:

@@ -45,22 +45,22 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes are untyped here
     def __init__(
         self,
         *,
-        query_key_value: Tensor,
-        attention_out: Tensor,
-        gate_up: Tensor,
-        down: Tensor,
+        query_key_value: Module,
+        attention_out: Module,
+        gate_up: Module,
+        down: Module,
         query_norm: Tensor,
         key_norm: Tensor,
         epsilon: float,
         head_epsilon: float,
     ) -> None:
-        """Projections are out x in. In each head of queries and keys, the first elements of all rotated pairs come
-        before the second ones."""
+        """The four projections are linear layers. In each head of queries and keys, the first elements of all rotated
+        pairs come before the second ones."""
         super().__init__()
-        self.query_key_value = Parameter(query_key_value, requires_grad=False)
-        self.attention_out = Parameter(attention_out, requires_grad=False)
-        self.gate_up = Parameter(gate_up, requires_grad=False)
-        self.down = Parameter(down, requires_grad=False)
+        self.query_key_value = query_key_value
+        self.attention_out = attention_out
+        self.gate_up = gate_up
+        self.down = down
         self.query_norm = Parameter(query_norm, requires_grad=False)
         self.key_norm = Parameter(key_norm, requires_grad=False)
         self.epsilon = epsilon
@@ -72,8 +72,8 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes are untyped here
         before_attention, after_attention, before_feeding, after_feeding = norms.unbind()
         attended = self.attend(self.normed(tokens, before_attention), cosines, sines)
         tokens = tokens + self.normed(attended, after_attention)
-        gate, up = linear(self.normed(tokens, before_feeding), self.gate_up).chunk(2, dim=-1)
-        fed = linear(silu(gate) * up, self.down)
+        gate, up = self.gate_up(self.normed(tokens, before_feeding)).chunk(2, dim=-1)
+        fed = self.down(silu(gate) * up)
         return tokens + self.normed(fed, after_feeding)
 
     def normed(self, tokens: Tensor, weight: Tensor) -> Tensor:
@@ -83,13 +83,14 @@ class Block(Module):  # type: ignore[misc] # PyTorch's classes are untyped here
     def attend(self, tokens: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         """Every token attends to every other."""
         shape = self.query_norm.shape
-        packed = linear(tokens, self.query_key_value).unflatten(-1, (3, -1, shape[0]))
+        packed = self.query_key_value(tokens).unflatten(-1, (3, -1, shape[0]))
         queries, keys, values = packed.unbind(1)
         queries = rotated(rms_norm(queries, shape, self.query_norm, self.head_epsilon), cosines, sines)
         keys = rotated(rms_norm(keys, shape, self.key_norm, self.head_epsilon), cosines, sines)
         by_head = [part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values)]
         attended = attend(*by_head)
-        return linear(attended.squeeze(0).transpose(0, 1).flatten(1), self.attention_out)
+        output: Tensor = self.attention_out(attended.squeeze(0).transpose(0, 1).flatten(1))
+        return output
 
 
 def rotated(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

@@ -22,8 +22,17 @@ IGNORED = frozenset({"lm_head.weight"})
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """The devices that the parts are read to."""
+
+    transformer: torch.device
+    autoencoder: torch.device
+    text_encoder: torch.device
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """The stock model. Text encoder and transformer may be on different devices."""
+    """The stock model. Its parts may be on different devices."""
 
     transformer: Any
     autoencoder: Any
@@ -32,20 +41,20 @@ class Parts:
     scheduler: Any
 
 
-def read_parts(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, text_device: torch.device) -> Parts:
+def read_parts(checkpoint: Checkpoint, dtype: torch.dtype, places: Places) -> Parts:
     """Read a whole checkpoint. Raises whatever the libraries raise for invalid files."""
     folder, small = checkpoint.folder, checkpoint.configuration
     if checkpoint.split is None:
         weights = (
-            load_part(ZImageTransformer2DModel, folder / "transformer", torch_dtype=dtype).to(device),
-            load_part(AutoencoderKL, folder / "vae", torch_dtype=dtype).to(device),
-            load_part(Qwen3Model, folder / "text_encoder", dtype=dtype).to(text_device),
+            load_part(ZImageTransformer2DModel, folder / "transformer", torch_dtype=dtype).to(places.transformer),
+            load_part(AutoencoderKL, folder / "vae", torch_dtype=dtype).to(places.autoencoder),
+            load_part(Qwen3Model, folder / "text_encoder", dtype=dtype).to(places.text_encoder),
         )
     else:
         weights = (
-            ready(load_transformer(checkpoint, dtype, device), "transformer"),
-            ready(load_autoencoder(checkpoint, dtype, device), "vae"),
-            ready(load_text_encoder(checkpoint, dtype, text_device), "text_encoder"),
+            ready(load_transformer(checkpoint, dtype, places.transformer), "transformer"),
+            ready(load_autoencoder(checkpoint, dtype, places.autoencoder), "vae"),
+            ready(load_text_encoder(checkpoint, dtype, places.text_encoder), "text_encoder"),
         )
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(small / "scheduler", local_files_only=True)
     return Parts(*weights, read_tokenizer(small / "tokenizer"), scheduler)

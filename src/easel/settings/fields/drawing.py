@@ -70,9 +70,18 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         Literal["auto", "low"],
         Description(
             Group.ZIMAGE,
-            "`low` keeps the text encoder of the zimage engine off the GPU. `auto` does so only if it does not fit.",
+            "`low` keeps the text encoder of the zimage engine in the machine's memory, and passes it through the GPU "
+            "layer by layer for each new prompt. `auto` does so only if it does not fit.",
         ),
     ] = "auto"
+    weights: Annotated[
+        Literal["bf16", "int8"],
+        Description(
+            Group.ZIMAGE,
+            "`int8` keeps the large matrices of the zimage engine's transformer in 8 bits, in half the memory. Pictures "
+            "then differ slightly.",
+        ),
+    ] = "bf16"
     attention: Annotated[
         Literal["auto", "flash", "cudnn", "efficient", "math"],
         Description(
