@@ -128,9 +128,20 @@ def test_the_manifests_are_what_the_command_writes() -> None:
 
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
-    words = (FOLDER / "app" / "words" / "en.js").read_text(encoding="utf-8")
+    words = "".join(file.read_text(encoding="utf-8") for file in (FOLDER / "app" / "words").rglob("en.js"))
     names = re.findall(r'^  "([^"]+)":', words, re.MULTILINE)
-    sources = "".join(file.read_text(encoding="utf-8") for file in OWN if file.parent.name != "words")
+    assert len(names) == len(set(names))
+    sources = "".join(file.read_text(encoding="utf-8") for file in OWN if "words" not in file.relative_to(FOLDER).parts)
     made = re.compile("|".join(rf"{re.escape(start)}\w+" for start in re.findall(r"`([a-z.]+\.)\$\{", sources)))
     assert [name for name in names if f'"{name}"' not in sources and not made.fullmatch(name)] == []
     assert [name for name in re.findall(r'\bt\("([^"]+)"', sources) if name not in names] == []
+
+
+@pytest.mark.parametrize(
+    "english", sorted((FOLDER / "app" / "words").rglob("en.js")), ids=lambda file: file.parent.name
+)
+def test_every_language_has_every_text_of_views_that_are_loaded_later(english: Path) -> None:
+    names = re.compile(r'^  "([^"]+)":', re.MULTILINE)
+    expected = names.findall(english.read_text(encoding="utf-8"))
+    for file in english.parent.glob("*.js"):
+        assert names.findall(file.read_text(encoding="utf-8")) == expected, file

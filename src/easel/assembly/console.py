@@ -6,6 +6,7 @@ from functools import partial
 from easel.assembly.installation import callback_secrets_root, pepper
 from easel.domain.secret import Secret
 from easel.outside.doctor import examine
+from easel.outside.postgres import private_postgres
 from easel.settings.settings import Settings
 from easel.store.database import Database
 from easel.web.admin.changing import AdminChangeEndpoints
@@ -32,7 +33,10 @@ class Console:
         self._base_url = base_url
         self._pepper = pepper(secret)
         self._callback_root = callback_secrets_root(secret)
-        self._examine = partial(examine, settings.data_dir)
+        # `easel serve` tells its children where its private database is, but the doctor is to find it there by itself.
+        url = settings.database_url
+        is_private = url is not None and private_postgres.is_address_of(url, settings.data_dir)
+        self._examine = partial(examine, settings.data_dir, ["EASEL_DATABASE_URL"] if is_private else [])
         is_on = settings.console == "on"
         self.files = ConsoleFiles() if is_on else None
         self.cookie = SessionCookie(base_url) if is_on else None

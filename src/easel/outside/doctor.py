@@ -7,7 +7,7 @@ machines find the same.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from easel.domain.errors import EaselError
+from easel.runtime import process_environment
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +37,15 @@ class Finding:
     words: str
 
 
-async def examine(data_dir: Path) -> Sequence[Finding]:
-    """What `easel doctor` finds with this data folder. Raises DoctorFailed."""
+async def examine(data_dir: Path, without: Collection[str] = ()) -> Sequence[Finding]:
+    """What `easel doctor` finds with this data folder. Its environment lacks the variables in `without`.
+
+    Raises DoctorFailed.
+    """
+    environment = {name: value for name, value in process_environment.copy().items() if name not in without}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "easel", "doctor", "--json", "--data-dir", str(data_dir),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
         async with asyncio.timeout(TIMEOUT_S):

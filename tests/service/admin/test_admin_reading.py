@@ -123,7 +123,10 @@ def test_the_doctor_tells_over_http_what_it_finds(admin: httpx2.Client, service:
     assert all(finding["is_ok"] for finding in told["findings"]), told
     subjects = {finding["subject"] for finding in told["findings"]}
     assert {"settings", "database", "workers", "storage", "engine", "moderation"} <= subjects
-    assert str(service.data_dir) in told["findings"][0]["words"]
+    words = {finding["subject"]: finding["words"] for finding in told["findings"]}
+    assert str(service.data_dir) in words["settings"]
+    assert words["web"] == f"1 web process on port {service.port}"
+    assert words["database"].startswith("private PostgreSQL, reachable")
     assert read(admin, "doctor") == told
 
 

@@ -146,6 +146,7 @@ def environment_of_children(config: Settings, installed: Installation) -> dict[s
     environment = settings.with_file() | {
         "EASEL_DATABASE_URL": installed.database_url,
         "EASEL_DATA_DIR": str(config.data_dir),
+        "EASEL_PORT": str(config.port),
         # Pass the secret itself: children that start later get the same one, even if the file has changed.
         "EASEL_SECRET": installed.secret.text,
         "PYTHONUNBUFFERED": "1",

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from easel.outside.postgres.account import PostgresUnusable
 from easel.outside.postgres.binaries import find_binaries
@@ -28,6 +29,7 @@ from easel.outside.postgres.server import (
     START_S_MAX,
     Health,
     PostgresServer,
+    socket_dir_of,
     wait_until,
 )
 
@@ -172,6 +174,11 @@ def attach(
     finally:
         with _explained():
             postgres.leave()
+
+
+def is_address_of(database_url: str, data_dir: Path) -> bool:
+    """Whether this is the address of the private server of a data folder."""
+    return quote(os.fsencode(socket_dir_of(data_dir / "postgres")), safe="") in database_url
 
 
 def is_in_use(data_dir: Path) -> bool:

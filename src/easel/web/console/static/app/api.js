@@ -19,6 +19,8 @@ export class Refused extends Error {
     super(error.message ?? `HTTP ${status}`);
     this.status = status;
     this.code = error.code ?? "unknown_error";
+    /** The field that is wrong, if it is one. */
+    this.param = error.param ?? null;
     this.retryAfter_s = retryAfter_s;
   }
 }
@@ -34,6 +36,11 @@ export async function call(method, address, { json, headers = {}, signal: abort 
     request.body = JSON.stringify(json);
   }
   return unlessLost(abort, async () => parse(await (await accepted(address, request)).text()));
+}
+
+/** Read an answer that is a text, such as CSV. Raises Refused, Lost. */
+export function textOf(address) {
+  return unlessLost(null, async () => (await accepted(address, { headers: {} })).text());
 }
 
 /** Read a stream of events: the data of each, decoded, until it ends. Raises Refused, Lost.

@@ -7,7 +7,7 @@ import { Icon, Mark } from "./parts/icon.js";
 import { Notices } from "./parts/notice.js";
 import { Question } from "./parts/question.js";
 import { place, to } from "./router.js";
-import { ask, credits, session } from "./session.js";
+import { ask, credits, mayOperate, session } from "./session.js";
 import { load, loadBeforehand, viewName, viewOf } from "./views.js";
 import { SignIn } from "./views/signin.js";
 import { preferredLanguage, speak, t } from "./words.js";
@@ -16,7 +16,9 @@ const TABS = [
   ["draw", "brush"],
   ["gallery", "gallery"],
   ["code", "code"],
+  ["usage", "chart"],
 ];
+const ADMIN_TABS = [...TABS, ["admin", "gauge"]];
 
 const isReady = signal(false);
 
@@ -54,7 +56,7 @@ function SignedIn() {
     <header class="head">
       <a class="home" href=${to("draw")}><${Mark} /><span>Easel</span></a>
       <nav class="tabs" aria-label=${t("nav")}>
-        ${TABS.map(
+        ${(mayOperate.value ? ADMIN_TABS : TABS).map(
           ([name, icon]) => html`
             <a key=${name} href=${to(name)} aria-current=${isAt(name, view) ? "page" : undefined}>
               <${Icon} name=${icon} /><span>${t(`nav.${name}`)}</span>

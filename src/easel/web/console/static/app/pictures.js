@@ -32,6 +32,15 @@ export function download(url, name) {
   link.click();
 }
 
+/** Give the reader a file that this page made. */
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** The task with a fresh link. */
 export function renewed(id) {
   return call("GET", `v1/tasks/${id}`);

@@ -14,6 +14,7 @@ export const hasEnded = signal(false);
 
 export const mayDraw = computed(() => may("generate"));
 export const mayRead = computed(() => may("read"));
+export const mayOperate = computed(() => may("admin"));
 
 const news = "BroadcastChannel" in window ? new BroadcastChannel("easel") : null;
 const leaving = new Set();

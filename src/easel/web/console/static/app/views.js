@@ -2,12 +2,16 @@
 // when there is time.
 
 import { signal } from "./html.js";
+import { mayOperate } from "./session.js";
 import { Draw } from "./views/draw.js";
+import { learn } from "./words.js";
 
 const LOADERS = new Map([
   ["gallery", async () => (await import("./views/gallery.js")).Gallery],
   ["task", async () => (await import("./views/task.js")).Task],
   ["code", async () => (await import("./views/code.js")).Code],
+  ["usage", async () => (await Promise.all([import("./views/usage.js"), learn("operating")]))[0].Usage],
+  ["admin", async () => (await Promise.all([import("./views/admin.js"), learn("operating")]))[0].Admin],
   ["missing", async () => (await import("./views/missing.js")).Missing],
 ]);
 const BEFOREHAND_MS = 1500;
@@ -37,5 +41,6 @@ export async function load(name) {
 
 /** Load all views when the first one has been shown for a while. */
 export function loadBeforehand() {
-  setTimeout(() => [...LOADERS.keys()].forEach(load), BEFOREHAND_MS);
+  const wanted = [...LOADERS.keys()].filter((name) => name !== "admin" || mayOperate.value);
+  setTimeout(() => wanted.forEach(load), BEFOREHAND_MS);
 }

@@ -1,21 +1,38 @@
 // Languages: `t` has the text of a name in the reader's language, numbers and times as that language writes them.
-// A new language is a file in words/ and a line in LANGUAGES.
+// A new language is a file in words/, one in each folder there, and a line in LANGUAGES, LOADERS and MORE.
 
 import { computed, effect, signal } from "./html.js";
 import { forAllTabs } from "./kept.js";
-import english from "./words/en.js";
+import first from "./words/en.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
 const LOADERS = { zh: () => import("./words/zh.js") };
+// Texts of views that few readers open are loaded with these views.
+const MORE = {
+  operating: { en: () => import("./words/operating/en.js"), zh: () => import("./words/operating/zh.js") },
+};
+const english = { ...first };
 const loaded = { en: english };
+const learned = new Set();
 
 export const language = signal("en");
 
 /** Show the page in a language, once its words are there. */
 export async function speak(code) {
-  if (!loaded[code]) loaded[code] = (await LOADERS[code]()).default;
+  if (!loaded[code]) loaded[code] = { ...(await LOADERS[code]()).default };
+  await Promise.all([...learned].map((name) => add(name, code)));
   language.value = code;
+}
+
+/** Load more texts, in the reader's language and in English. */
+export async function learn(name) {
+  learned.add(name);
+  await Promise.all([...new Set(["en", language.peek()])].map((code) => add(name, code)));
+}
+
+async function add(name, code) {
+  Object.assign(loaded[code], (await MORE[name][code]()).default);
 }
 
 /** The language that the reader chose, or the first of the browser's that the page has. */
@@ -34,6 +51,7 @@ export function chooseLanguage(code) {
 const plurals = computed(() => new Intl.PluralRules(language.value));
 const numbers = computed(() => new Intl.NumberFormat(language.value, { maximumFractionDigits: 6 }));
 const dates = computed(() => new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }));
+const days = computed(() => new Intl.DateTimeFormat(language.value, { day: "numeric", month: "short", timeZone: "UTC" }));
 const ages = computed(() => new Intl.RelativeTimeFormat(language.value, { numeric: "auto", style: "short" }));
 
 effect(() => {
@@ -60,8 +78,23 @@ export function number(value) {
   return numbers.value.format(value);
 }
 
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+
+/** A number of bytes, in the unit that suits it. */
+export function bytes(count) {
+  const step = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
+  const value = count / 1000 ** step;
+  const maximumFractionDigits = value < 10 && step ? 1 : 0;
+  return new Intl.NumberFormat(language.value, { style: "unit", unit: UNITS[step], unitDisplay: "short", maximumFractionDigits }).format(value);
+}
+
 export function date(unix_s) {
   return dates.value.format(new Date(unix_s * 1000));
+}
+
+/** A day such as 2026-11-30, which is one in UTC. */
+export function day(iso) {
+  return days.value.format(new Date(`${iso}T00:00:00Z`));
 }
 
 const NEARLY = 0.02;

@@ -3,7 +3,7 @@
 import { html, signal } from "../html.js";
 import { Lost } from "../api.js";
 import { forAllTabs } from "../kept.js";
-import { credits, mayDraw, mayRead, session, signOut } from "../session.js";
+import { credits, mayDraw, mayOperate, mayRead, session, signOut } from "../session.js";
 import { chooseLanguage, date, language, LANGUAGES, t } from "../words.js";
 import { Choice } from "./choice.js";
 import { Icon } from "./icon.js";
@@ -27,6 +27,7 @@ async function leave() {
 }
 
 function rights() {
+  if (mayOperate.value) return t("account.may.admin");
   if (mayDraw.value && mayRead.value) return t("account.may.both");
   if (mayDraw.value) return t("account.may.generate");
   return t(mayRead.value ? "account.may.read" : "account.may.none");
