@@ -57,7 +57,10 @@ class Census:
 async def register(connection: Writer, draws_at_once: int, engine: str | None = None, device: str | None = None) -> int:
     """Add a worker, and return its id. `engine` and `device` say what it draws with."""
     cursor = await connection.execute(
-        "INSERT INTO workers (draws_at_once, is_idle, engine, device) VALUES (%s, true, %s, %s) RETURNING id",
+        """
+        INSERT INTO workers (draws_at_once, is_idle, engine, device, pictures_last_hour) VALUES (%s, true, %s, %s, 0)
+        RETURNING id
+        """,
         (draws_at_once, engine, device),
     )
     row = await cursor.fetchone()
