@@ -6,19 +6,17 @@ from typing import Final
 
 from easel.engines.sketch.backgrounds import background
 from easel.engines.sketch.composing.arrangement import arranged
+from easel.engines.sketch.composing.context import as_food, with_emblem, with_shapes
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.furnishing import furnished, share
 from easel.engines.sketch.composing.posing import posed
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.composing.settings import (
     afloat,
-    as_food,
     ashore,
     chosen_place,
     chosen_season,
     chosen_time,
-    with_emblem,
-    with_shapes,
 )
 from easel.engines.sketch.composing.simplification import renumbered, simplified
 from easel.engines.sketch.composing.supporting import supported

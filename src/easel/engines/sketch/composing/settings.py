@@ -1,10 +1,10 @@
 """Chooses where and when a scene is if the prompt does not say it: where most of its things are at home."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.backgrounds import background
+from easel.engines.sketch.composing.context import EDIBLE, is_meal
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import Thing, Wish
@@ -13,10 +13,6 @@ LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", 
 FURNISHED: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
 INDOORS: Final = frozenset({"room", "kitchen", "library", "cafe", "stage", "table-top", "studio"})
-EDIBLE: Final = frozenset({"mushroom", "brown-mushroom", "herb", "shamrock", "sheaf-of-rice", "leafy-green"})
-"""Plants that are food where there is a meal."""
-SHAPES: Final = frozenset({"water-wave"})
-"""Things that are mere shapes where all is abstract."""
 WITH_LAKES: Final = frozenset({"mountains", "meadow", "forest"})
 """Places where there may be a lake."""
 BUILDING_M: Final = 3.6
@@ -26,40 +22,6 @@ NIGHTLY: Final = frozenset({
     "full-moon", "crescent-moon", "star", "shooting-star-trail", "fireworks-burst", "bat", "ghost", "aurora",
 })  # fmt: skip
 """What is seen at night."""
-EMBLEMS: Final = {
-    "beach": "palm-tree", "cafe": "hot-beverage", "cave": "crystals", "city": "skyscraper", "desert": "cactus",
-    "farm": "barn", "forest": "evergreen-tree", "garden": "tulip", "kitchen": "cooking-pot", "library": "books",
-    "market": "shopping-cart", "meadow": "sunflower", "mountains": "snow-capped-mountain", "planet": "moon-rover",
-    "river": "canoe", "road": "automobile", "room": "armchair", "sea": "sailboat", "sky": "cloud", "snow": "snowflake",
-    "space": "rocket", "stadium": "trophy", "stage": "microphone", "street": "street-lamp", "underwater": "tropical-fish",
-}  # fmt: skip
-"""What stands for a place on its logo."""
-
-
-def with_emblem(wish: Wish) -> Wish:
-    """A wish for a logo: on plain ground, and of a place by what stands for it."""
-    if wish.style != "logo" or wish.place in (None, background.PLAIN):
-        return wish
-    assert wish.place is not None
-    emblem = EMBLEMS.get(wish.place)
-    things = wish.things or ((Thing(emblem, wish.place),) if emblem is not None else ())
-    return replace(wish, things=things, place=background.PLAIN)
-
-
-def with_shapes(wish: Wish) -> Wish:
-    """A wish for abstract shapes without the things that the place itself shows, but with their colour."""
-    waves = [thing for thing in wish.things if thing.picture in SHAPES]
-    if wish.place != "abstract" or not waves or len(waves) < len(wish.things):
-        return wish
-    return replace(wish, things=(), relations=(), place_colour=wish.place_colour or waves[0].colour)
-
-
-def as_food(wish: Wish, library: Library) -> Wish:
-    """The wish with mushrooms and herbs as small as they are on a plate, if it is a meal that they are named after."""
-    if not wish.things or wish.place is not None or library.traits(wish.things[0].picture).places[:1] != ("table-top",):
-        return wish
-    things = [replace(thing, size="tiny") if thing.picture in EDIBLE else thing for thing in wish.things]
-    return replace(wish, things=tuple(things))
 
 
 def chosen_place(wish: Wish, library: Library, dice: Dice) -> str:
@@ -81,7 +43,7 @@ def _votes(wish: Wish, library: Library) -> Counter[str]:
     """How much each place fits. Places where one of the things cannot be have no votes."""
     votes: Counter[str] = Counter()
     placing = [thing for thing in wish.things if not _is_contained(wish, thing, library)]
-    if placing and library.traits(placing[0].picture).places[:1] == ("table-top",):
+    if is_meal(wish, library):
         placing = [thing for thing in placing if thing.picture not in EDIBLE]
     traits = [library.traits(thing.picture) for thing in placing]
     for number, known in enumerate(traits):

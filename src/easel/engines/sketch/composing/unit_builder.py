@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.composing.attaching import ATTACH
-from easel.engines.sketch.composing.attachments import attachments
+from easel.engines.sketch.composing.belongings import belongings
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.posing import FACE, body_pose, marks, posed_part
 from easel.engines.sketch.composing.units import Part, Unit, drawn_height, varied
@@ -28,7 +28,7 @@ class UnitBuilder:
         self._wish = wish
         self._library = library
         self._dice = dice
-        self._attached = attachments(wish, library)
+        self._attached = belongings(wish, library)
 
     @property
     def roots(self) -> list[int]:

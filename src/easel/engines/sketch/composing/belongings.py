@@ -11,7 +11,7 @@ TOP_MAX_M: Final = 1.1
 LIVING: Final = frozenset({"People & Body", "Animals & Nature"})
 
 
-def attachments(wish: Wish, library: Library) -> dict[int, list[tuple[int, str]]]:
+def belongings(wish: Wish, library: Library) -> dict[int, list[tuple[int, str]]]:
     """For each thing what is attached to it, and how. A thing is attached to one other at most, and never in a ring."""
     found: dict[int, list[tuple[int, str]]] = {}
     carriers: dict[int, int] = {}
