@@ -19,7 +19,7 @@ OF_KIND = {
     "poses": POSES, "views": {"portrait"},
     "colours": set(NAMED), "materials": set(NAMED), "sizes": {"big", "small"}, "relations": RELATIONS, "verbs": RELATIONS,
     "times": {"dawn", "day", "sunset", "night"}, "weathers": {"rain", "snowfall", "fog", "storm", "cloudy", "clear"},
-    "seasons": {"autumn", "winter", "spring", "summer"}, "grounds": {"background"}, "ignored": {""},
+    "seasons": {"autumn", "winter", "spring", "summer"}, "grounds": {"background"}, "ignored": {""}, "unshown": {""},
     "looks": {"hair", "curly-hair", "red-hair", "blonde-hair", "white-hair", "bald", "beard", "part", "limb"},
     "places": set(background.names()), "styles": set(style.names()),
 }  # fmt: skip

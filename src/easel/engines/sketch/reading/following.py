@@ -37,3 +37,9 @@ def names_next(following: Sequence[Token]) -> bool:
         if kind not in ("colours", "sizes"):
             return False
     return False
+
+
+def told(tokens: Sequence[Token], not_understood: Sequence[str]) -> tuple[str, ...]:
+    """What a picture will not show, each word once: what was not understood, and what is understood but never shown."""
+    unshown = [token.text for token in tokens if any(meaning.kind == "unshown" for meaning in token.meanings)]
+    return tuple(dict.fromkeys([*not_understood, *unshown]))

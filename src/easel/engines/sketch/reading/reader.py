@@ -11,7 +11,7 @@ from typing import Final
 from easel.engines.sketch.reading import joining
 from easel.engines.sketch.reading.choosing import Around, chosen
 from easel.engines.sketch.reading.flavours import without_flavours
-from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
+from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows, told
 from easel.engines.sketch.reading.guessing import guessed_languages
 from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.materials import with_materials
@@ -396,5 +396,5 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
         style=reading.settings.get("style"),
         view=view_of(found),
         quotes=quotes,
-        not_understood=tuple(dict.fromkeys(reading.not_understood))[:NOT_UNDERSTOOD_MAX],
+        not_understood=told(found, reading.not_understood)[:NOT_UNDERSTOOD_MAX],
     )
