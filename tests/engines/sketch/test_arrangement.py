@@ -120,3 +120,8 @@ def test_small_things_stand_in_front_of_large_ones(size: tuple[int, int], librar
         found = scene("a farmer with a cow and three chickens on a farm", library, size, seed)
         cow = one(found, "cow")
         assert all(placed.depth <= cow.depth for placed in found.placed if placed.picture == "chicken")
+
+
+def test_all_who_are_under_an_umbrella_can_be_seen(library: Library) -> None:
+    found = scene("a dog and a cat under an umbrella", library)
+    assert abs(one(found, "dog").x - one(found, "cat").x) > 0.4 * width(one(found, "cat"), library)

@@ -48,7 +48,8 @@ def arranged(
         stage,
         few,
         has_crowd=bool(crowds) and not is_behind,
-        has_air=bool(far) or any(stage.traits(at).stance != "sky" for at in high),
+        has_air=any(stage.traits(at).stance != "sky" for at in high),
+        has_far=bool(far),
         far=BEHIND if is_behind else 0.0,
     )
     yield from sorted(standing, key=lambda one: -one.depth)

@@ -177,7 +177,7 @@ def _under(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) 
     grown = replace(carrier, height=max(carrier.height, needed))
     unit.parts[at] = grown
     side = carrier.width * 0.24 if "tree" in carrier.picture.name else 0.0
-    unit.parts.append(replace(part, x=carrier.x + side, y=carrier.y - 0.02 * grown.height, on_ground=True))
+    unit.parts.append(replace(part, x=part.x + side, y=carrier.y - 0.02 * grown.height, on_ground=True))
 
 
 def _above(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:

@@ -47,14 +47,25 @@ FARTHER_SIZE: Final = 0.25
 """How much smaller a thing at the horizon is than near."""
 BELOW_AIR_SHARE: Final = 0.72
 """How much smaller things are below what flies, or before a mountain."""
+ASIDE_WIDTH: Final = 0.52
+"""How much of the width one thing before a mountain may fill."""
 STACK_LIMIT: Final = 0.76
 """How high one thing with others on it may be, compared with the longer side."""
 
 
 def row(
-    stage: Stage, things: Sequence[int], *, has_crowd: bool = False, has_air: bool = False, far: float = 0.0
+    stage: Stage,
+    things: Sequence[int],
+    *,
+    has_crowd: bool = False,
+    has_air: bool = False,
+    has_far: bool = False,
+    far: float = 0.0,
 ) -> list[Placed]:
-    """Few things side by side, the nearest at the depth `far`, before a crowd, or below what rises high, if there are such."""
+    """Few things side by side, the nearest at the depth `far`.
+
+    They are smaller before a crowd, and below what flies or is far away. One thing before what is far is aside.
+    """
     if not things:
         return []
     units = nearer(_faced(stage, ordered(stage, things)))
@@ -63,14 +74,16 @@ def row(
     back = [unit for unit in units if _is_behind(stage, unit)]
     front = [unit for unit in units if not _is_behind(stage, unit)] or back
     has_back = bool(back) and front is not back
-    share = (CROWD_SHARE if has_crowd else 1.0) * (BELOW_AIR_SHARE if has_air else 1.0)
+    share = (CROWD_SHARE if has_crowd else 1.0) * (BELOW_AIR_SHARE if has_air or has_far else 1.0)
     is_packed = len(front) >= PACKED_MIN or (len(front) > 1 and _is_narrow(stage, front, share))
     back_depth = (TALL_BACK if stage.is_tall else BACK) * (PAIR_SHARE if len(front) == 2 else 1.0)
     away = [min(1.0, far + depth) for depth in depths(front, back_depth, is_packed=is_packed)]
     gaps = gaps_between(front, away, is_packed=is_packed)
     scale = min(_scales(stage, front, sum(gaps), share)) * stage.share * (0.8 if has_back else 1.0)
     total = sum(unit.right - unit.left for unit in front) + sum(gaps)
-    x = _start(stage, total * scale, front)
+    if has_far and len(front) == 1:
+        scale = min(scale, ASIDE_WIDTH * stage.width / total)
+    x = _start(stage, total * scale, front, is_aside=has_far)
     if has_back:
         shift = stage.dice.named("aside").pick((-1, 1)) * 0.16 * stage.width
         x = min(max(x + shift, 0.02 * stage.width), 0.98 * stage.width - total * scale)
@@ -183,12 +196,12 @@ def _scales(stage: Stage, units: Sequence[Unit], gaps: float, room_share: float)
     return high / tallest, wide * stage.width / total
 
 
-def _start(stage: Stage, total: float, units: Sequence[Unit]) -> float:
+def _start(stage: Stage, total: float, units: Sequence[Unit], *, is_aside: bool) -> float:
     """Where the row begins."""
     dice = stage.dice.named("start")
     free, count = stage.width - total, len(units)
     middle = 0.5 + dice.between(-0.05, 0.05)
-    if stage.share < 1 or (count == 1 and stage.width > 1.25 * stage.height):
+    if stage.share < 1 or (count == 1 and (is_aside or stage.width > 1.25 * stage.height)):
         middle = dice.pick((0.36, 0.64))
     pointed = side(stage.wish, units[0].root, stage.apart_from(units[0].root)) if count == 1 else 0
     middle = 0.5 + 0.23 * pointed if pointed else middle
