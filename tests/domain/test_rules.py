@@ -232,6 +232,21 @@ def test_a_signed_link_is_valid_for_its_picture_until_it_expires(
     assert link.picture_name(task_id, secret, extension) == name
 
 
+@given(IDS, SECRETS, SECONDS, st.sampled_from(sorted(picture.CONTENT_TYPE_BY_EXTENSION)))
+def test_the_link_of_a_thumbnail_opens_it_and_not_its_picture(
+    task_id: str, secret: bytes, expires_s: int, extension: str
+) -> None:
+    keys = link.link_keys(secret)
+    name = link.picture_name(task_id, secret, extension)
+    start, grant, file = link.thumbnail_path(name, expires_s, keys).rsplit("/", 2)
+    assert (start, link.picture_of_thumbnail(file)) == ("/thumbnails", name)
+    assert link.thumbnail_expiry_s(grant, file, keys) == expires_s
+    assert link.expiry_s(grant, name, keys) is link.expiry_s(grant, file, keys) is None
+    of_picture = link.path(name, expires_s, keys).split("/")[-2]
+    assert link.thumbnail_expiry_s(of_picture, file, keys) is None
+    assert picture.object_names(name) == (f"{name[:2]}/{name}", f"{name[:2]}/{file}")
+
+
 @given(IDS, SECRETS, SECONDS, st.data())
 def test_an_altered_link_is_invalid(task_id: str, secret: bytes, expires_s: int, data: st.DataObject) -> None:
     keys = link.link_keys(secret)

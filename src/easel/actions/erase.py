@@ -8,7 +8,7 @@ import structlog
 
 from easel.domain.api_key import Holder, Scope
 from easel.domain.errors import PermissionDenied, TaskNotFound, TaskUnfinished
-from easel.domain.picture import object_name
+from easel.domain.picture import object_names
 from easel.domain.task import ENDS
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import retention, tasks
@@ -32,7 +32,7 @@ async def erase(database: Database, pictures: Pictures, holder: Holder, task_id:
     if task.picture_name is None:
         return
     try:
-        await pictures.delete(object_name(task.picture_name))
+        await pictures.delete(*object_names(task.picture_name))
     except StorageFailed as error:
         log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
         return

@@ -19,7 +19,7 @@ from easel.actions.draw import Drawn, DrawResult, Failed, HandedBack, Refused
 from easel.actions.judgement import refusal_among
 from easel.domain import link
 from easel.domain.credits import MICROCREDITS_PER_CREDIT
-from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name
+from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name, object_names
 from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.provenance import Provenance, Recipe
@@ -158,7 +158,7 @@ class Finish:
             if task.status is Status.COMPLETED and task.picture_withdrawn_at is None:
                 continue
             try:
-                await self._pictures.delete(object_name(self._picture_name(task)))
+                await self._pictures.delete(*object_names(self._picture_name(task)))
             except StorageFailed as error:
                 log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
 

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from easel.actions import settle
-from easel.domain.picture import object_name
+from easel.domain.picture import object_names
 from easel.domain.task import ErrorCode, Status
 from easel.live import measured
 from easel.outside.pictures.storage import Pictures, StorageFailed
@@ -132,7 +132,7 @@ class Sweep:
         failures = 0
         for picture in withdrawn:
             try:
-                await self._pictures.delete(object_name(picture.picture_name))
+                await self._pictures.delete(*object_names(picture.picture_name))
                 gone.append(picture.task_id)
             except StorageFailed as error:
                 log.warning("picture_delete_failed", task_id=picture.task_id, reason=str(error))

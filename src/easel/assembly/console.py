@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from easel.assembly.installation import callback_secrets_root, pepper
+from easel.domain.link import LinkKeys
 from easel.domain.secret import Secret
+from easel.live.picture_reader import PictureReader
+from easel.live.thumbnails import Thumbnails
 from easel.outside.doctor import examine
+from easel.outside.pictures.storage import Pictures
 from easel.outside.postgres import private_postgres
 from easel.settings.settings import Settings
 from easel.store.database import Database
@@ -20,6 +24,7 @@ from easel.web.console.pages import NotFoundPage
 from easel.web.console.session_cookie import SessionCookie
 from easel.web.console.sessions import Offer, SessionEndpoints
 from easel.web.console.tasks import ConsoleTaskEndpoints
+from easel.web.console.thumbnails import ThumbnailEndpoint
 from easel.web.requests import BaseUrl
 from easel.web.routing import Route
 from easel.web.task_view import TaskView
@@ -42,13 +47,17 @@ class Console:
         self.cookie = SessionCookie(base_url) if is_on else None
         self.not_found_page = None if self.files is None else NotFoundPage(self.files, base_url)
 
-    def routes(self, auth: Auth, database: Database, view: TaskView) -> Sequence[Route]:
+    def routes(
+        self, auth: Auth, database: Database, view: TaskView, pictures: Pictures, link_keys: LinkKeys
+    ) -> Sequence[Route]:
         """The routes of the console."""
         if self.files is None or self.cookie is None:
             return []
+        reader = PictureReader(database)
         endpoints = ConsoleEndpoints(
             sessions=SessionEndpoints(auth, database, self._pepper, self.cookie, self._offer),
-            tasks=ConsoleTaskEndpoints(auth, database, view, self._base_url),
+            tasks=ConsoleTaskEndpoints(auth, database, view, self._base_url, link_keys),
+            thumbnails=ThumbnailEndpoint(Thumbnails(pictures, reader, _reduced), reader, link_keys),
             files=self.files,
         )
         return [
@@ -63,3 +72,9 @@ class Console:
             keys=AdminKeyEndpoints(auth, database, self._pepper, self._callback_root),
             upkeep=AdminUpkeepEndpoints(auth, database, self._examine),
         )
+
+
+def _reduced(picture: bytes) -> bytes | None:
+    from easel.engines.encoding import thumbnail  # only a process that makes thumbnails loads Pillow
+
+    return thumbnail(picture)

@@ -109,7 +109,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
         documents=DocumentEndpoints(base_url),
         root=RootEndpoint(console.files),
     )
-    all_routes = [*routes(endpoints), *console.routes(auth, database, view)]
+    all_routes = [*routes(endpoints), *console.routes(auth, database, view, pictures, keys)]
     return WebParts(App(all_routes, lifespan, task_watcher.close, console.not_found_page), metrics)
 
 

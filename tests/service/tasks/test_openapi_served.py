@@ -303,6 +303,20 @@ def test_a_picture_is_served_as_documented(
             contract.assert_kept(response)
 
 
+def test_a_thumbnail_is_served_as_documented(service: Service, client: httpx2.Client, contract: Contract) -> None:
+    task = client.get(f"/console/tasks/{finish(client, submit(client)['id'])['id']}")
+    contract.assert_kept(task)
+    url = task.json()["thumbnail_url"]
+    name = task.json()["results"][0].rpartition("/")[2]
+    expired = link.thumbnail_path(name, 1, link_keys(ensure_secret(service.data_dir)))
+    asked = [(url, {}, 200), (url, {"if-none-match": "*"}, 304), (url.replace("-webp", "-png"), {}, 404)]
+    with service.client() as stranger:
+        for address, headers, status in [*asked, (expired, {}, 410)]:
+            response = stranger.get(address, headers=headers)
+            assert response.status_code == status
+            contract.assert_kept(response)
+
+
 @pytest.mark.parametrize("path", ["/v1/credits", "/v1/models"])
 def test_account_requests_are_answered_as_documented(
     service: Service, client: httpx2.Client, contract: Contract, path: str

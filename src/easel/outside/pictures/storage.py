@@ -150,18 +150,16 @@ class Pictures:
             raise StorageFailed(f"A picture in {self.place} is shorter than expected: was it truncated or changed?")
         return data
 
-    async def delete(self, name: str) -> None:
-        """Delete a picture durably, if there is one. Raises StorageFailed."""
-        assert _NAME.fullmatch(name)
+    async def delete(self, *names: str) -> None:
+        """Delete pictures durably, as far as they are there. Raises StorageFailed."""
+        assert all(_NAME.fullmatch(name) for name in names)
 
         def act() -> None:
-            if self._folder is not None:
-                self._folder.remove(name)
-                return
-            try:
-                obstore.delete(self._store, name)
-            except FileNotFoundError as error:
-                self._require_place(error)
+            for name in names:
+                if self._folder is not None:
+                    self._folder.remove(name)
+                else:
+                    self._delete_object(name)
 
         await self._try("deleted from", act)
 
@@ -175,6 +173,12 @@ class Pictures:
                 raise StorageFailed(f"Data written to {self.place} reads back differently")
         finally:
             await self.delete(name)
+
+    def _delete_object(self, name: str) -> None:
+        try:
+            obstore.delete(self._store, name)
+        except FileNotFoundError as error:
+            self._require_place(error)
 
     def _read_unless_gone(self, name: str, start: int, end: int) -> bytes | None:
         try:

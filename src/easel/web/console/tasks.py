@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions.renew_link import renew_expired_links
+from easel.domain import link
 from easel.domain.errors import InvalidRequest, TaskNotFound
+from easel.domain.link import LinkKeys
 from easel.domain.task import is_id
 from easel.store import account_history, tasks
 from easel.store.account_history import Excerpt
@@ -26,11 +28,12 @@ WORDS_CHARACTERS_MAX: Final = 200
 class ConsoleTaskEndpoints:
     """`GET /console/tasks` and `GET /console/tasks/{task_id}`."""
 
-    def __init__(self, auth: Auth, database: Database, view: TaskView, base_url: BaseUrl) -> None:
+    def __init__(self, auth: Auth, database: Database, view: TaskView, base_url: BaseUrl, link_keys: LinkKeys) -> None:
         self._auth = auth
         self._database = database
         self._view = view
         self._base_url = base_url
+        self._link_keys = link_keys
 
     async def page(self, request: Request) -> Response:
         """Tasks of the account, newest first, and after which one to go on."""
@@ -72,7 +75,14 @@ class ConsoleTaskEndpoints:
             "seed": task.seed,
             "width": task.width_px,
         }
-        return body | order
+        return body | order | self._thumbnail(task, base_url)
+
+    def _thumbnail(self, task: Task, base_url: str) -> dict[str, str]:
+        """The link of the thumbnail, which works as long as the picture's."""
+        if task.picture_name is None or task.link_expires_at is None or task.picture_withdrawn_at is not None:
+            return {}
+        path = link.thumbnail_path(task.picture_name, int(task.link_expires_at.timestamp()), self._link_keys)
+        return {"thumbnail_url": base_url + path}
 
 
 def _words(text: str) -> Sequence[str]:

@@ -7,9 +7,9 @@ export function pictureOf(task) {
   return task.result_data?.[0] ?? null;
 }
 
-/** The link's address on the page's own origin, wherever the order was placed. */
+/** The address of a picture or a thumbnail on the page's own origin, wherever the order was placed. */
 export function address(url) {
-  return url.slice(url.indexOf("/pictures/") + 1);
+  return url.slice(url.search(/\/(pictures|thumbnails)\//) + 1);
 }
 
 /** When a link ends, in seconds since 1970. It stands in the link. */
@@ -41,7 +41,7 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** The task with a fresh link. */
+/** The task with fresh links, to its picture and to its thumbnail. */
 export function renewed(id) {
-  return call("GET", `v1/tasks/${id}`);
+  return call("GET", `console/tasks/${id}`);
 }

@@ -47,8 +47,9 @@ export function shape(width, height) {
   return { "--width": width, "--height": height };
 }
 
-/** A picture that appears when it is there. If it does not come, its link may have expired: the task is read again. */
-export function Picture({ task, url, alt, width, height, update, isLazy = false }) {
+/** A picture that appears when it is there. If it does not come, its link may have expired: the task is read again.
+    If it still does not come, the picture of the link `instead` is shown, if there is one. */
+export function Picture({ task, url, instead, alt, width, height, update, isLazy = false }) {
   const [isShown, setShown] = useState(false);
   const [isBroken, setBroken] = useState(false);
   const [attempt, setAttempt] = useState(0);
@@ -57,6 +58,7 @@ export function Picture({ task, url, alt, width, height, update, isLazy = false 
     setAttempt(attempt + 1);
   };
   const fail = async () => {
+    if (attempt === 1 && instead) return setAttempt(2);
     if (attempt > 0) return setBroken(true);
     try {
       update(await renewed(task.id));
@@ -80,7 +82,7 @@ export function Picture({ task, url, alt, width, height, update, isLazy = false 
     <img
       key=${attempt}
       class="picture ${isShown ? "is-shown" : ""}"
-      src=${address(url)}
+      src=${address(attempt > 1 && instead ? instead : url)}
       alt=${alt}
       width=${width}
       height=${height}

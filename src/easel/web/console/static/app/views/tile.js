@@ -67,7 +67,17 @@ function Content({ task }) {
     return html`<span class="tile-note"><${Icon} name=${icon} />${note(task)}</span>`;
   }
   return html`
-    <${Picture} key=${task.id} task=${task} url=${picture.url} alt="" width=${picture.width} height=${picture.height} update=${update} isLazy />
+    <${Picture}
+      key=${task.id}
+      task=${task}
+      url=${task.thumbnail_url ?? picture.url}
+      instead=${picture.url}
+      alt=""
+      width=${picture.width}
+      height=${picture.height}
+      update=${update}
+      isLazy
+    />
   `;
 }
 
