@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 pytest.importorskip("psutil", reason="the bench group is not installed")
 
-from bench import gpu
+from bench import gpu, quantization
 from bench.gpu_models import REAL, flop
 from bench.gpu_report import COLUMNS, ContenderFound, Found, SizeFound
 from click.testing import CliRunner
@@ -62,3 +62,13 @@ def test_ratios_are_relative_to_diffusers_and_to_the_arithmetic_floor() -> None:
 
 def test_the_lower_bound_for_the_real_model_follows_from_its_arithmetic() -> None:
     assert flop(REAL, 1024, 1024, 64) / 1e12 == pytest.approx(444.8 + 10.5 + 0.5, rel=0.01)
+
+
+@pytest.mark.parametrize("weights", ["normal", "heavy"])
+def test_matrices_in_8_bits_are_compared_with_those_in_bf16(weights: str) -> None:
+    arguments = ["--dim", "64", "--layers", "1", "--side", "64", "--weights", weights]
+    run = CliRunner().invoke(quantization.main, arguments, catch_exceptions=False)
+    figures = [float(line.split(": ")[1].split(" dB")[0]) for line in run.output.splitlines()]
+    rounded, small, both = figures
+    assert rounded > small > 40
+    assert both > 40

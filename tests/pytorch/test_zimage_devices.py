@@ -20,7 +20,14 @@ import torch
 from easel.engines.engine import EngineUnusable
 from easel.engines.zimage import compiler, device_report, devices, nvidia
 from easel.engines.zimage.device_list import look_at_devices
-from easel.engines.zimage.devices import automatic, is_out_of_memory, pick, pick_precision, require_bfloat16
+from easel.engines.zimage.devices import (
+    automatic,
+    is_out_of_memory,
+    pick,
+    pick_precision,
+    require_bfloat16,
+    require_memory,
+)
 from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.nvidia import Build, Hardware, why_unused
 from tests.support.command_line import easel
@@ -161,9 +168,21 @@ Card = Callable[[str, tuple[int, int]], torch.device]
 @pytest.mark.parametrize(("name", "capability"), [("Tesla T4", (7, 5)), ("Tesla V100", (7, 0)), ("P100", (6, 0))])
 def test_a_card_without_bf16_is_refused_by_name(card: Card, name: str, capability: tuple[int, int]) -> None:
     device = card(name, capability)
-    with pytest.raises(EngineUnusable, match=rf"{name} .*compute capability {capability[0]}\.{capability[1]}.*remote"):
+    with pytest.raises(EngineUnusable, match=rf"{name} .*compute capability {capability[0]}\.{capability[1]}.*sdcpp"):
         pick_precision("auto", device, 10_000_000_000)
     assert [is_usable for _, is_usable in device_report.report("auto", "auto")] == [False]
+
+
+@pytest.mark.parametrize(
+    ("weights", "remedy"), [("bf16", "set EASEL_WEIGHTS=int8, which halves"), ("int8", "set EASEL_ENGINE=sdcpp")]
+)
+def test_a_card_on_which_nothing_can_be_drawn_beside_the_weights_is_refused_with_what_to_do(
+    card: Card, weights: str, remedy: str
+) -> None:
+    device = card("RTX 4080", (8, 9))
+    require_memory(device, 14_200_000_000, weights)
+    with pytest.raises(EngineUnusable, match=rf"takes 14\.4 GB and cuda:0 has 15\.0 GB: {remedy}"):
+        require_memory(device, 14_400_000_000, weights)
 
 
 def test_a_card_with_bf16_and_other_devices_are_not_refused(card: Card) -> None:

@@ -356,6 +356,6 @@ def test_low_gpu_memory_keeps_the_text_encoder_off_a_gpu_and_has_no_effect_elsew
 
 
 def test_a_model_larger_than_the_memory_is_refused_before_loading() -> None:
-    require_memory(torch.device("cpu"), 1_000_000)
+    require_memory(torch.device("cpu"), 1_000_000, "bf16")
     with pytest.raises(EngineUnusable, match=r"The model takes 1000000.0 GB and cpu has"):
-        require_memory(torch.device("cpu"), 10**15)
+        require_memory(torch.device("cpu"), 10**15, "int8")

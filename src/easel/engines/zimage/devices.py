@@ -32,6 +32,15 @@ WORKING_BYTES = 4_000_000_000
 """The most that drawing takes on a GPU besides the weights: three of the decoder's widest layers (256 channels in bf16)
 at 1536x1536 pixels are 3.6 GB. Computed, not measured."""
 
+DRAWING_BYTES_MIN = 700_000_000
+"""What one step at 1024x1024 takes besides the weights. The decoder can do with less, in tiles. Computed."""
+
+SMALLER = {
+    "bf16": "set EASEL_WEIGHTS=int8, which halves the transformer, or EASEL_ENGINE=sdcpp, which needs less",
+    "int8": "set EASEL_ENGINE=sdcpp, which needs less",
+}
+"""What to do where the memory is too small, by the value of EASEL_WEIGHTS."""
+
 OUT_OF_MEMORY_SIGNS = (
     "out of memory",  # CUDA, and "MPS backend out of memory"
     "can't allocate memory",  # the CPU allocator
@@ -120,8 +129,8 @@ def require_bfloat16(device: torch.device) -> None:
     if capability < BFLOAT16_CAPABILITY:
         raise EngineUnusable(
             f"{torch.cuda.get_device_name(device)} ({device}, compute capability {capability[0]}.{capability[1]}) has no "
-            "bfloat16, in which Z-Image-Turbo computes: use a GPU of compute capability 8.0 or later, or run "
-            "stable-diffusion.cpp's server on this one and set EASEL_ENGINE=remote."
+            "bfloat16, in which the zimage engine computes: set EASEL_ENGINE=sdcpp to draw with stable-diffusion.cpp, or "
+            "use a GPU of compute capability 8.0 or later."
         )
 
 
@@ -155,16 +164,17 @@ def text_device(gpu_memory: str, device: torch.device, needed_bytes: int) -> tor
     return device
 
 
-def require_memory(device: torch.device, needed_bytes: int) -> None:
-    """Raise EngineUnusable if the weights alone do not fit.
+def require_memory(device: torch.device, needed_bytes: int, weights: str) -> None:
+    """Raise EngineUnusable if so many bytes of weights do not fit, or leave too little of a GPU to draw at all.
+    `weights` is the value of EASEL_WEIGHTS.
 
     For a GPU, its free memory counts; for a CPU, all memory of the machine, whatever a container's limit is.
     """
     there_bytes = memory_bytes(device)
-    if needed_bytes > there_bytes:
+    if needed_bytes + (DRAWING_BYTES_MIN if device.type == "cuda" else 0) > there_bytes:
         raise EngineUnusable(
-            f"The model takes {needed_bytes / 1e9:.1f} GB and {device} has {there_bytes / 1e9:.1f} GB: "
-            "use a device with more memory, or another engine."
+            f"The model takes {needed_bytes / 1e9:.1f} GB and {device} has {there_bytes / 1e9:.1f} GB: {SMALLER[weights]}, "
+            "or use a device with more memory."
         )
 
 

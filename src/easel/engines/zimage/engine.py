@@ -24,6 +24,7 @@ from easel.engines.engine import (
     no_previews,
 )
 from easel.engines.zimage.devices import (
+    SMALLER,
     automatic,
     described,
     free_caches,
@@ -130,8 +131,9 @@ class ZImage:
         dtype = pick_precision(self._precision, device, checkpoint.count_parameters())
         sizes = weight_sizes(checkpoint, dtype.itemsize, self._weights)
         text_on = text_device(self._gpu_memory, device, sizes.total)
-        require_memory(device, sizes.total - (sizes.text_encoder if text_on != device else 0))
-        require_memory(text_on, sizes.text_encoder if text_on != device else 0)
+        elsewhere_bytes = sizes.text_encoder if text_on != device else 0
+        require_memory(device, sizes.total - elsewhere_bytes, self._weights)
+        require_memory(text_on, elsewhere_bytes, self._weights)
         # What is to be quantized may not fit on the GPU before it is.
         transformer_on = torch.device("cpu") if self._weights != "bf16" else device
         quieten_libraries()
@@ -143,7 +145,7 @@ class ZImage:
                 "another device."
             ) from failed
         except LOAD_ERRORS as error:
-            raise EngineUnusable(why_not_loaded(checkpoint.folder, device, error)) from error
+            raise EngineUnusable(why_not_loaded(checkpoint.folder, device, error, self._weights)) from error
 
     def use(self, parts: Parts, device: torch.device) -> None:
         """Prepare to draw on this device with these parts. Takes ownership of them.
@@ -209,10 +211,13 @@ def text_encoder_for(stock: Any, device: torch.device) -> TextEncoder:
     return Streamed(stock, CudaLane(device)) if is_elsewhere else Resident(stock)
 
 
-def why_not_loaded(folder: Path, device: torch.device, error: Exception) -> str:
+def why_not_loaded(folder: Path, device: torch.device, error: Exception, weights: str) -> str:
     """The message for the operator."""
     if is_out_of_memory(error, device):
-        return f"{device} has too little memory for the model in {folder}: use a device with more memory, or another engine."
+        return (
+            f"{device} has too little memory for the model in {folder}: {SMALLER[weights]}, "
+            "or use a device with more memory."
+        )
     reason = next(iter(str(error).splitlines()), "")
     return f"The model in {folder} cannot be loaded ({type(error).__name__}: {reason}): copy or fetch it again."
 

@@ -13,7 +13,8 @@ OTHER_PARTS = ("text_encoders.", "vae.", "first_stage_model.", "cond_stage_model
 """How names begin in files that hold more than a transformer."""
 
 FOLDER = "set EASEL_MODEL to a folder in diffusers' or ComfyUI's layout, or unset it to download one"
-SERVER = "run stable-diffusion.cpp's server with it and set EASEL_ENGINE=remote"
+FILE = "set EASEL_ENGINE=sdcpp and EASEL_SDCPP_TRANSFORMER to this file"
+GGUF_FOLDER = "set EASEL_ENGINE=sdcpp and EASEL_SDCPP_MODEL to this folder"
 
 
 def foreign_file(file: Path) -> str:
@@ -21,10 +22,10 @@ def foreign_file(file: Path) -> str:
     if not file.is_file():
         return f"The file {file} does not exist: {FOLDER}."
     if file.suffix == ".gguf":
-        return f"{file} is a GGUF file, which the zimage engine does not read: {SERVER}, or {FOLDER}."
+        return f"{file} is a GGUF file, which the zimage engine does not read: {FILE}, or {FOLDER}."
     if file.suffix not in {".safetensors", ".sft"}:
         return f"{file} is a pickle, which could execute code and is not read: {FOLDER}."
-    return f"{file} is {what_is_in(file)}, which the zimage engine does not read: {SERVER}, or {FOLDER}."
+    return f"{file} is {what_is_in(file)}, which the zimage engine does not read: {FOLDER}."
 
 
 def what_is_in(file: Path) -> str:
@@ -44,7 +45,7 @@ def foreign_folder(folder: Path) -> str | None:
     if (folder / "model_index.json").is_file():
         return None
     if next(folder.glob("*.gguf"), None) is not None:
-        return f"{folder} holds GGUF files, which the zimage engine does not read: {SERVER}, or {FOLDER}."
+        return f"{folder} holds GGUF files, which the zimage engine does not read: {GGUF_FOLDER}, or {FOLDER}."
     if any((folder / name).is_dir() for name in COMFY_FOLDERS):
         return f"{folder} holds models in ComfyUI's layout, but no transformer of Z-Image that the zimage engine reads: {FOLDER}."
     single = next((file for file in sorted(folder.glob("*.safetensors"))), None)

@@ -43,8 +43,9 @@ class Int8Matrix(Module):  # type: ignore[misc] # PyTorch's classes are untyped 
         self.scales = Parameter(scales, requires_grad=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """The layer's output. Whole numbers of 8 bits are exact in bf16, so only the output is rounded."""
-        return linear(tokens, self.numbers.to(tokens.dtype)) * self.scales
+        """The layer's output. The compiler makes one function of the conversion, whose rounding is small beside that to
+        8 bits, and scaling the output instead would be in the way of what it makes of the rest."""
+        return linear(tokens, self.numbers.to(tokens.dtype) * self.scales.unsqueeze(1))
 
 
 MakeMatrix = Callable[[Tensor], Module]
