@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu install-small install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu format clean
+.PHONY: help install install-gpu install-small install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu wheel release format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -59,6 +59,11 @@ $(VENV)/installed-docs: $(VENV)/installed
 $(VENV)/installed-bench: $(VENV)/installed
 	@echo "Installing the libraries for the measurements."
 	$(PIP) --group bench
+	@touch $@
+
+$(VENV)/installed-release: $(VENV)/installed
+	@echo "Installing what a release is built with."
+	$(PIP) --group release
 	@touch $@
 
 install: $(VENV)/installed ## Create .venv and install Easel into it
@@ -129,6 +134,13 @@ bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and
 
 bench-gpu: $(VENV)/installed-gpu $(VENV)/installed-bench ## Compare the zimage engine with diffusers on a GPU, with random weights (BENCH=--tiny)
 	@$(BIN)/python -m bench.gpu $(BENCH)
+
+wheel: $(VENV)/bin/python ## Build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+release: $(VENV)/installed-release ## Build wheel, source archive, list of packages (SBOM) and checksums into dist/
+	@$(BIN)/python -m tools.release
 
 format: $(VENV)/installed-dev ## Format the code
 	$(BIN)/ruff format $(SOURCES)

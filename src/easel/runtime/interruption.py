@@ -16,7 +16,7 @@ def is_command() -> bool:
 
     Call this while the package is being imported: at that time `python -m` has not set the module's file yet.
     """
-    return sys.argv[0] == "-m" or sys.argv[0].rpartition("/")[2] == "easel"
+    return sys.argv[0] == "-m" or sys.argv[0].rpartition("/")[2] in {"easel", "easel-server"}
 
 
 def leave_at_once() -> None:

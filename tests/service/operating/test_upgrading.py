@@ -1,6 +1,7 @@
-"""Several versions side by side: a running earlier one continues beside this one, and can no longer be started."""
+"""Upgrading: a running earlier version continues beside this one and can no longer be started, and data folders go on."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from tests.support.faults import await_draw, deaths, events
 from tests.support.patience import eventually
 from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import finish, submit
+from tests.support.running_service import Service, finish, read_task, submit
 
 LAST: Final = "2815714"
 """The last version with Procrastinate's queue."""
@@ -172,3 +173,33 @@ def test_what_an_earlier_worker_held_when_it_died_is_drawn_by_a_worker_of_this_v
     assert [deaths(fleet, task_id) for task_id in task_ids] == [1, 0, 0]
     assert not fleet.rows("SELECT id FROM procrastinate_jobs")
     fleet.audit()
+
+
+def test_a_data_folder_that_an_earlier_version_left_in_the_middle_of_its_work_goes_on() -> None:
+    with reachable_folder() as folder:
+        service = Service(folder / "data", blank_step_s="0.3")
+        service.data_dir.mkdir()
+        service.environment["PYTHONPATH"] = str(source_of(LAST, folder / "earlier"))
+        with service:
+            key = _key_of(service)
+            with service.client(key) as client:
+                drawn = finish(client, submit(client)["id"])
+                unfinished = [submit(client)["id"] for _ in range(3)]
+                eventually(lambda: read_task(client, unfinished[0])["status"] == "processing")
+            service.kill()
+            service.environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "EASEL_BLANK_STEP_S": STEP_S}
+            service.start()
+            with service.client(key) as client:
+                assert {finish(client, task_id)["status"] for task_id in unfinished} == {"completed"}
+                assert client.get(drawn["results"][0]).status_code == 200
+                assert client.get("/v1/credits").json()["data"]["token"]["used_credits"] == 4 * 0.026
+            service.audit()
+
+
+def _key_of(service: Service) -> str:
+    """A key that the service's own version creates."""
+    made = subprocess.run(
+        [sys.executable, "-m", "easel", "keys", "create", "--account", "kept", "--credits", "5", "--json"],
+        env=service.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return str(json.loads(made.stdout)["key"])
