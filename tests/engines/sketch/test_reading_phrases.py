@@ -161,3 +161,17 @@ def test_who_is_between_others_does_the_next_thing(library: Library) -> None:
 def test_counted_books_are_single_books(library: Library) -> None:
     assert [(one.picture, one.count) for one in wish("three books", library).things] == [("closed-book", 3)]
     assert [(one.picture, one.count) for one in wish("a pile of books", library).things] == [("books", 1)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "pictures"),
+    [
+        ("a panda chef", [("panda", 1), ("cook", 1)]),
+        ("two fox detectives", [("fox", 2), ("detective", 2)]),
+        ("a chocolate cake", [("birthday-cake", 1)]),
+    ],
+)
+def test_an_animal_with_a_trade_is_drawn_beside_one_who_has_it(
+    prompt: str, pictures: list[tuple[str, int]], library: Library
+) -> None:
+    assert [(thing.picture, thing.count) for thing in read(prompt, library.emoji).things] == pictures

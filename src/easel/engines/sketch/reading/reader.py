@@ -17,7 +17,7 @@ from easel.engines.sketch.reading.looks import with_looks
 from easel.engines.sketch.reading.materials import with_materials
 from easel.engines.sketch.reading.pending import Pending
 from easel.engines.sketch.reading.poses import view_of, with_poses
-from easel.engines.sketch.reading.sights import ONE_OF, PARTS, READABLE, VAGUE, had_as, is_seen_with, meant
+from easel.engines.sketch.reading.sights import ONE_OF, PARTS, READABLE, VAGUE, are_two, had_as, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.lexicon import Grammar
@@ -49,15 +49,13 @@ class _Reading:
         self._pose: str | None = None
         self._is_and = False  # whether the open relation is that of `and`
         self._related = 0  # the thing that the open relation leads to, where relations stand after it
-        self._is_thing_in_clause = False
-        self._is_place_near = False
+        self._is_thing_in_clause = self._is_place_near = self._is_thing_near = False
         self._noun_at: int | None = None  # the last thing, if it may be part of a compound: `chocolate cake` is a cake
         self._link_at: int | None = None  # the last word that leads from a thing to what describes it
         self._genitive_at: int | None = None  # the last word of a thing to which the next one belongs
         self._is_owned = False  # the last thing belongs to the one before, which does nothing with it: `バラの花束`
         self._gap_at: int | None = None  # the last word that is not understood
         self._at = self._count_at = 0
-        self._is_thing_near = False  # near enough for an adjective after it
         self._takers: Mapping[str, Callable[[str, str, bool], None]] = {
             "things": self._thing,
             "actions": self._action,
@@ -165,14 +163,14 @@ class _Reading:
             self._noun_at = self._at
             return
         if self._is_compound(word):
-            self._pending = self._without_first_noun()
+            self._pending = self._without_first_noun(name)
         pending, self._pending = self._pending, Pending()
         name, _, implied = name.partition("*")
         name = ONE_OF.get(name, name) if pending.count in range(2, MANY) else name
         usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
-        colour = pending.colour
-        self.things.append(Thing(name, word, count, pending.count is not None, colour, pending.size, self._pose))
+        is_said = pending.count is not None
+        self.things.append(Thing(name, word, count, is_said, pending.colour, pending.size, self._pose))
         self._is_thing_near, self._is_place_near = True, False
         self._noun_at = self._at if word[:1].isalpha() else None
         self._is_owned = self._genitive_at == self._at - 1
@@ -209,8 +207,10 @@ class _Reading:
             return "-" in self._grammar.links or (bool(start[1]) and start[0] + start[1] in self._grammar.links)
         return self._noun_at + 2 == self._at and self._link_at == self._at - 1
 
-    def _without_first_noun(self) -> Pending:
+    def _without_first_noun(self, name: str) -> Pending:
         """Take back the thing that turned out to describe the next one, and give what was said of it to that."""
+        if are_two(self.things[-1].picture, name):
+            return Pending(self.things[-1].count if self.things[-1].is_count_said else None)
         first = self.things.pop()
         self._relation = joining.released(self.relations, len(self.things)) or self._relation
         return Pending(first.count if first.is_count_said else None, [first.colour] if first.colour else [], first.size)

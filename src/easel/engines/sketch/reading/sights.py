@@ -24,6 +24,22 @@ PEOPLE: Final = frozenset({
     "baby", "boy", "child", "girl", "man", "men", "old-man", "old-woman", "person", "people", "woman", "women",
 })  # fmt: skip
 """Whoever wears clothes that they are said to be of, as in `mujer de vestido`."""
+ANIMALS: Final = frozenset({
+    "alien", "badger", "bat", "bear", "beaver", "bird", "boar", "cat", "chicken", "chipmunk", "cow", "crab", "crocodile",
+    "deer", "dinosaur", "dog", "dolphin", "donkey", "dragon", "duck", "eagle", "elephant", "ewe", "fish", "flamingo", "fox",
+    "frog", "giraffe", "goat", "goose", "gorilla", "hamster", "hedgehog", "hippopotamus", "horse", "kangaroo", "koala",
+    "leopard", "lion", "lizard", "llama", "lobster", "monkey", "moose", "mouse", "octopus", "orangutan", "otter", "owl",
+    "panda", "parrot", "peacock", "penguin", "pig", "polar-bear", "poodle", "rabbit", "raccoon", "ram", "rat", "rhinoceros",
+    "robot", "rooster", "sauropod", "seal", "shark", "skunk", "sloth", "snail", "snake", "spider", "squid", "swan", "t-rex",
+    "teddy-bear", "tiger", "turkey", "turtle", "unicorn", "walrus", "whale", "wolf", "zebra",
+})  # fmt: skip
+TRADES: Final = frozenset({
+    "artist", "astronaut", "ballet-dancer", "clown-face", "construction-worker", "cook", "cowboy", "detective", "farmer",
+    "firefighter", "guard", "health-worker", "judge", "knight", "mage", "mechanic", "ninja", "office-worker",
+    "person-with-crown", "pilot", "pirate", "police-officer", "prince", "princess", "samurai", "santa-claus", "scientist",
+    "singer", "student", "superhero", "teacher", "technologist", "vampire", "viking",
+})  # fmt: skip
+"""Animals, robots and the like, and those whose work they may do: a panda chef is drawn as a panda and a cook."""
 READABLE: Final = frozenset({"newspaper", "closed-book", "open-book", "books", "envelope", "scroll", "notebook"})
 PARTS: Final = {
     "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
@@ -57,3 +73,8 @@ def had_as(picture: str, other: str) -> str | None:
     if picture in CONTAINERS:
         return "inside"
     return "wearing" if picture in PEOPLE and other in WORN else None
+
+
+def are_two(picture: str, other: str) -> bool:
+    """Whether the first of two nouns in a row is seen, too, because the other one does not describe it."""
+    return picture in ANIMALS and other.partition("*")[0] in TRADES
