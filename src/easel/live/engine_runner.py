@@ -43,6 +43,7 @@ class EngineRunner:
         failures_max: int = FAILURES_MAX,
     ) -> None:
         self.engine = engine
+        self._previewing = engine if isinstance(engine, PreviewingEngine) else None  # asking takes 50 us
         self.breaker = CircuitBreaker(failures_max)
         self._step_timeout_s = step_timeout_s
         self._on_hung = on_hung
@@ -98,15 +99,21 @@ class EngineRunner:
 
     async def _run(self, drawing: Drawing, progress: DrawProgress) -> tuple[Pixels, int]:
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, _drawn, self.engine, drawing, progress
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._drawn, drawing, progress)
         except (Stopped, OutOfMemory, DrawingFailed):
             raise
         except Exception as error:
             if not await self._device_answers():
                 raise DeviceLost(_words(error)) from error
             raise
+
+    def _drawn(self, drawing: Drawing, progress: DrawProgress) -> tuple[Pixels, int]:
+        started_s = time.monotonic()
+        if self._previewing is not None and progress.previews is not None:
+            pixels = self._previewing.draw(drawing, progress.on_step, progress.previews.offer)
+        else:
+            pixels = self.engine.draw(drawing, progress.on_step)
+        return pixels, round((time.monotonic() - started_s) * 1000)
 
     async def _device_answers(self) -> bool:
         try:
@@ -141,15 +148,6 @@ class EngineRunner:
                 self._on_hung()
             alive.cancel()
         drawn.result()
-
-
-def _drawn(engine: Engine, drawing: Drawing, progress: DrawProgress) -> tuple[Pixels, int]:
-    started_s = time.monotonic()
-    if progress.previews is not None and isinstance(engine, PreviewingEngine):
-        pixels = engine.draw(drawing, progress.on_step, progress.previews.offer)
-    else:
-        pixels = engine.draw(drawing, progress.on_step)
-    return pixels, round((time.monotonic() - started_s) * 1000)
 
 
 def _is_refusal(error: Exception) -> bool:
