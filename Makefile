@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu install-small install-classifier demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu wheel release format clean
+.PHONY: help install install-gpu install-small install-classifier install-mcp demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu wheel release format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -46,7 +46,12 @@ $(VENV)/installed-classifier: $(VENV)/installed
 	$(PIP) --editable '.[classifier]'
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed-gpu $(VENV)/installed-classifier
+$(VENV)/installed-mcp: $(VENV)/installed
+	@echo "Installing the library that AI agents are served with."
+	$(PIP) --editable '.[mcp]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-gpu $(VENV)/installed-classifier $(VENV)/installed-mcp
 	@echo "Installing the libraries for the checks."
 	$(PIP) --group dev
 	@touch $@
@@ -73,6 +78,8 @@ install-gpu: $(VENV)/installed-gpu ## Install the libraries of the real model as
 install-small: $(VENV)/installed-small ## Install stable-diffusion.cpp for the real model on smaller machines
 
 install-classifier: $(VENV)/installed-classifier ## Install the libraries of a picture classifier as well
+
+install-mcp: $(VENV)/installed-mcp ## Install the library that AI agents are served with as well
 
 demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, and stop it
 	@$(BIN)/python -m tools.demo

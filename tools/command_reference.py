@@ -27,6 +27,7 @@ GUIDES: Final = {
     "serve": "[Draw your first picture](../tutorial/first-picture.md)",
     "console": "[Use the console](../how-to/console.md)",
     "generate": "[Draw from the command line](../how-to/command-line.md)",
+    "mcp": "[Let AI agents draw](../how-to/agents.md)",
     "tasks": "[Draw from the command line](../how-to/command-line.md#look-after-tasks)",
     "config": "[Settings](settings.md)",
     "completion": "[Draw from the command line](../how-to/command-line.md#complete-commands-in-your-shell)",

@@ -103,7 +103,7 @@ async def trace(read: Settings, installed: Installation, apart_s: float, *, list
         database, pepper(installed.secret), KeyOrder("trace", credits_microcredits=100 * MICROCREDITS_PER_CREDIT)
     )
     await database.close()
-    app = web_parts(read, installed).app
+    app = web_parts(read, installed, None).app
     listening = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         behind_proxies(open_to_browsers(app, read.cors_origin_list), read.trusted_proxy_list),

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "serve": _Entry("serve:serve", "Run the whole service on this machine."),
     "console": _Entry("console:console", "Print a link that signs in to the console."),
     "generate": _Entry("generate:generate", "Draw a picture of each PROMPT and write it to a file."),
+    "mcp": _Entry("mcp:mcp_command", "Let an AI agent draw, as a server of the Model Context Protocol."),
     "tasks": _Entry("tasks:tasks_group", "List, show, fetch, cancel and delete tasks."),
     "keys": _Entry("keys:keys_group", "Create, list, limit and revoke API keys."),
     "groups": _Entry("groups:groups", "Manage groups of accounts and their prices."),

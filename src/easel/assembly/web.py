@@ -39,6 +39,7 @@ from easel.web.picture_pieces import PicturePieces
 from easel.web.pictures import PictureEndpoint
 from easel.web.reference.endpoints import DocumentEndpoints
 from easel.web.requests import BaseUrl
+from easel.web.routing import Route
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.task_view import TaskView
 from easel.web.tasks import CreationEndpoint, TaskEndpoints
@@ -54,8 +55,9 @@ class WebParts:
     metrics: MetricsPage
 
 
-def web_parts(settings: Settings, installed: Installation, shared: SharedLimits | None = None) -> WebParts:
-    """The web process's objects. With `shared`, its limits apply to all web processes of the machine together."""
+def web_parts(settings: Settings, installed: Installation, shared: SharedLimits | None, *more: Route) -> WebParts:
+    """The web process's objects, with more routes than its own. With `shared`, its limits apply to all web processes of
+    the machine together."""
     database = database_of(settings, installed)
     pictures = picture_store(settings)
     keys = link_keys(installed.secret)
@@ -109,7 +111,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
         documents=DocumentEndpoints(base_url),
         root=RootEndpoint(console.files),
     )
-    all_routes = [*routes(endpoints), *console.routes(auth, database, view, pictures, keys)]
+    all_routes = [*routes(endpoints), *console.routes(auth, database, view, pictures, keys), *more]
     return WebParts(App(all_routes, lifespan, task_watcher.close, console.not_found_page), metrics)
 
 

@@ -26,6 +26,8 @@ RETRY_AFTER_S_MAX: Final = 30.0
 POLL_EVERY_S: Final = 1.0
 STREAM_READ_TIMEOUT_S: Final = 30.0
 """Twice the time between two heartbeats of a stream."""
+BRIEF_S: Final = 2.0
+"""A stream that ends sooner and without an event has failed."""
 LATE_S: Final = 1.0
 """How much later than asked an operation may give up."""
 PICTURE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -71,7 +73,7 @@ class Operations:
             left_s = gives_up_s - time.monotonic()
             if left_s <= 0:
                 raise late
-            seen_id = reader.last_id
+            began_s, seen_id = time.monotonic(), reader.last_id
             reader = EventReader()
             reader.last_id = seen_id
             try:
@@ -88,7 +90,10 @@ class Operations:
             else:
                 if task is not None:
                     return task
-                failures = 0
+                was_brief = reader.last_id == seen_id and time.monotonic() - began_s < BRIEF_S
+                failures = failures + 1 if was_brief else 0
+                if failures == ATTEMPTS_MAX:
+                    return (yield from self._poll(task_id, gives_up_s, late))
 
     def picture(self, task: Task) -> Operation[Picture]:
         """Download the picture of a completed task. Raises ClientError."""

@@ -35,6 +35,7 @@ from easel.commands.terminal.config_option import config_option
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import data_dir_option, host_option, port_option
 from easel.live.shared_limits import SharedLimits
+from easel.mcp.endpoint import McpEndpoint, is_possible
 from easel.outside import open_files
 from easel.runtime import logs
 from easel.settings.settings import Settings
@@ -124,8 +125,11 @@ def _run(
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     metrics_listening = metrics_socket(config)
-    parts = web_parts(config, installed, shared)
+    agents = McpEndpoint() if is_possible() else None
+    parts = web_parts(config, installed, shared, *([] if agents is None else [agents.route()]))
     app = parts.app
+    if agents is not None:
+        agents.serve(app)
     crowd = Crowd(config.connections_per_address, config.trusted_networks, on_relief=release_free_memory, shared=shared)
     server_config = uvicorn.Config(
         behind_proxies(open_to_browsers(app, config.cors_origin_list), config.trusted_proxy_list),
