@@ -125,3 +125,7 @@ def test_small_things_stand_in_front_of_large_ones(size: tuple[int, int], librar
 def test_all_who_are_under_an_umbrella_can_be_seen(library: Library) -> None:
     found = scene("a dog and a cat under an umbrella", library)
     assert abs(one(found, "dog").x - one(found, "cat").x) > 0.4 * width(one(found, "cat"), library)
+
+
+def test_a_couple_is_two_people_and_not_a_number(library: Library) -> None:
+    assert one(scene("a couple dancing under the street lamps", library), "people-holding-hands").thing == 0
