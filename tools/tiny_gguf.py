@@ -1,13 +1,12 @@
-"""Builds a Z-Image of random weights in the files that stable-diffusion.cpp reads, and in those of diffusers.
+"""Builds a Z-Image of random weights in the files that stable-diffusion.cpp reads, and in those that PyTorch draws with.
 
 Both are the same model, so the `sdcpp` and the `zimage` engines must draw the same picture with it. stable-diffusion.cpp
 fixes some of the sizes: 36 layers, 32 heads and 151,936 tokens of the text encoder, and 128 numbers a head. The other
 sizes are the smallest that it accepts. The pictures show nothing.
 
-    python -m tools.tiny_gguf FOLDER [MERGES]
+    python -m tools.tiny_gguf FOLDER
 
-`FOLDER/gguf` has the three files for the sdcpp engine, 160 MB. With the merges of Qwen's tokenizer (a text file),
-`FOLDER/diffusers` has the checkpoint for the zimage engine.
+This writes 250 MB, in a few seconds.
 """
 
 import struct
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
 from safetensors.torch import save_file
-from tokenizers.pre_tokenizers import ByteLevel
-from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
-from transformers.utils import logging as transformers_logging
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from tools.tiny_checkpoint import CHAT_TEMPLATE
+from easel.engines.zimage.checkpoint import TURBO_FOLDER
+from easel.engines.zimage.parts import Parts, read_tokenizer
 
 SEED: Final = 20261130
 DIM: Final = 384
@@ -35,7 +33,6 @@ TIME_SIDES: Final = {"t_embedder.mlp.0.weight": 0, "t_embedder.mlp.0.bias": 0, "
 """The time's embedding is 1024 wide in diffusers, and never wider than the model in stable-diffusion.cpp. What is beyond
 that is zero. Each with the side that is cut."""
 TOKENS: Final = 151_936
-FIRST_SPECIAL_TOKENS: Final = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 ALIGNMENT_BYTES: Final = 32
 TRANSFORMER: Final = "z_image_turbo-tiny.gguf"
 TEXT_ENCODER: Final = "Qwen3-tiny.gguf"
@@ -71,26 +68,23 @@ _TRANSFORMER_NAMES: Final = (
 """Names of Z-Image's transformer in diffusers and in its first publication."""
 
 
-def build(folder: Path, merges: Path | None = None) -> None:
-    """Write the files. The same versions of the libraries write the same bytes."""
+def build(folder: Path) -> Parts:
+    """Write the three files into a folder, and return the same model for the zimage engine. The same versions of the
+    libraries write the same bytes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         language_model, transformer, autoencoder = _text_encoder(), _transformer(), _autoencoder()
-    files = folder / "gguf"
-    files.mkdir(parents=True, exist_ok=True)
-    write_gguf(files / TEXT_ENCODER, "qwen3", _renamed(language_model.state_dict(), _TEXT_NAMES, skip="lm_head."))
-    write_gguf(files / TRANSFORMER, "lumina2", with_joined_projections(transformer.state_dict()))
-    save_file(with_wide_encoder(autoencoder.state_dict()), files / AUTOENCODER)
-    if merges is None:
-        return
-    transformers_logging.disable_progress_bar()
-    ZImagePipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=3.0, use_dynamic_shifting=False),
-        vae=autoencoder,
-        text_encoder=language_model.model,
-        tokenizer=tokenizer(merges),
+    folder.mkdir(parents=True, exist_ok=True)
+    write_gguf(folder / TEXT_ENCODER, "qwen3", _renamed(language_model.state_dict(), _TEXT_NAMES, skip="lm_head."))
+    write_gguf(folder / TRANSFORMER, "lumina2", with_joined_projections(transformer.state_dict()))
+    save_file(with_wide_encoder(autoencoder.state_dict()), folder / AUTOENCODER)
+    return Parts(
         transformer=transformer,
-    ).save_pretrained(folder / "diffusers", safe_serialization=True)
+        autoencoder=autoencoder,
+        text_encoder=language_model.model,
+        tokenizer=read_tokenizer(TURBO_FOLDER / "tokenizer"),
+        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=3.0, use_dynamic_shifting=False),
+    )
 
 
 def write_gguf(file: Path, architecture: str, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -129,28 +123,6 @@ def with_wide_encoder(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Te
     wanted = _autoencoder(REAL_CHANNELS, "meta").encoder.state_dict()
     zeros = {f"encoder.{name}": torch.zeros(tensor.shape, dtype=torch.float16) for name, tensor in wanted.items()}
     return {name: tensor for name, tensor in weights.items() if name.startswith("decoder.")} | zeros
-
-
-def tokenizer(merges: Path) -> Qwen2Tokenizer:
-    """Qwen's tokenizer, made of its merges: their results follow the 256 bytes in the order of their numbers."""
-    pairs = [tuple(line.split(" ")) for line in merges.read_text(encoding="utf-8").splitlines() if line]
-    vocabulary = _byte_tokens() + ["".join(pair) for pair in pairs] + FIRST_SPECIAL_TOKENS
-    made = Qwen2Tokenizer(
-        vocab={token: number for number, token in enumerate(vocabulary)},
-        merges=pairs,
-        eos_token=FIRST_SPECIAL_TOKENS[2],
-        additional_special_tokens=FIRST_SPECIAL_TOKENS,
-    )
-    made.chat_template = CHAT_TEMPLATE
-    return made
-
-
-def _byte_tokens() -> list[str]:
-    """What byte-level tokenizers call each byte, printable ones first, as GPT-2 ordered them."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    tokens = [chr(byte) for byte in printable] + [chr(0x100 + number) for number in range(256 - len(printable))]
-    assert set(tokens) == set(ByteLevel.alphabet())
-    return tokens
 
 
 def _renamed(
@@ -227,6 +199,6 @@ def _autoencoder(channels: tuple[int, ...] = CHANNELS, device: str = "cpu") -> A
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in {2, 3}:
-        sys.exit("usage: python -m tools.tiny_gguf FOLDER [MERGES]")
-    build(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else None)
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m tools.tiny_gguf FOLDER")
+    build(Path(sys.argv[1]))

@@ -43,6 +43,7 @@ from easel.engines.sdcpp.messages import (
 )
 from easel.engines.sdcpp.model_files import ModelFiles, locate
 from easel.engines.sdcpp.process import ChildDied, ChildProcess
+from easel.engines.sdcpp.prompts import PROMPT_TOKENS_MAX
 from easel.engines.sdcpp.wheels import require_library, why_no_library
 
 log = structlog.get_logger(__name__)
@@ -58,13 +59,15 @@ NO_CONTENT: Final = "The picture has no content"
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How to use the machine: see the settings of the same names. None leaves the choice to the library."""
+    """How to use the machine: see the settings of the same names. None leaves the choice to the library. Of a prompt,
+    `prompt_tokens_max` tokens are read."""
 
     threads: int | None = None
     backend: str | None = None
     memory: str = "auto"
     vram_gb: float | None = None
     tiles: bool = False
+    prompt_tokens_max: int = PROMPT_TOKENS_MAX
 
 
 class SdCpp:
@@ -160,6 +163,7 @@ class SdCpp:
             memory=use.memory,
             vram_gb=use.vram_gb,
             tiles=use.tiles,
+            prompt_tokens_max=use.prompt_tokens_max,
         )
 
     def _loaded_child(self, order: LoadOrder) -> ChildProcess:

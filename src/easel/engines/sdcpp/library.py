@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from easel.engines.sdcpp.messages import MULTIPLE_PX, STEPS, DrawOrder, Hello, LoadOrder
-from easel.engines.sdcpp.prompts import PROMPT_TOKENS_MAX, escaped, first_tokens, plain, tokens_in_log
+from easel.engines.sdcpp.prompts import escaped, first_tokens, plain, tokens_in_log
 
 WHEELS: Final = ("cyllama", "cyllama-vulkan", "cyllama-cuda12", "cyllama-rocm", "cyllama-sycl")
 SHIFT: Final = 3.0
@@ -73,9 +73,11 @@ class Model:
         """Set while the library samples."""
         self._steps_done = 0
         self._splits = 0
-        self._tokens: list[str] | None = None
+        self.tokens: list[str] = []
+        """Those of the latest prompt, as the library logged them."""
         self._is_cancelled = False
         self._tiles = order.tiles
+        self._tokens_max = order.prompt_tokens_max
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
         self._library.set_log_callback(self._log)
         self._library.set_progress_callback(self._progress)
@@ -91,11 +93,11 @@ class Model:
         try:
             rgb = self._generate(order, text, on_step)
         except LibraryFailed:
-            if self._is_cancelled or self._tokens is None:
+            tokens = self.tokens
+            if len(tokens) <= self._tokens_max:
                 raise
-            tokens = self._tokens
-            text = first_tokens(tokens, PROMPT_TOKENS_MAX)
-            return self._generate(order, text, on_step), len(tokens) - PROMPT_TOKENS_MAX
+            text = first_tokens(tokens, self._tokens_max)
+            return self._generate(order, text, on_step), len(tokens) - self._tokens_max
         return rgb, 0
 
     def cancel(self) -> None:
@@ -117,7 +119,7 @@ class Model:
         parameters.sample_params.flow_shift = SHIFT
         parameters.vae_tiling_enabled = self._tiles
         self._said.clear()
-        self._steps_done, self._splits, self._tokens, self._on_step = 0, 0, None, None
+        self._steps_done, self._splits, self.tokens, self._on_step = 0, 0, [], None
         self._wanted_on_step = on_step
         try:
             image = self._context.generate_with_params(parameters)[0]
@@ -170,9 +172,10 @@ class Model:
         if tokens is not None:
             self._splits += 1
             # The template before the prompt is split first, the prompt second.
-            if self._splits == 2 and len(tokens) > PROMPT_TOKENS_MAX:
-                self._tokens = tokens
-                self._context.cancel()
+            if self._splits == 2:
+                self.tokens = tokens
+                if len(tokens) > self._tokens_max:
+                    self._context.cancel()
 
     def _failure(self, error: Exception) -> Exception:
         words = " ".join([*self._said, str(error)])

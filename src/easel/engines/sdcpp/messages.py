@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar, get_type_hints
 
 from easel.engines.sdcpp.frames import PICTURE_SIDE_PX_MAX, FrameWrong
+from easel.engines.sdcpp.prompts import PROMPT_TOKENS_MAX
 
 STEPS: Final = 8
 """What Z-Image-Turbo was distilled for."""
@@ -40,7 +41,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """What to load, and how to use the machine. Without `threads`, all physical cores draw."""
+    """What to load, how to use the machine, and how many tokens of a prompt are read. Without `threads`, all physical
+    cores draw."""
 
     transformer: str
     text_encoder: str
@@ -50,6 +52,7 @@ class LoadOrder:
     memory: str = "auto"
     vram_gb: float | None = None
     tiles: bool = False
+    prompt_tokens_max: int = PROMPT_TOKENS_MAX
 
 
 @dataclass(frozen=True, slots=True)
