@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu install-small install-classifier install-mcp demo quick test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu wheel release format clean
+.PHONY: help install install-gpu install-small install-classifier install-mcp demo quick small-tests test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu wheel release format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -89,6 +89,21 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -rs
 # The tests that start no server and do not load PyTorch.
 QUICK_ROOMS := client commands deploy documents domain engines live outside runtime settings web
+
+# cyllama has no wheels for Python 3.11, so its tests have an environment of their own, with no more than it needs.
+LATER_PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[234].*/bin/python)
+
+.venv-small/installed: $(CONSTRAINTS)
+	@for python in $(LATER_PYTHONS); do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2> /dev/null && break; \
+	done && $$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2> /dev/null || \
+		{ echo "There is no Python 3.12 or later, so stable-diffusion.cpp is not tested."; exit 1; }; \
+	echo "Installing stable-diffusion.cpp into .venv-small." && \
+	$$python -m venv .venv-small && \
+	.venv-small/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) cyllama numpy
+	@touch $@
+
+small-tests: .venv-small/installed ## Let later tests run the real stable-diffusion.cpp, if there is Python 3.12 or later
 
 quick: check ## Run every check, and the tests that start no server and do not load PyTorch, in about a minute
 	$(PYTEST) --numprocesses 4 $(QUICK_ROOMS:%=tests/%)

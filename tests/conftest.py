@@ -26,7 +26,7 @@ for _ignored in (signal.SIGHUP, signal.SIGQUIT):
 _numbers = itertools.count(1)
 
 LONG_FILES: Final = (
-    "test_zimage.py", "test_moderation_rules.py", "test_contract_fuzz.py",
+    "test_sdcpp_library.py", "test_zimage.py", "test_moderation_rules.py", "test_contract_fuzz.py",
     "test_faults_service.py", "test_timeouts.py", "test_faults_worker.py", "test_backup.py", "test_idempotency.py", "test_callback_faults.py",
     "test_moderation_layers.py", "test_openai_waiting.py", "test_seed.py", "test_backup_trust.py",
     "test_console_gallery.py", "test_console.py",

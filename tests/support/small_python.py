@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-MISSING = "cyllama is not installed here, nor in .venv-small, which `make test-small` makes where it finds Python 3.12"
+MISSING = "cyllama is not installed here, nor in .venv-small, which `make small-tests` makes where it finds Python 3.12"
 
 
 def small_python() -> Path | None:

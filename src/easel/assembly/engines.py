@@ -4,6 +4,8 @@ A new engine is a folder in `engines/`, its own settings, and one entry here. An
 the functions that need them, so that neither the web process nor the command line loads PyTorch or a drawing library.
 """
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,8 @@ from easel.settings.settings import Settings, SettingsWrong
 if TYPE_CHECKING:
     from easel.engines.remote.engine import Remote
     from easel.engines.sdcpp.model_files import ModelFiles
+
+DRAW_ON_GPU_S: Final = 5.0
 
 
 def _one_worker(config: Settings) -> list[str]:
@@ -45,6 +49,8 @@ class EngineEntry:
     """Settings that the engine requires, each with a description for the error message."""
     only_here: tuple[str, ...] = ()
     """Settings that are refused with any other engine, because ignoring them would hide a mistake."""
+    draw_guess_s: Callable[[Settings], float] | None = None
+    """About how many seconds a picture of 1024x1024 takes, until one was measured. None if nothing is known."""
 
 
 def engine(config: Settings) -> Engine:
@@ -60,6 +66,11 @@ def devices(config: Settings) -> list[str]:
 def place(config: Settings) -> str:
     """Where a worker's pictures are drawn, for operators: a device, or how many image servers."""
     return ENGINES[config.engine].place(config)
+
+
+def draw_guesses_s(config: Settings) -> dict[str, float]:
+    """About how many seconds a picture takes with each engine of which that is known."""
+    return {name: entry.draw_guess_s(config) for name, entry in ENGINES.items() if entry.draw_guess_s is not None}
 
 
 def look(config: Settings) -> Iterator[Observation]:
@@ -96,6 +107,10 @@ def _sketch(config: Settings) -> Engine:
     return Sketch(step_s=config.sketch_step_s)
 
 
+def _sketch_draw_guess_s(config: Settings) -> float:
+    return 0.2 + 8 * config.sketch_step_s
+
+
 def _look_at_sketch(config: Settings) -> Iterator[Observation]:
     _sketch(config).load()  # it takes a few milliseconds
     yield Observation("sketch: draws vector scenes by rules, without AI; EASEL_ENGINE=zimage draws with Z-Image-Turbo")
@@ -121,6 +136,15 @@ def _zimage_device(config: Settings) -> str:
     from easel.engines.zimage.devices import automatic, described, pick
 
     return described(pick(automatic()[0] if config.device == "auto" else config.device))
+
+
+def _zimage_draw_guess_s(config: Settings) -> float:
+    """On a processor, from two cores: 17 to 33 minutes. On a GPU, computed for an H200 and not measured: a second."""
+    from easel.engines.zimage.nvidia import look
+
+    if config.device == "cpu" or (config.device == "auto" and sys.platform != "darwin" and not look().has_gpu):
+        return 3000.0 / (os.cpu_count() or 1)
+    return DRAW_ON_GPU_S
 
 
 def _zimage_devices(config: Settings) -> list[str]:
@@ -169,6 +193,13 @@ def _sdcpp_files(config: Settings) -> "ModelFiles":
 
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text).expanduser()
+
+
+def _sdcpp_draw_guess_s(config: Settings) -> float:
+    from easel.engines.sdcpp.speed import guess_s, is_for_processor
+
+    cores = config.sdcpp_threads or os.cpu_count() or 1
+    return guess_s(1024, 1024, cores, on_processor=is_for_processor(config.sdcpp_backend))
 
 
 def _look_at_sdcpp(config: Settings) -> Iterator[Observation]:
@@ -222,11 +253,13 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         description="Easel Sketch: vector scenes by rules, without AI, on any CPU",
         make=_sketch,
         look=_look_at_sketch,
+        draw_guess_s=_sketch_draw_guess_s,
     ),
     "zimage": EngineEntry(
         description="Z-Image-Turbo, on CUDA, MPS or a CPU",
         make=_zimage,
         look=_look_at_zimage,
+        draw_guess_s=_zimage_draw_guess_s,
         devices=_zimage_devices,
         place=_zimage_device,
         only_here=("model", "lora", "weights"),
@@ -235,6 +268,7 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         description="Z-Image-Turbo with stable-diffusion.cpp, on small graphics cards of any maker, Apple's, or a CPU",
         make=_sdcpp,
         look=_look_at_sdcpp,
+        draw_guess_s=_sdcpp_draw_guess_s,
         only_here=("sdcpp_model", "sdcpp_transformer", "sdcpp_text_encoder", "sdcpp_autoencoder"),
     ),
     "remote": EngineEntry(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from easel.actions.submit import Submit, SubmitSettings
+from easel.assembly import engines
 from easel.assembly.console import Console
 from easel.assembly.installation import Installation, database_of, link_keys, pepper
 from easel.assembly.judges import judge_of
@@ -63,7 +64,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
     keys = link_keys(installed.secret)
     task_watcher = TaskWatcher(database, [Channel.CHANGES, Channel.PREVIEWS])
     key_watch = KeyWatch(database)
-    forecast = Forecast(database, settings.backlog_max)
+    forecast = Forecast(database, settings.backlog_max, engines.draw_guesses_s(settings))
     reader = BatchedReader(database, tasks.find_each)
     base_url = BaseUrl(settings.public_url)
     console = Console(settings, base_url, installed.secret)

@@ -14,6 +14,7 @@ from easel.assembly import engines
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, database_of, installation, prepare_database
 from easel.assembly.judges import classifier, endpoint
+from easel.assembly.outlook import outlooks
 from easel.assembly.storage import picture_store
 from easel.commands.startup import start_warnings
 from easel.commands.terminal.config_option import config_option
@@ -55,15 +56,21 @@ def _problem(subject: str, words: object) -> Diagnosis:
 
 
 @click.command(short_help="Check what Easel needs on this machine.")
+@click.option(
+    "--engines", "only_engines", is_flag=True, help="List what this machine can draw with, and about how fast."
+)
 @json_option
 @data_dir_option
 @config_option
-def doctor(data_dir: Path | None, *, as_json: bool) -> None:
+def doctor(data_dir: Path | None, *, only_engines: bool, as_json: bool) -> None:
     """Check the database, storage, engine, device, secret and moderation, and report every problem.
 
     This command creates nothing. A data folder that is empty or does not exist yet is fine before the first start. A
     folder with other content and without a database is reported as the wrong folder.
     """
+    if only_engines:
+        _list_engines(data_dir, as_json=as_json)
+        return
     problems = 0
     if as_json:
         found = list(_diagnoses(data_dir))
@@ -75,6 +82,20 @@ def doctor(data_dir: Path | None, *, as_json: bool) -> None:
     # Some problems, such as a misspelt setting, do not keep Easel from drawing.
     click.echo(f"{problems or 'No'} {'problem' if problems == 1 else 'problems'} found.")
     sys.exit(EXIT_UNUSABLE if problems else 0)
+
+
+def _list_engines(data_dir: Path | None, *, as_json: bool) -> None:
+    """Every engine, whichever the settings name."""
+    try:
+        config = read_settings(data_dir=data_dir)
+    except SettingsWrong as error:
+        raise click.ClickException(str(error)) from None
+    found = outlooks(config)
+    if as_json:
+        click.echo(msgspec.json.encode(list(found)))
+        return
+    for outlook in found:
+        click.echo(f"{'yes' if outlook.can_draw else 'no '}  {outlook.engine:<8} {outlook.words}")
 
 
 def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:

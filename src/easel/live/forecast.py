@@ -21,7 +21,7 @@ from easel.store.tasks import Task
 
 MEASUREMENT_LIFETIME_S: Final = 1.0
 DRAW_UNMEASURED_S: Final = 10.0
-"""Assumed draw time before the first measurement."""
+"""Assumed draw time before the first measurement, with an engine of which nothing else is known."""
 RETRY_AFTER_BACKLOG_S: Final = 30
 """Longest Retry-After that is sent while the backlog is full."""
 
@@ -37,8 +37,10 @@ class Prospect:
 class Forecast:
     """The latest measurements of one process."""
 
-    def __init__(self, database: Database, backlog_max: int) -> None:
+    def __init__(self, database: Database, backlog_max: int, draw_guesses_s: Mapping[str, float] | None = None) -> None:
+        """`draw_guesses_s` says how long a draw may take with each engine, until one was measured."""
         self._database = database
+        self._draw_guesses_s = draw_guesses_s or {}
         self._backlog_max = backlog_max
         self._pace = Pace(draw_s=None, workers=0, unfinished=0)
         self._line: Mapping[str, int] = {}
@@ -61,9 +63,9 @@ class Forecast:
         ahead = pace.unfinished + self._accepted + self._submitted
         excess = ahead + count - self._backlog_max
         if excess > 0:
-            excess_s = estimated_time_s(_draw_s(pace), excess, pace.workers)
+            excess_s = estimated_time_s(self._draw_s(pace), excess, pace.workers)
             return Prospect(excess_s, ServiceUnavailable(min(excess_s, RETRY_AFTER_BACKLOG_S)))
-        return Prospect(estimated_time_s(_draw_s(pace), ahead, pace.workers), None)
+        return Prospect(estimated_time_s(self._draw_s(pace), ahead, pace.workers), None)
 
     @contextmanager
     def submitting(self, count: int) -> Iterator[None]:
@@ -82,8 +84,8 @@ class Forecast:
         """Whole seconds until an unfinished task ends."""
         pace = await self._current_pace()
         if task.status is Status.PROCESSING:
-            return estimated_time_s(_draw_s(pace), 0, pace.workers, task.progress)
-        return estimated_time_s(_draw_s(pace), await self.place(task) - 1, pace.workers)
+            return estimated_time_s(self._draw_s(pace), 0, pace.workers, task.progress)
+        return estimated_time_s(self._draw_s(pace), await self.place(task) - 1, pace.workers)
 
     async def place(self, task: Task) -> int:
         """A pending task's place in line: 1 is drawn next."""
@@ -93,6 +95,13 @@ class Forecast:
             # line again shows which.
             return (await self._line_since(time.monotonic())).get(task.id, 1)
         return line.get(task.id, len(line) + 1)
+
+    def _draw_s(self, pace: Pace) -> float:
+        if pace.draw_s is not None:
+            return pace.draw_s
+        return max(
+            (self._draw_guesses_s.get(engine, DRAW_UNMEASURED_S) for engine in pace.engines), default=DRAW_UNMEASURED_S
+        )
 
     async def _current_pace(self) -> Pace:
         async with self._measuring:
@@ -123,7 +132,3 @@ class Forecast:
 
 def _is_old(measured_at_s: float | None) -> bool:
     return measured_at_s is None or time.monotonic() - measured_at_s > MEASUREMENT_LIFETIME_S
-
-
-def _draw_s(pace: Pace) -> float:
-    return DRAW_UNMEASURED_S if pace.draw_s is None else pace.draw_s

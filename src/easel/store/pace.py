@@ -15,12 +15,13 @@ LINE_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The data for an estimate: average seconds of recent draws (None before the first), workers that take
-    tasks, unfinished tasks."""
+    """The data for an estimate: average seconds of the recent draws of those engines that draw now (None before the
+    first), workers that take tasks, unfinished tasks, and those engines."""
 
     draw_s: float | None
     workers: int
     unfinished: int
+    engines: Sequence[str] = ()
 
 
 async def measure(connection: Reader) -> Pace:
@@ -28,13 +29,19 @@ async def measure(connection: Reader) -> Pace:
     cursor = connection.cursor(row_factory=class_row(Pace))
     await cursor.execute(
         f"""
+        WITH drawing AS MATERIALIZED (
+            SELECT count(*)::int AS workers, coalesce(array_agg(DISTINCT engine) FILTER (WHERE engine IS NOT NULL), '{{}}') AS engines
+            FROM workers WHERE paused_because IS NULL AND {IS_LIVE}
+        )
         SELECT
             (SELECT avg(draw_ms) / 1000.0 FROM (
-                SELECT draw_ms FROM tasks WHERE picture_name IS NOT NULL AND picture_gone_at IS NULL
+                SELECT draw_ms, engine FROM tasks WHERE picture_name IS NOT NULL AND picture_gone_at IS NULL
                 ORDER BY ended_at DESC LIMIT 50
-            ) AS latest)::float AS draw_s,
-            (SELECT count(*) FROM workers WHERE paused_because IS NULL AND {IS_LIVE})::int AS workers,
-            (SELECT coalesce(sum(unfinished), 0) FROM api_keys)::int AS unfinished
+            ) AS latest WHERE engines = '{{}}' OR engine = ANY(engines))::float AS draw_s,
+            workers,
+            (SELECT coalesce(sum(unfinished), 0) FROM api_keys)::int AS unfinished,
+            engines
+        FROM drawing
         """,  # noqa: S608 - a constant of ours
         {"silent_s": STALLED_AFTER_S},
     )

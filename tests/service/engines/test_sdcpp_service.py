@@ -1,0 +1,67 @@
+"""A whole service with the sdcpp engine, whose child is a stand-in: tasks, estimates, and children that die."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.support import sdcpp_stand_in
+from tests.support.data_folders import prepared_folder
+from tests.support.faults import events
+from tests.support.gguf_files import write_model
+from tests.support.running_service import Service, finish, submit
+
+MINUTES_S = 300
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings for a stand-in in the place of another Python."""
+    folder = write_model(tmp_path_factory.mktemp("model"))
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(sdcpp_stand_in.__file__)} good\n")
+    program.chmod(0o755)
+    return {"engine": "sdcpp", "sdcpp_model": str(folder), "sdcpp_python": str(program), "sdcpp_threads": "2"}
+
+
+@pytest.fixture(scope="module")
+def small(settings: dict[str, str]) -> Iterator[Service]:
+    with prepared_folder() as folder, Service(folder, **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def client(small: Service) -> Iterator[httpx2.Client]:
+    with small.client(small.new_key("painter")) as client:
+        yield client
+
+
+def test_tasks_survive_children_that_die_and_estimates_know_the_engine(small: Service, client: httpx2.Client) -> None:
+    first = submit(client, prompt="a heron", size="400x376")
+    # On two cores, a picture of 1024x1024 takes three quarters of an hour.
+    assert first["task_info"]["estimated_time"] > MINUTES_S
+    drawn = finish(client, first["id"])
+    assert (drawn["status"], drawn["result_data"][0]["engine"]) == ("completed", "sdcpp")
+    started = len(events(small, "child_started"))
+    assert finish(client, submit(client, prompt="aborts once")["id"])["status"] == "completed"
+    failed = finish(client, submit(client, prompt="aborts")["id"])
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "service_error")
+    empty = finish(client, submit(client, prompt="uniform")["id"])
+    assert empty["error"]["code"] == "generation_failed_no_content"
+    # By now, what was measured counts.
+    last = submit(client, prompt="a heron again")
+    assert last["task_info"]["estimated_time"] < MINUTES_S
+    assert finish(client, last["id"])["status"] == "completed"
+    assert len(events(small, "child_started")) == started
+    assert len(events(small, "sdcpp_child_died")) == 2
+
+
+def test_the_doctor_lists_what_this_machine_can_draw_with(small: Service) -> None:
+    listed = small.cli("doctor", "--engines").stdout.splitlines()
+    (line,) = [line for line in listed if line.startswith("yes  sdcpp")]
+    assert "turbo.gguf" in line
+    assert "cyllama 0.7.0, which finds CPU (stand-in); 1024x1024 in about 43 minutes" in line
+    assert [line.split()[1] for line in listed] == ["sketch", "zimage", "sdcpp", "remote"]
+    assert any("no   remote   needs EASEL_REMOTE_URL: the address" in line for line in listed)
