@@ -53,7 +53,7 @@ $(VENV)/installed-mcp: $(VENV)/installed
 
 $(VENV)/installed-dev: $(VENV)/installed-gpu $(VENV)/installed-classifier $(VENV)/installed-mcp
 	@echo "Installing the libraries for the checks."
-	$(PIP) --group dev
+	$(PIP) --editable '.[otel]' --group dev
 	@touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

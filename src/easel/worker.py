@@ -21,14 +21,14 @@ from easel.actions.finish import Finish
 from easel.actions.sweep import Sweep
 from easel.domain import fleet
 from easel.domain.task import ErrorCode, Status
-from easel.live import background_tasks, measured
+from easel.live import background_tasks, measured, traces
 from easel.live.draw_slots import Slot
 from easel.live.engine_runner import DeviceLost
 from easel.live.held_tasks import HeldTasks
 from easel.live.last_hour import LastHour
 from easel.live.task_watcher import TaskWatcher
 from easel.live.work_bell import WorkBell
-from easel.store import queue, workers
+from easel.store import queue, task_traces, workers
 from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase
 from easel.store.queue import Claimed
 from easel.store.workers import Beat, Census
@@ -194,7 +194,9 @@ class Worker:
         """Draw a task and end it, or hand it back."""
         task_id = claimed.task.id
         try:
-            await self._draw_and_finish(claimed, slot)
+            about = {"easel.task_id": task_id, "easel.engine": self._draw.engine.name}
+            with traces.span("task", await self._traceparent(task_id), attributes=about):
+                await self._draw_and_finish(claimed, slot)
             self._held.end(task_id)
         except HandedBack:
             await self._hand_back(worker_id, task_id, pause_s=0.0)
@@ -208,6 +210,13 @@ class Worker:
             await self._hand_back(worker_id, task_id, pause_s=queue.RETRY_PAUSE_S_MAX)
         finally:
             slot.release()
+
+    async def _traceparent(self, task_id: str) -> str | None:
+        """Where the task's trace goes on, if traces are recorded. Raises DatabaseUnavailable."""
+        if not traces.are_recorded():
+            return None
+        async with self._database.reading() as connection:
+            return await task_traces.find(connection, task_id)
 
     async def _draw_and_finish(self, claimed: Claimed, slot: Slot) -> None:
         task_id = claimed.task.id

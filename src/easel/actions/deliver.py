@@ -23,9 +23,9 @@ import structlog
 
 from easel.domain import webhook
 from easel.domain.delivery import Attempted, State, message_id, verdict
-from easel.live import background_tasks, measured
+from easel.live import background_tasks, measured, traces
 from easel.live.batched_writer import BatchedWriter
-from easel.store import callbacks
+from easel.store import callbacks, task_traces
 from easel.store.callbacks import ClaimedCallback, EndedAttempt, Room
 from easel.store.database import Database, DatabaseUnavailable, RelaxedDatabase, Writer
 from easel.store.tasks import Task
@@ -168,12 +168,22 @@ class Deliver:
             body = claimed.body if claimed.task is None else await self._made_body(claimed.task)
             if body is None:
                 return
-            attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
+            parent = await self._traceparent(claimed.task_id)
+            with traces.span("callback", parent, "client", {"easel.task_id": claimed.task_id}):
+                attempted = await self._http.post(claimed.url, body, self._headers(claimed, body))
+                traces.describe({"easel.outcome": attempted.outcome, "easel.attempt": claimed.number})
             await self._note(claimed, attempted, time.monotonic())
         except DatabaseUnavailable:  # the claim expires, and some process retries
             log.warning("callback_outcome_not_saved", task_id=claimed.task_id)
         except Exception:  # one faulty delivery must not stop others; it is retried and finally given up
             log.exception("delivery_failed", task_id=claimed.task_id)
+
+    async def _traceparent(self, task_id: str) -> str | None:
+        """Where the task's trace goes on, if traces are recorded. Raises DatabaseUnavailable."""
+        if not traces.are_recorded():
+            return None
+        async with self._database.reading() as connection:
+            return await task_traces.find(connection, task_id)
 
     async def _made_body(self, task: Task) -> bytes | None:
         """The body, which is stored before the first attempt. None if the callback is delivered and deleted."""
@@ -187,7 +197,9 @@ class Deliver:
             is_overlapping=claimed.secret_overlaps,
         )
         signed = webhook.headers(message_id(claimed.task_id), int(claimed.claimed_at.timestamp()), body, secrets)
-        return {"content-type": "application/json", "user-agent": self._settings.user_agent, **signed}
+        traceparent = traces.traceparent()
+        traced = {} if traceparent is None else {"traceparent": traceparent}
+        return {"content-type": "application/json", "user-agent": self._settings.user_agent, **signed, **traced}
 
     async def _note(self, claimed: ClaimedCallback, attempted: Attempted, ended_at_s: float) -> None:
         """Save the outcome, and look again when the next attempt is due."""

@@ -20,7 +20,7 @@ from easel.domain import fleet
 from easel.domain.moderation.decision import Decision, Level
 from easel.domain.task import ENDS, ErrorCode
 from easel.engines.engine import Drawing, DrawingFailed, Engine, OutOfMemory, Pixels
-from easel.live import measured
+from easel.live import measured, traces
 from easel.live.circuit_breaker import FAILURES_MAX, CircuitBreaker
 from easel.live.draw_progress import DrawProgress, Stopped
 from easel.live.draw_slots import Slot, Slots
@@ -192,7 +192,9 @@ class Draw:
     def _measure_waiting(self, task: Task) -> None:
         now = self._database.known_now()
         if now is not None:
-            measured.WAITING_S.observe(max(0.0, (now - task.created_at).total_seconds()))
+            waited_s = max(0.0, (now - task.created_at).total_seconds())
+            measured.WAITING_S.observe(waited_s)
+            traces.describe({"easel.waited_s": waited_s})
 
     def _must_be_begun(self, claimed: Claimed, waited_s: float) -> bool:
         """Whether to record that the drawing of a task begins that was taken ahead.
@@ -231,7 +233,10 @@ class Draw:
             ]
             try:
                 drawing = Drawing(task.prompt, task.width_px, task.height_px, task.seed)
-                pixels, draw_ms = await self._runner.draw(drawing, progress)
+                with traces.span(
+                    "draw", attributes={"easel.width_px": task.width_px, "easel.height_px": task.height_px}
+                ):
+                    pixels, draw_ms = await self._runner.draw(drawing, progress)
             except Stopped as stopped:
                 return None if stopped.is_ended else Failed(task, ErrorCode.GENERATION_TIMEOUT, _TOO_LATE)
             except OutOfMemory:

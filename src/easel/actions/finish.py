@@ -23,7 +23,7 @@ from easel.domain.picture import CONTENT_TYPES, EXTENSIONS, object_name, object_
 from easel.domain.task import ENDS, ErrorCode, Status
 from easel.engines import encoding
 from easel.engines.provenance import Provenance, Recipe
-from easel.live import measured
+from easel.live import measured, traces
 from easel.live.judge import ClassifierHung, Judge
 from easel.outside.judges.picture_file import PictureFile
 from easel.outside.pictures.storage import Pictures, StorageFailed
@@ -82,9 +82,12 @@ class Finish:
 
     async def _complete(self, drawn: Drawn) -> bool:
         task = drawn.task
-        picture = PictureFile(await asyncio.to_thread(self._encoded, drawn), CONTENT_TYPES[task.output_format])
+        with traces.span("encode"):
+            content = await asyncio.to_thread(self._encoded, drawn)
+        picture = PictureFile(content, CONTENT_TYPES[task.output_format])
         try:
-            decisions = await self._judge.of_picture(task, picture)
+            with traces.span("judge"):
+                decisions = await self._judge.of_picture(task, picture)
         except ClassifierHung:
             log.critical("classifier_hung", task_id=task.id, request_id=task.request_id)
             self._settings.on_hung()
@@ -94,12 +97,15 @@ class Finish:
             return await self._refuse(Refused(task, refusal))
         name = self._picture_name(task)
         try:
-            await self._pictures.put(object_name(name), picture.content, picture.content_type)
+            with traces.span("store", attributes={"easel.picture_bytes": len(content)}):
+                await self._pictures.put(object_name(name), picture.content, picture.content_type)
         except StorageFailed as error:
             log.error("picture_store_failed", task_id=task.id, request_id=task.request_id, reason=str(error))
             return await self._fail(Failed(task, ErrorCode.SERVICE_ERROR, _NOT_STORED))
         completion = Completion(drawn.engine, drawn.draw_ms, name, len(picture.content), drawn.pixels.not_drawn)
-        if not await self._completions.complete(task.id, completion):
+        with traces.span("settle"):
+            is_ended = await self._completions.complete(task.id, completion)
+        if not is_ended:
             await self._discard_leftover(task.id)
             return False
         self._measure(drawn)

@@ -32,11 +32,11 @@ from easel.domain.moderation.decision import Decision, Level
 from easel.domain.order import SEED_MAX, SEED_MIN, Order
 from easel.domain.rate import Quota, Standing
 from easel.domain.task import ID_SUFFIXES, Status, new_id
-from easel.live import measured
+from easel.live import measured, traces
 from easel.live.forecast import Forecast, Prospect
 from easel.live.judge import Judge, ending
 from easel.live.rate_limiter import RateLimiter, Times
-from easel.store import acceptance, admission, idempotency, moderation_log, tasks
+from easel.store import acceptance, admission, idempotency, moderation_log, task_traces, tasks
 from easel.store.acceptance import NewTask, TaskIdTaken
 from easel.store.admission import AdmissionRequest
 from easel.store.database import Database, Writer
@@ -225,7 +225,8 @@ class Submit:
         # The database's clock, because it also decides how long a task has waited.
         now = await self._database.now()
         new = [self._new_task(submission, order, request, prospect, now) for order in submission.orders]
-        if len(new) == 1 and submission.idempotency_key is None and not decisions:
+        traceparent = traces.traceparent()
+        if len(new) == 1 and submission.idempotency_key is None and not decisions and traceparent is None:
             async with self._database.single_statement() as connection:
                 accepted, standing = await acceptance.admit_and_accept(connection, request, new[0])
             return Accepted([accepted], standing)
@@ -241,6 +242,8 @@ class Submit:
                 created = [await acceptance.accept(connection, task) for task in new]
             else:
                 created = [await acceptance.refuse(connection, task, refusal.code, refusal.message) for task in new]
+            if traceparent is not None:
+                await task_traces.add(connection, [task.id for task in created], traceparent)
             for task, decision in itertools.product(new, decisions):
                 await moderation_log.add(connection, self._judged(submission, task.id), decision)
             return Accepted(created, standing)

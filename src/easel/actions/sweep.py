@@ -15,7 +15,7 @@ from easel.domain.picture import object_names
 from easel.domain.task import ErrorCode, Status
 from easel.live import measured
 from easel.outside.pictures.storage import Pictures, StorageFailed
-from easel.store import clock_steps, console_sessions, endings, locks, moderation_log, retention
+from easel.store import clock_steps, console_sessions, endings, locks, moderation_log, retention, task_traces
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.locks import Lock
 
@@ -120,6 +120,7 @@ class Sweep:
                 prompts = await retention.erase_old_prompts(connection, kept.prompt_h, BATCH_MAX)
             await retention.delete_erased_callbacks(connection, BATCH_MAX)
             await console_sessions.delete_expired(connection, BATCH_MAX)
+            await task_traces.delete_old(connection, BATCH_MAX)
             if kept.moderation_h is not None:
                 await moderation_log.delete_old(connection, kept.moderation_h, BATCH_MAX)
             return prompts, await retention.delete_old_idempotency_keys(connection, kept.idempotency_h, BATCH_MAX)

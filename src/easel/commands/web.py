@@ -23,6 +23,7 @@ from easel.actions.audit_log import record_price
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import Installation, installation, open_database, prepare_database
 from easel.assembly.metrics import metrics_socket
+from easel.assembly.traces import recorded_traces
 from easel.assembly.web import web_parts
 from easel.commands.startup import children, metrics_ports, start_warnings
 from easel.commands.startup.children import EarlyStop
@@ -148,7 +149,8 @@ def _run(
     # stopped, it raises the same signals again, which has no effect here.
     for number in stop_signals():
         signal.signal(number, lambda *_: server.stop())
-    with asyncio.Runner(loop_factory=server_config.get_loop_factory()) as runner:
+    loop_factory = server_config.get_loop_factory()
+    with recorded_traces(config, "web"), asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(
             _serve(server, listening, metrics_port(metrics_listening, parts.metrics), is_supervised=is_supervised)
         )

@@ -12,6 +12,7 @@ import uvloop
 from easel.assembly.configuration import read_settings
 from easel.assembly.installation import installation, prepare_database
 from easel.assembly.metrics import metrics_socket
+from easel.assembly.traces import recorded_traces
 from easel.assembly.worker import EXIT_DEVICE_LOST, WorkerParts, worker_parts
 from easel.commands.startup import start_warnings
 from easel.commands.startup.database_wait import once_reachable
@@ -42,7 +43,7 @@ def worker(data_dir: Path | None, *, supervised: bool) -> None:
         with installation(config) as installed:
             if not supervised:  # otherwise `easel serve` has done this
                 asyncio.run(once_reachable(lambda: prepare_database(installed), installed, config.database_wait_s))
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with recorded_traces(config, "worker"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 metrics_listening = metrics_socket(config)
                 parts = worker_parts(config, installed)
                 runner.run(_work_measured(parts, metrics_listening, is_supervised=supervised))

@@ -19,7 +19,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from easel.domain.errors import InternalError, RateLimitExceeded, Refusal, ServiceUnavailable
-from easel.live import measured
+from easel.live import measured, traces
 from easel.outside.pictures.storage import StorageFailed
 from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
@@ -40,7 +40,7 @@ from easel.web.metrics.endpoint import MetricsEndpoint
 from easel.web.openai.images import OpenaiImageEndpoint
 from easel.web.pictures import PictureEndpoint
 from easel.web.reference.endpoints import DocumentEndpoints
-from easel.web.routing import Route, Routes
+from easel.web.routing import Handler, Route, Routes
 from easel.web.task_lists import TaskListEndpoints
 from easel.web.tasks import CreationEndpoint, TaskEndpoints
 from easel.web.usage import UsageEndpoints
@@ -193,8 +193,12 @@ class App:
         exchange = _Exchange(scope, send, self._not_found_page)
         try:
             exchange.route, scope["path_params"] = self._routes.find(scope["path"])
-            response = await exchange.route.handler(scope["method"])(Request(scope, receive))
-            await response(scope, receive, exchange.send)
+            handler = exchange.route.handler(scope["method"])
+            if traces.are_recorded():
+                await self._traced(exchange, exchange.route, handler, receive)
+            else:
+                response = await handler(Request(scope, receive))
+                await response(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499  # nginx's status for a disconnected client, which cannot be answered
         except asyncio.CancelledError:
@@ -207,6 +211,20 @@ class App:
         finally:
             exchange.note_in(self._log)
 
+    async def _traced(self, exchange: "_Exchange", route: Route, handler: Handler, receive: Receive) -> None:
+        """Handle a request in a span, which goes on where the client's trace is."""
+        request = Request(exchange.scope, receive)
+        name, parent = f"{request.method} {route.shown_path}", request.headers.get("traceparent")
+        with traces.span(
+            name, parent, "server", {"http.request.method": request.method, "http.route": route.shown_path}
+        ):
+            try:
+                response = await handler(request)
+                await response(exchange.scope, receive, exchange.send)
+            except Refusal as refusal:  # answered within the span, of which it is no fault
+                await exchange.answer_fault(refusal, receive)
+            traces.describe({"http.response.status_code": exchange.status})
+
 
 class _Exchange:
     """One request and its answer."""
@@ -215,7 +233,7 @@ class _Exchange:
     status = 0
 
     def __init__(self, scope: Scope, send: Send, not_found_page: NotFoundPage | None) -> None:
-        self._scope = scope
+        self.scope = scope
         self._not_found_page = not_found_page
         self._send = send
         self._started_s = time.monotonic()
@@ -240,16 +258,16 @@ class _Exchange:
         if self.status:
             log.error("answer_cut_off", request_id=self._state["request_id"], exc_info=error)
             return
-        await self._answer(error)(self._scope, receive, self.send)
+        await self._answer(error)(self.scope, receive, self.send)
 
     def _answer(self, error: Exception) -> Response:
-        path = self._scope["path"]
+        path = self.scope["path"]
         if isinstance(error, Refusal):
             if isinstance(error, RateLimitExceeded):
                 measured.RATE_LIMITED.add("other" if error.standing is None else error.standing.quota.name)
                 if error.standing is not None:
                     self._state["standing"] = error.standing
-            page = None if self._not_found_page is None else self._not_found_page.answer(Request(self._scope), error)
+            page = None if self._not_found_page is None else self._not_found_page.answer(Request(self.scope), error)
             return page or refusal_answer(error, path)
         if isinstance(error, DatabaseUnavailable | StorageFailed):
             log.warning("dependency_unavailable", request_id=self._state["request_id"], reason=str(error))
@@ -259,7 +277,7 @@ class _Exchange:
 
     def note_in(self, log: structlog.typing.FilteringBoundLogger) -> None:
         """Write the log line, and count the request."""
-        method = self._scope["method"] if self._scope["method"].isalpha() else "?"
+        method = self.scope["method"] if self.scope["method"].isalpha() else "?"
         route = None if self.route is None else self.route.shown_path
         status = self._state.get("refused_with", self.status)
         elapsed_s = time.monotonic() - self._started_s
