@@ -269,6 +269,7 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         make=_sdcpp,
         look=_look_at_sdcpp,
         draw_guess_s=_sdcpp_draw_guess_s,
+        place=lambda config: config.sdcpp_backend or "the library's choice",
         only_here=("sdcpp_model", "sdcpp_transformer", "sdcpp_text_encoder", "sdcpp_autoencoder"),
     ),
     "remote": EngineEntry(

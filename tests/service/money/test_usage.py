@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +12,9 @@ from easel.store import usage
 from tests.support.running_service import Service, finish, submit
 
 OUTCOMES: Final = ("completed", "cancelled", "refused", "failed")
-EXPLAINED: Final = b"EXPLAIN (FORMAT JSON) "
+EXPLAINED: Final = b"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "
+YEAR_DAYS: Final = 365
+KEYS: Final = 20
 
 
 def sums(completed: int = 0, cancelled: int = 0, refused: int = 0, failed: int = 0) -> dict[str, Any]:
@@ -98,7 +100,15 @@ def test_a_key_that_may_not_read_sees_no_usage(service: Service, account: str) -
             assert client.get(path).status_code == 403
 
 
-def test_a_year_of_a_busy_account_is_read_by_its_index(service: Service, account: str) -> None:
+def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that read `daily_usage`."""
+    if plan.get("Relation Name") == "daily_usage" or plan.get("Index Name") == "daily_usage_pkey":
+        yield plan
+    for below in plan.get("Plans", ()):
+        yield from scans(below)
+
+
+def test_a_year_of_a_busy_account_is_read_by_its_index_and_no_other_row_is(service: Service, account: str) -> None:
     with service.client(service.new_key(account)) as client, service.database() as connection:
         row = connection.execute(
             "SELECT account.id, key.id FROM accounts AS account JOIN api_keys AS key ON key.account_id = account.id "
@@ -119,12 +129,13 @@ def test_a_year_of_a_busy_account_is_read_by_its_index(service: Service, account
         connection.execute("ANALYZE daily_usage")
         values = (row[0] + 1000, first, last)
         for query, more in ((usage.DAYS, ()), (usage.KEYS, (100,)), (usage.ROWS, (1000,))):
-            plan = str(connection.execute(EXPLAINED + query.encode(), values + more).fetchone())
-            assert "daily_usage_pkey" in plan, plan
-            assert (
-                "'Seq Scan', 'Parallel Aware': False, 'Async Capable': False, 'Relation Name': 'daily_usage'"
-                not in plan
-            )
+            explained = connection.execute(EXPLAINED + query.encode(), values + more).fetchone()
+            assert explained is not None
+            read = list(scans(explained[0][0]["Plan"]))
+            assert any(node.get("Index Name") == "daily_usage_pkey" for node in read), read
+            assert all(node["Node Type"] != "Seq Scan" for node in read), read
+            assert all(node["Actual Rows"] <= YEAR_DAYS * KEYS for node in read), read
+            assert not any(node.get("Rows Removed by Filter") for node in read), read
         connection.rollback()
         assert client.get("/v1/usage").status_code == 200
 
