@@ -17,7 +17,7 @@ from tools.api_page.__main__ import made
 from tools.api_page.page import page_template
 
 from easel.web.reference.endpoints import BASE_URL as BASE_URL_PLACEHOLDER
-from easel.web.reference.endpoints import DOCUMENT_FILE, URL_QUOTE, document_json, filled_page
+from easel.web.reference.endpoints import DOCUMENT_FILE, URL_QUOTE, document_json, filled_page, without_console
 
 BASE_URL = "https://easel.example"
 DOCUMENT = openapi.document()
@@ -40,7 +40,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "link"):
+        if tag not in ("meta", "link", "img"):
             self._open.append(tag)
         if tag == "code":
             self.codes.append("")
@@ -85,8 +85,8 @@ def page() -> Page:
 
 
 def test_the_page_begins_with_its_title_and_a_link_to_its_contents(page: Page) -> None:
-    places = [tag if tag != "a" else attributes["href"] for tag, attributes in page.elements]
-    assert places.index("h1") < places.index("#contents") < places.index("nav")
+    places = [attributes.get("id") or attributes.get("href") or tag for tag, attributes in page.elements]
+    assert places.index("h1") < places.index("#contents") < places.index("contents")
 
 
 def property_names(node: Any) -> set[str]:
@@ -108,14 +108,26 @@ def error_codes(node: Any) -> set[str]:
     return own | {code for value in node.values() for code in error_codes(value)}
 
 
+OWN_FILES = {
+    ("link", "href", "docs/easel.svg"),
+    ("link", "href", "docs/reference.css"),
+    ("link", "href", "docs/try.css"),
+    ("img", "src", "docs/easel.svg"),
+    ("script", "src", "docs/early.js"),
+    ("script", "src", "docs/try.js"),
+}
+
+
 def assert_harmless(page: Page) -> None:
     for tag, attributes in page.elements:
-        assert tag not in {"script", "style", "iframe", "object", "embed", "img", "form", "base", "svg"}
+        assert tag not in {"style", "iframe", "object", "embed", "form", "base", "svg"}
         assert not any(name == "style" or name.startswith("on") for name in attributes)
         loads = {name: value for name, value in attributes.items() if name in URL_ATTRIBUTES}
         if tag == "a":
-            assert re.match(r"#|https?://|openapi\.json$", loads.pop("href") or "")
-        assert loads in ({}, {"href": "docs/reference.css"})
+            assert re.match(r"#|https?://|openapi\.json$|\./(#/\w+)?$", loads.pop("href") or "")
+        name, address = next(iter(loads.items()), (None, ""))
+        assert len(loads) <= 1
+        assert name is None or (tag, name, address) in OWN_FILES
 
 
 def test_the_page_names_every_path_property_and_error_code(page: Page) -> None:
@@ -126,7 +138,7 @@ def test_the_page_names_every_path_property_and_error_code(page: Page) -> None:
     assert set(DOCUMENT["components"]["schemas"]["TaskError"]["properties"]["code"]["enum"]) <= set(page.codes)
 
 
-def test_the_page_runs_nothing_and_loads_only_its_stylesheet(page: Page) -> None:
+def test_the_page_has_nothing_inline_and_loads_only_its_own_files(page: Page) -> None:
     assert_harmless(page)
 
 
@@ -213,9 +225,33 @@ def element_of(content: str) -> str:
 
 
 def test_the_stylesheet_loads_nothing() -> None:
-    sheet = DOCUMENT_FILE.with_name("static").joinpath("reference.css").read_text("utf-8")
-    assert "url(" not in sheet
-    assert "@import" not in sheet
+    for file in DOCUMENT_FILE.with_name("static").glob("*.css"):
+        sheet = file.read_text("utf-8")
+        assert "url(" not in sheet
+        assert "@import" not in sheet
+
+
+def test_the_scripts_make_no_markup_of_texts_and_store_nothing() -> None:
+    for file in DOCUMENT_FILE.with_name("static").glob("*.js"):
+        script = file.read_text("utf-8")
+        assert script.startswith("// "), file.name
+        assert len(script.splitlines()) <= 400
+        for forbidden in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "eval(",
+            "setItem",
+            "sessionStorage",
+            "document.cookie",
+        ):
+            assert forbidden not in script, file.name
+
+
+def test_without_a_console_the_page_does_not_lead_to_it() -> None:
+    page = without_console(page_of(DOCUMENT))
+    assert "./#/gallery" not in page
+    assert "<h1>" in page
 
 
 def test_a_document_that_refers_to_itself_is_refused() -> None:

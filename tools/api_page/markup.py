@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from markdown_it import MarkdownIt
 
-_VOID_ELEMENTS: Final = frozenset({"link", "meta"})
+_VOID_ELEMENTS: Final = frozenset({"img", "link", "meta"})
 # "zero" enables only paragraphs. Raw HTML and pictures stay off, and links to scripts stay text.
 _MARKDOWN: Final = MarkdownIt("zero").enable(["list", "fence", "backticks", "emphasis", "link", "escape"])
 _JSON_TOKEN: Final = re.compile(

@@ -1,7 +1,7 @@
 """Renders the API page from the OpenAPI document.
 
-The page runs no script, has no inline style and loads one style sheet, so it works under `default-src 'none'; style-src
-'self'; img-src 'self'`. Every text of the document is escaped. Descriptions may use a small part of Markdown. Only the
+The page can be read without scripts. It has no inline script or style and loads only files of its own, so it works under
+the console's policy. Every text of the document is escaped. Descriptions may use a small part of Markdown. Only the
 features of OpenAPI that Easel's document uses are supported: no cookies, no form bodies, no recursive schemas.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from easel.web.reference.endpoints import BASE_URL, URL_QUOTE
+from easel.web.reference.endpoints import BASE_URL, CONSOLE_HEAD, URL_QUOTE
 from tools.api_page.document import NAME, Node, expanded
 from tools.api_page.markup import Html, blocks, code, element, inline, joined, json_block
 
@@ -50,7 +50,11 @@ def page_template(document: Node) -> str:
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"{info['title']} API"),
         # Relative, so that the page also works under a path prefix of a reverse proxy.
+        element("link", rel="icon", href="docs/easel.svg", type="image/svg+xml"),
         element("link", rel="stylesheet", href="docs/reference.css"),
+        element("link", rel="stylesheet", href="docs/try.css"),
+        element("script", src="docs/early.js"),
+        element("script", type="module", src="docs/try.js"),
     )
     main = element(
         "main",
@@ -60,8 +64,23 @@ def page_template(document: Node) -> str:
         _objects_section(plain, operations),
     )
     # The text comes first, so that a narrow screen begins with it. A wide screen shows the contents next to it.
-    body = element("body", main, _contents(plain, operations))
+    body = element("body", _console_head(), main, _contents(plain, operations))
     return "<!doctype html>\n" + element("html", head, body, lang="en")
+
+
+def _console_head() -> Html:
+    """The console's head, between marks at which a service without a console cuts it out."""
+    links = (("Draw", "./"), ("Gallery", "./#/gallery"), ("Usage", "./#/usage"))
+    brand = element(
+        "a",
+        element("img", src="docs/easel.svg", alt="", width="28", height="28"),
+        element("span", "Easel"),
+        href="./",
+        class_="brand",
+    )
+    api = element("a", "API", href="#introduction", aria_current="page")
+    tabs = element("nav", *(element("a", name, href=address) for name, address in links), api, aria_label="Console")
+    return joined([Html(CONSOLE_HEAD[0]), element("header", brand, tabs, class_="console-head"), Html(CONSOLE_HEAD[1])])
 
 
 def _operations(document: Node) -> Iterator[_Operation]:
@@ -114,6 +133,7 @@ def _contents(document: Node, operations: Sequence[_Operation]) -> Html:
         element("h2", element("a", "Objects", href="#objects")),
         element("ul", *schemas, class_="objects"),
         id="contents",
+        class_="contents",
         aria_label="Contents",
     )
 
@@ -128,11 +148,12 @@ def _operation_section(operation: _Operation) -> Html:
         blocks(body.get("description", "")),
         _parameters(operation.parameters),
         _request(body),
-        element("h3", "Try it"),
+        element("h3", "Try it", class_="try-heading"),
         *(_curl_block(caption, command) for caption, command in _curl_commands(operation)),
         element("h3", "Answers"),
         *(_response(status, response) for status, response in body["responses"].items()),
         id=operation.anchor,
+        data_operation=operation.path,
     )
 
 

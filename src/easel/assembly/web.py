@@ -109,7 +109,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
         pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),
         health=HealthEndpoints(database, pictures),
         metrics=MetricsEndpoint(auth, metrics),
-        documents=DocumentEndpoints(base_url),
+        documents=DocumentEndpoints(base_url, has_console=console.files is not None),
         root=RootEndpoint(console.files),
     )
     all_routes = [*routes(endpoints), *console.routes(auth, database, view, pictures, keys), *more]

@@ -119,7 +119,7 @@ def routes(to: Endpoints) -> list[Route]:
         Route("/metrics", GET=to.metrics.read),
         Route("/openapi.json", GET=to.documents.openapi_json),
         Route("/docs", GET=to.documents.page),
-        Route("/docs/reference.css", GET=to.documents.style),
+        Route("/docs/{file}", GET=to.documents.file),
     ]
 
 

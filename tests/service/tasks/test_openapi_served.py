@@ -20,7 +20,7 @@ UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d"
 BATCH: Final = "/v1/tasks/batch"
 OPENAI_GENERATIONS: Final = "/openai/v1/images/generations"
 UNLISTED: Final = {
-    "/docs/reference.css", "/console/{path}", "/favicon.ico",  # belong to a page
+    "/docs/{file}", "/console/{path}", "/favicon.ico",  # belong to a page
     "/openai/v1/images/edits", "/openai/v1/images/variations", "/openai/deployments/{model}/images/edits",  # refuse
     "/openai/deployments/{model}/images/generations",  # Azure's address of what is listed
 }  # fmt: skip
