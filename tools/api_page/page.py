@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from easel.web.reference.endpoints import BASE_URL, CONSOLE_HEAD, URL_QUOTE
+from easel.web.reference.endpoints import BASE_URL, URL_QUOTE
+from tools.api_page.console_head import console_head
 from tools.api_page.document import NAME, Node, expanded
 from tools.api_page.markup import Html, blocks, code, element, inline, joined, json_block
 
@@ -64,23 +65,8 @@ def page_template(document: Node) -> str:
         _objects_section(plain, operations),
     )
     # The text comes first, so that a narrow screen begins with it. A wide screen shows the contents next to it.
-    body = element("body", _console_head(), main, _contents(plain, operations))
+    body = element("body", console_head(), main, _contents(plain, operations))
     return "<!doctype html>\n" + element("html", head, body, lang="en")
-
-
-def _console_head() -> Html:
-    """The console's head, between marks at which a service without a console cuts it out."""
-    links = (("Draw", "./"), ("Gallery", "./#/gallery"), ("Usage", "./#/usage"))
-    brand = element(
-        "a",
-        element("img", src="docs/easel.svg", alt="", width="28", height="28"),
-        element("span", "Easel"),
-        href="./",
-        class_="brand",
-    )
-    api = element("a", "API", href="#introduction", aria_current="page")
-    tabs = element("nav", *(element("a", name, href=address) for name, address in links), api, aria_label="Console")
-    return joined([Html(CONSOLE_HEAD[0]), element("header", brand, tabs, class_="console-head"), Html(CONSOLE_HEAD[1])])
 
 
 def _operations(document: Node) -> Iterator[_Operation]:
