@@ -77,6 +77,8 @@ class StandIn:
             self.fail(0, "unusable", "model metadata validation failed")
         elif backend == "aborts-later" and (self.folder / "loaded").exists():
             os.abort()
+        elif backend == "hangs-later" and (self.folder / "loaded").exists():
+            time.sleep(ENDLESS_S)
         else:
             (self.folder / "loaded").touch()
             self.send(Kind.LOADED)

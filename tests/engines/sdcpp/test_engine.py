@@ -209,6 +209,32 @@ def test_a_replacement_that_cannot_load_fails_the_picture(tmp_path: Path) -> Non
     assert engine.child_pid is None
 
 
+def test_a_draw_can_be_cancelled_while_its_child_loads(tmp_path: Path) -> None:
+    engine = made(tmp_path, backend="hangs-later")
+    engine.load()
+    engine.close()
+    asked = 0
+
+    def cancel(steps_done: int, steps_total: int) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise StopError
+
+    with pytest.raises(StopError):
+        engine.draw(drawing(), cancel)
+    assert engine.child_pid is None
+
+
+def test_a_child_that_is_killed_between_two_draws_is_replaced(engine: SdCpp) -> None:
+    child = engine.child_pid
+    assert child is not None
+    os.kill(child, signal.SIGKILL)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert engine.draw(drawing(), ignore_step).width_px == 50
+    assert engine.child_pid != child
+
+
 def test_a_probe_ends_a_child_that_is_gone(engine: SdCpp) -> None:
     engine.probe()
     child = engine.child_pid

@@ -8,6 +8,7 @@ One thread at a time may draw.
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,7 +101,7 @@ class SdCpp:
         """Fetch the files if none are named, check them, start the child, and let it draw a small picture."""
         order = self._order = self._load_order()
         try:
-            self._child = self._loaded_child(order)
+            self._child = self._loaded_child(order, lambda: None)
         except ChildDied as died:
             raise EngineUnusable(
                 f"stable-diffusion.cpp ended while it loaded {order.transformer} ({died}): use other files, or another "
@@ -166,13 +167,13 @@ class SdCpp:
             prompt_tokens_max=use.prompt_tokens_max,
         )
 
-    def _loaded_child(self, order: LoadOrder) -> ChildProcess:
-        """A new child that has loaded the model. Raises ChildDied and EngineUnusable."""
+    def _loaded_child(self, order: LoadOrder, ask: Callable[[], None]) -> ChildProcess:
+        """A new child that has loaded the model. Raises ChildDied, EngineUnusable, and what `ask` raises."""
         child, hello = greeted(self._command)
         try:
             require_library(hello)
             child.send(Kind.LOAD, encode(order))
-            for kind, content in child.frames(self._silence_max_s, lambda: None):
+            for kind, content in child.frames(self._silence_max_s, ask):
                 if kind is Kind.LOADED:
                     break
                 if kind is Kind.FAILED:
@@ -180,22 +181,26 @@ class SdCpp:
         except FrameWrong as wrong:
             child.end()
             raise ChildDied(str(wrong)) from None
-        except (ChildDied, EngineUnusable):
+        except BaseException:
             child.end()
             raise
         log.info("sdcpp_loaded", version=hello.version, devices=hello.devices, pid=child.pid)
         return child
 
-    def _replacement(self) -> ChildProcess:
+    def _living_child(self, on_step: OnStep) -> ChildProcess:
+        """The child, or another if it ended since the last draw."""
         assert self._order is not None, "load() comes first"
+        if self._child is not None and self._child.is_alive:
+            return self._child
+        self.close()
         try:
-            return self._loaded_child(self._order)
+            return self._loaded_child(self._order, lambda: on_step(0, STEPS))
         except EngineUnusable as error:
             raise DrawingFailed(ErrorCode.SERVICE_ERROR, NOT_DRAWN, str(error)) from None
 
     def _try(self, drawing: Drawing, on_step: OnStep) -> Picture:
         """Draw once. Raises ChildDied, what `on_step` raises, and what the interface says."""
-        child = self._child = self._child or self._replacement()
+        child = self._child = self._living_child(on_step)
         self._draws += 1
         order = DrawOrder(
             number=self._draws,

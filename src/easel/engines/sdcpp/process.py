@@ -77,6 +77,11 @@ class ChildProcess:
         """The process's id."""
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def send(self, kind: Kind, content: bytes = b"") -> None:
         """Send a frame. Raises ChildDied."""
         assert self._process.stdin is not None
