@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from easel.engines.sketch.reading.following import names_next, object_follows, thing_follows
 from easel.engines.sketch.reading.tokens import Token
-from easel.engines.sketch.words.lexicon import Grammar, Meaning
+from easel.engines.sketch.words.grammar import Grammar
+from easel.engines.sketch.words.lexicon import Meaning
 
 
 @dataclass(frozen=True, slots=True)

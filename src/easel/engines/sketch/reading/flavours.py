@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from easel.engines.sketch.reading.tokens import Token
-from easel.engines.sketch.words.lexicon import Grammar
+from easel.engines.sketch.words.grammar import Grammar
 
 FLAVOURS: Final = frozenset({
     "red-apple", "green-apple", "banana", "blueberries", "carrot", "cheese-wedge", "cherries", "chocolate-bar", "coconut",

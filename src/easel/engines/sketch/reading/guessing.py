@@ -1,12 +1,13 @@
 """Guesses the languages of a prompt from its script and from how many of its words each language knows.
 
-To guess among languages in Latin letters, the words are first looked for in the text of the tables, which is fast, and
-only the likeliest tables are read.
+To guess among languages in Latin letters, the words are first looked for among the words of the tables' text, which is
+fast, and only the likeliest tables are read.
 """
 
 import functools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from easel.engines.sketch.words.lexicon import TABLES, Language, language
@@ -45,9 +46,9 @@ def _latin_languages(text: str) -> list[Language]:
     known_in_english = sum(1 for word in words if english.meanings(word))
     if known_in_english >= KNOWN_MIN * len(words):
         return [english]
-    most, weigh = _having(words, _entries), _weight
+    most, weigh = _having(words, _words), _weight
     if not most or most[0][1] <= PLAIN_BELOW * len(words):
-        most, weigh = _having([bare(word) for word in words], _plain_entries), _weight_without_accents
+        most, weigh = _having([bare(word) for word in words], _plain_words), _weight_without_accents
     codes = dict.fromkeys([*(code for code, _ in most[:READ_MAX]), "en"]) if most else LATIN
     scores = [(-sum(weigh(language(code), word) for word in words), LATIN.index(code)) for code in codes]
     likeliest = language(LATIN[min(scores)[1]])
@@ -57,26 +58,44 @@ def _latin_languages(text: str) -> list[Language]:
     return [likeliest.plain if is_unmarked else likeliest, english]
 
 
-def _having(words: Sequence[str], entries: Callable[[str], str]) -> list[tuple[str, int]]:
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a table's text: those at the end of its entries, and those before another one."""
+
+    last: frozenset[str]
+    earlier: frozenset[str]
+
+
+def _having(words: Sequence[str], of_table: Callable[[str], _Words]) -> list[tuple[str, int]]:
     """The languages that have any of the words, with how many, those with most first."""
-    forms = [f" {word}," for word in set(words)]
-    found = {code: sum(form in entries(code) for form in forms) for code in LATIN}
+    asked = set(words)
+    found = {code: len(asked & of_table(code).last) for code in LATIN}
     return sorted(
         ((code, many) for code, many in found.items() if many), key=lambda one: (-one[1], LATIN.index(one[0]))
     )
 
 
 @functools.cache
+def _words(code: str) -> _Words:
+    return _split(_entries(code))
+
+
+@functools.cache
+def _plain_words(code: str) -> _Words:
+    """The same without accents."""
+    return _split(bare(_entries(code)))
+
+
+def _split(entries: str) -> _Words:
+    words = entries.split()
+    last = frozenset(word.removesuffix(",") for word in words if word.endswith(","))
+    return _Words(last, frozenset(word for word in words if not word.endswith(",")))
+
+
 def _entries(code: str) -> str:
     """The text of a table, with a space before and a comma after each entry."""
     text = (TABLES / f"{code}.txt").read_text(encoding="utf-8")
     return _NAME.sub(" ", text).replace("\n", ", ")
-
-
-@functools.cache
-def _plain_entries(code: str) -> str:
-    """The same without accents."""
-    return bare(_entries(code))
 
 
 def _weight(candidate: Language, word: str) -> float:
@@ -86,9 +105,9 @@ def _weight(candidate: Language, word: str) -> float:
         return 1.2 if found[0].kind in ("ignored", "relations", "counts") else 1.0
     if candidate.has(word):
         return 0.9
-    return 0.5 if f" {word} " in _entries(candidate.code) else 0.0
+    return 0.5 if word in _words(candidate.code).earlier else 0.0
 
 
 def _weight_without_accents(candidate: Language, word: str) -> float:
     """The same, and a little if the word has accents in that language."""
-    return _weight(candidate, word) or (0.6 if f" {bare(word)}," in _plain_entries(candidate.code) else 0.0)
+    return _weight(candidate, word) or (0.6 if bare(word) in _plain_words(candidate.code).last else 0.0)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.tokens import Token
-from easel.engines.sketch.words.lexicon import Grammar, Meaning
+from easel.engines.sketch.words.grammar import Grammar
+from easel.engines.sketch.words.lexicon import Meaning
 
 HAIR_OF: Final = {
     "red": "red-hair", "orange": "red-hair", "yellow": "blonde-hair", "gold": "blonde-hair", "beige": "blonde-hair",

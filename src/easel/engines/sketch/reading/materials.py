@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.tokens import Token
-from easel.engines.sketch.words.lexicon import Grammar, Meaning
+from easel.engines.sketch.words.grammar import Grammar
+from easel.engines.sketch.words.lexicon import Meaning
 
 BESIDE: Final = frozenset({"colours", "sizes", "materials", "ignored"})
 """What may stand between a material and the thing that is made of it."""

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.reading.tokens import Token
-from easel.engines.sketch.words.lexicon import Grammar, Language, Meaning
+from easel.engines.sketch.words.grammar import Grammar
+from easel.engines.sketch.words.lexicon import Language, Meaning
 from easel.engines.sketch.words.spelling import normal
 
 BETWEEN: Final = frozenset({"colours", "sizes"})

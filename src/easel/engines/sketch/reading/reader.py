@@ -20,7 +20,7 @@ from easel.engines.sketch.reading.poses import view_of, with_poses
 from easel.engines.sketch.reading.sights import ONE_OF, PARTS, READABLE, VAGUE, are_two, had_as, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
-from easel.engines.sketch.words.lexicon import Grammar
+from easel.engines.sketch.words.grammar import Grammar
 
 THINGS_MAX: Final = 12
 """Kinds of things in one picture. More are told as not understood."""

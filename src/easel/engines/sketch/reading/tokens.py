@@ -10,8 +10,9 @@ from typing import Final
 
 from easel.engines.sketch.reading.guessing import HAN, PIECE
 from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, SOME
+from easel.engines.sketch.words.grammar import stems
 from easel.engines.sketch.words.kinds import KIND_LETTERS_MIN, KIND_WORDS_MAX, PLACE, kind_of
-from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning, stems
+from easel.engines.sketch.words.lexicon import WORDS_MAX, Language, Meaning
 from easel.engines.sketch.words.spelling import normal
 
 CHARACTERS_MAX: Final = 10
@@ -268,9 +269,14 @@ def _meanings_of_first_part(part: str, known: Language) -> tuple[Meaning, ...]:
     return next(filter(None, (known.meanings(part.removesuffix(link)) for link in ("", "n", "en", "s", "es"))), ())
 
 
-def _unspaced_meanings(text: str, known: Language) -> tuple[Meaning, ...]:
+def _unspaced_meanings(text: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
     """What a text means, apart from Unicode's keywords of one character, which are parts of other words."""
-    return known.meanings(text) if len(text) > 1 else known.exact(text)
+    for known in languages:
+        if len(text) <= known.characters_max(text[:1]):
+            found = known.meanings(text) if len(text) > 1 else known.exact(text)
+            if found:
+                return found
+    return ()
 
 
 def _without_measure(run: str, languages: Sequence[Language]) -> str:
@@ -284,9 +290,10 @@ def _without_measure(run: str, languages: Sequence[Language]) -> str:
 def _unspaced_tokens(run: str, languages: Sequence[Language]) -> Iterator[Token]:
     at, unknown = 0, ""
     while at < len(run):
-        for length in range(min(CHARACTERS_MAX, len(run) - at), 0, -1):
+        longest = max(known.characters_max(normal(run[at])) for known in languages)
+        for length in range(min(CHARACTERS_MAX, len(run) - at, longest), 0, -1):
             text = run[at : at + length]
-            meanings = next(filter(None, (_unspaced_meanings(normal(text), known) for known in languages)), ())
+            meanings = _unspaced_meanings(normal(text), languages)
             if meanings and not _is_two(normal(text), languages):
                 if unknown:
                     yield Token(unknown)

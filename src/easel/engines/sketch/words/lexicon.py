@@ -10,28 +10,7 @@ ignored words and relations that are not to be seen, such as `crying` and `huggi
 
 Of a thing, `name*4` says how many a word stands for if the prompt gives no number.
 
-The section `grammar` says how the language is built:
-
-- `endings`: what words lose before they are compared, longest first, for plurals and cases; `old>new` puts something in
-  its place
-- `beginnings`: the same for articles and prepositions that are written together with a word
-- `plurals`: those of the endings that say that there are several
-- `duals`: how a word changes that says that there are two: `ة>تان`
-- `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
-  nothing stands between them
-- `genitives`: words between a thing and another one that belongs to it, such as `の`
-- `located`: those of the endings that say that something is on or in a thing
-- `joined`: those of the endings that say that another thing follows, such as `와` in `고양이와 개`
-- `measures`: words between a number and a thing, such as `只` in `三只猫`; `counts = after` if they often follow the
-  thing
-- `adjectives = after`: a colour or size belongs to the thing before it
-- `relations = after`: a relation stands after the thing that it leads to
-- `accents = optional`: many leave the accents out
-- `cases = yes`: words change so much that they are best compared without their endings
-- `umlauts = yes`: many write `ae` for `ä`
-- `marks = needed`: most words are other words without their accents
-- `spaces = no`: words are not separated
-- `compounds = yes`: words are made of words
+The section `grammar` says how the language is built (`grammar.py`).
 
 A language is read when a prompt needs it. Nothing here reads the prompt.
 """
@@ -43,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from easel.engines.sketch.words.grammar import Grammar, grammar_of, stems
 from easel.engines.sketch.words.spelling import UMLAUTS, bare, folded, letters
 
 TABLES: Final = Path(__file__).parent / "tables"
@@ -51,6 +31,8 @@ LANGUAGES: Final = ("en", "es", "fr", "de", "pt", "it", "id", "tr", "vi", "ru", 
 STEM_MIN: Final = 3
 IGNORED_STEM_MIN: Final = 4
 """Shorter words without their endings may be other words."""
+WORD_MAX: Final = 40
+"""So long a word may be if nothing is known of it yet."""
 WORDS_MAX: Final = 6
 """How many words an entry may have."""
 SEVERAL: Final = frozenset({
@@ -75,43 +57,6 @@ class Meaning:
     is_plural: bool = False
     is_located: bool = False
     """Whether its ending says that something is on or in it."""
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """How a language is built, as far as it matters here."""
-
-    endings: tuple[tuple[str, str], ...] = ()
-    beginnings: tuple[str, ...] = ()
-    plurals: frozenset[str] = frozenset()
-    duals: tuple[tuple[str, str], ...] = ()
-    links: frozenset[str] = frozenset()
-    genitives: frozenset[str] = frozenset()
-    adjectives_after: bool = False
-    are_accents_optional: bool = False
-    has_umlauts: bool = False
-    has_cases: bool = False
-    are_marks_needed: bool = False
-    relations_after: bool = False
-    has_spaces: bool = True
-    has_compounds: bool = False
-    located: frozenset[str] = frozenset()
-    joined: tuple[str, ...] = ()
-    measures: tuple[str, ...] = ()
-    counts_after: bool = False
-
-    @property
-    def has_noun_compounds(self) -> bool:
-        """Whether a noun before another one describes it: `chocolate cake`."""
-        return self.has_spaces and not (self.adjectives_after or self.relations_after or "-" in self.links)
-
-    @functools.cached_property
-    def endings_by_length(self) -> tuple[tuple[int, Mapping[str, list[str]]], ...]:
-        """What stands in the place of each ending, by the ending's length, longest first."""
-        found: dict[int, dict[str, list[str]]] = {}
-        for ending, replacement in self.endings:
-            found.setdefault(len(ending), {}).setdefault(ending, []).append(replacement)
-        return tuple(sorted(found.items(), reverse=True))
 
 
 @dataclass(frozen=True)
@@ -171,6 +116,25 @@ class Language:
                 own.setdefault(bare(word.translate(UMLAUTS)), meanings)
         unicode_words = {bare(word): picture for word, picture in self.unicode.items()}
         return Language(self.code, grammar, own, unicode_words, _stemmed(own, unicode_words, grammar))
+
+    def characters_max(self, first: str) -> int:
+        """How long a phrase may be that begins with a character: longer ones are not known."""
+        if self.grammar.beginnings:
+            return WORD_MAX
+        longest = self._lengths.get(self.folded(first))
+        return longest + self._ending_max if longest else 0
+
+    @functools.cached_property
+    def _ending_max(self) -> int:
+        return max((length for length, _ in self.grammar.endings_by_length), default=0)
+
+    @functools.cached_property
+    def _lengths(self) -> Mapping[str, int]:
+        """The longest entry by its first character."""
+        found: dict[str, int] = {}
+        for word in (*self.own, *self.unicode, *self.stems):
+            found[word[:1]] = max(len(word), found.get(word[:1], 0))
+        return found
 
     def _plural(self, phrase: str) -> tuple[Meaning, ...]:
         """What a phrase means whose first word has the ending: `tazas de café`, `coches deportivos`, `бутылкой вина`."""
@@ -236,26 +200,11 @@ def _shortest(word: str, grammar: Grammar) -> str:
     return min((form for form in forms if len(form) >= STEM_MIN), key=len, default=word)
 
 
-def stems(phrase: str, grammar: Grammar) -> Iterator[tuple[str, bool]]:
-    """What a phrase may be without its endings and beginnings, each with whether that says that there are several."""
-    heads = [phrase]
-    if phrase.startswith(grammar.beginnings):
-        heads += [phrase[len(start) :] for start in grammar.beginnings if phrase.startswith(start)]
-    for head in heads:
-        if head != phrase and len(head) > 1:
-            yield head, False
-        longest = len(head) - (1 if head[:1] > "\u1100" else 2)
-        for length, endings in grammar.endings_by_length:
-            if length <= longest:
-                for replacement in endings.get(head[-length:], ()):
-                    yield head[:-length] + replacement, head[-length:] in grammar.plurals
-
-
 @functools.cache
 def language(code: str) -> Language:
     """The words of a language, read once."""
     sections = _sections(folded(letters((TABLES / f"{code}.txt").read_text(encoding="utf-8")), code))
-    grammar = _grammar(dict(sections.pop("grammar", [])))
+    grammar = grammar_of(dict(sections.pop("grammar", [])))
     own: dict[str, tuple[Meaning, ...]] = {}
     for kind, lines in sections.items():
         for name, words in lines:
@@ -352,32 +301,3 @@ def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
         elif stripped:
             lines.append(("", stripped))
     return sections
-
-
-def _grammar(lines: dict[str, str]) -> Grammar:
-    def listed(name: str) -> list[str]:
-        return lines.get(name, "").split()
-
-    def pairs(name: str) -> list[tuple[str, str]]:
-        return [(pair.split(">")[0], pair.split(">")[1] if ">" in pair else "") for pair in listed(name)]
-
-    return Grammar(
-        endings=tuple(sorted(pairs("endings"), key=lambda pair: -len(pair[0]))),
-        beginnings=tuple(listed("beginnings")),
-        plurals=frozenset(listed("plurals")),
-        duals=tuple(pairs("duals")),
-        links=frozenset(listed("links")),
-        genitives=frozenset(listed("genitives")),
-        adjectives_after=lines.get("adjectives", "").strip() == "after",
-        relations_after=lines.get("relations", "").strip() == "after",
-        are_accents_optional=lines.get("accents", "").strip() == "optional",
-        are_marks_needed=lines.get("marks", "").strip() == "needed",
-        has_cases=lines.get("cases", "").strip() == "yes",
-        has_umlauts=lines.get("umlauts", "").strip() == "yes",
-        has_spaces=lines.get("spaces", "").strip() != "no",
-        located=frozenset(listed("located")),
-        joined=tuple(listed("joined")),
-        measures=tuple(listed("measures")),
-        counts_after=lines.get("counts", "").strip() == "after",
-        has_compounds=lines.get("compounds", "").strip() == "yes",
-    )
