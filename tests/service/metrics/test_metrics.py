@@ -19,6 +19,8 @@ from tests.support.running_service import Service, finish, submit
 from tests.support.scraping import Page, free_ports, scrape
 
 GENERATIONS = "/v1/images/generations"
+CALLBACKS = "easel_callback_attempts_total"
+DELIVERED = {"outcome": "delivered", "attempt": "1"}
 
 
 def test_a_task_is_counted_where_it_is_accepted_and_where_it_is_drawn(measured: Measured) -> None:
@@ -26,7 +28,8 @@ def test_a_task_is_counted_where_it_is_accepted_and_where_it_is_drawn(measured: 
     task = submit(measured.client, callback_url=measured.receiver.url("/counted"))
     finish(measured.client, task["id"])
     measured.receiver.await_received("/counted")
-    eventually(lambda: measured.worker().value("easel_callback_attempts_total", outcome="delivered", attempt="1") >= 1)
+    delivered = before.value(CALLBACKS, **DELIVERED) + 1
+    eventually(lambda: measured.worker().value(CALLBACKS, **DELIVERED) == delivered)
     after = measured.worker()
 
     def grown(name: str, **labels: str) -> float:
@@ -57,7 +60,7 @@ def test_what_a_client_makes_up_adds_no_series(measured: Measured) -> None:
         measured.client.get(path)
     measured.client.request("BREW", "/made-up-4")
     measured.client.request("BREWBREW", "/v1/tasks")
-    submit(measured.client, model="z-image-turbo", prompt="made-up-5")
+    finish(measured.client, submit(measured.client, prompt="made-up-5")["id"])
     shown = set.union(*(page.label_values() for page in [*measured.webs(), measured.worker()]))
     assert not [value for value in shown if "made-up" in value or "BREW" in value or "task-unified" in value]
     assert measured.of_webs("easel_http_requests_total", route="none", method="GET", status="404") >= 2
@@ -84,8 +87,9 @@ def test_a_used_up_limit_is_counted(measured: Measured) -> None:
     before = measured.of_webs("easel_rate_limited_total", limit="create")
     key = measured.service.new_key("limited", "1", "--rate", "1")
     with measured.service.client(key) as client:
-        submit(client)
+        task = submit(client)
         assert client.post(GENERATIONS, json={"model": "z-image-turbo", "prompt": "a cat"}).status_code == 429
+        finish(client, task["id"])
     assert measured.of_webs("easel_rate_limited_total", limit="create") == before + 1
 
 

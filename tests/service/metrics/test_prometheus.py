@@ -35,7 +35,7 @@ def watched(measured: Measured, tmp_path_factory: pytest.TempPathFactory) -> Ite
         prometheus(folder, measured.ports, MONITORING / "alerts.yaml") as running,
         service.client(service.new_key("watched", "1", "--rate", "1")) as limited,
     ):
-        submit(limited)
+        finish(limited, submit(limited)["id"])
         for number in range(3):  # a rate needs a series that exists and then grows
             _let_everything_happen(measured, limited, number)
             _await_scrape(running, measured)
