@@ -27,6 +27,7 @@ from easel.web.account import AccountEndpoints
 from easel.web.app import App, Endpoints, routes
 from easel.web.auth import Auth, AuthLimits
 from easel.web.callbacks import CallbackEndpoints
+from easel.web.catalog import CatalogEndpoints
 from easel.web.client_limits import StreamLimits, Streams
 from easel.web.console.pages import RootEndpoint
 from easel.web.events import EventEndpoint
@@ -104,6 +105,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
         task_lists=TaskListEndpoints(auth, database, view),
         events=EventEndpoint(auth, database, reader, view, task_watcher, key_watch, forecast, streams),
         account=AccountEndpoints(database, auth, aliases),
+        catalog=CatalogEndpoints(settings.price_microcredits, aliases),
         usage=UsageEndpoints(auth, database),
         openai_images=OpenaiImageEndpoint(auth, submit, database, attendance, view, streams, pieces, base_url, aliases),
         pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),

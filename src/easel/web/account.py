@@ -17,7 +17,7 @@ from easel.web.auth import Auth
 
 
 class AccountEndpoints:
-    """`GET /v1/credits`, `GET /v1/models` and, for OpenAI's clients, one model."""
+    """`GET /v1/credits`, `GET /v1/models` and `GET /v1/models/{model}`, and the models for OpenAI's clients."""
 
     def __init__(self, database: Database, auth: Auth, model_aliases: Collection[str]) -> None:
         self._database = database
@@ -48,6 +48,14 @@ class AccountEndpoints:
         return json_answer({"data": models, "object": "list"})
 
     async def model(self, request: Request) -> Response:
+        """One model that the key may use, by its own name."""
+        holder = await self._auth.holder(request)
+        name = request.path_params["model"]
+        if name not in MODELS or not holder.may_use(name):
+            raise ModelNotFound(name)
+        return json_answer(_model_body(name))
+
+    async def openai_model(self, request: Request) -> Response:
         """One model that the key may use. OpenAI's clients may also name it by an alias."""
         holder = await self._auth.holder(request)
         name = request.path_params["model"]

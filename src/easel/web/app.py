@@ -29,6 +29,7 @@ from easel.web.admin.reading import AdminReadEndpoints
 from easel.web.admin.upkeep import AdminUpkeepEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
 from easel.web.callbacks import CallbackEndpoints
+from easel.web.catalog import CatalogEndpoints
 from easel.web.console.files import ConsoleFiles
 from easel.web.console.pages import NotFoundPage, RootEndpoint
 from easel.web.console.sessions import SessionEndpoints
@@ -60,6 +61,7 @@ class Endpoints:
     task_lists: TaskListEndpoints
     events: EventEndpoint
     account: AccountEndpoints
+    catalog: CatalogEndpoints
     usage: UsageEndpoints
     openai_images: OpenaiImageEndpoint
     pictures: PictureEndpoint
@@ -105,11 +107,14 @@ def routes(to: Endpoints) -> list[Route]:
         Route("/v1/usage", GET=to.usage.read),
         Route("/v1/usage.csv", GET=to.usage.read_csv),
         Route("/v1/models", GET=to.account.models),
+        Route("/v1/models/{model:path}", GET=to.account.model),
+        Route("/v1/catalog/models", GET=to.catalog.models),
+        Route("/v1/catalog/pricing", GET=to.catalog.pricing),
         Route("/openai/v1/images/generations", POST=to.openai_images.create),
         Route("/openai/v1/images/edits", POST=to.openai_images.refuse_edit),
         Route("/openai/v1/images/variations", POST=to.openai_images.refuse_edit),
         Route("/openai/v1/models", GET=to.account.models),
-        Route("/openai/v1/models/{model:path}", GET=to.account.model),
+        Route("/openai/v1/models/{model:path}", GET=to.account.openai_model),
         # The same at Azure's path. Deployments are named after their models.
         Route("/openai/deployments/{model:path}/images/generations", POST=to.openai_images.create),
         Route("/openai/deployments/{model:path}/images/edits", POST=to.openai_images.refuse_edit),
