@@ -22,6 +22,7 @@ TRIAL: Final = DrawOrder(number=0, prompt="a red apple", width_px=64, height_px=
 """What is drawn after loading, to see whether the files belong together and the device computes."""
 LINES_KEPT: Final = 30
 _WARNING: Final = 3
+_ERROR: Final = 4
 _MEMORY_SIGNS: Final = ("out of memory", "failed to allocate", "alloc failed", "allocation failed", "cannot allocate")
 
 
@@ -161,8 +162,9 @@ class Model:
 
     def _log(self, level: int, words: str) -> None:
         self._on_life()
-        if int(level) >= _WARNING:
+        if int(level) >= _ERROR:
             self._said.append(words.strip())
+        if int(level) >= _WARNING:
             self._on_words(words)
         if "generating image: " in words:
             self._on_step = self._wanted_on_step
