@@ -18,6 +18,8 @@ from tests.support.data_folders import prepared_folder
 from tests.support.paths import ROOT
 from tests.support.running_service import Service, finish, submit
 
+from tools.console_history import operate, write_usage
+
 PROMPTS: Final = (
     ("a bowl of ramen", "1:1"),
     ("un gato negro y un perro blanco en la playa", "4:3"),
@@ -47,7 +49,7 @@ QUALITY: Final = 82
 GAP_PX: Final = 32
 
 
-def shots(browser: Browser, service: Service, key: str) -> Iterator[tuple[str, bytes]]:
+def shots(browser: Browser, service: Service, key: str, operator_key: str) -> Iterator[tuple[str, bytes]]:
     """The name and the PNG of each view on each device in each theme."""
     for device, options in DEVICES.items():
         for theme in ("light", "dark"):
@@ -55,6 +57,9 @@ def shots(browser: Browser, service: Service, key: str) -> Iterator[tuple[str, b
                 yield f"signin-{device}-{theme}", visit.open().screenshot()
             with Visit(browser, service.url, key, color_scheme=theme, **options) as visit:
                 for view, page in views(visit):
+                    yield f"{view}-{device}-{theme}", page.screenshot()
+            with Visit(browser, service.url, operator_key, color_scheme=theme, **options) as visit:
+                for view, page in views_of_operators(visit):
                     yield f"{view}-{device}-{theme}", page.screenshot()
 
 
@@ -99,6 +104,42 @@ def views(visit: Visit) -> Iterator[tuple[str, Page]]:
     yield "code", page
 
 
+def views_of_operators(visit: Visit) -> Iterator[tuple[str, Page]]:
+    """Usage, the sections of the administration, a new key, and the API page with a call that was tried."""
+    page = visit.open("usage")
+    page.wait_for_selector(".chart >> nth=1")
+    yield "usage", page
+    for section in ("overview", "accounts", "keys", "groups", "callbacks", "health", "audit"):
+        visit.open(f"admin/{section}")
+        page.wait_for_timeout(500)
+        if section == "health":
+            page.wait_for_selector(".findings")
+        yield section, page
+    visit.open("admin/accounts?account=2")
+    page.click("text=New key")
+    page.wait_for_timeout(200)
+    yield "new-key", page
+    page.goto("/docs")
+    yield "api", page
+    page.click("#getUsage >> text=Try it here")
+    page.click("#getUsage form .is-main")
+    page.wait_for_selector("#getUsage .answer pre")
+    page.evaluate("document.querySelector('#getUsage .try-heading').scrollIntoView()")
+    page.wait_for_timeout(200)
+    yield "api-tried", page
+
+
+def fill_as_operator(service: Service) -> str:
+    """Give the first account a year of usage, and operate the service. Returns the operator's key."""
+    scopes = ("--scope", "admin", "--scope", "generate", "--scope", "read")
+    key = service.new_key("studio", "1000", "--name", "on call", *scopes)
+    service.new_key("studio", "1", "--name", "mobile app")
+    write_usage(service, "studio")
+    with service.client(key) as operator:
+        operate(operator)
+    return key
+
+
 def fill(service: Service) -> str:
     """Draw pictures into the gallery of a new account, and return its key."""
     key = service.new_key("studio", "100", "--name", "website")
@@ -122,13 +163,13 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
 def main() -> None:
     """Take all screenshots, and write those of the documents."""
     with prepared_folder() as data_dir, Service(data_dir, engine="sketch") as service:
-        key = fill(service)
+        key, operator_key = fill(service), fill_as_operator(service)
         # Only what is drawn before the browser's eyes takes time.
         service.stop()
         service.environment["EASEL_SKETCH_STEP_S"] = STEP_S
         service.start()
         with browsing() as browser:
-            taken = dict(shots(browser, service, key))
+            taken = dict(shots(browser, service, key, operator_key))
     for folder in map(Path, sys.argv[1:2]):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in taken.items():
@@ -138,6 +179,8 @@ def main() -> None:
     documents = {
         "console.webp": opened["picture-desktop-light"],
         "console-gallery.webp": opened["gallery-desktop-dark"],
+        "console-usage.webp": opened["usage-desktop-light"],
+        "console-operate.webp": opened["overview-desktop-dark"],
         "console-phone.webp": beside([opened[name].resize((390, 844)) for name in phones]),
     }
     for file, picture in documents.items():
