@@ -31,10 +31,10 @@ LATE = 250
 BACKLOG_MAX = 10
 DRAW_TIMEOUT_S = 2
 STEP_S = 0.05
-LARGE = "720x720"
+LARGE = "1024x1024"
 TINY_CHECKPOINT = ROOT / "tools" / "tiny_checkpoint.py"
-SPARE_BYTES = 24_000_000
-"""More than a small picture needs on the tiny checkpoint once one was drawn, and far less than a large one."""
+SPARE_BYTES = 8_000_000
+"""More than a small picture needs on the tiny checkpoint once one was drawn, and less than the pixels of a large one."""
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ FIRST_ROUND: Final[tuple[str, ...]] = ("examples", "coverage", "fuzzing", "state
 LATER_ROUNDS: Final = ("fuzzing", "stateful")
 ROUNDS_FOR_SUCCESS: Final = 6
 """Chance decides when an operation first succeeds. After so many rounds, one that never did is not only unlucky."""
-NOT_TRIED: Final = ("/admin/", "/console/")
+NOT_TRIED: Final = ("/admin/", "/console/", "/metrics")
 """Where a key of the scope `admin` may do everything, such as revoke the keys of these tests, and where only a key in the
 body, or a cursor of an earlier answer, leads on. tests/service/admin and tests/service/console try each address."""
 SUCCESSES: Final = frozenset({200, 204, 206})
