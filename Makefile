@@ -13,7 +13,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-gpu install-small install-classifier install-mcp demo quick small-tests test check docs reference api-page rules fuzz soak siege fleet eval-sketch bench bench-gpu wheel release format clean
+.PHONY: help install install-gpu install-small install-classifier install-mcp demo quick small-tests test check docs reference api-page rules fuzz soak siege fleet eval-sketch test-recipes bench bench-gpu wheel release format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -151,6 +151,12 @@ fleet: $(VENV)/installed-bench ## Run 1,000 simulated workers and 200 accounts o
 eval-sketch: $(VENV)/installed ## Measure how well Easel Sketch understands 300 prompts in fifteen languages (EVAL=--missing)
 	@$(BIN)/python -m tools.sketch_evaluation $(EVAL)
 
+# In an environment of their own, because they bring a hundred libraries that nothing else needs.
+test-recipes: $(VENV)/installed ## Run the recipes for other libraries, with their newest versions
+	@test -x $(VENV)-recipes/bin/python || $(PYTHON) -m venv $(VENV)-recipes
+	@$(VENV)-recipes/bin/python -m pip install --quiet --disable-pip-version-check . litellm haystack-ai langchain-core 'pydantic-ai-slim'
+	@$(BIN)/python -m tools.recipes $(VENV)-recipes/bin/python
+
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service for comparison (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)
 
@@ -169,4 +175,4 @@ format: $(VENV)/installed-dev ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean: ## Remove everything that was installed or cached
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-recipes site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
