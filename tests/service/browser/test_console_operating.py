@@ -66,6 +66,7 @@ def test_an_operator_opens_an_account_whose_key_draws_its_first_picture(
     key = page.inner_text("dialog .secret code")
     assert key.startswith("sk-easel-")
     page.click("dialog >> text=Done")
+    page.wait_for_selector(".form-dialog", state="detached")
     page.wait_for_selector(".table:has-text('0 of 0.5')")
     assert key not in page.content()
     visitor = visit(key)
