@@ -18,12 +18,15 @@ SHARE_MAX: Final = 0.02
 
 
 class Previews:
-    """The previews of a draw that begins now. `is_wanted` is asked in the drawing thread."""
+    """The previews of a draw that begins now. `is_wanted` is asked in the drawing thread. `clock` gives seconds."""
 
-    def __init__(self, is_wanted: Callable[[], bool], bytes_max: int) -> None:
+    def __init__(
+        self, is_wanted: Callable[[], bool], bytes_max: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._is_wanted = is_wanted
         self._bytes_max = bytes_max
-        self._began_at_s = time.monotonic()
+        self._clock = clock
+        self._began_at_s = clock()
         self._next_at_s = self._began_at_s + EVERY_S
         self._made = 0
         self._making_s = 0.0
@@ -32,13 +35,13 @@ class Previews:
 
     def offer(self, make: MakePreview) -> None:
         """Called by the engine, in its thread."""
-        started_s = time.monotonic()
+        started_s = self._clock()
         if max(self._next_at_s, self._affordable_at_s()) > started_s or not self._is_wanted():
             return
         self._next_at_s = started_s + EVERY_S
         self._latest = make()
         self._made += 1
-        self._making_s += time.monotonic() - started_s
+        self._making_s += self._clock() - started_s
 
     async def take(self) -> bytes | None:
         """The latest preview as a file, once. None if there is none, or if it cannot be made small enough."""
