@@ -7,6 +7,7 @@ from easel.engines.sketch.composing.posing import POSES
 from easel.engines.sketch.painting.colour import NAMED
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import AMOUNTS
+from easel.engines.sketch.reading.young import LIKE
 from easel.engines.sketch.styles import style
 from easel.engines.sketch.words.lexicon import LANGUAGES, language
 from easel.engines.sketch.words.spelling import normal
@@ -14,6 +15,7 @@ from easel.engines.sketch.words.spelling import normal
 RELATIONS = {
     "on", "under", "above", "behind", "in-front", "left", "right", "at-left", "at-right", "next", "with", "and", "between",
     "holding", "riding", "wearing", "inside", "looking", "aloft", "flying-over",
+    "looking-out", "topped",
 }  # fmt: skip
 OF_KIND = {
     "poses": POSES, "views": {"portrait"},
@@ -37,6 +39,9 @@ def test_every_name_in_a_table_can_be_drawn(code: str, library: Library) -> None
                     *people, relation, thing = meaning.name.split()
                     assert all(map(library.has, people)), (word, people)
                     is_right = relation in RELATIONS | {"beside"} and library.has(thing)
+                case "young":
+                    whose, picture = meaning.name.split()
+                    is_right = whose in LIKE and library.has(picture)
                 case "counts":
                     is_right = meaning.name in AMOUNTS or 1 <= int(meaning.name) <= 24
                 case kind:

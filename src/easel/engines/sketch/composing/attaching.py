@@ -21,12 +21,26 @@ MOUTH: Final = (0.42, 0.66)
 the width of the head."""
 MOUTHFUL_M: Final = 0.5
 """What is larger than this is not held in a mouth, but stands before the animal."""
+BROAD_LEAN: Final = 1.5
+"""How much farther flowers lean whose blossoms are broad."""
+BROAD_RISE: Final = 0.26
+"""How much higher those in the middle are then, as a share of their height."""
 STEM_TURN: Final = 46.0
 """How many degrees the outermost flowers of a vase lean to their side."""
 VASE_WIDTH: Final = 1.12
 """How wide a single flower in a vase is at most, compared with the vase."""
 UPRIGHT: Final = {"bouquet": 38.0}
 """How many degrees pictures must be turned that do not stand upright."""
+FOOD: Final = "Food & Drink"
+TOPPING_WIDTH: Final = 0.5
+"""How wide food is at most that is on top of other food, compared with that."""
+SHOULDER_SHARE: Final = 0.5
+SHOULDER_TALL: Final = 0.3
+"""What is less than this share of a person's height stands on the shoulder, and how tall it is then at most."""
+CANOPY_FROM: Final = 0.52
+"""Where the canopy of an umbrella begins, as a share of its height."""
+CANOPY_WIDTH: Final = 1.35
+"""How wide an umbrella is at least, compared with who is under it."""
 HELD_ASIDE: Final = 0.1
 """How far what is held is beside the middle of who holds it, so that the face can be seen."""
 LEAP_TURN: Final = -9.0
@@ -42,9 +56,25 @@ def _on(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> N
     if traits.seat is not None:
         part = repose(part, "riding" if is_animal else "sitting")
     part = replace(part, y=carrier.y + carrier.height * share - part.height * part.picture.sits)
-    if part.width > carrier.width * 0.9:
-        part = replace(part, height=part.height * carrier.width * 0.9 / part.width)
+    wide = TOPPING_WIDTH if carrier.picture.category == part.picture.category == FOOD else 0.9
+    if part.width > carrier.width * wide:
+        part = replace(part, height=part.height * carrier.width * wide / part.width)
+    if _has_shoulders(carrier) and part.height < SHOULDER_SHARE * carrier.height:
+        part = _on_the_shoulder(carrier, part)
     unit.parts.append(part)
+
+
+def _has_shoulders(carrier: Part) -> bool:
+    is_upright = "creature" in carrier.picture.traits.marks and carrier.height > 1.2 * carrier.width
+    return carrier.picture.grip is not None or (is_upright and carrier.picture.traits.head is not None)
+
+
+def _on_the_shoulder(carrier: Part, part: Part) -> Part:
+    """What is so small that a person carries it on the shoulder, beside the head."""
+    x, top, wide = _head(carrier)
+    height = min(part.height, SHOULDER_TALL * carrier.height)
+    aside = wide / 2 + 0.32 * height * part.picture.width / part.picture.height
+    return replace(part, height=height, x=x + aside, y=top - 0.95 * wide)
 
 
 def _unmoved(part: Part, _pose: str) -> Part:
@@ -65,10 +95,10 @@ def _riding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -
     unit.parts.insert(at if is_bust else at + 1, part)
 
 
-def _inside(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+def _inside(unit: Unit, carrier: Part, part: Part, place: int, _repose: Repose) -> None:
     is_vase = carrier.height > carrier.width and "plant" not in carrier.picture.traits.marks
     if is_vase and "plant" in part.picture.traits.marks:
-        _in_vase(unit, carrier, part)
+        _in_vase(unit, carrier, part, place)
         return
     height = min(part.height, carrier.height * 1.05)
     if height * part.picture.width / part.picture.height > carrier.width * 0.72:
@@ -79,13 +109,16 @@ def _inside(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose)
     unit.parts.insert(unit.parts.index(carrier), part)
 
 
-def _in_vase(unit: Unit, carrier: Part, part: Part) -> None:
+def _in_vase(unit: Unit, carrier: Part, part: Part, place: int) -> None:
     """A flower whose stem is in a vase, leaning to its side."""
     aside = 2 * (part.x - carrier.x) / carrier.width
-    wide = VASE_WIDTH * carrier.width if aside == 0 else min(0.74 * carrier.width, 1.75 * part.width)
+    is_alone = aside == 0 and place == 0
+    wide = VASE_WIDTH * carrier.width if is_alone else min(0.74 * carrier.width, 1.75 * part.width)
     height = min(0.92 * carrier.height, wide * part.height / part.width)
+    aside *= 1.0 if part.width < 0.8 * part.height else BROAD_LEAN
     lean = math.radians(STEM_TURN * aside)
     x, y = height / 2 * math.sin(lean), 0.97 * carrier.height - 0.49 * height - height / 2 * (1 - math.cos(lean))
+    y += 0.0 if is_alone or part.width < 0.8 * part.height else BROAD_RISE * height * (1 - abs(aside))
     turn = UPRIGHT.get(part.picture.name, 0.0) + STEM_TURN * aside
     part = replace(part, height=height, x=carrier.x + x, y=carrier.y + y, turn=turn)
     unit.parts.insert(unit.parts.index(carrier), part)
@@ -98,8 +131,12 @@ def _wearing(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose
         part = replace(part, x=head_x, height=head_width * 0.86 * part.picture.height / part.picture.width)
         part = replace(part, y=head_top - head_width * 0.66)
     elif worn == "head":
+        hats = sum(one.picture.traits.worn == "head" for one in unit.parts)
         part = replace(part, x=head_x, height=head_width * 0.92 * part.picture.height / part.picture.width)
-        part = replace(part, y=head_top - part.height * 0.28)
+        part = replace(part, y=head_top - part.height * (0.28 - 0.7 * hats))
+    elif part.picture.name == "scarf-around-neck":
+        part = replace(part, x=head_x, height=head_width * 0.95 * part.picture.height / part.picture.width)
+        part = replace(part, y=head_top - head_width * 0.82 - 0.72 * part.height)
     elif worn == "neck":
         part = replace(part, x=head_x, height=head_width * 0.55)
         part = replace(part, y=head_top - head_width * 1.25)
@@ -125,7 +162,7 @@ def _head(carrier: Part) -> tuple[float, float, float]:
 
 def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -> None:
     if carrier.picture.grip is None and carrier.picture.category == "Animals & Nature":
-        _in_the_mouth(unit, carrier, part)
+        _in_the_mouth(unit, carrier, part, place)
         return
     is_high, is_read = "held-high" in part.picture.traits.marks, part.picture.name in READ
     is_busy = "busy" in carrier.picture.traits.marks
@@ -145,18 +182,24 @@ def _holding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) 
     height = min(part.height, carrier.height * (0.4 if is_read else 0.36))
     wide = height * part.width / part.height
     x = carrier.x + side * max(side * (x - carrier.x), wide / 2 + HELD_ASIDE * carrier.width)
+    x += side * (place // 2) * wide
     low = 0.5 if is_read or not _has_hands(carrier) else 0.3
-    unit.parts.append(replace(part, height=height, x=carrier.x if is_read else x, y=y - low * height))
+    unit.parts.append(replace(part, height=height, x=carrier.x if is_read and place == 0 else x, y=y - low * height))
 
 
-def _in_the_mouth(unit: Unit, carrier: Part, part: Part) -> None:
+def _in_the_mouth(unit: Unit, carrier: Part, part: Part, place: int) -> None:
     """What an animal holds that is seen from its side: in its mouth, or before its feet if it is large or stands."""
     front = -1.0 if not carrier.is_mirrored else 1.0
     height = min(part.height, 0.42 * carrier.height, 0.42 * carrier.width * part.height / part.width)
     part = replace(part, height=height)
-    if part.picture.traits.stance == "stands" or part.picture.traits.height_m > MOUTHFUL_M:
+    if place > 0 or part.picture.traits.stance == "stands" or part.picture.traits.height_m > MOUTHFUL_M:
         unit.parts.append(
-            replace(part, x=carrier.x + front * (carrier.width / 2 + 0.3 * part.width), y=carrier.y, on_ground=True)
+            replace(
+                part,
+                x=carrier.x + front * (carrier.width / 2 + (0.3 + 1.05 * place) * part.width),
+                y=carrier.y,
+                on_ground=True,
+            )
         )
         return
     x, top, wide = _head(carrier)
@@ -172,12 +215,36 @@ def _has_hands(carrier: Part) -> bool:
 
 def _under(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
     """The carrier grows until the other fits below it, and stands behind."""
+    if "held-high" in carrier.picture.traits.marks:
+        _under_canopy(unit, carrier, part)
+        return
     at = unit.parts.index(carrier)
     needed = part.height * (2.1 if carrier.picture.name in FURNITURE else 1.55)
     grown = replace(carrier, height=max(carrier.height, needed))
     unit.parts[at] = grown
     side = carrier.width * 0.24 if "tree" in carrier.picture.name else 0.0
     unit.parts.append(replace(part, x=part.x + side, y=carrier.y - 0.02 * grown.height, on_ground=True))
+
+
+def _under_canopy(unit: Unit, carrier: Part, part: Part) -> None:
+    """Whoever is under an umbrella holds it: it is raised until its handle ends at the middle of them."""
+    shape = carrier.picture.height / carrier.picture.width
+    height = max(0.9 * part.height, CANOPY_WIDTH * part.width * shape)
+    raised = replace(carrier, height=height, y=0.97 * part.height - CANOPY_FROM * height, on_ground=False)
+    unit.parts[unit.parts.index(carrier)] = raised
+    unit.parts.append(replace(part, y=0.0, on_ground=True))
+
+
+def _at_window(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
+    """An animal on the sill, or somebody who stands before the window."""
+    if part.picture.grip is None:
+        height = min(part.height, 0.55 * carrier.height, 0.7 * carrier.width * part.height / part.width)
+        unit.parts.append(
+            replace(part, height=height, y=carrier.y + carrier.height * (carrier.picture.traits.seat or 0.0))
+        )
+        return
+    height = min(part.height, 1.3 * carrier.height)
+    unit.parts.append(replace(part, height=height, y=carrier.y - 0.55 * height))
 
 
 def _above(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:
@@ -192,6 +259,6 @@ def _above(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) 
 Attach = Callable[[Unit, Part, Part, int, Repose], None]
 ATTACH: Final[dict[str, Attach]] = {
     "on": _on, "riding": _riding, "inside": _inside, "wearing": _wearing, "holding": _holding, "under": _under,
-    "above": _above,
+    "above": _above, "at-window": _at_window,
 }  # fmt: skip
 """How each kind of attachment is made."""

@@ -6,6 +6,7 @@ from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import Relation, Wish
 
 HELD_MAX_M: Final = 1.0
+WORN_MAX_M: Final = 0.8
 TOP_MAX_M: Final = 1.1
 """What is not taller than this stands on furniture that it is with."""
 LIVING: Final = frozenset({"People & Body", "Animals & Nature"})
@@ -41,6 +42,8 @@ def _pair(relation: Relation, wish: Wish, library: Library) -> tuple[int, int, s
     if other is None:
         return None
     traits = library.traits(wish.things[other].picture)
+    if kind == "wearing" and _cannot_be_worn(wish.things[other].picture, library):
+        return None
     if kind == "wearing" or (traits.worn is not None and kind in ("inside", "with")):
         return subject, other, "wearing"
     if kind == "holding" and ("held-high" in traits.marks or traits.height_m <= HELD_MAX_M):
@@ -52,14 +55,22 @@ def _pair(relation: Relation, wish: Wish, library: Library) -> tuple[int, int, s
     return (other, subject, kind) if _carries(kind, wish.things[other].picture, library) else None
 
 
+def _cannot_be_worn(name: str, library: Library) -> bool:
+    """Whether a thing is alive or too large to be worn, so that it is beside whoever is said to wear it."""
+    traits = library.traits(name)
+    return traits.worn is None and (library.is_creature(name) or traits.height_m > WORN_MAX_M)
+
+
 def _carries(kind: str, name: str, library: Library) -> bool:
     """Whether a thing carries another one in this relation."""
     traits = library.traits(name)
     if kind in ("on", "under"):
         return traits.stance not in ("flies", "sky", "deep") or "covers" in traits.marks
+    if kind == "inside" and (library.is_creature(name) or "held-high" in traits.marks):
+        return False
     if kind in ("above", "inside"):
         return traits.stance != "sky"
-    return kind == "riding"
+    return kind in ("riding", "at-window")
 
 
 def _has_on_top(subject: int, other: int, wish: Wish, library: Library) -> bool:

@@ -1,6 +1,6 @@
 """Composes a scene of a wish: chooses what the prompt leaves open, then arranges the units (`arrangement.py`)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -9,6 +9,7 @@ from easel.engines.sketch.composing.arrangement import arranged
 from easel.engines.sketch.composing.context import as_food, with_emblem, with_shapes
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.furnishing import furnished, share
+from easel.engines.sketch.composing.hidden import hidden
 from easel.engines.sketch.composing.posing import posed
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.composing.settings import (
@@ -21,18 +22,21 @@ from easel.engines.sketch.composing.settings import (
 from easel.engines.sketch.composing.simplification import renumbered, simplified
 from easel.engines.sketch.composing.supporting import supported
 from easel.engines.sketch.composing.unit_builder import UnitBuilder
+from easel.engines.sketch.composing.windows import seen_from_inside
 from easel.engines.sketch.painting.lettering import can_write
 from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import Thing, Wish
 
 SIGN: Final = "sign"
+ARRANGED_MAX: Final = 5
+"""So many arrangements are tried until nothing of the prompt is covered."""
 
 
 def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Library) -> Scene:
     """The scene of a wish. The same arguments give the same scene on every machine."""
     dice = Dice(seed, wish_key(wish))
     wished = as_food(with_shapes(with_emblem(wish)), library)
-    wished = posed(simplified(wished, library), library)
+    wished = posed(simplified(seen_from_inside(wished, library), library), library)
     shown, missing = _drawable(_with_signs(wished), library)
     shown = supported(shown, library)
     if shown.place is not None and not background.has(shown.place):
@@ -48,8 +52,9 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     full = furnished(shown, place, library, dice.named("furniture"))
     builder = UnitBuilder(full, library, dice.named("units"))
     size = share(place) if full is not shown else 1.0
-    arrangement = arranged(full, ground, (width_px, height_px), builder, dice.named("arrangement"), size)
-    placed = tuple(_owned(_inscribed(arrangement, shown, library), len(shown.things)))
+    placed, unseen = _best_arranged(
+        lambda name: arranged(full, ground, (width_px, height_px), builder, dice.named(name), size), shown, library
+    )
     return Scene(
         wish=shown,
         width_px=width_px,
@@ -64,7 +69,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
         horizon=horizon,
         is_close_up=is_close_up,
         placed=placed,
-        not_drawn=tuple(dict.fromkeys((*wish.not_understood, *missing, *_uncounted(shown, placed), *_unwritten(wish)))),
+        not_drawn=tuple(dict.fromkeys((*wish.not_understood, *missing, *unseen, *_unwritten(wish)))),
     )
 
 
@@ -115,6 +120,31 @@ def _unwritten(wish: Wish) -> list[str]:
     return [text for text in wish.quotes if not can_write(text)]
 
 
-def _uncounted(wish: Wish, placed: tuple[Placed, ...]) -> list[str]:
-    shown = {one.thing for one in placed}
-    return [thing.word for at, thing in enumerate(wish.things) if at not in shown]
+def _best_arranged(
+    arrange: Callable[[str], Iterator[Placed]], wish: Wish, library: Library
+) -> tuple[tuple[Placed, ...], list[str]]:
+    """The first arrangement in which everything can be seen, or the one in which most can, and the words of the rest."""
+
+    def aspect(one: Placed) -> float:
+        picture = library.picture(one.picture, one.clothes, one.trousers, one.pose)
+        return picture.width / picture.height
+
+    held = {(one.subject, one.other) for one in wish.relations if one.kind == "inside" and one.other is not None}
+    held |= {
+        (one.other, one.subject)
+        for one in wish.relations
+        if one.kind == "on"
+        and one.other is not None
+        and library.traits(wish.things[one.other].picture).seat is not None
+    }
+    best: tuple[Placed, ...] = ()
+    fewest: set[int] | None = None
+    for attempt in range(ARRANGED_MAX):
+        name = f"arrangement {attempt}" if attempt else "arrangement"
+        placed = tuple(_owned(_inscribed(arrange(name), wish, library), len(wish.things)))
+        unseen = set(range(len(wish.things))) - {one.thing for one in placed} | hidden(placed, aspect, held)
+        if fewest is None or len(unseen) < len(fewest):
+            best, fewest = placed, unseen
+        if not unseen:
+            break
+    return best, [wish.things[at].word for at in sorted(fewest or ())]

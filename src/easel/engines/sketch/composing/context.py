@@ -27,7 +27,9 @@ def with_emblem(wish: Wish) -> Wish:
         return wish
     assert wish.place is not None
     emblem = EMBLEMS.get(wish.place)
-    things = wish.things or ((Thing(emblem, wish.place),) if emblem is not None else ())
+    things = wish.things
+    if emblem is not None and emblem not in {thing.picture for thing in things}:
+        things = (*things, Thing(emblem, wish.place))
     return replace(wish, things=things, place=background.PLAIN)
 
 

@@ -17,6 +17,7 @@ WITH_LAKES: Final = frozenset({"mountains", "meadow", "forest"})
 """Places where there may be a lake."""
 BUILDING_M: Final = 3.6
 """What is as tall as this is never indoors."""
+TOWNS: Final = frozenset({"city", "street", "cafe", "market"})
 TIMES: Final = ("day", "day", "day", "day", "day", "day", "sunset", "dawn")
 NIGHTLY: Final = frozenset({
     "full-moon", "crescent-moon", "star", "shooting-star-trail", "fireworks-burst", "bat", "ghost", "aurora",
@@ -61,9 +62,18 @@ def _votes(wish: Wish, library: Library) -> Counter[str]:
         unfit |= {"table-top", "studio"}
     if "sky" in stances or any(known.stance == "stands" and known.height_m >= BUILDING_M for known in traits):
         unfit |= INDOORS
+    if any(_is_rural(thing, library) for thing in placing):
+        unfit |= TOWNS
     if "space" in votes and stances & {"stands", "head", "swims"}:
         return Counter({"planet": 1})
     return Counter({place: count for place, count in votes.items() if place not in unfit})
+
+
+def _is_rural(thing: Thing, library: Library) -> bool:
+    """Whether a thing is a building that does not stand in a town, such as a castle."""
+    traits = library.traits(thing.picture)
+    is_building = traits.stance == "stands" and traits.height_m >= BUILDING_M and "plant" not in traits.marks
+    return is_building and not library.is_creature(thing.picture) and not TOWNS & set(traits.places)
 
 
 def _is_contained(wish: Wish, thing: Thing, library: Library) -> bool:

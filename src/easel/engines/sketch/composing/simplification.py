@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.reading.sights import FLAT
+from easel.engines.sketch.reading.vessels import VESSELS
 from easel.engines.sketch.reading.wish import FIELD, Relation, Thing, Wish
 
 Rule = Callable[[Wish, int, Thing, Thing, Library], Wish | None]
@@ -17,6 +19,8 @@ TOP_M: Final = 1.7
 """What is as tall as this does not stand on a table."""
 ON_TOP: Final = {"lamp": "desk-lamp"}
 """What is another picture if it stands on furniture."""
+CONTENT_MAX_M: Final = 0.9
+"""What is not taller than this, or a plant, is in a vessel that is with it."""
 BUILDING_M: Final = 4.0
 """What is as tall as this is shown from outside."""
 SHOWN_AT_ONCE: Final = {"bicycle": "biking", "kick-scooter": "biking", "surfboard": "surfing", "water-wave": "surfing"}
@@ -118,6 +122,25 @@ def _in_bed(wish: Wish, at: int, subject: Thing, other: Thing, library: Library)
     return _without(wish, at, replace(subject, picture="person-in-bed"))
 
 
+def _in_vessel(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """What a vessel is with is in it, or on a plate, and both are where the prompt says."""
+    relation = wish.relations[at]
+    traits = library.traits(other.picture)
+    is_content = other.picture not in VESSELS and traits.worn is None
+    is_content = is_content and ("plant" in traits.marks or traits.height_m <= CONTENT_MAX_M)
+    if relation.kind != "with" or subject.picture not in VESSELS or not is_content:
+        return None
+    assert relation.other is not None
+    turned = Relation("on" if subject.picture in FLAT else "inside", relation.other, relation.subject)
+    rest = [
+        replace(one, subject=relation.subject)
+        if one.subject == relation.other and one.other != relation.subject
+        else one
+        for one in wish.relations
+    ]
+    return replace(wish, relations=(*rest[:at], turned, *rest[at + 1 :]))
+
+
 def _in_colour(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
     """Coloured clothes are the colour of who wears them."""
     if wish.relations[at].kind not in ("wearing", "inside", "with") or library.traits(other.picture).worn != "body":
@@ -141,6 +164,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _shown_already,
     _in_a_field,
     _in_bed,
+    _in_vessel,
     _on_furniture,
     _in_a_tree,
     _before_a_building,

@@ -16,6 +16,8 @@ CLOTHES: Final = ("#e0533f", "#3f7fd0", "#3fa66a", "#f0a93a", "#8a5fc0", "#e07aa
 TROUSERS: Final = ("#3f4a6b", "#5a4a42", "#2f3440", "#6b7a8f", "#7a6a4a")
 ATTACHED_MAX: Final = 12
 """So many of one thing are carried at most."""
+NECK_SCARF: Final = {"scarf": "scarf-around-neck"}
+"""What looks otherwise when it is worn."""
 SHARED: Final = frozenset({"wearing", "holding", "riding"})
 """What several carriers have each one of, or share."""
 SEATED: Final = {"reading": "reading-seated", "holding": "holding-seated"}
@@ -121,6 +123,8 @@ class UnitBuilder:
             ]
             for place, (child, number) in enumerate(members):
                 part = self.part(child, number, dice.named(f"part {child} {number}"))
+                if kind == "wearing" and part.picture.name in NECK_SCARF:
+                    part = replace(part, picture=self._library.picture(NECK_SCARF[part.picture.name]))
                 share = carrier.width / len(members)
                 if len(members) > 1 and kind in ("on", "inside", "under") and part.width > share * 1.15:
                     part = replace(part, height=part.height * share * 1.15 / part.width)

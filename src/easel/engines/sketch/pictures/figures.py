@@ -38,12 +38,15 @@ class Figure:
     """Its head: to the right of its middle, its top above the lower edge, and its width, as shares of its height."""
 
 
-def animal_body(head: str, entry: Entry, colour: str) -> Figure:
+def animal_body(head: str, entry: Entry, colour: str, *, has_tail: bool = True) -> Figure:
     """An animal that sits and looks at us."""
     dark, light, belly = lighter(colour, -0.07), lighter(colour, 0.04), mix(lighter(colour, 0.12), "#fff3e0", 0.45)
     coat, front = f"{ID_MARK}coat", f"{ID_MARK}front"
     body = _down(coat, light, dark) + _down(front, belly, mix(belly, colour, 0.35))
-    body += path("M23.5 39.5C29 40 31.5 35.5 29.6 31.2C29 29.9 27.2 30.6 27.6 31.9C28.5 35 26.6 36.8 23 36.6Z", dark)
+    if has_tail:
+        body += path(
+            "M23.5 39.5C29 40 31.5 35.5 29.6 31.2C29 29.9 27.2 30.6 27.6 31.9C28.5 35 26.6 36.8 23 36.6Z", dark
+        )
     body += path(
         "M16 19C9.6 19 7.2 28 7.2 34C7.2 39 10.5 41 16 41C21.5 41 24.8 39 24.8 34C24.8 28 22.4 19 16 19Z",
         f"url(#{coat})",

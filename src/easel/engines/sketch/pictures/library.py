@@ -162,7 +162,12 @@ class Library:
             horse = self._pack.entries[HORSE]
             return _of_figure(name, unicorn_body(self._body(horse), horse), colour, traits, entry)
         if traits.stance == "head" and pose != "face":
-            figure = (lying_body if pose == "lying" else animal_body)(self._body(entry), entry, colour)
+            has_tail = "tailless" not in traits.marks
+            figure = (
+                lying_body(self._body(entry), entry, colour)
+                if pose == "lying"
+                else animal_body(self._body(entry), entry, colour, has_tail=has_tail)
+            )
             return _of_figure(name, figure, colour, traits, entry)
         if traits.suit:
             make = uniformed_body if len(traits.suit) > 1 else robed_body

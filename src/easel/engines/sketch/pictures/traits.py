@@ -41,6 +41,7 @@ MARKS: Final = {
     "plant": "it is a plant or a part of nature that does nothing",
     "held-high": "it is held above the head, or flies at its string",
     "windows": "its windows are lit in the dark",
+    "tailless": "its body has no tail to be seen",
     "top": "others stand on it if they are with it",
 }
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from easel.engines.sketch.reading.wish import Relation
+from easel.engines.sketch.reading.vessels import VESSELS
+from easel.engines.sketch.reading.wish import Relation, Thing
 
 CARRIED: Final = frozenset({"on", "inside", "riding", "under"})
 HELD: Final = frozenset({"holding", "wearing"})
@@ -12,6 +13,8 @@ DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
 """What is done by someone, never by what is worn, held or stood on."""
 PLACED: Final = frozenset({"in-front", "behind", "next"})
 """Where someone is, never what is held or worn."""
+TURNED: Final = {"topped": "on", "containing": "inside"}
+"""Relations that are said from the other side, and what they say of it."""
 KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
 """What is held, worn or ridden is where the one is who does it."""
 
@@ -49,6 +52,23 @@ def join_carried(relations: list[Relation], kind: str, subject: int, other: int)
     last = relations[-2] if len(relations) > 1 else None
     if last is not None and last.kind == "next" and last.subject + 1 == last.other == holder:
         relations.append(Relation(kind, last.subject, other))
+
+
+def is_shared(last: Relation | None, things: Sequence[Thing], *, is_after: bool) -> bool:
+    """Whether what comes after `and` is related as the last thing is: worn too, held too, in the same basket."""
+    if last is None:
+        return False
+    if last.kind in ("wearing", "holding", "with"):
+        return last.other == len(things) - 1
+    is_content = last.other is not None and last.kind in TURNED.values() and things[last.other].picture in VESSELS
+    is_last = last.subject == len(things) - 1
+    return is_last and (last.kind in CARRIED if is_after else is_content and last.subject > (last.other or 0))
+
+
+def put_on_top(relations: list[Relation], open_kind: str | None, last: int) -> None:
+    """Put the last thing on the one that has it, if nothing follows `on top`: `a cake with a cherry on top`."""
+    if open_kind in ("on", "above") and relations and relations[-1] == Relation("with", relations[-1].subject, last):
+        relations[-1] = Relation("on", last, relations[-1].subject)
 
 
 def released(relations: list[Relation], gone: int) -> str | None:

@@ -10,16 +10,14 @@ from typing import Final
 
 from easel.engines.sketch.reading import joining
 from easel.engines.sketch.reading.choosing import Around, chosen
-from easel.engines.sketch.reading.flavours import without_flavours
 from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows, told
 from easel.engines.sketch.reading.guessing import guessed_languages
-from easel.engines.sketch.reading.looks import with_looks
-from easel.engines.sketch.reading.materials import with_materials
 from easel.engines.sketch.reading.pending import Pending
-from easel.engines.sketch.reading.poses import view_of, with_poses
+from easel.engines.sketch.reading.poses import view_of
+from easel.engines.sketch.reading.preparing import prepared
 from easel.engines.sketch.reading.sights import ONE_OF, PARTS, READABLE, VAGUE, are_two, had_as, is_seen_with, meant
 from easel.engines.sketch.reading.tokens import Token, tokens, without_quotes
-from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SOME, Relation, Thing, Wish
+from easel.engines.sketch.reading.wish import AMOUNTS, FIELD, MANY, SEVERAL, SOME, Relation, Thing, Wish
 from easel.engines.sketch.words.grammar import Grammar
 
 THINGS_MAX: Final = 12
@@ -89,7 +87,7 @@ class _Reading:
             count = AMOUNTS.get(meaning.name) or int(meaning.name)
             self.things[-1] = replace(self.things[-1], count=count, is_count_said=True)
         elif meaning.kind == "ignored":
-            self._pending.is_one = False
+            self._pending.is_one = token.text.casefold() in self._grammar.articles
             if token.text in self._grammar.genitives and self._noun_at == self._at - 1:
                 self._genitive_at = self._at
         else:
@@ -112,6 +110,7 @@ class _Reading:
     def end_clause(self) -> None:
         """Use what is still open, at a comma or at the end."""
         self._settle()
+        joining.put_on_top(self.relations, self._relation, len(self.things) - 1)
         for kind, other in self._objects:
             if other > 0:
                 self._join(kind, joining.actor(self.relations, self._objects[0][1] - 1), other)
@@ -167,7 +166,8 @@ class _Reading:
         pending, self._pending = self._pending, Pending()
         name, _, implied = name.partition("*")
         name = ONE_OF.get(name, name) if pending.count in range(2, MANY) else name
-        usual = int(implied) if implied else SOME if is_plural and not pending.is_one else 1
+        is_several = is_plural or implied == SEVERAL
+        usual = int(implied) if implied.isdigit() else SOME if is_several and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
         is_said = pending.count is not None
         self.things.append(Thing(name, word, count, is_said, pending.colour, pending.size, self._pose))
@@ -203,8 +203,7 @@ class _Reading:
         if self._noun_at is None or self._relation is not None or self._pending.count is not None:
             return False
         if self._noun_at + 1 == self._at:
-            start = word.casefold().replace("’", "'").partition("'")
-            return "-" in self._grammar.links or (bool(start[1]) and start[0] + start[1] in self._grammar.links)
+            return self._grammar.leads_itself(word)
         return self._noun_at + 2 == self._at and self._link_at == self._at - 1
 
     def _without_first_noun(self, name: str) -> Pending:
@@ -253,6 +252,8 @@ class _Reading:
                 subject, other = other, before.other
         if subject < 0 or other < 0:
             return
+        if kind in joining.TURNED:
+            kind, subject, other = joining.TURNED[kind], other, subject
         kind = meant(kind, self.things[other].picture)
         if kind == "flying-over":
             kind = "above"
@@ -319,10 +320,7 @@ class _Reading:
         last = self.relations[-1] if self.relations else None
         if last is not None and last.kind == "between" and last.other == len(self.things) - 1:
             return
-        is_shared = last is not None and (
-            (last.kind in ("wearing", "holding", "with") and last.other == len(self.things) - 1)
-            or (self._grammar.relations_after and last.kind in joining.CARRIED and last.subject == len(self.things) - 1)
-        )
+        is_shared = joining.is_shared(last, self.things, is_after=self._grammar.relations_after)
         if self._relation is None:
             self._is_and = True
             self._relation, self._related = "as before" if is_shared else "next", len(self.things) - 1
@@ -380,7 +378,7 @@ def read(prompt: str, emoji: Mapping[str, str]) -> Wish:
     languages = guessed_languages(text)
     grammar = languages[0].grammar
     found = list(tokens(text, languages, emoji))
-    listed = without_flavours(with_materials(with_looks(with_poses(found, languages[0]), grammar), grammar), grammar)
+    listed = prepared(found, languages[0])
     reading = _Reading(grammar)
     for at, token in enumerate(listed):
         reading.take(token, listed[at + 1 : at + 4])

@@ -5,7 +5,7 @@ from typing import Final
 FLAT: Final = frozenset({
     "table", "bench", "chair", "couch-and-lamp", "sofa", "bed", "seat", "rock", "herb", "blossom", "rose", "sunflower",
     "tulip", "lotus", "bookshelf", "ladder", "desk", "branch", "lily-pad", "plate", "stairs", "sleigh",
-    "picnic-blanket",
+    "picnic-blanket", "armchair", "throne", "rocking-chair", "stool", "swing", "hammock", "towel", "rug", "tree-stump",
 })  # fmt: skip
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
 WORN: Final = frozenset({
@@ -50,6 +50,7 @@ PARTS: Final = {
     "meadow": frozenset({"lake", "river", "road"}),
 }
 """Places that are parts of another one, so that `a street in the city` is the street."""
+WINDOW: Final = "window"
 VAGUE: Final = frozenset({"sky", "abstract"})
 """Places that give way to any other one."""
 SEEN_TOGETHER: Final = ({"sea", "beach"}, {"forest", "jungle"}, {"meadow", "farm"}, {"river", "meadow"})
@@ -65,6 +66,8 @@ def meant(relation: str, picture: str) -> str:
     """What a relation to a thing means: `in` a table is on it, and `with` a crown is wearing it."""
     if relation == "inside" and picture in FLAT:
         return "on"
+    if relation == "looking-out":
+        return relation if picture == WINDOW else "looking"
     return "wearing" if relation == "with" and picture in WORN else relation
 
 

@@ -7,6 +7,8 @@ SOME: Final = 3
 MANY: Final = 9
 FIELD: Final = 40
 """How many things words without a number stand for."""
+SEVERAL: Final = "+"
+"""After a thing: its word is the same for one and for several, such as `sheep`, and names several without `a`."""
 AMOUNTS: Final = {"some": SOME, "many": MANY, "field": FIELD}
 
 

@@ -9,6 +9,8 @@ The section `grammar` of a table may have these lines:
 - `duals`: how a word changes that says that there are two: `ة>تان`
 - `links`: words between a thing and another one that only describes it, such as `de` in `tarta de chocolate`; `-` if
   nothing stands between them
+- `having`: words between somebody and what they wear, such as `au` in `un homme au chapeau`
+- `articles`: words before a thing that say that it is one and belong to the ignored words, such as `a`
 - `genitives`: words between a thing and another one that belongs to it, such as `の`
 - `located`: those of the endings that say that something is on or in a thing
 - `joined`: those of the endings that say that another thing follows, such as `와` in `고양이와 개`
@@ -38,6 +40,8 @@ class Grammar:
     plurals: frozenset[str] = frozenset()
     duals: tuple[tuple[str, str], ...] = ()
     links: frozenset[str] = frozenset()
+    having: frozenset[str] = frozenset()
+    articles: frozenset[str] = frozenset()
     genitives: frozenset[str] = frozenset()
     adjectives_after: bool = False
     are_accents_optional: bool = False
@@ -56,6 +60,11 @@ class Grammar:
     def has_noun_compounds(self) -> bool:
         """Whether a noun before another one describes it: `chocolate cake`."""
         return self.has_spaces and not (self.adjectives_after or self.relations_after or "-" in self.links)
+
+    def leads_itself(self, word: str) -> bool:
+        """Whether a word begins with what leads from a thing to it, such as `d'eau`, or needs nothing of the kind."""
+        start = word.casefold().replace("’", "'").partition("'")
+        return "-" in self.links or (bool(start[1]) and start[0] + start[1] in self.links)
 
     @functools.cached_property
     def endings_by_length(self) -> tuple[tuple[int, Mapping[str, list[str]]], ...]:
@@ -96,6 +105,8 @@ def grammar_of(lines: Mapping[str, str]) -> Grammar:
         plurals=frozenset(listed("plurals")),
         duals=tuple(pairs("duals")),
         links=frozenset(listed("links")),
+        having=frozenset(listed("having")),
+        articles=frozenset(listed("articles")),
         genitives=frozenset(listed("genitives")),
         adjectives_after=lines.get("adjectives", "").strip() == "after",
         relations_after=lines.get("relations", "").strip() == "after",

@@ -4,11 +4,11 @@ A table (`tables/LANGUAGE.txt`) has sections in brackets, and in each lines of `
 of meaning: `things`, `actions`, `trades` (people with what they hold, ride or stand beside), `looks` (hair, beards, and
 parts and limbs of the body), `colours`, `materials` (the colours of what things are made of), `counts`, `sizes`,
 `relations`, `verbs` (relations before their object where others stand after it), `poses` (what someone does alone; such
-words may be of another section, too), `views` (how near the picture is), `places`, `times`, `weathers`, `seasons`,
+words may be of another section, too), `young` (see `reading/young.py`), `views` (how near the picture is), `places`, `times`, `weathers`, `seasons`,
 `styles`, `grounds` (words for the background itself), `ignored` (words that need no picture, without a name) and `unshown` (those of the
 ignored words and relations that are not to be seen, such as `crying` and `hugging`; they are told).
 
-Of a thing, `name*4` says how many a word stands for if the prompt gives no number.
+Of a thing, `name*4` says how many a word stands for if the prompt gives no number, and `name*+` that it names one or several.
 
 The section `grammar` says how the language is built (`grammar.py`).
 
