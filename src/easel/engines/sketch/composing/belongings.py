@@ -6,6 +6,8 @@ from easel.engines.sketch.pictures.library import Library
 from easel.engines.sketch.reading.wish import Relation, Wish
 
 HELD_MAX_M: Final = 1.0
+CLOSED: Final = frozenset({"held-high", "hangs"})
+"""Marks of things that nothing is in."""
 WORN_MAX_M: Final = 0.8
 TOP_MAX_M: Final = 1.1
 """What is not taller than this stands on furniture that it is with."""
@@ -66,7 +68,7 @@ def _carries(kind: str, name: str, library: Library) -> bool:
     traits = library.traits(name)
     if kind in ("on", "under"):
         return traits.stance not in ("flies", "sky", "deep") or "covers" in traits.marks
-    if kind == "inside" and (library.is_creature(name) or "held-high" in traits.marks):
+    if kind == "inside" and (library.is_creature(name) or traits.marks & CLOSED):
         return False
     if kind in ("above", "inside"):
         return traits.stance != "sky"
