@@ -114,7 +114,7 @@ def test_a_task_goes_to_another_server_at_once_and_the_one_that_failed_is_left_a
         assert time.monotonic() - began_s < 1.0
         draw_many(engine, 4)
     assert orders(servers[:2]) == [1, 5]
-    assert [line["event"] for line in logs] == ["remote_server_left_alone", "remote_draw_moved"]
+    assert [line["event"] for line in logs] == ["remote_server_paused", "remote_draw_moved"]
     assert {line["server"] for line in logs} == {servers[0].url}
 
 
@@ -123,7 +123,7 @@ def test_an_unreachable_server_is_left_alone(servers: list[ImageServer]) -> None
     with capture_logs() as logs:
         assert draw(engine).rgb[0] == 7
         draw(engine)
-    assert [line["event"] for line in logs] == ["remote_server_left_alone", "remote_draw_moved"]
+    assert [line["event"] for line in logs] == ["remote_server_paused", "remote_draw_moved"]
 
 
 def test_a_server_that_was_missing_at_the_start_is_left_alone_from_the_start(servers: list[ImageServer]) -> None:
@@ -133,7 +133,7 @@ def test_a_server_that_was_missing_at_the_start_is_left_alone_from_the_start(ser
         draw(engine)
     assert [line["event"] for line in logs] == [
         "remote_check_warning",
-        "remote_server_left_alone",
+        "remote_server_paused",
         "remote_server_found",
     ]
 
@@ -259,7 +259,7 @@ def test_a_server_is_used_again_when_its_rest_is_over(servers: list[ImageServer]
     time.sleep(REST_S + 0.1)
     with capture_logs() as logs:
         draw(engine)
-    assert [line["event"] for line in logs] == ["remote_server_back"]
+    assert [line["event"] for line in logs] == ["remote_server_resumed"]
     assert orders(servers[:2]) == [2, 1]
 
 

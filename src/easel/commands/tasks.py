@@ -75,7 +75,7 @@ def show_task(task_id: str, url: str | None, api_key: str | None, *, as_json: bo
 
 @tasks_group.command("wait")
 @click.argument("task_ids", metavar="TASK_ID…", nargs=-1, required=True)
-@click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=DRAW_TIMEOUT_S, show_default=True,
+@click.option("--timeout", "timeout_s", type=Seconds(1, 86_400), default=int(DRAW_TIMEOUT_S), show_default=True,
               help="Seconds to wait for each task, from 1 to 86400. Then the command ends, and the task continues.")  # fmt: skip
 @service_options
 def wait_for_tasks(task_ids: tuple[str, ...], timeout_s: float, url: str | None, api_key: str | None) -> None:

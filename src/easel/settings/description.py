@@ -25,7 +25,7 @@ class Group(Enum):
     RETENTION = "Retention"
     CALLBACKS = "Callbacks"
     MODERATION = "Moderation"
-    LOGS = "Logs"
+    LOGS = "Logs and traces"
     CLIENT = "Client"
 
 

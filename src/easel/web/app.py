@@ -277,7 +277,7 @@ class _Exchange:
         if isinstance(error, DatabaseUnavailable | StorageFailed):
             log.warning("dependency_unavailable", request_id=self._state["request_id"], reason=str(error))
             return refusal_answer(ServiceUnavailable(), path)
-        log.error("request_fault", request_id=self._state["request_id"], exc_info=error)
+        log.error("request_failed", request_id=self._state["request_id"], exc_info=error)
         return refusal_answer(InternalError(), path)
 
     def note_in(self, log: structlog.typing.FilteringBoundLogger) -> None:

@@ -60,7 +60,7 @@ def test_tasks_are_drawn_by_the_servers_that_can_and_the_log_tells_the_state_of_
         for server in servers[1:]:
             assert f"{server.url} answers" in log
         assert f"{missing} cannot be reached" in log
-        assert "remote_server_left_alone" in log
+        assert "remote_server_paused" in log
 
 
 def test_no_prompt_can_give_orders_to_stable_diffusion_cpp(servers: list[ImageServer]) -> None:

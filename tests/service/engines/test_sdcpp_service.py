@@ -55,7 +55,7 @@ def test_tasks_survive_children_that_die_and_estimates_know_the_engine(small: Se
     assert last["task_info"]["estimated_time"] < MINUTES_S
     assert finish(client, last["id"])["status"] == "completed"
     assert len(events(small, "child_started")) == started
-    assert len(events(small, "sdcpp_child_died")) == 2
+    assert len(events(small, "sdcpp_child_exited")) == 2
 
 
 def test_the_doctor_lists_what_this_machine_can_draw_with(small: Service) -> None:

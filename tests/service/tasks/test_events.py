@@ -293,7 +293,7 @@ def test_abandoned_streams_are_forgotten(slow: Service, key: str, client: httpx2
     assert client.get("/healthz").status_code == 200
     eventually(lambda: streams_answered(slow, task["id"]) == 200, 5.0)
     assert not events(slow, "answer_cut_off")
-    assert not events(slow, "request_fault")
+    assert not events(slow, "request_failed")
     assert not events(slow, "task_watcher_failed")
 
 

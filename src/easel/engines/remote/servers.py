@@ -142,9 +142,9 @@ class Servers:
             news = self._rotation.judge(index, verdict, time.monotonic(), asked_s)
             left_alone_s = self._rotation.rest_s(index, time.monotonic())
         if news is News.LEFT_ALONE:
-            log.warning("remote_server_left_alone", server=self._servers[index].url, seconds=round(left_alone_s, 1))
+            log.warning("remote_server_paused", server=self._servers[index].url, seconds=round(left_alone_s, 1))
         if news is News.BACK:
-            log.info("remote_server_back", server=self._servers[index].url)
+            log.info("remote_server_resumed", server=self._servers[index].url)
 
 
 def _picture(server: ImageServer, drawing: Drawing, on_beat: Callable[[], None], attempts_max: int) -> Pixels:

@@ -116,7 +116,7 @@ class SdCpp:
         except ChildDied as died:
             if died.signal == signal.SIGKILL:
                 raise OutOfMemory(f"{died}, as systems do when memory runs out") from None
-            log.warning("sdcpp_child_died", words=str(died))
+            log.warning("sdcpp_child_exited", words=str(died))
             on_step(0, STEPS)
             try:
                 picture = self._try(drawing, on_step)

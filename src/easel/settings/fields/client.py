@@ -14,13 +14,15 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Description(
             Group.CLIENT,
-            "Address of the service that `easel generate`, `easel tasks` and the Python client call. A slash or `/v1` at "
-            "its end is ignored.",
+            "Address of the service for `easel generate`, `easel tasks`, `easel mcp` and the Python client. A slash or "
+            "`/v1` at its end is ignored.",
         ),
     ] = "http://127.0.0.1:8000"
     api_key: Annotated[
         str | None,
-        Description(Group.CLIENT, "API key that `easel generate`, `easel tasks` and the Python client send."),
+        Description(
+            Group.CLIENT, "API key that `easel generate`, `easel tasks`, `easel mcp` and the Python client send."
+        ),
     ] = None
 
     def __repr__(self) -> str:

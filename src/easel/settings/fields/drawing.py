@@ -95,7 +95,7 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         Description(
             Group.SDCPP,
             "Folder with the three files of the model, in GGUF or safetensors: transformer, text encoder and "
-            "autoencoder. Files are told by their content. Without it, what no other setting names is downloaded on "
+            "autoencoder. Files are recognised by their content. Files that no setting names are downloaded on "
             "first use, 6.7 GB in all.",
         ),
     ] = None

@@ -180,15 +180,15 @@ class InstallationFields(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "json", "text"],
         Description(Group.LOGS, "`json`, `text`, or `auto`, which means text on a terminal and JSON elsewhere."),
     ] = "auto"
-    traces: Annotated[
-        Literal["off", "on"],
-        Description(
-            Group.LOGS,
-            "`on` sends traces with OpenTelemetry, whose variables say where to: `OTEL_EXPORTER_OTLP_ENDPOINT` and others. "
-            "Needs Easel's extra `otel`.",
-        ),
-    ] = "off"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Description(Group.LOGS, "Lowest level that is logged: `debug`, `info`, `warning` or `error`."),
     ] = "info"
+    traces: Annotated[
+        Literal["off", "on"],
+        Description(
+            Group.LOGS,
+            "`on` sends traces with OpenTelemetry. Its own variables, such as `OTEL_EXPORTER_OTLP_ENDPOINT`, say where to. "
+            "Needs Easel's extra `otel`.",
+        ),
+    ] = "off"
