@@ -70,6 +70,24 @@ def test_a_busy_service_is_asked_again_after_the_time_that_it_names() -> None:
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize("odd", [b"1e999", b"NaN", b'"\\ud800"', b"[" * 60_000, b"null"])
+def test_an_answer_that_is_no_task_is_refused_in_a_sentence(odd: bytes) -> None:
+    body = json.dumps(TASK | {"progress": 0}).encode().replace(b'"progress": 0', b'"progress": ' + odd)
+    head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with answering(head + body) as (client, _), pytest.raises(easel.ClientError, match="but not like Easel"):
+        client.task(TASK["id"])
+
+
+@pytest.mark.parametrize("task_id", ["../../admin/v1/keys/1/revoke?", "..", "a/b", "a%2fb", "a\n", ""])
+def test_an_id_that_would_lead_elsewhere_is_not_sent(task_id: str) -> None:
+    with answering() as (client, asked):
+        for act in (client.task, client.cancel, client.delete, client.wait):
+            with pytest.raises(easel.Refused, match="is not the id of a task") as refused:
+                act(task_id)
+            assert refused.value.code == "invalid_task_id"
+    assert asked == []
+
+
 def test_a_long_pause_is_left_to_the_caller() -> None:
     busy = error(429, "rate_limit_exceeded", "retry-after: 31")
     with answering(busy) as (client, asked), pytest.raises(easel.Refused) as refused:

@@ -105,5 +105,24 @@ def test_the_sources_of_values_are_told_and_secrets_are_masked(tmp_path: Path) -
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("DATABASE_URL", "postgresql://me:p@ss/w:d@db:1/x", "postgresql://me:********@db:1/x"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db:1,db2:1/x", "postgresql://me:********@db:1,db2:1/x"),
+        (
+            "DATABASE_URL",
+            "postgresql://db/x?user=me&password=hunter2&port=1",
+            "postgresql://db/x?user=me&password=********&port=1",
+        ),
+        ("STORAGE_URL", "az://x?sas_token=a,b", "az://x?sas_token=********"),
+        ("REMOTE_URL", "http://a:1,http://b:2", "http://a:1,http://b:2"),
+    ],
+)
+def test_passwords_in_addresses_are_masked_wherever_they_are(name: str, value: str, shown: str) -> None:
+    told = {each.name: each.value for each in explanation.explain({f"EASEL_{name}": value})}
+    assert told[f"EASEL_{name}"] == shown
+
+
 def test_the_option_sets_the_variable_that_is_read() -> None:
     assert config_option.VARIABLE == config_file.VARIABLE

@@ -16,7 +16,7 @@ from easel.client.answers import Credits, Picture, Task, TaskPage, credits_of, m
 from easel.client.connections import connection
 from easel.client.failures import ClientError, Unfinished
 from easel.client.operations import Operations
-from easel.client.orders import DRAW_TIMEOUT_S, OrderFields, list_path, order_body, order_headers
+from easel.client.orders import DRAW_TIMEOUT_S, OrderFields, list_path, order_body, order_headers, task_path
 from easel.client.service_address import SETTING, key_of, url_of
 from easel.client.steps import FAULTS, Ask, Fetch, Open, Operation, Pause, Read, Reply, Step, Tell
 
@@ -92,7 +92,7 @@ class Client:
 
     def task(self, task_id: str) -> Task:
         """The task as it is."""
-        return self._run(self._operations.ask("GET", f"/v1/tasks/{task_id}", task_of))
+        return self._run(self._operations.ask("GET", task_path(task_id), task_of))
 
     def tasks(self, *, status: str | None = None, page: int = 1, page_size: int = 20) -> TaskPage:
         """A page of the account's tasks, newest first. `page_size` is at most 50."""
@@ -104,7 +104,7 @@ class Client:
 
     def delete(self, task_id: str) -> None:
         """Remove the picture and the prompt of a task that has ended."""
-        self._run(self._operations.ask("DELETE", f"/v1/tasks/{task_id}", lambda _answer: None))
+        self._run(self._operations.ask("DELETE", task_path(task_id), lambda _answer: None))
 
     def credits(self) -> Credits:
         """The credits of the key and its account."""

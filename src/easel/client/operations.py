@@ -4,18 +4,19 @@ Does no I/O. A request is repeated if its answer is lost or the service is busy.
 is accepted and charged once. An operation gives up if the service is down for more than a few seconds.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import httpx2
+import msgspec
 
 from easel.client import unreachable
 from easel.client.answers import Picture, Task, task_of
 from easel.client.event_reader import Event, EventReader
 from easel.client.failures import POLICY, ClientError, Refused, Unfinished, one_line, policy_sentence
+from easel.client.orders import task_path
 from easel.client.steps import FAULTS, Ask, Fetch, Open, Operation, Pause, Read, Reply, Tell
 
 ATTEMPTS_MAX: Final = 5
@@ -58,17 +59,17 @@ class Operations:
     def cancel(self, task_id: str) -> Operation[Task]:
         """Cancel a task: it has ended, is stopping, or had completed before. Raises ClientError."""
         try:
-            return (yield from self.ask("POST", f"/v1/tasks/{task_id}/cancel", task_of))
+            return (yield from self.ask("POST", f"{task_path(task_id)}/cancel", task_of))
         except Refused as refused:
             if refused.status != 409:
                 raise
-        return (yield from self.ask("GET", f"/v1/tasks/{task_id}", task_of))
+        return (yield from self.ask("GET", task_path(task_id), task_of))
 
     def follow(self, task_id: str, timeout_s: float) -> Operation[Task]:
         """Tell every state of a task, and return the last one. Raises Unfinished, ClientError."""
         gives_up_s = time.monotonic() + timeout_s
         late = Unfinished(f"Task {task_id} did not end within {timeout_s:g} seconds")
-        path, reader, failures = f"/v1/tasks/{task_id}/events", EventReader(), 0
+        path, reader, failures = f"{task_path(task_id)}/events", EventReader(), 0
         while True:
             left_s = gives_up_s - time.monotonic()
             if left_s <= 0:
@@ -167,7 +168,7 @@ class Operations:
     def _poll(self, task_id: str, gives_up_s: float, late: Unfinished) -> Operation[Task]:
         """Tell every state of a task at a service without streams, or with too many open ones."""
         while time.monotonic() < gives_up_s:
-            task = yield from self.ask("GET", f"/v1/tasks/{task_id}", task_of)
+            task = yield from self.ask("GET", task_path(task_id), task_of)
             yield Tell(task)
             if task.has_ended:
                 return task
@@ -178,11 +179,11 @@ class Operations:
         """What `read` makes of an answer. Raises Refused for a refusal, ClientError for what is not Easel's."""
         status = reply.status
         try:
-            body = json.loads(reply.body)
+            body = msgspec.json.decode(reply.body)  # refuses NaN, 1e999 and half characters
             if status == 200:
                 return read(body)
             message, code = str(body["error"]["message"]), str(body["error"].get("code"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ClientError(
                 f"{self.url} answered {status}, but not like Easel: check {self.setting}"
                 f"{unreachable.through_proxy(self.url)}"

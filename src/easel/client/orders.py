@@ -1,12 +1,17 @@
 """What a client can order, and the requests for it."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
+from easel.client.failures import Refused
+
 DEFAULT_MODEL: Final = "z-image-turbo"
 DRAW_TIMEOUT_S: Final = 3600.0
 """How long to wait for a picture unless the caller says otherwise."""
+_TASK_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]{0,127}")
+_SHOWN_CHARACTERS_MAX: Final = 64
 
 
 class OrderFields(TypedDict, total=False):
@@ -45,3 +50,10 @@ def list_path(status: str | None, page: int, page_size: int) -> str:
     """The path of a page of tasks."""
     wanted = "" if status is None else f"&status={status}"
     return f"/v1/tasks?page={page}&page_size={page_size}{wanted}"
+
+
+def task_path(task_id: str) -> str:
+    """The path of a task. Raises Refused for what would lead elsewhere, such as `../keys`: ids may come from others."""
+    if _TASK_ID.fullmatch(task_id) is None:
+        raise Refused(f"{task_id[:_SHOWN_CHARACTERS_MAX]!a} is not the id of a task", 400, "invalid_task_id")
+    return f"/v1/tasks/{task_id}"

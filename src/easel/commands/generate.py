@@ -21,6 +21,7 @@ from easel.commands.terminal.option_types import Seconds
 from easel.commands.terminal.options import json_option
 from easel.commands.terminal.picture_names import SUFFIX_BY_FORMAT, Destination, PictureFolder, check, destination
 from easel.commands.terminal.prompts import PICTURES_MAX, read_prompts
+from easel.commands.terminal.visible_text import visible
 from easel.domain.order import MODELS, SEED_MAX
 from easel.runtime import standard_streams
 
@@ -127,7 +128,7 @@ class _Report:
         assert job.picture is not None
         if self._to.is_stdout:
             sys.stdout.buffer.write(job.picture.file)
-            click.echo(_described(job), err=True)
+            click.echo(visible(_described(job)), err=True)
             return
         try:
             written = self._folder.write(job.picture.file, job.prompt).resolve()
@@ -154,7 +155,7 @@ class _Report:
                 error = {"code": job.error_code or None, "message": job.error}
                 click.echo(msgspec.json.encode({"error": error, "prompt": job.prompt}))
             with contextlib.suppress(OSError):
-                click.echo(f"{_heading(job)}{about}{job.error}.", err=True)
+                click.echo(visible(f"{_heading(job)}{about}{job.error}."), err=True)
 
     def _say(self, job: Job, written: Path) -> None:
         assert job.picture is not None
@@ -162,10 +163,10 @@ class _Report:
             task = job.picture.task.fields
             self.display.say(msgspec.json.encode({"file": str(written), "prompt": job.prompt, "task": task}).decode())
             return
-        self.display.say(f"{written}: {_described(job)}")
+        self.display.say(visible(f"{written}: {_described(job)}"))
         not_drawn = job.picture.task.results[0].not_drawn
         if not_drawn:
-            self.display.say(f"The picture does not show: {', '.join(not_drawn)}")
+            self.display.say(visible(f"The picture does not show: {', '.join(not_drawn)}"))
 
 
 def _heading(job: Job) -> str:

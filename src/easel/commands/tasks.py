@@ -2,8 +2,9 @@
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -17,7 +18,9 @@ from easel.commands.terminal.draw_display import draw_display, state_words
 from easel.commands.terminal.option_types import Seconds
 from easel.commands.terminal.options import json_option
 from easel.commands.terminal.output_file import free_name, is_taken, write
+from easel.commands.terminal.picture_names import FORMAT_BY_SUFFIX
 from easel.commands.terminal.tables import show, table
+from easel.commands.terminal.visible_text import visible
 from easel.domain.task import Status
 from easel.runtime.interruption import EXIT_INTERRUPTED
 
@@ -49,7 +52,9 @@ def list_tasks(
         return
     listed = table("Id", "Status", "Progress", "Credits", "Created (UTC)")
     for task in found.tasks:
-        listed.add_row(task.id, task.status, f"{task.progress} %", f"{task.credits:g}", _moment(task.created_s))
+        listed.add_row(
+            visible(task.id), task.status, f"{task.progress} %", f"{task.credits:g}", _moment(task.created_s)
+        )
     show(listed)
     pages = -(-found.total // page_size)
     if pages > 1:
@@ -70,7 +75,7 @@ def show_task(task_id: str, url: str | None, api_key: str | None, *, as_json: bo
     facts = _facts(task)
     widest = max(map(len, facts))
     for name, value in facts.items():
-        click.echo(f"{name:<{widest}}  {value}")
+        click.echo(f"{name:<{widest}}  {visible(value)}")
 
 
 @tasks_group.command("wait")
@@ -89,7 +94,7 @@ def wait_for_tasks(task_ids: tuple[str, ...], timeout_s: float, url: str | None,
             try:
                 for state in client.follow(task_id, timeout_s=timeout_s):
                     display.show(task_id, task_id, state)
-                display.say(f"{task_id}: {_end(state)}")
+                display.say(visible(f"{task_id}: {_end(state)}"))
                 failures += state.error is not None
             except Unfinished as unfinished:
                 raise ClientError(f"{unfinished}. It continues") from None
@@ -120,8 +125,7 @@ def fetch_picture(task_id: str, output: str | None, force: bool, url: str | None
     if output == STDOUT:
         sys.stdout.buffer.write(picture.file)
         return
-    suffix = Path(task.results[0].url).suffix
-    path = Path(output or f"{task_id}{suffix}")
+    path = Path(output or f"{task_id}{_suffix(task.results[0].url)}")
     if output is not None and is_taken(path) and not force:
         raise click.UsageError(f"{output} exists: choose another name, or replace it with --force.")
     try:
@@ -142,7 +146,7 @@ def cancel_tasks(task_ids: tuple[str, ...], url: str | None, api_key: str | None
             if task.status == "completed":
                 click.echo(f"{task_id} had already completed and was charged.")
             elif task.has_ended:
-                click.echo(f"{task_id}: {_end(task)}")
+                click.echo(visible(f"{task_id}: {_end(task)}"))
             else:
                 click.echo(f"{task_id} stops after its current step. Nothing is charged.")
 
@@ -156,6 +160,12 @@ def delete_tasks(task_ids: tuple[str, ...], url: str | None, api_key: str | None
         for task_id in task_ids:
             client.delete(task_id)
             click.echo(f"The picture and the prompt of {task_id} are removed.")
+
+
+def _suffix(url: str) -> str:
+    """The ending of a picture's address, if pictures have such an ending: a service must not choose another."""
+    suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
+    return suffix if suffix in FORMAT_BY_SUFFIX else ""
 
 
 def _facts(task: Task) -> dict[str, Any]:

@@ -16,7 +16,10 @@ ENVIRONMENT: Final = "environment"
 FILE: Final = "file"
 DEFAULT: Final = "default"
 MASK: Final = "********"
-_PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+_PASSWORD: Final = re.compile(r"(?<=://)([^/@:,]*):.*?@(?=[^@,]*(?:,|$))")
+"""Of each address in a list. It ends at the last @, also where the operator forgot to write @ and / as %40 and %2F."""
+_IN_QUERY: Final = re.compile(r"([?&][^=&,]*(?:pass|secret|token|key|sig)[^=&,]*=)[^&]*", re.IGNORECASE)
+"""A part of a query that is secret, going by its name: libpq takes password and sslpassword, stores of pictures take keys."""
 _SECRETS: Final = frozenset({"api_key"})
 """The secrets that have no variant with `_FILE`."""
 
@@ -55,7 +58,12 @@ def _explained(
     if name in given:
         text, source = given[name]
         is_secret = description.has_file_variant or field in _SECRETS
-        yield Explanation(name, MASK if is_secret else _PASSWORD.sub(rf"\1:{MASK}@", text), source)
+        yield Explanation(name, MASK if is_secret else _masked(text), source)
     elif not (description.has_file_variant and in_file in given):
         default = description.default.replace("`", "") or default_value(kind, field)
         yield Explanation(name, default, DEFAULT)
+
+
+def _masked(text: str) -> str:
+    """The text without the passwords and keys of the addresses in it."""
+    return _IN_QUERY.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1:{MASK}@", text))

@@ -246,8 +246,11 @@ def test_a_probe_ends_a_child_that_is_gone(engine: SdCpp) -> None:
     assert engine.draw(drawing(), ignore_step).width_px == 50
 
 
-def test_a_child_knows_none_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EASEL_SECRET", "not-for-children")
-    child = ChildProcess((sys.executable, "-c", "import os, sys; sys.exit('EASEL_SECRET' in os.environ)"))
+@pytest.mark.parametrize(
+    "name", ["EASEL_SECRET", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "HF_TOKEN"]
+)
+def test_a_child_knows_no_settings_and_no_credentials(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "not-for-children")
+    child = ChildProcess((sys.executable, "-c", f"import os, sys; sys.exit('{name}' in os.environ)"))
     with pytest.raises(ChildDied, match="status 0"):
         child.receive(10.0)

@@ -10,6 +10,7 @@ from easel.engines.sdcpp.headers import HeaderWrong, read_header
 from tests.support.gguf_files import text, write_gguf, write_safetensors
 
 SHAPES = {"a.weight": (3, 32), "b": (5,)}
+INFINITE = b'{"a": {"shape": [1e999], "data_offsets": [0, 4]}}'
 HEAD = struct.Struct("<4sIQQ")
 
 
@@ -50,6 +51,7 @@ def test_shapes_of_safetensors(tmp_path: Path) -> None:
         (struct.pack("<Q", 2**60) + b"{}", "neither GGUF nor safetensors"),
         (struct.pack("<Q", 4) + b"nope", "its header is damaged"),
         (struct.pack("<Q", 9) + b'{"a": 1} ', "its header is damaged"),
+        (struct.pack("<Q", len(INFINITE)) + INFINITE, "its header is damaged"),
         (struct.pack("<Q", 2) + b"{}more", "does not have the length"),
     ],
 )

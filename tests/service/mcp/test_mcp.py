@@ -224,6 +224,20 @@ def test_an_error_says_what_to_do(
     assert said in words(result)
 
 
+def test_a_tool_reaches_nothing_but_tasks(service: Service) -> None:
+    key, other = (
+        service.new_key("operating-agent", "1", "--scope", "admin", "--scope", "read"),
+        service.new_key("victim"),
+    )
+    with service.client(key) as http:
+        listed = http.get("/admin/v1/keys").json()["data"]
+        victim = next(each["id"] for each in listed if each["ends"] == other[-4:])
+        result = called(by_http, service, key, "cancel_task", task_id=f"../../admin/v1/keys/{victim}/revoke?")
+        assert "Task ids look like" in words(result)
+        (found,) = [each for each in http.get("/admin/v1/keys").json()["data"] if each["id"] == victim]
+    assert found["revoked_at"] is None
+
+
 def test_an_account_without_credits_is_told_so(connect: Connect, service: Service) -> None:
     result = called(connect, service, service.new_key("poor-agent", "0"), "generate_image", prompt="a cat")
     assert result.is_error

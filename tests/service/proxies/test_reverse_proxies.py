@@ -55,8 +55,10 @@ def test_a_picture_is_ordered_awaited_and_fetched_over_tls(site: Site) -> None:
         assert link.startswith(f"{site.front.url}/pictures/")
         assert client.get(link, headers={"authorization": ""}).headers["content-type"] == "image/webp"
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert client.get("/thumbnails/grant/file.webp").status_code == 404
     logged = site.front.log.read_text() if site.front.log.exists() else ""
     assert "/pictures/" not in logged
+    assert "/thumbnails/" not in logged
 
 
 def test_the_console_signs_in_with_a_cookie_for_https_alone(site: Site) -> None:

@@ -11,6 +11,7 @@ from easel.client.client import Client
 from easel.client.failures import ClientError, Refused
 from easel.commands.terminal.failures import explain_failures
 from easel.commands.terminal.options import setting_option
+from easel.commands.terminal.visible_text import visible
 from easel.settings import settings
 from easel.settings.settings import ClientSettings
 
@@ -49,7 +50,7 @@ def sentence(error: ClientError) -> str:
             "The service rejected this API key: it is unknown, expired or revoked. "
             "Use another one with EASEL_API_KEY or --key; `easel keys create` creates a key"
         )
-    return str(error)
+    return visible(error)
 
 
 def _checked_key(text: str | None) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from easel.client.answers import Task
+from easel.commands.terminal.visible_text import visible
 
 PROMPT_CHARACTERS_MAX: Final = 24
 _WORDS: Final = {"pending": "queued", "processing": "drawing", "completed": "done", "failed": "failed"}
@@ -78,15 +79,15 @@ def draw_display(*, is_single: bool) -> Iterator[DrawDisplay]:
 def state_words(task: Task) -> str:
     """The state of a task in two or three words."""
     if task.place_in_line is not None:
-        return f"no. {task.place_in_line} in line"
+        return f"no. {visible(task.place_in_line)} in line"
     if task.steps_total:
-        return f"step {task.steps_done} of {task.steps_total}"
+        return f"step {visible(task.steps_done)} of {visible(task.steps_total)}"
     return _WORDS[task.status]
 
 
 def shortened(text: str, characters_max: int) -> str:
     """The text on one line, cut between words if it is long."""
-    words = " ".join(text.split())
+    words = visible(" ".join(text.split()))
     if len(words) <= characters_max:
         return words
     return f"{words[: characters_max - 1].rpartition(' ')[0] or words[: characters_max - 1]}…"

@@ -156,7 +156,7 @@ def _safetensors(opened: BinaryIO, length_bytes: int) -> Header:
         entries = [(name, entry) for name, entry in listed.items() if name != "__metadata__"]
         shapes = {name: tuple(int(side) for side in entry["shape"]) for name, entry in entries}
         end_bytes = max((int(entry["data_offsets"][1]) for _name, entry in entries), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         raise HeaderWrong("its header is damaged") from None
     if len(shapes) > TENSORS_MAX or any(prod(shape) > PARAMETERS_MAX for shape in shapes.values()):
         raise HeaderWrong("its header claims too much")

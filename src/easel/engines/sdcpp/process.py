@@ -22,8 +22,8 @@ LAST_WORDS_BYTES_MAX: Final = 2000
 FRAMES_WAITING_MAX: Final = 64
 END_TIMEOUT_S: Final = 5.0
 ASK_INTERVAL_S: Final = 0.2
-OWN_VARIABLES: Final = ("EASEL_", "PG")
-"""Easel's settings, among them its secrets, are none of the library's business."""
+PRIVATE_VARIABLES: Final = ("EASEL_", "PG", "AWS_", "AZURE_", "GOOGLE_", "OTEL_", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""Easel's settings, and the credentials of its database, its pictures and its traces, are none of the library's business."""
 
 _START: Final = (
     "import sys, types; easel = types.ModuleType('easel'); easel.__path__ = [sys.argv.pop(1)]; "
@@ -52,7 +52,9 @@ class ChildProcess:
     def __init__(self, command: Sequence[str]) -> None:
         """Start it. Raises OSError if there is no such program."""
         environment = {
-            name: text for name, text in process_environment.copy().items() if not name.startswith(OWN_VARIABLES)
+            name: text
+            for name, text in process_environment.copy().items()
+            if not name.upper().startswith(PRIVATE_VARIABLES)
         }
         self._process = subprocess.Popen(  # noqa: S603 - our own program, in a Python that the operator names
             list(command),

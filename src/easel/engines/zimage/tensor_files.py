@@ -39,7 +39,7 @@ def read_entries(file: Path) -> dict[str, TensorEntry]:
         data_bytes = max((entry["data_offsets"][1] for entry in listed.values()), default=0)
         entries = {name: TensorEntry(tuple(entry["shape"]), str(entry["dtype"])) for name, entry in listed.items()}
         is_whole = file.stat().st_size == 8 + header_bytes + data_bytes
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise EngineUnusable(f"{file} is not a safetensors file: copy or download it again.") from error
     if not is_whole:
         raise EngineUnusable(f"{file} does not have the length that its header states: copy or download it again.")
