@@ -32,7 +32,7 @@ that begin with `EASEL_` and are not on this page.
 
 ## Settings file
 
-Settings can also stand in a TOML file, which `EASEL_CONFIG` or the option `--config` names:
+Settings can also be written in a TOML file, which `EASEL_CONFIG` or the option `--config` names:
 
 ```toml
 port = 8080
@@ -42,8 +42,7 @@ secret_file = "/etc/easel/secret"
 ```
 
 Each setting has the name of its variable in lower case, without `EASEL_`. A variable of the environment takes precedence,
-and so does an option. A name that is no setting is an error. Processes that `easel serve` starts later get the values that
-it started with.
+and so does an option. An unknown name is an error. `easel serve` reads the file once, so restart it after a change.
 
 ## Files with secrets
 
@@ -57,7 +56,8 @@ TAIL: Final = """
   hub. Connections to this machine never use a proxy.
 - `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificate authorities wherever Easel opens a TLS connection.
 
-Easel reports nothing to anybody. It switches off the telemetry of the libraries that it uses.
+Easel reports nothing to anybody, unless you send traces to a collector of your own. It switches off the
+telemetry of the libraries that it uses.
 """
 
 
