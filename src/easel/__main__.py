@@ -1,5 +1,6 @@
 """The command line, `easel …`. Each command is imported only when it is called, because some import a lot."""
 
+import difflib
 import shutil
 import signal
 import sys
@@ -71,6 +72,16 @@ class _Commands(click.Group):
         command = getattr(import_module(f"easel.commands.{module}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name. Raises UsageError, which says which command was probably meant."""
+        name = args[0]
+        near = [] if name in _COMMANDS or ctx.resilient_parsing else difflib.get_close_matches(name, _COMMANDS, n=1)
+        if near:
+            ctx.fail(f"No such command {name!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, with whole sentences."""

@@ -34,6 +34,20 @@ def test_an_unknown_topic_is_refused(topic: tuple[str, ...]) -> None:
     assert "There is no" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("topic", "meant"), [(("generates",), "generate"), (("keys", "creat"), "create"), (("EASEL_PROT",), "EASEL_PORT")]
+)
+def test_a_misspelt_topic_is_answered_with_the_one_that_was_meant(topic: tuple[str, ...], meant: str) -> None:
+    assert f"Did you mean {meant}?" in easel("help", *topic).stderr
+
+
+def test_a_misspelt_command_is_refused_with_the_one_that_was_meant() -> None:
+    refused = easel("generates", "a cat")
+    assert refused.returncode == 2
+    assert "No such command 'generates'. Did you mean 'generate'?" in refused.stderr
+    assert "Did you mean" not in easel("qqq").stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_is_one_that_it_can_read(shell: str, tmp_path: Path) -> None:
     script = easel("completion", shell).stdout

@@ -1,9 +1,11 @@
 """`easel help`: explains a command or a setting."""
 
+import difflib
+
 import click
 
 from easel.settings.description import default_value, described, descriptions
-from easel.settings.names import PREFIX, variable
+from easel.settings.names import PREFIX, nearest, variable
 from easel.settings.settings import ClientSettings, Settings
 from easel.settings.types import admitted
 
@@ -34,8 +36,11 @@ def _command_help(context: click.Context, words: list[str]) -> str:
     for word in words:
         found = command.get_command(context, word) if isinstance(command, click.Group) else None
         if found is None:
+            known = command.list_commands(context) if isinstance(command, click.Group) else []
+            near = difflib.get_close_matches(word, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
             raise click.UsageError(
-                f"There is no command or setting {' '.join(words)}: `easel help` lists the commands."
+                f"There is no command or setting {' '.join(words)}: `easel help` lists the commands.{hint}"
             )
         command, context = found, click.Context(found, info_name=word, parent=context)
     return command.get_help(context)
@@ -49,7 +54,9 @@ def _setting(name: str) -> str:
                 default = described(kind, field).default or default_value(kind, field)
                 lines = [described(kind, field).text, "", f"Value: {admitted(kind, field)}"]
                 return "\n".join([name, "", *lines, *([f"Default: {default}"] if default else [])])
-    raise click.UsageError(f"There is no setting {name}: `easel help settings` lists them.")
+    near = nearest(name, [variable(field) for kind in _KINDS for field in descriptions(kind)])
+    hint = f" Did you mean {near}?" if near else ""
+    raise click.UsageError(f"There is no setting {name}: `easel help settings` lists them.{hint}")
 
 
 def _all_settings(context: click.Context) -> str:
