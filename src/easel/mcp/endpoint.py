@@ -28,8 +28,11 @@ class McpEndpoint:
         self._loading: asyncio.Task[Any] | None = None
 
     def route(self) -> Route:
-        """The route of the endpoint."""
-        return Route(PATH, GET=self.answer, POST=self.answer, DELETE=self.answer)
+        """The route of the endpoint.
+
+        There is no GET: it would open a stream on which a server without sessions never says anything.
+        """
+        return Route(PATH, POST=self.answer, DELETE=self.answer)
 
     def serve(self, app: ASGIApp) -> None:
         """Name the application that the tools work with. Call this before the first request."""

@@ -268,6 +268,12 @@ def test_the_command_needs_a_key() -> None:
     assert "EASEL_API_KEY" in refused.stderr
 
 
+def test_no_silent_stream_is_opened(service: Service, new_key: Callable[..., str]) -> None:
+    with service.client(new_key()) as http:
+        refused = http.get("/mcp", headers={"accept": "text/event-stream"})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, POST")
+
+
 def test_what_is_not_the_protocol_is_refused(service: Service, new_key: Callable[..., str]) -> None:
     with service.client(new_key()) as http:
         for body in (b"", b"{", json.dumps({"jsonrpc": "2.0"}).encode()):
