@@ -28,6 +28,9 @@ from easel.mcp.failures import advice, told_to_the_model
 WAIT_S: Final = 300
 WAIT_S_MAX: Final = 3600
 CANCEL_TIMEOUT_S: Final = 10.0
+SHOWN_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Larger pictures are returned as links alone. An answer is held whole until the agent has read it, and all connections of
+a web process together may hold only 24 MB (`web/edge/crowd.py`)."""
 INSTRUCTIONS: Final = """\
 Draws pictures from text. generate_image waits for the picture and returns it with a link, its size and its seed. To vary a
 picture, change the prompt or the seed; to draw it again, keep both. A task that fails or is cancelled costs nothing.\
@@ -177,7 +180,8 @@ async def _shown(client: AsyncClient, task: Task) -> CallToolResult:
     if task.results:
         picture = await client.picture(task)
         kind = mimetypes.guess_type(task.results[0].url)[0] or "image/webp"
-        content.append(ImageContent(data=base64.b64encode(picture.file).decode(), mime_type=kind))
+        if len(picture.file) <= SHOWN_BYTES_MAX:
+            content.append(ImageContent(data=base64.b64encode(picture.file).decode(), mime_type=kind))
         content.append(ResourceLink(name=task.id, title="The picture", uri=task.results[0].url, mime_type=kind))
     return _result(drawing, content)
 

@@ -128,6 +128,16 @@ def test_a_picture_is_drawn_and_returned(connect: Connect, service: Service, new
     assert structured(checked) == drawing
 
 
+def test_a_large_picture_is_returned_as_a_link_alone(service: Service, new_key: Callable[..., str]) -> None:
+    key = new_key()
+    drawing = structured(called(by_http, service, key, "generate_image", prompt="a cat", size=SIZE))
+    (file,) = service.data_dir.rglob(drawing["url"].rpartition("/")[2])
+    file.write_bytes(bytes(2 * 1024 * 1024 + 1))
+    result = called(by_http, service, key, "check_task", task_id=drawing["task_id"])
+    assert [part.type for part in result.content] == ["text", "resource_link"]
+    assert drawing["url"] in words(result)
+
+
 def test_progress_is_reported_while_a_picture_is_drawn(connect: Connect, slow: Service) -> None:
     reports: list[tuple[float, float | None, str | None]] = []
 
