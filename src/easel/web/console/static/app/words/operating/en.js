@@ -39,7 +39,7 @@ export default {
   "usage.outcome.refused": "Refused by moderation",
   "usage.outcome.failed": "Failed",
 
-  "admin.mayNot": "This key may not operate the service. Sign in with a key of the scope admin.",
+  "admin.mayNot": "This key may not operate the service. Sign in with a key of the scope admin: easel keys create --account NAME --scope admin creates one.",
   "admin.sections": "Sections",
   "admin.section.overview": "Overview",
   "admin.section.accounts": "Accounts",

@@ -39,7 +39,7 @@ export default {
   "usage.outcome.refused": "审核拒绝",
   "usage.outcome.failed": "失败",
 
-  "admin.mayNot": "此密钥不能运维此服务。请用具有 admin 权限的密钥登录。",
+  "admin.mayNot": "此密钥不能运维此服务。请用具有 admin 权限的密钥登录（easel keys create --account NAME --scope admin 可创建）。",
   "admin.sections": "栏目",
   "admin.section.overview": "概览",
   "admin.section.accounts": "账户",
