@@ -16,8 +16,8 @@ from tests.support.command_line import environment
 from tests.support.data_folders import reachable_folder
 from tests.support.running_service import ORDER, Service
 
-UNREADABLE: Final = "GET /pictures/{grant}/{file}"
-"""Its answers are no JSON, of which openapi-python-client makes nothing."""
+UNREADABLE: Final = ("GET /pictures/{grant}/{file}", "GET /thumbnails/{grant}/{file}")
+"""Their answers are no JSON, of which openapi-python-client makes nothing."""
 UNKNOWN_TASK: Final = "task-unified-1757165031-uyujaw3d"
 
 
@@ -88,7 +88,7 @@ def module(name: str) -> ModuleType:
 
 def test_the_module_client_has_every_json_operation(said: str, document: Path) -> None:
     warnings = [line for line in said.splitlines() if line.startswith(("WARNING", "ERROR"))]
-    assert all(UNREADABLE in line for line in warnings), said
+    assert all(any(operation in line for operation in UNREADABLE) for line in warnings), said
     made = {file.stem.replace("_", "") for file in (document.parent / "modules" / "api").rglob("*.py")}
     assert operations(document) <= made
 

@@ -165,8 +165,8 @@ def test_what_an_earlier_worker_held_when_it_died_is_drawn_by_a_worker_of_this_v
     drawing: tuple[Mixed, str, list[str]],
 ) -> None:
     fleet, key, task_ids = drawing
-    fleet.start_worker()
     fleet.workers[0].kill()
+    fleet.start_worker()
     with fleet.client(key, web=1) as this:
         for task_id in task_ids:
             assert finish(this, task_id)["status"] == "completed"
