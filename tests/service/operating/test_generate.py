@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.support.command_line import easel, environment
+from tests.support.data_folders import prepared_folder
 from tests.support.moderated import MESSAGE, POLICY, REFUSED
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
@@ -281,22 +282,42 @@ def test_an_interrupted_draw_is_cancelled_and_free(two_webs: Fleet, tmp_path: Pa
     assert_cancelled_and_free(two_webs, key)
 
 
-def test_closing_the_terminal_cancels_the_draw(two_webs: Fleet, tmp_path: Path) -> None:
-    key = two_webs.issue("closed").key
+@contextmanager
+def drawing_on_closed_terminal(
+    fleet: Fleet, key: str, folder: Path, hangup: signal.Handlers = signal.SIG_DFL
+) -> Iterator[subprocess.Popen[str]]:
+    """A running `easel generate` whose terminal was closed after its order was accepted."""
     ours, theirs = pty.openpty()
 
     def take_terminal() -> None:
         os.setsid()
         ioctl(theirs, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, hangup)
 
     with drawing(
-        two_webs, key, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal
+        fleet, key, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal
     ) as process:
         os.close(theirs)
         os.close(ours)  # the kernel hangs the terminal up
+        yield process
+
+
+def test_closing_the_terminal_cancels_the_draw(two_webs: Fleet, tmp_path: Path) -> None:
+    key = two_webs.issue("closed").key
+    with drawing_on_closed_terminal(two_webs, key, tmp_path) as process:
         process.wait(timeout=30)
     assert process.returncode != 0
     assert_cancelled_and_free(two_webs, key)
+
+
+def test_a_command_that_ignores_hangups_draws_on_without_its_terminal(tmp_path: Path) -> None:
+    with prepared_folder() as data, Fleet(data, webs=[{}]) as fleet:
+        key = fleet.issue("nohup").key
+        with drawing_on_closed_terminal(fleet, key, tmp_path, signal.SIG_IGN) as process, fleet.worker():
+            process.wait(timeout=60)
+        assert only_task(fleet, key)["status"] == "completed"
+    with Image.open(tmp_path / "cat.webp") as picture:
+        assert picture.size == (1024, 1024)
 
 
 def test_giving_up_the_wait_cancels_the_draw(two_webs: Fleet, tmp_path: Path) -> None:

@@ -35,16 +35,18 @@ class DrawDisplay:
         if not self._is_single and not self._progress.console.is_terminal:
             return
         self.has_begun = True
-        self._progress.start()
-        if name not in self._lines:
-            label = "" if self._is_single else f"{shortened(prompt, PROMPT_CHARACTERS_MAX)}  "
-            self._lines[name] = self._progress.add_task("", total=100, label=label)
-        self._progress.update(self._lines[name], completed=task.progress, description=state_words(task))
+        with _despite_lost_terminal():
+            self._progress.start()
+            if name not in self._lines:
+                label = "" if self._is_single else f"{shortened(prompt, PROMPT_CHARACTERS_MAX)}  "
+                self._lines[name] = self._progress.add_task("", total=100, label=label)
+            self._progress.update(self._lines[name], completed=task.progress, description=state_words(task))
 
     def end(self, name: str) -> None:
         """Remove the line of a picture, unless it is the only one."""
         if name in self._lines and not self._is_single:
-            self._progress.remove_task(self._lines.pop(name))
+            with _despite_lost_terminal():
+                self._progress.remove_task(self._lines.pop(name))
 
     def say(self, text: str) -> None:
         """Print a line on standard output, above the others if both are on the terminal."""
@@ -71,9 +73,14 @@ def draw_display(*, is_single: bool) -> Iterator[DrawDisplay]:
     try:
         yield display
     finally:
-        with contextlib.suppress(OSError):  # the terminal may be gone
+        with _despite_lost_terminal():
             if display.has_begun:
                 progress.stop()
+
+
+def _despite_lost_terminal() -> contextlib.suppress:
+    """Ignore errors of a terminal that was closed: its signal ends the command, or `nohup` lets it go on."""
+    return contextlib.suppress(OSError)
 
 
 def state_words(task: Task) -> str:

@@ -95,7 +95,7 @@ class _Drawing:
         """Cancel the block when the command is told to end, as Ctrl-C does. A second signal ends the process."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        numbers = [signal.SIGTERM, signal.SIGHUP]
+        numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
 
         def end(number: signal.Signals) -> None:
             self.status = 128 + number
