@@ -1,7 +1,7 @@
 """`make bench-gpu`, or `python -m bench.gpu`: compares the zimage engine with diffusers, with random weights.
 
-The weights have the real size. The bench needs a GPU of at least 24 GB and no network. Every drawing has a new prompt of
-the same length, so that captions are encoded each time. `--tiny` runs everything with the tests' tiny model on any
+The weights have the real size. The bench needs a GPU of at least 24 GB and no network. Every drawing has a new prompt
+of the same length, so that captions are encoded each time. `--tiny` runs everything with the tests' tiny model on any
 device. It only shows that the bench works; its figures mean nothing.
 """
 

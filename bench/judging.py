@@ -1,7 +1,7 @@
 """How long Easel's own rules take to judge a prompt, which happens in the web process before it answers.
 
-It measures ordinary prompts and hostile ones, which produce many variants, words, terms or disguises. The slowest of these
-is reported. Each prompt is new to the process, except for characters that it has seen before.
+It measures ordinary prompts and hostile ones, which produce many variants, words, terms or disguises. The slowest of
+these is reported. Each prompt is new to the process, except for characters that it has seen before.
 """
 
 import random

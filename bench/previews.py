@@ -1,4 +1,5 @@
-"""What previews cost a drawing: `python -m bench.previews [PAIRS]`, with the engine and the settings of the environment.
+"""What previews cost a drawing: `python -m bench.previews [PAIRS]`, with the engine and the settings of the
+environment.
 
 Draws the same pictures in turn for somebody who watches and for nobody, in the same thread as a worker, encodes the
 previews as a worker does, and compares the medians. It sends nothing and needs no database.

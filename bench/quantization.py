@@ -1,9 +1,9 @@
 """`python -m bench.quantization`: how much matrices in 8 bits change what the transformer draws, with random weights.
 
-It draws latents with a transformer of the real width and few layers in float32, in bf16, and in bf16 with its matrices in
-8 bits. Random weights are drawn from a normal distribution, or from Student's t with four degrees of freedom, whose
-outliers make the steps of a row larger. Trained weights lie between the two or beyond, so these figures show the order of
-magnitude, not what the real model does.
+It draws latents with a transformer of the real width and few layers in float32, in bf16, and in bf16 with its matrices
+in 8 bits. Random weights are drawn from a normal distribution, or from Student's t with four degrees of freedom, whose
+outliers make the steps of a row larger. Trained weights lie between the two or beyond, so these figures show the order
+of magnitude, not what the real model does.
 """
 
 import copy

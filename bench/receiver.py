@@ -1,4 +1,5 @@
-"""The receiver of callbacks, a process of its own (`bench/load/receiver.py`), as whoever measures starts and asks it."""
+"""The receiver of callbacks, a process of its own (`bench/load/receiver.py`), as whoever measures starts and asks
+it."""
 
 import http.client
 import os

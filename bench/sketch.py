@@ -1,7 +1,7 @@
 """How fast Easel Sketch draws, and how much memory a worker needs for it: `python -m bench.sketch` measures only this.
 
-The drawing is measured in a process of its own. The worker is one of a whole service. Its memory is what it holds after it
-has drawn squares of every size, and the most that it held meanwhile, including what it shares with other processes.
+The drawing is measured in a process of its own. The worker is one of a whole service. Its memory is what it holds after
+it has drawn squares of every size, and the most that it held meanwhile, including what it shares with other processes.
 """
 
 import http.client

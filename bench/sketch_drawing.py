@@ -1,7 +1,7 @@
 """How fast Easel Sketch loads and draws, in a process of its own: `python -m bench.sketch_drawing` writes JSON.
 
-A time is from the order to the encoded WebP, a median over ordinary prompts, each drawn once before. Loading includes the
-import of the engine, in a process that has imported the rest of Easel, as a worker has.
+A time is from the order to the encoded WebP, a median over ordinary prompts, each drawn once before. Loading includes
+the import of the engine, in a process that has imported the rest of Easel, as a worker has.
 """
 
 import json

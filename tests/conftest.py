@@ -61,8 +61,8 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def two_webs() -> Iterator[Fleet]:
-    """Two web processes on one database and no worker, so that tasks stay unfinished. The second is behind a proxy, allows
-    some origins, and has strict limits. Each test opens its own accounts."""
+    """Two web processes on one database and no worker, so that tasks stay unfinished. The second is behind a proxy,
+    allows some origins, and has strict limits. Each test opens its own accounts."""
     strict = {
         "reads_per_minute": "40",
         "auth_failures_per_minute": "20",

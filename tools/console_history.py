@@ -1,4 +1,5 @@
-"""A history for the console's screenshots and tests: usage of past days, accounts, keys, groups, callbacks and failures.
+"""A history for the console's screenshots and tests: usage of past days, accounts, keys, groups, callbacks and
+failures.
 
 The rows are written straight into the database of a service for tests. They fit together as far as the console shows
 them, but no audit of credits would pass.

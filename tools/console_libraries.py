@@ -1,8 +1,8 @@
 """Fetches the libraries of the console's page and of its tests from npm: `python -m tools.console_libraries`.
 
-Each manifest (`versions.json`) names packages, versions, licences and digests. Without an option the command fetches the
-versions of the manifests again; `--newest` takes the newest ones and writes them down. It needs `npm`, which checks each
-package against the registry's digest.
+Each manifest (`versions.json`) names packages, versions, licences and digests. Without an option the command fetches
+the versions of the manifests again; `--newest` takes the newest ones and writes them down. It needs `npm`, which checks
+each package against the registry's digest.
 
 A file is committed as it is published, but for two things that a browser without a build step needs: names of packages
 in imports become addresses of files, and the comment that names a source map, which is not committed, goes.

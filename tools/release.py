@@ -1,4 +1,5 @@
-"""Builds what a release consists of: wheel, source archive, a list of everything that is installed with it, and checksums.
+"""Builds what a release consists of: wheel, source archive, a list of everything that is installed with it, and
+checksums.
 
 python -m tools.release [--out FOLDER] [--environment PYTHON]
 

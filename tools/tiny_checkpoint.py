@@ -41,8 +41,8 @@ LAYOUTS = ("diffusers", "comfyui")
 
 
 def build(folder: Path, layout: str = "diffusers") -> None:
-    """Write the checkpoint to `folder`, completely or not at all. An existing checkpoint is replaced. `layout` is one of
-    LAYOUTS."""
+    """Write the checkpoint to `folder`, completely or not at all. An existing checkpoint is replaced. `layout` is one
+    of LAYOUTS."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         made = Path(scratch) / "made"

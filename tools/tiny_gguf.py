@@ -1,8 +1,9 @@
-"""Builds a Z-Image of random weights in the files that stable-diffusion.cpp reads, and in those that PyTorch draws with.
+"""Builds a Z-Image of random weights in the files that stable-diffusion.cpp reads, and in those that PyTorch draws
+with.
 
-Both are the same model, so the `sdcpp` and the `zimage` engines must draw the same picture with it. stable-diffusion.cpp
-fixes some of the sizes: 36 layers, 32 heads and 151,936 tokens of the text encoder, and 128 numbers a head. The other
-sizes are the smallest that it accepts. The pictures show nothing.
+Both are the same model, so the `sdcpp` and the `zimage` engines must draw the same picture with it.
+stable-diffusion.cpp fixes some of the sizes: 36 layers, 32 heads and 151,936 tokens of the text encoder, and 128
+numbers a head. The other sizes are the smallest that it accepts. The pictures show nothing.
 
     python -m tools.tiny_gguf FOLDER
 
@@ -25,13 +26,14 @@ from easel.engines.zimage.parts import Parts, read_tokenizer
 
 SEED: Final = 20261130
 DIM: Final = 384
-"""stable-diffusion.cpp rounds the width of the feed-forward layers up to a multiple of 256, which changes nothing here."""
+"""stable-diffusion.cpp rounds the width of the feed-forward layers up to a multiple of 256, which changes nothing
+here."""
 CAPTION_DIM: Final = 64
 CHANNELS: Final = (32, 64, 128, 128)
 REAL_CHANNELS: Final = (128, 256, 512, 512)
 TIME_SIDES: Final = {"t_embedder.mlp.0.weight": 0, "t_embedder.mlp.0.bias": 0, "t_embedder.mlp.2.weight": 1}
-"""The time's embedding is 1024 wide in diffusers, and never wider than the model in stable-diffusion.cpp. What is beyond
-that is zero. Each with the side that is cut."""
+"""The time's embedding is 1024 wide in diffusers, and never wider than the model in stable-diffusion.cpp. What is
+beyond that is zero. Each with the side that is cut."""
 TOKENS: Final = 151_936
 ALIGNMENT_BYTES: Final = 32
 TRANSFORMER: Final = "z_image_turbo-tiny.gguf"

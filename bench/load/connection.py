@@ -108,8 +108,8 @@ class Connection(asyncio.Protocol):
 
 
 def order(key: str, number: int, *, wait_s: int | None = None, callback_url: str = "") -> bytes:
-    """The request that orders a picture of 376x376; with `wait_s` its answer may be held until the picture is drawn, and
-    with `callback_url` that address receives its callback."""
+    """The request that orders a picture of 376x376; with `wait_s` its answer may be held until the picture is drawn,
+    and with `callback_url` that address receives its callback."""
     callback = b',"callback_url":"%s"' % callback_url.encode() if callback_url else b""
     body = b'{"model":"z-image-turbo","prompt":"a cute cat, number %d","size":"376x376"%s}' % (number, callback)
     prefer = b"" if wait_s is None else b"Prefer: wait=%d\r\n" % wait_s

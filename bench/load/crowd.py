@@ -1,9 +1,9 @@
 """A crowd of slow clients in its own process: connections that stay open while nothing happens on them.
 
-`python -m bench.load.crowd HOST PORT KEY COUNT OPENING_S`: a third of them has sent half a head, a third a whole head and
-the start of a body, and a third nothing. Connections that the service closes are reopened at once. The process prints
-`full` when all are open, and ends when its standard input closes. It then prints the lowest number of open connections
-since, and the total number that it opened.
+`python -m bench.load.crowd HOST PORT KEY COUNT OPENING_S`: a third of them has sent half a head, a third a whole head
+and the start of a body, and a third nothing. Connections that the service closes are reopened at once. The process
+prints `full` when all are open, and ends when its standard input closes. It then prints the lowest number of open
+connections since, and the total number that it opened.
 """
 
 import asyncio

@@ -61,8 +61,8 @@ class Receiver(msgspec.Struct, frozen=True):
 
 
 class CallbacksPlan(msgspec.Struct, frozen=True, tag=True):
-    """Order `tasks` pictures over `connections`, with callbacks, and wait for these; with `is_held` all are let wait until
-    every task has ended."""
+    """Order `tasks` pictures over `connections`, with callbacks, and wait for these; with `is_held` all are let wait
+    until every task has ended."""
 
     target: Target
     receiver: Receiver

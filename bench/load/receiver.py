@@ -1,7 +1,7 @@
 """A minimal receiver of callbacks: HTTPS with its own certificate authority, and 200 to every request.
 
-`python -m bench.load.receiver FILE` writes the certificate of the authority to FILE and prints its two ports. The second
-port speaks plain HTTP and controls the receiver:
+`python -m bench.load.receiver FILE` writes the certificate of the authority to FILE and prints its two ports. The
+second port speaks plain HTTP and controls the receiver:
 
 - `/hold`: stop answering; `/release`: answer everything again, including the held requests;
 - `/count`: how many different callbacks have been answered;

@@ -1,7 +1,7 @@
 """Easel: a self-hosted text-to-image service for Z-Image-Turbo.
 
-Programs find the client here: `Client` and `AsyncClient`, what they return and raise, and `verify_callback`. It is loaded
-when it is first used.
+Programs find the client here: `Client` and `AsyncClient`, what they return and raise, and `verify_callback`. It is
+loaded when it is first used.
 """
 
 from importlib import import_module

@@ -1,4 +1,5 @@
-"""Small fleets listen for tasks, and large ones look for them. All workers together look and report at bounded rates."""
+"""Small fleets listen for tasks, and large ones look for them. All workers together look and report at bounded
+rates."""
 
 import pytest
 from hypothesis import given

@@ -1,6 +1,7 @@
 """Moderation in each language: ordinary prompts pass, and adding another language does not make a red line pass.
 
-`tests/data/moderation/prompts` has a file for each language. Its authors wrote as people type, without seeing the rules.
+`tests/data/moderation/prompts` has a file for each language. Its authors wrote as people type, without seeing the
+rules.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """Easel's own rules, against prompts whose authors had not seen them, and against properties.
 
-`tests/data/moderation` has the prompts: ordinary ones, which must pass, and those that must be refused, with the concepts
-that they contain. A prompt that is refused must also be refused in every disguise.
+`tests/data/moderation` has the prompts: ordinary ones, which must pass, and those that must be refused, with the
+concepts that they contain. A prompt that is refused must also be refused in every disguise.
 """
 
 import re

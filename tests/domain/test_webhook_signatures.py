@@ -103,7 +103,8 @@ def test_attempts_share_the_message_id_and_have_their_own_signatures() -> None:
 
 
 def test_the_signature_follows_the_specification() -> None:
-    """Computed independently: printf '%s' 'msg_a.1757165031.{}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:000102…1f"""
+    """Computed independently: printf '%s' 'msg_a.1757165031.{}' | openssl dgst -sha256 -mac HMAC -macopt
+    hexkey:000102…1f"""
     assert webhook.headers("msg_a", 1757165031, b"{}", [SECRET]) == {
         "webhook-id": "msg_a",
         "webhook-timestamp": "1757165031",

@@ -1,4 +1,5 @@
-"""The database is killed, stopped or frozen, or its connections are cut, under load: the service reports it and recovers."""
+"""The database is killed, stopped or frozen, or its connections are cut, under load: the service reports it and
+recovers."""
 
 import os
 import signal

@@ -1,4 +1,5 @@
-"""The queue on a real database: each waiting task goes to one worker, in order, and comes back when it is handed back."""
+"""The queue on a real database: each waiting task goes to one worker, in order, and comes back when it is handed
+back."""
 
 import asyncio
 import itertools

@@ -1,4 +1,5 @@
-"""A relay to a PostgreSQL server that answers some statements itself and hangs up, as servers and poolers do that end."""
+"""A relay to a PostgreSQL server that answers some statements itself and hangs up, as servers and poolers do that
+end."""
 
 import contextlib
 import socket

@@ -1,8 +1,8 @@
 """A real browser for tests of the console: a Chromium of the system, driven by Playwright.
 
-Playwright's own browsers are not used, so that nothing is downloaded. A `Visit` is a page in a context of its own, which
-notes whatever must happen on no page: an error in the browser's console, a violation of the page's policy, an exception,
-a question of the browser, and a request to another origin.
+Playwright's own browsers are not used, so that nothing is downloaded. A `Visit` is a page in a context of its own,
+which notes whatever must happen on no page: an error in the browser's console, a violation of the page's policy, an
+exception, a question of the browser, and a request to another origin.
 """
 
 import shutil

@@ -1,8 +1,8 @@
 """The command line for tests: `easel …` as a process of its own, and its output.
 
-On Linux, commands are forks of one process that has imported them (`command_server`), at a fiftieth of the cost of a start.
-A command whose environment changes how Python or the loader start gets a real start. Tests of what only a start shows,
-such as closed streams, signals and loaded libraries, start Python themselves.
+On Linux, commands are forks of one process that has imported them (`command_server`), at a fiftieth of the cost of a
+start. A command whose environment changes how Python or the loader start gets a real start. Tests of what only a start
+shows, such as closed streams, signals and loaded libraries, start Python themselves.
 """
 
 import atexit

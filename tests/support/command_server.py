@@ -1,10 +1,12 @@
 """A program that runs `easel …` in forks of itself, with every command already imported.
 
 Imports take half a second, which is most of what a command costs, and tests run hundreds of commands. Each command is
-still a process of its own, with its own environment, arguments and streams. Only the start of the interpreter is left out.
+still a process of its own, with its own environment, arguments and streams. Only the start of the interpreter is left
+out.
 
-`command_line` starts this program and sends requests over a socket: JSON with three descriptors. The first two become the
-command's standard output and standard error. The third receives its process id and then its exit status, a line each.
+`command_line` starts this program and sends requests over a socket: JSON with three descriptors. The first two become
+the command's standard output and standard error. The third receives its process id and then its exit status, a line
+each.
 """
 
 import gc

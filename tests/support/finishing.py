@@ -1,4 +1,5 @@
-"""Completes tasks of a fleet without workers as a worker would: stores the picture, ends the task, notifies listeners."""
+"""Completes tasks of a fleet without workers as a worker would: stores the picture, ends the task, notifies
+listeners."""
 
 from typing import Any, Final
 

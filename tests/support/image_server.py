@@ -156,7 +156,8 @@ def picture(
     spot: Any = "gold",
     **options: Any,
 ) -> bytes:
-    """A picture's file, saved with these `options`: one colour, and another spot in the middle, because a picture has to have some content."""
+    """A picture's file, saved with these `options`: one colour, and another spot in the middle, because a picture has
+    to have some content."""
     file = io.BytesIO()
     image = Image.new(mode, (width_px, height_px), colour)
     image.paste(spot, (width_px // 2, height_px // 2, width_px // 2 + SPOT_PX, height_px // 2 + SPOT_PX))

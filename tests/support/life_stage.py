@@ -113,7 +113,8 @@ class PatientEngine:
 
 @dataclass(eq=False)
 class Held:
-    """A task that a worker process has, its drawing if that has begun, and whether it is all that is left of a worker."""
+    """A task that a worker process has, its drawing if that has begun, and whether it is all that is left of a
+    worker."""
 
     worker: "Worker"
     claimed: Claimed

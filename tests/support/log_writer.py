@@ -1,4 +1,5 @@
-"""Writes numbered events to standard error as Easel's processes do: `python -m tests.support.log_writer NAME COUNT LENGTH`."""
+"""Writes numbered events to standard error as Easel's processes do: `python -m tests.support.log_writer NAME COUNT
+LENGTH`."""
 
 import logging
 import sys

@@ -1,7 +1,7 @@
 """Runs a command with this process as its name server, and records each name that it looks up.
 
-`python -m tests.support.look_up_recorder FILE COMMAND…`, in new namespaces of its own for network and mounts. It imports nothing of
-Easel, which would switch telemetry off for the command as well.
+`python -m tests.support.look_up_recorder FILE COMMAND…`, in new namespaces of its own for network and mounts. It
+imports nothing of Easel, which would switch telemetry off for the command as well.
 """
 
 import os

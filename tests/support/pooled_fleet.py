@@ -1,4 +1,5 @@
-"""Web processes and workers whose connections PgBouncer lends, in its transaction mode, from an operator's PostgreSQL."""
+"""Web processes and workers whose connections PgBouncer lends, in its transaction mode, from an operator's
+PostgreSQL."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

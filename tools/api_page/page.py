@@ -1,8 +1,8 @@
 """Renders the API page from the OpenAPI document.
 
-The page can be read without scripts. It has no inline script or style and loads only files of its own, so it works under
-the console's policy. Every text of the document is escaped. Descriptions may use a small part of Markdown. Only the
-features of OpenAPI that Easel's document uses are supported: no cookies, no form bodies, no recursive schemas.
+The page can be read without scripts. It has no inline script or style and loads only files of its own, so it works
+under the console's policy. Every text of the document is escaped. Descriptions may use a small part of Markdown. Only
+the features of OpenAPI that Easel's document uses are supported: no cookies, no form bodies, no recursive schemas.
 """
 
 import json

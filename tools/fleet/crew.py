@@ -21,8 +21,8 @@ STARTS_PER_S: Final = 100
 
 
 class CrewPlan(msgspec.Struct, frozen=True):
-    """So many workers, and how they reach the database. With `shared_connections`, they share so many of them; otherwise
-    each has two of its own."""
+    """So many workers, and how they reach the database. With `shared_connections`, they share so many of them;
+    otherwise each has two of its own."""
 
     workers: int
     url: str

@@ -1,8 +1,8 @@
 """A process with the clients of many accounts, one of which floods.
 
-`python -m tools.fleet.customers PLAN`: the plan is JSON. An ordinary account orders one picture after another with random
-pauses. The flooding account orders as fast as it is answered, and waits when it is refused. The process ends after the
-plan's seconds, and prints what was accepted.
+`python -m tools.fleet.customers PLAN`: the plan is JSON. An ordinary account orders one picture after another with
+random pauses. The flooding account orders as fast as it is answered, and waits when it is refused. The process ends
+after the plan's seconds, and prints what was accepted.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ REFUSED_PAUSE_S: Final = 0.1
 
 
 class CustomersPlan(msgspec.Struct, frozen=True):
-    """The keys of the accounts, the ports of the web processes, the ordinary accounts' orders a second all together, and
-    over how many connections the flooding account orders."""
+    """The keys of the accounts, the ports of the web processes, the ordinary accounts' orders a second all together,
+    and over how many connections the flooding account orders."""
 
     keys: list[str]
     ports: list[int]

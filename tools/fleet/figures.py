@@ -57,7 +57,8 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def per_two_cores(self) -> float:
-        """How many tasks a second two cores would carry without the simulated workers, which run elsewhere in earnest."""
+        """How many tasks a second two cores would carry without the simulated workers, which run elsewhere in
+        earnest."""
         return 2000 / max(sum(ms for name, ms in self.cpu_ms.items() if name not in SIMULATED), 1e-9)
 
 

@@ -1,4 +1,5 @@
-"""`make siege`: hostile clients attack a service, one kind after another, while a good client measures how it is served.
+"""`make siege`: hostile clients attack a service, one kind after another, while a good client measures how it is
+served.
 
 The siege starts its own `easel serve` and attacks only that, from addresses in 127.0.0.0/8. It measures for SECONDS
 before and for SECONDS during each attack. The exit status is 1 if the web process reaches 200 MB, if the good client's

@@ -1,8 +1,9 @@
 """The hostile clients, in a process of their own: `python -m tools.siege.attacks NAME TARGET`.
 
 TARGET is JSON. The process prints "ready" once its clients are in place, attacks until its standard input closes or
-SECONDS_MAX have passed, and finally prints how many answers of each status it received. It only attacks 127.0.0.1. It runs
-at the lowest priority, so that the good client waits for the service and not for a processor that is busy attacking.
+SECONDS_MAX have passed, and finally prints how many answers of each status it received. It only attacks 127.0.0.1. It
+runs at the lowest priority, so that the good client waits for the service and not for a processor that is busy
+attacking.
 """
 
 import asyncio

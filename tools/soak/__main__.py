@@ -1,8 +1,8 @@
 """`make soak`: kills and freezes processes at random under load, then audits everything.
 
-The soak takes the given minutes and at most six more: one to start, up to one for the last requests, three to settle, and
-one to stop and audit. The exit status is 1 if there is a finding. The same seed gives the same mishaps in the same order
-and the same customers, but their timing depends on the machine.
+The soak takes the given minutes and at most six more: one to start, up to one for the last requests, three to settle,
+and one to stop and audit. The exit status is 1 if there is a finding. The same seed gives the same mishaps in the same
+order and the same customers, but their timing depends on the machine.
 
 It needs Linux. Ctrl-C ends it and everything that it started.
 """
@@ -164,7 +164,8 @@ class Soak:
         return Account(name, json.loads(made.stdout)["key"])
 
     async def _show_progress(self) -> None:
-        """Show progress, in one line on a terminal and otherwise in occasional lines, and each finding as it is made."""
+        """Show progress, in one line on a terminal and otherwise in occasional lines, and each finding as it is
+        made."""
         if not self._console.is_terminal:
             while True:
                 self._console.print(self._line(), soft_wrap=True, highlight=False)

@@ -1,7 +1,7 @@
 """The tested service behind a pooler: its PostgreSQL and its PgBouncer are an operator's, and outlive it.
 
-Whatever of the two is killed is started again within a second, as an operator's init system does. Call `kill_all` at the
-end, as for any installation.
+Whatever of the two is killed is started again within a second, as an operator's init system does. Call `kill_all` at
+the end, as for any installation.
 """
 
 import secrets

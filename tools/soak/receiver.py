@@ -1,4 +1,5 @@
-"""The receiver of the customers' callbacks: HTTPS with its own certificate authority, and unreliable like real receivers.
+"""The receiver of the customers' callbacks: HTTPS with its own certificate authority, and unreliable like real
+receivers.
 
 It answers most requests with 200, and by random choice some with 500, some late, and some not at all. It never accepts
 requests to `REFUSING`. It keeps every request without judging it.

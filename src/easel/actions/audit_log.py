@@ -76,7 +76,8 @@ async def record_restore(connection: Writer, backup_made_at: datetime, easel_ver
 async def record_repair(
     connection: Writer, subject: str, account_id: int, before: Books | Counts | Ended, after: Books | Counts | Ended
 ) -> None:
-    """Record that the balance of an account, or the counts or the usage of a key, were set to what follows from the rest.
+    """Record that the balance of an account, or the counts or the usage of a key, were set to what follows from the
+    rest.
 
     Amounts are recorded in micro-credits.
     """

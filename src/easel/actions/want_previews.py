@@ -1,7 +1,7 @@
 """Want previews: somebody follows a task and wants to see its picture form.
 
-The wish is a flag of the task, which its worker reads with the task. It is never withdrawn: previews cost a draw next to
-nothing, and end with it.
+The wish is a flag of the task, which its worker reads with the task. It is never withdrawn: previews cost a draw next
+to nothing, and end with it.
 """
 
 import contextlib

@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """An installation's database and secret. `private` is the server of its private database, if it has one, and `sessions`
-    says whether a pooler lends the connections."""
+    """An installation's database and secret. `private` is the server of its private database, if it has one, and
+    `sessions` says whether a pooler lends the connections."""
 
     database_url: str
     secret: Secret

@@ -30,7 +30,8 @@ class AsyncClient:
         setting: str = SETTING,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        """As for `Client`. A `transport` carries all requests, those for pictures too, without the environment's proxy."""
+        """As for `Client`. A `transport` carries all requests, those for pictures too, without the environment's
+        proxy."""
         base = url_of(url)
         self._operations = Operations(base, setting)
         self._transport = transport

@@ -29,8 +29,8 @@ class Client:
     def __init__(self, url: str | None = None, api_key: str | None = None, *, setting: str = SETTING) -> None:
         """Without arguments, the service and the key are those of EASEL_URL and EASEL_API_KEY.
 
-        `setting` is what error messages tell the user to correct if the service cannot be reached. Raises ClientError if
-        there is no key, the address is invalid, or the environment names an unusable proxy or certificates.
+        `setting` is what error messages tell the user to correct if the service cannot be reached. Raises ClientError
+        if there is no key, the address is invalid, or the environment names an unusable proxy or certificates.
         """
         base = url_of(url)
         self._operations = Operations(base, setting)

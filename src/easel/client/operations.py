@@ -1,7 +1,7 @@
 """What a client does, as operations of steps: requests with their retries, following a task, downloading a picture.
 
-Does no I/O. A request is repeated if its answer is lost or the service is busy. Orders carry an idempotency key, so each
-is accepted and charged once. An operation gives up if the service is down for more than a few seconds.
+Does no I/O. A request is repeated if its answer is lost or the service is busy. Orders carry an idempotency key, so
+each is accepted and charged once. An operation gives up if the service is down for more than a few seconds.
 """
 
 import time

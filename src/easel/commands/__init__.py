@@ -1,1 +1,2 @@
-"""The command line, one file per command or group. A command reads its options, runs one action and prints the result."""
+"""The command line, one file per command or group. A command reads its options, runs one action and prints the
+result."""

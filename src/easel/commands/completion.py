@@ -16,8 +16,8 @@ _INSTALL = {
 def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes commands and options in SHELL.
 
-    For bash, write `eval "$(easel completion bash)"` into ~/.bashrc; for zsh, the same with zsh into ~/.zshrc. For fish,
-    write the script to ~/.config/fish/completions/easel.fish.
+    For bash, write `eval "$(easel completion bash)"` into ~/.bashrc; for zsh, the same with zsh into ~/.zshrc. For
+    fish, write the script to ~/.config/fish/completions/easel.fish.
     """
     kind = get_completion_class(shell)
     assert kind is not None

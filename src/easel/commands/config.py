@@ -19,7 +19,8 @@ from easel.settings import explanation, settings
 def config_command(only_set: bool, *, as_json: bool) -> None:
     """Show every setting, its value, and where it comes from.
 
-    `environment`, `file` and `default` say where a value comes from; EASEL_CONFIG names the file. Secrets are masked. The command fails if Easel would refuse to start with these settings.
+    `environment`, `file` and `default` say where a value comes from; EASEL_CONFIG names the file. Secrets are masked.
+    The command fails if Easel would refuse to start with these settings.
     """
     with explain_failures():
         found = [

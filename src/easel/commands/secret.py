@@ -34,8 +34,8 @@ def secret_group() -> None:
 def reset(data_dir: Path | None, *, is_sure: bool) -> None:
     """Replace the secret of the installation, because the old one was lost or leaked. Stop Easel first.
 
-    This ends every API key and every link to a picture. Reading a task again gives a new link. Callbacks are signed with
-    new secrets. Accounts, credits, tasks and pictures stay.
+    This ends every API key and every link to a picture. Reading a task again gives a new link. Callbacks are signed
+    with new secrets. Accounts, credits, tasks and pictures stay.
 
     If EASEL_SECRET or EASEL_SECRET_FILE is set, its value becomes the new secret. Otherwise a new one is generated in
     the data folder.
@@ -50,7 +50,8 @@ def reset(data_dir: Path | None, *, is_sure: bool) -> None:
             if not is_sure:
                 click.confirm("This ends every API key, every link and every callback secret. Continue?", abort=True)
             if config.database_url is None and config.secret is None:
-                # The file first: after an interruption, the next start reports the mismatch, and a second reset mends it.
+                # The file first: after an interruption, the next start reports the mismatch, and a second reset mends
+                # it.
                 secret, aside = secret_file.replace_secret(config.data_dir, datetime.now(UTC))
                 config = msgspec.structs.replace(config, secret=secret)
                 if aside is not None:

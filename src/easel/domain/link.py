@@ -3,9 +3,8 @@
     /pictures/<expiry>.<key id>.<signature>/<picture name>
     /thumbnails/<expiry>.<key id>.<signature>/<name of its thumbnail>
 
-The signature is HMAC-SHA256 over the method class, the file's name and the expiry. GET and HEAD are one class. The link of
-a thumbnail does not open its picture.
-There is no query string, so that a link ends in the picture's file extension.
+The signature is HMAC-SHA256 over the method class, the file's name and the expiry. GET and HEAD are one class. The link
+of a thumbnail does not open its picture. There is no query string, so that a link ends in the picture's file extension.
 """
 
 import base64
@@ -53,7 +52,8 @@ def is_picture_name(text: str) -> bool:
 
 
 def thumbnail_name(picture_name: str) -> str:
-    """The name of a picture's thumbnail, such as `5d41…c592-png.webp`. A thumbnail is a WebP file, whatever its picture."""
+    """The name of a picture's thumbnail, such as `5d41…c592-png.webp`. A thumbnail is a WebP file, whatever its
+    picture."""
     return f"{picture_name.replace('.', '-')}.webp"
 
 

@@ -1,7 +1,8 @@
 """Writes many rows with one statement: those that arrive while a statement runs share the next one.
 
 A statement costs this process many times what a row costs the database, so under load batching makes writes much
-cheaper. It delays none: the first one is written at once. Each writer learns the result of its own row after the commit.
+cheaper. It delays none: the first one is written at once. Each writer learns the result of its own row after the
+commit.
 
 If the database rejects a statement, its rows are written one by one, so that a wrong row fails alone. If a statement
 fails otherwise, every row of its batch has failed, or may have been written although the answer was lost. Rows must

@@ -16,8 +16,8 @@ class Stopped(Exception):
 
 
 class DrawProgress:
-    """How far one draw is. `on_nearly_done` is called in the event loop when the last step begins. Without `previews`, the
-    engine is asked for none."""
+    """How far one draw is. `on_nearly_done` is called in the event loop when the last step begins. Without `previews`,
+    the engine is asked for none."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """Draw slots. They tell a worker when to take another task, and how many.
 
-A task that is taken early is drawn before any task accepted later, even if that is unfair. So a worker takes a task only
-when a slot is free or the draw in it has reached its last step. If draws are faster than taking a task, it takes as many
-as fit into AHEAD_S, so no task waits longer than that.
+A task that is taken early is drawn before any task accepted later, even if that is unfair. So a worker takes a task
+only when a slot is free or the draw in it has reached its last step. If draws are faster than taking a task, it takes
+as many as fit into AHEAD_S, so no task waits longer than that.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""Instruments: counters, levels and histograms in the memory of one process, and the readings that scrapes take of them.
+"""Instruments: counters, levels and histograms in the memory of one process, and the readings that scrapes take of
+them.
 
 An instrument counts for all label values separately. Each is changed and read by the event loop alone, so nothing is
 locked. Label values come from a bounded set: never an id, a name, or a text that a client chose.

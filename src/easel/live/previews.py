@@ -1,7 +1,7 @@
 """The previews of one draw: the drawing thread makes them now and then, and the event loop encodes and sends them.
 
-They are made only while somebody wants them, at most four times a second, and take at most a fiftieth of the time of the
-draw, making and encoding together. Of two that follow each other quickly, the first may be dropped.
+They are made only while somebody wants them, at most four times a second, and take at most a fiftieth of the time of
+the draw, making and encoding together. Of two that follow each other quickly, the first may be dropped.
 """
 
 import asyncio

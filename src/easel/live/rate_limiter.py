@@ -1,7 +1,8 @@
 """Limits how often each key or address may do something.
 
 A limit counts in the memory of one process, or in memory that the web processes of one machine share
-(`live/shared_limits.py`). N machines together allow N times as much. Limits that must be exact are kept in the database.
+(`live/shared_limits.py`). N machines together allow N times as much. Limits that must be exact are kept in the
+database.
 """
 
 import time

@@ -4,8 +4,8 @@ The memory is a file without a name, which the supervisor creates and its web pr
 times for rate limits, and a table of counts for each process, which only that process writes. A process that starts
 clears its own table, because its predecessor's connections are gone. Rates survive the death of a process.
 
-Nothing is locked: a process that is frozen never stops the others. If two processes count a request of the same caller at
-the same moment, one of the two may not be counted. If two take a client's last place, both may be refused.
+Nothing is locked: a process that is frozen never stops the others. If two processes count a request of the same caller
+at the same moment, one of the two may not be counted. If two take a client's last place, both may be refused.
 """
 
 import mmap

@@ -83,8 +83,9 @@ class Watch:
 class TaskWatcher:
     """All watches of one process, and its one listener.
 
-    `on_notification` is called for every change that is announced, whether its task is watched or not. `on_work` is called
-    for every waiting task that is announced on WORK, if that is among the channels, and whenever the watcher looks.
+    `on_notification` is called for every change that is announced, whether its task is watched or not. `on_work` is
+    called for every waiting task that is announced on WORK, if that is among the channels, and whenever the watcher
+    looks.
     """
 
     def __init__(

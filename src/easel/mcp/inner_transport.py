@@ -1,7 +1,7 @@
 """Carries the client's requests to the web application of the same process, without a connection.
 
-An inner request comes, for the application, from the same address and for the same host as the outer one, so that limits
-and links are those of the agent.
+An inner request comes, for the application, from the same address and for the same host as the outer one, so that
+limits and links are those of the agent.
 """
 
 import asyncio

@@ -29,8 +29,8 @@ WAIT_S: Final = 300
 WAIT_S_MAX: Final = 3600
 CANCEL_TIMEOUT_S: Final = 10.0
 SHOWN_BYTES_MAX: Final = 2 * 1024 * 1024
-"""Larger pictures are returned as links alone. An answer is held whole until the agent has read it, and all connections of
-a web process together may hold only 24 MB (`web/edge/crowd.py`)."""
+"""Larger pictures are returned as links alone. An answer is held whole until the agent has read it, and all connections
+of a web process together may hold only 24 MB (`web/edge/crowd.py`)."""
 INSTRUCTIONS: Final = """\
 Draws pictures from text. generate_image waits for the picture and returns it with a link, its size and its seed. To vary a
 picture, change the prompt or the seed; to draw it again, keep both. A task that fails or is cancelled costs nothing.\
@@ -147,7 +147,8 @@ def _add_account(server: MCPServer[Any], client_of: ClientOf) -> None:
 async def _awaited(
     context: "Context[Any, Any]", client: AsyncClient, task: Task, wait_s: float, *, cancels: bool
 ) -> CallToolResult:
-    """The result for a task, after waiting for its end. If the call is cancelled, and `cancels` is set, so is the task."""
+    """The result for a task, after waiting for its end. If the call is cancelled, and `cancels` is set, so is the
+    task."""
     try:
         with told_to_the_model():
             if wait_s > 0 and not task.has_ended:

@@ -1,8 +1,8 @@
 """Records spans with OpenTelemetry's SDK, and sends them with OTLP over HTTP.
 
 OpenTelemetry's own variables configure it: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
-`OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES` and so on. Spans are sent in batches, by a thread. Those that cannot be
-sent are lost, and the service goes on.
+`OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES` and so on. Spans are sent in batches, by a thread. Those that cannot
+be sent are lost, and the service goes on.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Imports structlog without rich, which is most of what structlog costs to import.
 
-structlog would print tracebacks with rich. Easel's logs never do: `logs` formats exceptions itself. Where Easel uses rich
-for tables and progress bars, it is imported as usual.
+structlog would print tracebacks with rich. Easel's logs never do: `logs` formats exceptions itself. Where Easel uses
+rich for tables and progress bars, it is imported as usual.
 """
 
 import sys

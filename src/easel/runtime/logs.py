@@ -2,8 +2,9 @@
 
 Events identify things by id. Prompts, keys, secrets and signed links are never logged.
 
-In an event loop, ordinary events are written together at the end of the loop's turn, in their order. Warnings and errors
-are written at once, after the events before them. A process that is killed may lose the ordinary events of one turn.
+In an event loop, ordinary events are written together at the end of the loop's turn, in their order. Warnings and
+errors are written at once, after the events before them. A process that is killed may lose the ordinary events of one
+turn.
 """
 
 import asyncio

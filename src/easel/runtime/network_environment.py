@@ -1,7 +1,8 @@
 """The proxies and certificates in the environment, read as other programs read them.
 
 `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in upper or lower case, name a proxy. `NO_PROXY` names hosts that need
-none. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificates. Connections to this machine never use a proxy.
+none. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's certificates. Connections to this machine never use a
+proxy.
 """
 
 import os

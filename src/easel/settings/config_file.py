@@ -1,7 +1,7 @@
 """Reads settings from the TOML file that EASEL_CONFIG names. A variable of the environment takes precedence.
 
-A setting has the name of its variable in the file, or that name in lower case without `EASEL_`. A list stands for values
-separated by commas.
+A setting has the name of its variable in the file, or that name in lower case without `EASEL_`. A list stands for
+values separated by commas.
 """
 
 import tomllib

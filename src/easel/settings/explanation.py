@@ -19,7 +19,8 @@ MASK: Final = "********"
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:,]*):.*?@(?=[^@,]*(?:,|$))")
 """Of each address in a list. It ends at the last @, also where the operator forgot to write @ and / as %40 and %2F."""
 _IN_QUERY: Final = re.compile(r"([?&][^=&,]*(?:pass|secret|token|key|sig)[^=&,]*=)[^&]*", re.IGNORECASE)
-"""A part of a query that is secret, going by its name: libpq takes password and sslpassword, stores of pictures take keys."""
+"""A part of a query that is secret, going by its name: libpq takes password and sslpassword, stores of pictures take
+keys."""
 _SECRETS: Final = frozenset({"api_key"})
 """The secrets that have no variant with `_FILE`."""
 

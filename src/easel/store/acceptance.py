@@ -1,7 +1,8 @@
 """Acceptance: the one statement that creates a task, waiting in the queue, and its hold.
 
 It creates both or none. `admission` decides whether the key may create a task: in the same statement if the order is
-for one task, else beforehand in the same transaction. A task that moderation refuses is created as failed, outside the queue and without a hold.
+for one task, else beforehand in the same transaction. A task that moderation refuses is created as failed, outside the
+queue and without a hold.
 """
 
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,8 @@
 One call looks at LOOKED_AT_MAX tasks at most, whatever the filter, so its duration does not grow with the history. If
 the filter is rare, it may find few tasks, or none, and say where to go on.
 
-PostgreSQL plans the statements anew for each account. A plan that it kept for all of them would read an account with few
-tasks from the index of all tasks.
+PostgreSQL plans the statements anew for each account. A plan that it kept for all of them would read an account with
+few tasks from the index of all tasks.
 """
 
 from collections.abc import Sequence

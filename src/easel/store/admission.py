@@ -22,7 +22,8 @@ RETRY_AFTER_UNFINISHED_S = 5
 class AdmissionRequest:
     """The tasks that a key wants to create, `count` of them at one price, and the limits that apply.
 
-    Tasks that moderation refuses count only against the rate: no credits are held for them, so `holds_credits` is False.
+    Tasks that moderation refuses count only against the rate: no credits are held for them, so `holds_credits` is
+    False.
     """
 
     api_key_id: int
@@ -60,8 +61,8 @@ ADMITTED: Final = sql.SQL("""
         SELECT id FROM accounts WHERE id = (SELECT account_id FROM admitted) FOR NO KEY UPDATE
     )
 """)
-"""WITH queries that check a request against its key's limits and count it against the key's rate. `admitted` and `account`
-have one row if it is admitted, else none."""
+"""WITH queries that check a request against its key's limits and count it against the key's rate. `admitted` and
+`account` have one row if it is admitted, else none."""
 
 _ADMIT: Final = sql.SQL("WITH {} SELECT used_for_s FROM admitted, account").format(ADMITTED).as_bytes()
 
@@ -93,7 +94,8 @@ async def standing(connection: Reader, api_key_id: int, quota: Quota) -> Standin
 
 
 async def cap_rate(connection: Writer, api_key_id: int, quota: Quota) -> None:
-    """Cap the used part of a key's rate at one window from now. It reaches further only after the clock was set back."""
+    """Cap the used part of a key's rate at one window from now. It reaches further only after the clock was set
+    back."""
     await connection.execute(
         """
         UPDATE api_keys SET creates_used_until = clock_timestamp() + make_interval(secs => %(window_s)s)

@@ -1,8 +1,8 @@
 """Announces after commits, many announcements in one statement, without delaying whoever announces.
 
 What is announced while a statement is under way, or shortly after one, is sent with the next. The same announcement,
-made twice meanwhile, is sent once. If the process dies, or the database is unavailable, announcements are lost. They are
-hints (`store/notifications.py`).
+made twice meanwhile, is sent once. If the process dies, or the database is unavailable, announcements are lost. They
+are hints (`store/notifications.py`).
 """
 
 import asyncio

@@ -119,7 +119,8 @@ async def add_link(connection: Writer, digest: bytes, api_key_id: int, lifetime_
 
 
 async def use_link(connection: Writer, digest: bytes) -> int | None:
-    """Use a link up. Returns the id of its key; None if the link is unknown, used or expired, or its key is not valid."""
+    """Use a link up. Returns the id of its key; None if the link is unknown, used or expired, or its key is not
+    valid."""
     cursor = await connection.execute(
         f"""
         DELETE FROM console_links AS link USING api_keys AS api_key

@@ -30,8 +30,8 @@ from easel.store.sessions import Sessions
 
 WAIT_FOR_CONNECTION_S: Final = 3.0
 TRANSACTION_TIMEOUT_S: Final = 10.0
-"""Maximum duration of a transaction, including the wait for a connection. With a silent server, giving up takes twice as
-long, because psycopg first asks the server to cancel."""
+"""Maximum duration of a transaction, including the wait for a connection. With a silent server, giving up takes twice
+as long, because psycopg first asks the server to cancel."""
 _FAULTS: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -71,8 +71,8 @@ class DatabaseFault(EaselError):
 
 
 class Reader(AsyncConnection[TupleRow]):
-    """A connection for reading. If `Database` provides it, and no pooler lends it, PostgreSQL rejects every statement that
-    writes."""
+    """A connection for reading. If `Database` provides it, and no pooler lends it, PostgreSQL rejects every statement
+    that writes."""
 
     is_read_only: bool | None = False
     """Whether the session rejects writes; None while that is unknown."""
@@ -214,8 +214,8 @@ def _has_died(connection: Writer, error: BaseException) -> bool:
 
 
 def _is_nonsense(error: BaseException) -> bool:
-    """Whether the driver could make nothing of what arrived, as when a server or a pooler dies while it answers. An error
-    that the server reports has a state."""
+    """Whether the driver could make nothing of what arrived, as when a server or a pooler dies while it answers. An
+    error that the server reports has a state."""
     return isinstance(error, psycopg.InternalError) and error.sqlstate is None
 
 

@@ -1,7 +1,7 @@
 """The usage of keys, derived from their tasks: what the rows by day should add up to.
 
-A trigger keeps the rows. This module recomputes them, so that `audit` can check them and `actions/repair.py` can correct
-them. Tasks are never deleted, so the usage of any day can be computed anew.
+A trigger keeps the rows. This module recomputes them, so that `audit` can check them and `actions/repair.py` can
+correct them. Tasks are never deleted, so the usage of any day can be computed anew.
 """
 
 from collections.abc import Collection

@@ -74,8 +74,8 @@ class Completion:
         return None if self.not_drawn is None else json.dumps(self.not_drawn)
 
 
-# Locks the rows that the triggers change in the order that every transaction keeps, so that statements that end tasks of
-# the same accounts wait for each other and never in a circle.
+# Locks the rows that the triggers change in the order that every transaction keeps, so that statements that end tasks
+# of the same accounts wait for each other and never in a circle.
 _COMPLETE_ALL: Final = (
     sql.SQL("""
     WITH completion AS (
@@ -111,7 +111,8 @@ _COMPLETE_ALL: Final = (
 
 
 async def complete_all(connection: Writer, completions: Mapping[str, Completion]) -> set[str]:
-    """Complete tasks by their ids and charge them. They leave the queue. Returns the ids of those that had not ended."""
+    """Complete tasks by their ids and charge them. They leave the queue. Returns the ids of those that had not
+    ended."""
     columns = {
         "task_ids": list(completions),
         "engines": [completion.engine for completion in completions.values()],
@@ -125,7 +126,8 @@ async def complete_all(connection: Writer, completions: Mapping[str, Completion]
 
 
 async def complete(connection: Writer, task_id: str, completion: Completion) -> bool:
-    """Complete a task and charge it. It leaves the queue. Returns False, and changes nothing, if it had already ended."""
+    """Complete a task and charge it. It leaves the queue. Returns False, and changes nothing, if it had already
+    ended."""
     values = {
         "engine": completion.engine,
         "draw_ms": completion.draw_ms,

@@ -1,8 +1,8 @@
 """Notifications about tasks: code that changes a task's row announces its id, and each process has one listener.
 
 Web processes listen for every change. Workers listen only for tasks that someone other than their own worker ended, for
-callbacks to deliver, and for tasks that wait to be drawn: with hundreds of workers, telling each what all others do would
-cost more than drawing.
+callbacks to deliver, and for tasks that wait to be drawn: with hundreds of workers, telling each what all others do
+would cost more than drawing.
 
 What a transaction changed is announced after its commit, through `Database.announcer`: PostgreSQL commits transactions
 that notify one at a time, including the flush to disk, so others would wait. Only statements whose commits do not wait
@@ -38,7 +38,8 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notification: its channel, and the id of the task. It is empty on WORK, and followed by the preview on PREVIEWS."""
+    """A notification: its channel, and the id of the task. It is empty on WORK, and followed by the preview on
+    PREVIEWS."""
 
     channel: Channel
     payload: str

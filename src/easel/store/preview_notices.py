@@ -1,7 +1,7 @@
 """Previews as notifications: a task's id, the steps done, the steps in all, and the file in base64.
 
-A preview is not stored. PostgreSQL keeps a notification until every listener has read it, and no table, backup or replica
-ever has it. A listener that is not connected misses it.
+A preview is not stored. PostgreSQL keeps a notification until every listener has read it, and no table, backup or
+replica ever has it. A listener that is not connected misses it.
 """
 
 import base64

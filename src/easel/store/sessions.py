@@ -1,9 +1,10 @@
 """How a process's database sessions behave: on connections of its own, or on connections that a pooler lends.
 
 A pooler in transaction mode lends a connection for one transaction, to one client after another. Whatever a session
-would keep longer is lost, or reaches other clients: settings, prepared statements, locks and notifications. Behind such a
-pooler, the settings are defaults of the database role, and notifications need a connection that avoids the pooler. Every
-statement is planned anew, unless the pooler knows prepared statements, as PgBouncer does since 1.22. Readers are then read-only by their type alone.
+would keep longer is lost, or reaches other clients: settings, prepared statements, locks and notifications. Behind such
+a pooler, the settings are defaults of the database role, and notifications need a connection that avoids the pooler.
+Every statement is planned anew, unless the pooler knows prepared statements, as PgBouncer does since 1.22. Readers are
+then read-only by their type alone.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ SETTINGS: Final = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
     # A process that freezes in the middle of a transaction must not keep its locks.
     "idle_in_transaction_session_timeout": f"{STATEMENT_TIMEOUT_S}s",
-    # Every query has an index. Plans are cached, and one that was made while the queue was empty would otherwise scan the
-    # whole queue when thousands of jobs wait.
+    # Every query has an index. Plans are cached, and one that was made while the queue was empty would otherwise scan
+    # the whole queue when thousands of jobs wait.
     "enable_seqscan": "off",
     "enable_sort": "off",
     # Without this, PostgreSQL compiles plans that need a sort, because they look expensive. Compiling one takes longer
@@ -64,17 +65,17 @@ class Sessions:
 
     async def set_up(self, connection: AsyncConnection[TupleRow]) -> None:
         """Set up a new connection for the service's statements."""
-        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. With autocommit off, a check of
-        # the connection would switch it on and off again. A cancelled check could leave it on, and each statement would
-        # then be committed separately.
+        # Transactions begin with an explicit BEGIN, never with the driver's implicit one. With autocommit off, a check
+        # of the connection would switch it on and off again. A cancelled check could leave it on, and each statement
+        # would then be committed separately.
         await connection.set_autocommit(True)
         await connection.execute(_DATE_STYLE)
         if not self.is_pooled:
             await connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()).encode())
 
     async def relax(self, connection: AsyncConnection[TupleRow]) -> None:
-        """Let the commits of a new connection not wait for the disk. They wait where a pooler knows prepared statements,
-        because planning would cost more than waiting."""
+        """Let the commits of a new connection not wait for the disk. They wait where a pooler knows prepared
+        statements, because planning would cost more than waiting."""
         if not self.is_pooled:
             await connection.execute("SET synchronous_commit = off")
         elif not self.prepares:

@@ -32,7 +32,8 @@ class Snapshot:
 
 
 async def take(connection: Reader) -> Snapshot | None:
-    """Export a `Database.snapshot`, which may then take long and be idle; None where the database has no Easel tables."""
+    """Export a `Database.snapshot`, which may then take long and be idle; None where the database has no Easel
+    tables."""
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     if not await _holds(connection, "SELECT FROM pg_class WHERE oid = to_regclass('installation')"):

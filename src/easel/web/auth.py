@@ -68,7 +68,8 @@ class Auth:
         self._known: dict[bytes, _Known] = {}
 
     async def creator(self, request: Request) -> Holder:
-        """The key's holder, for a request that creates tasks. Raises Unauthorized, RateLimitExceeded, CrossSiteRequest."""
+        """The key's holder, for a request that creates tasks. Raises Unauthorized, RateLimitExceeded,
+        CrossSiteRequest."""
         key = presented_key(request)
         if key is None and self._cookie is not None:
             token = self._cookie.token_in(request)

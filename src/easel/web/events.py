@@ -5,8 +5,8 @@ it has changed, and no event for the states in between. A client that reconnects
 stops a browser from reconnecting. When the key is revoked or expires, the stream ends with an `error` event whose data
 is the error that a new request would get.
 
-Who asks for previews (`?previews=true`) also gets `preview` events, which show the picture forming. They have no id, and
-a stream that is read slowly gets only the latest.
+Who asks for previews (`?previews=true`) also gets `preview` events, which show the picture forming. They have no id,
+and a stream that is read slowly gets only the latest.
 """
 
 import base64

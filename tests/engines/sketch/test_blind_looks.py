@@ -1,4 +1,5 @@
-"""Pictures show what somebody who does not know the prompt must see: who sits, what is in a vessel, whose young it is."""
+"""Pictures show what somebody who does not know the prompt must see: who sits, what is in a vessel, whose young it
+is."""
 
 import pytest
 from tools.sketch_evaluation.sight import Seen, Sight

@@ -231,7 +231,8 @@ class Explaining:
 
 @dataclass(frozen=True)
 class Crowd:
-    """A service whose database has many failed tasks of one account, that account's key, and the ids of two accounts."""
+    """A service whose database has many failed tasks of one account, that account's key, and the ids of two
+    accounts."""
 
     service: Service
     key: str

@@ -1,4 +1,5 @@
-"""OpenAI's route waits: for clients that leave or lose patience, tasks that fail, and a service that stops meanwhile."""
+"""OpenAI's route waits: for clients that leave or lose patience, tasks that fail, and a service that stops
+meanwhile."""
 
 import asyncio
 import base64

@@ -1,4 +1,5 @@
-"""What a backup is trusted with: nothing beyond its own database, and to be put to use only when its seal was checked."""
+"""What a backup is trusted with: nothing beyond its own database, and to be put to use only when its seal was
+checked."""
 
 import io
 import signal

@@ -1,4 +1,5 @@
-"""The load generator of `make bench`, where it measures callbacks and slow connections: a few of each, of a real service.
+"""The load generator of `make bench`, where it measures callbacks and slow connections: a few of each, of a real
+service.
 
 Figures are not judged here; whether what it says is what happened is.
 """

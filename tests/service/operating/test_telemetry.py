@@ -35,8 +35,9 @@ def home() -> Iterator[Path]:
 
 
 def without_ci(fleet: Fleet, home: Path, **settings: str) -> dict[str, str]:
-    """The environment of a fleet's process at somebody's home, without anything that would keep libraries silent: wheels
-    of onnxruntime are where `CI` is set, and this process, which has imported Easel, hands its own switches on."""
+    """The environment of a fleet's process at somebody's home, without anything that would keep libraries silent:
+    wheels of onnxruntime are where `CI` is set, and this process, which has imported Easel, hands its own switches
+    on."""
     own = {name: value for name, value in fleet.environment.items() if name not in SILENCERS}
     own |= {"HOME": str(home), "TMPDIR": str(home)}
     return own | {f"EASEL_{name.upper()}": value for name, value in settings.items()}

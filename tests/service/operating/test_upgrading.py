@@ -1,4 +1,5 @@
-"""Upgrading: a running earlier version continues beside this one and can no longer be started, and data folders go on."""
+"""Upgrading: a running earlier version continues beside this one and can no longer be started, and data folders go
+on."""
 
 import json
 import os

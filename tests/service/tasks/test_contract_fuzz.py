@@ -2,8 +2,8 @@
 
 Schemathesis makes the requests from the document that the service serves: its examples, each bound from both sides,
 random ones good and bad, and chains that follow the document's links, such as create, read, cancel, delete. Its own
-checks judge whether good data is accepted, bad data refused and a key asked for; `tests/support/contract.py` judges every single
-answer once more. It does not show that a picture is the right one; other tests do.
+checks judge whether good data is accepted, bad data refused and a key asked for; `tests/support/contract.py` judges
+every single answer once more. It does not show that a picture is the right one; other tests do.
 
 `--contract-requests` says how many requests reach the service at least.
 """
@@ -44,15 +44,15 @@ LATER_ROUNDS: Final = ("fuzzing", "stateful")
 ROUNDS_FOR_SUCCESS: Final = 6
 """Chance decides when an operation first succeeds. After so many rounds, one that never did is not only unlucky."""
 NOT_TRIED: Final = ("/admin/", "/console/", "/metrics")
-"""Where a key of the scope `admin` may do everything, such as revoke the keys of these tests, and where only a key in the
-body, or a cursor of an earlier answer, leads on. tests/service/admin and tests/service/console try each address."""
+"""Where a key of the scope `admin` may do everything, such as revoke the keys of these tests, and where only a key in
+the body, or a cursor of an earlier answer, leads on. tests/service/admin and tests/service/console try each address."""
 SUCCESSES: Final = frozenset({200, 204, 206})
 NOT_BOUND_TO_SUCCEED: Final = {
     "GET /openapi.json", "GET /pictures/{grant}/{file}", "HEAD /pictures/{grant}/{file}",
     "GET /thumbnails/{grant}/{file}", "POST /v1/tasks/{task_id}/cancel", "POST /v1/tasks/{task_id}/callback/redeliver",
 }  # fmt: skip
-"""Schemathesis leaves the document alone that it was given, the link of a picture or a thumbnail is hard to come by, a task may be drawn
-before anybody cancels it, and a callback is delivered again only when its attempts have ended."""
+"""Schemathesis leaves the document alone that it was given, the link of a picture or a thumbnail is hard to come by, a
+task may be drawn before anybody cancels it, and a callback is delivered again only when its attempts have ended."""
 
 
 @dataclass

@@ -245,8 +245,8 @@ class Workers:
 
 
 class Shares:
-    """Whether draws were fair: of two accounts that both have tasks waiting at every one of them, neither gets more than
-    two ahead of the other."""
+    """Whether draws were fair: of two accounts that both have tasks waiting at every one of them, neither gets more
+    than two ahead of the other."""
 
     def __init__(self, line: Line) -> None:
         self._line = line

@@ -1,7 +1,7 @@
 """Waits, as a process starts, for a database that does not answer yet: a machine may start both at the same time.
 
-A server that answers and refuses is not waited for: neither a wrong password nor a missing database mends itself. Behind
-a pooler, a refusal does not show whether its server is away, so every failure is waited for.
+A server that answers and refuses is not waited for: neither a wrong password nor a missing database mends itself.
+Behind a pooler, a refusal does not show whether its server is away, so every failure is waited for.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The sockets that the web processes listen on.
 
 On Linux, each process has a socket of its own on the same port (SO_REUSEPORT), and the kernel spreads connections over
-them. On one shared socket, whichever process wakes up first takes most of a burst. Other systems give all connections of
-a port to one of its sockets, so processes share one there.
+them. On one shared socket, whichever process wakes up first takes most of a burst. Other systems give all connections
+of a port to one of its sockets, so processes share one there.
 """
 
 import errno

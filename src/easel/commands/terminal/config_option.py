@@ -1,4 +1,5 @@
-"""The option that names the settings file. It imports almost nothing, because every start of the command line loads it."""
+"""The option that names the settings file. It imports almost nothing, because every start of the command line loads
+it."""
 
 from pathlib import Path
 from typing import Final

@@ -28,8 +28,8 @@ def try_out(path: Path) -> None:
 def write(content: bytes, path: Path, *, replace: bool, base: Path | None = None) -> Path:
     """Write the file completely or not at all, and return its path.
 
-    Without `replace`, an existing file is kept and the new one gets another name: the first free one of `base`, which is
-    the path itself unless another is given. Raises OSError.
+    Without `replace`, an existing file is kept and the new one gets another name: the first free one of `base`, which
+    is the path itself unless another is given. Raises OSError.
     """
     if replace:
         _replace(content, path.resolve())

@@ -1,8 +1,8 @@
 """Undoes disguises: rewrites a prompt as the words that a reader sees in it.
 
 `folding` undoes what never changes a word. Changes that may be intended are undone here, in variants of the folded
-prompt: spaces between letters (`n a k e d`), digits for letters (`n4k3d`), letters of other alphabets. Only judging uses
-variants; the prompt is drawn as it is.
+prompt: spaces between letters (`n a k e d`), digits for letters (`n4k3d`), letters of other alphabets. Only judging
+uses variants; the prompt is drawn as it is.
 
 Time is linear in the prompt's length. Not undone: words that a space cuts into parts of several letters, words
 written backwards or encoded, and code words.
@@ -204,7 +204,8 @@ def _latin_of(folded: str) -> Callable[[str], str]:
 
 
 def _without_leet(text: str, to_latin: Callable[[str], str]) -> Sequence[str]:
-    """The text with Latin letters for lookalikes, digits and symbols; in several forms if a word has digits or symbols."""
+    """The text with Latin letters for lookalikes, digits and symbols; in several forms if a word has digits or
+    symbols."""
     latin = _CLOSING_SYMBOLS.sub("", text)
     if not latin.isascii():
         latin = to_latin(latin)

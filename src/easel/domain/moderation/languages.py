@@ -1,9 +1,9 @@
 """Languages: which ones a prompt is in, and whether a term is meant or is an ordinary word of another language.
 
-The French term `bites` is an English word in `a kid bites into an apple`, and the Japanese term `性的` occurs across two
-Chinese words. Such a term counts only with evidence of its language: a function word, a term that is no word elsewhere,
-or two doubtful terms of a spaced script. Scripts and function words tell languages apart. When in doubt, a prompt
-counts as more languages. Languages without terms or function words in the rules are not recognised.
+The French term `bites` is an English word in `a kid bites into an apple`, and the Japanese term `性的` occurs across
+two Chinese words. Such a term counts only with evidence of its language: a function word, a term that is no word
+elsewhere, or two doubtful terms of a spaced script. Scripts and function words tell languages apart. When in doubt, a
+prompt counts as more languages. Languages without terms or function words in the rules are not recognised.
 """
 
 import re

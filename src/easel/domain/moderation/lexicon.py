@@ -43,8 +43,8 @@ class Lexicon:
         parts: Iterable[str] = (),
         chinese_words: ChineseWords = _NO_CHINESE_WORDS,
     ) -> None:
-        """`ordinary` has the languages in which a word is harmless, and `parts` are words that form compounds in scripts
-        without spaces."""
+        """`ordinary` has the languages in which a word is harmless, and `parts` are words that form compounds in
+        scripts without spaces."""
         unspaced = [not term.rest and is_unspaced(term.first) for term in terms]
         self._count = len(terms)
         self.ordinary = ordinary or {}

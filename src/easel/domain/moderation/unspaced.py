@@ -90,8 +90,8 @@ class UnspacedIndex:
         return WordTerms(list(itertools.chain(*found.values())), others / 2, may_begin_phrase)
 
     def _may_hide(self, word: str, start: int, end: int, own: str, minor_before: int) -> bool:
-        """Whether a hiding term is meant here. It is not if `成年` (adult) is in `未成年` (minor), or if a text only sounds
-        like the term."""
+        """Whether a hiding term is meant here. It is not if `成年` (adult) is in `未成年` (minor), or if a text only
+        sounds like the term."""
         if end <= minor_before and own in self._adult:
             return False
         return not is_particle_and_word(self._terms[own][0].text, word, start)
@@ -101,7 +101,8 @@ class UnspacedIndex:
         return depends and self._context.cancels_unspaced(text, start, end)
 
     def _is_word(self, word: str, text: str, start: int, end: int, terms: Sequence[Term], word_before: int) -> bool:
-        """Whether `text[start:end]` is a word. `text` is `word` in Hiragana. The previous term ends at `word_before`."""
+        """Whether `text[start:end]` is a word. `text` is `word` in Hiragana. The previous term ends at
+        `word_before`."""
         if has_kana(word[start:end]) and is_part_of_kana_word(word, start, end, self._forms_compounds):
             return False
         return self._is_whole(text, start, end, terms, word_before)
@@ -136,7 +137,8 @@ class UnspacedIndex:
         return self._chinese_words.cross(text, start, end, is_minor=is_minor, since=since, until=until)
 
     def _is_hidden_from(self, at: int, text: str, end: int, *, is_minor: bool) -> bool:
-        """Whether a hiding term begins at `at` and ends after `end`. `成年女孩` (adult girl) does not hide `未成年` (minor)."""
+        """Whether a hiding term begins at `at` and ends after `end`. `成年女孩` (adult girl) does not hide `未成年`
+        (minor)."""
         for length in self._lengths.get(text[at : at + 2], ()):
             own = text[at : at + length]
             if end < at + length and own in self._hiding and not (is_minor and own in self._adult):

@@ -1,7 +1,7 @@
 """Word boundaries in Chinese and Japanese, which put no spaces between words.
 
-A term does not count if its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in `グローバル`. Only
-listed words are considered. If a text can be divided in more than one way, the term counts.
+A term does not count if its characters belong to other words: `色情` in `特色情况` (`特色` and `情况`), `グロ` in
+`グローバル`. Only listed words are considered. If a text can be divided in more than one way, the term counts.
 """
 
 import re
@@ -68,9 +68,9 @@ class ChineseWords:
 def is_part_of_kana_word(text: str, start: int, end: int, is_word: Callable[[str], bool]) -> bool:
     """Whether `text[start:end]` is only a part of a longer word in kana.
 
-    Short terms occur in many foreign words, which are written in Katakana: `エロ` in `イエロー`. The term counts if the run
-    of Katakana is a compound, which means that `is_word` accepts the rest in Hiragana. It also counts if the run is too
-    long to be a word.
+    Short terms occur in many foreign words, which are written in Katakana: `エロ` in `イエロー`. The term counts if the
+    run of Katakana is a compound, which means that `is_word` accepts the rest in Hiragana. It also counts if the run is
+    too long to be a word.
     """
     if not (is_katakana(text, start) or is_katakana(text, end - 1)):
         is_short = end - start <= _SHORT_TERM_CHARACTERS_MAX

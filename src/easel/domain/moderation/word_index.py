@@ -28,9 +28,9 @@ _ARABIC_PREFIXES: Final = re.compile("[وف]?(?:[بك]?ال|لل|[بكل])|[وف
 class WordIndex:
     """The terms, in several mappings for different searches.
 
-    `words` and `stems` have the terms of one word, by the word and by its first characters. `joined` has long phrases by
-    their text without spaces, and `spread` those that have only long words, by the first word. `beginnings` are the first
-    words of phrases. The sets called `starts` have the first characters of the keys, for a quick check.
+    `words` and `stems` have the terms of one word, by the word and by its first characters. `joined` has long phrases
+    by their text without spaces, and `spread` those that have only long words, by the first word. `beginnings` are the
+    first words of phrases. The sets called `starts` have the first characters of the keys, for a quick check.
     """
 
     def __init__(self, terms: Iterable[Term]) -> None:

@@ -223,8 +223,8 @@ class _Said:
 
 
 def _said(body: bytes) -> _Said:
-    """Reads OpenAI's `{"error": {…}}` or `{"error": "…"}`, FastAPI's `{"detail": …}`, and `{"message": …}`, beside which
-    stable-diffusion.cpp has an error without details."""
+    """Reads OpenAI's `{"error": {…}}` or `{"error": "…"}`, FastAPI's `{"detail": …}`, and `{"message": …}`, beside
+    which stable-diffusion.cpp has an error without details."""
     try:
         decoded: Any = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,8 +1,8 @@
 """The child process of the sdcpp engine: obeys orders from its standard input, and answers on its standard output.
 
-The library may abort, hang or exhaust memory, and then only this process ends. It ends with its parent, too. It draws in
-its main thread, and a second thread reads orders, so that a drawing can be cancelled. Whatever the library prints goes to
-the standard error, and so do its warnings.
+The library may abort, hang or exhaust memory, and then only this process ends. It ends with its parent, too. It draws
+in its main thread, and a second thread reads orders, so that a drawing can be cancelled. Whatever the library prints
+goes to the standard error, and so do its warnings.
 
 It may run in another Python than the rest of Easel, and imports nothing but the standard library and cyllama.
 """

@@ -2,8 +2,8 @@
 
 The library runs in a child process, since it may abort. A child that dies during a draw is replaced, and the picture is
 tried once more. The same drawing gives the same picture on one machine. With the same weights it is the picture of the
-zimage engine, within rounding. Steps are those of the sampling: reading the weights, the caption and the decoding are none.
-One thread at a time may draw.
+zimage engine, within rounding. Steps are those of the sampling: reading the weights, the caption and the decoding are
+none. One thread at a time may draw.
 """
 
 import signal

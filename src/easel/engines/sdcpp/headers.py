@@ -1,8 +1,8 @@
 """Reads the headers of weight files: which tensors are in them, and in GGUF also what is said about the model.
 
-Headers come from files that anybody may have made, and the library aborts or reads beyond its buffers at some of them. So
-they are read here first, with a limit on everything: a file whose header passes has as many tensors, names and bytes as
-it says. Weights are not read.
+Headers come from files that anybody may have made, and the library aborts or reads beyond its buffers at some of them.
+So they are read here first, with a limit on everything: a file whose header passes has as many tensors, names and bytes
+as it says. Weights are not read.
 """
 
 import json

@@ -1,7 +1,8 @@
 """stable-diffusion.cpp through cyllama: opens a model and draws with it. Only the child process imports this.
 
-The recipe is the one with which the library draws what diffusers draws: the CPU's random numbers, Euler's method with the
-scheduler SIMPLE, shift 3, eight steps, and guidance 1, which is none. With its own defaults it draws other pictures.
+The recipe is the one with which the library draws what diffusers draws: the CPU's random numbers, Euler's method with
+the scheduler SIMPLE, shift 3, eight steps, and guidance 1, which is none. With its own defaults it draws other
+pictures.
 
 Its progress is reported for weights and for parts of the decoder as well. A step is what is reported between the log's
 `generating image` and `sampling completed`, for eight in all, one after the other.
@@ -60,7 +61,8 @@ def _version(wheel: str) -> str | None:
 
 
 class Model:
-    """A model that is open, and drawn with by one thread. `on_life` is called whenever the library reports something."""
+    """A model that is open, and drawn with by one thread. `on_life` is called whenever the library reports
+    something."""
 
     def __init__(self, order: LoadOrder, on_life: Callable[[], None], on_words: Callable[[str], None]) -> None:
         """Open the files, which the library only looks into. Raises LibraryFailed."""

@@ -23,7 +23,8 @@ FRAMES_WAITING_MAX: Final = 64
 END_TIMEOUT_S: Final = 5.0
 ASK_INTERVAL_S: Final = 0.2
 PRIVATE_VARIABLES: Final = ("EASEL_", "PG", "AWS_", "AZURE_", "GOOGLE_", "OTEL_", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-"""Easel's settings, and the credentials of its database, its pictures and its traces, are none of the library's business."""
+"""Easel's settings, and the credentials of its database, its pictures and its traces, are none of the library's
+business."""
 
 _START: Final = (
     "import sys, types; easel = types.ModuleType('easel'); easel.__path__ = [sys.argv.pop(1)]; "

@@ -13,7 +13,8 @@ from typing import Final
 
 NOTHING: Final = "(:1)"
 TOKENS_MAX: Final = 1504
-"""The longest caption for which the transformer has positions, as the zimage engine cuts it: 1536 less a block of 32."""
+"""The longest caption for which the transformer has positions, as the zimage engine cuts it: 1536 less a block of
+32."""
 TEMPLATE_TOKENS: Final = 8
 """What the turn of a chat takes in which a prompt stands."""
 PROMPT_TOKENS_MAX: Final = TOKENS_MAX - TEMPLATE_TOKENS
@@ -42,7 +43,8 @@ def escaped(text: str) -> str:
 
 
 def tokens_in_log(line: str) -> list[str] | None:
-    """The tokens of a text, from the line that the library logs about them. None if the line is about something else."""
+    """The tokens of a text, from the line that the library logs about them. None if the line is about something
+    else."""
     if "split prompt " not in line:
         return None
     found = _SPLIT.search(line[max(line.rfind('" to '), 0) :])

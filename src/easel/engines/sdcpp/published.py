@@ -1,8 +1,8 @@
 """The files that are downloaded where none are named, and the digests that they must have.
 
-They are Z-Image-Turbo in Q4_K, Qwen3-4B in Q4_K_M as its makers publish it, and the autoencoder of FLUX.1: 6.7 GB. Their
-revisions and digests are those that several public projects state. They have not been compared with a download here: a
-file that differs is deleted, and the start fails.
+They are Z-Image-Turbo in Q4_K, Qwen3-4B in Q4_K_M as its makers publish it, and the autoencoder of FLUX.1: 6.7 GB.
+Their revisions and digests are those that several public projects state. They have not been compared with a download
+here: a file that differs is deleted, and the start fails.
 """
 
 import hashlib

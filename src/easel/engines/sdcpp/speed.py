@@ -1,8 +1,9 @@
 """About how long a picture takes, before one was measured.
 
-On a processor, from two pictures with random weights of full size in Q4_K on two cores: 256x256 in 3 minutes, and 512x512
-in 11. The time grows with the number of pixels and falls with the number of cores. On a graphics card, from public reports:
-eight steps of 512x512 take 1.3 seconds on an RTX 4090, and 16 seconds on a laptop card of 6 GB. The guess lies between.
+On a processor, from two pictures with random weights of full size in Q4_K on two cores: 256x256 in 3 minutes, and
+512x512 in 11. The time grows with the number of pixels and falls with the number of cores. On a graphics card, from
+public reports: eight steps of 512x512 take 1.3 seconds on an RTX 4090, and 16 seconds on a laptop card of 6 GB. The
+guess lies between.
 """
 
 import sys

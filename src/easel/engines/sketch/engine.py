@@ -1,8 +1,8 @@
 """The sketch engine: understands a prompt by rules, composes a scene, and paints it as vectors at the exact size.
 
-It is no neural model. Its steps are the layers that it paints. The same drawing gives the same bytes on one machine, and
-the same picture on every machine. Words that it does not understand or cannot draw are told (`Pixels.not_drawn`). If that
-is all of them, it draws a landscape whose caption says so.
+It is no neural model. Its steps are the layers that it paints. The same drawing gives the same bytes on one machine,
+and the same picture on every machine. Words that it does not understand or cannot draw are told (`Pixels.not_drawn`).
+If that is all of them, it draws a landscape whose caption says so.
 """
 
 import time

@@ -1,8 +1,8 @@
 """Which of PyTorch's attention kernels are used on CUDA, and in which order.
 
-cuDNN's is the fastest on a few GPUs, lacks plans on others, and makes a new plan for each length, which takes about
-0.4 seconds. So only a picture's steps use it, and only on GPUs where PyTorch itself prefers it. Elsewhere FlashAttention
-is first.
+cuDNN's is the fastest on a few GPUs, lacks plans on others, and makes a new plan for each length, which takes about 0.4
+seconds. So only a picture's steps use it, and only on GPUs where PyTorch itself prefers it. Elsewhere FlashAttention is
+first.
 
 PyTorch chooses the kernel when it compiles. Its cache of whole graphs does not know that and would return code with
 another kernel, so `warm_up` switches that cache off.

@@ -1,8 +1,8 @@
 """A checkpoint: its files, what they hold, and how many parameters. Nothing is loaded.
 
-There are two layouts. In diffusers' layout, a folder has a folder for each part, with its configuration and its weights.
-In ComfyUI's, each part is one file, with other names of tensors (`split_layout`) and without a configuration. It is read
-with the configurations and the tokenizer in `turbo`, unless its folder has its own.
+There are two layouts. In diffusers' layout, a folder has a folder for each part, with its configuration and its
+weights. In ComfyUI's, each part is one file, with other names of tensors (`split_layout`) and without a configuration.
+It is read with the configurations and the tokenizer in `turbo`, unless its folder has its own.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Copies a text encoder's layers to an NVIDIA GPU while it computes with others.
 
-Copies have a stream of their own. They are fastest from memory that is locked; where the system refuses to lock it, they
-are slower and give the same. Memory stays locked for the rest of the process, so its owner must keep it.
+Copies have a stream of their own. They are fastest from memory that is locked; where the system refuses to lock it,
+they are slower and give the same. Memory stays locked for the rest of the process, so its owner must keep it.
 """
 
 import logging

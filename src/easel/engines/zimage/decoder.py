@@ -1,8 +1,8 @@
 """Turns latents into the bytes of a picture: the stock autoencoder, and the crop of the canvas.
 
 On CUDA the decoder's weights are in the channels-last layout, which makes convolutions fastest there. On Metal its
-attention runs in slices. A picture that does not fit as a whole is decoded in tiles (`tiles`), so the same drawing may give
-other bytes while something else uses the memory.
+attention runs in slices. A picture that does not fit as a whole is decoded in tiles (`tiles`), so the same drawing may
+give other bytes while something else uses the memory.
 """
 
 import itertools

@@ -1,4 +1,5 @@
-"""Asks about the devices of this machine in a subprocess, so that this process loads neither PyTorch nor a GPU driver."""
+"""Asks about the devices of this machine in a subprocess, so that this process loads neither PyTorch nor a GPU
+driver."""
 
 import subprocess
 import sys

@@ -1,4 +1,5 @@
-"""What `easel doctor` says about the devices that workers would draw on. Imports PyTorch and starts the GPU's driver."""
+"""What `easel doctor` says about the devices that workers would draw on. Imports PyTorch and starts the GPU's
+driver."""
 
 from collections.abc import Iterator
 

@@ -83,7 +83,8 @@ def automatic() -> list[str]:
 
 
 def why_no_cuda() -> str | None:
-    """Why an NVIDIA GPU of this machine is not used. None if there is none, or it is used, or it was hidden on purpose."""
+    """Why an NVIDIA GPU of this machine is not used. None if there is none, or it is used, or it was hidden on
+    purpose."""
     if process_environment.hides_gpus() or torch.version.hip is not None or torch.cuda.is_available():
         return None
     complaint = None
@@ -188,8 +189,8 @@ def memory_bytes(device: torch.device) -> int:
 
 
 def memory_in_use_bytes(device: torch.device) -> dict[str, int]:
-    """The memory of a GPU by kind: `total`, `free`, `used` by tensors, and `reserved` by PyTorch. Empty for a CPU, and for a
-    GPU that does not answer."""
+    """The memory of a GPU by kind: `total`, `free`, `used` by tensors, and `reserved` by PyTorch. Empty for a CPU, and
+    for a GPU that does not answer."""
     try:
         if device.type == "cuda":
             free, total = torch.cuda.mem_get_info(device)

@@ -4,9 +4,9 @@ diffusers and transformers provide the text encoder and the autoencoder, and rea
 and the steps between them are our own code, and give the same pictures within rounding. Drawings are independent: each
 has its own random numbers and eight steps without guidance. The same drawing gives the same bytes on one machine with
 one number of threads; other devices, or other versions of PyTorch or diffusers, may give slightly different ones. On
-CUDA the transformer's block and the decoder are compiled. The transformer's large matrices may be in 8 bits, and the text
-encoder may pass through the GPU layer by layer. An engine must not be used by two threads at once; several engines may
-run in parallel.
+CUDA the transformer's block and the decoder are compiled. The transformer's large matrices may be in 8 bits, and the
+text encoder may pass through the GPU layer by layer. An engine must not be used by two threads at once; several engines
+may run in parallel.
 """
 
 import logging
@@ -150,8 +150,8 @@ class ZImage:
     def use(self, parts: Parts, device: torch.device) -> None:
         """Prepare to draw on this device with these parts. Takes ownership of them.
 
-        The transformer is moved there. The text encoder is streamed if it is on another device. Raises EngineUnusable if
-        the LoRA cannot be added, and whatever the libraries raise.
+        The transformer is moved there. The text encoder is streamed if it is on another device. Raises EngineUnusable
+        if the LoRA cannot be added, and whatever the libraries raise.
         """
         with torch.no_grad():
             if self._lora is not None:
@@ -206,7 +206,8 @@ class ZImage:
 
 
 def text_encoder_for(stock: Any, device: torch.device) -> TextEncoder:
-    """The text encoder, which computes on `device` if that is where it is or a GPU. Takes ownership of the stock one."""
+    """The text encoder, which computes on `device` if that is where it is or a GPU. Takes ownership of the stock
+    one."""
     is_elsewhere = device.type == "cuda" and stock.device.type != device.type
     return Streamed(stock, CudaLane(device)) if is_elsewhere else Resident(stock)
 

@@ -61,8 +61,8 @@ KRONECKER = frozenset(first | second for first in FIRST_FACTORS for second in SE
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The change of one layer, or of three whose weights lie one below the other in the file. `tensors` are the names in
-    the file, by what they are."""
+    """The change of one layer, or of three whose weights lie one below the other in the file. `tensors` are the names
+    in the file, by what they are."""
 
     layers: tuple[str, ...]
     tensors: dict[str, str] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """What latents look like, without the decoder: each becomes one pixel, by a linear map of its 16 numbers to a colour.
 
-So the picture is an eighth as wide and as high, and its colours are only nearly right. The factors are those that ComfyUI
-published for the latents of Flux (`latent_rgb_factors` in its comfy/latent_formats.py), whose autoencoder Z-Image uses.
+So the picture is an eighth as wide and as high, and its colours are only nearly right. The factors are those that
+ComfyUI published for the latents of Flux (`latent_rgb_factors` in its comfy/latent_formats.py), whose autoencoder
+Z-Image uses.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,8 @@ _BIAS: Final = (-0.0329, -0.0718, -0.0851)
 class Projection:
     """The map, with its factors on a device.
 
-    On CUDA it computes beside the drawing, in a stream of its own, so that it need not wait for the step that is queued.
+    On CUDA it computes beside the drawing, in a stream of its own, so that it need not wait for the step that is
+    queued.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -1,8 +1,9 @@
 """The published Z-Image-Turbo: the revisions on the hub that Easel downloads, and the digests of their large files.
 
-There are two. Tongyi-MAI's has its transformer in float32 and takes 32.8 GB. Comfy-Org's has the same weights in bf16, in
-three files, and takes 20.7 GB. The engine draws in bf16 on a GPU, so it draws the same from both. A later revision is not taken by itself, and a hub or mirror cannot put other weights in their place. The small files
-belong to the revision, and are compared with what the engine expects (`identity`).
+There are two. Tongyi-MAI's has its transformer in float32 and takes 32.8 GB. Comfy-Org's has the same weights in bf16,
+in three files, and takes 20.7 GB. The engine draws in bf16 on a GPU, so it draws the same from both. A later revision
+is not taken by itself, and a hub or mirror cannot put other weights in their place. The small files belong to the
+revision, and are compared with what the engine expects (`identity`).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Attention in slices, for devices whose tensors have a largest size.
 
-Metal has no tensors of more than 4 GiB. At 1536x1536 pixels, the scores of one attention of the transformer take 10.8 GB
-in float32, and those of the autoencoder 5.4 GB. A slice of queries needs a part of that, and gives the same numbers.
+Metal has no tensors of more than 4 GiB. At 1536x1536 pixels, the scores of one attention of the transformer take 10.8
+GB in float32, and those of the autoencoder 5.4 GB. A slice of queries needs a part of that, and gives the same numbers.
 """
 
 from typing import Any

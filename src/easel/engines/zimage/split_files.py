@@ -1,7 +1,7 @@
 """Finds ComfyUI's split files: the transformer, the text encoder and the autoencoder, each in a file of its own.
 
-They lie in one folder, or in the folders of ComfyUI's `models` or of the `split_files` of its downloads. Other models may
-lie beside them, so files are recognised by the tensors that they hold. Only headers are read.
+They lie in one folder, or in the folders of ComfyUI's `models` or of the `split_files` of its downloads. Other models
+may lie beside them, so files are recognised by the tensors that they hold. Only headers are read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,8 +34,8 @@ ENDINGS = (".safetensors", ".sft")
 def find_split_files(named: Path) -> Mapping[str, Path] | None:
     """The files of the three parts in a folder, or of the parts that belong to the file of a transformer.
 
-    None if there is no transformer of Z-Image in this layout. Raises EngineUnusable if another part is missing, or if it
-    is not clear which file is meant.
+    None if there is no transformer of Z-Image in this layout. Raises EngineUnusable if another part is missing, or if
+    it is not clear which file is meant.
     """
     transformer = named if named.is_file() else None
     folder = root_of(named) if transformer is not None else named

@@ -45,7 +45,8 @@ AUTOENCODER: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]],
 NAMES = {"transformer": TRANSFORMER, "text_encoder": (), "vae": AUTOENCODER}
 
 IGNORED = frozenset({"norm_final.weight", "lm_head.weight", "scaled_fp8"})
-"""A norm that the transformer does not use, the language model's output layer, and the mark of fp8 files with scales."""
+"""A norm that the transformer does not use, the language model's output layer, and the mark of fp8 files with
+scales."""
 
 FLOAT8 = frozenset({"F8_E4M3", "F8_E5M2"})
 SCALE_FORMATS = frozenset({"F32", "BF16", "F16"})

@@ -1,7 +1,7 @@
 """Loads ComfyUI's split files into the stock model's parts.
 
-Weights in fp8 are multiplied by their scales and rounded once to the precision that the engine draws in, so they take as
-much memory as others. Activations are never in fp8.
+Weights in fp8 are multiplied by their scales and rounded once to the precision that the engine draws in, so they take
+as much memory as others. Activations are never in fp8.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A text encoder in the machine's memory, whose layers pass through the GPU one after the other.
 
-While one layer computes, the next one is copied. The GPU holds two of them, and the numbers are those of an encoder that is
-on the GPU as a whole. The table of tokens stays where it is, since a prompt reads a few rows of it.
+While one layer computes, the next one is copied. The GPU holds two of them, and the numbers are those of an encoder
+that is on the GPU as a whole. The table of tokens stays where it is, since a prompt reads a few rows of it.
 """
 
 from collections.abc import Iterator

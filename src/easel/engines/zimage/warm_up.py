@@ -1,8 +1,8 @@
 """Compiles the model on CUDA by drawing, before a worker reports that it is ready.
 
 The block is compiled once for all sizes, and once more for captions if those use another attention kernel, and the
-decoder is compiled once. If that fails, it is tried without cuDNN's attention, and then nothing is compiled. cuDNN makes
-a plan for each length, so the plans of common pictures and captions are made here too.
+decoder is compiled once. If that fails, it is tried without cuDNN's attention, and then nothing is compiled. cuDNN
+makes a plan for each length, so the plans of common pictures and captions are made here too.
 """
 
 import itertools

@@ -132,7 +132,8 @@ def fetch(model: str, hub: Hub) -> Path:
     disable_progress_bars()
     try:
         if hub.revision is not None:
-            # Without a network, this fails at once. The next call would try for half a minute, for a revision by its hash.
+            # Without a network, this fails at once. The next call would try for half a minute, for a revision by its
+            # hash.
             HfApi(endpoint=hub.url).model_info(model, revision=hub.revision, timeout=HUB_TIMEOUT_S)
         plan = snapshot_download(model, dry_run=True, **download_options(model, hub))
         if (known is None or not known.is_split) and not any(file.filename == "model_index.json" for file in plan):

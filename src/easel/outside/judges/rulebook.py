@@ -35,7 +35,8 @@ CHINESE_WORDS: Final = "zh_words.txt"
 
 @functools.cache
 def load() -> Rulebook:
-    """Easel's own rules, which each process reads once. Their version is that of `rules.toml` and the number of terms."""
+    """Easel's own rules, which each process reads once. Their version is that of `rules.toml` and the number of
+    terms."""
     written = _read(FOLDER / _RULES)
     concepts = frozenset(written["concepts"])
     with _paused_collection():

@@ -5,9 +5,9 @@ one of them that an earlier attempt left open. If a single address is refused, t
 not followed, proxies and cookies are not used, and one deadline covers everything. Only the status of the answer
 counts; a little of the rest is read and discarded.
 
-This module does not sign or record, and does not retry, with one exception: if a connection that an earlier attempt left
-open ends without a byte of an answer, the request is sent once more on a new one. So a receiver may have got the request
-even if an attempt failed, and twice if one succeeded.
+This module does not sign or record, and does not retry, with one exception: if a connection that an earlier attempt
+left open ends without a byte of an answer, the request is sent once more on a new one. So a receiver may have got the
+request even if an attempt failed, and twice if one succeeded.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One request and its answer on a connection, of which only the status counts.
 
-The rest of the answer is read and discarded, so that the connection can carry another exchange. It has no time limits of
-its own.
+The rest of the answer is read and discarded, so that the connection can carry another exchange. It has no time limits
+of its own.
 """
 
 import contextlib

@@ -125,7 +125,8 @@ def _spot(stage: Stage, units: Sequence[Unit], number: int, grid: _Grid, dice: D
 
 
 def _alone(stage: Stage, unit: Unit, scale: float, x: float, dice: Dice, is_free: bool) -> float:
-    """Where the only thing in the air is: near a third of a wide picture, and a sun or moon beside what stands below."""
+    """Where the only thing in the air is: near a third of a wide picture, and a sun or moon beside what stands
+    below."""
     if stage.ground.frame is not None:
         return stage.width / 2
     is_narrow = (unit.right - unit.left) * scale < SIDE_SHARE * stage.width

@@ -123,7 +123,8 @@ def _unwritten(wish: Wish) -> list[str]:
 def _best_arranged(
     arrange: Callable[[str], Iterator[Placed]], wish: Wish, library: Library
 ) -> tuple[tuple[Placed, ...], list[str]]:
-    """The first arrangement in which everything can be seen, or the one in which most can, and the words of the rest."""
+    """The first arrangement in which everything can be seen, or the one in which most can, and the words of the
+    rest."""
 
     def aspect(one: Placed) -> float:
         picture = library.picture(one.picture, one.clothes, one.trousers, one.pose)

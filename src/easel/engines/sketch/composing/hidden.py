@@ -24,7 +24,8 @@ Box = tuple[float, float, float, float]
 def hidden(placed: Sequence[Placed], aspect: Aspect, held: Collection[tuple[int, int]] = ()) -> set[int]:
     """The things of the wish that are in the scene but not to be seen: all pictures of them are covered.
 
-    `held` has pairs of a thing and the vessel that it is in, above whose edge it is seen, and of a chair and who sits there.
+    `held` has pairs of a thing and the vessel that it is in, above whose edge it is seen, and of a chair and who sits
+    there.
     """
     if len({one.thing for one in placed}) < 2:
         return set()

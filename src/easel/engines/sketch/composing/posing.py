@@ -1,5 +1,5 @@
-"""What poses do to pictures: people who run are another picture, a cat that sits is seen from the front, a dog that jumps
-is above its shadow, and who sleeps has signs of it above the head.
+"""What poses do to pictures: people who run are another picture, a cat that sits is seen from the front, a dog that
+jumps is above its shadow, and who sleeps has signs of it above the head.
 """
 
 from dataclasses import replace

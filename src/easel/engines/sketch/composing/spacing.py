@@ -27,7 +27,8 @@ def nearer(units: Sequence[Unit]) -> list[Unit]:
 
 
 def gaps_between(units: Sequence[Unit], away: Sequence[float], *, is_packed: bool) -> list[float]:
-    """What is left free to the right of each unit, in metres. Packed ones overlap if one is farther away than the other."""
+    """What is left free to the right of each unit, in metres. Packed ones overlap if one is farther away than the
+    other."""
     widths = [unit.right - unit.left for unit in units]
     if not is_packed:
         return [*[0.12 * max(widths)] * (len(units) - 1), 0.0]
@@ -37,7 +38,8 @@ def gaps_between(units: Sequence[Unit], away: Sequence[float], *, is_packed: boo
 
 
 def depths(units: Sequence[Unit], back: float, *, is_packed: bool) -> list[float]:
-    """How far away each unit stands: of packed ones the taller at the depth `back`, or every other one if all are alike."""
+    """How far away each unit stands: of packed ones the taller at the depth `back`, or every other one if all are
+    alike."""
     if not is_packed:
         return [0.0 if len(units) == 1 else (0.05, 0.0, 0.08)[number % 3] for number in range(len(units))]
     tallest = max(range(len(units)), key=lambda number: units[number].top)

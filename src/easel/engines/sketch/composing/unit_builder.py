@@ -100,7 +100,8 @@ class UnitBuilder:
         return self._library.toned(name, dice.pick(TONES)) if self._library.is_person(name) else name
 
     def _numbers(self, carrier: int, child: int, kind: str, which: int) -> range:
-        """How many of a child the carrier's `which`th has: what is worn is worn by each, what is held by one or shared."""
+        """How many of a child the carrier's `which`th has: what is worn is worn by each, what is held by one or
+        shared."""
         carriers, children = self._wish.things[carrier].count, self._wish.things[child].count
         if carriers == 1 or kind not in SHARED:
             return range(min(children, ATTACHED_MAX))

@@ -1,4 +1,5 @@
-"""Shows those who look out of a window from inside: before a window through which the place is seen that they look at."""
+"""Shows those who look out of a window from inside: before a window through which the place is seen that they look
+at."""
 
 from dataclasses import replace
 from typing import Final

@@ -1,9 +1,9 @@
 """Splits a line of text into what is drawn as one shape, from left to right as it is seen.
 
-That is a character in most scripts, a letter in one of its joined forms in Arabic, and a syllable in Devanagari. A joined
-form is named by the letter with U+200D at each side where it is joined. Arabic runs from right to left, but numbers and
-Latin words in it do not. Vowel marks of Arabic are left out, as on signs. Other scripts that need shaping are not known
-here; `lettering.py` has no shapes for them.
+That is a character in most scripts, a letter in one of its joined forms in Arabic, and a syllable in Devanagari. A
+joined form is named by the letter with U+200D at each side where it is joined. Arabic runs from right to left, but
+numbers and Latin words in it do not. Vowel marks of Arabic are left out, as on signs. Other scripts that need shaping
+are not known here; `lettering.py` has no shapes for them.
 """
 
 import re

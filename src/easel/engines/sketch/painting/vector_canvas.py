@@ -66,8 +66,8 @@ def load() -> None:
     _library()
     system = ctypes.CDLL(None)
     if hasattr(system, "mallopt"):
-        # glibc learns to keep blocks as large as pictures. That saves a tenth of the time of 1536x1536 pixels, and holds
-        # more than 20 MB.
+        # glibc learns to keep blocks as large as pictures. That saves a tenth of the time of 1536x1536 pixels, and
+        # holds more than 20 MB.
         system.mallopt(_GLIBC_MMAP_THRESHOLD, _LARGE_BYTES)
 
 

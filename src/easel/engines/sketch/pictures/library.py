@@ -58,7 +58,8 @@ class Picture:
     traits: Traits
     category: str
     grip: Point | None = None
-    """Where a hand of it holds something: to the right of its middle and above its lower edge, as shares of its height."""
+    """Where a hand of it holds something: to the right of its middle and above its lower edge, as shares of its
+    height."""
     sits: float = 0.0
     """How much of its height hangs down from what it sits on."""
     lifted: float = 0.0

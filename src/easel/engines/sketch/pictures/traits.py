@@ -6,12 +6,12 @@ holds how a thing stands, how tall it is and where it is at home, or some of the
 
 - `seat=0.6`: where one sits or stands on it, as a share of its height; elsewhere it is the top
 - `sunk=0.36`: how much of its height, from below, is water that belongs to the picture and is not shown
-- `head=-0.3,0.9,0.36`: where the head of a thing is that looks to the left: its middle and its top as shares of width and
-  height, and its width
+- `head=-0.3,0.9,0.36`: where the head of a thing is that looks to the left: its middle and its top as shares of width
+  and height, and its width
 - `worn=head`: what wears it has it on its `head`, `eyes`, `neck` or `body`
 - `is=covers`: a mark, one of `MARKS`
-- `suit=#a0b0c0,#304050`: the colours of the coat and trousers that a bust gets below the chest; `robe=#a0b0c0`: those of
-  a robe. With either, it stands
+- `suit=#a0b0c0,#304050`: the colours of the coat and trousers that a bust gets below the chest; `robe=#a0b0c0`: those
+  of a robe. With either, it stands
 - `face=cat-face`: the face that a lying or sitting animal gets a body for
 - `handle=0.1,0`: where it is held, to the right of its middle and above its lower edge, as shares of width and height
 - `coats=natural,gray`: the colours that it may have if the prompt names none, one of which the seed picks

@@ -1,4 +1,5 @@
-"""The lower bodies of people whose pictures end at the chest: cooks, astronauts, kings and all others in their clothes."""
+"""The lower bodies of people whose pictures end at the chest: cooks, astronauts, kings and all others in their
+clothes."""
 
 from typing import Final
 

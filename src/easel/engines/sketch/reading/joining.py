@@ -1,4 +1,5 @@
-"""Adds a relation to those of a prompt, between the things that the sentence means by it. Changes the list that it gets."""
+"""Adds a relation to those of a prompt, between the things that the sentence means by it. Changes the list that it
+gets."""
 
 from collections.abc import Sequence
 from dataclasses import replace

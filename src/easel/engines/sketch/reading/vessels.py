@@ -1,6 +1,7 @@
 """Tells vessels from what is in them, before a prompt is read: a bowl of strawberries contains strawberries.
 
-Soup, tea and the like have a vessel in their picture, so that the word for it adds nothing; a bottle of milk is a bottle.
+Soup, tea and the like have a vessel in their picture, so that the word for it adds nothing; a bottle of milk is a
+bottle.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """English nouns that are kinds of what has a picture: a terrier is a dog, a bistro is a café.
 
-The table is made of WordNet (`tools/sketch_words/kinds.py`). It is read when a word is asked for that no other table has,
-and kept as one text that is searched by halves, since a dictionary of it would take eight times the memory. It has no
-plurals: the caller tries a word's stems.
+The table is made of WordNet (`tools/sketch_words/kinds.py`). It is read when a word is asked for that no other table
+has, and kept as one text that is searched by halves, since a dictionary of it would take eight times the memory. It has
+no plurals: the caller tries a word's stems.
 """
 
 import functools

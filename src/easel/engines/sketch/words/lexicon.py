@@ -1,14 +1,16 @@
 """What words mean: the project's own tables, and behind them Unicode's names and keywords of emoji.
 
-A table (`tables/LANGUAGE.txt`) has sections in brackets, and in each lines of `name = word, word …`. A section is a kind
-of meaning: `things`, `actions`, `trades` (people with what they hold, ride or stand beside), `looks` (hair, beards, and
-parts and limbs of the body), `colours`, `materials` (the colours of what things are made of), `counts`, `sizes`,
-`relations`, `verbs` (relations before their object where others stand after it), `poses` (what someone does alone; such
-words may be of another section, too), `young` (see `reading/young.py`), `views` (how near the picture is), `places`, `times`, `weathers`, `seasons`,
-`styles`, `grounds` (words for the background itself), `ignored` (words that need no picture, without a name) and `unshown` (those of the
-ignored words and relations that are not to be seen, such as `crying` and `hugging`; they are told).
+A table (`tables/LANGUAGE.txt`) has sections in brackets, and in each lines of `name = word, word …`. A section is a
+kind of meaning: `things`, `actions`, `trades` (people with what they hold, ride or stand beside), `looks` (hair,
+beards, and parts and limbs of the body), `colours`, `materials` (the colours of what things are made of), `counts`,
+`sizes`, `relations`, `verbs` (relations before their object where others stand after it), `poses` (what someone does
+alone; such words may be of another section, too), `young` (see `reading/young.py`), `views` (how near the picture is),
+`places`, `times`, `weathers`, `seasons`, `styles`, `grounds` (words for the background itself), `ignored` (words that
+need no picture, without a name) and `unshown` (those of the ignored words and relations that are not to be seen, such
+as `crying` and `hugging`; they are told).
 
-Of a thing, `name*4` says how many a word stands for if the prompt gives no number, and `name*+` that it names one or several.
+Of a thing, `name*4` says how many a word stands for if the prompt gives no number, and `name*+` that it names one or
+several.
 
 The section `grammar` says how the language is built (`grammar.py`).
 
@@ -137,7 +139,8 @@ class Language:
         return found
 
     def _plural(self, phrase: str) -> tuple[Meaning, ...]:
-        """What a phrase means whose first word has the ending: `tazas de café`, `coches deportivos`, `бутылкой вина`."""
+        """What a phrase means whose first word has the ending: `tazas de café`, `coches deportivos`, `бутылкой
+        вина`."""
         first, _, rest = phrase.partition(" ")
         if not rest or not (self.grammar.adjectives_after or self.grammar.has_cases):
             return ()
