@@ -206,7 +206,7 @@ class Worker:
         except DatabaseUnavailable:
             await self._hand_back(worker_id, task_id, pause_s=RETRY_AFTER_S)
         except Exception:  # the database rejects even this end: the task is not drawn at once again
-            log.exception("job_not_ended", task_id=task_id)
+            log.exception("task_end_failed", task_id=task_id)
             await self._hand_back(worker_id, task_id, pause_s=queue.RETRY_PAUSE_S_MAX)
         finally:
             slot.release()
@@ -228,7 +228,7 @@ class Worker:
         except (DatabaseUnavailable, DeviceLost, HandedBack):
             raise
         except Exception:  # a bug in Easel: fail and refund the task, so that it is not drawn forever
-            log.exception("job_failed", task_id=task_id)
+            log.exception("task_finish_failed", task_id=task_id)
             message = "The picture could not be finished"
             is_ended = await settle.fail(self._database, task_id, ErrorCode.SERVICE_ERROR, message)
             if is_ended:

@@ -152,7 +152,7 @@ def test_a_stop_ends_the_wait_between_two_attempts(server: ImageServer) -> None:
 def test_concurrent_draws_each_get_their_own_picture(server: ImageServer) -> None:
     server.behaves(draws(after_s=0.5))
     engine = remote(server.url)
-    assert (engine.draws_at_once, engine.jobs_at_once) == (4, 8)
+    assert (engine.draws_at_once, engine.tasks_at_once) == (4, 8)
     with ThreadPoolExecutor(4) as threads:
         drawn = list(threads.map(lambda seed: engine.draw(drawing(seed=seed), ignore_step), range(1, 5)))
     assert [pixels.rgb[0] for pixels in drawn] == [1, 2, 3, 4]

@@ -77,7 +77,7 @@ def orders(servers: list[ImageServer]) -> list[int]:
 
 def test_the_servers_share_the_draws_evenly(servers: list[ImageServer]) -> None:
     engine = engine_of(servers)
-    assert (engine.draws_at_once, engine.jobs_at_once) == (6, 12)
+    assert (engine.draws_at_once, engine.tasks_at_once) == (6, 12)
     for server in servers:
         server.behaves(draws(after_s=0.5))
     pixels = draw_many(engine, 6)

@@ -148,7 +148,7 @@ def test_a_task_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
                 "WHERE wait_event_type = 'Lock' AND query LIKE '%WITH ending AS%'"
             ).fetchone()
         )
-        eventually(lambda: events(skewed, "job_handed_back", task["id"]))
+        eventually(lambda: events(skewed, "task_handed_back", task["id"]))
         locking.rollback()
     assert_picture_is_there(clients[1], finish(clients[1], task["id"]))
 

@@ -139,9 +139,9 @@ def test_no_task_is_blamed_for_an_outage_longer_than_a_workers_silence_limit() -
                     time.sleep(6.0)
                 assert_picture_in(client, task["id"])
             assert deaths(slow, task["id"]) == 0
-            assert not events(slow, "job_rescued"), "the worker was not taken for dead"
+            assert not events(slow, "task_rescued"), "the worker was not taken for dead"
             # A draw that ended while the database was away could not be saved, and is repeated.
-            assert len(events(slow, "draw_started", task["id"])) == 1 + len(events(slow, "job_handed_back"))
+            assert len(events(slow, "draw_started", task["id"])) == 1 + len(events(slow, "task_handed_back"))
             slow.audit()
         assert_nothing_runs(folder)
 

@@ -321,10 +321,10 @@ def test_the_tiny_checkpoint_is_reproducible_and_replaces_an_existing_one(built:
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_jobs_at_once_depend_only_on_the_device() -> None:
-    assert ZImage("any", "cpu").jobs_at_once == 1
-    assert ZImage("any", "cuda:1").jobs_at_once == 2
-    assert ZImage("any", "mps").jobs_at_once == 2
+def test_tasks_at_once_depend_only_on_the_device() -> None:
+    assert ZImage("any", "cpu").tasks_at_once == 1
+    assert ZImage("any", "cuda:1").tasks_at_once == 2
+    assert ZImage("any", "mps").tasks_at_once == 2
 
 
 def test_every_listed_device_can_be_chosen() -> None:

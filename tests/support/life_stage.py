@@ -86,7 +86,7 @@ class PatientEngine:
     name = "patient"
     model = None
     draws_at_once = DRAWS_AT_ONCE
-    jobs_at_once = DRAWS_AT_ONCE
+    tasks_at_once = DRAWS_AT_ONCE
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

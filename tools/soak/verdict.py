@@ -90,7 +90,7 @@ async def judge(
 
 
 async def _settle(installation: Installation, tally: Tally) -> None:
-    """Wait until no task is unfinished, no job is queued, no callback is pending, and no deleted picture is left."""
+    """Wait until no task is unfinished or in the queue, no callback is pending, and no deleted picture is left."""
     give_up_s = time.monotonic() + SETTLE_S_MAX
     left: list[str] = ["no answer from the database"]
     while left and time.monotonic() < give_up_s:

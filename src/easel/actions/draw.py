@@ -107,7 +107,7 @@ class Draw:
         self._judge = judge
         self._settings = settings
         self._runner = EngineRunner(engine, settings.step_timeout_s, settings.on_hung, settings.failures_max)
-        self.slots = Slots(engine.draws_at_once, engine.jobs_at_once)
+        self.slots = Slots(engine.draws_at_once, engine.tasks_at_once)
         self.report_pause_s = fleet.REPORT_S_MIN
         """Least time between progress reports. A faster draw reports no progress."""
         self.leaving: set[asyncio.Task[None]] = set()
@@ -115,9 +115,9 @@ class Draw:
         self._is_stopping = False
 
     @property
-    def jobs_at_once(self) -> int:
+    def tasks_at_once(self) -> int:
         """How many tasks may be in progress at a time, including those that are being finished."""
-        return self.engine.jobs_at_once
+        return self.engine.tasks_at_once
 
     @property
     def draws_at_once(self) -> int:

@@ -85,7 +85,7 @@ async def _rescue(connection: Writer, task: Stalled) -> bool:
         is_ended = await endings.fail_from_outside(connection, task.task_id, ErrorCode.SERVICE_ERROR, message)
     # Also if the task has ended: whichever worker takes it deletes a picture that the dead one may have stored.
     await queue.release(connection, task.task_id)
-    log.warning("job_rescued", task_id=task.task_id, worker_deaths=deaths)
+    log.warning("task_rescued", task_id=task.task_id, worker_deaths=deaths)
     return is_ended
 
 
@@ -107,12 +107,12 @@ async def hand_back(database: RelaxedDatabase, worker_id: int, task_ids: Sequenc
     async with database.single_statement() as connection:
         returned = await queue.hand_back(connection, worker_id, task_ids, pause_s)
     for task_id in returned:
-        log.info("job_handed_back", task_id=task_id)
+        log.info("task_handed_back", task_id=task_id)
 
 
 async def sign_off(database: RelaxedDatabase, worker_id: int) -> None:
     """Hand back all tasks that a worker still holds, and delete the worker."""
     async with database.single_statement() as connection:
         for task_id in await queue.hand_back_all(connection, worker_id):
-            log.info("job_handed_back", task_id=task_id)
+            log.info("task_handed_back", task_id=task_id)
         await workers.unregister(connection, worker_id)

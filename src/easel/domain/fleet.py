@@ -23,12 +23,12 @@ REPORT_S_MAX: Final = 5.0
 
 
 def listens(live_workers: int, *, listened: bool) -> bool:
-    """Whether workers listen, of which so many are alive and which listened until now or not."""
+    """Whether workers listen if this many are alive. `listened` says whether they have listened until now."""
     return live_workers <= (LISTENERS_MAX if listened else LISTENERS_AGAIN)
 
 
 def poll_pause_s(idle_workers: int, *, listens: bool, chance: float) -> float:
-    """Seconds until an idle worker looks again, where this many are idle. `chance` is random, between 0 and 1."""
+    """Seconds until an idle worker looks again if this many are idle. `chance` is random, between 0 and 1."""
     if listens:
         return POLL_S_MAX
     mean_s = idle_workers / POLLS_PER_S
@@ -36,5 +36,5 @@ def poll_pause_s(idle_workers: int, *, listens: bool, chance: float) -> float:
 
 
 def report_pause_s(busy_workers: int) -> float:
-    """Least seconds between two progress reports of a draw, where this many workers draw."""
+    """Least seconds between two progress reports of a draw if this many workers draw."""
     return min(REPORT_S_MAX, max(REPORT_S_MIN, busy_workers / REPORTS_PER_S))

@@ -71,8 +71,8 @@ class Engine(Protocol):
         """How many draws may run concurrently, each in its own thread."""
 
     @property
-    def jobs_at_once(self) -> int:
-        """How many jobs a worker may hold at once: those being drawn and those whose picture is being stored."""
+    def tasks_at_once(self) -> int:
+        """How many tasks a worker may hold at once: those being drawn and those whose picture is being stored."""
 
     def load(self) -> None:
         """Download and load all that drawing needs. Called once, before the first draw. Raises EngineUnusable."""

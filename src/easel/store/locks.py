@@ -22,7 +22,7 @@ class Lock(IntEnum):
     SCHEMA = _EASEL
     """Apply migrations, and compare the secret."""
     RESCUE = _EASEL + 1
-    """Hand back the jobs of dead workers, so that no death is counted twice."""
+    """Hand back the tasks of dead workers, so that no death is counted twice."""
     OWNERSHIP = _EASEL + 2
     """Make an unprivileged role the owner of the private database."""
     PRICE = _EASEL + 3

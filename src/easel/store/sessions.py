@@ -34,7 +34,7 @@ SETTINGS: Final = {
     # A process that freezes in the middle of a transaction must not keep its locks.
     "idle_in_transaction_session_timeout": f"{STATEMENT_TIMEOUT_S}s",
     # Every query has an index. Plans are cached, and one that was made while the queue was empty would otherwise scan
-    # the whole queue when thousands of jobs wait.
+    # the whole queue when thousands of tasks wait.
     "enable_seqscan": "off",
     "enable_sort": "off",
     # Without this, PostgreSQL compiles plans that need a sort, because they look expensive. Compiling one takes longer

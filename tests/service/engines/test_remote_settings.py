@@ -87,10 +87,10 @@ def test_the_key_can_be_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
 
 def test_the_engine_is_built_from_the_settings() -> None:
     made = engine(read(ENGINE="remote", REMOTE_URL=URL, REMOTE_DRAWS_AT_ONCE="7"))
-    assert (made.name, made.draws_at_once, made.jobs_at_once) == ("remote", 7, 14)
+    assert (made.name, made.draws_at_once, made.tasks_at_once) == ("remote", 7, 14)
     assert devices(read(ENGINE="remote", REMOTE_URL=URL)) == ["auto"]
     several = engine(read(ENGINE="remote", REMOTE_URL="http://a,http://b,http://c"))
-    assert (several.draws_at_once, several.jobs_at_once) == (12, 24)
+    assert (several.draws_at_once, several.tasks_at_once) == (12, 24)
 
 
 def test_doctor_reports_the_state_of_the_image_server(server: ImageServer, data_dir: Path) -> None:

@@ -10,7 +10,7 @@ import time
 from easel.engines.engine import Drawing, OnStep, Pixels
 
 STEPS = 8
-JOBS_AT_ONCE = 8
+TASKS_AT_ONCE = 8
 
 
 class Blank:
@@ -19,7 +19,7 @@ class Blank:
     name = "blank"
     model = None
     draws_at_once = 1
-    jobs_at_once = JOBS_AT_ONCE
+    tasks_at_once = TASKS_AT_ONCE
 
     def __init__(self, step_s: float = 0.0, steps: int = STEPS) -> None:
         assert step_s >= 0

@@ -63,7 +63,7 @@ class Remote:
         return self._draws_at_once
 
     @property
-    def jobs_at_once(self) -> int:
+    def tasks_at_once(self) -> int:
         """Twice `draws_at_once`: each draw may begin while the previous picture is encoded and stored."""
         return 2 * self._draws_at_once
 

@@ -93,7 +93,7 @@ class SdCpp:
         return 1
 
     @property
-    def jobs_at_once(self) -> int:
+    def tasks_at_once(self) -> int:
         """Two: a picture is encoded while the next is drawn."""
         return 2
 

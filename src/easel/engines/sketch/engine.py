@@ -32,7 +32,7 @@ from easel.engines.sketch.reading.reader import read
 from easel.engines.sketch.styles import style
 from easel.engines.sketch.words.lexicon import language
 
-JOBS_AT_ONCE: Final = 2
+TASKS_AT_ONCE: Final = 2
 NOT_DRAWN_MAX: Final = 30
 WORD_CHARACTERS_MAX: Final = 60
 NOT_UNDERSTOOD: Final = "Easel Sketch did not understand this prompt"
@@ -45,7 +45,7 @@ class Sketch:
     name = "sketch"
     model = "Easel Sketch"
     draws_at_once = 1
-    jobs_at_once = JOBS_AT_ONCE
+    tasks_at_once = TASKS_AT_ONCE
     offers_previews: Literal[True] = True
 
     def __init__(self, step_s: float = 0.0) -> None:

@@ -120,7 +120,7 @@ class ZImage:
         return 1
 
     @property
-    def jobs_at_once(self) -> int:
+    def tasks_at_once(self) -> int:
         """Two on a GPU, where a picture is encoded while the next is drawn; one on a CPU, where both would compete."""
         return 1 if self._device_name == "cpu" else 2
 
