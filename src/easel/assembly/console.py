@@ -15,6 +15,7 @@ from easel.settings.settings import Settings
 from easel.store.database import Database
 from easel.web.admin.changing import AdminChangeEndpoints
 from easel.web.admin.keys import AdminKeyEndpoints
+from easel.web.admin.moderation import AdminModerationEndpoints
 from easel.web.admin.reading import AdminReadEndpoints
 from easel.web.admin.upkeep import AdminUpkeepEndpoints
 from easel.web.app import AdminEndpoints, ConsoleEndpoints, admin_routes, console_routes
@@ -69,7 +70,8 @@ class Console:
         return AdminEndpoints(
             reads=AdminReadEndpoints(auth, database),
             changes=AdminChangeEndpoints(auth, database),
-            keys=AdminKeyEndpoints(auth, database, self._pepper, self._callback_root),
+            keys=AdminKeyEndpoints(auth, database, self._base_url, self._pepper, self._callback_root),
+            moderation=AdminModerationEndpoints(auth, database),
             upkeep=AdminUpkeepEndpoints(auth, database, self._examine),
         )
 

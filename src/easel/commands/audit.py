@@ -34,6 +34,9 @@ ACTIONS: Final = [action.value for action in Action]
     "--action", type=click.Choice(ACTIONS), metavar="ACTION", help=f"Show only one action: {', '.join(ACTIONS)}."
 )
 @click.option("--by", "operator", help="Show only what this operator did, such as alice@studio.")
+@click.option(
+    "--key", "api_key_id", type=int, metavar="KEY_ID", help="Show only what was done over HTTP with this key."
+)
 @click.option("--since", type=Duration(), help="Show only entries that are at most this old, such as 30m, 24h or 7d.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one entry per line.")
 @data_dir_option
@@ -42,14 +45,22 @@ def audit_command(
     account: str | None,
     action: str | None,
     operator: str | None,
+    api_key_id: int | None,
     since: timedelta | None,
     data_dir: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """List what operators did, latest first: changes to keys, credits, groups, prices and callbacks, and restores."""
-    search = EntrySearch(account=account, action=action, operator=operator, since=since, count_max=limit)
-
+    search = EntrySearch(
+        account=account,
+        action=action,
+        operator=operator,
+        api_key_id=api_key_id,
+        since=since,
+        before_id=None,
+        count_max=limit,
+    )
     entries = with_reader(data_dir, lambda reader: audit_log.list_entries(reader, search))
     if as_json:
         for entry in entries:

@@ -49,6 +49,9 @@ class Refusal(EaselError):
     """The methods that the path supports, if the request's method is not one of them."""
 
 
+_INVALID: Final = "invalid_request_error"
+
+
 def _both(code: str, message: str, type_: str) -> tuple[Wording, Wording]:
     wording = Wording(code, message, type_)
     return wording, wording
@@ -62,7 +65,7 @@ class InvalidRequest(Refusal):
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
-        self.generation, self.task = _both("invalid_request", message, "invalid_request_error")
+        self.generation, self.task = _both("invalid_request", message, _INVALID)
 
 
 class ContentPolicyViolation(Refusal):
@@ -73,7 +76,7 @@ class ContentPolicyViolation(Refusal):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.generation, self.task = _both(ErrorCode.CONTENT_POLICY_VIOLATION, message, "invalid_request_error")
+        self.generation, self.task = _both(ErrorCode.CONTENT_POLICY_VIOLATION, message, _INVALID)
         self.openai = _moderation_blocked(message)
 
 
@@ -86,9 +89,7 @@ class InvalidTaskId(Refusal):
     """400: the path does not contain a task id."""
 
     status = 400
-    generation, task = _both(
-        "invalid_task_id", "Invalid task ID format, must start with 'task-unified-'", "invalid_request_error"
-    )
+    generation, task = _both("invalid_task_id", "Invalid task ID format, must start with 'task-unified-'", _INVALID)
     param = "task_id"
 
 
@@ -98,7 +99,7 @@ class Unauthorized(Refusal):
     status = 401
     generation = Wording("unauthorized", "Invalid or expired token", "authentication_error")
     task = Wording("unauthorized", "Authentication required", "authentication_error")
-    openai = Wording("invalid_api_key", "Incorrect or expired API key provided", "invalid_request_error")
+    openai = Wording("invalid_api_key", "Incorrect or expired API key provided", _INVALID)
 
 
 class InsufficientQuota(Refusal):
@@ -121,17 +122,15 @@ class ModelAccessDenied(Refusal):
         named = f": {model}" if is_model_name(model) else ""
         message = f"Token does not have access to model{named}"
         super().__init__(message)
-        self.generation, self.task = _both("model_access_denied", message, "invalid_request_error")
+        self.generation, self.task = _both("model_access_denied", message, _INVALID)
 
 
 class PermissionDenied(Refusal):
     """403: the key does not have the scope that this request needs."""
 
     status = 403
-    generation = Wording(
-        "permission_denied", "You don't have permission to do this with this key", "invalid_request_error"
-    )
-    task = Wording("permission_denied", "You don't have permission to access this task", "invalid_request_error")
+    generation = Wording("permission_denied", "You don't have permission to do this with this key", _INVALID)
+    task = Wording("permission_denied", "You don't have permission to access this task", _INVALID)
 
 
 class CrossSiteRequest(Refusal):
@@ -141,7 +140,7 @@ class CrossSiteRequest(Refusal):
     generation, task = _both(
         "cross_site_request",
         "The console's session counts only for requests of its own page; send an API key in the Authorization header",
-        "invalid_request_error",
+        _INVALID,
     )
 
 
@@ -149,7 +148,7 @@ class NotFound(Refusal):
     """404: there is nothing at this path."""
 
     status = 404
-    generation, task = _both("not_found", "There is nothing at this address", "invalid_request_error")
+    generation, task = _both("not_found", "There is nothing at this address", _INVALID)
 
 
 class NoSuchAddress(NotFound):
@@ -159,7 +158,7 @@ class NoSuchAddress(NotFound):
         "not_found",
         "There is nothing at this address. The API is at /v1 and described at /docs; "
         "the base URL of OpenAI's clients ends in /openai/v1",
-        "invalid_request_error",
+        _INVALID,
     )
 
 
@@ -170,7 +169,7 @@ class EditsNotOffered(Refusal):
     generation, task = _both(
         "edits_not_offered",
         "Edits and variations of pictures are not offered: Z-Image-Turbo draws from a prompt alone",
-        "invalid_request_error",
+        _INVALID,
     )
 
 
@@ -186,49 +185,56 @@ class ModelNotFound(Refusal):
         named = f" `{model}`" if is_model_name(model) else ""
         message = f"The model{named} does not exist or you do not have access to it."
         super().__init__(message)
-        self.generation, self.task = _both("model_not_found", message, "invalid_request_error")
+        self.generation, self.task = _both("model_not_found", message, _INVALID)
 
 
 class TaskNotFound(Refusal):
     """404: the account has no such task. Another account's task looks like a missing one."""
 
     status = 404
-    generation, task = _both("task_not_found", "The requested task could not be found", "invalid_request_error")
+    generation, task = _both("task_not_found", "The requested task could not be found", _INVALID)
 
 
 class AccountNotFound(Refusal):
     """404: there is no such account. Only operators ask for accounts."""
 
     status = 404
-    generation, task = _both("account_not_found", "There is no such account", "invalid_request_error")
+    generation, task = _both("account_not_found", "There is no such account", _INVALID)
 
 
 class AccountExists(Refusal):
     """409: there is an account of this name already. Only operators open accounts."""
 
     status = 409
-    generation, task = _both("account_exists", "There is an account of this name already", "invalid_request_error")
+    generation, task = _both("account_exists", "There is an account of this name already", _INVALID)
 
 
 class KeyNotFound(Refusal):
     """404: there is no such key. Only operators ask for keys."""
 
     status = 404
-    generation, task = _both("key_not_found", "There is no such key", "invalid_request_error")
+    generation, task = _both("key_not_found", "There is no such key", _INVALID)
+
+
+class NoValidKey(Refusal):
+    """409: a sign-in link is for a valid key of the account, which has none. Only operators make such links."""
+
+    status = 409
+    generation, task = _both("no_valid_key", "The account has no valid key; create one first", _INVALID)
 
 
 class CallbackNotFound(Refusal):
     """404: the task was created without a callback, or its callback was erased."""
 
     status = 404
-    generation, task = _both("callback_not_found", "This task has no callback", "invalid_request_error")
+    generation, task = _both("callback_not_found", "This task has no callback", _INVALID)
 
 
 class MethodNotAllowed(Refusal):
     """405: this path does not support this method, only `allowed_methods`."""
 
     status = 405
-    generation, task = _both("method_not_allowed", "This address does not support this method", "invalid_request_error")
+    generation, task = _both("method_not_allowed", "This address does not support this method", _INVALID)
 
     def __init__(self, allowed_methods: Sequence[str]) -> None:
         super().__init__("method not allowed")
@@ -239,23 +245,21 @@ class RequestTimeout(Refusal):
     """408: a request began but did not arrive completely in time."""
 
     status = 408
-    generation, task = _both("request_timeout", "The request did not arrive in time", "invalid_request_error")
+    generation, task = _both("request_timeout", "The request did not arrive in time", _INVALID)
 
 
 class IdempotencyConflict(Refusal):
     """409: the idempotency key was used for another order."""
 
     status = 409
-    generation, task = _both(
-        "idempotency_conflict", "This Idempotency-Key was used with another order", "invalid_request_error"
-    )
+    generation, task = _both("idempotency_conflict", "This Idempotency-Key was used with another order", _INVALID)
 
 
 class AlreadyCompleted(Refusal):
     """409: a task that has ended cannot be cancelled."""
 
     status = 409
-    generation, task = _both("already_completed", "The task has already ended", "invalid_request_error")
+    generation, task = _both("already_completed", "The task has already ended", _INVALID)
 
 
 class CallbackUnderWay(Refusal):
@@ -263,7 +267,7 @@ class CallbackUnderWay(Refusal):
 
     status = 409
     generation, task = _both(
-        "callback_under_way", "The callback is being delivered, or its task has not ended", "invalid_request_error"
+        "callback_under_way", "The callback is being delivered, or its task has not ended", _INVALID
     )
 
 
@@ -271,7 +275,7 @@ class TaskUnfinished(Refusal):
     """409: a task that has not ended cannot be deleted."""
 
     status = 409
-    generation, task = _both("task_unfinished", "The task has not ended yet; cancel it first", "invalid_request_error")
+    generation, task = _both("task_unfinished", "The task has not ended yet; cancel it first", _INVALID)
 
 
 class LedgerDamaged(Refusal):
@@ -281,16 +285,14 @@ class LedgerDamaged(Refusal):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.generation, self.task = _both("ledger_damaged", message, "invalid_request_error")
+        self.generation, self.task = _both("ledger_damaged", message, _INVALID)
 
 
 class LinkExpired(Refusal):
     """410: a picture's link has expired."""
 
     status = 410
-    generation, task = _both(
-        "link_expired", "This link has expired; read the task again for a fresh one", "invalid_request_error"
-    )
+    generation, task = _both("link_expired", "This link has expired; read the task again for a fresh one", _INVALID)
 
 
 class PayloadTooLarge(Refusal):
@@ -301,14 +303,14 @@ class PayloadTooLarge(Refusal):
     def __init__(self, body_bytes_max: int) -> None:
         message = f"The request body is larger than {body_bytes_max} bytes"
         super().__init__(message)
-        self.generation, self.task = _both("payload_too_large", message, "invalid_request_error")
+        self.generation, self.task = _both("payload_too_large", message, _INVALID)
 
 
 class RangeNotSatisfiable(Refusal):
     """416: the range lies outside the picture."""
 
     status = 416
-    generation, task = _both("range_not_satisfiable", "The range lies outside the picture", "invalid_request_error")
+    generation, task = _both("range_not_satisfiable", "The range lies outside the picture", _INVALID)
 
     def __init__(self, picture_bytes: int) -> None:
         super().__init__("range not satisfiable")
@@ -339,7 +341,7 @@ class HeadersTooLarge(Refusal):
             f"or a line and headers of over {head_bytes_max} bytes"
         )
         super().__init__(message)
-        self.generation, self.task = _both("headers_too_large", message, "invalid_request_error")
+        self.generation, self.task = _both("headers_too_large", message, _INVALID)
 
 
 class InternalError(Refusal):
@@ -373,7 +375,7 @@ class OrderFailed(Refusal):
         super().__init__(message)
         self.status = _STATUS_OF_FAILED_TASK.get(code, 500)
         self.retry_after_s = 2 if self.status == 503 else None
-        type_ = "api_error" if self.status >= 500 else "invalid_request_error"
+        type_ = "api_error" if self.status >= 500 else _INVALID
         self.generation, self.task = _both(code, message, type_)
         if code is ErrorCode.CONTENT_POLICY_VIOLATION:
             self.openai = _moderation_blocked(message)

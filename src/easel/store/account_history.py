@@ -15,6 +15,7 @@ from psycopg import sql
 
 from easel.domain.task import Status
 from easel.store.database import Reader
+from easel.store.patterns import in_any_case
 from easel.store.tasks import COLUMNS, Task, task_rows
 
 LOOKED_AT_MAX: Final = 5000
@@ -74,7 +75,7 @@ async def read(connection: Reader, excerpt: Excerpt) -> Found | None:
             "start": start,
             "end": 0 if last is None else last[0],
             "statuses": None if excerpt.statuses is None else list(excerpt.statuses),
-            "patterns": [_in_any_case(word) for word in excerpt.words],
+            "patterns": [in_any_case(word) for word in excerpt.words],
             "limit": excerpt.count_max + 1,
         },
         prepare=False,
@@ -83,18 +84,3 @@ async def read(connection: Reader, excerpt: Excerpt) -> Found | None:
     if len(found) > excerpt.count_max:
         return Found(found[: excerpt.count_max], found[excerpt.count_max - 1].id)
     return Found(found, None if last is None else last[1])
-
-
-def _in_any_case(word: str) -> str:
-    """A regular expression that matches only this word, in upper or lower case.
-
-    The database's locale may know no case beyond ASCII, so other letters are given in both.
-    """
-    return "".join(_letter(character) for character in word)
-
-
-def _letter(character: str) -> str:
-    if character.isascii():
-        return character if character.isalnum() else f"\\{character}"
-    cases = {case for case in (character, character.lower(), character.upper()) if len(case) == 1}
-    return character if len(cases) == 1 else f"[{''.join(sorted(cases))}]"

@@ -1,4 +1,4 @@
-"""Accounts, keys and audit entries, a page at a time, as operators list them.
+"""Accounts and keys, a page at a time, as operators list them.
 
 A page begins after the id of the last row of the page before, so that reading on is as quick as the first page.
 """
@@ -11,8 +11,8 @@ from typing import Final, LiteralString
 from psycopg.rows import class_row
 
 from easel.store.accounts import ListedKey
-from easel.store.audit_log import Entry
 from easel.store.database import Reader
+from easel.store.patterns import in_any_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,14 @@ async def now(connection: Reader) -> datetime:
     return time
 
 
-async def accounts(connection: Reader, after: int, count_max: int) -> Sequence[ListedAccount]:
-    """The accounts with higher ids than `after`, oldest first."""
+async def accounts(connection: Reader, part: str, after: int, count_max: int) -> Sequence[ListedAccount]:
+    """The accounts with higher ids than `after` whose names contain `part`, in whatever case, oldest first."""
     cursor = connection.cursor(row_factory=class_row(ListedAccount))
-    await cursor.execute(_ACCOUNTS + " WHERE id > %s ORDER BY id LIMIT %s", (after, count_max))
+    contains: LiteralString = " AND name ~* %(pattern)s" if part else ""
+    await cursor.execute(
+        _ACCOUNTS + " WHERE id > %(after)s" + contains + " ORDER BY id LIMIT %(count_max)s",
+        {"pattern": in_any_case(part), "after": after, "count_max": count_max},
+    )
     return await cursor.fetchall()
 
 
@@ -80,18 +84,3 @@ async def key(connection: Reader, api_key_id: int) -> ListedKey | None:
     cursor = connection.cursor(row_factory=class_row(ListedKey))
     await cursor.execute(_KEYS + " WHERE key.id = %s", (api_key_id,))
     return await cursor.fetchone()
-
-
-async def audit_entries(connection: Reader, before: int, count_max: int) -> Sequence[Entry]:
-    """The entries of the audit log with lower ids than `before`, newest first."""
-    cursor = connection.cursor(row_factory=class_row(Entry))
-    await cursor.execute(
-        """
-        SELECT entry.id, entry.at, entry.operator, entry.api_key_id, entry.action, entry.subject,
-            account.name AS account, entry.details
-        FROM audit_log AS entry LEFT JOIN accounts AS account ON account.id = entry.account_id
-        WHERE entry.id < %s ORDER BY entry.id DESC LIMIT %s
-        """,
-        (before, count_max),
-    )
-    return await cursor.fetchall()

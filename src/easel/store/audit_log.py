@@ -40,12 +40,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntrySearch:
-    """Which entries to list. None matches all."""
+    """Which entries to list. None matches all. `before_id` leaves out that entry and all later ones."""
 
     account: str | None
     action: str | None
     operator: str | None
+    api_key_id: int | None
     since: timedelta | None
+    before_id: int | None
     count_max: int
 
 
@@ -69,6 +71,8 @@ async def list_entries(connection: Reader, search: EntrySearch) -> list[Entry]:
         WHERE (%(account)s::text IS NULL OR account.name = %(account)s)
           AND (%(action)s::text IS NULL OR entry.action = %(action)s)
           AND (%(operator)s::text IS NULL OR entry.operator = %(operator)s)
+          AND (%(api_key_id)s::bigint IS NULL OR entry.api_key_id = %(api_key_id)s)
+          AND (%(before_id)s::bigint IS NULL OR entry.id < %(before_id)s)
           AND (%(since)s::interval IS NULL OR entry.at >= now() - %(since)s::interval)
         ORDER BY entry.id DESC LIMIT %(count_max)s
         """,

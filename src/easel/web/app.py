@@ -25,6 +25,7 @@ from easel.store.database import DatabaseUnavailable
 from easel.web.account import AccountEndpoints
 from easel.web.admin.changing import AdminChangeEndpoints
 from easel.web.admin.keys import AdminKeyEndpoints
+from easel.web.admin.moderation import AdminModerationEndpoints
 from easel.web.admin.reading import AdminReadEndpoints
 from easel.web.admin.upkeep import AdminUpkeepEndpoints
 from easel.web.answers import SECURITY_HEADERS, rate_headers, refusal_answer, request_id
@@ -88,6 +89,7 @@ class AdminEndpoints:
     reads: AdminReadEndpoints
     changes: AdminChangeEndpoints
     keys: AdminKeyEndpoints
+    moderation: AdminModerationEndpoints
     upkeep: AdminUpkeepEndpoints
 
 
@@ -130,7 +132,7 @@ def routes(to: Endpoints) -> list[Route]:
 
 def admin_routes(to: AdminEndpoints) -> list[Route]:
     """The routes for operators."""
-    reads, changes, keys, upkeep = to.reads, to.changes, to.keys, to.upkeep
+    reads, changes, keys, moderation, upkeep = to.reads, to.changes, to.keys, to.moderation, to.upkeep
     return [
         Route("/admin/v1/overview", GET=reads.overview),
         Route("/admin/v1/doctor", GET=upkeep.doctor),
@@ -142,12 +144,16 @@ def admin_routes(to: AdminEndpoints) -> list[Route]:
         Route("/admin/v1/accounts/{account_id}/keys", POST=keys.create),
         Route("/admin/v1/accounts/{account_id}/callback-secret", GET=keys.callback_secrets),
         Route("/admin/v1/accounts/{account_id}/callback-secret/rotate", POST=keys.rotate_callback_secret),
+        Route("/admin/v1/accounts/{account_id}/console-links", POST=keys.link),
         Route("/admin/v1/keys", GET=reads.keys),
         Route("/admin/v1/keys/{key_id}/limits", POST=keys.limit),
         Route("/admin/v1/keys/{key_id}/revoke", POST=keys.revoke),
         Route("/admin/v1/groups", GET=reads.groups, POST=changes.set_price),
         Route("/admin/v1/callbacks", GET=reads.callbacks),
+        Route("/admin/v1/callbacks/{task_id}", GET=reads.callback),
         Route("/admin/v1/callbacks/{task_id}/redeliver", POST=changes.redeliver),
+        Route("/admin/v1/moderation", GET=moderation.decisions),
+        Route("/admin/v1/moderation/counts", GET=moderation.counts),
         Route("/admin/v1/credits/audit", POST=upkeep.audit),
         Route("/admin/v1/credits/repair", POST=upkeep.repair),
         Route("/admin/v1/audit", GET=reads.audit_log),

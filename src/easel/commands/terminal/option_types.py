@@ -9,15 +9,13 @@ import click
 
 from easel.domain.credits import parse_adjustment, parse_credits
 from easel.domain.order import MODELS
+from easel.domain.spans import SPAN_SENTENCE, parse_span
 
 EXPIRY_DAYS_MAX: Final = 3650
 NAME_CHARACTERS_MAX: Final = 64
 NONE: Final = "none"
 _NOTHING = re.compile(r"0(\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
-_SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
-_MINUTES: Final = {"m": 1, "h": 60, "d": 24 * 60}
-DURATION_MAX: Final = timedelta(days=365)
 _EXPIRY_SENTENCE: Final = (
     f"use a number of days such as 30d, at most {EXPIRY_DAYS_MAX}d, or a future date such as 2027-01-31"
 )
@@ -126,11 +124,10 @@ class Duration(click.ParamType[timedelta]):
         """The duration."""
         if isinstance(value, timedelta):
             return value
-        match = _SPAN.fullmatch(str(value))
-        span = timedelta(minutes=int(match[1]) * _MINUTES[match[2]]) if match else timedelta(0)
-        if (match is None and value != "0") or span > DURATION_MAX:
-            self.fail(f"use 0, or a duration such as 30m, 24h or 7d, at most {DURATION_MAX.days}d.", param, ctx)
-        return span
+        try:
+            return parse_span(str(value))
+        except ValueError:
+            self.fail(f"use {SPAN_SENTENCE}.", param, ctx)
 
 
 class OrNone(click.ParamType[Any]):

@@ -1,4 +1,4 @@
-"""What operators do to keys and to the secrets that sign callbacks. The audit log records each change."""
+"""What operators do to keys, to links that sign in, and to the secrets that sign callbacks. The audit log records each change."""
 
 from datetime import timedelta
 from typing import Final
@@ -6,11 +6,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from easel.actions import api_keys, callback_secrets
+from easel.actions import api_keys, callback_secrets, console_sessions
 from easel.actions.api_keys import KeyOrder, LimitChanges, SpentMore
 from easel.actions.callback_secrets import ShownSecrets
+from easel.domain.console_session import LINK_LIFETIME_S
 from easel.domain.credits import credits_shown
-from easel.domain.errors import InvalidRequest, KeyNotFound
+from easel.domain.errors import InvalidRequest, KeyNotFound, NoValidKey
 from easel.domain.webhook import secret_text
 from easel.store import account_pages
 from easel.store.accounts import ListedKey
@@ -31,6 +32,7 @@ from easel.web.admin.reading import find_account, path_id
 from easel.web.admin.recording import recorded
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
+from easel.web.requests import BaseUrl
 
 OVERLAP_S_MAX: Final = 365 * 86_400
 _OVERLAP_S: Final = 86_400
@@ -38,12 +40,13 @@ _LIMITS: Final = ("credit_limit", "creates_per_minute", "unfinished_max", "expir
 
 
 class AdminKeyEndpoints:
-    """The endpoints below `/admin/v1` that create, limit and revoke keys. `pepper` and `root` are the installation's
-    keys for digests of keys and for secrets of callbacks."""
+    """The endpoints below `/admin/v1` that create, limit and revoke keys, and those of what else opens an account.
+    `pepper` and `root` are the installation's keys for digests of keys and for secrets of callbacks."""
 
-    def __init__(self, auth: Auth, database: Database, pepper: bytes, root: bytes) -> None:
+    def __init__(self, auth: Auth, database: Database, base_url: BaseUrl, pepper: bytes, root: bytes) -> None:
         self._auth = auth
         self._database = database
+        self._base_url = base_url
         self._pepper = pepper
         self._root = root
 
@@ -90,6 +93,20 @@ class AdminKeyEndpoints:
             if not await api_keys.revoke(self._database, api_key_id):
                 raise KeyNotFound
         return json_answer(key_body(await self._key(api_key_id)))
+
+    async def link(self, request: Request) -> Response:
+        """Make a link that signs in to the console, once. Only this answer has it. Raises AccountNotFound, NoValidKey."""
+        holder = await self._auth.administrator(request)
+        base_url = self._base_url.of(request)
+        account = await find_account(self._database, path_id(request, "account_id"))
+        with recorded(request, holder.api_key_id):
+            issued = await console_sessions.issue_link(self._database, self._pepper, account.name)
+        if issued is None:
+            raise NoValidKey
+        url = f"{base_url}/#/signin?link={issued.token}"
+        return json_answer(
+            {"account": account.name, "key_id": issued.key.id, "lifetime_s": LINK_LIFETIME_S, "url": url}
+        )
 
     async def callback_secrets(self, request: Request) -> Response:
         """The secrets that sign an account's callbacks. Raises AccountNotFound."""

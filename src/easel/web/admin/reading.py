@@ -8,17 +8,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import easel
+from easel.actions import task_callback
+from easel.domain.audit_log import Action
 from easel.domain.delivery import State
-from easel.domain.errors import AccountNotFound, InvalidRequest
-from easel.store import account_pages, callbacks, moderation_log, overview, user_groups
+from easel.domain.errors import AccountNotFound
+from easel.store import account_pages, audit_log, callbacks, moderation_log, overview, user_groups
 from easel.store.account_pages import ListedAccount
+from easel.store.audit_log import EntrySearch
 from easel.store.database import Database
 from easel.store.overview import LiveWorker, Stored
 from easel.web.admin.bodies import account_body, callback_body, entry_body, group_body, key_body
+from easel.web.admin.filters import named, one_of, span
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
+from easel.web.callbacks import callback_body as shown_callback
 from easel.web.health import SharedCheck
-from easel.web.requests import whole_number
+from easel.web.requests import task_id, whole_number
 
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 100
@@ -63,11 +68,11 @@ class AdminReadEndpoints:
         )
 
     async def accounts(self, request: Request) -> Response:
-        """A page of the accounts, oldest first."""
+        """A page of the accounts whose names contain a text, oldest first."""
         await self._auth.administrator(request)
-        after, limit = _cursor(request), _limit(request)
+        after, limit, part = _cursor(request), page_limit(request), named(request, "name")
         async with self._database.reading() as connection:
-            rows = await account_pages.accounts(connection, after, limit + 1)
+            rows = await account_pages.accounts(connection, part or "", after, limit + 1)
         return _page(rows, limit, account_body, lambda row: row.id)
 
     async def account(self, request: Request) -> Response:
@@ -78,7 +83,7 @@ class AdminReadEndpoints:
     async def keys(self, request: Request) -> Response:
         """A page of the keys of one account or of all, oldest first."""
         await self._auth.administrator(request)
-        after, limit = _cursor(request), _limit(request)
+        after, limit = _cursor(request), page_limit(request)
         account_id = whole_number(request, "account_id", 0, 1, ID_MAX) or None
         async with self._database.reading() as connection:
             rows = await account_pages.keys(connection, account_id, after, limit + 1)
@@ -92,21 +97,34 @@ class AdminReadEndpoints:
         return json_answer({"data": [group_body(row) for row in rows[:GROUPS_MAX]]})
 
     async def callbacks(self, request: Request) -> Response:
-        """The latest callbacks, in one state or in any."""
+        """The latest callbacks, of one account or of all, in one state or in any."""
         await self._auth.administrator(request)
-        state, limit = request.query_params.get("state") or None, _limit(request)
-        if state is not None and state not in set(State):
-            raise InvalidRequest(f"state must be one of {', '.join(State)}", "state")
+        account, state = named(request, "account"), one_of(request, "state", tuple(State))
+        limit = page_limit(request)
         async with self._database.reading() as connection:
-            rows = await callbacks.list_callbacks(connection, None, state, limit)
+            rows = await callbacks.list_callbacks(connection, account, state, limit)
         return json_answer({"data": [callback_body(row) for row in rows]})
 
-    async def audit_log(self, request: Request) -> Response:
-        """A page of the audit log, newest first."""
+    async def callback(self, request: Request) -> Response:
+        """A task's callback and every attempt to deliver it. Raises TaskNotFound, CallbackNotFound."""
         await self._auth.administrator(request)
-        before, limit = _cursor(request) or 2**62, _limit(request)
+        return json_answer(shown_callback(*await task_callback.find_as_operator(self._database, task_id(request))))
+
+    async def audit_log(self, request: Request) -> Response:
+        """A page of the audit log, newest first, as far as it matches the filters of `easel audit`."""
+        await self._auth.administrator(request)
+        limit = page_limit(request)
+        search = EntrySearch(
+            account=named(request, "account"),
+            action=one_of(request, "action", tuple(Action)),
+            operator=named(request, "operator"),
+            api_key_id=whole_number(request, "key_id", 0, 1, ID_MAX) or None,
+            since=span(request, "since"),
+            before_id=_cursor(request) or None,
+            count_max=limit + 1,
+        )
         async with self._database.reading() as connection:
-            rows = await account_pages.audit_entries(connection, before, limit + 1)
+            rows = await audit_log.list_entries(connection, search)
         return _page(rows, limit, entry_body, lambda row: row.id)
 
     async def _measure_stored(self) -> Stored:
@@ -133,7 +151,8 @@ def _cursor(request: Request) -> int:
     return whole_number(request, "cursor", 0, 0, ID_MAX)
 
 
-def _limit(request: Request) -> int:
+def page_limit(request: Request) -> int:
+    """The most rows that the answer may have. Raises InvalidRequest."""
     return whole_number(request, "limit", PAGE_SIZE, 1, PAGE_SIZE_MAX)
 
 
