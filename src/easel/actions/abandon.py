@@ -44,9 +44,10 @@ async def _abandon(database: Database, task_ids: Sequence[str]) -> list[Task]:
     abandoned = []
     for task_id in task_ids:
         async with database.transaction() as connection:
-            if await endings.fail_from_outside(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE):
-                abandoned.append(task_id)
-                measured.ended(Status.FAILED, ErrorCode.REQUEST_CANCELLED)
+            is_ended = await endings.fail_from_outside(connection, task_id, ErrorCode.REQUEST_CANCELLED, MESSAGE)
+        if is_ended:
+            abandoned.append(task_id)
+            measured.ended(Status.FAILED, ErrorCode.REQUEST_CANCELLED)
     # All of them, because an earlier attempt may have ended some without notifying anyone.
     settle.notify_all(database, *task_ids)
     log.info("tasks_abandoned", task_ids=abandoned)

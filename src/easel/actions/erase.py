@@ -1,8 +1,10 @@
 """Erase: the picture and prompt of a finished task are removed immediately. The charge stays on record.
 
-One transaction withdraws the picture and erases the prompt. Then the file is deleted from storage. If that fails, or
-this process dies first, the sweep deletes the file.
+One transaction withdraws the picture and erases the prompt. Then the file is deleted from storage. If that fails, if
+its deletion cannot be recorded, or if this process dies first, the sweep deletes the file.
 """
+
+import contextlib
 
 import structlog
 
@@ -12,7 +14,7 @@ from easel.domain.picture import object_names
 from easel.domain.task import ENDS
 from easel.outside.pictures.storage import Pictures, StorageFailed
 from easel.store import retention, tasks
-from easel.store.database import Database
+from easel.store.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -36,5 +38,6 @@ async def erase(database: Database, pictures: Pictures, holder: Holder, task_id:
     except StorageFailed as error:
         log.warning("picture_delete_failed", task_id=task_id, reason=str(error))
         return
-    async with database.transaction() as connection:
-        await retention.record_gone(connection, [task_id])
+    with contextlib.suppress(DatabaseUnavailable):
+        async with database.transaction() as connection:
+            await retention.record_gone(connection, [task_id])

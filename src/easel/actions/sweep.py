@@ -101,9 +101,11 @@ class Sweep:
             async with self._database.transaction() as connection:
                 if not await locks.try_in_transaction(connection, Lock.SWEEP):
                     break
-                if await endings.fail_unheld(connection, task_id, ErrorCode.GENERATION_TIMEOUT, _TIMEOUT_MESSAGE):
-                    ended.append(task_id)
-                    measured.ended(Status.FAILED, ErrorCode.GENERATION_TIMEOUT)
+                code = ErrorCode.GENERATION_TIMEOUT
+                is_ended = await endings.fail_unheld(connection, task_id, code, _TIMEOUT_MESSAGE)
+            if is_ended:
+                ended.append(task_id)
+                measured.ended(Status.FAILED, code)
         settle.notify_all(self._database, *ended)
         return len(ended)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
-from easel.store.database import Database, DatabaseFault, DatabaseUnavailable, Reader
+from easel.store.database import Database, DatabaseUnavailable, Reader
 
 BATCH_MAX: Final = 200
 """Keys that one statement looks up."""
@@ -32,7 +32,10 @@ class BatchedReader(Generic[_Key, _Found]):
         self._reading: asyncio.Task[None] | None = None
 
     async def find(self, key: _Key) -> _Found | None:
-        """What the statement finds for this key, or None. Raises DatabaseUnavailable, DatabaseFault."""
+        """What the statement finds for this key, or None.
+
+        Raises DatabaseUnavailable, DatabaseFault, and what `read` raises.
+        """
         wanted: asyncio.Future[_Found | None] = asyncio.get_running_loop().create_future()
         self._wanted.setdefault(key, []).append(wanted)
         if self._reading is None or self._reading.done():
@@ -42,14 +45,14 @@ class BatchedReader(Generic[_Key, _Found]):
     async def _read_all(self) -> None:
         while self._wanted:
             self._take_batch()
-            failure: DatabaseUnavailable | DatabaseFault = DatabaseUnavailable("the look-up was cancelled")
+            failure: Exception = DatabaseUnavailable("the look-up was cancelled")
             try:
                 await self._database.read(self._read_batches)
-            except (DatabaseUnavailable, DatabaseFault) as error:
+            except Exception as error:  # noqa: BLE001 - each of those who wait gets it
                 failure = error
             finally:
                 for wanted in self._waiting():
-                    wanted.set_exception(type(failure)(*failure.args))
+                    wanted.set_exception(failure)
 
     async def _read_batches(self, connection: Reader) -> None:
         kept_until_s = time.monotonic() + KEPT_S

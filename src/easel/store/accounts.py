@@ -119,14 +119,14 @@ KEY_IS_VALID: Final[LiteralString] = (
 
 
 def holder_of(columns: Sequence[Any]) -> Holder:
-    """The holder in the columns of HOLDER and the seconds until it expires."""
+    """The holder in the columns of HOLDER and the seconds until it expires, without scopes of a later version."""
     (account_id, api_key_id, user_group, scopes, models, prices, creates_per_minute, unfinished_max,
      expires_in_s) = columns  # fmt: skip
     return Holder(
         account_id=account_id,
         api_key_id=api_key_id,
         user_group=user_group,
-        scopes=frozenset(Scope(scope) for scope in scopes),
+        scopes=frozenset(scope for scope in Scope if scope in scopes),
         models=None if models is None else frozenset(models),
         prices_microcredits=prices,
         creates_per_minute=creates_per_minute,

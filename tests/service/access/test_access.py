@@ -139,6 +139,14 @@ def test_a_key_can_do_what_its_scopes_allow(service: Service, scopes: tuple[str,
     assert [status_of(service, made["key"], *endpoint) for endpoint in ENDPOINTS] == statuses
 
 
+def test_a_scope_of_a_later_version_does_not_spoil_a_key(service: Service) -> None:
+    key = service.new_key("later")
+    with service.database() as connection:
+        connection.execute("UPDATE api_keys SET scopes = scopes || '{levitate}' WHERE hint = %s", (api_key.hint(key),))
+    with service.client(key) as client:
+        assert client.get("/v1/credits").status_code == 200
+
+
 def test_a_read_only_key_is_refused_with_a_reason_and_spends_nothing(service: Service) -> None:
     made = issue(service, "access-reader", "--credits", "1", "--scope", "read")
     with service.client(made["key"]) as client:

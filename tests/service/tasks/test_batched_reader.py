@@ -1,7 +1,7 @@
 """Many reads at once share statements, and each gets what is its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -74,6 +74,28 @@ def test_reads_during_an_outage_get_503_and_none_waits_forever() -> None:
                 assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
 
     asyncio.run(read())
+
+
+def test_reads_that_fail_by_a_mistake_end_with_it_and_so_do_those_that_wait_behind_them(service: Service) -> None:
+    async def read(url: str) -> None:
+        are_two_waiting = asyncio.Event()
+
+        async def misread(_connection: Reader, _keys: Sequence[int]) -> Mapping[int, str]:
+            await are_two_waiting.wait()
+            raise ValueError("a mistake")
+
+        async with opened(url) as database:
+            reader = BatchedReader(database, misread)
+            first = asyncio.create_task(reader.find(1))
+            await asyncio.sleep(0.1)
+            second = asyncio.create_task(reader.find(2))
+            await asyncio.sleep(0)
+            are_two_waiting.set()
+            answers = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 30)
+            assert [str(answer) for answer in answers] == ["a mistake", "a mistake"]
+
+    with private_postgres.attach(service.data_dir) as server:
+        asyncio.run(read(server.url))
 
 
 def test_a_client_that_disconnects_does_not_affect_others_waiting_for_the_same_task(
