@@ -1,4 +1,5 @@
-"""What operators do to keys, to links that sign in, and to the secrets that sign callbacks. The audit log records each change."""
+"""What operators do to keys, to links that sign in, and to the secrets that sign callbacks. The audit log records each
+change."""
 
 from datetime import timedelta
 from typing import Final
@@ -95,7 +96,10 @@ class AdminKeyEndpoints:
         return json_answer(key_body(await self._key(api_key_id)))
 
     async def link(self, request: Request) -> Response:
-        """Make a link that signs in to the console, once. Only this answer has it. Raises AccountNotFound, NoValidKey."""
+        """Make a link that signs in to the console, once. Only this answer has it.
+
+        Raises AccountNotFound, NoValidKey.
+        """
         holder = await self._auth.administrator(request)
         base_url = self._base_url.of(request)
         account = await find_account(self._database, path_id(request, "account_id"))
