@@ -1,4 +1,4 @@
-"""What previews cost a drawing: `python -m bench.previews [PAIRS]`, with the engine and the settings of the
+"""What previews cost a drawing: `python -m bench.previews [PAIRS [SIDE_PX]]`, with the engine and the settings of the
 environment.
 
 Draws the same pictures in turn for somebody who watches and for nobody, in the same thread as a worker, encodes the
@@ -27,8 +27,9 @@ SIDE_PX: Final = 1024
 class Watched:
     """Drawings, watched or not. Counts the previews and their bytes."""
 
-    def __init__(self, runner: EngineRunner) -> None:
+    def __init__(self, runner: EngineRunner, side_px: int) -> None:
         self._runner = runner
+        self._side_px = side_px
         self.sizes_bytes: list[int] = []
 
     async def draw_s(self, seed: int, *, is_watched: bool) -> float:
@@ -37,7 +38,7 @@ class Watched:
         progress = DrawProgress(asyncio.get_running_loop(), lambda: None, previews)
         taking = asyncio.create_task(self._take(progress, previews))
         started_s = time.perf_counter()
-        await self._runner.draw(Drawing(PROMPT, SIDE_PX, SIDE_PX, seed), progress)
+        await self._runner.draw(Drawing(PROMPT, self._side_px, self._side_px, seed), progress)
         drawn_s = time.perf_counter() - started_s
         taking.cancel()
         return drawn_s
@@ -53,9 +54,10 @@ class Watched:
 async def main() -> None:
     """Draw in pairs, each first one way and then the other, and print what was measured."""
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS
+    side_px = int(sys.argv[2]) if len(sys.argv) > 2 else SIDE_PX
     runner = EngineRunner(engine(read()), 3600, lambda: None)
     await runner.load()
-    watched = Watched(runner)
+    watched = Watched(runner, side_px)
     await watched.draw_s(1, is_watched=True)
     watched.sizes_bytes.clear()
     times_s: dict[bool, list[float]] = {True: [], False: []}

@@ -56,6 +56,15 @@ def test_nothing_is_made_unless_somebody_watches() -> None:
     assert drawn(is_watched=False) == []
 
 
+def test_an_engine_that_has_no_preview_yet_is_asked_again_at_once() -> None:
+    clock = Clock()
+    previews = Previews(lambda: True, FILE_BYTES_MAX, clock)
+    clock.now_s += EVERY_S
+    previews.offer(lambda: None)
+    previews.offer(plain)
+    assert asyncio.run(previews.take()) is not None
+
+
 def test_previews_are_made_at_most_four_times_a_second() -> None:
     made = drawn()
     assert len(made) == int(DRAW_S / EVERY_S)

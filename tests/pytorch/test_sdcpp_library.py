@@ -21,7 +21,7 @@ import torch
 from tools.tiny_gguf import AUTOENCODER, TEXT_ENCODER, TRANSFORMER, build
 
 import easel
-from easel.engines.engine import Drawing, EngineUnusable, Pixels
+from easel.engines.engine import Drawing, EngineUnusable, MakePreview, Pixels
 from easel.engines.sdcpp.engine import SdCpp, Use
 from easel.engines.sdcpp.look import look_at_library
 from easel.engines.sdcpp.model_files import ModelFiles
@@ -29,6 +29,7 @@ from easel.engines.sdcpp.process import program
 from easel.engines.zimage.checkpoint import TURBO_FOLDER
 from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.parts import Parts, read_tokenizer
+from easel.engines.zimage.projection import Projection
 from tests.support.small_python import MISSING, small_python
 
 PYTHON = small_python()
@@ -41,6 +42,27 @@ PROMPTS = [
     "一只红色的苹果，放在桌子上。 りんご 사과 яблоко",
 ]
 DECIBELS_MIN = 55.0
+PREVIEW_DIFFERENCE_MAX = 2
+PREVIEW_FACTORS = (
+    (-0.041168, 0.019917, 0.097253),
+    (0.028096, 0.026730, 0.129576),
+    (0.065618, -0.067950, -0.014651),
+    (-0.012998, -0.014762, 0.081251),
+    (0.078567, 0.059296, -0.024687),
+    (-0.015987, -0.003697, 0.005012),
+    (0.033605, 0.138999, 0.068517),
+    (-0.024450, -0.063567, -0.030101),
+    (-0.040194, -0.016710, 0.127185),
+    (0.112681, 0.088764, -0.041940),
+    (-0.023498, 0.093664, 0.025543),
+    (0.082899, 0.048320, 0.007491),
+    (0.075712, 0.074139, 0.081965),
+    (-0.143501, 0.018263, -0.136138),
+    (-0.025767, -0.082035, -0.040023),
+    (-0.111849, -0.055589, -0.032361),
+)
+"""How the library maps latents of Flux to colours (its src/runtime/latent-preview.h)."""
+PREVIEW_BIAS = (0.024600, -0.006937, -0.008089)
 
 TOKENS = """
 import json, sys, types
@@ -138,6 +160,36 @@ def test_steps_are_those_of_the_sampling(pair: Pair) -> None:
     steps: list[int] = []
     pair.small.draw(drawing("steps"), lambda done, total: steps.append(done))
     assert [step for at, step in enumerate(steps) if at == 0 or steps[at - 1] != step] == list(range(9))
+
+
+def previews(engine: SdCpp | ZImage, order: Drawing) -> list[Pixels]:
+    """What a spectator sees, who takes everything that is offered."""
+    seen: list[Pixels] = []
+
+    def take(make: MakePreview) -> None:
+        pixels = make()
+        if pixels is not None:
+            seen.append(pixels)
+
+    engine.draw(order, ignore_step, take)
+    return seen
+
+
+def test_previews_show_what_each_step_predicts_and_change_nothing(pair: Pair) -> None:
+    order = drawing("previews", side_px=64)
+    before = pair.small.draw(order, ignore_step)
+    pair.torch.loaded.projection = Projection(torch.device("cpu"), PREVIEW_FACTORS, PREVIEW_BIAS)
+    shown, expected = previews(pair.small, order), previews(pair.torch, order)
+    # The child learns of its spectator while it draws, so it may miss the first steps.
+    assert 1 <= len(shown) <= len(expected) == 8
+    assert [(preview.width_px, preview.height_px) for preview in shown] == [(8, 8)] * len(shown)
+    differences = [
+        max(abs(left - right) for left, right in zip(one.rgb, other.rgb, strict=True))
+        for one, other in zip(shown, expected[-len(shown) :], strict=True)
+    ]
+    assert max(differences) <= PREVIEW_DIFFERENCE_MAX
+    assert len({preview.rgb for preview in shown}) == len(shown)
+    assert pair.small.draw(order, ignore_step) == before
 
 
 def test_a_cancelled_picture_ends_within_a_second_and_leaves_no_trace(pair: Pair) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from easel.engines.sdcpp.frames import Kind, read_frame, write_frame
 from easel.engines.sdcpp.messages import (
+    PREVIEW_PIXEL_PX,
     STEPS,
     CancelOrder,
     DrawOrder,
@@ -21,12 +22,14 @@ from easel.engines.sdcpp.messages import (
     LoadOrder,
     Picture,
     Step,
+    WatchOrder,
     decode,
     encode,
     encode_picture,
 )
 
 ENDLESS_S = 60.0
+SLOW_STEP_S = 0.5
 
 
 class StandIn:
@@ -37,6 +40,7 @@ class StandIn:
         self.answers = sys.stdout.buffer
         self.manner = manner
         self.cancelled: set[int] = set()
+        self.watched: set[int] = set()
         self.folder = Path()
 
     def run(self) -> None:
@@ -59,6 +63,9 @@ class StandIn:
                 threading.Thread(target=self.draw, args=[decode(DrawOrder, content)], daemon=True).start()
             elif kind is Kind.CANCEL:
                 self.cancelled.add(decode(CancelOrder, content).number)
+            elif kind is Kind.WATCH:
+                self.watched.add(decode(WatchOrder, content).number)
+                (self.folder / "watched").touch()
             elif kind is Kind.PING:
                 self.send(Kind.PONG)
 
@@ -86,18 +93,33 @@ class StandIn:
     def draw(self, order: DrawOrder) -> None:
         self.misbehave(order)
         for done in range(1, STEPS + 1):
+            if order.prompt.startswith("is watched"):
+                self.preview(order, done)
             if order.prompt == "obeys" and not self.waits_for(order.number):
                 self.fail(order.number, "cancelled", "")
                 return
             if order.prompt == "ignores" and done > 2:
                 time.sleep(ENDLESS_S)
             self.send(Kind.STEP, encode(Step(order.number, done)))
+            if order.prompt == "is watched slowly":
+                time.sleep(SLOW_STEP_S)
         rgb = bytes(index * order.seed % 251 for index in range(order.width_px * order.height_px * 3))
         if order.prompt == "uniform":
             rgb = bytes(len(rgb))
         self.send(
             Kind.PICTURE, encode_picture(Picture(order.number, order.width_px, order.height_px, len(order.prompt), rgb))
         )
+
+    def preview(self, order: DrawOrder, done: int) -> None:
+        """Send a preview, plain and brighter with each step, once somebody watches."""
+        give_up_s = time.monotonic() + ENDLESS_S
+        while order.number not in self.watched and time.monotonic() < give_up_s:
+            time.sleep(0.01)
+        width_px, height_px = order.width_px // PREVIEW_PIXEL_PX, order.height_px // PREVIEW_PIXEL_PX
+        if order.prompt == "is watched and lies":
+            width_px, height_px = height_px, width_px
+        rgb = bytes([done]) * (3 * width_px * height_px)
+        self.send(Kind.PREVIEW, encode_picture(Picture(order.number, width_px, height_px, 0, rgb)))
 
     def waits_for(self, number: int) -> bool:
         """Whether a moment passed without a cancellation."""
@@ -124,8 +146,9 @@ class StandIn:
             case "babbles":
                 self.answers.write(b"\xff" * 100)
                 self.answers.flush()
-            case "boasts":
-                self.answers.write(bytes([Kind.PICTURE]) + b"\xff\xff\xff\xff")
+            case "boasts" | "hints":
+                kind = Kind.PICTURE if order.prompt == "boasts" else Kind.PREVIEW
+                self.answers.write(bytes([kind]) + b"\xff\xff\xff\xff")
                 self.answers.flush()
             case "lies":
                 self.send(Kind.STEP, b'{"number": 1, "done": "two"}')

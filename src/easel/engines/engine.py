@@ -108,12 +108,13 @@ class HasServers(Protocol):
         """Each server's address, and whether it gets draws. False while it is left alone because it failed."""
 
 
-MakePreview: TypeAlias = Callable[[], Pixels]
+MakePreview: TypeAlias = Callable[[], Pixels | None]
 OfferPreview: TypeAlias = Callable[[MakePreview], None]
 """Called as `offer_preview(make)` before a step is reported, in the thread that draws.
 
-`make` returns the picture as far as it is, in its shape and with at most PREVIEW_SIDE_PX_MAX on a side. It is called at
-once or not at all, and so seldom that it may take a few milliseconds.
+`make` returns the picture as far as it is, in its shape and with at most PREVIEW_SIDE_PX_MAX on a side. It is called
+at once or not at all, and so seldom that it may take a few milliseconds. It returns None if the picture has not
+changed, or if the engine only learns now that somebody watches. An engine may also offer previews between two steps.
 """
 
 

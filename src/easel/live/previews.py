@@ -38,8 +38,11 @@ class Previews:
         started_s = self._clock()
         if max(self._next_at_s, self._affordable_at_s()) > started_s or not self._is_wanted():
             return
+        latest = make()
+        if latest is None:
+            return
         self._next_at_s = started_s + EVERY_S
-        self._latest = make()
+        self._latest = latest
         self._made += 1
         self._making_s += self._clock() - started_s
 

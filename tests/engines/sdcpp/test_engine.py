@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from easel.domain.task import ErrorCode
-from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, OutOfMemory
+from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, MakePreview, OutOfMemory, Pixels
 from easel.engines.sdcpp.engine import SdCpp, Use
 from easel.engines.sdcpp.model_files import ModelFiles
 from easel.engines.sdcpp.process import ChildDied, ChildProcess
@@ -75,6 +75,51 @@ def test_steps_rise_from_one_to_eight(engine: SdCpp) -> None:
     assert [step for step in range(1, 9) if step in steps] == list(range(1, 9))
 
 
+class Spectator:
+    """Looks at every preview that is offered."""
+
+    def __init__(self) -> None:
+        self.seen: list[Pixels] = []
+
+    def __call__(self, make: MakePreview) -> None:
+        pixels = make()
+        if pixels is not None:
+            self.seen.append(pixels)
+
+
+def test_a_spectator_sees_each_step_of_the_canvas_once(engine: SdCpp) -> None:
+    spectator = Spectator()
+    engine.draw(drawing("is watched"), ignore_step, spectator)
+    assert [preview.rgb[0] for preview in spectator.seen] == list(range(1, 9))
+    assert {(preview.width_px, preview.height_px) for preview in spectator.seen} == {(8, 6)}
+
+
+def test_a_preview_is_offered_before_its_step_is_reported(engine: SdCpp) -> None:
+    told: list[int] = []
+    spectator = Spectator()
+    engine.draw(drawing("is watched"), lambda done, _total: told.append(done - len(spectator.seen)), spectator)
+    assert max(told) == 0
+
+
+def test_the_child_makes_no_preview_unless_somebody_takes_one(engine: SdCpp, tmp_path: Path) -> None:
+    offered = 0
+
+    def ignore(_make: MakePreview) -> None:
+        nonlocal offered
+        offered += 1
+
+    engine.draw(drawing(), ignore_step, ignore)
+    assert offered >= 8
+    assert not (tmp_path / "watched").exists()
+
+
+def test_a_preview_of_another_shape_is_never_believed(engine: SdCpp) -> None:
+    with pytest.raises(DrawingFailed) as failed:
+        engine.draw(drawing("is watched and lies"), ignore_step, Spectator())
+    assert "it sent a preview of another size than the canvas has" in str(failed.value.hint)
+    assert engine.draw(drawing(), ignore_step).width_px == 50
+
+
 def test_a_child_that_aborts_is_replaced_and_the_picture_is_tried_again(engine: SdCpp) -> None:
     before = engine.child_pid
     assert engine.draw(drawing("aborts once"), ignore_step).width_px == 50
@@ -93,6 +138,7 @@ def test_a_child_that_always_aborts_fails_this_picture_only(engine: SdCpp) -> No
     [
         ("babbles", "it sent a frame of the unknown kind 255"),
         ("boasts", "it sent a frame PICTURE of 4294967295 bytes, and 12582928 are allowed"),
+        ("hints", "it sent a frame PREVIEW of 4294967295 bytes, and 196624 are allowed"),
         ("lies", "it sent a Step with a wrong done"),
         ("enlarges", "it drew a picture of another size than ordered"),
     ],

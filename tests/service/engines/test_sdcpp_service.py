@@ -1,4 +1,4 @@
-"""A whole service with the sdcpp engine, whose child is a stand-in: tasks, estimates, and children that die."""
+"""A whole service with the sdcpp engine, whose child is a stand-in: tasks, estimates, previews, children that die."""
 
 import shlex
 import sys
@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import sdcpp_stand_in
 from tests.support.data_folders import prepared_folder
+from tests.support.event_stream import EventStream
 from tests.support.faults import events
 from tests.support.gguf_files import write_model
 from tests.support.patience import eventually
@@ -64,6 +65,20 @@ def test_tasks_survive_children_that_die_and_estimates_know_the_engine(small: Se
     assert finish(client, last["id"])["status"] == "completed"
     assert len(events(small, "child_started")) == started
     assert len(events(small, "sdcpp_child_exited")) == 2
+
+
+def test_a_spectator_of_a_task_sees_previews_of_the_child(settings: dict[str, str]) -> None:
+    # A service of its own, because estimates of the other are about a worker that has drawn nothing.
+    with (
+        prepared_folder() as folder,
+        Service(folder, **settings) as running,
+        running.client(running.new_key("spectator")) as client,
+    ):
+        task = submit(client, prompt="is watched slowly")
+        with EventStream(client, task["id"], query="?previews=true") as stream:
+            names = [event.name for event in stream]
+    assert "preview" in names
+    assert names[-1] == "completed"
 
 
 def test_the_doctor_lists_what_this_machine_can_draw_with(small: Service) -> None:

@@ -1,8 +1,8 @@
 """The child process of the sdcpp engine: obeys orders from its standard input, and answers on its standard output.
 
 The library may abort, hang or exhaust memory, and then only this process ends. It ends with its parent, too. It draws
-in its main thread, and a second thread reads orders, so that a drawing can be cancelled. Whatever the library prints
-goes to the standard error, and so do its warnings.
+in its main thread. A second thread reads orders, so that a drawing can be cancelled, or watched from now on. Whatever
+the library prints goes to the standard error, and so do its warnings.
 
 It may run in another Python than the rest of Easel, and imports nothing but the standard library and cyllama.
 """
@@ -32,6 +32,7 @@ from easel.engines.sdcpp.messages import (
     LoadOrder,
     Picture,
     Step,
+    WatchOrder,
     decode,
     encode,
     encode_picture,
@@ -53,6 +54,7 @@ class Child:
         self._waiting: queue.Queue[tuple[Kind, bytes]] = queue.Queue(ORDERS_MAX)
         self._model: library.Model | None = None
         self._drawing_number: int | None = None
+        self._watched_number: int | None = None
         self._beat_at_s = 0.0
 
     def run(self) -> None:
@@ -79,6 +81,10 @@ class Child:
                 number = decode(CancelOrder, content).number
                 if self._model is not None and self._drawing_number == number:
                     self._model.cancel()
+            elif kind is Kind.WATCH:
+                self._watched_number = decode(WatchOrder, content).number
+                if self._model is not None and self._drawing_number == self._watched_number:
+                    self._model.watch(is_watched=True)
             elif kind is Kind.PING:
                 self._send(Kind.PONG)
             else:
@@ -105,9 +111,12 @@ class Child:
 
     def _draw(self, order: DrawOrder) -> None:
         assert self._model is not None, "LOAD comes first"
+        self._model.watch(is_watched=False)
         self._drawing_number = order.number
+        if self._watched_number == order.number:  # whichever thread comes second sees what the other has set
+            self._model.watch(is_watched=True)
         try:
-            rgb, tokens_cut = self._model.draw(order, lambda done: self._step(order.number, done))
+            rgb, tokens_cut = self._model.draw(order, lambda done: self._step(order.number, done), self._preview)
         except library.Cancelled:
             self._fail(order.number, CANCELLED, "")
         except library.NothingDrawn:
@@ -124,6 +133,10 @@ class Child:
 
     def _step(self, number: int, done: int) -> None:
         self._send(Kind.STEP, encode(Step(number, done)))
+
+    def _preview(self, width_px: int, height_px: int, rgb: bytes) -> None:
+        if self._drawing_number is not None:
+            self._send(Kind.PREVIEW, encode_picture(Picture(self._drawing_number, width_px, height_px, 0, rgb)))
 
     def _beat(self) -> None:
         now_s = time.monotonic()

@@ -3,14 +3,14 @@
 The library runs in a child process, since it may abort. A child that dies during a draw is replaced, and the picture is
 tried once more. The same drawing gives the same picture on one machine. With the same weights it is the picture of the
 zimage engine, within rounding. Steps are those of the sampling: reading the weights, the caption and the decoding are
-none. One thread at a time may draw.
+none. The library makes the previews. One thread at a time may draw.
 """
 
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -19,11 +19,13 @@ from easel.engines.engine import (
     Drawing,
     DrawingFailed,
     EngineUnusable,
+    OfferPreview,
     OnStep,
     OutOfMemory,
     Pixels,
     canvas_px,
     crop_offset_px,
+    no_previews,
 )
 from easel.engines.sdcpp.frames import FrameWrong, Kind
 from easel.engines.sdcpp.messages import (
@@ -45,6 +47,7 @@ from easel.engines.sdcpp.messages import (
 from easel.engines.sdcpp.model_files import ModelFiles, locate
 from easel.engines.sdcpp.process import ChildDied, ChildProcess
 from easel.engines.sdcpp.prompts import PROMPT_TOKENS_MAX
+from easel.engines.sdcpp.watching import Watching
 from easel.engines.sdcpp.wheels import require_library, why_no_library
 
 log = structlog.get_logger(__name__)
@@ -97,6 +100,11 @@ class SdCpp:
         """Two: a picture is encoded while the next is drawn."""
         return 2
 
+    @property
+    def offers_previews(self) -> Literal[True]:
+        """Yes."""
+        return True
+
     def load(self) -> None:
         """Fetch the files if none are named, check them, start the child, and let it draw a small picture."""
         order = self._order = self._load_order()
@@ -108,18 +116,18 @@ class SdCpp:
                 "backend (EASEL_SDCPP_BACKEND)."
             ) from None
 
-    def draw(self, drawing: Drawing, on_step: OnStep) -> Pixels:
+    def draw(self, drawing: Drawing, on_step: OnStep, offer_preview: OfferPreview = no_previews) -> Pixels:
         """Draw with both sides rounded up to multiples of 16 pixels and cut the picture from the middle."""
         on_step(0, STEPS)
         try:
-            picture = self._try(drawing, on_step)
+            picture = self._try(drawing, on_step, offer_preview)
         except ChildDied as died:
             if died.signal == signal.SIGKILL:
                 raise OutOfMemory(f"{died}, as systems do when memory runs out") from None
             log.warning("sdcpp_child_exited", words=str(died))
             on_step(0, STEPS)
             try:
-                picture = self._try(drawing, on_step)
+                picture = self._try(drawing, on_step, offer_preview)
             except ChildDied as again:
                 raise DrawingFailed(ErrorCode.SERVICE_ERROR, NOT_DRAWN, f"stable-diffusion.cpp: {again}") from None
         return _cut(picture, drawing)
@@ -198,7 +206,7 @@ class SdCpp:
         except EngineUnusable as error:
             raise DrawingFailed(ErrorCode.SERVICE_ERROR, NOT_DRAWN, str(error)) from None
 
-    def _try(self, drawing: Drawing, on_step: OnStep) -> Picture:
+    def _try(self, drawing: Drawing, on_step: OnStep, offer_preview: OfferPreview) -> Picture:
         """Draw once. Raises ChildDied, what `on_step` raises, and what the interface says."""
         child = self._child = self._living_child(on_step)
         self._draws += 1
@@ -211,7 +219,7 @@ class SdCpp:
         )
         try:
             child.send(Kind.DRAW, encode(order))
-            answer = self._answer(child, order, on_step)
+            answer = self._answer(child, order, on_step, Watching(child, order, offer_preview))
         except ChildDied:
             self.close()
             raise
@@ -225,11 +233,12 @@ class SdCpp:
             raise _failed(answer, drawing)
         return answer
 
-    def _answer(self, child: ChildProcess, order: DrawOrder, on_step: OnStep) -> Picture | Failure:
+    def _answer(self, child: ChildProcess, order: DrawOrder, on_step: OnStep, watching: Watching) -> Picture | Failure:
         """Raises ChildDied, FrameWrong, and what `on_step` raises."""
         done = 0
 
         def ask() -> None:
+            watching.offer()
             on_step(done, STEPS)
 
         for kind, content in child.frames(self._silence_max_s, ask):
@@ -237,6 +246,8 @@ class SdCpp:
                 case Kind.STEP:
                     step = decode(Step, content)
                     done = max(done, step.done) if step.number == order.number else done
+                case Kind.PREVIEW:
+                    watching.received(content)
                 case Kind.FAILED:
                     failure = decode(Failure, content)
                     if failure.number == order.number:

@@ -10,6 +10,8 @@ from enum import IntEnum
 from typing import IO, Final
 
 PICTURE_SIDE_PX_MAX: Final = 2048
+PREVIEW_SIDE_PX_MAX: Final = PICTURE_SIDE_PX_MAX // 8
+"""A preview has a pixel for each latent."""
 WORDS_BYTES_MAX: Final = 64 * 1024
 _HEAD: Final = struct.Struct(">BI")
 
@@ -21,6 +23,7 @@ class Kind(IntEnum):
     DRAW = 2
     CANCEL = 3
     PING = 4
+    WATCH = 5
     HELLO = 16
     LOADED = 17
     BEAT = 18
@@ -29,6 +32,7 @@ class Kind(IntEnum):
     PICTURE = 20
     FAILED = 21
     PONG = 22
+    PREVIEW = 23
 
 
 CONTENT_BYTES_MAX: Final = dict.fromkeys(Kind, WORDS_BYTES_MAX) | {
@@ -36,6 +40,7 @@ CONTENT_BYTES_MAX: Final = dict.fromkeys(Kind, WORDS_BYTES_MAX) | {
     Kind.PING: 0,
     Kind.PONG: 0,
     Kind.PICTURE: 16 + 3 * PICTURE_SIDE_PX_MAX**2,
+    Kind.PREVIEW: 16 + 3 * PREVIEW_SIDE_PX_MAX**2,
 }
 
 

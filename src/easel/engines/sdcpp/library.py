@@ -6,6 +6,10 @@ pictures.
 
 Its progress is reported for weights and for parts of the decoder as well. A step is what is reported between the log's
 `generating image` and `sampling completed`, for eight in all, one after the other.
+
+The library makes a preview of a step before it reports the step, from the picture that the step predicts, by a linear
+map of each latent's 16 numbers to a colour. It keeps the callback and the mode that are set when the sampling begins,
+and asks at each step whether a preview is wanted.
 """
 
 from collections import deque
@@ -25,6 +29,14 @@ LINES_KEPT: Final = 30
 _WARNING: Final = 3
 _ERROR: Final = 4
 _MEMORY_SIGNS: Final = ("out of memory", "failed to allocate", "alloc failed", "allocation failed", "cannot allocate")
+
+
+OnPreview = Callable[[int, int, bytes], None]
+"""Called with the width, the height and the pixels of a preview."""
+
+
+def _ignore_preview(_width_px: int, _height_px: int, _rgb: bytes) -> None:
+    """Nobody watches."""
 
 
 class Cancelled(Exception):
@@ -72,6 +84,7 @@ class Model:
         self._on_life = on_life
         self._on_words = on_words
         self._wanted_on_step: Callable[[int], None] = lambda _done: None
+        self._on_preview: OnPreview = _ignore_preview
         self._on_step: Callable[[int], None] | None = None
         """Set while the library samples."""
         self._steps_done = 0
@@ -84,14 +97,18 @@ class Model:
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
         self._library.set_log_callback(self._log)
         self._library.set_progress_callback(self._progress)
+        self.watch(is_watched=False)
         try:
             self._context = self._library.SDContext(self._parameters(order))
         except (RuntimeError, ValueError, OSError) as error:
             raise self._failure(error) from None
 
-    def draw(self, order: DrawOrder, on_step: Callable[[int], None]) -> tuple[bytes, int]:
+    def draw(
+        self, order: DrawOrder, on_step: Callable[[int], None], on_preview: OnPreview = _ignore_preview
+    ) -> tuple[bytes, int]:
         """The pixels, and how many tokens at the prompt's end were cut. Raises the exceptions of this module."""
         self._is_cancelled = False
+        self._on_preview = on_preview
         text = plain(order.prompt)
         try:
             rgb = self._generate(order, text, on_step)
@@ -107,6 +124,12 @@ class Model:
         """Stop drawing at the next step. May be called by another thread."""
         self._is_cancelled = True
         self._context.cancel()
+
+    def watch(self, *, is_watched: bool) -> None:
+        """Make a preview of each step that ends from now on, or none. May be called by another thread."""
+        self._library.set_preview_callback(
+            self._preview, self._library.PreviewMode.PROJ, interval=1, denoised=is_watched, noisy=False
+        )
 
     def _generate(self, order: DrawOrder, text: str, on_step: Callable[[int], None]) -> bytes:
         parameters = self._library.SDImageGenParams(
@@ -161,6 +184,11 @@ class Model:
         if self._on_step is not None and steps == STEPS and step == self._steps_done + 1:
             self._steps_done = step
             self._on_step(step)
+
+    def _preview(self, _step: int, frames: list[Any], _is_noisy: bool) -> None:
+        """Copies the pixels, since the library keeps them no longer than this call."""
+        height_px, width_px, _ = frames[0].shape
+        self._on_preview(width_px, height_px, frames[0].to_numpy().tobytes())
 
     def _log(self, level: int, words: str) -> None:
         self._on_life()

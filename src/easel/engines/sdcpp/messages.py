@@ -1,7 +1,7 @@
 """What frames contain, as values that cannot be wrong: whatever arrives is checked here, and nowhere else.
 
-Words are JSON objects. A picture is four numbers of four bytes each (big-endian) and its pixels. The child imports this
-module, so it needs nothing but the standard library.
+Words are JSON objects. A picture is four numbers of four bytes each (big-endian) and its pixels, and so is a preview.
+The child imports this module, so it needs nothing but the standard library.
 """
 
 import json
@@ -15,6 +15,8 @@ from easel.engines.sdcpp.prompts import PROMPT_TOKENS_MAX
 STEPS: Final = 8
 """What Z-Image-Turbo was distilled for."""
 MULTIPLE_PX: Final = 16
+PREVIEW_PIXEL_PX: Final = 8
+"""How much of the canvas a pixel of a preview stands for, on each side."""
 PROMPT_CHARACTERS_MAX: Final = 10_000
 REASON_CHARACTERS_MAX: Final = 500
 _PICTURE_HEAD: Final = struct.Struct(">4I")
@@ -74,6 +76,13 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchOrder:
+    """Send a preview before each further step of drawing `number`, if that is what is being drawn."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """`done` of STEPS steps of drawing `number` are done."""
 
@@ -92,7 +101,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Drawing `number`: rows of pixels of three bytes."""
+    """Drawing `number`, or a preview of it: rows of pixels of three bytes."""
 
     number: int
     width_px: int
@@ -101,8 +110,8 @@ class Picture:
     rgb: bytes
 
 
-Message = Hello | LoadOrder | DrawOrder | CancelOrder | Step | Failure
-M = TypeVar("M", Hello, LoadOrder, DrawOrder, CancelOrder, Step, Failure)
+Message = Hello | LoadOrder | DrawOrder | CancelOrder | WatchOrder | Step | Failure
+M = TypeVar("M", Hello, LoadOrder, DrawOrder, CancelOrder, WatchOrder, Step, Failure)
 
 _ACCEPTED: Final[dict[Any, Any]] = {
     int: lambda value: type(value) is int and abs(value) < 2**53,
@@ -144,7 +153,7 @@ def decode(kind: type[M], content: bytes) -> M:
 
 
 def encode_picture(picture: Picture) -> bytes:
-    """The content of a PICTURE frame."""
+    """The content of a PICTURE frame, or of a PREVIEW."""
     head = _PICTURE_HEAD.pack(picture.number, picture.width_px, picture.height_px, picture.tokens_cut)
     return head + picture.rgb
 

@@ -5,7 +5,7 @@ ComfyUI published for the latents of Flux (`latent_rgb_factors` in its comfy/lat
 Z-Image uses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -34,16 +34,21 @@ _BIAS: Final = (-0.0329, -0.0718, -0.0851)
 
 
 class Projection:
-    """The map, with its factors on a device.
+    """The map, with its factors on a device, for colours from -1 to 1.
 
     On CUDA it computes beside the drawing, in a stream of its own, so that it need not wait for the step that is
     queued.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        # To numbers from 0 to 255. The factors give colours from -1 to 1.
-        self._factors = (127.5 * torch.tensor(_FACTORS)).to(device)
-        self._bias = (127.5 * (torch.tensor(_BIAS) + 1)).to(device)
+    def __init__(
+        self,
+        device: torch.device,
+        factors: Sequence[tuple[float, float, float]] = _FACTORS,
+        bias: tuple[float, float, float] = _BIAS,
+    ) -> None:
+        # To numbers from 0 to 255.
+        self._factors = (127.5 * torch.tensor(factors)).to(device)
+        self._bias = (127.5 * (torch.tensor(bias) + 1)).to(device)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def pixels(self, latents: Callable[[], torch.Tensor]) -> Pixels:
