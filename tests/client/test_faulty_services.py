@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import easel
+from easel.client.steps import ANSWER_BYTES_MAX
 from tests.support.tls_receiver import tls_receiver
 
 TASK: dict[str, Any] = {
@@ -76,6 +77,37 @@ def test_an_answer_that_is_no_task_is_refused_in_a_sentence(odd: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
     with answering(head + body) as (client, _), pytest.raises(easel.ClientError, match="but not like Easel"):
         client.task(TASK["id"])
+
+
+@pytest.mark.parametrize("created", [-1, 253_402_300_800, 10**30, "soon"])
+def test_a_time_that_no_calendar_has_is_refused_in_a_sentence(created: object) -> None:
+    listed = {"id": "x", "status": "pending", "progress": 0, "model": "m", "created_at": created, "credits_used": 0,
+              "has_results": False, "has_error": False}  # fmt: skip
+    page = {"data": [listed], "page": 1, "page_size": 20, "total": 1}
+    with answering(answer(200, TASK | {"created": created}), answer(200, page)) as (client, asked):
+        for ask in (lambda: client.task(TASK["id"]), client.tasks):
+            with pytest.raises(easel.ClientError, match="but not like Easel"):
+                ask()
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_endless_answer_is_not_read_to_its_end(status: int) -> None:
+    sent = 0
+
+    def flood(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 %d X\r\nconnection: close\r\n\r\n" % status)
+        while sent < 10 * ANSWER_BYTES_MAX:
+            sent += connection.send(b" " * 65536)
+
+    with tls_receiver(flood, None) as service, easel.Client(f"http://127.0.0.1:{service.port}", "k") as client:
+        for ask in (client.task, client.wait):
+            sent = 0
+            with pytest.raises(easel.ClientError):
+                ask(TASK["id"])
+            assert sent < 2 * ANSWER_BYTES_MAX
 
 
 @pytest.mark.parametrize("task_id", ["../../admin/v1/keys/1/revoke?", "..", "a/b", "a%2fb", "a\n", ""])

@@ -50,7 +50,6 @@ def task(**fields: Any) -> dict[str, Any]:
     ("status", "body"),
     [
         (200, task(model=TITLE)),
-        (200, task(status="pending", results=[], task_info={"queue_position": TITLE})),
         (200, task(status="failed", results=[], error={"code": TITLE, "message": TITLE})),
         (400, {"error": {"code": "x", "message": TITLE}}),
     ],
@@ -61,6 +60,16 @@ def test_control_characters_are_shown_as_signs(status: int, body: dict[str, Any]
     said = told.stdout + told.stderr
     assert "�]0;owned�" in said
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)
+
+
+def test_optional_fields_of_another_type_are_left_out() -> None:
+    odd = {"url": "/x.png", "width": [TITLE], "seed": {}, "engine": 7, "not_drawn": [1, {"a": TITLE}]}
+    body = task(result_data=[odd], task_info={"queue_position": TITLE, "estimated_time": []})
+    with answering(200, body) as url:
+        told = easel("tasks", "show", TASK_ID, "--url", url, "--key", "k")
+    assert told.returncode == 0, told.stderr
+    assert not {"Size", "Seed", "Engine"} & {line.split()[0] for line in told.stdout.splitlines()}
+    assert "\x1b" not in told.stdout
 
 
 @pytest.mark.parametrize("link", ["/picture.png?x=.desktop", "/picture.png", "/picture.PNG"])

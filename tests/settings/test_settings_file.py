@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from easel.assembly import configuration
 from easel.commands.terminal import config_option
 from easel.settings import config_file, explanation, settings
 from easel.settings.settings import SettingsWrong
@@ -69,6 +70,49 @@ def test_what_the_file_cannot_say_is_refused(tmp_path: Path, text: str, sentence
     with pytest.raises(SettingsWrong) as refused:
         settings.read(written(tmp_path, text))
     assert str(refused.value).endswith(sentence)
+
+
+def test_a_wrong_value_is_reported_with_the_file_that_sets_it(tmp_path: Path) -> None:
+    environ = written(tmp_path, 'port = 70000\nengine = "remote"\nurl = "x"')
+    file = environ["EASEL_CONFIG"]
+    with pytest.raises(SettingsWrong) as refused:
+        settings.read(environ)
+    assert str(refused.value) == f"{file}: EASEL_PORT must be a whole number from 0 to 65535."
+    with pytest.raises(SettingsWrong) as refused:
+        configuration.read_settings(environ | {"EASEL_PORT": "1"})
+    assert str(refused.value).startswith(f"{file}: EASEL_REMOTE_URL is required with EASEL_ENGINE=remote")
+    with pytest.raises(SettingsWrong) as refused:
+        settings.read_client(environ)
+    assert str(refused.value).startswith(f"{file}: EASEL_URL ")
+
+
+def test_a_wrong_value_of_the_environment_is_reported_without_the_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        settings.read(written(tmp_path, "port = 1") | {"EASEL_PORT": "70000"})
+    assert str(refused.value) == "EASEL_PORT must be a whole number from 0 to 65535."
+
+
+@pytest.mark.parametrize(
+    "text", [f"secret = '{SECRET}'", "database_url = 'postgresql://me:hunter2@db/x'", "api_key = 'k'"]
+)
+def test_a_file_whose_secrets_everybody_can_read_is_reported(tmp_path: Path, text: str) -> None:
+    environ = written(tmp_path, f"port = 1\n{text}")
+    file = Path(environ["EASEL_CONFIG"])
+    file.chmod(0o644)
+    told = explanation.exposed_file(environ)
+    assert told == (
+        f"The settings file {file} can be read by every user of this machine (mode 0644), and contains "
+        f"EASEL_{text.split()[0].upper()}: run `chmod o= {file}`."
+    )
+    file.chmod(0o640)
+    assert explanation.exposed_file(environ) is None
+
+
+def test_a_file_without_secrets_may_be_read_by_everybody(tmp_path: Path) -> None:
+    environ = written(tmp_path, "port = 1\ndatabase_url = 'postgresql://db/x'\nsecret_file = '/run/secret'")
+    Path(environ["EASEL_CONFIG"]).chmod(0o644)
+    assert explanation.exposed_file(environ) is None
+    assert explanation.exposed_file({}) is None
 
 
 @pytest.mark.parametrize(

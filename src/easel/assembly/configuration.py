@@ -13,5 +13,6 @@ def read_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     Raises SettingsWrong.
     """
     config = settings.read(environ, **overrides)
-    engines.check(config)
+    with settings.named_file(environ):
+        engines.check(config)
     return config

@@ -1,18 +1,22 @@
 """What the service answers, as typed values: tasks, pages of tasks, credits and models.
 
 The readers ignore fields that they do not know, and raise ValueError, KeyError or TypeError for an answer that is not
-Easel's. Services without a field, such as the hosted API, leave its value None.
+Easel's. Services without a field, such as the hosted API, leave its value None, and so do optional fields of another
+type than expected.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from easel.client.failures import TaskFailed
 
 Status: TypeAlias = Literal["pending", "processing", "completed", "failed"]
+UNIX_S_MAX: Final = 253_402_300_799
+"""The last second of the year 9999, which calendars can show."""
+_CANCELLED: Final = "request_cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ class Task:
         """Whether the task is completed or failed."""
         return self.status in {"completed", "failed"}
 
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether the task failed because somebody cancelled it."""
+        return self.error is not None and self.error.code == _CANCELLED
+
     def completed(self) -> "Task":
         """The task itself. Raises TaskFailed if it failed."""
         if self.error is not None:
@@ -72,7 +81,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ListedTask:
-    """A task in a list, which has no links. `created_s` is Unix time."""
+    """A task in a list, which has no links. `created_s` is Unix time. `error_code` says why a failed task failed."""
 
     id: str
     status: Status
@@ -82,6 +91,12 @@ class ListedTask:
     credits: float
     has_results: bool
     has_error: bool
+    error_code: str | None = None
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether the task failed because somebody cancelled it."""
+        return self.error_code == _CANCELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +142,13 @@ def task_of(body: Mapping[str, Any]) -> Task:
         status=_status(body["status"]),
         progress=int(body["progress"]),
         model=str(body["model"]),
-        created_s=int(body["created"]),
+        created_s=_unix_s(body["created"]),
         credits=float(usage.get("credits_used", usage.get("credits_reserved", 0))),
         fields=body,
-        estimated_s=info.get("estimated_time"),
-        place_in_line=info.get("queue_position"),
-        steps_done=info.get("steps_done"),
-        steps_total=info.get("steps_total"),
+        estimated_s=_whole(info.get("estimated_time")),
+        place_in_line=_whole(info.get("queue_position")),
+        steps_done=_whole(info.get("steps_done")),
+        steps_total=_whole(info.get("steps_total")),
         results=_results(body),
         error=None if not error else TaskError(str(error["code"]), str(error["message"])),
     )
@@ -147,10 +162,11 @@ def page_of(body: Mapping[str, Any]) -> TaskPage:
             status=_status(each["status"]),
             progress=int(each["progress"]),
             model=str(each["model"]),
-            created_s=int(each["created_at"]),
+            created_s=_unix_s(each["created_at"]),
             credits=float(each["credits_used"]),
             has_results=bool(each["has_results"]),
             has_error=bool(each["has_error"]),
+            error_code=_text(each.get("error_code")),
         )
         for each in body["data"]
     )
@@ -187,11 +203,26 @@ def _results(body: Mapping[str, Any]) -> tuple[Result, ...]:
     return tuple(
         Result(
             url=str(each["url"]),
-            width=each.get("width"),
-            height=each.get("height"),
-            seed=each.get("seed"),
-            engine=each.get("engine"),
-            not_drawn=tuple(each.get("not_drawn") or ()),
+            width=_whole(each.get("width")),
+            height=_whole(each.get("height")),
+            seed=_whole(each.get("seed")),
+            engine=_text(each.get("engine")),
+            not_drawn=tuple(str(word) for word in each.get("not_drawn") or ()),
         )
         for each in data
     )
+
+
+def _unix_s(value: Any) -> int:
+    seconds = int(value)
+    if not 0 <= seconds <= UNIX_S_MAX:
+        raise ValueError(f"{seconds} is not the time of a task")
+    return seconds
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -10,11 +10,24 @@ import httpx2
 
 from easel.client.answers import Credits, Picture, Task, TaskPage, credits_of, models_of, page_of, task_of
 from easel.client.connections import async_connection
-from easel.client.failures import ClientError, Unfinished
+from easel.client.failures import Unfinished
 from easel.client.operations import Operations
 from easel.client.orders import DRAW_TIMEOUT_S, OrderFields, list_path, order_body, order_headers, task_path
 from easel.client.service_address import SETTING, key_of, url_of
-from easel.client.steps import FAULTS, Ask, Fetch, Open, Operation, Pause, Read, Reply, Step, Tell
+from easel.client.steps import (
+    ANSWER_BYTES_MAX,
+    FAULTS,
+    Ask,
+    Fetch,
+    Open,
+    Operation,
+    Pause,
+    Read,
+    Reply,
+    Step,
+    Tell,
+    add_piece,
+)
 
 _Outcome = TypeVar("_Outcome")
 
@@ -132,12 +145,7 @@ class AsyncClient:
             async_connection(step.url, transport=_kept_open(self._transport)) as http,
             http.stream("GET", step.url) as response,
         ):
-            file = bytearray()
-            async for piece in response.aiter_bytes():
-                file += piece
-                if len(file) > step.bytes_max:
-                    raise ClientError("The picture is larger than any that Easel draws")
-            return Reply(response.status_code, dict(response.headers), bytes(file))
+            return await _reply(response, step.bytes_max)
 
 
 class _Drive(Generic[_Outcome]):
@@ -180,7 +188,9 @@ class _Drive(Generic[_Outcome]):
 
     async def _done(self, step: Step) -> Reply | bytes | None:
         if isinstance(step, Ask):
-            return _reply(await self._http.request(step.method, step.path, headers=step.headers, json=step.body))
+            asking = self._http.stream(step.method, step.path, headers=step.headers, json=step.body)
+            async with asking as response:
+                return await _reply(response, ANSWER_BYTES_MAX)
         if isinstance(step, Open):
             return await self._opened(step)
         if isinstance(step, Read):
@@ -197,14 +207,16 @@ class _Drive(Generic[_Outcome]):
         opening = self._http.stream("GET", step.path, headers=step.headers, timeout=step.read_timeout_s)
         response = await self._stream.enter_async_context(opening)
         if response.status_code != 200:
-            await response.aread()
-            return _reply(response)
+            return await _reply(response, ANSWER_BYTES_MAX)
         self._pieces = response.aiter_bytes()
         return Reply(200, dict(response.headers), b"")
 
 
-def _reply(response: httpx2.Response) -> Reply:
-    return Reply(response.status_code, dict(response.headers), response.content)
+async def _reply(response: httpx2.Response, bytes_max: int) -> Reply:
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        add_piece(body, piece, bytes_max)
+    return Reply(response.status_code, dict(response.headers), bytes(body))
 
 
 def _kept_open(transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncBaseTransport | None:

@@ -14,11 +14,24 @@ import httpx2
 
 from easel.client.answers import Credits, Picture, Task, TaskPage, credits_of, models_of, page_of, task_of
 from easel.client.connections import connection
-from easel.client.failures import ClientError, Unfinished
+from easel.client.failures import Unfinished
 from easel.client.operations import Operations
 from easel.client.orders import DRAW_TIMEOUT_S, OrderFields, list_path, order_body, order_headers, task_path
 from easel.client.service_address import SETTING, key_of, url_of
-from easel.client.steps import FAULTS, Ask, Fetch, Open, Operation, Pause, Read, Reply, Step, Tell
+from easel.client.steps import (
+    ANSWER_BYTES_MAX,
+    FAULTS,
+    Ask,
+    Fetch,
+    Open,
+    Operation,
+    Pause,
+    Read,
+    Reply,
+    Step,
+    Tell,
+    add_piece,
+)
 
 _Outcome = TypeVar("_Outcome")
 
@@ -152,9 +165,11 @@ class Client:
 
     def _done(self, step: Step) -> Reply | None:
         if isinstance(step, Ask):
-            return _reply(self._http.request(step.method, step.path, headers=step.headers, json=step.body))
+            with self._http.stream(step.method, step.path, headers=step.headers, json=step.body) as response:
+                return _reply(response, ANSWER_BYTES_MAX)
         if isinstance(step, Fetch):
-            return _fetched(step)
+            with connection(step.url) as http, http.stream("GET", step.url) as response:
+                return _reply(response, step.bytes_max)
         assert isinstance(step, Pause)
         time.sleep(step.seconds)
         return None
@@ -163,20 +178,12 @@ class Client:
         opening = self._http.stream("GET", step.path, headers=step.headers, timeout=step.read_timeout_s)
         response = stream.enter_context(opening)
         if response.status_code != 200:
-            response.read()
-            return _reply(response), iter(())
+            return _reply(response, ANSWER_BYTES_MAX), iter(())
         return Reply(200, dict(response.headers), b""), response.iter_bytes()
 
 
-def _reply(response: httpx2.Response) -> Reply:
-    return Reply(response.status_code, dict(response.headers), response.content)
-
-
-def _fetched(step: Fetch) -> Reply:
-    with connection(step.url) as http, http.stream("GET", step.url) as response:
-        file = bytearray()
-        for piece in response.iter_bytes():
-            file += piece
-            if len(file) > step.bytes_max:
-                raise ClientError("The picture is larger than any that Easel draws")
-        return Reply(response.status_code, dict(response.headers), bytes(file))
+def _reply(response: httpx2.Response, bytes_max: int) -> Reply:
+    body = bytearray()
+    for piece in response.iter_bytes():
+        add_piece(body, piece, bytes_max)
+    return Reply(response.status_code, dict(response.headers), bytes(body))

@@ -11,8 +11,12 @@ from typing import Any, Final, TypeAlias, TypeVar
 import httpx2
 
 from easel.client.answers import Task
+from easel.client.failures import ClientError
 
 Outcome = TypeVar("Outcome")
+
+ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
+"""The longest answer that is read. Fifty tasks have 64 KiB."""
 
 FAULTS: Final = (httpx2.HTTPError, UnicodeError)
 """What a request can fail with. Operations handle these."""
@@ -29,7 +33,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Send a request with the key to the service, and return its Reply."""
+    """Send a request with the key to the service, and return its Reply. Raises ClientError for a very long answer."""
 
     method: str
     path: str
@@ -47,7 +51,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a stream, and return its Reply. Ends the stream that was open. A status other than 200 opens none."""
+    """Open a stream, and return its Reply. Ends the stream that was open. A status other than 200 opens none.
+
+    Raises ClientError for a very long answer that is no stream.
+    """
 
     path: str
     headers: Mapping[str, str]
@@ -71,6 +78,13 @@ class Tell:
     """Show a state of a task to the caller."""
 
     task: Task
+
+
+def add_piece(body: bytearray, piece: bytes, bytes_max: int) -> None:
+    """Add a piece to a body. Raises ClientError once the body is longer than any that Easel sends."""
+    body += piece
+    if len(body) > bytes_max:
+        raise ClientError(f"The service sent more than {bytes_max} bytes in one answer")
 
 
 Step: TypeAlias = Ask | Fetch | Open | Read | Pause | Tell

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from easel.client.answers import Task
+from easel.client.answers import Result, Task
 from easel.client.failures import ClientError, TaskFailed, Unfinished
 from easel.client.orders import DRAW_TIMEOUT_S
 from easel.commands.terminal.client_session import connected, service_options
@@ -53,8 +53,9 @@ def list_tasks(
     listed = table("Id", "Status", "Progress", "Credits", "Created (UTC)")
     for task in found.tasks:
         listed.add_row(
-            visible(task.id), task.status, f"{task.progress} %", f"{task.credits:g}", _moment(task.created_s)
-        )
+            visible(task.id), "cancelled" if task.was_cancelled else task.status, f"{task.progress} %",
+            f"{task.credits:g}", _moment(task.created_s),
+        )  # fmt: skip
     show(listed)
     pages = -(-found.total // page_size)
     if pages > 1:
@@ -176,11 +177,18 @@ def _facts(task: Task) -> dict[str, Any]:
     if task.error is not None:
         facts["Error"] = _end(task)
     for result in task.results:
-        facts |= {"Size": f"{result.width}x{result.height}", "Seed": result.seed, "Engine": result.engine}
-        if result.not_drawn:
-            facts["Not drawn"] = ", ".join(result.not_drawn)
-        facts["Link"] = result.url
+        facts |= _result_facts(result)
     return facts
+
+
+def _result_facts(result: Result) -> dict[str, Any]:
+    """What is known of a picture: services other than Easel tell less."""
+    is_sized = result.width is not None and result.height is not None
+    facts: dict[str, Any] = {
+        "Size": f"{result.width}x{result.height}" if is_sized else None, "Seed": result.seed, "Engine": result.engine,
+        "Not drawn": ", ".join(result.not_drawn) or None, "Link": result.url,
+    }  # fmt: skip
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _end(task: Task) -> str:

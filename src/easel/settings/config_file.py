@@ -4,8 +4,11 @@ A setting has the name of its variable in the file, or that name in lower case w
 values separated by commas.
 """
 
+import re
+import stat
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +20,7 @@ from easel.settings.types import SettingsWrong
 VARIABLE: Final = "EASEL_CONFIG"
 FILE_BYTES_MAX: Final = 1024 * 1024
 _FILE_SUFFIX: Final = "_FILE"
+_NAME: Final = re.compile(rf"{PREFIX}\w+")
 
 
 def path_in(environ: Mapping[str, str]) -> Path | None:
@@ -41,6 +45,35 @@ def read(environ: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
         values[name] = _text(path, key, value)
     set_outside = {_subject(name) for name in known if environ.get(name, "").strip()}
     return {name: value for name, value in values.items() if _subject(name) not in set_outside}
+
+
+@contextmanager
+def named(environ: Mapping[str, str], known: Collection[str]) -> Iterator[None]:
+    """Begin the message of a SettingsWrong in the block with the path of the file, if the file sets its subject."""
+    try:
+        yield
+    except SettingsWrong as error:
+        path, mentioned = path_in(environ), set(_NAME.findall(str(error)))
+        if path is None or str(path) in str(error) or mentioned.isdisjoint(read(environ, known)):
+            raise
+        raise SettingsWrong(f"{path}: {error}") from None
+
+
+def exposure(environ: Mapping[str, str], secrets: Collection[str]) -> str | None:
+    """A sentence about who else may read the file and these secrets in it; None if nobody may, or it has none."""
+    path = path_in(environ)
+    if path is None or not secrets:
+        return None
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+    if not mode & stat.S_IROTH:
+        return None
+    return (
+        f"The settings file {path} can be read by every user of this machine (mode {mode:04o}), and contains "
+        f"{', '.join(sorted(secrets))}: run `chmod o= {path}`."
+    )
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -49,6 +49,12 @@ def explain(environ: Mapping[str, str]) -> list[Explanation]:
     ]
 
 
+def exposed_file(environ: Mapping[str, str]) -> str | None:
+    """A sentence if the settings file has secrets that every user of this machine can read. Raises SettingsWrong."""
+    secrets = [each.name for each in explain(environ) if each.source == FILE and MASK in each.value]
+    return config_file.exposure(environ, secrets)
+
+
 def _explained(
     kind: type[msgspec.Struct], field: str, description: Description, given: Mapping[str, tuple[str, str]]
 ) -> Iterator[Explanation]:

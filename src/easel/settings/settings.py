@@ -6,6 +6,7 @@ environment.
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -114,7 +115,12 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     This does not check the engine's name and its required settings; `assembly/configuration.py` does. Raises
     SettingsWrong.
     """
-    environ = with_file(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    with named_file(environ):
+        return _read(with_file(environ), overrides)
+
+
+def _read(environ: Mapping[str, str], overrides: Mapping[str, object]) -> Settings:
     called, values = _given(Settings, environ, overrides)
     values.pop("secret", None)
     if "data_dir" not in values:
@@ -135,9 +141,11 @@ def read(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
 
 def read_client(environ: Mapping[str, str] | None = None, **overrides: object) -> ClientSettings:
     """The settings of the client. Raises SettingsWrong."""
-    called, values = _given(ClientSettings, with_file(os.environ if environ is None else environ), overrides)
-    settings = _convert(ClientSettings, values, called)
-    return msgspec.structs.replace(settings, url=addresses.client_url(called["url"], settings.url))
+    environ = os.environ if environ is None else environ
+    with named_file(environ):
+        called, values = _given(ClientSettings, with_file(environ), overrides)
+        settings = _convert(ClientSettings, values, called)
+        return msgspec.structs.replace(settings, url=addresses.client_url(called["url"], settings.url))
 
 
 def default(name: str) -> object:
@@ -149,6 +157,11 @@ def with_file(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment, completed by the settings file. Raises SettingsWrong."""
     environ = os.environ if environ is None else environ
     return {**environ, **config_file.read(environ, known_variables())}
+
+
+def named_file(environ: Mapping[str, str] | None = None) -> AbstractContextManager[None]:
+    """A block in which a SettingsWrong names the settings file if the file sets what is wrong."""
+    return config_file.named(os.environ if environ is None else environ, known_variables())
 
 
 def known_variables() -> set[str]:

@@ -32,6 +32,7 @@ class ListedTask:
     created_at: datetime
     has_results: bool
     has_error: bool
+    error_code: str | None
     price_microcredits: int
 
 
@@ -56,7 +57,7 @@ async def read(connection: Reader, query: Query) -> Page:
     await cursor.execute(
         """
         SELECT id, status, model, progress, created_at, price_microcredits,
-            status = 'completed' AND picture_withdrawn_at IS NULL AS has_results, status = 'failed' AS has_error
+            status = 'completed' AND picture_withdrawn_at IS NULL AS has_results, status = 'failed' AS has_error, error_code
         FROM tasks
         WHERE account_id = %(account_id)s
           AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s))

@@ -11,7 +11,7 @@ from easel.domain.errors import InvalidRequest
 from easel.domain.task import Status, is_id
 from easel.store import task_pages, tasks
 from easel.store.database import Database
-from easel.store.task_pages import Page, Query
+from easel.store.task_pages import ListedTask, Page, Query
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
 from easel.web.requests import json_body, whole_number
@@ -66,21 +66,26 @@ class TaskListEndpoints:
 
 
 def _page_body(page: Page, query: Query) -> dict[str, Any]:
-    data = [
-        {
-            "created_at": int(task.created_at.timestamp()),
-            "credits_used": credits_shown(task.price_microcredits if task.status == Status.COMPLETED else 0),
-            "has_error": task.has_error,
-            "has_results": task.has_results,
-            "id": task.id,
-            "model": task.model,
-            "progress": task.progress,
-            "status": task.status,
-            "type": TASK_TYPE,
-        }
-        for task in page.tasks
-    ]
+    data = [_listed(task) for task in page.tasks]
     return {"data": data, "page": query.page, "page_size": query.page_size, "total": page.total}
+
+
+def _listed(task: ListedTask) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "created_at": int(task.created_at.timestamp()),
+        "credits_used": credits_shown(task.price_microcredits if task.status == Status.COMPLETED else 0),
+    }
+    if task.has_error:
+        body["error_code"] = task.error_code
+    return body | {
+        "has_error": task.has_error,
+        "has_results": task.has_results,
+        "id": task.id,
+        "model": task.model,
+        "progress": task.progress,
+        "status": task.status,
+        "type": TASK_TYPE,
+    }
 
 
 def statuses(text: str | None) -> Sequence[Status] | None:

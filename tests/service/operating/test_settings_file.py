@@ -15,7 +15,9 @@ from tests.support.ports import free_port
 def test_a_service_runs_with_the_settings_of_a_file(data_dir: Path) -> None:
     port = free_port()
     file = data_dir / "easel.toml"
-    file.write_text(f'port = {port}\nengine = "blank"\ndata_dir = "{data_dir}"\nworkers = 1\nlog_format = "json"\n')
+    file.write_text(
+        f'port = {port}\nengine = "blank"\napi_key = "k"\ndata_dir = "{data_dir}"\nworkers = 1\nlog_format = "json"\n'
+    )
     with (data_dir / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "easel", "serve", "--config", "easel.toml"],
@@ -24,6 +26,7 @@ def test_a_service_runs_with_the_settings_of_a_file(data_dir: Path) -> None:
     try:
         eventually(lambda: b" is ready at " in (data_dir / "log").read_bytes(), 60)
         assert httpx2.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+        assert f"Warning: The settings file {file} can be read by every user" in (data_dir / "log").read_text()
         made = easel("--config", str(file), "keys", "create", "--account", "a", "--credits", "1", "--json")
         key = json.loads(made.stdout)["key"]
         (data_dir / "client.toml").write_text(f'url = "http://127.0.0.1:{port}"\napi_key = "{key}"\n')

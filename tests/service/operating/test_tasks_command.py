@@ -137,6 +137,8 @@ def test_an_unfinished_task_has_no_picture_to_fetch(waiting: Account) -> None:
 def test_cancelling_says_what_became_of_each_task(waiting: Account, mine: Account) -> None:
     task_id = submit(waiting.client)["id"]
     assert "Nothing was charged." in waiting.run("cancel", task_id).stdout
+    assert f"{task_id}  cancelled " in waiting.run("list").stdout
+    assert "Status    cancelled" in waiting.run("show", task_id).stdout
     done = mine.completed()
     assert mine.run("cancel", done).stdout == f"{done} had already completed and was charged.\n"
 

@@ -92,7 +92,7 @@ def test_a_list_shows_tasks_newest_first_without_links_in_exactly_these_bytes(
     kept: Kept, client: httpx2.Client
 ) -> None:
     item = (
-        r'\{"created_at":\d{10},"credits_used":%s,"has_error":%s,"has_results":%s,"id":"%s","model":"z-image-turbo",'
+        r'\{"created_at":\d{10},"credits_used":%s,%s"has_error":%s,"has_results":%s,"id":"%s","model":"z-image-turbo",'
         r'"progress":%s,"status":"%s","type":"image"\}'
     )
     states = {
@@ -105,7 +105,8 @@ def test_a_list_shows_tasks_newest_first_without_links_in_exactly_these_bytes(
     items = []
     for task_id in kept.newest_first:
         used, error, results, progress, status = states[task_id]
-        items.append(item % (used, error, results, task_id, progress, status))
+        code = '"error_code":"request_cancelled",' if task_id == kept.cancelled else ""
+        items.append(item % (used, code, error, results, task_id, progress, status))
     body = rf'\{{"data":\[{",".join(items)}\],"page":1,"page_size":20,"total":{len(items)}\}}'
     response = client.get("/v1/tasks")
     assert re.fullmatch(body, response.text), response.text

@@ -1,17 +1,22 @@
 """Warnings before a process starts: mistakes that do not prevent the start but cause surprises later."""
 
+import contextlib
+
 import click
 
 from easel.outside.data_folder import secret_file
-from easel.runtime import network_environment
+from easel.runtime import network_environment, process_environment
 from easel.runtime.network_environment import NetworkUnusable
-from easel.settings import settings
-from easel.settings.settings import Settings
+from easel.settings import explanation, settings
+from easel.settings.settings import Settings, SettingsWrong
 
 
 def environment_warnings() -> list[str]:
-    """A sentence for each variable that has no effect or a harmful one."""
+    """A sentence for each variable that has no effect or a harmful one, and for a settings file that shows secrets."""
     found = settings.unknown_variables()
+    with contextlib.suppress(SettingsWrong):  # reported when the settings are read
+        exposure = explanation.exposed_file(process_environment.copy())
+        found += [] if exposure is None else [exposure]
     try:
         network_environment.check_certificates()
     except NetworkUnusable as error:

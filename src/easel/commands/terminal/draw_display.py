@@ -1,6 +1,7 @@
 """Shows on standard error how drawing goes: a line for each picture with its place in line, then its steps.
 
-It disappears from a terminal when a picture is done. Without a terminal, only the end of a single picture is shown.
+The line of a picture among several disappears from a terminal when it is done. Without a terminal, only the end of a
+single picture is shown.
 """
 
 import contextlib
@@ -49,7 +50,10 @@ class DrawDisplay:
                 self._progress.remove_task(self._lines.pop(name))
 
     def say(self, text: str) -> None:
-        """Print a line on standard output, above the others if both are on the terminal."""
+        """Print a line on standard output: below the line of a single picture, or else above the others."""
+        if self._is_single and self.has_begun:
+            with _despite_lost_terminal():
+                self._progress.stop()
         if self._progress.console.is_terminal and sys.stdout.isatty():
             self._progress.console.print(text, soft_wrap=True, markup=False, highlight=False)
         else:
@@ -89,7 +93,7 @@ def state_words(task: Task) -> str:
         return f"no. {visible(task.place_in_line)} in line"
     if task.steps_total:
         return f"step {visible(task.steps_done)} of {visible(task.steps_total)}"
-    return _WORDS[task.status]
+    return "cancelled" if task.was_cancelled else _WORDS[task.status]
 
 
 def shortened(text: str, characters_max: int) -> str:
