@@ -6,7 +6,6 @@ therefore Linux. Call `kill_all` at the end. It leaves no process behind, not ev
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from tests.support.ports import free_port
 
 from easel.outside.postgres import private_postgres
 
@@ -47,8 +47,7 @@ class Installation:
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "serve.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}  # noqa: TID251 - passed on
