@@ -105,7 +105,7 @@ def web_parts(settings: Settings, installed: Installation, shared: SharedLimits 
         task_lists=TaskListEndpoints(auth, database, view),
         events=EventEndpoint(auth, database, reader, view, task_watcher, key_watch, forecast, streams),
         account=AccountEndpoints(database, auth, aliases),
-        catalog=CatalogEndpoints(settings.price_microcredits, aliases),
+        catalog=CatalogEndpoints(database, settings.price_microcredits, aliases),
         usage=UsageEndpoints(auth, database),
         openai_images=OpenaiImageEndpoint(auth, submit, database, attendance, view, streams, pieces, base_url, aliases),
         pictures=PictureEndpoint(pictures, pieces, PictureReader(database), keys),

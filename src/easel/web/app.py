@@ -112,6 +112,7 @@ def routes(to: Endpoints) -> list[Route]:
         Route("/v1/models/{model:path}", GET=to.account.model),
         Route("/v1/catalog/models", GET=to.catalog.models),
         Route("/v1/catalog/pricing", GET=to.catalog.pricing),
+        Route("/v1/catalog/health", GET=to.catalog.health),
         Route("/openai/v1/images/generations", POST=to.openai_images.create),
         Route("/openai/v1/images/edits", POST=to.openai_images.refuse_edit),
         Route("/openai/v1/images/variations", POST=to.openai_images.refuse_edit),

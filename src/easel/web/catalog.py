@@ -1,9 +1,12 @@
-"""The catalogue: what can be drawn with, and at what price. Anybody may read it, as at the hosted service.
+"""The catalogue: what can be drawn with, at what price, and whether it is drawn now. Anybody may read it, as at the
+hosted service.
 
 Prices are those of accounts without a group of their own.
 """
 
 from collections.abc import Collection
+from datetime import UTC
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -12,19 +15,24 @@ from starlette.responses import Response
 import easel
 from easel.domain.credits import credits_shown
 from easel.domain.order import MODELS
+from easel.store import workers
+from easel.store.database import Database
 from easel.web.answers import json_answer
+from easel.web.shared_check import SharedCheck
 
 SCHEMA_VERSION: Final = "1"
 CAPABILITY: Final = "image"
 LIFECYCLE: Final = "active"
 PROVIDER: Final = "easel"
 PROTOCOLS: Final = ("tasks", "openai-images")
+AVAILABILITY_LIFETIME_S: Final = 1.0
 
 
 class CatalogEndpoints:
-    """`GET /v1/catalog/models` and `GET /v1/catalog/pricing`."""
+    """`GET /v1/catalog/models`, `GET /v1/catalog/pricing` and `GET /v1/catalog/health`."""
 
-    def __init__(self, price_microcredits: int, model_aliases: Collection[str]) -> None:
+    def __init__(self, database: Database, price_microcredits: int, model_aliases: Collection[str]) -> None:
+        self._availability = SharedCheck(partial(_availability, database), AVAILABILITY_LIFETIME_S)
         self._price_microcredits = price_microcredits
         self._aliases = sorted(model_aliases)
 
@@ -38,6 +46,13 @@ class CatalogEndpoints:
         """The prices, or those of the model that `model_id` names."""
         wanted = request.query_params.get("model_id")
         return json_answer(_catalog("prices", [self._price(name) for name in MODELS if wanted in {None, "", name}]))
+
+    async def health(self, request: Request) -> Response:
+        """Whether workers draw now: all models, or the one that `model_id` names."""
+        wanted = request.query_params.get("model_id")
+        names = [name for name in MODELS if wanted in {None, "", name}]
+        observed = await self._availability.found() if names else {}
+        return json_answer(_catalog("models", [{"model_id": name, **observed} for name in names]))
 
     def _model(self, name: str) -> dict[str, Any]:
         return {
@@ -59,6 +74,17 @@ class CatalogEndpoints:
             "sku_id": name,
             "unit": CAPABILITY,
         }
+
+
+async def _availability(database: Database) -> dict[str, str]:
+    """Whether a worker takes tasks, and when that was read. Raises DatabaseUnavailable."""
+    async with database.reading() as connection:
+        census = await workers.census(connection)
+    now = await database.now()
+    return {
+        "observed_at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "status": "available" if census.live > census.paused else "unavailable",
+    }
 
 
 def _catalog(name: str, entries: list[dict[str, Any]]) -> dict[str, Any]:

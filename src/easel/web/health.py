@@ -1,9 +1,6 @@
 """Health checks: is this process alive, and can it serve requests?"""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,28 +10,10 @@ from easel.store import workers
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.workers import Census
 from easel.web.answers import json_answer
+from easel.web.shared_check import SharedCheck
 
 DATABASE_CHECK_LIFETIME_S: Final = 1.0
 STORAGE_CHECK_LIFETIME_S: Final = 5.0
-
-_Found = TypeVar("_Found")
-
-
-class SharedCheck(Generic[_Found]):
-    """A check whose result is reused for `lifetime_s`. Requests that come while it runs wait for its result."""
-
-    def __init__(self, find: Callable[[], Awaitable[_Found]], lifetime_s: float) -> None:
-        self._find = find
-        self._lifetime_s = lifetime_s
-        self._found: tuple[_Found, float] | None = None
-        self._finding = asyncio.Lock()
-
-    async def found(self) -> _Found:
-        """The result, at most `lifetime_s` old."""
-        async with self._finding:
-            if self._found is None or time.monotonic() - self._found[1] > self._lifetime_s:
-                self._found = (await self._find(), time.monotonic())
-            return self._found[0]
 
 
 class HealthEndpoints:

@@ -20,7 +20,7 @@ import uvicorn
 
 from easel.web.edge.crowd import MUCH_BYTES, Crowd
 from easel.web.edge.protocol import EdgeProtocol
-from easel.web.health import SharedCheck
+from easel.web.shared_check import SharedCheck
 from tests.support.bare_http import ALIVE, HOST, Peer, answers
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet

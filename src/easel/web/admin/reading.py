@@ -22,8 +22,8 @@ from easel.web.admin.filters import named, one_of, span
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
 from easel.web.callbacks import callback_body as shown_callback
-from easel.web.health import SharedCheck
 from easel.web.requests import task_id, whole_number
+from easel.web.shared_check import SharedCheck
 
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 100

@@ -21,7 +21,7 @@ from easel.web.admin.fields import fields_of, truth
 from easel.web.admin.recording import recorded
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.health import SharedCheck
+from easel.web.shared_check import SharedCheck
 
 DOCTOR_LIFETIME_S: Final = 30.0
 AUDIT_LIFETIME_S: Final = 0.0

@@ -10,7 +10,7 @@ from easel.domain.credits import MICROCREDITS_PER_CREDIT
 from easel.live.instruments import Reading, gauge
 from easel.store import overview, workers
 from easel.store.database import Database, DatabaseUnavailable
-from easel.web.health import SharedCheck
+from easel.web.shared_check import SharedCheck
 
 LIFETIME_S: Final = 5.0
 
