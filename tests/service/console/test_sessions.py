@@ -46,10 +46,8 @@ def test_a_key_signs_in_and_the_session_is_described(service: Service, account: 
             "ends": key[-4:], "expires_at": None, "models": ["z-image-turbo"], "name": "laptop", "scopes": ["read"],
         },
         "limits": {"prompt_characters_max": 2000, "side_px_max": 1536, "side_px_min": 376},
-        "previews": False,
         "price_credits": 0.026,
         "signed_in": True,
-        "thumbnails": False,
         "version": easel.__version__,
     }  # fmt: skip
 

@@ -117,10 +117,8 @@ class SessionEndpoints:
                 "side_px_max": SIDE_PX_MAX,
                 "side_px_min": SIDE_PX_MIN,
             },
-            "previews": False,
             "price_credits": credits_shown(price),
             "signed_in": True,
-            "thumbnails": False,
             "version": easel.__version__,
         }
 
