@@ -45,7 +45,7 @@ def test_operators_can_allow_single_hosts(text: str, host_and_port: tuple[str, i
 
 @pytest.mark.parametrize("text", NEVER_ALLOWED)
 def test_only_single_hosts_that_can_be_safe_may_be_allowed(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^('.*' |holds no valid)"):
+    with pytest.raises(ValueError, match=r"^'.*' "):
         allowed_host(text)
 
 

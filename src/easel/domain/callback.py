@@ -63,7 +63,10 @@ def allowed_host(text: str) -> tuple[str, int]:
     match = _HOST_AND_PORT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} must be one host, or host:port, without scheme, path or wildcard")
-    host, port = _plain(match[1]), int(match[2] or HTTPS_PORT)
+    try:
+        host, port = _plain(match[1]), int(match[2] or HTTPS_PORT)
+    except ValueError as fault:
+        raise ValueError(f"{text!r} {fault}") from None
     if not _is_port(port):
         raise ValueError(f"{text!r} must have a port from 1 to 65535")
     address = _literal(host)
