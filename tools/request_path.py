@@ -63,7 +63,7 @@ class Recording:
         if asyncio.current_task() in self._background:
             return
         file = frame.f_code.co_filename
-        self.calls.add((file, frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name))
+        self.calls.add((file, frame.f_code.co_qualname))
         caller = frame.f_back
         while caller is not None and not caller.f_code.co_filename.startswith(SOURCE):
             caller = caller.f_back

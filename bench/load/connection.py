@@ -12,7 +12,6 @@ import msgspec
 from bench.load.plans import Target
 
 HEAD_END: Final = b"\r\n\r\n"
-ANSWER_TIMEOUT_S: Final = 75.0
 LENGTH: Final = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 
 

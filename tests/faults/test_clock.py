@@ -219,7 +219,7 @@ def test_rows_left_in_the_future_by_a_clock_set_back_age_from_now(service: Servi
 
 
 @needs_faketime
-def test_jobs_and_heartbeats_from_before_the_clock_was_set_back_delay_nobody(
+def test_pauses_and_heartbeats_from_before_the_clock_was_set_back_delay_nobody(
     skewed: Fleet, clients: list[httpx2.Client]
 ) -> None:
     begun = submit(clients[0])

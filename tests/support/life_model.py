@@ -1,4 +1,4 @@
-"""The expected state of accounts, keys, tasks and jobs: the service's rules written again in plain Python.
+"""The expected state of accounts, keys, tasks and the queue: the service's rules written again in plain Python.
 
 It knows no SQL and no time: things are new until it is told that they have expired. It does not compute fair shares. It
 only knows that the lowest tag is drawn next, and of equal tags the earliest.
@@ -12,8 +12,8 @@ from easel.domain.api_key import Holder
 from easel.domain.errors import IdempotencyConflict, InsufficientQuota, RateLimitExceeded, Refusal, Unauthorized
 from easel.domain.task import ENDS, WORKER_DEATHS_MAX, ErrorCode, Status
 
-TODO: Final = None
-"""Who has a job that nobody has."""
+NOBODY: Final = None
+"""The worker of a task that no worker has."""
 
 
 @dataclass
@@ -47,10 +47,10 @@ class Key:
 
 
 @dataclass
-class Job:
-    """A task's job: in the line (`worker_id` is TODO), or with a worker since the moment `taken_at`."""
+class Place:
+    """A task's place in the queue: it waits (for NOBODY), or is with a worker since the moment `taken_at`."""
 
-    worker_id: int | None = TODO
+    worker_id: int | None = NOBODY
     is_taken: bool = False
     taken_at: int = 0
     was_held: bool = False
@@ -69,7 +69,7 @@ class Task:
     steps_done: int = 0
     deaths: int = 0
     begun_at: int = 0
-    job: Job | None = field(default_factory=Job)
+    place: Place | None = field(default_factory=Place)
     is_too_late: bool = False
     is_link_old: bool = False
     is_picture_old: bool = False
@@ -84,11 +84,11 @@ class Task:
 
     @property
     def is_waiting(self) -> bool:
-        return self.job is not None and not self.job.is_taken
+        return self.place is not None and not self.place.is_taken
 
     @property
     def is_unheld(self) -> bool:
-        return self.is_waiting or (self.job is not None and self.job.worker_id is None)
+        return self.is_waiting or (self.place is not None and self.place.worker_id is None)
 
     @property
     def is_shown(self) -> bool:
@@ -110,7 +110,7 @@ class Seen(NamedTuple):
     accounts: dict[str, tuple[int, int, int]]
     keys: dict[int, tuple[int, int, int]]
     tasks: dict[str, tuple[object, ...]]
-    jobs: dict[str, tuple[bool, int | None]]
+    places: dict[str, tuple[bool, int | None]]
     claims: dict[tuple[int, str], str]
     files: set[str]
 
@@ -138,7 +138,7 @@ class Model:
                 )
                 for each in tasks
             },
-            jobs={each.id: (each.job.is_taken, each.job.worker_id) for each in tasks if each.job},
+            places={each.id: (each.place.is_taken, each.place.worker_id) for each in tasks if each.place},
             claims={(account, text): claim.task.id for (account, text), claim in self.claims.items()},
             files={each.id for each in tasks if each.has_file},
         )  # fmt: skip
@@ -175,22 +175,22 @@ class Model:
                 self.claims[key.account.id, text] = Claim(order, task)
 
     def next(self) -> Task | None:
-        """The job that is taken next."""
+        """The task that is taken next."""
         waiting = [task for task in self.tasks.values() if task.is_waiting]
         return min(waiting, key=lambda task: task.line, default=None)
 
     def take(self, task: Task, worker_id: int, *, is_begun: bool) -> None:
         """A worker takes a task, and may begin to draw it at the same moment."""
-        assert task.job is not None
-        task.job.is_taken, task.job.worker_id, task.job.taken_at = True, worker_id, self._tick()
+        assert task.place is not None
+        task.place.is_taken, task.place.worker_id, task.place.taken_at = True, worker_id, self._tick()
         if is_begun:
             self.begin(task)
 
     def hand_back(self, task: Task) -> None:
         """A task returns to the line."""
-        assert task.job is not None
-        task.job.is_taken, task.job.worker_id = False, TODO
-        task.job.was_held = True
+        assert task.place is not None
+        task.place.is_taken, task.place.worker_id = False, NOBODY
+        task.place.was_held = True
 
     def begin(self, task: Task) -> None:
         """A worker begins to draw a task, or finds that it has ended."""
@@ -206,8 +206,8 @@ class Model:
     def forget_notes(self, task: Task, *, with_taking: bool) -> None:
         """The database fell, and what was written without waiting for the disk was not there yet."""
         task.status, task.steps_done, task.begun_at = Status.PENDING, 0, 0
-        if with_taking and task.job:
-            task.job.is_taken, task.job.worker_id = False, TODO
+        if with_taking and task.place:
+            task.place.is_taken, task.place.worker_id = False, NOBODY
 
     def complete(self, task: Task) -> None:
         """An unfinished task ends with a picture."""
@@ -223,15 +223,15 @@ class Model:
 
     def leave(self, task: Task) -> None:
         """A worker is done with a task that has ended, and with a picture that nobody is shown."""
-        task.job = None
+        task.place = None
         task.has_file = task.is_shown
 
     def cancel(self, task: Task) -> None:
-        """A client ends an unfinished task. Who has its job finds out, and so does the next to take it where somebody
+        """A client ends an unfinished task. The worker that has it finds out, and so does the next to take it where one
         had it before, since that one may have left a picture."""
         self.fail(task, ErrorCode.REQUEST_CANCELLED)
-        if task.is_waiting and task.job and not task.job.was_held:
-            task.job = None
+        if task.is_waiting and task.place and not task.place.was_held:
+            task.place = None
 
     def erase(self, task: Task) -> None:
         """A client erases an ended task."""
@@ -240,13 +240,13 @@ class Model:
         task.has_file = False
 
     def rescue(self, silent: Sequence[int]) -> None:
-        """Jobs of silent workers, and of such as left, go to others, or end with their tasks."""
+        """Tasks of silent workers, and of such as left, go to others, or end."""
         for task in self.tasks.values():
-            job = task.job
-            if job is None or not job.is_taken or (job.worker_id is not None and job.worker_id not in silent):
+            place = task.place
+            if place is None or not place.is_taken or (place.worker_id is not None and place.worker_id not in silent):
                 continue
-            was_drawn = task.status is Status.PROCESSING and task.begun_at > job.taken_at
-            task.deaths += was_drawn and job.worker_id is not None
+            was_drawn = task.status is Status.PROCESSING and task.begun_at > place.taken_at
+            task.deaths += was_drawn and place.worker_id is not None
             self.hand_back(task)
             if task.deaths >= WORKER_DEATHS_MAX and not task.has_ended:
                 self.fail(task, ErrorCode.SERVICE_ERROR)
@@ -255,15 +255,15 @@ class Model:
     def forget_workers(self, worker_ids: Sequence[int]) -> None:
         """Workers that the queue knows no more."""
         for task in self.tasks.values():
-            if task.job and task.job.worker_id in worker_ids:
-                task.job.worker_id = None
+            if task.place and task.place.worker_id in worker_ids:
+                task.place.worker_id = None
 
     def sweep(self) -> tuple[int, int, int, int]:
         """End what waited too long and remove what grew old; how many tasks, pictures, prompts, and claims."""
         late = [task for task in self.tasks.values() if task.is_too_late and task.is_unheld and not task.has_ended]
         for task in late:
             self.fail(task, ErrorCode.GENERATION_TIMEOUT)
-            task.job = None
+            task.place = None
         prompts = [task for task in self.tasks.values() if task.is_prompt_old and not task.is_prompt_erased]
         for task in prompts:
             task.is_prompt_erased = True

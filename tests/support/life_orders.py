@@ -54,11 +54,11 @@ class LifeOfAccounts(RuleBasedStateMachine):
         return list(self.model.tasks.values())
 
     def held(self, *, is_begun: bool) -> list[Held]:
-        """All jobs that workers have begun to draw, or that they have taken and not begun."""
+        """All tasks that workers have begun to draw, or that they have taken and not begun."""
         return [held for worker in self.workers for held in worker.held if (held.sitting is not None) == is_begun]
 
     def task_of(self, held: Held) -> Task:
-        """The task of a job."""
+        """The task that a worker holds."""
         return self.model.tasks[held.task_id]
 
     def tried(self, coroutine: Coroutine[Any, Any, _Answer]) -> _Answer | type[Refusal]:

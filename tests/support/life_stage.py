@@ -276,14 +276,14 @@ class Stage:
         """The broken invariants, and the whole state for comparison with a model."""
         async with self.database.snapshot() as connection:
             findings = await audit.findings(connection)
-            accounts, keys, tasks, jobs, claims = [await _rows(connection, query) for query in _SEEN]
+            accounts, keys, tasks, places, claims = [await _rows(connection, query) for query in _SEEN]
         names = {path.name for path in self.pictures_folder.rglob("*.webp")}
         names_of = {link.picture_name(task_id, NAME_SECRET, ".webp"): task_id for task_id, *_ in tasks}
         return findings, Seen(
             accounts={name: (available, reserved, used) for name, available, reserved, used in accounts},
             keys={key_id: (used, reserved, unfinished) for key_id, used, reserved, unfinished in keys},
             tasks={task_id: tuple(columns) for task_id, *columns in tasks},
-            jobs={task_id: (is_taken, worker_id) for task_id, is_taken, worker_id in jobs},
+            places={task_id: (is_taken, worker_id) for task_id, is_taken, worker_id in places},
             claims={(account_id, key): task_id for account_id, key, task_id in claims},
             files={names_of.get(name, name) for name in names},
         )

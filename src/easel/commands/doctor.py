@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -25,6 +24,7 @@ from easel.outside.data_folder import secret_file
 from easel.outside.data_folder.access import access_problem
 from easel.outside.data_folder.folder import is_empty
 from easel.outside.data_folder.secret_file import SecretUnusable
+from easel.outside.doctor import Finding
 from easel.outside.judges import rulebook
 from easel.outside.judges.classifier.folder import ClassifierUnusable
 from easel.outside.judges.endpoint import EndpointUnusable
@@ -38,21 +38,12 @@ from easel.store.workers import Census
 from easel.supervisor import EXIT_UNUSABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One line of the report."""
-
-    subject: str
-    is_ok: bool
-    words: str
+def _ok(subject: str, words: str) -> Finding:
+    return Finding(subject, is_ok=True, words=words)
 
 
-def _ok(subject: str, words: str) -> Diagnosis:
-    return Diagnosis(subject, is_ok=True, words=words)
-
-
-def _problem(subject: str, words: object) -> Diagnosis:
-    return Diagnosis(subject, is_ok=False, words=str(words))
+def _problem(subject: str, words: object) -> Finding:
+    return Finding(subject, is_ok=False, words=str(words))
 
 
 @click.command(short_help="Check what Easel needs on this machine.")
@@ -98,7 +89,7 @@ def _list_engines(data_dir: Path | None, *, as_json: bool) -> None:
         click.echo(f"{'yes' if outlook.can_draw else 'no '}  {outlook.engine:<8} {outlook.words}")
 
 
-def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
+def _diagnoses(data_dir: Path | None) -> Iterator[Finding]:
     for sentence in start_warnings.environment_warnings():
         yield _problem("settings", sentence)
     try:
@@ -118,18 +109,18 @@ def _diagnoses(data_dir: Path | None) -> Iterator[Diagnosis]:
         yield _problem("data", folder_problem)
     yield from _storage(config, folder_problem)
     for observation in engines.look(config):
-        yield Diagnosis(observation.subject, observation.is_usable, observation.words)
+        yield Finding(observation.subject, observation.is_usable, observation.words)
     yield from _moderation(config)
 
 
-def _secret_and_database(config: Settings) -> Iterator[Diagnosis]:
+def _secret_and_database(config: Settings) -> Iterator[Finding]:
     found = list(_database(config))
     if not any(diagnosis.subject == "secret" for diagnosis in found):
         yield _secret(config)
     yield from found
 
 
-def _secret(config: Settings) -> Diagnosis:
+def _secret(config: Settings) -> Finding:
     if config.secret is not None:
         return _ok("secret", "from the environment")
     if config.database_url is not None:
@@ -145,7 +136,7 @@ def _secret(config: Settings) -> Diagnosis:
     return _ok("secret", f"in {file}, readable by its owner only") if exposure is None else _problem("secret", exposure)
 
 
-def _database(config: Settings) -> Iterator[Diagnosis]:
+def _database(config: Settings) -> Iterator[Finding]:
     """Check the database, and report the secret too if it does not match the database."""
     kind = "private PostgreSQL" if config.database_url is None else "PostgreSQL at EASEL_DATABASE_URL"
     if config.database_url is None and not config.data_dir.exists():
@@ -209,7 +200,7 @@ async def _workers(config: Settings, installed: Installation) -> tuple[Census, l
         await database.close()
 
 
-def _storage(config: Settings, folder_problem: str | None) -> Iterator[Diagnosis]:
+def _storage(config: Settings, folder_problem: str | None) -> Iterator[Finding]:
     folder = Path(config.pictures_url)
     if "://" not in config.pictures_url and folder.is_relative_to(config.data_dir):
         if folder_problem is not None:
@@ -227,7 +218,7 @@ def _storage(config: Settings, folder_problem: str | None) -> Iterator[Diagnosis
         yield _ok("storage", f"{config.pictures_url.partition('?')[0]}; writing, reading and deleting work")
 
 
-def _moderation(config: Settings) -> Iterator[Diagnosis]:
+def _moderation(config: Settings) -> Iterator[Finding]:
     """Every layer that is configured."""
     rules = rulebook.load()
     yield _ok("moderation", f"Easel's own rules, version {rules.version}, for {', '.join(rulebook.languages())}")
@@ -254,7 +245,7 @@ def _judged_by(plugin: Plugin) -> str:
     return " and ".join(kind for kind, is_judged in kinds.items() if is_judged)
 
 
-async def _moderation_endpoint(config: Settings) -> Diagnosis:
+async def _moderation_endpoint(config: Settings) -> Finding:
     try:
         server = endpoint(config)
         assert server is not None

@@ -21,7 +21,9 @@ def mcp_command(url: str | None, api_key: str | None) -> None:
     Agents start this command and speak to it on standard input and output. It needs the extra mcp.
     """
     if not is_possible():
-        raise click.ClickException(f"MCP needs another library: install it with {distribution.install_extra('mcp')}.")
+        raise click.ClickException(
+            f"A library is missing: install Easel's mcp extra with `{distribution.install_extra('mcp')}`."
+        )
     address, key = service(url, api_key)
     logs.configure("mcp", "text", "warning")
     asyncio.run(_serve(address, key))

@@ -10,7 +10,7 @@ from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
-from easel.store.accounts import ListedKey
+from easel.store.accounts import LISTED_KEYS, ListedKey
 from easel.store.database import Reader
 from easel.store.patterns import in_any_case
 
@@ -33,12 +33,6 @@ _ACCOUNTS: Final[LiteralString] = """
     SELECT id, name, user_group, available_microcredits, reserved_microcredits, used_microcredits, created_at,
         (SELECT count(*) FROM api_keys WHERE account_id = account.id AND revoked_at IS NULL) AS keys
     FROM accounts AS account
-"""
-_KEYS: Final[LiteralString] = """
-    SELECT key.id, account.name AS account, key.name, key.hint, key.scopes, key.models, key.used_microcredits,
-        key.credit_limit_microcredits, key.creates_per_minute, key.unfinished_max, key.created_at, key.expires_at,
-        key.revoked_at
-    FROM api_keys AS key JOIN accounts AS account ON account.id = key.account_id
 """
 
 
@@ -71,9 +65,9 @@ async def account(connection: Reader, account_id: int) -> ListedAccount | None:
 async def keys(connection: Reader, account_id: int | None, after: int, count_max: int) -> Sequence[ListedKey]:
     """The keys with higher ids than `after`, of one account or of all, oldest first."""
     cursor = connection.cursor(row_factory=class_row(ListedKey))
-    of_account: LiteralString = "" if account_id is None else " AND key.account_id = %(account_id)s"
+    of_account: LiteralString = "" if account_id is None else " AND api_key.account_id = %(account_id)s"
     await cursor.execute(
-        _KEYS + " WHERE key.id > %(after)s" + of_account + " ORDER BY key.id LIMIT %(count_max)s",
+        LISTED_KEYS + "WHERE api_key.id > %(after)s" + of_account + " ORDER BY api_key.id LIMIT %(count_max)s",
         {"account_id": account_id, "after": after, "count_max": count_max},
     )
     return await cursor.fetchall()
@@ -82,5 +76,5 @@ async def keys(connection: Reader, account_id: int | None, after: int, count_max
 async def key(connection: Reader, api_key_id: int) -> ListedKey | None:
     """One key."""
     cursor = connection.cursor(row_factory=class_row(ListedKey))
-    await cursor.execute(_KEYS + " WHERE key.id = %s", (api_key_id,))
+    await cursor.execute(LISTED_KEYS + "WHERE api_key.id = %s", (api_key_id,))
     return await cursor.fetchone()

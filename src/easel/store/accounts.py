@@ -160,18 +160,20 @@ async def ended_keys(connection: Reader, api_key_ids: Sequence[int]) -> set[int]
     return {api_key_id for (api_key_id,) in await cursor.fetchall()}
 
 
+LISTED_KEYS: Final[LiteralString] = """
+    SELECT api_key.id, account.name AS account, api_key.name, api_key.hint, api_key.scopes, api_key.models,
+        api_key.used_microcredits, api_key.credit_limit_microcredits, api_key.creates_per_minute,
+        api_key.unfinished_max, api_key.created_at, api_key.expires_at, api_key.revoked_at
+    FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
+"""
+"""Selects keys as ListedKey, without a condition."""
+
+
 async def list_keys(connection: Reader, account: str | None) -> list[ListedKey]:
     """All keys, or those of one account, oldest first."""
     cursor = connection.cursor(row_factory=class_row(ListedKey))
     await cursor.execute(
-        """
-        SELECT api_key.id, account.name AS account, api_key.name, api_key.hint, api_key.scopes, api_key.models,
-               api_key.used_microcredits, api_key.credit_limit_microcredits, api_key.creates_per_minute,
-               api_key.unfinished_max, api_key.created_at, api_key.expires_at, api_key.revoked_at
-        FROM api_keys AS api_key JOIN accounts AS account ON account.id = api_key.account_id
-        WHERE %(account)s::text IS NULL OR account.name = %(account)s
-        ORDER BY api_key.id
-        """,
+        LISTED_KEYS + "WHERE %(account)s::text IS NULL OR account.name = %(account)s ORDER BY api_key.id",
         {"account": account},
     )
     return await cursor.fetchall()

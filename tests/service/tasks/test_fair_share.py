@@ -46,7 +46,6 @@ class Crowd:
     """A service with one worker, and one account with thousands of waiting tasks."""
 
     fleet: Fleet
-    big_key: str
 
     def started(self) -> list[str]:
         """The ids of tasks in the order in which their draws started."""
@@ -73,7 +72,7 @@ def crowd() -> Iterator[Crowd]:
         queue_many(running, big.id, MANY)
         running.audit()
         running.start_worker({"blank_step_s": str(STEP_S)})
-        yield Crowd(running, big.key)
+        yield Crowd(running)
 
 
 def queue_many(fleet: Fleet, api_key_id: int, count: int) -> None:

@@ -202,7 +202,7 @@ class Life(LifeOfAccounts):
         silent=st.sampled_from([SILENT, SILENT_SINCE_BEFORE_THE_CLOCK_WAS_SET_BACK]),
     )
     def lose_a_worker(self, worker: int, how: str, is_noticed: bool, silent: str = SILENT) -> None:
-        """A worker reports no more: it is dead, or merely slow. Or it leaves in order, and leaves jobs behind."""
+        """A worker reports no more: it is dead, or merely slow. Or it leaves in order, and leaves tasks behind."""
         lost = pick(self.workers, worker)
         if how == "gone in order":
             self.leave(lost)
@@ -220,7 +220,7 @@ class Life(LifeOfAccounts):
         """A worker stores what it draws, and comes no further."""
         for held in worker.held:
             task = self.task_of(held)
-            if held.sitting is not None and task.job and task.job.is_taken and task.job.worker_id == worker.id:
+            if held.sitting is not None and task.place and task.place.is_taken and task.place.worker_id == worker.id:
                 self.run(self.stage.store_picture(task.id))
                 task.has_file = True
 
@@ -247,12 +247,12 @@ class Life(LifeOfAccounts):
     @precondition(lambda self: self.held(is_begun=False))
     @rule(held=PICKS)
     def hand_back(self, held: int) -> None:
-        """A worker finds that it has a job which it does not run."""
+        """A worker finds that it has a task which it does not draw."""
         returned = pick(self.held(is_begun=False), held)
         returned.worker.held.remove(returned)
         self.run(rescue.hand_back(self.stage.relaxed, returned.worker.id, [returned.task_id]))
-        job = self.task_of(returned).job
-        if job is not None and job.is_taken and job.worker_id == returned.worker.id:
+        place = self.task_of(returned).place
+        if place is not None and place.is_taken and place.worker_id == returned.worker.id:
             self.model.hand_back(self.task_of(returned))
 
     @precondition(lambda self: self.held(is_begun=True))
@@ -264,7 +264,7 @@ class Life(LifeOfAccounts):
         if forgotten.status is Status.PROCESSING:
             self.run(self.stage.execute(NOT_BEGUN, forgotten.id))
             if with_taking:
-                was_held = forgotten.job is not None and forgotten.job.was_held
+                was_held = forgotten.place is not None and forgotten.place.was_held
                 self.run(self.stage.execute(NOT_TAKEN, was_held, forgotten.id))
             self.model.forget_notes(forgotten, with_taking=with_taking)
         if is_finished:
@@ -332,7 +332,7 @@ class Life(LifeOfAccounts):
             if self.held(is_begun=True):
                 self.finish(0, None)
         assert all(task.has_ended for task in self.tasks)
-        assert not self.run(self.stage.look())[1].jobs
+        assert not self.run(self.stage.look())[1].places
         self.sweep()  # what a process died over while it erased
         # What timed out in the line is not taken once more, so a picture stays that a worker had stored and died over.
         left = {task.code for task in self.tasks if task.has_file and not task.is_shown}

@@ -198,11 +198,6 @@ def _first(
     return ()
 
 
-def _shortest(word: str, grammar: Grammar) -> str:
-    forms = [word, *(stem for stem, _ in stems(word, grammar))]
-    return min((form for form in forms if len(form) >= STEM_MIN), key=len, default=word)
-
-
 @functools.cache
 def language(code: str) -> Language:
     """The words of a language, read once."""
