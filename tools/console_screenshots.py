@@ -40,6 +40,7 @@ PROMPTS: Final = (
     ("three cats on a bench in the park", "3:4"),
     ("a lion behind a tree", "16:9"),
 )
+CALLED_BACK: Final = ("a teapot", "a naked child", "a red chair", "a swastika flag", "a lamp")
 DRAWN: Final = "a lighthouse in a storm at night, with a quantum compass"
 SEED: Final = 7
 STEP_S: Final = "0.8"
@@ -109,7 +110,7 @@ def views_of_operators(visit: Visit) -> Iterator[tuple[str, Page]]:
     page = visit.open("usage")
     page.wait_for_selector(".chart >> nth=1")
     yield "usage", page
-    for section in ("overview", "accounts", "keys", "groups", "callbacks", "health", "audit"):
+    for section in ("overview", "accounts", "keys", "groups", "callbacks", "moderation", "health", "audit"):
         visit.open(f"admin/{section}")
         page.wait_for_timeout(500)
         if section == "health":
@@ -137,6 +138,9 @@ def fill_as_operator(service: Service) -> str:
     write_usage(service, "studio")
     with service.client(key) as operator:
         operate(operator)
+    with service.client(service.new_key("northwind", "5", "--name", "shop")) as client:
+        for prompt in CALLED_BACK:
+            finish(client, submit(client, prompt=prompt, callback_url="https://example.com/hook")["id"], 120)
     return key
 
 

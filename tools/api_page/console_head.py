@@ -6,7 +6,7 @@ from tools.api_page.markup import Html, element, joined
 
 def console_head() -> Html:
     """The console's head, between marks at which a service without a console cuts it out."""
-    links = (("Draw", "./"), ("Gallery", "./#/gallery"), ("Usage", "./#/usage"))
+    links = (("Draw", "./"), ("Gallery", "./#/gallery"), ("Code", "./#/code"), ("Usage", "./#/usage"))
     brand = element(
         "a",
         element("img", src="docs/easel.svg", alt="", width="28", height="28"),

@@ -23,7 +23,7 @@ MARKUP: Final = (
     "javascript:alert(1)// ${alert(1)} {{7*7}}",
     "</td></table><iframe srcdoc='<b>x</b>'>",
 )
-SECTIONS: Final = ("overview", "accounts", "keys", "groups", "callbacks", "health", "audit")
+SECTIONS: Final = ("overview", "accounts", "keys", "groups", "callbacks", "moderation", "health", "audit")
 ADMIN: Final = ("--scope", "admin", "--scope", "generate", "--scope", "read")
 
 
@@ -137,6 +137,61 @@ def test_the_service_is_seen_at_a_glance_and_audited(visit: NewVisit, operated: 
     page.wait_for_selector(".panel-head:has-text('The books') .state.is-good")
 
 
+def test_the_audit_log_is_filtered_and_its_address_can_be_shared(
+    visit: NewVisit, operated: str, console: Service
+) -> None:
+    console.cli("credits", "grant", "--account", "northwind", "3")
+    page = visit(operated).open("admin/accounts")
+    page.fill("input[type=search]", "NORTHW")
+    page.wait_for_selector(".table tbody tr:only-child a:text-is('northwind')")
+    page.click(".table a:text-is('northwind')")
+    page.click("a.button:has-text('Audit log')")
+    page.wait_for_selector(".table td:has-text('Account opened')")
+    assert page.input_value("input[type=search]") == "northwind"
+    page.select_option("select", "credits_granted")
+    page.wait_for_function("() => document.querySelectorAll('.table tbody tr').length === 2")
+    page.click(".table tbody a:has-text('key ')")
+    page.wait_for_function("() => document.querySelectorAll('.table tbody tr').length === 1")
+    page.check("input[name=since][value='7d']")
+    page.wait_for_function("() => location.hash.includes('since=7d')")
+    address = page.url
+    page.click("text=Show everybody's")
+    page.wait_for_function("() => document.querySelectorAll('.table tbody tr').length === 2")
+    page.goto("/#/admin")
+    page.wait_for_selector(".sums")
+    page.goto(address)
+    page.wait_for_function("() => document.querySelectorAll('.table tbody tr').length === 1")
+    assert page.input_value("select") == "credits_granted"
+    page.fill("input[type=search]", "nobody's")
+    page.wait_for_selector(".table-empty:has-text('No entry matches')")
+
+
+def test_a_link_that_an_operator_makes_signs_in_somebody_else(visit: NewVisit, operated: str, console: Service) -> None:
+    console.new_key("invited", "5", "--name", "first")
+    page = visit(operated).open("admin/accounts?name=invited")
+    page.click(".table a:text-is('invited')")
+    page.click("button:has-text('Sign-in link')")
+    link = page.inner_text("dialog .secret code")
+    page.click("dialog >> text=Done")
+    page.wait_for_selector(".form-dialog", state="detached")
+    assert link.split("link=")[1] not in page.content()
+    guest = visit(None).page
+    guest.goto(link)
+    guest.wait_for_selector("#prompt")
+    guest.click("[aria-label='Account of invited']")
+
+
+def test_decisions_and_attempts_are_shown_without_a_prompt(visit: NewVisit, operated: str) -> None:
+    page = visit(operated).open("admin/moderation?account=studio")
+    page.wait_for_selector(".table tr:has-text('prompt: refused'):has-text('sexual/minors')")
+    page.check("input[name=outcome][value=unjudged]")
+    page.wait_for_selector(".table-empty:has-text('Nothing was decided')")
+    assert "naked" not in page.content()
+    open_section(page, "callbacks")
+    page.click("[aria-label^='Attempts: '] >> nth=0")
+    page.wait_for_selector("dialog:has-text('https://example.com/hook')")
+
+
 def test_usage_is_shown_in_charts_and_tables_and_taken_away(visit: NewVisit, console: Service) -> None:
     key = console.new_key("charted", "100", "--name", "website")
     write_usage(console, "charted", days=366)
@@ -198,6 +253,10 @@ def test_axe_finds_nothing_on_any_view_of_operating(visit: NewVisit, operated: s
     page.goto("/#/admin/accounts?account=2")
     page.click("text=New key")
     found["dialog"] = faults_of(page)
+    page.keyboard.press("Escape")
+    page.click("button:has-text('Sign-in link')")
+    page.wait_for_selector("dialog .secret")
+    found["link"] = faults_of(page)
     assert {view: faults for view, faults in found.items() if faults} == {}
 
 

@@ -51,6 +51,7 @@ export function chooseLanguage(code) {
 const plurals = computed(() => new Intl.PluralRules(language.value));
 const numbers = computed(() => new Intl.NumberFormat(language.value, { maximumFractionDigits: 6 }));
 const dates = computed(() => new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }));
+const daysOnly = computed(() => new Intl.DateTimeFormat(language.value, { dateStyle: "medium" }));
 const days = computed(() => new Intl.DateTimeFormat(language.value, { day: "numeric", month: "short", timeZone: "UTC" }));
 const ages = computed(() => new Intl.RelativeTimeFormat(language.value, { numeric: "auto", style: "short" }));
 
@@ -67,6 +68,11 @@ export function t(name, values = {}) {
     const value = values[key];
     return value === undefined ? whole : typeof value === "number" ? number(value) : value;
   });
+}
+
+/** Sentences as one text. Chinese has no blank between them. */
+export function sentences(...texts) {
+  return texts.join(language.value === "zh" ? "" : " ");
 }
 
 /** Whether there is a text of this name. */
@@ -90,6 +96,11 @@ export function bytes(count) {
 
 export function date(unix_s) {
   return dates.value.format(new Date(unix_s * 1000));
+}
+
+/** A time's day alone. */
+export function dayOnly(unix_s) {
+  return daysOnly.value.format(new Date(unix_s * 1000));
 }
 
 /** A day such as 2026-11-30, which is one in UTC. */

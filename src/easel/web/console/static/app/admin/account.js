@@ -3,7 +3,7 @@
 import { call } from "../api.js";
 import { html, useState } from "../html.js";
 import { inWords } from "../failures.js";
-import { askFor } from "../parts/form-dialog.js";
+import { askFor, showOnce } from "../parts/form-dialog.js";
 import { Icon } from "../parts/icon.js";
 import { notify } from "../parts/notice.js";
 import { asked } from "../parts/question.js";
@@ -19,7 +19,8 @@ export function Account({ id }) {
   const { data: account, fault, reload } = useRead(`admin/v1/accounts/${id}`);
   const pages = usePages(`admin/v1/keys?account_id=${id}&limit=100`);
   if (fault && !account) return html`<${Fault} fault=${fault} retry=${reload} />`;
-  if (!account) return html`<section class="panel chart-space" aria-busy="true"></section>`;
+  // All at once, so that nothing is pushed down.
+  if (!account || !(pages.rows || pages.fault)) return html`<section class="panel chart-space" aria-busy="true"></section>`;
   return html`
     <section class="panel">
       <div class="panel-head">
@@ -84,7 +85,18 @@ function Actions({ account, reload }) {
       fields: [{ name: "group", label: t("admin.group"), value: account.group }],
       act: ({ group }) => post("group", { group }),
     });
+  const link = async () => {
+    try {
+      const made = await call("POST", `admin/v1/accounts/${account.id}/console-links`);
+      const text = t("admin.link.text", { count: Math.round(made.lifetime_s / 60), key: String(made.key_id) });
+      showOnce({ heading: t("admin.link.heading", { account: account.name }), content: html`<p>${text}</p><${Secret} text=${made.url} />` });
+    } catch (error) {
+      notify(inWords(error));
+    }
+  };
   return html`
+    <a class="button is-quiet" href=${to("admin", "audit", { account: account.name })}>${t("admin.audit.of")}</a>
+    <button class="button" onClick=${link}>${t("admin.link")}</button>
     <button class="button" onClick=${grant}>${t("admin.grant")}</button>
     <button class="button" onClick=${takeBack}>${t("admin.take")}</button>
     <button class="button" onClick=${assign}>${t("admin.assign")}</button>

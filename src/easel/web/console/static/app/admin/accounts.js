@@ -4,9 +4,10 @@ import { call } from "../api.js";
 import { html } from "../html.js";
 import { askFor } from "../parts/form-dialog.js";
 import { Icon } from "../parts/icon.js";
-import { More, Table } from "../parts/table.js";
+import { Search } from "../parts/search.js";
+import { More, Table, wholeClass } from "../parts/table.js";
 import { usePages } from "../reading.js";
-import { go, to } from "../router.js";
+import { go, place, to } from "../router.js";
 import { date, number, t } from "../words.js";
 import { amountOf } from "./amounts.js";
 
@@ -31,11 +32,13 @@ function open() {
 }
 
 export function Accounts() {
-  const pages = usePages("admin/v1/accounts?limit=100");
+  const part = place.value.query.get("name") ?? "";
+  const pages = usePages(`admin/v1/accounts?${new URLSearchParams({ limit: 100, name: part })}`);
   return html`
     <section class="panel">
       <div class="panel-head">
         <h2>${t("admin.section.accounts")}</h2>
+        <${Search} label=${t("admin.find.account")} value=${part} find=${(name) => go(to("admin", "accounts", { name }), { replace: true })} />
         <button class="button is-main" onClick=${open}><${Icon} name="plus" /><span>${t("admin.account.new")}</span></button>
       </div>
       ${pages.rows &&
@@ -45,7 +48,7 @@ export function Accounts() {
           columns=${["account", "group", "available", "reserved", "used", "keys", "opened"].map((each) => t(`admin.${each}`))}
           numeric=${[2, 3, 4, 5]}
           rows=${pages.rows.map((each) => [
-            html`<a href=${to("admin", "accounts", { account: each.id })}>${each.name}</a>`,
+            html`<a class=${wholeClass(each.name)} href=${to("admin", "accounts", { account: each.id })}>${each.name}</a>`,
             each.group,
             number(each.available_credits),
             number(each.reserved_credits),

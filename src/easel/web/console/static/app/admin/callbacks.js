@@ -5,19 +5,23 @@ import { now_s } from "../clock.js";
 import { inWords } from "../failures.js";
 import { html } from "../html.js";
 import { Choice } from "../parts/choice.js";
+import { showOnce } from "../parts/form-dialog.js";
 import { notify } from "../parts/notice.js";
 import { Fault, Table } from "../parts/table.js";
 import { useRead } from "../reading.js";
 import { go, place, to } from "../router.js";
-import { age, number, t } from "../words.js";
+import { age, date, has, number, t } from "../words.js";
+import { AccountSearch } from "./account-search.js";
 
 const STATES = ["", "delivering", "failed", "delivered"];
 const EVERY_MS = 5000;
 
 export function Callbacks() {
-  const asked = place.value.query.get("state");
-  const state = STATES.includes(asked) ? asked : "";
-  const { data, fault, reload } = useRead(`admin/v1/callbacks?limit=100&state=${state}`, EVERY_MS);
+  const query = place.value.query;
+  const state = STATES.includes(query.get("state")) ? query.get("state") : "";
+  const account = query.get("account") ?? "";
+  const { data, fault, reload } = useRead(`admin/v1/callbacks?${new URLSearchParams({ limit: 100, account, state })}`, EVERY_MS);
+  const set = (changes) => go(to("admin", "callbacks", { account, state, ...changes }), { replace: true });
   const again = async (task) => {
     try {
       await call("POST", `admin/v1/callbacks/${task}/redeliver`);
@@ -31,13 +35,14 @@ export function Callbacks() {
     <section class="panel">
       <div class="panel-head">
         <h2>${t("admin.section.callbacks")}</h2>
+        <${AccountSearch} value=${account} find=${(name) => set({ account: name })} />
         <${Choice}
           name="state"
           label=${t("admin.state")}
           isLabelShown=${false}
           options=${STATES.map((each) => [each, t(`admin.callback.${each || "all"}`)])}
           value=${state}
-          choose=${(each) => go(to("admin", "callbacks", { state: each }), { replace: true })}
+          choose=${(each) => set({ state: each })}
         />
       </div>
       ${fault && html`<${Fault} fault=${fault} retry=${reload} />`}
@@ -50,13 +55,46 @@ export function Callbacks() {
           html`<code>${each.task_id.replace("task-unified-", "…")}</code>`,
           html`<span class="state ${each.state === "failed" ? "is-bad" : each.state === "delivered" ? "is-good" : ""}">${t(`admin.callback.${each.state}`)}</span>`,
           number(each.attempts),
-          [each.last_outcome, each.last_status_code].filter(Boolean).join(" ") || "–",
+          outcome(each.last_outcome, each.last_status_code),
           age(each.created, now_s.value),
-          each.state !== "delivering" &&
-            html`<button class="button is-small" aria-label=${`${t("admin.callback.again")}: ${each.task_id}`} onClick=${() => again(each.task_id)}>${t("admin.callback.again")}</button>`,
+          html`<${Acts} callback=${each} again=${again} />`,
         ])}
         empty=${t("admin.callbacks.none")}
       />
     </section>
   `;
+}
+
+/** How an attempt ended, in words. */
+function outcome(name, status) {
+  if (!name) return "–";
+  return [has(`admin.attempt.${name}`) ? t(`admin.attempt.${name}`) : name, status].filter(Boolean).join(" ");
+}
+
+function Acts({ callback, again }) {
+  const { task_id, state } = callback;
+  return html`
+    <button class="button is-small" aria-label=${`${t("admin.callback.attempts")}: ${task_id}`} onClick=${() => show(task_id)}>${t("admin.callback.attempts")}</button>
+    ${state !== "delivering" &&
+    html`<button class="button is-small" aria-label=${`${t("admin.callback.again")}: ${task_id}`} onClick=${() => again(task_id)}>${t("admin.callback.again")}</button>`}
+  `;
+}
+
+/** Show where a callback goes, and every attempt to deliver it. */
+async function show(task) {
+  try {
+    const { attempts, url } = await call("GET", `admin/v1/callbacks/${task}`);
+    const table = html`
+      <${Table}
+        label=${t("admin.callback.attempts.of")}
+        columns=${[t("chart.when"), t("admin.outcome"), t("admin.callback.took")]}
+        numeric=${[2]}
+        rows=${attempts.map((each) => [date(each.at), outcome(each.outcome, each.status_code), each.duration_ms === null ? "–" : t("admin.seconds", { count: each.duration_ms / 1000 })])}
+        empty=${t("admin.callback.attempts.none")}
+      />
+    `;
+    showOnce({ heading: t("admin.callback.attempts.of"), content: html`<p><code>${url}</code></p>${table}` });
+  } catch (error) {
+    notify(inWords(error));
+  }
 }

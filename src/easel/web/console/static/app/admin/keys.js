@@ -2,9 +2,9 @@
 
 import { now_s } from "../clock.js";
 import { html } from "../html.js";
-import { More, Table } from "../parts/table.js";
+import { More, Table, wholeClass } from "../parts/table.js";
 import { usePages } from "../reading.js";
-import { date, number, t } from "../words.js";
+import { dayOnly, number, t } from "../words.js";
 import { limitKey, revokeKey } from "./key-forms.js";
 
 export function Keys() {
@@ -24,10 +24,12 @@ export function KeyTable({ pages, hasAccount = false }) {
     html`
       <${Table}
         label=${t("admin.section.keys")}
-        columns=${[...account, t("admin.key"), t("admin.key.may"), t("admin.spent"), t("admin.key.limits"), t("admin.state"), ""]}
+        columns=${[t("admin.key"), t("admin.number"), ...account, t("admin.key.may"), t("admin.spent"), t("admin.key.limits"), t("admin.state"), ""]}
+        numeric=${[1, hasAccount ? 4 : 3]}
         rows=${pages.rows.map((key) => [
+          html`<span class=${wholeClass(key.name)}>${key.name} <code class="quiet">…${key.ends}</code></span>`,
+          String(key.id),
           ...(hasAccount ? [key.account] : []),
-          html`<span>${key.name} <code class="quiet">…${key.ends}</code></span>`,
           key.scopes.map((each) => t(`admin.scope.${each}`)).join(", "),
           key.credit_limit === null ? number(key.used_credits) : t("admin.spent.of", { used: key.used_credits, limit: key.credit_limit }),
           limits(key),
@@ -55,9 +57,9 @@ function isOver(key) {
 }
 
 function State({ keyRow: key }) {
-  if (key.revoked_at !== null) return html`<span class="state">${t("admin.key.revoked", { date: date(key.revoked_at) })}</span>`;
-  if (isOver(key)) return html`<span class="state">${t("admin.key.expired", { date: date(key.expires_at) })}</span>`;
-  const text = key.expires_at === null ? t("admin.key.valid") : t("admin.key.until", { date: date(key.expires_at) });
+  if (key.revoked_at !== null) return html`<span class="state">${t("admin.key.revoked", { date: dayOnly(key.revoked_at) })}</span>`;
+  if (isOver(key)) return html`<span class="state">${t("admin.key.expired", { date: dayOnly(key.expires_at) })}</span>`;
+  const text = key.expires_at === null ? t("admin.key.valid") : t("admin.key.until", { date: dayOnly(key.expires_at) });
   return html`<span class="state is-good">${text}</span>`;
 }
 

@@ -6,6 +6,7 @@ import { Fault, Table } from "../parts/table.js";
 import { useRead } from "../reading.js";
 import { to } from "../router.js";
 import { age, bytes, number, span, t } from "../words.js";
+import { decided, layerName } from "./decisions.js";
 
 const EVERY_MS = 3000;
 
@@ -14,9 +15,15 @@ export function Overview() {
   return html`
     ${fault && !data && html`<${Fault} fault=${fault} retry=${reload} />`}
     <${Sums} data=${data} />
+    ${data ? html`<${Lists} data=${data} />` : html`<section class="panel chart-space" aria-busy="true"></section>`}
+  `;
+}
+
+function Lists({ data }) {
+  return html`
     <section class="panel">
       <h2>${t("admin.workers")}</h2>
-      <${Workers} workers=${data?.workers} />
+      <${Workers} workers=${data.workers} />
     </section>
     <div class="panels">
       <section class="panel">
@@ -25,7 +32,7 @@ export function Overview() {
           label=${t("admin.failures")}
           columns=${[t("admin.code"), t("admin.tasks")]}
           numeric=${[1]}
-          rows=${data?.failures.map(({ code, tasks }) => [html`<code>${code}</code>`, number(tasks)])}
+          rows=${data.failures.map(({ code, tasks }) => [html`<code>${code}</code>`, number(tasks)])}
           empty=${t("admin.failures.none")}
         />
       </section>
@@ -35,7 +42,7 @@ export function Overview() {
           label=${t("admin.moderation")}
           columns=${[t("admin.decision"), t("admin.category"), t("admin.layer"), t("admin.count")]}
           numeric=${[3]}
-          rows=${data?.moderation.map((each) => [`${each.stage}: ${each.outcome}`, each.category ?? "–", each.layer, number(each.decisions)])}
+          rows=${data.moderation.map((each) => [decided(each), each.category ?? "–", layerName(each.layer), number(each.decisions)])}
           empty=${t("admin.moderation.none")}
         />
       </section>
@@ -45,12 +52,12 @@ export function Overview() {
           label=${t("admin.engines")}
           columns=${[t("admin.engine"), t("admin.pictures"), t("admin.mean")]}
           numeric=${[1, 2]}
-          rows=${data?.engines.map((each) => [each.engine, number(each.pictures), t("admin.seconds", { count: Math.round((each.mean_draw_ms ?? 0) / 10) / 100 })])}
+          rows=${data.engines.map((each) => [each.engine, number(each.pictures), t("admin.seconds", { count: Math.round((each.mean_draw_ms ?? 0) / 10) / 100 })])}
           empty=${t("admin.engines.none")}
         />
       </section>
     </div>
-    ${data && html`<p class="quiet">${t("account.version", { version: data.version })}</p>`}
+    <p class="quiet">${t("account.version", { version: data.version })}</p>
   `;
 }
 
@@ -81,8 +88,8 @@ function Sums({ data }) {
 }
 
 function Workers({ workers }) {
-  const rows = workers?.map((worker) => [
-    number(worker.id),
+  const rows = workers.map((worker) => [
+    t("admin.worker.name", { id: String(worker.id) }),
     html`<${State} worker=${worker} />`,
     worker.engine ?? "–",
     worker.device ?? "–",
@@ -93,7 +100,7 @@ function Workers({ workers }) {
   return html`
     <${Table}
       label=${t("admin.workers")}
-      columns=${["number", "state", "engine", "device", "held", "hour", "started"].map((each) => t(`admin.${each}`))}
+      columns=${["worker", "state", "engine", "device", "held", "hour", "started"].map((each) => t(`admin.${each}`))}
       numeric=${[5]}
       rows=${rows}
       empty=${t("admin.workers.none")}

@@ -1,7 +1,7 @@
 // The corner of the account: whose key it is, what it may do, and what the reader chose for this browser.
 
 import { html, signal } from "../html.js";
-import { Lost } from "../api.js";
+import { inWords } from "../failures.js";
 import { forAllTabs } from "../kept.js";
 import { credits, mayDraw, mayOperate, mayRead, session, signOut } from "../session.js";
 import { chooseLanguage, date, language, LANGUAGES, t } from "../words.js";
@@ -22,7 +22,7 @@ async function leave() {
   try {
     await signOut();
   } catch (error) {
-    notify(error instanceof Lost ? t("failure.lost") : error.message);
+    notify(inWords(error));
   }
 }
 

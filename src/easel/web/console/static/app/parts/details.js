@@ -3,6 +3,7 @@
 import { copied } from "../clipboard.js";
 import { now_s } from "../clock.js";
 import { draw, retry } from "../drawing.js";
+import { inWords } from "../failures.js";
 import { fields, fill, randomSeed, seedAfter } from "../form.js";
 import { html } from "../html.js";
 import { download, fileName, linkEnd_s, pictureOf, renewed } from "../pictures.js";
@@ -63,7 +64,7 @@ function LinkLife({ url, update, taskId }) {
       update(await renewed(taskId));
       notify(t("fact.link.renewed"));
     } catch (error) {
-      notify(error.message || t("failure.lost"));
+      notify(inWords(error));
     }
   };
   return html`

@@ -54,7 +54,7 @@ function Dialog({ now }) {
         : html`
             <form onSubmit=${submit} novalidate>
               ${now.fields.map((field, nth) => html`<${Field} key=${field.name} field=${field} isFirst=${nth === 0} isWrong=${param === field.name} />`)}
-              <p id="form-fault" class="fault" role="alert">${fault && inWords(fault)}</p>
+              <p id="form-fault" class="fault" role="alert">${fault && inWords(fault, now.fields.find(({ name }) => name === param)?.label)}</p>
               <div class="row is-end">
                 <button type="button" class="button" onClick=${close}>${t("form.cancel")}</button>
                 <button class="button is-main" disabled=${isBusy}>${now.yes}</button>

@@ -6,7 +6,7 @@ import { effect, html, signal, useEffect, useState } from "../html.js";
 import { address, pictureOf, renewed } from "../pictures.js";
 import { forget, previews } from "../previews.js";
 import { isEnded } from "../stream.js";
-import { span, t } from "../words.js";
+import { sentences, span, t } from "../words.js";
 import { Icon } from "./icon.js";
 import { said } from "./notice.js";
 
@@ -32,7 +32,7 @@ function Content({ work, width, height, cancel, update }) {
   if (!task || !isEnded(task)) return html`<${Progress} work=${work} cancel=${cancel} isSeen=${previews.value.has(task?.id)} />`;
   if (task.status === "failed") {
     const heading = t(wasCancelled(task) ? "state.cancelled" : "state.failed");
-    const text = wasCancelled(task) ? t("state.notCharged") : `${inWords(task.error)} ${t("state.notCharged")}`;
+    const text = wasCancelled(task) ? t("state.notCharged") : sentences(inWords(task.error), t("state.notCharged"));
     return html`<${Message} icon=${wasCancelled(task) ? "close" : "warning"} heading=${heading} text=${text} />`;
   }
   const picture = pictureOf(task);

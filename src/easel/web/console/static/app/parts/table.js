@@ -4,6 +4,13 @@ import { inWords } from "../failures.js";
 import { html } from "../html.js";
 import { t } from "../words.js";
 
+const WHOLE_MAX = 24;
+
+/** A text that is not broken into lines unless it is long: a narrow column would take it apart letter by letter. */
+export function wholeClass(text) {
+  return typeof text === "string" && text.length <= WHOLE_MAX ? "is-whole" : "";
+}
+
 /** `rows` are lists of cells. The columns of `numeric` are figures. `empty` is said when there are no rows. */
 export function Table({ label, columns, rows, numeric = [], empty }) {
   if (rows && !rows.length) return html`<p class="quiet table-empty">${empty ?? t("table.empty")}</p>`;
@@ -20,7 +27,7 @@ export function Table({ label, columns, rows, numeric = [], empty }) {
         ${(rows ?? []).map(
           (cells, nth) => html`
             <tr key=${nth} role="row">
-              ${cells.map((cell, place) => html`<td key=${place} role="cell" class="${kind(place)} ${columns[place] ? "" : "is-actions"}" data-label=${columns[place]}>${cell}</td>`)}
+              ${cells.map((cell, place) => html`<td key=${place} role="cell" class="${kind(place)} ${wholeClass(cell)} ${columns[place] ? "" : "is-actions"}" data-label=${columns[place]}>${cell}</td>`)}
             </tr>
           `,
         )}

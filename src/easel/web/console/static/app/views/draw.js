@@ -14,6 +14,7 @@ import { t } from "../words.js";
 import { Form } from "./form.js";
 
 const EXAMPLES = 4;
+const LONG = 150;
 
 export function Draw() {
   return html`
@@ -64,7 +65,7 @@ function Work({ work }) {
     <article class="work" style=${shape(width, height)}>
       <${Frame} work=${work} width=${width} height=${height} cancel=${stop} update=${update} />
       <div class="work-text">
-        <p class="work-prompt">${work.order.prompt}</p>
+        <p class="work-prompt" tabindex=${work.order.prompt.length > LONG ? "0" : undefined}>${work.order.prompt}</p>
         <${NotDrawn} picture=${picture} />
         ${picture && html`<${Facts} picture=${picture} update=${update} taskId=${work.task.id} />`}
         ${!isRunning && html`<${Actions} work=${work} />`}

@@ -5,6 +5,7 @@ import { computed, html, signal, useEffect, useLayoutEffect, useRef } from "../h
 import { deleteAll, downloadAll, isDeletable } from "../many.js";
 import { Choice } from "../parts/choice.js";
 import { Icon } from "../parts/icon.js";
+import { Search } from "../parts/search.js";
 import { pictureOf } from "../pictures.js";
 import { go, place, to } from "../router.js";
 import { mayDraw, mayRead } from "../session.js";
@@ -13,7 +14,6 @@ import { t } from "../words.js";
 import { move, Tile } from "./tile.js";
 
 const STATES = ["", "completed", "processing", "failed"];
-const TYPING_MS = 300;
 const AHEAD_PX = 1200;
 
 /** The ids of the selected tasks, and whether selecting is what a tap does. */
@@ -67,7 +67,11 @@ export function Gallery() {
     <main id="main" class="gallery ${isPicking.value || picked.value.size ? "is-picking" : ""}">
       <div class="gallery-head">
         <h1 tabindex="-1">${t("title.gallery")}</h1>
-        <${Search} status=${status} words=${words} />
+        <${Search}
+          label=${t("gallery.search")}
+          value=${words}
+          find=${(each) => go(to("gallery", null, { status, words: each }), { replace: true })}
+        />
         <${Choice}
           name="status"
           label=${t("gallery.filter")}
@@ -84,27 +88,6 @@ export function Gallery() {
       <${End} isFiltered=${Boolean(status || words)} />
       ${picked.value.size > 0 && html`<${Picked} />`}
     </main>
-  `;
-}
-
-function Search({ status, words }) {
-  const timer = useRef(0);
-  const input = useRef(null);
-  const find = () => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      go(to("gallery", null, { status, words: input.current.value.trim() }), { replace: true });
-    }, TYPING_MS);
-  };
-  useEffect(() => () => clearTimeout(timer.current), []);
-  useEffect(() => {
-    if (input.current.value.trim() !== words) input.current.value = words;
-  }, [words]);
-  return html`
-    <div class="search" role="search">
-      <${Icon} name="search" />
-      <input ref=${input} class="field" type="search" aria-label=${t("gallery.search")} placeholder=${t("gallery.search")} onInput=${find} />
-    </div>
   `;
 }
 

@@ -1,6 +1,7 @@
 // One task: its picture large, and everything that belongs to it. Arrow keys lead to its neighbours in the gallery.
 
 import { call, recoveries } from "../api.js";
+import { copied } from "../clipboard.js";
 import { cancel as cancelDrawn, entries, update as updateDrawn } from "../drawing.js";
 import { inWords } from "../failures.js";
 import { html, useEffect, useSignal } from "../html.js";
@@ -117,6 +118,7 @@ function Shown({ task, learn }) {
 }
 
 function Origin({ task }) {
+  const copyId = async () => notify(t((await copied(task.id)) ? "code.copied" : "do.copy.failed"));
   return html`
     <div>
       <dt>${t("fact.created")}</dt>
@@ -124,7 +126,10 @@ function Origin({ task }) {
     </div>
     <div class="is-wide">
       <dt>${t("fact.task")}</dt>
-      <dd><code>${task.id}</code></dd>
+      <dd>
+        <code>${task.id}</code>
+        <button class="icon-button" title=${t("fact.task.copy")} aria-label=${t("fact.task.copy")} onClick=${copyId}><${Icon} name="copy" /></button>
+      </dd>
     </div>
   `;
 }
