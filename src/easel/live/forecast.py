@@ -14,6 +14,7 @@ from typing import Final
 
 from easel.domain.errors import ServiceUnavailable
 from easel.domain.task import Status, estimated_time_s
+from easel.live.unbroken import unbroken
 from easel.store import pace
 from easel.store.database import Database, DatabaseUnavailable
 from easel.store.pace import LINE_MAX, Pace
@@ -104,6 +105,11 @@ class Forecast:
         )
 
     async def _current_pace(self) -> Pace:
+        if _is_old(self._pace_at_s):
+            await unbroken(self._measure_pace())
+        return self._pace
+
+    async def _measure_pace(self) -> None:
         async with self._measuring:
             if _is_old(self._pace_at_s):
                 with contextlib.suppress(DatabaseUnavailable):
@@ -113,12 +119,16 @@ class Forecast:
                         self._accepted -= accepted
                 # Set after a failure too, so that waiting requests do not each try again.
                 self._pace_at_s = time.monotonic()
-            return self._pace
 
     async def _line_since(self, moment_s: float) -> Mapping[str, int]:
         """The places of tasks by id, read no earlier than a moment of the monotonic clock."""
+        if self._is_line_older_than(moment_s):
+            await unbroken(self._read_line(moment_s))
+        return self._line
+
+    async def _read_line(self, moment_s: float) -> None:
         async with self._measuring:
-            if self._line_at_s is None or self._line_at_s < moment_s:
+            if self._is_line_older_than(moment_s):
                 looked_at_s = time.monotonic()
                 try:
                     line = await self._database.read(pace.line)
@@ -127,7 +137,9 @@ class Forecast:
                 except DatabaseUnavailable:
                     looked_at_s = time.monotonic()  # so that waiting requests do not each try again
                 self._line_at_s = looked_at_s
-            return self._line
+
+    def _is_line_older_than(self, moment_s: float) -> bool:
+        return self._line_at_s is None or self._line_at_s < moment_s
 
 
 def _is_old(measured_at_s: float | None) -> bool:

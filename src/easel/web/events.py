@@ -29,6 +29,7 @@ from easel.live.batched_reader import BatchedReader
 from easel.live.forecast import Forecast
 from easel.live.key_watch import KeyWatch
 from easel.live.task_watcher import TaskWatcher
+from easel.live.unbroken import unbroken
 from easel.store.database import Database
 from easel.store.preview_notices import Preview
 from easel.store.tasks import Task, TaskKey
@@ -134,7 +135,7 @@ class EventEndpoint:
         ):
             self._task_watcher.look(task.id)
             if asked.wants_previews:
-                await want_previews(self._database, task)
+                await unbroken(want_previews(self._database, task))
             while not watch.is_over and time.monotonic() < closes_at_s:
                 assert watch.task is not None
                 task = watch.task

@@ -332,3 +332,18 @@ def first_event(service: Service, key: str, task_id: str) -> Event | None:
             return next(iter(stream), None)
     except httpx2.HTTPError:
         return None
+
+
+@pytest.mark.parametrize("query", ["", "?previews=true"])
+def test_clients_that_leave_their_streams_cost_no_connection_to_the_database(
+    slow: Service, key: str, client: httpx2.Client, query: str
+) -> None:
+    earlier = len(slow.log_lines())
+    for number in range(40):
+        asked = request(key, submit(client)["id"]).replace(b"/events", b"/events" + query.encode())
+        with Peer(slow) as peer:
+            peer.send(asked)
+            time.sleep(number % 20 * 0.001)
+    with EventStream(client, submit(client)["id"]) as stream:
+        assert next(iter(stream)).name == "pending"
+    assert [line for line in slow.log_lines()[earlier:] if line["level"] != "info"] == []
