@@ -12,13 +12,13 @@ import httpx2
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from easel.client.async_client import AsyncClient
 from easel.mcp.inner_transport import InnerTransport
 from easel.mcp.tools import mcp_server
+from easel.web.requests import whole_body
 
-BODY_BYTES_MAX: Final = 64 * 1024
 _INNER_URL: Final = "http://easel.internal"
 """The application takes the host from the outer request."""
 _CHECK: Final = "/v1/models"
@@ -38,7 +38,7 @@ class McpHttpServer:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         server = mcp_server(self._client)._lowlevel_server
-        self._manager = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=BODY_BYTES_MAX)
+        self._manager = StreamableHTTPSessionManager(server, stateless=True)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -48,12 +48,16 @@ class McpHttpServer:
         await is_running.wait()
 
     async def answer(self, request: Request) -> Response:
-        """The answer to a request; to one without a valid key, the refusal that every endpoint gives."""
+        """The answer to a request; to one without a valid key, the refusal that every endpoint gives.
+
+        Raises PayloadTooLarge.
+        """
         headers = {"authorization": request.headers.get("authorization", "")}
         async with httpx2.AsyncClient(transport=InnerTransport(self._app, request.scope), trust_env=False) as http:
             checked = await http.get(f"{_INNER_URL}{_CHECK}", headers=headers)
         if checked.status_code == 200:
-            return _Delegated(self._manager)
+            # The library would report a client that leaves before its request is complete as an error.
+            return _Delegated(self._manager, bytes(await whole_body(request)))
         kept = {name: checked.headers[name] for name in ("retry-after", "www-authenticate") if name in checked.headers}
         return Response(checked.content, checked.status_code, kept, "application/json")
 
@@ -72,11 +76,17 @@ class McpHttpServer:
 
 
 class _Delegated(Response):
-    """What the library answers."""
+    """What the library answers to a request with this body."""
 
-    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
+    def __init__(self, manager: StreamableHTTPSessionManager, body: bytes) -> None:
         self._manager = manager
+        self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the application, once."""
-        await self._manager.handle_request(scope, receive, send)
+
+        async def received() -> Message:
+            message, self._message = self._message, None
+            return await receive() if message is None else message
+
+        await self._manager.handle_request(scope, received, send)

@@ -2,10 +2,12 @@
 
 An inner request comes, for the application, from the same address and for the same host as the outer one, so that
 limits and links are those of the agent.
+
+A request that is given up is not stopped in the middle of its statements, which would cost a connection to the
+database. As when a client leaves, the application is told, and ends it in its own way. What it still answers is dropped.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from starlette.types import ASGIApp, Message, Scope
 _PIECES_MAX: Final = 16
 """Pieces of an answer that may wait, before the application is paused."""
 _OF_THE_OUTER: Final = (b"host", b"x-request-id")
+_ending: Final[set[asyncio.Task[None]]] = set()
+"""Requests that were given up. The event loop alone would not keep them."""
 
 
 class InnerTransport(httpx2.AsyncBaseTransport):
@@ -61,7 +65,7 @@ class _Exchange(httpx2.AsyncByteStream):
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Let the application answer."""
-        await app(scope, self._receive, self._messages.put)
+        await app(scope, self._receive, self._send)
 
     async def next_message(self) -> Message:
         """The next part of the answer. Raises ReadError if the application ends without one."""
@@ -87,9 +91,15 @@ class _Exchange(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         """Tell the application that nobody reads any more."""
         self._left.set()
-        self.running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.running
+        while not self._messages.empty():
+            self._messages.get_nowait()
+        if not self.running.done():
+            _ending.add(self.running)
+            self.running.add_done_callback(_ending.discard)
+
+    async def _send(self, message: Message) -> None:
+        if not self._left.is_set():
+            await self._messages.put(message)
 
     async def _receive(self) -> Message:
         body, self._body = self._body, None

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import contextlib
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Annotated, Any, Final, Literal
 
@@ -35,6 +35,7 @@ INSTRUCTIONS: Final = """\
 Draws pictures from text. generate_image waits for the picture and returns it with a link, its size and its seed. To vary a
 picture, change the prompt or the seed; to draw it again, keep both. A task that fails or is cancelled costs nothing.\
 """
+_NOT_OFFERED: Final = ("prompts/", "resources/")
 _READS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
 ClientOf = Callable[["Context[Any, Any]"], AbstractAsyncContextManager[AsyncClient]]
@@ -54,7 +55,14 @@ def mcp_server(client_of: ClientOf) -> MCPServer[Any]:
     _add_reading(server, client_of)
     _add_cancelling(server, client_of)
     _add_account(server, client_of)
+    _offer_only_tools(server)
     return server
+
+
+def _offer_only_tools(server: MCPServer[Any]) -> None:
+    """Without this, the library offers prompts and resources too, and reports each request for one as its own fault."""
+    for method in [name for name in server._lowlevel_server._request_handlers if name.startswith(_NOT_OFFERED)]:
+        del server._lowlevel_server._request_handlers[method]
 
 
 def _add_drawing(server: MCPServer[Any], client_of: ClientOf) -> None:
@@ -81,7 +89,8 @@ def _add_drawing(server: MCPServer[Any], client_of: ClientOf) -> None:
         """
         async with client_of(context) as client:
             with told_to_the_model():
-                task = await client.submit(prompt, model=model, size=size, seed=seed, output_format=output_format)
+                order = client.submit(prompt, model=model, size=size, seed=seed, output_format=output_format)
+                task = await _submitted(client, order)
             return await _awaited(context, client, task, wait_s, cancels=True)
 
 
@@ -142,6 +151,17 @@ def _add_account(server: MCPServer[Any], client_of: ClientOf) -> None:
         async with client_of(context) as client:
             with told_to_the_model():
                 return Models(models=await client.models())
+
+
+async def _submitted(client: AsyncClient, order: Coroutine[Any, Any, Task]) -> Task:
+    """The task of an order. If the call is cancelled meanwhile, nobody will know the task, so it is cancelled too."""
+    submitting = asyncio.ensure_future(order)
+    try:
+        return await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        with anyio.move_on_after(CANCEL_TIMEOUT_S, shield=True), contextlib.suppress(ClientError):
+            await client.cancel((await submitting).id)
+        raise
 
 
 async def _awaited(

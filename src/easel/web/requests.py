@@ -43,6 +43,11 @@ class BaseUrl:
 
 async def json_body(request: Request) -> object:
     """The decoded body. Raises InvalidRequest, PayloadTooLarge."""
+    return decode(await whole_body(request))
+
+
+async def whole_body(request: Request) -> bytearray:
+    """The body. Raises PayloadTooLarge."""
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal() or int(announced) > BODY_BYTES_MAX:
         raise PayloadTooLarge(BODY_BYTES_MAX)
@@ -51,7 +56,7 @@ async def json_body(request: Request) -> object:
         body += chunk
         if len(body) > BODY_BYTES_MAX:
             raise PayloadTooLarge(BODY_BYTES_MAX)
-    return decode(body)
+    return body
 
 
 def decode(body: bytes | bytearray) -> object:

@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import itertools
 import json
+import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -11,7 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 from PIL import Image
@@ -178,6 +181,54 @@ def test_a_call_that_is_cancelled_cancels_its_task(connect: Connect, slow: Servi
         newest = http.get("/v1/tasks").json()["data"][0]["id"]
         eventually(lambda: http.get(f"/v1/tasks/{newest}").json()["status"] == "failed")
         assert http.get(f"/v1/tasks/{newest}").json()["error"]["code"] == "request_cancelled"
+
+
+def test_an_agent_that_leaves_at_any_moment_is_charged_for_nothing(slow: Service) -> None:
+    key = slow.new_key("leaving-agent")
+    asked = json.dumps(
+        {
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "generate_image", "arguments": {"prompt": "a cat", "size": SIZE}},
+        }
+    ).encode()  # fmt: skip
+    head = (
+        f"POST /mcp HTTP/1.1\r\nHost: easel\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json, text/event-stream\r\nContent-Length: {len(asked)}\r\n\r\n"
+    ).encode()
+    called(by_http, slow, key, "check_balance")  # the first call loads the library
+    earlier = len(slow.log_lines())
+    stays_s = itertools.count(0, 0.005)
+
+    def leave() -> None:
+        with socket.create_connection(("127.0.0.1", slow.port)) as connection:
+            stay_s = next(stays_s)
+            connection.sendall(head + asked[: None if stay_s else -1])
+            time.sleep(stay_s)
+
+    with slow.client(key) as http:
+        for _ in range(24):
+            leave()
+        while http.get("/v1/tasks").json()["total"] < 10:
+            leave()
+        eventually(lambda: http.get("/v1/tasks?status=processing").json()["total"] == 0, timeout_s=60)
+        assert http.get("/v1/tasks?status=completed").json()["total"] == 0
+        assert http.get("/v1/credits").json()["data"]["user"]["used_credits"] == 0
+    assert [line for line in slow.log_lines()[earlier:] if line["level"] != "info"] == []
+
+
+def test_nothing_but_tools_is_offered(connect: Connect, service: Service, new_key: Callable[..., str]) -> None:
+    async def ask(client: Client) -> tuple[Any, list[str]]:
+        answers = []
+        for asking in (client.get_prompt("a secret"), client.read_resource("secret:a"), client.list_prompts()):
+            with pytest.raises(MCPError) as refused:
+                await asking
+            answers.append(refused.value.error.message)
+        return client.server_capabilities, answers
+
+    offered, answers = played(connect, service, new_key(), ask)
+    assert offered.tools is not None
+    assert (offered.prompts, offered.resources) == (None, None)
+    assert answers == ["Method not found"] * 3
 
 
 def test_a_task_can_be_left_and_checked_and_cancelled(connect: Connect, slow: Service) -> None:
