@@ -4,7 +4,8 @@ An inner request comes, for the application, from the same address and for the s
 limits and links are those of the agent.
 
 A request that is given up is not stopped in the middle of its statements, which would cost a connection to the
-database. As when a client leaves, the application is told, and ends it in its own way. What it still answers is dropped.
+database. As when a client leaves, the application is told, and ends it in its own way. What it still answers is
+dropped.
 """
 
 import asyncio

@@ -308,7 +308,7 @@ def test_an_account_without_credits_is_told_so(connect: Connect, service: Servic
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sk-easel-x"}, {"authorization": "Basic x"}])
 def test_a_request_without_a_valid_key_is_refused(service: Service, headers: dict[str, str]) -> None:
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    refused = httpx2.post(f"{service.url}/mcp", json=asked, headers=headers, trust_env=False)
+    refused = httpx2.post(f"{service.url}/mcp", json=asked, headers=headers, timeout=60, trust_env=False)
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == "Bearer"
     assert refused.json()["error"]["code"] == "unauthorized"
