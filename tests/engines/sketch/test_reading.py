@@ -1,5 +1,7 @@
 """A prompt is read by rules into a wish."""
 
+import sys
+
 import pytest
 
 from easel.engines.sketch.pictures.library import Library
@@ -173,3 +175,13 @@ def test_more_things_than_fit_are_told(library: Library) -> None:
 @pytest.mark.parametrize("prompt", ["", " ", "?!", "\x01\x02", "a" * 2000, "𓀀𓀁𓀂", "کتێبخانە", "<svg>", "a " * 1000])
 def test_nothing_that_can_be_written_is_too_odd_to_read(prompt: str, library: Library) -> None:
     assert isinstance(wish(prompt, library), Wish)
+
+
+DIGITS = [char for char in map(chr, range(sys.maxunicode + 1)) if char.isdigit()]
+
+
+def test_digits_of_every_script_are_read(library: Library) -> None:
+    for digit in DIGITS:
+        assert isinstance(wish(f"{digit} cats, 猫{digit}匹 and a {digit}", library), Wish)
+    assert things("٣ cats", library) == [("cat", 3, None)]
+    assert wish("➄ cats", library).not_understood == ("➄",)

@@ -97,3 +97,9 @@ def test_a_removed_engine_is_refused_at_the_start(sketching: Service) -> None:
     refused = Service(sketching.data_dir, engine="nano").cli("serve", check=False)
     assert refused.returncode != 0
     assert "EASEL_ENGINE can no longer be nano: Easel Nano was removed, and sketch replaces it." in refused.stderr
+
+
+def test_a_circled_digit_is_told_as_not_drawn(client: httpx2.Client) -> None:
+    task = finish(client, submit(client, prompt="➄ cats", size="376x376")["id"])
+    assert task["status"] == "completed", task
+    assert task["result_data"][0]["not_drawn"] == ["➄"]

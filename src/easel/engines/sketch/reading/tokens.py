@@ -76,7 +76,7 @@ def tokens(text: str, languages: Sequence[Language], emoji: Mapping[str, str]) -
             at += 1
             continue
         if _UNSPACED.match(piece):
-            is_counted = at > 0 and str(pieces[at - 1]).isdigit()
+            is_counted = at > 0 and str(pieces[at - 1]).isdecimal()
             yield from _unspaced_tokens(_without_measure(piece, languages) if is_counted else piece, languages)
             at += 1
             continue
@@ -221,7 +221,7 @@ def _is_two(phrase: str, languages: Sequence[Language]) -> bool:
 
 def _of_parts(word: str, languages: Sequence[Language]) -> tuple[Meaning, ...]:
     """The meaning of a number, of the last part of a word with a hyphen, and of a word said twice: `burung-burung`."""
-    if word.isdigit():
+    if word.isdecimal():
         number = int(word) if len(word) < 4 else 0
         return (Meaning("counts", str(number)),) if 1 <= number <= 200 else (Meaning("ignored", ""),)
     if "-" in word:
