@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from easel.engines.sketch.pictures.library import Library
-from easel.engines.sketch.reading.reader import THINGS_MAX, read
+from easel.engines.sketch.reading.interpretation import THINGS_MAX
+from easel.engines.sketch.reading.reader import read
 from easel.engines.sketch.reading.wish import FIELD, MANY, SOME, Relation, Wish
 
 

@@ -36,6 +36,8 @@ class View:
     season: str | None
     colour: str | None
     """The colour that the prompt gives to the background."""
+    backdrop: str | None
+    """The larger place in which this one lies."""
     dice: Dice
     ids: Ids
     is_outdoors: bool = True

@@ -1,6 +1,7 @@
 """A farm: a red barn, a silo, rows of crops and a fence."""
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.beyond import beyond
 from easel.engines.sketch.backgrounds.elements.land import foliage, grass_colour, hill, round_tree
 from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
@@ -56,7 +57,11 @@ def _paint(view: View) -> tuple[str, ...]:
         a, b = end + number * 3.2 * unit, end + (number + 1) * 3.2 * unit
         field += path(f"M{n(a)} {n(top)}L{n(b)} {n(top)}L{n(view.width / 2 + (number + 1) * view.width * 0.13)} {n(view.height)}"
                       f"L{n(view.width / 2 + number * view.width * 0.13)} {n(view.height)}Z", view.tint(crop, 0.12), 0.85)  # fmt: skip
-    return sky(view), far, field + snow_on_ground(view, view.horizon + 3 * unit) + lying(view, view.horizon + 3 * unit)
+    return (
+        sky(view),
+        beyond(view) + far,
+        field + snow_on_ground(view, view.horizon + 3 * unit) + lying(view, view.horizon + 3 * unit),
+    )
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.55, ground="#7f7a3a")

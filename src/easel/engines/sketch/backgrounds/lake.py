@@ -3,6 +3,7 @@
 from typing import Final
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.beyond import beyond
 from easel.engines.sketch.backgrounds.elements.land import (
     conifer,
     flowers,
@@ -35,6 +36,8 @@ def _paint(view: View) -> tuple[str, ...]:
     )
     for _ in range(16):
         far += _tree(view, dice, dice.between(0, 1) * view.width, view.horizon + 0.6 * unit, snowy)
+    if view.backdrop in ("forest", "jungle", "city", "desert"):
+        far = beyond(view)
     shore = view.down(SHORE)
     lake = water(view, view.horizon + unit, shore + 3 * unit) + _reflection(view, dice, rock)
     lake += glitter(view, view.horizon + 1.5 * unit, shore)

@@ -1,6 +1,7 @@
 """Rolling meadows with trees far away and flowers near."""
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.beyond import beyond
 from easel.engines.sketch.backgrounds.elements.land import (
     bush,
     flowers,
@@ -34,7 +35,7 @@ def _paint(view: View) -> tuple[str, ...]:
     near += grass(view, dice, view.down(0.3), 46, view.tint(lighter(green, -0.12)))
     if view.season != "winter" and view.weather != "snowfall":
         near += flowers(view, dice, view.down(0.35), 26)
-    return sky(view), far, near + lying(view, view.down(0.3))
+    return sky(view), beyond(view) + far, near + lying(view, view.down(0.3))
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.58, ground="#5f9e45")

@@ -1,17 +1,22 @@
-"""The ground of the moon or of a planet, under a black sky."""
+"""The ground of the moon, which is grey, of Mars, which is red, or of another planet, under a black sky."""
+
+from typing import Final
 
 from easel.engines.sketch.backgrounds.background import Background, View
 from easel.engines.sketch.backgrounds.elements.land import hill
 from easel.engines.sketch.backgrounds.space import BACKGROUND as SPACE
-from easel.engines.sketch.painting.colour import lighter
+from easel.engines.sketch.painting.colour import NAMED, lighter, mix
 from easel.engines.sketch.painting.markup import ellipse
 
-GROUNDS = ("#a7a9b3", "#c4764f", "#9a86b0", "#b5a58a")
+KNOWN: Final = {"gray": "#a7a9b3", "red": "#c4623f"}
+"""The ground of the moon and of Mars."""
+GROUNDS: Final = ("#a7a9b3", "#c4764f", "#9a86b0", "#b5a58a")
 
 
 def _paint(view: View) -> tuple[str, ...]:
     dice = view.dice.named("surface")
-    ground = dice.pick(GROUNDS)
+    named = NAMED.get(view.colour or "")
+    ground = KNOWN.get(view.colour or "") or (mix(named, "#8a8a92", 0.35) if named else dice.pick(GROUNDS))
     far = hill(view, view.horizon, 2.6 * view.unit, lighter(ground, -0.16), lighter(ground, -0.2), dice)
     near = hill(view, view.down(0.2), 1.6 * view.unit, lighter(ground, 0.03), lighter(ground, -0.12), dice, 3)
     for _ in range(11):

@@ -1,6 +1,7 @@
 """A river that winds out of the hills, with banks of grass."""
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.beyond import beyond
 from easel.engines.sketch.backgrounds.elements.land import (
     flowers,
     foliage,
@@ -61,7 +62,12 @@ def _paint(view: View) -> tuple[str, ...]:
         view, view.down(0.74), 1.4 * unit, view.tint(lighter(green, 0.02)), view.tint(lighter(green, -0.12)), dice, 3
     )
     front += grass(view, dice, view.down(0.8), 34, view.tint(lighter(green, -0.14)))
-    return sky(view), far, bank, front + flowers(view, dice, view.down(0.84), 14) + lying(view, view.down(0.8))
+    return (
+        sky(view),
+        beyond(view) or far,
+        bank,
+        front + flowers(view, dice, view.down(0.84), 14) + lying(view, view.down(0.8)),
+    )
 
 
 BACKGROUND = Background(paint=_paint, horizon=0.52, near=0.94, water=0.75, ground="#558f3f")

@@ -1,6 +1,7 @@
 """A country road that runs to the horizon."""
 
 from easel.engines.sketch.backgrounds.background import Background, View
+from easel.engines.sketch.backgrounds.elements.beyond import beyond
 from easel.engines.sketch.backgrounds.elements.land import foliage, grass, grass_colour, hill, round_tree
 from easel.engines.sketch.backgrounds.elements.season import lying, snow_on_ground
 from easel.engines.sketch.backgrounds.elements.sky import sky
@@ -41,7 +42,11 @@ def _paint(view: View) -> tuple[str, ...]:
         near += polygon([(xa - a * 1.6 * unit, ya), (xa + a * 1.6 * unit, ya), (xb + b * 1.6 * unit, yb), (xb - b * 1.6 * unit, yb)],
                         view.tint("#f4f1e2"))  # fmt: skip
     near += grass(view, dice, view.down(0.5), 0, view.tint(lighter(green, -0.12)))
-    return sky(view), far, near + snow_on_ground(view, view.horizon + 2 * unit) + lying(view, view.horizon + 2 * unit)
+    return (
+        sky(view),
+        beyond(view) or far,
+        near + snow_on_ground(view, view.horizon + 2 * unit) + lying(view, view.horizon + 2 * unit),
+    )
 
 
 def _middle(end: float, view: View, level: float) -> float:

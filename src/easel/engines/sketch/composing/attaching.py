@@ -10,6 +10,8 @@ from typing import Final
 
 from easel.engines.sketch.composing.units import Part, Unit
 
+FACE: Final = "face"
+"""The pose in which only a face is seen."""
 Repose = Callable[[Part, str], Part]
 """Gives a part another pose, if its picture has limbs that can take it."""
 HEAD: Final = (-0.3, 0.97, 0.36)
@@ -34,6 +36,8 @@ UPRIGHT: Final = {"bouquet": 38.0}
 FOOD: Final = "Food & Drink"
 TOPPING_WIDTH: Final = 0.5
 """How wide food is at most that is on top of other food, compared with that."""
+LEGS: Final = 0.36
+"""How much of the height of somebody who cannot sit is hidden by what they ride."""
 SHOULDER_SHARE: Final = 0.5
 SHOULDER_TALL: Final = 0.3
 """What is less than this share of a person's height stands on the shoulder, and how tall it is then at most."""
@@ -47,12 +51,15 @@ LEAP_TURN: Final = -9.0
 FURNITURE: Final = frozenset({"table", "bench", "chair", "bed"})
 
 
-def _on(unit: Unit, carrier: Part, part: Part, _place: int, repose: Repose) -> None:
+def _on(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -> None:
     traits = carrier.picture.traits
     if "deck" in traits.marks:
         repose = _unmoved
     share = traits.seat or 0.97
     is_animal = carrier.picture.category == "Animals & Nature" and traits.head is not None
+    if is_animal and traits.seat is not None and "creature" in part.picture.traits.marks and _has_shoulders(part):
+        _riding(unit, carrier, part, place, repose)
+        return
     if traits.seat is not None:
         part = repose(part, "riding" if is_animal else "sitting")
     part = replace(part, y=carrier.y + carrier.height * share - part.height * part.picture.sits)
@@ -89,13 +96,17 @@ def _riding(unit: Unit, carrier: Part, part: Part, place: int, repose: Repose) -
     part = repose(part, "riding")
     height = min(part.height, carrier.height * 0.98)
     is_bust = part.picture.traits.stance == "bust"
-    sunk = part.picture.sits or (0.1 if is_bust else 0.08)
-    part = replace(part, height=height, y=carrier.y + carrier.height * share - height * sunk)
+    cut = LEGS if not part.picture.sits and _has_shoulders(part) and not is_bust else 0.0
+    sunk = part.picture.sits or cut or (0.1 if is_bust else 0.08)
+    part = replace(part, height=height, y=carrier.y + carrier.height * share - height * sunk, cut=cut)
     at = unit.parts.index(carrier)
     unit.parts.insert(at if is_bust else at + 1, part)
 
 
 def _inside(unit: Unit, carrier: Part, part: Part, place: int, _repose: Repose) -> None:
+    if carrier.picture.traits.window is not None and part.pose == FACE:
+        _at_vehicle_window(unit, carrier, part, carrier.picture.traits.window)
+        return
     is_vase = carrier.height > carrier.width and "plant" not in carrier.picture.traits.marks
     if is_vase and "plant" in part.picture.traits.marks:
         _in_vase(unit, carrier, part, place)
@@ -104,9 +115,19 @@ def _inside(unit: Unit, carrier: Part, part: Part, place: int, _repose: Repose) 
     if height * part.picture.width / part.picture.height > carrier.width * 0.72:
         height = carrier.width * 0.72 * part.picture.height / part.picture.width
     seat = carrier.picture.traits.seat
-    floor = carrier.height * 0.9 - height * 0.42 if seat is None else carrier.height * seat - height * 0.3
-    part = replace(part, height=height, y=carrier.y + floor)
+    floor = carrier.height * 0.9 - height * 0.34 if seat is None else carrier.height * seat - height * 0.3
+    part = replace(part, height=height, y=carrier.y + floor + part.y)
     unit.parts.insert(unit.parts.index(carrier), part)
+
+
+def _at_vehicle_window(unit: Unit, carrier: Part, part: Part, window: tuple[float, float, float, float]) -> None:
+    """A face behind the windows of a vehicle, in the part of them that is its own."""
+    left, right, low, tall = window
+    middle, wide = (left + right) / 2 * carrier.width, (right - left) * carrier.width
+    aside = (part.x - carrier.x) / carrier.width * wide
+    height = min(tall * carrier.height, part.height) if part.height > 0 else tall * carrier.height
+    x = carrier.x + (-(middle + aside) if carrier.is_mirrored else middle + aside)
+    unit.parts.append(replace(part, x=x, y=carrier.y + low * carrier.height, height=height))
 
 
 def _in_vase(unit: Unit, carrier: Part, part: Part, place: int) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from easel.engines.sketch.backgrounds import background
 from easel.engines.sketch.composing.arrangement import arranged
-from easel.engines.sketch.composing.context import as_food, with_emblem, with_shapes
+from easel.engines.sketch.composing.context import as_food, in_season, with_emblem, with_shapes
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.furnishing import furnished, share
 from easel.engines.sketch.composing.hidden import hidden
@@ -38,7 +38,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     wished = as_food(with_shapes(with_emblem(wish)), library)
     wished = posed(simplified(seen_from_inside(wished, library), library), library)
     shown, missing = _drawable(_with_signs(wished), library)
-    shown = supported(shown, library)
+    shown = supported(in_season(shown), library)
     if shown.place is not None and not background.has(shown.place):
         missing.append(shown.place)
         shown = replace(shown, place=None)
@@ -62,6 +62,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
         seed=seed,
         place=place,
         place_colour=shown.place_colour,
+        backdrop=shown.backdrop,
         time=time,
         weather=shown.weather,
         season=chosen_season(shown, place, library),

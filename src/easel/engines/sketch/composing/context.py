@@ -1,5 +1,6 @@
 """Changes the things of a wish by what the whole is: a logo, an abstract picture, a meal."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +12,12 @@ EDIBLE: Final = frozenset({"mushroom", "brown-mushroom", "herb", "shamrock", "sh
 """Plants that are food where there is a meal."""
 SHAPES: Final = frozenset({"water-wave"})
 """Things that are mere shapes where all is abstract."""
+SEASONAL: Final[Mapping[str, Mapping[str, tuple[str, str | None]]]] = {
+    "autumn": {"deciduous-tree": ("deciduous-tree", "orange"), "bush": ("bush", "orange")},
+    "winter": {"deciduous-tree": ("leafless-tree", None)},
+    "spring": {"deciduous-tree": ("deciduous-tree", "pink")},
+}  # fmt: skip
+"""What trees look like in each season: their picture and colour."""
 EMBLEMS: Final = {
     "beach": "palm-tree", "cafe": "hot-beverage", "cave": "crystals", "city": "skyscraper", "desert": "cactus",
     "farm": "barn", "forest": "evergreen-tree", "garden": "tulip", "kitchen": "cooking-pot", "library": "books",
@@ -47,6 +54,18 @@ def as_food(wish: Wish, library: Library) -> Wish:
         return wish
     things = [replace(thing, size="tiny") if thing.picture in EDIBLE else thing for thing in wish.things]
     return replace(wish, things=tuple(things))
+
+
+def in_season(wish: Wish) -> Wish:
+    """The wish with trees as its season has them, unless it says their colour."""
+    look = SEASONAL.get(wish.season or "", {})
+    things = [_as_seasonal(thing, look) if thing.colour is None else thing for thing in wish.things]
+    return replace(wish, things=tuple(things))
+
+
+def _as_seasonal(thing: Thing, look: Mapping[str, tuple[str, str | None]]) -> Thing:
+    picture, colour = look.get(thing.picture, (thing.picture, None))
+    return replace(thing, picture=picture, colour=colour)
 
 
 def is_meal(wish: Wish, library: Library) -> bool:

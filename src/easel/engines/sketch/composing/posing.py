@@ -5,6 +5,7 @@ jumps is above its shadow, and who sleeps has signs of it above the head.
 from dataclasses import replace
 from typing import Final
 
+from easel.engines.sketch.composing.attaching import FACE
 from easel.engines.sketch.composing.units import Part, Unit
 from easel.engines.sketch.pictures.bodies import BODIES
 from easel.engines.sketch.pictures.library import CHILDREN, Library
@@ -24,7 +25,6 @@ BODY: Final = {"sleeping": "crossed", "lying": "crossed", "sitting": "crossed", 
                "climbing": "cheering", "surfing": "cheering", "skiing": "cheering", "snowboarding": "cheering",
                "dribbling": "running", "lifting": "cheering", "juggling": "cheering"}  # fmt: skip
 """Poses that a body takes for others."""
-FACE: Final = "face"
 FLYING: Final = "flying"
 LIES: Final = frozenset({"sleeping", "lying"})
 POSES: Final = frozenset({*BODIES, *DONE, *ALWAYS, *BODY})
@@ -65,7 +65,7 @@ def _posed(thing: Thing, library: Library) -> Thing:
     if thing.picture in PEOPLE:
         ending = DONE.get(pose)
         name = ALWAYS.get(pose) or f"{PEOPLE[thing.picture]}-{ending}"
-        has_own_body = thing.picture in CHILDREN and pose in BODIES
+        has_own_body = pose in BODIES and (thing.picture in CHILDREN or thing.colour is not None)
         if (ending or pose in ALWAYS) and not has_own_body:
             name = name if library.has(name) else f"woman-{ending}"
             return replace(thing, picture=name) if library.has(name) else thing

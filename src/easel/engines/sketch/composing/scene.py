@@ -57,6 +57,8 @@ class Scene:
     placed: tuple[Placed, ...]
     not_drawn: tuple[str, ...]
     """Words of the prompt that the picture does not show."""
+    backdrop: str | None = None
+    """The larger place that is seen behind the place."""
     is_close_up: bool = False
     """Whether the place is seen from near."""
 

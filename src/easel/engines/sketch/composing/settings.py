@@ -13,6 +13,7 @@ LANDSCAPES: Final = ("mountains", "meadow", "sea", "forest", "desert", "beach", 
 FURNISHED: Final = frozenset({"room", "kitchen"})
 """Places that furniture decides, before anything that may also stand outside."""
 INDOORS: Final = frozenset({"room", "kitchen", "library", "cafe", "stage", "table-top", "studio"})
+INDOORS_VOTES: Final = 8
 WITH_LAKES: Final = frozenset({"mountains", "meadow", "forest"})
 """Places where there may be a lake."""
 BUILDING_M: Final = 3.6
@@ -52,7 +53,7 @@ def _votes(wish: Wish, library: Library) -> Counter[str]:
             votes[place] += (
                 (9 if known.stance == "swims" and rank == 0 else 6 if number == 0 else 4)
                 - min(rank, 3)
-                + (4 if rank == 0 and place in FURNISHED else 0)
+                + (INDOORS_VOTES if rank == 0 and place in FURNISHED and _is_furniture(placing[number], library) else 0)
             )
     stances = {known.stance for known in traits}
     unfit: set[str] = set()
@@ -67,6 +68,12 @@ def _votes(wish: Wish, library: Library) -> Counter[str]:
     if "space" in votes and stances & {"stands", "head", "swims"}:
         return Counter({"planet": 1})
     return Counter({place: count for place, count in votes.items() if place not in unfit})
+
+
+def _is_furniture(thing: Thing, library: Library) -> bool:
+    """Whether a thing stands indoors and nowhere else."""
+    traits = library.traits(thing.picture)
+    return traits.stance == "stands" and len(traits.places) == 1 and not library.is_creature(thing.picture)
 
 
 def _is_rural(thing: Thing, library: Library) -> bool:

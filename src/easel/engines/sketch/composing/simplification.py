@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.composing.attaching import FACE
+from easel.engines.sketch.pictures.library import PEOPLE, Library
 from easel.engines.sketch.reading.sights import FLAT
 from easel.engines.sketch.reading.vessels import VESSELS
 from easel.engines.sketch.reading.wish import FIELD, Relation, Thing, Wish
@@ -21,8 +22,15 @@ ON_TOP: Final = {"lamp": "desk-lamp"}
 """What is another picture if it stands on furniture."""
 CONTENT_MAX_M: Final = 0.9
 """What is not taller than this, or a plant, is in a vessel that is with it."""
+FISH, FISHBOWL = frozenset({"fish", "tropical-fish"}), "fishbowl"
+OPEN: Final = {"package": "open-box", "hot-beverage": "mug"}
+"""Pictures of what is closed, and those that show it open."""
+BUS_M: Final = 2.0
+"""Who is on a vehicle that is as tall as this is in it."""
 BUILDING_M: Final = 4.0
 """What is as tall as this is shown from outside."""
+WITHOUT: Final = {("birthday-cake", "candle"): ("cake", "cake-candle")}
+"""Pictures that show some of a thing, with that thing, and the pictures of both if the prompt counts them."""
 SHOWN_AT_ONCE: Final = {"bicycle": "biking", "kick-scooter": "biking", "surfboard": "surfing", "water-wave": "surfing"}
 """What people ride, and how the pictures are called that show both."""
 RIDERS: Final = {"man": "man", "woman": "woman", "person": "person", "boy": "man", "girl": "woman", "child": "person"}
@@ -100,7 +108,48 @@ def _before_a_building(wish: Wish, at: int, _subject: Thing, other: Thing, libra
     """What is in a building is shown in front of it."""
     traits = library.traits(other.picture)
     is_building = traits.stance == "stands" and traits.height_m >= BUILDING_M
+    is_building = is_building or "closed" in traits.marks
     return _as(wish, at, "in-front") if wish.relations[at].kind == "inside" and is_building else None
+
+
+def _in_a_vehicle(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """Who is in a vehicle looks out of its window: only the face is seen."""
+    kind, traits = wish.relations[at].kind, library.traits(other.picture)
+    is_in = kind in ("inside", "riding") or (
+        kind == "on" and traits.height_m >= BUS_M and library.is_person(subject.picture)
+    )
+    face = _face(subject.picture, library)
+    if not is_in or traits.window is None or face is None or subject.pose == FACE:
+        return None
+    seen = replace(subject, picture=face, pose=FACE)
+    things = tuple(seen if number == wish.relations[at].subject else thing for number, thing in enumerate(wish.things))
+    return _as(replace(wish, things=things), at, "inside")
+
+
+def _face(picture: str, library: Library) -> str | None:
+    """The picture whose face stands for somebody. None if there is none."""
+    if picture in PEOPLE or library.traits(picture).stance == "head":
+        return picture
+    return library.traits(picture).face
+
+
+def _in_a_fishbowl(wish: Wish, at: int, subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """One fish in a bowl is in one of glass."""
+    is_swimming = wish.relations[at].kind == "inside" and subject.picture in FISH and subject.count == 1
+    if not is_swimming or other.picture not in ("bowl", FISHBOWL):
+        return None
+    relation = wish.relations[at]
+    assert relation.other is not None
+    turned = _replaced(wish, at, Relation("with", relation.other, relation.subject))
+    return _without(turned, at, replace(other, picture=FISHBOWL))
+
+
+def _opened(wish: Wish, at: int, _subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """A box in which something is, is open."""
+    if wish.relations[at].kind != "inside" or other.picture not in OPEN:
+        return None
+    opened = replace(other, picture=OPEN[other.picture])
+    return replace(wish, things=tuple(opened if thing is other else thing for thing in wish.things))
 
 
 def _shown_already(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
@@ -112,6 +161,23 @@ def _shown_already(wish: Wish, at: int, subject: Thing, other: Thing, library: L
         return _without(wish, at, subject)
     own = colours[other.picture]
     return _without(wish, at, replace(subject, dyes=(*subject.dyes, (own, other.colour)))) if own else None
+
+
+def _counted_on(wish: Wish, at: int, subject: Thing, other: Thing, _library: Library) -> Wish | None:
+    """Candles of a cake that are counted are as many, on a cake that shows none of its own."""
+    relation = wish.relations[at]
+    is_on = relation.kind == "on"
+    carrier, carried = (other, subject) if is_on else (subject, other)
+    pictures = WITHOUT.get((carrier.picture, carried.picture))
+    if pictures is None or relation.kind not in _SHOWN_BY or relation.other is None:
+        return None
+    if not (carried.is_count_said and carried.count > 1):
+        turned = Relation("with", relation.other, relation.subject)
+        return _replaced(wish, at, turned) if is_on else None
+    ends = (relation.subject, relation.other) if is_on else (relation.other, relation.subject)
+    new = {ends[0]: replace(carried, picture=pictures[1]), ends[1]: replace(carrier, picture=pictures[0])}
+    things = tuple(new.get(number, thing) for number, thing in enumerate(wish.things))
+    return _replaced(replace(wish, things=things), at, Relation("on", *ends))
 
 
 def _in_bed(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
@@ -161,6 +227,7 @@ def _served(wish: Wish, at: int, subject: Thing, other: Thing, library: Library)
 _SHOWN_BY: Final = frozenset({"wearing", "holding", "with", "on", "riding", "inside", "next"})
 _RULES: Final[tuple[Rule, ...]] = (
     _shown_at_once,
+    _counted_on,
     _shown_already,
     _in_a_field,
     _in_bed,
@@ -168,14 +235,20 @@ _RULES: Final[tuple[Rule, ...]] = (
     _on_furniture,
     _in_a_tree,
     _before_a_building,
+    _in_a_vehicle,
+    _in_a_fishbowl,
+    _opened,
     _in_colour,
     _served,
 )
 
 
 def _as(wish: Wish, at: int, kind: str) -> Wish:
-    changed = replace(wish.relations[at], kind=kind)
-    return replace(wish, relations=(*wish.relations[:at], changed, *wish.relations[at + 1 :]))
+    return _replaced(wish, at, replace(wish.relations[at], kind=kind))
+
+
+def _replaced(wish: Wish, at: int, relation: Relation) -> Wish:
+    return replace(wish, relations=(*wish.relations[:at], relation, *wish.relations[at + 1 :]))
 
 
 def _without(wish: Wish, at: int, subject: Thing, *, has_heir: bool = True) -> Wish:

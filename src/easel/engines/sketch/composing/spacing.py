@@ -9,6 +9,8 @@ from easel.engines.sketch.composing.units import Unit
 PACKED_MIN: Final = 4
 """So many in a row stand close together, every other one farther back."""
 PACKED_OVERLAP: Final = 0.33
+FEW: Final = 3
+FEW_OVERLAP: Final = 0.2
 MANY_MIN: Final = 7
 MANY_OVERLAP: Final = 0.5
 """How much of the narrower of two neighbours is then at the same place as the other, and of so many."""
@@ -32,7 +34,7 @@ def gaps_between(units: Sequence[Unit], away: Sequence[float], *, is_packed: boo
     widths = [unit.right - unit.left for unit in units]
     if not is_packed:
         return [*[0.12 * max(widths)] * (len(units) - 1), 0.0]
-    overlap = MANY_OVERLAP if len(units) >= MANY_MIN else PACKED_OVERLAP
+    overlap = MANY_OVERLAP if len(units) >= MANY_MIN else PACKED_OVERLAP if len(units) > FEW else FEW_OVERLAP
     pairs = zip(itertools.pairwise(widths), itertools.pairwise(away), strict=True)
     return [*(-overlap * min(pair) if near != far else 0.05 * min(pair) for pair, (near, far) in pairs), 0.0]
 

@@ -15,6 +15,8 @@ MARGIN: Final = 0.05
 TALL_MIN: Final = 1.35
 TALL_RISE: Final = 0.07
 """How far things stand higher in a picture that is twice as high as wide, so that they are nearer to its middle."""
+FARTHER_RISE: Final = 0.7
+"""How far what swims farther away is moved to the far shore, as a share of the water."""
 SMALL_FLIER_M: Final = 0.5
 _BESIDE: Final = frozenset({"left", "right", "at-left", "at-right", "between", "behind", "in-front"})
 
@@ -103,7 +105,8 @@ class Stage:
         swims = self._swims(unit)
         on_water = (self.ground.surface == "water" or swims) and not spot.is_in_air
         if self.ground.water is not None and swims and not spot.is_in_air:
-            spot = replace(spot, y=self.ground.water * self.height, depth=max(spot.depth, 0.2))
+            y = self.ground.water - FARTHER_RISE * spot.depth * (self.ground.water - self.ground.horizon)
+            spot = replace(spot, y=y * self.height, depth=max(spot.depth, 0.2))
         if not on_water and unit.base.sunk and not unit.base.picture.traits.sunk:
             spot = replace(spot, y=spot.y - unit.base.sunk * unit.base.height * spot.scale)
         standing = [part for part in unit.parts if part.on_ground]
@@ -134,7 +137,7 @@ def _placed(part: Part, spot: Stand, on_water: bool) -> Placed:
         trousers=part.trousers,
         pose=part.pose,
         lift=part.lift * spot.scale,
-        sunk=part.sunk if on_water else part.picture.traits.sunk,
+        sunk=max(part.cut, part.sunk if on_water else part.picture.traits.sunk),
     )
     dips = placed.has_ripple and not placed.sunk
     return replace(placed, y=placed.y + 0.02 * placed.height) if dips else placed

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
-from easel.engines.sketch.composing.attaching import ATTACH
+from easel.engines.sketch.composing.attaching import ATTACH, FACE
 from easel.engines.sketch.composing.belongings import belongings
 from easel.engines.sketch.composing.dice import Dice
-from easel.engines.sketch.composing.posing import FACE, body_pose, marks, posed_part
+from easel.engines.sketch.composing.posing import body_pose, marks, posed_part
 from easel.engines.sketch.composing.units import Part, Unit, drawn_height, varied
 from easel.engines.sketch.painting.colour import NAMED
 from easel.engines.sketch.pictures.library import CROWDS, TONES, Library
@@ -14,8 +14,14 @@ from easel.engines.sketch.reading.wish import Thing, Wish
 
 CLOTHES: Final = ("#e0533f", "#3f7fd0", "#3fa66a", "#f0a93a", "#8a5fc0", "#e07aa5", "#2f9aa0", "#f2f0ea", "#4a4f63")
 TROUSERS: Final = ("#3f4a6b", "#5a4a42", "#2f3440", "#6b7a8f", "#7a6a4a")
-ATTACHED_MAX: Final = 12
+ATTACHED_MAX: Final = 15
 """So many of one thing are carried at most."""
+HEAP_MIN: Final = 5
+"""So many in a vessel lie in two rows, of which the farther one is higher."""
+SIDE_BY_SIDE_WIDTH, HEAPED_WIDTH = 1.15, 0.9
+"""How wide one of several is at most, compared with its part of the width."""
+HEAP_RISE: Final = 0.56
+"""How much higher, as a share of the height of what lies there."""
 NECK_SCARF: Final = {"scarf": "scarf-around-neck"}
 """What looks otherwise when it is worn."""
 SHARED: Final = frozenset({"wearing", "holding", "riding"})
@@ -126,11 +132,28 @@ class UnitBuilder:
                 part = self.part(child, number, dice.named(f"part {child} {number}"))
                 if kind == "wearing" and part.picture.name in NECK_SCARF:
                     part = replace(part, picture=self._library.picture(NECK_SCARF[part.picture.name]))
-                share = carrier.width / len(members)
-                if len(members) > 1 and kind in ("on", "inside", "under") and part.width > share * 1.15:
-                    part = replace(part, height=part.height * share * 1.15 / part.width)
-                side = (place - (len(members) - 1) / 2) * share * 0.92
+                is_heaped = kind == "inside" and "plant" not in part.picture.traits.marks
+                cell = _cell(place, len(members) if is_heaped else 0)
+                column, columns, row = cell or (place, len(members), 0)
+                share = carrier.width / columns
+                wide = share * (HEAPED_WIDTH if cell else SIDE_BY_SIDE_WIDTH)
+                if len(members) > 1 and kind in ("on", "inside", "under") and part.width > wide:
+                    part = replace(part, height=part.height * wide / part.width)
+                side = (column - (columns - 1) / 2) * share * 0.92
                 part = replace(part, x=carrier.x + (0.0 if kind == "wearing" else side), on_ground=False)
+                part = replace(part, y=part.y + row * HEAP_RISE * part.height)
                 ATTACH[kind](unit, unit.of(carrier.thing), part, place, self.reposed)
                 if number == members[0][1]:
                     self._attach(unit, unit.of(child), dice)
+
+
+def _cell(place: int, count: int) -> tuple[float, float, int] | None:
+    """The column, the columns and the row of one of many in a vessel: those of the farther row come first and are seen
+    between the others. None if all lie side by side."""
+    if count < HEAP_MIN:
+        return None
+    back = count // 2
+    front = count - back
+    shift = 0.5 if front == back else 0.0
+    first = (front - back) / 2 + shift
+    return (first + place, front + shift, 1) if place < back else (place - back, front + shift, 0)

@@ -40,6 +40,8 @@ class Part:
     """How far it is above the ground, in metres."""
     sunk: float = 0.0
     """How much of its height is under water."""
+    cut: float = 0.0
+    """How much of its height, from below, is hidden by what it rides."""
     turn: float = 0.0
     """Degrees, clockwise."""
     leaps: bool = False

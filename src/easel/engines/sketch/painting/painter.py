@@ -54,6 +54,7 @@ def _view(scene: Scene, ground: Background, library: Library) -> View:
         weather=scene.weather,
         season=scene.season,
         colour=scene.place_colour,
+        backdrop=scene.backdrop,
         dice=Dice(scene.seed, wish_key(scene.wish)).named("background"),
         ids=Ids("b"),
         is_outdoors=ground.is_outdoors,

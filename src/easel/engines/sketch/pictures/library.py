@@ -155,7 +155,7 @@ class Library:
         face = PEOPLE.get(name) or (name if plain in PEOPLE else None)
         entry = self._pack.entries[face or name]
         traits = traits_of(plain, entry.category)
-        if face is not None:
+        if face is not None and pose != "face":
             figure = person_body(self._body(entry), entry, clothes, trousers, is_child=plain in CHILDREN, pose=pose)
             return _of_figure(name, figure, clothes, traits, entry)
         colour = traits.main_colour or entry.main_colour

@@ -16,6 +16,8 @@ holds how a thing stands, how tall it is and where it is at home, or some of the
 - `handle=0.1,0`: where it is held, to the right of its middle and above its lower edge, as shares of width and height
 - `coats=natural,gray`: the colours that it may have if the prompt names none, one of which the seed picks
 - `main=#a0b0c0`: the colour that is changed if the prompt names one, instead of the colour of most of its area
+- `window=-0.2,0.4,0.6,0.3`: where those look out of a vehicle who are in it: from where to where beside its middle, and
+  the lower edge and the height, as shares of its width and height
 - `shows=scarf,#1345b7`: the picture shows this already, in this colour (without a colour, it cannot be changed)
 """
 
@@ -32,6 +34,7 @@ STANCES: Final = frozenset(get_args(Stance))
 MARKS: Final = {
     "busy": "its right hand is in its picture, so that its body has none",
     "creature": "it is alive, and may do things",
+    "closed": "who is in it is shown in front of it",
     "covers": "others may be under it",
     "deck": "who is on it stands",
     "far": "it stands at the horizon, behind everything",
@@ -62,6 +65,7 @@ class Traits:
     """The colours of a coat and trousers, or of a robe."""
     face: str | None = None
     handle: tuple[float, float] | None = None
+    window: tuple[float, float, float, float] | None = None
     coats: tuple[str, ...] = ()
     main_colour: str | None = None
     shows: tuple[tuple[str, str], ...] = ()
@@ -157,6 +161,7 @@ _READ: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "sunk": ("sunk", float),
     "head": ("head", _numbers),
     "handle": ("handle", _numbers),
+    "window": ("window", _numbers),
     "worn": ("worn", lambda value: _one_of(get_args(Worn), value)),
     "coats": ("coats", lambda value: tuple(value.split(","))),
     "face": ("face", str),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from easel.engines.sketch.reading.following import names_next, object_follows, thing_follows
+from easel.engines.sketch.reading.following import is_ignored, names_next, object_follows, thing_follows
 from easel.engines.sketch.reading.tokens import Token
 from easel.engines.sketch.words.grammar import Grammar
 from easel.engines.sketch.words.lexicon import Meaning
@@ -30,6 +30,13 @@ class Around:
         """Whether the last thing does something with the next one: `a man reading the newspaper`."""
         return self.is_thing_near and object_follows(self.following) and not self.grammar.relations_after
 
+    def is_inside(self, place: Meaning) -> bool:
+        """Whether something is in what is named here, as the word before or after it says."""
+        if not self.grammar.relations_after:
+            return self.relation == "inside"
+        after = (token.meanings[0] for token in self.following if token.meanings and not is_ignored(token))
+        return place.is_located or next((meaning.name == "inside" for meaning in after), False)
+
     @property
     def is_describing_last(self) -> bool:
         """Whether an adjective here belongs to the last thing."""
@@ -38,12 +45,12 @@ class Around:
 
 def chosen(meanings: tuple[Meaning, ...], around: Around) -> Meaning:
     """The meaning that fits: `orange` is a colour before a thing, or after one where adjectives come after."""
-    by_kind = {meaning.kind: meaning for meaning in meanings}
+    by_kind = {meaning.kind: meaning for meaning in reversed(meanings)}
     if meanings[0].kind == "actions" and around.is_acting_on_next:
         return Meaning("relations", meanings[0].name.split()[0])
     if "actions" in by_kind and "relations" in by_kind:
         return by_kind["relations" if thing_follows(around.following) else "actions"]
-    if "places" in by_kind and around.relation == "inside":
+    if "places" in by_kind and around.is_inside(by_kind["places"]):
         return by_kind["places"]
     if "things" in by_kind and "relations" in by_kind:
         is_verb = around.is_noun_before and object_follows(around.following)

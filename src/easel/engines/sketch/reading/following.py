@@ -21,6 +21,11 @@ def object_follows(following: Sequence[Token]) -> bool:
     return False
 
 
+def is_thing(following: Sequence[Token]) -> bool:
+    """Whether the first token names a thing."""
+    return bool(following) and bool(following[0].meanings) and following[0].meanings[0].kind == "things"
+
+
 def is_ignored(token: Token) -> bool:
     """Whether a token needs no picture."""
     return bool(token.meanings) and token.meanings[0].kind == "ignored"

@@ -14,6 +14,10 @@ DONE: Final = frozenset({"holding", "wearing", "riding", "looking"})
 """What is done by someone, never by what is worn, held or stood on."""
 PLACED: Final = frozenset({"in-front", "behind", "next"})
 """Where someone is, never what is held or worn."""
+APART: Final = frozenset(
+    {"on", "under", "behind", "in-front", "next", "above", "between", "holding", "riding", "looking"}
+)
+"""What leads to another thing, so that a colour after it is never that of the thing before it."""
 TURNED: Final = {"topped": "on", "containing": "inside"}
 """Relations that are said from the other side, and what they say of it."""
 KEPT_TOGETHER: Final = frozenset({"holding", "wearing", "riding"})
@@ -46,8 +50,11 @@ def join_done(relations: list[Relation], kind: str, subject: int, other: int) ->
     relations.append(Relation(kind, subject, other))
 
 
-def join_carried(relations: list[Relation], kind: str, subject: int, other: int) -> None:
-    """Join what stands before `on` and the like: not what is held or worn, but who does; and both of `a and b`."""
+def join_carried(relations: list[Relation], kind: str, subject: int, other: int, things: Sequence[Thing]) -> None:
+    """Join what stands before `on` and the like: not what is held, worn or in a vessel, but what has it; and both of `a
+    and b`."""
+    vessels = [one.other for one in relations if one.kind == "inside" and one.subject == subject]
+    subject = next((at for at in vessels if at is not None and at < subject and things[at].picture in VESSELS), subject)
     holder = next((one.subject for one in relations if one.other == subject and one.kind in HELD), subject)
     relations.append(Relation(kind, holder, other))
     last = relations[-2] if len(relations) > 1 else None

@@ -5,7 +5,7 @@ from typing import Final
 FLAT: Final = frozenset({
     "table", "bench", "chair", "couch-and-lamp", "sofa", "bed", "seat", "rock", "herb", "blossom", "rose", "sunflower",
     "tulip", "lotus", "bookshelf", "ladder", "desk", "branch", "lily-pad", "plate", "stairs", "sleigh",
-    "picnic-blanket", "armchair", "throne", "rocking-chair", "stool", "swing", "hammock", "towel", "rug", "tree-stump",
+    "picnic-blanket", "armchair", "throne", "rocking-chair", "stool", "swing", "hammock", "towel", "rug", "tree-stump", "puddle", "trampoline",
 })  # fmt: skip
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
 WORN: Final = frozenset({
@@ -41,25 +41,7 @@ TRADES: Final = frozenset({
 })  # fmt: skip
 """Animals, robots and the like, and those whose work they may do: a panda chef is drawn as a panda and a cook."""
 READABLE: Final = frozenset({"newspaper", "closed-book", "open-book", "books", "envelope", "scroll", "notebook"})
-PARTS: Final = {
-    "city": frozenset({"street", "cafe", "market", "garden", "library", "stadium", "stage", "road", "river"}),
-    "cafe": frozenset({"kitchen"}),
-    "room": frozenset({"kitchen", "library"}),
-    "mountains": frozenset({"lake", "river", "road"}),
-    "forest": frozenset({"lake", "river"}),
-    "meadow": frozenset({"lake", "river", "road"}),
-}
-"""Places that are parts of another one, so that `a street in the city` is the street."""
 WINDOW: Final = "window"
-VAGUE: Final = frozenset({"sky", "abstract"})
-"""Places that give way to any other one."""
-SEEN_TOGETHER: Final = ({"sea", "beach"}, {"forest", "jungle"}, {"meadow", "farm"}, {"river", "meadow"})
-"""Places of which one shows the other as well."""
-
-
-def is_seen_with(place: str, other: str) -> bool:
-    """Whether the other place shows this one, too."""
-    return place == "abstract" or other in PARTS.get(place, ()) or {place, other} in SEEN_TOGETHER
 
 
 def meant(relation: str, picture: str) -> str:

@@ -45,6 +45,8 @@ class Wish:
     relations: tuple[Relation, ...] = ()
     place: str | None = None
     place_colour: str | None = None
+    backdrop: str | None = None
+    """The larger place in which the place lies, such as the mountains of `a road through the mountains`."""
     time: str | None = None
     weather: str | None = None
     season: str | None = None

@@ -28,7 +28,7 @@ def with_young(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
     for at, token in enumerate(tokens):
         young = next((meaning for meaning in token.meanings if meaning.kind == "young"), None)
         if young is None or not _is_young(tokens, at):
-            rest = tuple(one for one in token.meanings if one is not young)
+            rest = tuple(one for one in token.meanings if one.kind != "young")
             listed.append(replace(token, meanings=rest if rest or not token.meanings else (Meaning("ignored", ""),)))
             continue
         kind, picture = young.name.split()
@@ -44,15 +44,30 @@ def with_young(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
 def _is_young(tokens: Sequence[Token], at: int) -> bool:
     """Whether a word names the young, not only what kind of animal the word beside it means: `retriever puppy`.
 
-    A word that means something else, such as `petit` and `Junge`, names them after a number if an animal came before.
+    A word that means something else, such as `petit` and `Junge`, names them after a number if an animal came before,
+    and after `and` or `with` if it was the last thing: `une lionne et ses petits`.
     """
     before = tokens[at - 1] if at else None
     if len(tokens[at].meanings) == 1 or (tokens[at].meanings[0].kind == "things" and _is_animals(tokens[at])):
         return before is None or not _animal(before)
+    if names_next(tokens[at + 1 :]):
+        return False
     is_counted = before is not None and any(meaning.kind == "counts" for meaning in before.meanings)
-    return (
-        is_counted and not names_next(tokens[at + 1 :]) and any(_animal(token) in LIKE["any"] for token in tokens[:at])
-    )
+    return (is_counted and any(_animal(token) in LIKE["any"] for token in tokens[:at])) or _is_beside_animal(tokens, at)
+
+
+def _is_beside_animal(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the last thing is an animal, and `and` or `with` leads on from it."""
+    leads = False
+    for token in reversed(tokens[:at]):
+        kind, name = (token.meanings[0].kind, token.meanings[0].name) if token.meanings else ("", "")
+        if kind == "things":
+            return leads and _animal(token) in LIKE["any"]
+        if kind == "relations" and name in ("and", "with", "next"):
+            leads = True
+        elif kind != "ignored":
+            return False
+    return False
 
 
 def _is_animals(token: Token) -> bool:

@@ -209,7 +209,7 @@ def language(code: str) -> Language:
             meaning = (Meaning(kind, name),)
             for part in words.split(","):
                 word = " ".join(part.split())
-                if word:
+                if word and meaning[0] not in own.get(word, ()):
                     own[word] = own[word] + meaning if word in own else meaning
     said = own | dict(_plurals(own, grammar))
     own = _with_measures(said, grammar) | dict(_duals(said, grammar)) | said

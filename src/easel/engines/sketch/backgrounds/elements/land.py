@@ -21,6 +21,7 @@ FOLIAGE = {
     "spring": ("#8cc85a", "#f3b6c8", "#a6d36b"), "autumn": ("#d9822b", "#c4512c", "#e2ad3b"),
     "winter": ("#dfe9ee", "#c9d9e2", "#eef4f7"),
 }  # fmt: skip
+SAND = "#e8be78"
 GRASS = {None: "#7fc65a", "summer": "#7fc65a", "spring": "#98d566", "autumn": "#c7ae57", "winter": "#eaf2f7"}
 
 
@@ -137,8 +138,8 @@ def grass(view: View, dice: Dice, y_from: float, count: int, colour: str, size: 
 
 
 def flowers(view: View, dice: Dice, y_from: float, count: int) -> str:
-    """Small flowers in the grass, but in winter."""
-    if is_winter(view):
+    """Small flowers in the grass, but in winter and in a desert."""
+    if is_winter(view) or view.backdrop == "desert":
         return ""
     painted = ""
     kinds = [dice.pick(("#ffffff", "#ffd84d", "#f58fb8", "#b98cf0", "#ff7a6b")) for _ in range(2)]
@@ -171,6 +172,8 @@ def foliage(view: View, dice: Dice) -> str:
 
 
 def grass_colour(view: View) -> str:
-    """The colour of grass in this season and weather."""
+    """The colour of grass, or of the sand of a desert, in this season and weather."""
     colour = GRASS[view.season]
+    if view.backdrop == "desert" and not is_winter(view):
+        return SAND
     return mix(colour, "#eef4f8", 0.75) if view.weather == "snowfall" and view.season != "winter" else colour

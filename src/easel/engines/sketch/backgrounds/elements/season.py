@@ -4,6 +4,7 @@ from typing import Final
 
 from easel.engines.sketch.backgrounds.background import View
 from easel.engines.sketch.composing.dice import Dice
+from easel.engines.sketch.painting.colour import mix
 from easel.engines.sketch.painting.markup import Point, ellipse, n, path, polygon, rect, smooth
 
 LEAVES: Final = ("#d9822b", "#c4512c", "#e2ad3b", "#a8642a")
@@ -11,6 +12,16 @@ PETALS: Final = ("#fbd3e0", "#f7b6cb", "#ffe6ee")
 LYING: Final = 46
 IN_THE_AIR: Final = 20
 SNOW: Final = "#f6fafd"
+
+
+MOONLIT: Final = "#dbe6ff"
+MOONLIT_SHARE: Final = 0.34
+
+
+def of_snow(view: View, colour: str, depth: float = 0.0) -> str:
+    """The colour of snow, which stays bright at night."""
+    tinted = view.tint(colour, depth)
+    return mix(tinted, MOONLIT, MOONLIT_SHARE) if view.time == "night" else tinted
 
 
 def is_winter(view: View) -> bool:
@@ -55,11 +66,11 @@ def snow_on_ground(view: View, top: float) -> str:
     dice = view.dice.named("snow on the ground")
     edge: list[Point] = [(view.width * at / 6, top + dice.between(-0.5, 0.5) * view.unit) for at in range(-1, 8)]
     shape = smooth(edge) + f"L{n(view.width * 1.2)} {n(view.height)}L{n(-view.width * 0.2)} {n(view.height)}Z"
-    painted = path(shape, view.tint(SNOW), 0.82)
+    painted = path(shape, of_snow(view, SNOW), 0.82)
     for _ in range(14):
         level = dice.between(0.15, 1)
         y, wide = top + (view.height - top) * level, view.unit * (3 + 8 * level) * dice.between(0.6, 1.2)
-        painted += ellipse(dice.between(0, view.width), y, wide, wide * 0.14, view.tint("#c9d9e6"), 0.55)
+        painted += ellipse(dice.between(0, view.width), y, wide, wide * 0.14, of_snow(view, "#c9d9e6"), 0.55)
     return painted
 
 
@@ -73,7 +84,7 @@ def snow_on_roof(view: View, left: Point, top: Point, right: Point, depth: float
     third = (b[0] - a[0]) / 3
     dip = abs(top[1] - left[1]) * 0.14
     edge = [a, (a[0] + 0.5 * third, a[1] - dip), (a[0] + third, a[1] + dip), (a[0] + 2 * third, a[1] - dip), b]
-    return polygon([top, *edge], view.tint(SNOW, depth))
+    return polygon([top, *edge], of_snow(view, SNOW, depth))
 
 
 def snow_on_top(view: View, x: float, y: float, wide: float, depth: float) -> str:
@@ -81,7 +92,7 @@ def snow_on_top(view: View, x: float, y: float, wide: float, depth: float) -> st
     if not is_winter(view):
         return ""
     tall = min(0.9 * view.unit, wide * 0.1)
-    return rect(x - wide * 0.01, y - tall * 0.7, wide * 1.02, tall * 1.4, view.tint(SNOW, depth), tall * 0.6)
+    return rect(x - wide * 0.01, y - tall * 0.7, wide * 1.02, tall * 1.4, of_snow(view, SNOW, depth), tall * 0.6)
 
 
 def _leaf(view: View, x: float, y: float, size: float, turn: float, dice: Dice) -> str:
