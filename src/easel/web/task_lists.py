@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
+from easel.actions.renew_link import renew_expired_links
 from easel.domain.credits import credits_shown
 from easel.domain.errors import InvalidRequest
 from easel.domain.task import Status, is_id
@@ -61,8 +62,8 @@ class TaskListEndpoints:
                 for task in await tasks.find_all(connection, wanted)
                 if task.account_id == holder.account_id
             }
-        bodies = [await self._view.current(found[task_id]) for task_id in wanted if task_id in found]
-        return json_answer({"data": bodies})
+        current = await renew_expired_links(self._database, [found[task_id] for task_id in wanted if task_id in found])
+        return json_answer({"data": [await self._view.current(task) for task in current]})
 
 
 def _page_body(page: Page, query: Query) -> dict[str, Any]:

@@ -208,6 +208,20 @@ def test_a_batch_returns_each_task_once_in_the_requested_order_as_it_is_read(kep
     ]  # fmt: skip
 
 
+def test_a_batch_renews_all_expired_links_in_one_transaction(kept: Kept, client: httpx2.Client) -> None:
+    links = {task["id"]: task["results"] for task in batch(client, kept.completed).json()["data"]}
+    with kept.service.database() as connection:
+        connection.execute(
+            "UPDATE tasks SET link_expires_at = link_expires_at - interval '2 days' WHERE id = ANY (%s)",
+            (kept.completed,),
+        )
+    renewed = {task["id"]: task["results"] for task in batch(client, kept.completed).json()["data"]}
+    assert all(renewed[task_id] != links[task_id] for task_id in kept.completed)
+    with kept.service.database() as connection:
+        writers = connection.execute("SELECT DISTINCT xmin::text FROM tasks WHERE id = ANY (%s)", (kept.completed,))
+        assert len(kept.completed) > 1 == len(writers.fetchall())
+
+
 def test_a_batch_omits_unknown_and_malformed_ids_and_other_accounts_tasks(kept: Kept, client: httpx2.Client) -> None:
     others = [kept.foreign, UNKNOWN, "", "x", "task-unified-", "\0", "é", "'", kept.completed[0].upper(), "x" * 10_000]
     assert [task["id"] for task in batch(client, [*others, kept.completed[0]]).json()["data"]] == [kept.completed[0]]
