@@ -152,10 +152,12 @@ eval-sketch: $(VENV)/installed ## Measure how well Easel Sketch understands 300 
 	@$(BIN)/python -m tools.sketch_evaluation $(EVAL)
 
 # In an environment of their own, because they bring a hundred libraries that nothing else needs.
-test-recipes: $(VENV)/installed ## Run the recipes for other libraries, with their newest versions
+test-recipes: $(VENV)/installed ## Run the recipes for other libraries, in Python and JavaScript, with their newest versions
 	@test -x $(VENV)-recipes/bin/python || $(PYTHON) -m venv $(VENV)-recipes
-	@$(VENV)-recipes/bin/python -m pip install --quiet --disable-pip-version-check . litellm haystack-ai langchain-core 'pydantic-ai-slim'
-	@$(BIN)/python -m tools.recipes $(VENV)-recipes/bin/python
+	@$(VENV)-recipes/bin/python -m pip install --quiet --disable-pip-version-check . 'litellm[proxy]' haystack-ai langchain-core 'pydantic-ai-slim'
+	@mkdir -p $(VENV)-recipes/node && { ! command -v npm > /dev/null || \
+		npm install --silent --no-audit --no-fund --prefix $(VENV)-recipes/node openai ai @ai-sdk/openai-compatible; }
+	@$(BIN)/python -m tools.recipes $(VENV)-recipes/bin/python $(VENV)-recipes/node
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service for comparison (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)
