@@ -104,7 +104,7 @@ def draw_through_proxy(configuration: str, interpreter: Path, folder: Path, envi
     file.write_text(configuration)
     address = f"http://127.0.0.1:{free_port()}"
     command = [str(interpreter.with_name("litellm")), "--config", str(file), "--host", "127.0.0.1", "--port"]
-    own = {"EASEL_OPENAI_URL": f"{environment['EASEL_URL']}/openai/v1", "LITELLM_MASTER_KEY": key}
+    own = {"IMAGES_URL": f"{environment['EASEL_URL']}/openai/v1", "LITELLM_MASTER_KEY": key}
     with log.open("wb") as output:
         proxy = subprocess.Popen(
             [*command, address.rpartition(":")[2]], env={**environment, **own, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},

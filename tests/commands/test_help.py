@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.command_line import easel, environment
 
+_PROGRAM = "from easel.__main__ import main; main(prog_name='easel')"
+
 
 def test_help_explains_a_command() -> None:
     assert easel("help", "keys", "create").stdout == easel("keys", "create", "--help").stdout
@@ -59,11 +61,22 @@ def test_the_script_for_a_shell_is_one_that_it_can_read(shell: str, tmp_path: Pa
         assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_shows_whole_descriptions(tmp_path: Path) -> None:
+    (tmp_path / "easel.fish").write_text(easel("completion", "fish").stdout)
+    (tmp_path / "easel").write_text(f'#!/bin/sh\nexec {sys.executable} -c "{_PROGRAM}" "$@"\n')
+    (tmp_path / "easel").chmod(0o755)
+    offered = subprocess.run(
+        ["fish", "--no-config", "-c", f'set PATH {tmp_path} $PATH; source {tmp_path}/easel.fish; complete -C "easel ta"'],
+        env=environment(HOME=str(tmp_path)), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert offered.stdout == "tasks\tList, show, fetch, cancel and delete tasks.\n"
+
+
 @pytest.mark.parametrize(
     ("line", "offered"), [("easel ta", "tasks"), ("easel tasks fe", "fetch"), ("easel generate --si", "--size")]
 )
 def test_commands_and_options_are_completed(line: str, offered: str) -> None:
     asked = environment(_EASEL_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(line.split()) - 1))
-    program = "from easel.__main__ import main; main(prog_name='easel')"
-    ran = subprocess.run([sys.executable, "-c", program], env=asked, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run([sys.executable, "-c", _PROGRAM], env=asked, capture_output=True, text=True, timeout=30)
     assert ran.stdout.splitlines() == [f"plain,{offered}"], ran.stderr

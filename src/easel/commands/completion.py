@@ -22,4 +22,6 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(f"# {_INSTALL[shell]}")
-    click.echo(kind(context.find_root().command, {}, "easel", "_EASEL_COMPLETE").source())
+    script = kind(context.find_root().command, {}, "easel", "_EASEL_COMPLETE").source()
+    # Click's script for fish cuts descriptions at their first comma.
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'))

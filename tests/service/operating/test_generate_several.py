@@ -17,7 +17,7 @@ from tests.support.command_line import easel, environment
 from tests.support.moderated import REFUSED
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
-from tests.support.running_service import Service, submit
+from tests.support.running_service import Service
 from tests.support.slow_service import slow_service
 
 SMALL = ("--size", "376x376")
@@ -135,9 +135,8 @@ def test_what_cannot_be_done_is_refused_before_any_request(
 def test_a_terminal_shows_the_place_in_line_and_then_the_steps(slow: Service, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     settings = environment(EASEL_URL=slow.url, EASEL_API_KEY=slow.new_key("terminal"), TERM="xterm", COLUMNS="100")
-    with slow.client(settings["EASEL_API_KEY"]) as client:
-        for _ in range(2):
-            submit(client)
+    worker = slow.child_pid("worker 1")
+    os.kill(worker, signal.SIGSTOP)  # until the place in line is shown, however long the command takes to start
     process = subprocess.Popen(
         [sys.executable, "-m", "easel", "generate", "a cat", *SMALL],
         env=settings,
@@ -150,12 +149,16 @@ def test_a_terminal_shows_the_place_in_line_and_then_the_steps(slow: Service, tm
     try:
         while piece := os.read(ours, 4096):
             shown += piece
+            if b" in line" in shown:
+                os.kill(worker, signal.SIGCONT)
     except OSError:  # Linux reports the closed terminal so
         pass
+    finally:
+        os.kill(worker, signal.SIGCONT)
     os.close(ours)
     assert process.wait(timeout=30) == 0
     text = shown.decode()
-    assert text.index(" in line") < text.index("step ") < text.index("done")
+    assert text.index(" in line") < text.index("step ") < text.index("done") < text.index(" drawn by ")
 
 
 def test_an_interruption_cancels_every_picture_that_is_not_drawn(two_webs: Fleet, tmp_path: Path) -> None:
