@@ -91,6 +91,16 @@ def test_a_time_that_no_calendar_has_is_refused_in_a_sentence(created: object) -
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(
+    "link", ["http://[::1", "\0", "file:///etc/passwd", "http://", "/pictures/x.webp", "http://a\n/x"]
+)
+def test_a_link_that_is_no_address_is_refused_in_a_sentence(link: str) -> None:
+    with answering(answer(200, DONE | {"results": [link]})) as (client, _):
+        task = client.task(TASK["id"])
+        with pytest.raises(easel.ClientError, match="The link to the picture is not an address"):
+            client.picture(task)
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_endless_answer_is_not_read_to_its_end(status: int) -> None:
     sent = 0

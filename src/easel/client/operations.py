@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -101,6 +102,8 @@ class Operations:
         if not task.results:
             raise ClientError(f"Task {task.id} has no picture")
         link = task.results[0].url
+        if not _is_address(link):
+            raise ClientError("The link to the picture is not an address")
         try:
             for attempt in range(1, ATTEMPTS_MAX + 1):
                 reply = yield Fetch(link, PICTURE_BYTES_MAX)
@@ -207,6 +210,14 @@ class _NoStream(Exception):
 
 def _is_about_task(reply: Reply) -> bool:
     return b'"task_not_found"' in reply.body
+
+
+def _is_address(link: str) -> bool:
+    try:
+        url = httpx2.URL(link)
+        return url.scheme in {"http", "https"} and bool(url.host) and urlsplit(link).hostname is not None
+    except (httpx2.InvalidURL, ValueError):
+        return False
 
 
 def _retry_after_s(reply: Reply) -> float | None:
