@@ -101,6 +101,12 @@ def test_a_link_that_is_no_address_is_refused_in_a_sentence(link: str) -> None:
             client.picture(task)
 
 
+def test_a_prompt_that_cannot_be_sent_is_refused_before_any_request() -> None:
+    with answering() as (client, asked), pytest.raises(easel.Refused, match="prompt is not text in UTF-8"):
+        client.submit("a \ud800 cat")
+    assert asked == []
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_endless_answer_is_not_read_to_its_end(status: int) -> None:
     sent = 0

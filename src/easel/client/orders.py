@@ -12,6 +12,7 @@ DRAW_TIMEOUT_S: Final = 3600.0
 """How long to wait for a picture unless the caller says otherwise."""
 _TASK_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]{0,127}")
 _SHOWN_CHARACTERS_MAX: Final = 64
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class OrderFields(TypedDict, total=False):
@@ -29,11 +30,15 @@ class OrderFields(TypedDict, total=False):
 
 
 def order_body(prompt: str, fields: OrderFields) -> dict[str, Any]:
-    """The body of the request for a picture."""
+    """The body of the request for a picture. Raises Refused for text that cannot be sent, because UTF-8 lacks it."""
     given: Mapping[str, Any] = fields
-    return {"model": DEFAULT_MODEL, "prompt": prompt} | {
+    body = {"model": DEFAULT_MODEL, "prompt": prompt} | {
         name: value for name, value in given.items() if value is not None
     }
+    for name, value in body.items():
+        if isinstance(value, str) and _SURROGATE.search(value):
+            raise Refused(f"{name} is not text in UTF-8", 400, "invalid_request")
+    return body
 
 
 def new_idempotency_key() -> str:

@@ -71,6 +71,11 @@ def test_no_line_of_the_list_is_cut_or_too_wide(mine: Account, columns: str) -> 
     assert "…" not in listed
 
 
+def test_a_terminal_without_columns_gets_the_list_too(mine: Account) -> None:
+    task_id = mine.completed()
+    assert task_id in mine.run("list", COLUMNS="0").stdout
+
+
 def test_a_task_is_shown_with_its_link(mine: Account) -> None:
     task_id = mine.completed(seed=7)
     shown = mine.run("show", task_id).stdout

@@ -13,6 +13,8 @@ from rich.table import Table
 
 _GAP: Final = 2
 """Blanks between two columns."""
+_WIDTH_UNKNOWN: Final = 80
+"""For terminals that say they have no columns, in which nothing could be printed."""
 
 
 def table(*columns: str) -> Table:
@@ -26,7 +28,9 @@ def table(*columns: str) -> Table:
 def show(filled: Table, columns_min: int = 0) -> None:
     """Print a table. `columns_min` keeps long values on one line in narrow terminals and pipes."""
     # Names and reasons are user input, not markup.
-    console = Console(width=max(Console().width, columns_min), markup=False, emoji=False, highlight=True)
+    console = Console(
+        width=max(Console().width or _WIDTH_UNKNOWN, columns_min), markup=False, emoji=False, highlight=True
+    )
     columns = [[str(column.header), *map(str, column.cells)] for column in filled.columns]
     widths = _widths(columns, console.width)
     if widths is not None:
