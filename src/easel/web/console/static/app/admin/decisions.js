@@ -21,6 +21,10 @@ export function layerName(layer) {
   return has(`admin.layer.${layer}`) ? t(`admin.layer.${layer}`) : layer;
 }
 
+function asLabel(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 export function Decisions() {
   const query = place.value.query;
   const outcome = OUTCOMES.includes(query.get("outcome")) ? query.get("outcome") : "";
@@ -37,7 +41,7 @@ export function Decisions() {
           name="outcome"
           label=${t("admin.decision")}
           isLabelShown=${false}
-          options=${OUTCOMES.map((each) => [each, t(`admin.outcome.${each || "all"}`)])}
+          options=${OUTCOMES.map((each) => [each, asLabel(t(`admin.outcome.${each || "all"}`))])}
           value=${outcome}
           choose=${(each) => set({ outcome: each })}
         />

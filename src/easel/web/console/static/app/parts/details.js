@@ -4,7 +4,7 @@ import { copied } from "../clipboard.js";
 import { now_s } from "../clock.js";
 import { draw, retry } from "../drawing.js";
 import { inWords } from "../failures.js";
-import { fields, fill, randomSeed, seedAfter } from "../form.js";
+import { costOf, fields, fill, randomSeed, seedAfter } from "../form.js";
 import { html } from "../html.js";
 import { download, fileName, linkEnd_s, pictureOf, renewed } from "../pictures.js";
 import { go, to } from "../router.js";
@@ -121,7 +121,7 @@ export function Actions({ work, remove }) {
       ${error && work.key && html`<${Action} icon="again" label=${t("do.retry")} act=${() => retry(work.key)} isMain />`}
       ${hasEnded && order.prompt && !(error && work.key) && mayDraw.value &&
       html`<${Action} icon="again" label=${t("do.again")} tip=${t("do.tip.again")} act=${again} />`}
-      ${picture && mayDraw.value && html`<${Action} icon="vary" label=${t("do.vary")} tip=${t("do.tip.vary")} act=${vary} />`}
+      ${picture && mayDraw.value && html`<${Action} icon="vary" label=${t("do.vary")} tip=${t("do.tip.vary", { count: VARIATIONS, cost: t("draw.cost", { count: costOf(VARIATIONS) }) })} act=${vary} />`}
       ${order.prompt && html`<${Action} icon="reuse" label=${t("do.reuse")} tip=${t("do.tip.reuse")} act=${reuse} />`}
       ${remove && html`<${Action} icon="trash" label=${t("do.delete")} act=${remove} isDanger />`}
     </div>

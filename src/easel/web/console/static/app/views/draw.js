@@ -1,6 +1,7 @@
 // Drawing: the form, and beside it the stage with what this tab draws.
 
 import { cancel, chosen, chosenKey, entries, isUnfinished, update } from "../drawing.js";
+import { wasCancelled } from "../failures.js";
 import { fields } from "../form.js";
 import { html, useEffect, useRef } from "../html.js";
 import { Actions, Facts, NotDrawn } from "../parts/details.js";
@@ -15,6 +16,8 @@ import { Form } from "./form.js";
 
 const EXAMPLES = 4;
 const LONG = 150;
+/** Beside a picture that is at most so wide for its height there is room for the text. */
+const TALL = 1.2;
 
 export function Draw() {
   return html`
@@ -62,7 +65,7 @@ function Work({ work }) {
     wasRunning.current = isRunning;
   }, [isRunning]);
   return html`
-    <article class="work" style=${shape(width, height)}>
+    <article class="work ${width <= TALL * height ? "is-tall" : ""}" style=${shape(width, height)}>
       <${Frame} work=${work} width=${width} height=${height} cancel=${stop} update=${update} />
       <div class="work-text">
         <p class="work-prompt" tabindex=${work.order.prompt.length > LONG ? "0" : undefined}>${work.order.prompt}</p>
@@ -97,7 +100,7 @@ function Small({ entry, nth }) {
       onClick=${() => (chosenKey.value = entry.key)}
     >
       ${picture && html`<img src=${address(picture.url)} alt="" decoding="async" />`}
-      ${!picture && !isUnfinished(entry) && html`<${Icon} name="warning" />`}
+      ${!picture && !isUnfinished(entry) && html`<${Icon} name=${entry.task && wasCancelled(entry.task) ? "close" : "warning"} />`}
       ${isUnfinished(entry) && html`<${Bar} done=${done} total=${total} label=${label} />`}
     </button>
   `;

@@ -131,7 +131,7 @@ export default {
   "do.retry": "Try again",
   "do.keepSeed": "Keep this seed",
   "do.tip.again": "Draws the same prompt, size and seed again",
-  "do.tip.vary": "Draws the same prompt with other seeds",
+  "do.tip.vary": "Draws the same prompt with {count} other seeds, for {cost}",
   "do.tip.reuse": "Fills the form with this prompt and its settings",
 
   "fact.size": "Size",

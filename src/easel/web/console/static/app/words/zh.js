@@ -131,7 +131,7 @@ export default {
   "do.retry": "重试",
   "do.keepSeed": "固定此种子",
   "do.tip.again": "用相同的提示词、尺寸和种子再画一次",
-  "do.tip.vary": "用其他种子画同样的提示词",
+  "do.tip.vary": "用另外 {count} 个种子画同样的提示词，需要 {cost}",
   "do.tip.reuse": "把此提示词及其设置填入表单",
 
   "fact.size": "尺寸",
