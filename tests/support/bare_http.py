@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import GENERATIONS, Service
 
-GIVE_UP_S: Final = 25.0
+GIVE_UP_S: Final = PATIENCE_S
 HOST: Final = b"Host: easel.example\r\n"
 ALIVE: Final = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
 CREATE: Final = b"POST " + GENERATIONS.encode() + b" HTTP/1.1\r\n" + HOST
@@ -80,6 +80,10 @@ class Peer:
             pass
         return raw
 
+    def some(self) -> bytes:
+        """The next bytes that arrive."""
+        return self._socket.recv(65536)
+
     def one_answer(self) -> Answer:
         """The next answer on a connection that stays open."""
         raw = b""
@@ -125,6 +129,4 @@ def create(key: str, *headers: bytes) -> bytes:
 def log_lines(service: Service, request_id: str) -> list[dict[str, Any]]:
     """The log lines of a request. Waits for the first."""
     named = [line for line in service.log_lines() if line.get("request_id") == request_id]
-    return named or eventually(
-        lambda: [line for line in service.log_lines() if line.get("request_id") == request_id], timeout_s=5
-    )
+    return named or eventually(lambda: [line for line in service.log_lines() if line.get("request_id") == request_id])

@@ -16,7 +16,7 @@ from typing import Any
 
 import trustme
 
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 1_000_000
@@ -84,7 +84,7 @@ class CallbackReceiver:
         """The requests received at a path so far."""
         return list(self._received[path])
 
-    def await_received(self, path: str, count: int = 1, timeout_s: float = 20) -> list[Received]:
+    def await_received(self, path: str, count: int = 1, timeout_s: float = PATIENCE_S) -> list[Received]:
         """The requests received at a path. Waits until there are `count`."""
         eventually(lambda: len(self._received[path]) >= count, timeout_s, every_s=0.01)
         return self.received(path)

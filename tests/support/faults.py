@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service
-
-PATIENCE_S: Final = 20.0
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -45,7 +43,7 @@ def postgres_of(folder: Path) -> list[int]:
     return first and [*first, *(pid for pid, line in found.items() if line.startswith("postgres: "))]
 
 
-def assert_nothing_runs(folder: Path, within_s: float = 5.0) -> None:
+def assert_nothing_runs(folder: Path, within_s: float = PATIENCE_S) -> None:
     """Fails if a process of the installation is still alive after `within_s`."""
     eventually(lambda: not processes_of(folder), within_s)
 
@@ -170,7 +168,7 @@ def load(service: Service, key: str, clients: int = 3, every_s: float = 0.03) ->
             thread.join()
 
 
-def assert_all_drawn(service: Service, key: str, task_ids: list[str], timeout_s: float = 40.0) -> None:
+def assert_all_drawn(service: Service, key: str, task_ids: list[str], timeout_s: float = 2 * PATIENCE_S) -> None:
     """Fails unless each accepted task completes in time and is charged once, and nothing else is charged."""
     give_up_s = time.monotonic() + timeout_s
     with service.client(key) as client:

@@ -74,29 +74,29 @@ class ObjectStore:
         assert self._process is not None
         assert self._process.poll() is None, (self.folder / "weed.log").read_text()[-4000:]
         try:
-            return httpx2.get(url, trust_env=False).status_code < 500
+            return httpx2.get(url, trust_env=False, timeout=30).status_code < 500
         except httpx2.HTTPError:
             return False
 
     def make_bucket(self, name: str) -> None:
         """Create a bucket if it is missing, and wait until it accepts objects."""
-        httpx2.post(f"{self._filer_url}/buckets/{name}/", trust_env=False)
+        httpx2.post(f"{self._filer_url}/buckets/{name}/", trust_env=False, timeout=30)
         eventually(lambda: self._put_probe(name), START_TIMEOUT_S)
 
     def _put_probe(self, bucket: str) -> bool:
         probe = f"{self._filer_url}/buckets/{bucket}/probe"
-        if httpx2.put(probe, content=b"probe", trust_env=False).status_code >= 300:
+        if httpx2.put(probe, content=b"probe", trust_env=False, timeout=30).status_code >= 300:
             return False
-        return httpx2.delete(probe, trust_env=False).status_code < 300
+        return httpx2.delete(probe, trust_env=False, timeout=30).status_code < 300
 
     def remove_bucket(self, name: str) -> None:
         """Delete a bucket and everything in it."""
-        answer = httpx2.delete(f"{self._filer_url}/buckets/{name}/?recursive=true", trust_env=False)
+        answer = httpx2.delete(f"{self._filer_url}/buckets/{name}/?recursive=true", trust_env=False, timeout=30)
         assert answer.status_code < 300
 
     def held(self, path: str) -> httpx2.Response:
         """The content of `bucket/key`, read from the filer rather than through S3."""
-        return httpx2.get(f"{self._filer_url}/buckets/{path}", trust_env=False)
+        return httpx2.get(f"{self._filer_url}/buckets/{path}", trust_env=False, timeout=30)
 
     def kill(self) -> None:
         """kill -9."""

@@ -19,8 +19,7 @@ import psycopg
 import pytest
 
 from easel.outside.postgres.server import runs_postgres_on
-
-PATIENCE_S = 20.0
+from tests.support.patience import PATIENCE_S
 
 HOLDER = """
 import os, resource, signal, sys

@@ -28,7 +28,7 @@ from tests.support.ports import free_port
 from tests.support.running_service import GENERATIONS, ORDER, Service
 
 SECRET: Final = "one secret for all processes of a fleet"
-PROCESS_STOP_S: Final = 20.0
+PROCESS_STOP_S: Final = 60.0
 CONNECTIONS: Final = 4
 AT_ONCE: Final = 16
 """How many requests race at a time: as many as two web processes have connections to the database, since on a busy

@@ -32,11 +32,11 @@ from easel.store import schema
 from easel.store.database import Database
 from tests.support import command_line
 from tests.support.command_line import environment
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.ports import free_port
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
 GENERATIONS = "/v1/images/generations"
 NO_NAMESERVER = "127.0.0.1:9"
 """Nothing answers there: a callback to a name that a test made up must not leave the machine."""
@@ -184,7 +184,7 @@ def read_task(client: httpx2.Client, task_id: str) -> dict[str, Any]:
     return task
 
 
-def finish(client: httpx2.Client, task_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
+def finish(client: httpx2.Client, task_id: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
     """Wait until a task has ended, and return it."""
 
     def ended() -> dict[str, Any] | None:

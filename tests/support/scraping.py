@@ -61,7 +61,7 @@ class Prometheus:
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """The series that a query finds now. Fails if Prometheus rejects it."""
-        answer = httpx2.get(f"{self._url}/api/v1/query", params={"query": query}, trust_env=False)
+        answer = httpx2.get(f"{self._url}/api/v1/query", params={"query": query}, trust_env=False, timeout=30)
         body = answer.json()
         assert body["status"] == "success", (query, body)
         found: list[dict[str, Any]] = body["data"]["result"]
@@ -69,7 +69,7 @@ class Prometheus:
 
     def rules(self) -> list[dict[str, Any]]:
         """The alert rules."""
-        groups = httpx2.get(f"{self._url}/api/v1/rules", trust_env=False).json()["data"]["groups"]
+        groups = httpx2.get(f"{self._url}/api/v1/rules", trust_env=False, timeout=30).json()["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
 
@@ -102,6 +102,6 @@ def prometheus(folder: Path, ports: Sequence[int], rules: Path) -> Iterator[Prom
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx2.get(f"{url}/-/ready", trust_env=False).status_code == 200
+        return httpx2.get(f"{url}/-/ready", trust_env=False, timeout=30).status_code == 200
     except httpx2.TransportError:
         return False

@@ -15,9 +15,9 @@ DRAW_S: Final = STEPS * STEP_S
 
 
 @contextmanager
-def slow_service() -> Iterator[Service]:
-    """A service with one worker that takes DRAW_S for a picture."""
-    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(STEP_S)) as running:
+def slow_service(step_s: float = STEP_S) -> Iterator[Service]:
+    """A service with one worker that takes STEPS times this long for a picture."""
+    with prepared_folder() as folder, Service(folder, workers="1", blank_step_s=str(step_s)) as running:
         yield running
 
 
