@@ -1,10 +1,8 @@
 """Wrong clocks: processes a day ahead of and behind their database, and a database clock that is set back."""
 
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from easel.domain.secret import Secret
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import assert_picture_is_there, await_draw, events
 from tests.support.finishing import picture_name
+from tests.support.frozen import nobody_draws
 from tests.support.patience import eventually
 from tests.support.running_fleet import SECRET, Fleet, Settings
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
@@ -105,7 +104,7 @@ def test_a_process_whose_clock_is_a_day_off_accepts_and_draws_and_serves_normall
 
 @needs_faketime
 def test_processes_a_day_off_do_not_time_out_waiting_tasks(skewed: Fleet, clients: list[httpx2.Client]) -> None:
-    with standing_still(skewed):
+    with nobody_draws(skewed):
         tasks = [submit(client)["id"] for client in clients]
         time.sleep(SWEEP_EVERY_S + 1)
         assert {read_task(clients[0], task_id)["status"] for task_id in tasks} <= {"pending", "processing"}
@@ -138,7 +137,7 @@ def test_a_task_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
 ) -> None:
     with skewed.database() as locking, skewed.database() as ending:
         ending.autocommit = True
-        with standing_still(skewed):
+        with nobody_draws(skewed):
             task = submit(clients[0])
             locking.execute("LOCK TABLE holds IN EXCLUSIVE MODE")
         # The worker cannot complete the task, loses its connection over it, and hands the task back with a pause.
@@ -151,16 +150,6 @@ def test_a_task_handed_back_by_a_worker_a_day_ahead_is_taken_promptly(
         eventually(lambda: events(skewed, "task_handed_back", task["id"]))
         locking.rollback()
     assert_picture_is_there(clients[1], finish(clients[1], task["id"]))
-
-
-@contextmanager
-def standing_still(fleet: Fleet) -> Iterator[None]:
-    """Freeze the fleet's first worker until the block ends."""
-    fleet.workers[0].send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        fleet.workers[0].send_signal(signal.SIGCONT)
 
 
 def test_setting_the_clock_back_locks_out_no_key_for_longer_than_a_rate_window(two_webs: Fleet) -> None:
@@ -182,7 +171,7 @@ def test_setting_the_clock_back_locks_out_no_key_for_longer_than_a_rate_window(t
                 ).fetchone()
             assert row is not None
             assert row[0] <= MINUTE_S
-            eventually(partial(is_accepted, client), 15, 0.3)
+            eventually(partial(is_accepted, client), every_s=0.3)
 
 
 def is_accepted(client: httpx2.Client) -> bool:
@@ -224,7 +213,7 @@ def test_pauses_and_heartbeats_from_before_the_clock_was_set_back_delay_nobody(
 ) -> None:
     begun = submit(clients[0])
     await_draw(skewed, begun["id"])
-    with standing_still(skewed):
+    with nobody_draws(skewed):
         later = submit(clients[1])
         with skewed.database() as connection:
             connection.execute("UPDATE workers SET heartbeat_at = now() + interval '1 day'")

@@ -5,26 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.faults import assert_nothing_runs, postgres_of
-from tests.support.running_service import GENERATIONS, ORDER, Service
-
-STOP_TIMEOUT_S = 20.0
-
-
-@contextmanager
-def frozen(pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+from tests.support.frozen import frozen
+from tests.support.running_service import GENERATIONS, ORDER, STOP_TIMEOUT_S, Service
 
 
 def test_a_worker_exits_if_its_supervisor_was_killed_before_it_was_ready(data_dir: Path) -> None:
@@ -49,9 +35,9 @@ def test_a_stopping_service_answers_an_order_it_cannot_finish_with_503(data_dir:
         key = service.new_key("interrupted")
         with ThreadPoolExecutor(1) as pool, service.client(key) as client:
             assert client.get("/v1/credits").status_code == 200
-            with frozen(postgres_of(data_dir)):
+            with frozen(*postgres_of(data_dir)):
                 asked = pool.submit(client.post, GENERATIONS, json=ORDER)
-                time.sleep(0.5)
+                time.sleep(1.5)
                 os.kill(service.child_pid("web"), signal.SIGTERM)
                 answer = asked.result(STOP_TIMEOUT_S)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")

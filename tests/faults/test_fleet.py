@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +17,8 @@ import pytest
 
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import events
-from tests.support.patience import eventually
+from tests.support.frozen import nobody_draws
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_fleet import Fleet, await_workers
 from tests.support.running_service import GENERATIONS, ORDER, finish, submit
 
@@ -39,19 +39,6 @@ def fleet() -> Iterator[Fleet]:
         Fleet(folder, [{"cors_origins": "*"}, {}], [{}, {}, {}], blank_step_s=str(STEP_S)) as running,
     ):
         yield running
-
-
-@contextmanager
-def nobody_draws(fleet: Fleet) -> Iterator[None]:
-    """Freeze the workers until the block ends. It must be short, or they would be taken for dead."""
-    alive = [worker for worker in fleet.workers if worker.poll() is None]
-    for worker in alive:
-        worker.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for worker in alive:
-            worker.send_signal(signal.SIGCONT)
 
 
 @dataclass
@@ -155,6 +142,7 @@ def test_300_tasks_each_end_once_although_a_worker_and_a_web_process_are_killed(
 
 
 def test_a_wait_at_one_process_ends_at_once_for_a_task_ordered_at_the_other(fleet: Fleet) -> None:
+    late_s = []
     with fleet.clients(fleet.issue().key) as (here, there):
         for _ in range(4):
             with nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
@@ -165,21 +153,26 @@ def test_a_wait_at_one_process_ends_at_once_for_a_task_ordered_at_the_other(flee
                 for worker in fleet.workers:
                     worker.send_signal(signal.SIGCONT)
                 assert waiting.result().json()["status"] == "completed"
+                answered_at_s = time.time()
             [completed] = eventually(partial(events, fleet, "task_completed", task["id"]))
-            assert time.time() - datetime.fromisoformat(completed["timestamp"]).timestamp() < NEWS_S
+            late_s.append(answered_at_s - datetime.fromisoformat(completed["timestamp"]).timestamp())
+    assert sorted(late_s)[2] < NEWS_S, late_s
 
 
 def test_a_task_can_be_cancelled_at_another_process_than_the_one_it_was_ordered_at(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
-        task = submit(here)
-        waiting = threads.submit(here.get, f"/v1/tasks/{task['id']}?wait=30")
-        time.sleep(0.3)
-        cancelled_at_s = time.monotonic()
-        cancelled = there.post(f"/v1/tasks/{task['id']}/cancel")
-        assert cancelled.status_code == 200
-        assert waiting.result().content == cancelled.content
-        assert time.monotonic() - cancelled_at_s < NEWS_S
-        assert here.post(f"/v1/tasks/{task['id']}/cancel").status_code == 409
+        late_s = []
+        for _ in range(4):
+            task = submit(here)
+            waiting = threads.submit(here.get, f"/v1/tasks/{task['id']}?wait=30")
+            time.sleep(0.3)
+            cancelled = there.post(f"/v1/tasks/{task['id']}/cancel")
+            cancelled_at_s = time.monotonic()
+            assert cancelled.status_code == 200
+            assert waiting.result().content == cancelled.content
+            late_s.append(time.monotonic() - cancelled_at_s)
+            assert here.post(f"/v1/tasks/{task['id']}/cancel").status_code == 409
+    assert sorted(late_s)[2] < NEWS_S, late_s
 
 
 def test_every_process_reports_the_same_number_of_workers(fleet: Fleet) -> None:
@@ -198,15 +191,16 @@ def test_every_process_reports_the_same_number_of_workers(fleet: Fleet) -> None:
 def test_closing_the_terminal_stops_a_process_cleanly_and_answers_waiting_requests(fleet: Fleet) -> None:
     with fleet.clients(fleet.issue().key) as (here, there), nobody_draws(fleet), ThreadPoolExecutor(1) as threads:
         task = submit(here)
+        assert there.get("/v1/models").status_code == 200  # so that the connection stands
         waiting = threads.submit(there.get, f"/v1/tasks/{task['id']}?wait=30")
-        time.sleep(0.3)
+        time.sleep(1)
         fleet.webs[1].send_signal(signal.SIGHUP)
         assert waiting.result().json()["status"] == "pending"
-    assert fleet.webs[1].wait(10) == 0
+    assert fleet.webs[1].wait(PATIENCE_S) == 0
     fleet.start_web(1)
     with fleet.worker() as worker:
         worker.send_signal(signal.SIGHUP)
-        assert worker.wait(10) == 0
+        assert worker.wait(PATIENCE_S) == 0
     assert [line for line in fleet.log_lines() if line["level"] == "error"] == []
 
 

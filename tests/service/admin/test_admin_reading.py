@@ -41,22 +41,30 @@ def test_the_scope_is_given_only_when_asked_for(service: Service, account: str, 
         assert code(client.get("/v1/tasks"))[0] == 403
 
 
-def test_the_overview_tells_what_happened(admin: httpx2.Client, service: Service) -> None:
-    finish(admin, submit(admin)["id"])
-    told = read(admin, "overview")
-    assert [engine["engine"] for engine in told["engines"]] == ["blank"]
-    assert told["engines"][0]["pictures"] >= 1
-    [worker] = told["workers"]
-    assert (worker["engine"], worker["device"], worker["paused_because"]) == ("blank", "cpu", None)
-    eventually(lambda: read(admin, "overview")["workers"][0]["pictures_last_hour"] >= 1, 5)
-    assert told["storage"].keys() == {"bytes", "pictures"}
+def cancelled_lately(service: Service) -> int:
+    """How many tasks of all accounts were cancelled within a day."""
     with service.database() as connection:
         row = connection.execute(
             "SELECT count(*) FROM tasks WHERE error_code = 'request_cancelled' AND ended_at > now() - interval '1 day'"
         ).fetchone()
     assert row is not None
-    cancelled = [each["tasks"] for each in told["failures"] if each["code"] == "request_cancelled"]
-    assert cancelled == ([row[0]] if row[0] else [])
+    return int(row[0])
+
+
+def test_the_overview_tells_what_happened(admin: httpx2.Client, service: Service) -> None:
+    finish(admin, submit(admin)["id"])
+    before = cancelled_lately(service)
+    told = read(admin, "overview")
+    after = cancelled_lately(service)
+    assert [engine["engine"] for engine in told["engines"]] == ["blank"]
+    assert told["engines"][0]["pictures"] >= 1
+    [worker] = told["workers"]
+    assert (worker["engine"], worker["device"], worker["paused_because"]) == ("blank", "cpu", None)
+    eventually(lambda: read(admin, "overview")["workers"][0]["pictures_last_hour"] >= 1)
+    assert told["storage"].keys() == {"bytes", "pictures"}
+    counts = [each["tasks"] for each in told["failures"] if each["code"] == "request_cancelled"]
+    assert before <= sum(counts) <= after
+    assert 0 not in counts
 
 
 def test_an_account_is_shown_with_its_balance_and_its_keys(admin: httpx2.Client, account: str) -> None:
@@ -77,7 +85,8 @@ def test_pages_join_without_gaps(admin: httpx2.Client, new_key: Callable[..., st
     assert len(first["data"]) == 2
     second = read(admin, path, limit=2, cursor=first["next"])
     both = read(admin, path, limit=4)
-    assert both["data"] == first["data"] + second["data"]
+    # Balances and counts may change in between, by what other tests left to be drawn.
+    assert [each["id"] for each in both["data"]] == [each["id"] for each in first["data"] + second["data"]]
 
 
 def test_the_audit_log_tells_the_latest_first(admin: httpx2.Client, account: str) -> None:

@@ -110,10 +110,10 @@ def test_several_are_selected_downloaded_and_deleted_with_the_keyboard_alone(vis
     page.keyboard.press("Delete")
     page.click("dialog >> text=Delete >> nth=-1")
     page.wait_for_selector(".notice:has-text('Deleted 2 pictures')")
-    assert prompts_of(page) == ["one cat"]
+    eventually(lambda: prompts_of(page) == ["one cat"])
     page.reload()
     page.wait_for_selector(".tile")
-    assert prompts_of(page) == ["one cat"]
+    eventually(lambda: prompts_of(page) == ["one cat"])
 
 
 def test_tiles_show_thumbnails_and_a_tile_whose_thumbnail_is_lost_its_picture(
@@ -142,7 +142,7 @@ def test_ten_thousand_tasks_load_as_one_scrolls_and_are_found_by_words(visit: Ne
         page.wait_for_selector(f".tile >> nth={tiles - 1}")
     page.fill("input[type=search]", "cat")
     page.wait_for_selector(".gallery-end:has-text('1 task')")
-    assert prompts_of(page) == ["a cat"]
+    eventually(lambda: prompts_of(page) == ["a cat"])
 
 
 def add_failures(console: Service, count: int) -> None:
@@ -235,16 +235,18 @@ def test_the_first_view_is_small_and_quick(visit: NewVisit) -> None:
         const [shown] = performance.getEntriesByName("easel.shown");
         return [sizes.reduce((sum, each) => sum + each, page), shown.startTime];
     }"""
-    times_ms = []
-    for _ in range(3):
+
+    def is_quick() -> bool:
         page = visit().open()
-        page.wait_for_timeout(100)
+        page.wait_for_function("performance.getEntriesByName('easel.shown').length > 0")
+        page.wait_for_load_state("networkidle")
         bytes_, shown_ms = page.evaluate(script)
         assert bytes_ < VIEW_BYTES_MAX
-        times_ms.append(shown_ms)
-    # A busy machine is no fault: a page waits as long as the others that want its processors.
-    wanted = os.getloadavg()[0] / (os.cpu_count() or 1)
-    assert min(times_ms) < VIEW_MS_MAX * max(1, wanted), times_ms
+        # A busy machine is no fault: a page waits as long as the others that want its processors.
+        wanted = os.getloadavg()[0] / (os.cpu_count() or 1)
+        return bool(shown_ms < VIEW_MS_MAX * max(1, wanted))
+
+    eventually(is_quick, every_s=1)
 
 
 @pytest.mark.parametrize("width_px", WIDTHS_PX)

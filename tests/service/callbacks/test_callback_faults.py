@@ -1,6 +1,7 @@
 """Callbacks when processes die and names lead astray: nothing is lost, an attempt is at most repeated, and nothing
 internal is reached."""
 
+import itertools
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import Service, finish, submit
 
-CLAIM_RUNS_OUT_S = 30
+CLAIM_RUNS_OUT_S = 90
 """A claim's 13 seconds, the look that comes after it, and a busy machine."""
 
 
@@ -114,8 +115,9 @@ def test_three_workers_deliver_each_callback_once(receiver: CallbackReceiver) ->
             for answer in answers:
                 await_callback(client, answer.json()["id"], "delivered")
     received = receiver.received("/three")
-    # Whoever ends an attempt looks for more; if nobody did, the rest would come with the next look.
-    assert max(each.at_s for each in received) - min(each.at_s for each in received) < LOOK_EVERY_S
+    # Whoever ends an attempt looks for more; if nobody did, nothing would come until the next look.
+    times_s = sorted(each.at_s for each in received)
+    assert max(later - earlier for earlier, later in itertools.pairwise(times_s)) < 0.7 * LOOK_EVERY_S
     ids = [each.headers["webhook-id"] for each in received]
     assert len(ids) == len(set(ids)) == 60
 

@@ -1,6 +1,7 @@
 """Callbacks compared with the OpenAPI document: the answers of the two endpoints, and the request to the receiver."""
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,9 +10,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from tools.api_page import document as openapi
 
-from tests.support.callback_receiver import CallbackReceiver
+from easel.domain.delivery import ATTEMPT_TIMEOUT_S
+from tests.support.callback_receiver import CallbackReceiver, Received
 from tests.support.contract import Contract
 from tests.support.data_folders import prepared_folder
+from tests.support.frozen import nobody_draws
 from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, submit
 
@@ -20,8 +23,8 @@ UNKNOWN_TASK: Final = "/v1/tasks/task-unified-1757165031-uyujaw3d/callback"
 
 @pytest.fixture(scope="module")
 def calling(receiver: CallbackReceiver) -> Iterator[Service]:
-    """A service that can call the receiver and takes almost a second for a picture."""
-    with prepared_folder() as folder, Service(folder, blank_step_s="0.1", **receiver.settings()) as running:
+    """A service that can call the receiver."""
+    with prepared_folder() as folder, Service(folder, **receiver.settings()) as running:
         yield running
 
 
@@ -43,15 +46,23 @@ def assert_answered(answers: list[tuple[httpx2.Response, int]], contract: Contra
 
 
 def test_the_callback_endpoint_answers_as_documented_at_every_stage(
-    client: httpx2.Client, receiver: CallbackReceiver, contract: Contract
+    calling: Service, client: httpx2.Client, receiver: CallbackReceiver, contract: Contract
 ) -> None:
-    receiver.answer_in_turn("/stages", 500, 200)
-    path = f"/v1/tasks/{submit(client, callback_url=receiver.url('/stages'))['id']}/callback"
-    answers = [(client.get(path), 200), (client.post(f"{path}/redeliver"), 409)]
+    seen, statuses = threading.Event(), iter((500, 200, 200))
+
+    def answer(_: Received) -> int:
+        seen.wait(ATTEMPT_TIMEOUT_S / 2)
+        return next(statuses)
+
+    receiver.answers["/stages"] = answer
+    with nobody_draws(calling):
+        path = f"/v1/tasks/{submit(client, callback_url=receiver.url('/stages'))['id']}/callback"
+        answers = [(client.get(path), 200), (client.post(f"{path}/redeliver"), 409)]
     assert answers[0][0].json()["state"] == "waiting"
     receiver.await_received("/stages", 1)
     answers.append((client.get(path), 200))
     assert answers[-1][0].json()["state"] == "delivering"
+    seen.set()
     receiver.await_received("/stages", 2)
     eventually(lambda: client.get(path).json()["state"] == "delivered")
     answers += [(client.get(path), 200), (client.post(f"{path}/redeliver"), 200)]
@@ -84,12 +95,14 @@ def test_refused_requests_are_answered_as_documented(
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
-def test_a_receiver_gets_what_is_documented(client: httpx2.Client, receiver: CallbackReceiver, status: str) -> None:
-    task = submit(client, callback_url=receiver.url(f"/described-{status}"))
-    if status == "failed":
-        client.post(f"/v1/tasks/{task['id']}/cancel")
-    else:
-        finish(client, task["id"])
+def test_a_receiver_gets_what_is_documented(
+    calling: Service, client: httpx2.Client, receiver: CallbackReceiver, status: str
+) -> None:
+    with nobody_draws(calling):
+        task = submit(client, callback_url=receiver.url(f"/described-{status}"))
+        if status == "failed":
+            client.post(f"/v1/tasks/{task['id']}/cancel")
+    finish(client, task["id"])
     (received,) = receiver.await_received(f"/described-{status}")
     described = described_post()
     for header in described["parameters"]:

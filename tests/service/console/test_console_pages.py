@@ -204,7 +204,7 @@ def test_below_a_path_the_page_of_unknown_addresses_leads_back_there(two_webs: F
     port = free_port()
     with (
         two_webs.web({"public_url": 'https://images.test/a"b/easel'}, port),
-        httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=AS_BROWSER, trust_env=False) as client,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=AS_BROWSER, trust_env=False, timeout=30) as client,
     ):
         page = client.get("/deep/in/nowhere").text
     leads = re.findall(r'<a [^>]*href="([^"]+)"', page)

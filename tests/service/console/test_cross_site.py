@@ -195,7 +195,7 @@ def test_the_page_at_the_public_url_may_sign_in_although_its_proxy_changes_the_h
     port, key = free_port(), two_webs.issue().key
     with two_webs.web({"public_url": "https://images.test/easel"}, port):
         base = {"host": "10.0.0.7:8000"}
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=base, trust_env=False) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=base, trust_env=False, timeout=30) as client:
             origins = {
                 "https://images.test": 200, "https://images.test:443": 200, "http://10.0.0.7:8000": 200,
                 "http://images.test": 403, "https://images.test:8443": 403, "https://images.test.evil": 403,

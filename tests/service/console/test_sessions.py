@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import httpx2
@@ -15,6 +14,7 @@ from easel.domain.order import RATIOS_PX
 from easel.store import console_sessions
 from tests.support.console_page import COOKIE, FROM_PAGE, SESSION, code, page, sign_in, who
 from tests.support.data_folders import prepare, prepared_folder, reachable_folder
+from tests.support.event_stream import EventStream
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
@@ -155,7 +155,7 @@ def test_revoking_the_key_ends_its_sessions(service: Service, account: str) -> N
         assert client.get("/console/tasks").status_code == 200
         connection.execute("UPDATE api_keys SET revoked_at = now() WHERE hint = %s", (key[-4:],))
         connection.commit()
-        eventually(lambda: client.get("/console/tasks").status_code == 401, 5)
+        eventually(lambda: client.get("/console/tasks").status_code == 401)
         assert code(client.post(GENERATIONS, json=ORDER)) == (401, "unauthorized")
         left = client.get(SESSION)
         assert left.json() == {"signed_in": False}
@@ -164,13 +164,16 @@ def test_revoking_the_key_ends_its_sessions(service: Service, account: str) -> N
 
 def test_an_event_stream_of_a_session_ends_with_the_key(two_webs: Fleet) -> None:
     issued = two_webs.issue()
-    with page(two_webs, issued.key) as client, ThreadPoolExecutor(1) as pool:
+    with page(two_webs, issued.key) as client:
         task = submit(client)
-        stream = pool.submit(lambda: client.get(f"/v1/tasks/{task['id']}/events").text)
-        eventually(lambda: two_webs.log_file.exists() and not stream.done(), 5)
-        with two_webs.database() as connection:
-            connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", (issued.id,))
-        assert stream.result(20).endswith(
+        with EventStream(client, task["id"]) as stream:
+            events = iter(stream)
+            assert next(events).name == "pending"
+            with two_webs.database() as connection:
+                connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", (issued.id,))
+            for _ in events:
+                pass
+        assert stream.raw.decode().endswith(
             'event: error\ndata: {"error":{"code":"unauthorized","message":"Authentication required",'
             '"type":"authentication_error"}}\n\n'
         )
@@ -189,11 +192,11 @@ def test_a_session_that_has_expired_or_whose_key_has_is_over_and_is_swept(
         }[what]
         connection.execute(statement.encode(), (key[-4:],))
         connection.commit()
-        eventually(lambda: client.get("/console/tasks").status_code == 401, 5)
+        eventually(lambda: client.get("/console/tasks").status_code == 401)
         assert who(client) == {"signed_in": False}
         if what == "session":
             count = f"SELECT count(*) FROM console_sessions WHERE {of_key}".encode()
-            eventually(lambda: connection.execute(count, (key[-4:],)).fetchone() == (0,), 20)
+            eventually(lambda: connection.execute(count, (key[-4:],)).fetchone() == (0,))
 
 
 def test_signing_out_ends_the_session_and_only_that_one(service: Service, new_key: Callable[..., str]) -> None:
@@ -224,7 +227,7 @@ def test_web_processes_share_sessions(two_webs: Fleet) -> None:
         cookie = {**FROM_PAGE, "cookie": f"{COOKIE}={first.cookies[COOKIE]}"}
         assert second.get(SESSION, headers=cookie).json() == who(first)
         assert second.delete(SESSION, headers=cookie).json() == {"signed_in": False}
-        eventually(lambda: who(first) == {"signed_in": False}, 5)
+        eventually(lambda: who(first) == {"signed_in": False})
 
 
 def test_a_keys_oldest_sessions_end_beyond_the_limit(two_webs: Fleet) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.console_page import SESSION, code, sign_in, who
 from tests.support.data_folders import prepared_folder
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import Service
 
 LINK: Final = re.compile(r"(https?://\S+)/#/signin\?link=([A-Za-z0-9_-]{43})")
@@ -64,7 +64,7 @@ def test_a_link_is_refused_after_ten_minutes(service: Service, account: str) -> 
         connection.commit()
         assert code(client.post(SESSION, json={"link": token})) == (401, "unauthorized")
         count = f"SELECT count(*) {of_account}".encode()
-        eventually(lambda: connection.execute(count, (account,)).fetchone() == (0,), 20)
+        eventually(lambda: connection.execute(count, (account,)).fetchone() == (0,))
 
 
 def test_a_link_ends_with_its_key(service: Service, account: str) -> None:
@@ -141,7 +141,7 @@ def test_serve_prints_a_link_on_a_terminal_and_only_there() -> None:
                     assert code(client.post(SESSION, json={"link": token})) == (401, "unauthorized")
             finally:
                 process.send_signal(signal.SIGTERM)
-                process.wait(30)
+                process.wait(PATIENCE_S)
         finally:
             os.close(ours)
 

@@ -22,7 +22,7 @@ from easel.web.edge.crowd import MUCH_BYTES, Crowd
 from easel.web.edge.protocol import EdgeProtocol
 from easel.web.shared_check import SharedCheck
 from tests.support.bare_http import ALIVE, HOST, Peer, answers
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
@@ -87,7 +87,10 @@ def test_a_client_that_pipelines_many_requests_gets_every_answer_in_constant_mem
 def test_little_is_read_of_an_endless_request(service: Service, filler: bytes) -> None:
     begun = b"GET / HTTP/1.1\r\nX: " if filler == b"a" else b""
     sent_bytes = 0
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client, contextlib.suppress(OSError):
+    with (
+        socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as client,
+        contextlib.suppress(OSError),
+    ):
         client.sendall(begun)
         while sent_bytes < 60 * MB:
             sent_bytes += client.send(filler * 32768)
@@ -97,7 +100,10 @@ def test_little_is_read_of_an_endless_request(service: Service, filler: bytes) -
 
 def test_little_is_read_of_a_refused_body(service: Service) -> None:
     sent_bytes = 0
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client, contextlib.suppress(OSError):
+    with (
+        socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as client,
+        contextlib.suppress(OSError),
+    ):
         client.sendall(
             b"POST " + GENERATIONS.encode() + b" HTTP/1.1\r\nContent-Length: 1000000000\r\n" + HOST + b"\r\n"
         )
@@ -138,9 +144,9 @@ def test_many_clients_that_do_not_read_a_large_picture_cost_little_memory(
 
 
 class Hurried(EdgeProtocol):
-    """An edge that abandons an answer unread for a second."""
+    """An edge that abandons an answer unread for two seconds."""
 
-    untaken_timeout_s = 1.0
+    untaken_timeout_s = 2.0
     untaken_check_s = 0.2
 
 
@@ -175,7 +181,7 @@ def edge_of(crowd: Crowd) -> Iterator[int]:
 
 
 def opened(open_: ExitStack, port: int, asked: bytes = b"") -> socket.socket:
-    client = open_.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+    client = open_.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
     client.sendall(asked)
     return client
 
@@ -195,7 +201,7 @@ def test_an_unread_answer_is_abandoned_and_a_slowly_read_one_is_not() -> None:
     with edge_of(Crowd(10, [])) as port, ExitStack() as open_:
         idle, slow = opened(open_, port, LARGE), opened(open_, port, LARGE)
         taken_bytes = 0
-        for _ in range(30):
+        for _ in range(40):
             taken_bytes += len(slow.recv(200_000))
             time.sleep(0.1)
         assert is_cut(idle)
@@ -225,7 +231,9 @@ def test_a_long_large_upload_is_closed_and_an_ordinary_waiting_request_is_not(wh
             senders.append(opened(open_, port, unfinished[what]))
             time.sleep(0.01)
         assert waiting.recv(12) == b"HTTP/1.1 200"
-        given_up = [is_closed(sender) for sender in senders]
+        eventually(lambda: is_closed(senders[0]))
+        # The last comes first, because some may be given up meanwhile.
+        given_up = [is_closed(sender) for sender in reversed(senders)][::-1]
         assert given_up[0]
         assert not given_up[-1]
         assert sorted(given_up, reverse=True) == given_up, "whoever came first went first"
@@ -302,7 +310,7 @@ def test_connections_lost_during_an_answer_leave_nothing_behind() -> None:
             # By type alone: other libraries' objects may warn when they are asked for anything.
             return sum(issubclass(type(each), Hurried) for each in gc.get_objects())
 
-        eventually(lambda: not left(), timeout_s=10, every_s=0.3)
+        eventually(lambda: not left(), every_s=0.3)
 
 
 # Streams and waiting requests.
@@ -350,10 +358,12 @@ def test_concurrent_readiness_requests_share_one_check() -> None:
         return found
 
     async def ask() -> None:
-        check = SharedCheck(find, lifetime_s=0.2)
+        check = SharedCheck(find, lifetime_s=60)
         assert await asyncio.gather(*(check.found() for _ in range(50))) == [1] * 50
         assert await check.found() == 1
-        await asyncio.sleep(0.3)
-        assert await check.found() == 2
+        brief = SharedCheck(find, lifetime_s=0.05)
+        assert await brief.found() == 2
+        await asyncio.sleep(0.1)
+        assert await brief.found() == 3
 
     asyncio.run(ask())

@@ -17,10 +17,12 @@ import pytest
 
 from easel.runtime.log_lines import LOCK_S_MAX, WholeLines
 from tests.support.data_folders import prepared_folder
+from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service
 
 WRITERS: Final = 4
 COUNT: Final = 60
+EVENTS_MIN: Final = 50
 LENGTHS: Final = (40, 5_000, 200_000)
 """Below what the kernel takes at once for a pipe (4096 bytes), above it, and above what a pipe holds (64 KB)."""
 
@@ -154,9 +156,9 @@ def test_a_stop_under_load_logs_only_json_and_no_warning() -> None:
         service.start()
         greeted = service.log_file.read_bytes().index(b" is ready at ")
         with Crowd(service, service.new_key("crowd", "1000")):
-            time.sleep(1.5)
+            eventually(lambda: len(service.log_lines()) > 2 * EVENTS_MIN)
             assert service.stop() == 0
         said = service.log_file.read_bytes()[greeted:].splitlines()[1:]
         events = [json.loads(line) for line in said]
         assert [event for event in events if event["level"] not in {"debug", "info"}] == []
-        assert len(events) > 50
+        assert len(events) > EVENTS_MIN

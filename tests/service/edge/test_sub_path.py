@@ -20,7 +20,7 @@ def behind(two_webs: Fleet) -> Iterator[httpx2.Client]:
     port = free_port()
     with two_webs.web({"public_url": PUBLIC_URL}, port):
         headers = {"host": "10.0.0.7:8000", "authorization": f"Bearer {two_webs.issue().key}"}
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=30) as client:
             yield client
 
 

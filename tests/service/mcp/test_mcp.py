@@ -19,9 +19,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 from PIL import Image
 
+from tests.support.administration import account_named, read
 from tests.support.command_line import easel, environment
+from tests.support.frozen import nobody_draws
 from tests.support.moderated import REFUSED
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service
 from tests.support.slow_service import STEPS, slow_service
 
@@ -68,6 +70,13 @@ def connect(request: pytest.FixtureRequest) -> Connect:
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Service]:
     with slow_service() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def slower() -> Iterator[Service]:
+    """A service whose draws no test waits for."""
+    with slow_service(step_s=2.0) as running:
         yield running
 
 
@@ -126,7 +135,7 @@ def test_a_picture_is_drawn_and_returned(connect: Connect, service: Service, new
     (link,) = (part for part in result.content if isinstance(part, ResourceLink))
     assert str(link.uri) == drawing["url"]
     assert drawing["url"].startswith(f"{service.url}/pictures/")
-    assert httpx2.get(drawing["url"], trust_env=False).status_code == 200
+    assert httpx2.get(drawing["url"], trust_env=False, timeout=30).status_code == 200
     checked = called(connect, service, key, "check_task", task_id=drawing["task_id"])
     assert structured(checked) == drawing
 
@@ -156,9 +165,14 @@ def test_progress_is_reported_while_a_picture_is_drawn(connect: Connect, slow: S
     assert any(report[2] is not None and report[2].endswith(f"of {STEPS}") for report in reports)
 
 
-def test_a_call_that_is_cancelled_cancels_its_task(connect: Connect, slow: Service) -> None:
-    key = slow.new_key("cancelled-call")
-    with slow.client(key) as http:
+def newest(client: httpx2.Client) -> dict[str, Any]:
+    task: dict[str, Any] = client.get("/v1/tasks").json()["data"][0]
+    return task
+
+
+def test_a_call_that_is_cancelled_cancels_its_task(connect: Connect, slower: Service) -> None:
+    key = slower.new_key("cancelled-call")
+    with slower.client(key) as http:
         before = http.get("/v1/tasks").json()["total"]
 
         async def leave(client: Client) -> None:
@@ -170,17 +184,16 @@ def test_a_call_that_is_cancelled_cancels_its_task(connect: Connect, slow: Servi
             drawing = asyncio.create_task(
                 client.call_tool("generate_image", {"prompt": "a cat", "size": SIZE}, progress_callback=note)
             )
-            await asyncio.wait_for(begun.wait(), 20)
+            await asyncio.wait_for(begun.wait(), PATIENCE_S)
             drawing.cancel()
             await asyncio.wait({drawing})
             # The cancellation must arrive before the connection ends.
             await client.call_tool("check_balance", {})
 
-        played(connect, slow, key, leave)
+        played(connect, slower, key, leave)
         assert http.get("/v1/tasks").json()["total"] == before + 1
-        newest = http.get("/v1/tasks").json()["data"][0]["id"]
-        eventually(lambda: http.get(f"/v1/tasks/{newest}").json()["status"] == "failed")
-        assert http.get(f"/v1/tasks/{newest}").json()["error"]["code"] == "request_cancelled"
+        eventually(lambda: newest(http)["status"] == "failed")
+        assert http.get(f"/v1/tasks/{newest(http)['id']}").json()["error"]["code"] == "request_cancelled"
 
 
 def test_an_agent_that_leaves_at_any_moment_is_charged_for_nothing(slow: Service) -> None:
@@ -241,8 +254,9 @@ def test_a_task_can_be_left_and_checked_and_cancelled(connect: Connect, slow: Se
         assert "check_task" in words(left)
         done = structured(await client.call_tool("check_task", {"task_id": task_id, "wait_s": 30}))
         assert done["status"] == "completed"
-        other = structured(await client.call_tool("generate_image", {"prompt": "a cat", "wait_s": 0}))["task_id"]
-        assert "Nothing is charged" in words(await client.call_tool("cancel_task", {"task_id": other}))
+        with nobody_draws(slow):
+            other = structured(await client.call_tool("generate_image", {"prompt": "a cat", "wait_s": 0}))["task_id"]
+            assert "Nothing is charged" in words(await client.call_tool("cancel_task", {"task_id": other}))
         ended = await client.call_tool("check_task", {"task_id": other, "wait_s": 30})
         assert ended.is_error
         assert "request_cancelled" in words(ended)
@@ -286,16 +300,14 @@ def test_an_error_says_what_to_do(
 
 
 def test_a_tool_reaches_nothing_but_tasks(service: Service) -> None:
-    key, other = (
-        service.new_key("operating-agent", "1", "--scope", "admin", "--scope", "read"),
-        service.new_key("victim"),
-    )
+    key = service.new_key("operating-agent", "1", "--scope", "admin", "--scope", "read")
+    service.new_key("victim")
     with service.client(key) as http:
-        listed = http.get("/admin/v1/keys").json()["data"]
-        victim = next(each["id"] for each in listed if each["ends"] == other[-4:])
+        keys_of = {"account_id": account_named(http, "victim")["id"]}
+        [victim] = [each["id"] for each in read(http, "keys", **keys_of)["data"]]
         result = called(by_http, service, key, "cancel_task", task_id=f"../../admin/v1/keys/{victim}/revoke?")
         assert "Task ids look like" in words(result)
-        (found,) = [each for each in http.get("/admin/v1/keys").json()["data"] if each["id"] == victim]
+        [found] = read(http, "keys", **keys_of)["data"]
     assert found["revoked_at"] is None
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.callback_receiver import CallbackReceiver, receiving
 from tests.support.data_folders import prepared_folder, reachable_folder
+from tests.support.patience import eventually
 from tests.support.running_service import Service
 from tests.support.scraping import Page, free_ports, scrape
 
@@ -35,6 +36,19 @@ class Measured:
     def worker(self) -> Page:
         """What the worker shows."""
         return scrape(self.ports[WEBS])
+
+    def settled_worker(self) -> Page:
+        """What the worker shows, once it has counted everything that it has drawn."""
+
+        def settled() -> Page | None:
+            with self.service.database() as connection:
+                row = connection.execute("SELECT count(*) FROM tasks WHERE status = 'completed'").fetchone()
+            page = self.worker()
+            return page if row == (page.value("easel_tasks_ended_total", status="completed"),) else None
+
+        page = eventually(settled)
+        assert page is not None
+        return page
 
     def of_webs(self, name: str, **labels: str) -> float:
         """The sum over the web processes."""

@@ -24,7 +24,7 @@ DELIVERED = {"outcome": "delivered", "attempt": "1"}
 
 
 def test_a_task_is_counted_where_it_is_accepted_and_where_it_is_drawn(measured: Measured) -> None:
-    before, accepted = measured.worker(), measured.of_webs("easel_tasks_accepted_total")
+    before, accepted = measured.settled_worker(), measured.of_webs("easel_tasks_accepted_total")
     task = submit(measured.client, callback_url=measured.receiver.url("/counted"))
     finish(measured.client, task["id"])
     measured.receiver.await_received("/counted")
@@ -35,7 +35,7 @@ def test_a_task_is_counted_where_it_is_accepted_and_where_it_is_drawn(measured: 
     def grown(name: str, **labels: str) -> float:
         return round(after.value(name, **labels) - before.value(name, **labels), 6)
 
-    assert measured.of_webs("easel_tasks_accepted_total") == accepted + 1
+    eventually(lambda: measured.of_webs("easel_tasks_accepted_total") == accepted + 1)
     assert grown("easel_tasks_ended_total", status="completed", engine="sketch", code="") == 1
     assert grown("easel_draw_duration_seconds_count", engine="sketch") == 1
     assert grown("easel_draw_steps_total", engine="sketch") >= 1
@@ -50,7 +50,7 @@ def test_requests_are_counted_by_route_and_status(measured: Measured) -> None:
     labels = {"method": "GET", "route": "/v1/tasks/{task_id}", "status": "404"}
     before = measured.of_webs("easel_http_requests_total", **labels)
     assert measured.client.get("/v1/tasks/task-unified-1757165031-uyujaw3d").status_code == 404
-    assert measured.of_webs("easel_http_requests_total", **labels) == before + 1
+    eventually(lambda: measured.of_webs("easel_http_requests_total", **labels) == before + 1)
     assert measured.of_webs("easel_http_request_duration_seconds_count", route="/v1/tasks/{task_id}") >= 1
     assert measured.of_webs("easel_http_connections") >= 1
 
@@ -63,14 +63,15 @@ def test_what_a_client_makes_up_adds_no_series(measured: Measured) -> None:
     finish(measured.client, submit(measured.client, prompt="made-up-5")["id"])
     shown = set.union(*(page.label_values() for page in [*measured.webs(), measured.worker()]))
     assert not [value for value in shown if "made-up" in value or "BREW" in value or "task-unified" in value]
-    assert measured.of_webs("easel_http_requests_total", route="none", method="GET", status="404") >= 2
+    eventually(lambda: measured.of_webs("easel_http_requests_total", route="none", method="GET", status="404") >= 2)
 
 
 def test_a_refused_prompt_is_counted_by_stage_and_outcome(measured: Measured) -> None:
     before = measured.of_webs("easel_moderation_decisions_total", stage="prompt", outcome="refused")
     task = submit(measured.client, prompt=REFUSED)
     assert finish(measured.client, task["id"])["error"]["code"] == "content_policy_violation"
-    assert measured.of_webs("easel_moderation_decisions_total", stage="prompt", outcome="refused") == before + 1
+    refused = {"stage": "prompt", "outcome": "refused"}
+    eventually(lambda: measured.of_webs("easel_moderation_decisions_total", **refused) == before + 1)
     assert measured.of_webs("easel_tasks_ended_total", status="failed", code="content_policy_violation") >= 1
 
 
@@ -90,7 +91,7 @@ def test_a_used_up_limit_is_counted(measured: Measured) -> None:
         task = submit(client)
         assert client.post(GENERATIONS, json={"model": "z-image-turbo", "prompt": "a cat"}).status_code == 429
         finish(client, task["id"])
-    assert measured.of_webs("easel_rate_limited_total", limit="create") == before + 1
+    eventually(lambda: measured.of_webs("easel_rate_limited_total", limit="create") == before + 1)
 
 
 def test_the_services_own_port_shows_metrics_only_to_keys_of_the_scope(measured: Measured) -> None:
@@ -106,14 +107,14 @@ def test_the_services_own_port_shows_metrics_only_to_keys_of_the_scope(measured:
 def test_a_client_that_prefers_openmetrics_gets_it(measured: Measured, path: str) -> None:
     headers = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
     measured.client.get(path, headers=headers)
-    answer = httpx2.get(f"http://127.0.0.1:{measured.ports[0]}/metrics", headers=headers, trust_env=False)
+    answer = httpx2.get(f"http://127.0.0.1:{measured.ports[0]}/metrics", headers=headers, trust_env=False, timeout=30)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert list(text_string_to_metric_families(answer.text))  # type: ignore[no-untyped-call]
 
 
 def test_the_port_of_the_metrics_answers_nothing_else(measured: Measured) -> None:
     base = f"http://127.0.0.1:{measured.ports[-1]}"
-    with httpx2.Client(base_url=base, trust_env=False) as client:
+    with httpx2.Client(base_url=base, trust_env=False, timeout=30) as client:
         assert (client.get("/healthz").status_code, client.get("/healthz").text) == (200, "ok\n")
         assert client.get("/").status_code == 404
         assert client.post("/metrics").status_code == 405

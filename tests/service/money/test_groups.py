@@ -1,9 +1,6 @@
 """User groups: their prices, when these apply, and the command line."""
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from functools import partial
 from typing import Any
 
@@ -14,26 +11,12 @@ from click.testing import CliRunner
 from easel.actions import account_groups
 from easel.commands.groups import groups
 from easel.commands.terminal.option_types import Price
-from tests.support.patience import eventually
+from tests.support.acting import ACTS_WITHIN_S
+from tests.support.frozen import nobody_draws
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import Service, finish, submit
 
 MODEL = "z-image-turbo"
-ACTS_WITHIN_S = 1.0
-
-
-@contextmanager
-def nobody_draws(service: Service) -> Iterator[None]:
-    """Freeze the workers until the block ends. It must be short, or they would be taken for dead."""
-    children = {line["child"] for line in service.log_lines() if line["event"] == "child_started"}
-    workers = [service.child_pid(child) for child in children if child.startswith("worker")]
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in workers:
-            os.kill(pid, signal.SIGCONT)
 
 
 def set_price(service: Service, account: str, microcredits: int) -> str:
@@ -65,10 +48,6 @@ def price_of_next_order(client: httpx2.Client) -> Any:
     return task["usage"]["credits_reserved"]
 
 
-def await_price(client: httpx2.Client, credits: float) -> None:
-    eventually(lambda: price_of_next_order(client) == credits, ACTS_WITHIN_S)
-
-
 def test_a_new_price_applies_to_later_orders_and_not_to_open_holds(two_webs: Fleet) -> None:
     issued = two_webs.issue()
     said = two_webs.cli("groups", "set", "friends", "--price", "0.5").stdout
@@ -77,12 +56,14 @@ def test_a_new_price_applies_to_later_orders_and_not_to_open_holds(two_webs: Fle
     assert assigned.stdout == f'Account "{issued.account}" is in group "friends".\n'
     assert assigned.stderr == ""
     with two_webs.clients(issued.key) as (client, elsewhere):
-        await_price(client, 0.5)
+        time.sleep(ACTS_WITHIN_S)
+        assert price_of_next_order(client) == 0.5
         kept, returned = submit(client), submit(client)
         assert kept["usage"] == {"billing_rule": "per_call", "credits_reserved": 0.5, "user_group": "friends"}
         two_webs.cli("groups", "set", "friends", "--price", "2")
+        time.sleep(ACTS_WITHIN_S)
         for each in (client, elsewhere):
-            await_price(each, 2)
+            assert price_of_next_order(each) == 2
         assert client.get(f"/v1/tasks/{kept['id']}").json()["usage"]["credits_reserved"] == 0.5
         assert reserved(two_webs, issued.account) == 1_000_000
         client.post(f"/v1/tasks/{returned['id']}/cancel")

@@ -51,7 +51,7 @@ class Books:
     def undone(self) -> Iterator[Connection[TupleRow]]:
         """A transaction that is rolled back."""
         with self.connection.transaction(force_rollback=True):
-            self.connection.execute("SET LOCAL lock_timeout = '5s'")
+            self.connection.execute("SET LOCAL lock_timeout = '60s'")
             yield self.connection
 
     def broken(self) -> dict[str, list[str]]:

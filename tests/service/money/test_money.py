@@ -28,6 +28,7 @@ from easel.store.admission import AdmissionRequest
 from easel.store.database import Database, Writer
 from easel.store.endings import Completion
 from tests.support.patience import eventually
+from tests.support.running_fleet import AT_ONCE
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
 _Answer = TypeVar("_Answer")
@@ -130,7 +131,7 @@ def test_a_balance_for_50_accepts_exactly_50_of_400_concurrent_orders(service: S
     key = service.new_key(account, "1.3")
 
     async def race() -> list[int]:
-        limits = httpx2.Limits(max_connections=50)
+        limits = httpx2.Limits(max_connections=AT_ONCE)
         headers = {"authorization": f"Bearer {key}"}
         async with httpx2.AsyncClient(
             base_url=service.url, headers=headers, limits=limits, timeout=60, trust_env=False
@@ -157,7 +158,8 @@ def test_concurrent_orders_are_each_charged_to_their_own_account(service: Servic
     keys = [service.new_key(f"{account}-{number}", "0.13") for number in range(4)]
 
     async def race() -> list[int]:
-        async with httpx2.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as client:
+        limits = httpx2.Limits(max_connections=AT_ONCE)
+        async with httpx2.AsyncClient(base_url=service.url, limits=limits, timeout=60, trust_env=False) as client:
             posts = [
                 client.post(GENERATIONS, json=ORDER, headers={"authorization": f"Bearer {key}"})
                 for key in keys for _ in range(10)

@@ -77,7 +77,7 @@ def said(folder: Path, document: Path) -> str:
 def client(said: str, service: Service, key: str) -> Iterator[Any]:
     assert said
     module = importlib.import_module("modules.client")
-    with module.AuthenticatedClient(service.url, key, httpx_args={"trust_env": False}) as client:
+    with module.AuthenticatedClient(service.url, key, timeout=60.0, httpx_args={"trust_env": False}) as client:
         yield client
 
 

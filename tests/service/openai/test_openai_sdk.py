@@ -68,7 +68,7 @@ def test_several_pictures_come_as_links_with_consecutive_seeds_and_are_each_char
         answer = client.images.generate(**DRAWN, n=3, extra_body={"seed": 7})
     assert seeds(answer) == [7, 8, 9]
     assert (answer.output_format, answer.size) == ("png", "376x376")
-    files = [httpx2.get(link, trust_env=False) for link in links(answer)]
+    files = [httpx2.get(link, trust_env=False, timeout=30) for link in links(answer)]
     assert [file.headers["content-type"] for file in files] == ["image/png"] * 3
     assert {Image.open(io.BytesIO(file.content)).size for file in files} == {(376, 376)}
     assert len({file.content for file in files}) == 3

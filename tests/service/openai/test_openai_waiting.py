@@ -25,7 +25,8 @@ from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
 from tests.support.data_folders import prepared_folder
-from tests.support.faults import entries, postgres_of
+from tests.support.faults import await_draw, entries, events, postgres_of
+from tests.support.frozen import nobody_draws
 from tests.support.openai_client import (
     DRAWN,
     OPENAI_GENERATIONS,
@@ -42,7 +43,6 @@ from tests.support.patience import eventually
 from tests.support.running_service import Service, submit
 
 STEP_S: Final = 0.15
-DRAW_S: Final = 8 * STEP_S
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +72,16 @@ def tasks_in(service: Service, key: str, status: str, count: int = 1) -> list[st
 
     def found() -> list[str]:
         tasks = account_of(service, key)["tasks"]
-        return [task["id"] for task in reversed(tasks) if task["status"] == status]
+        ids = [task["id"] for task in reversed(tasks) if task["status"] == status]
+        return ids if len(ids) >= count else []
 
-    return eventually(lambda: found() if len(found()) >= count else [])
+    return eventually(found)
+
+
+def await_draw_of(service: Service, key: str) -> None:
+    """Wait until the first of the account's tasks is being drawn, or was."""
+    ids = eventually(lambda: [task["id"] for task in account_of(service, key)["tasks"]])
+    await_draw(service, ids[-1])
 
 
 def messages(service: Service, key: str) -> list[str]:
@@ -111,12 +118,14 @@ def sent(service: Service, key: str, order: dict[str, Any], *headers: str) -> so
 
 
 def test_the_tasks_of_a_client_that_disconnects_are_cancelled_and_refunded(slow: Service, key: str) -> None:
-    with sent(slow, key, {**DRAWN, "n": 4}, "x-request-id: openai-leaver"):
-        tasks_in(slow, key, "processing")
-        assert account_of(slow, key)["remaining"] == pytest.approx(1 - 4 * PRICE)
-    left_s = time.monotonic()
-    tasks_in(slow, key, "failed", 4)
-    assert time.monotonic() - left_s < DRAW_S, "nothing was drawn on"
+    with sent(slow, key, {**DRAWN, "n": 4}, "x-request-id: openai-leaver") as connection:
+        await_draw_of(slow, key)
+        with nobody_draws(slow):
+            assert account_of(slow, key)["remaining"] == pytest.approx(1 - 4 * PRICE)
+            connection.close()
+            ids = tasks_in(slow, key, "failed", 4)
+    # Nothing was drawn on: one was being drawn, and none is completed.
+    assert [len(events(slow, "draw_started", task_id)) for task_id in ids] == [1, 0, 0, 0]
     assert messages(slow, key) == [abandon.MESSAGE] * 4
     assert account_of(slow, key)["remaining"] == 1
     eventually(lambda: [line["status"] for line in attempts(slow, "openai-leaver")] == [499])
@@ -137,20 +146,21 @@ def test_a_cancelled_call_of_the_asynchronous_client_cancels_its_tasks(slow: Ser
     async def ask_and_leave() -> None:
         async with async_sdk(slow, key) as client:
             asked = asyncio.create_task(client.images.generate(**DRAWN, n=3))
-            await asyncio.to_thread(tasks_in, slow, key, "processing")
-            asked.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await asked
+            await asyncio.to_thread(await_draw_of, slow, key)
+            with nobody_draws(slow):
+                asked.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asked
+                await asyncio.to_thread(tasks_in, slow, key, "failed", 3)
 
     asyncio.run(ask_and_leave())
-    tasks_in(slow, key, "failed", 3)
     assert account_of(slow, key)["remaining"] == 1
 
 
 def test_with_an_idempotency_key_a_client_can_disconnect_and_return(slow: Service, key: str) -> None:
     order = {**DRAWN, "n": 2}
     with sent(slow, key, order, "Idempotency-Key: openai-waiting-0001"):
-        tasks_in(slow, key, "processing")
+        await_draw_of(slow, key)
     named = {"extra_headers": {"Idempotency-Key": "openai-waiting-0001"}}
     with asking(slow, key, changes={"n": 2, **named}) as asked:
         assert len(links(asked.result())) == 2
@@ -172,7 +182,7 @@ def test_a_client_is_answered_before_its_timeout_and_does_not_retry(slow: Servic
         asked.result()
     assert isinstance(raised.value, openai.InternalServerError)
     assert (raised.value.status_code, raised.value.code) == (504, "generation_timeout")
-    assert [line["status"] for line in attempts(slow, "openai-impatient")] == [504]
+    eventually(lambda: [line["status"] for line in attempts(slow, "openai-impatient")] == [504])
     assert messages(slow, key) == [abandon.MESSAGE]
     tasks_in(slow, key, "completed", 4)
     assert account_of(slow, key)["remaining"] == pytest.approx(1 - 4 * PRICE)
@@ -215,8 +225,8 @@ def test_with_an_idempotency_key_the_sdk_retries_until_its_picture_is_ready(slow
 def test_a_failed_task_is_an_error_with_its_code(
     slow: Service, key: str, code: ErrorCode, status: int, kind: type[openai.APIStatusError]
 ) -> None:
-    with asking(slow, key) as asked:
-        fail(slow, tasks_in(slow, key, "processing")[0], code)
+    with nobody_draws(slow), asking(slow, key) as asked:
+        fail(slow, tasks_in(slow, key, "pending")[0], code)
         with pytest.raises(kind) as raised:
             asked.result()
     assert (raised.value.status_code, raised.value.code) == (status, code)
@@ -229,18 +239,21 @@ def test_a_failed_task_is_an_error_with_its_code(
 
 
 def test_a_task_that_its_owner_cancels_is_a_bad_request_error(slow: Service, key: str) -> None:
-    with asking(slow, key, max_retries=2) as asked, slow.client(key) as client:
-        assert client.post(f"/v1/tasks/{tasks_in(slow, key, 'processing')[0]}/cancel").status_code == 200
+    with nobody_draws(slow), asking(slow, key, max_retries=2) as asked, slow.client(key) as client:
+        task_id = tasks_in(slow, key, "pending")[0]
+        assert client.post(f"/v1/tasks/{task_id}/cancel").status_code == 200
         with pytest.raises(openai.BadRequestError) as raised:
             asked.result()
     assert raised.value.code == "request_cancelled"
 
 
 def test_if_one_of_three_fails_the_answer_has_the_others_and_the_reason(slow: Service, key: str) -> None:
-    with asking(slow, key, changes={"n": 3, "extra_body": {"seed": 5}, "response_format": "b64_json"}) as asked:
-        eventually(lambda: len(account_of(slow, key)["tasks"]) == 3)
-        second = account_of(slow, key)["tasks"][1]["id"]
-        fail(slow, second, ErrorCode.CONTENT_POLICY_VIOLATION)
+    order: dict[str, Any] = {**DRAWN, "n": 3, "extra_body": {"seed": 5}, "response_format": "b64_json"}
+    with sdk(slow, key) as client, ThreadPoolExecutor(1) as pool:
+        with nobody_draws(slow):
+            asked = pool.submit(lambda: client.images.generate(**order))
+            second = tasks_in(slow, key, "pending", 3)[1]
+            fail(slow, second, ErrorCode.CONTENT_POLICY_VIOLATION)
         answer = asked.result()
     assert len(pictures(answer)) == 2
     assert seeds(answer) == [5, 7]
@@ -252,9 +265,9 @@ def test_if_one_of_three_fails_the_answer_has_the_others_and_the_reason(slow: Se
 
 def test_if_one_of_three_fails_the_streams_last_event_has_the_reason(slow: Service, key: str) -> None:
     with sdk(slow, key) as client, ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lambda: list(client.images.generate(**DRAWN, n=3, stream=True)))
-        eventually(lambda: len(account_of(slow, key)["tasks"]) == 3)
-        fail(slow, account_of(slow, key)["tasks"][1]["id"], ErrorCode.SERVICE_ERROR)
+        with nobody_draws(slow):
+            asked = pool.submit(lambda: list(client.images.generate(**DRAWN, n=3, stream=True)))
+            fail(slow, tasks_in(slow, key, "pending", 3)[1], ErrorCode.SERVICE_ERROR)
         first, last = asked.result()
     assert "errors" not in (first.model_extra or {})
     failed = {"code": "service_error", "message": "It failed: service_error"}
@@ -266,7 +279,7 @@ def test_a_stopping_service_answers_503_and_refunds(data_dir: Path) -> None:
     with Service(data_dir, workers="1", blank_step_s="1") as service:
         key = service.new_key("stopped", "1")
         with asking(service, key, changes={"n": 2}) as asked:
-            tasks_in(service, key, "processing")
+            await_draw_of(service, key)
             service.stop()
             with pytest.raises(openai.InternalServerError) as raised:
                 asked.result()
@@ -282,11 +295,11 @@ def test_an_outage_loses_neither_a_waiting_client_nor_a_disconnection(data_dir: 
     with Service(data_dir, workers="1", blank_step_s="0.5") as service:
         key = service.new_key("outage", "1")
         with asking(service, key) as asked:
-            tasks_in(service, key, "processing")
+            await_draw_of(service, key)
             os.kill(postgres_of(data_dir)[0], signal.SIGQUIT)
             assert len(links(asked.result())) == 1
         with sent(service, key, {**DRAWN, "n": 10}):
-            tasks_in(service, key, "processing")
+            await_draw(service, tasks_in(service, key, "pending", 9)[0])
             assert service.process is not None
             os.kill(service.process.pid, signal.SIGSTOP)  # so that nobody starts the database anew
             os.kill(postgres_of(data_dir)[0], signal.SIGQUIT)

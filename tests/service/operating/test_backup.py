@@ -2,13 +2,11 @@
 
 import asyncio
 import io
-import os
 import signal
 import stat
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +25,10 @@ from easel.store.database import Writer
 from easel.store.schema import Step
 from tests.support import data_folders
 from tests.support.data_folders import reachable_folder
-from tests.support.faults import assert_nothing_runs, load
-from tests.support.patience import eventually
+from tests.support.faults import assert_nothing_runs, events, load
+from tests.support.frozen import nobody_draws
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import Service, finish, read_task, submit
-
-BUSY_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -103,15 +100,13 @@ def busy(room: Path) -> Iterator[BusyBackup]:
     with new_service(room, "busy", workers="1", blank_step_s="0.01") as service:
         key = service.new_key("busy", "50")
         with load(service, key, every_s=0.3) as met:
-            time.sleep(BUSY_S)
-            os.kill(service.child_pid("worker 1"), signal.SIGSTOP)
-            before = len(met.accepted)
-            try:
+            eventually(lambda: len(events(service, "task_completed")) > 3)
+            with nobody_draws(service):
+                before = len(met.accepted)
                 eventually(lambda: len(met.accepted) > before + 1)
                 said = backed_up(service, room / "busy.tar")
-            finally:
-                os.kill(service.child_pid("worker 1"), signal.SIGCONT)
-            time.sleep(BUSY_S / 2)
+            after = len(met.accepted)
+            eventually(lambda: len(met.accepted) > after + 3)
         assert " unfinished)" in said
         assert " (0 unfinished)" not in said
         assert set(met.statuses) == {200}
@@ -375,7 +370,7 @@ def break_off_a_restore(busy: BusyBackup, data_dir: Path, number: signal.Signals
         half.stdin.flush()
         eventually(lambda: files_of(data_dir / "restoring" / "pictures"))
         half.send_signal(number)
-        assert half.wait(30) != 0
+        assert half.wait(PATIENCE_S) != 0
 
 
 def test_an_interrupted_restore_leaves_nothing(room: Path, busy: BusyBackup) -> None:

@@ -21,7 +21,7 @@ from easel.outside.backup.seal import SealKey
 from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
 from tests.support.faults import assert_nothing_runs
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import Service, finish, submit
 
 BEFORE_SEALS: Final = "c62cec2"
@@ -247,7 +247,7 @@ def test_an_aborted_backup_leaves_no_file_with_its_name(room: Path, quiet: Servi
         )
         eventually(lambda: is_waited_for(connection))
         making.send_signal(number)
-        assert making.wait(30) != 0
+        assert making.wait(PATIENCE_S) != 0
     assert list(room.glob(f"{file.name}*")) == []
 
 

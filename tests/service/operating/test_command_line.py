@@ -14,6 +14,7 @@ from easel.__main__ import main
 from easel.domain import api_key
 from tests.support import command_line
 from tests.support.command_line import easel, environment
+from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, read_task, submit
 
 
@@ -119,12 +120,14 @@ def test_a_request_id_appears_in_the_logs_of_web_and_worker(service: Service, ac
                                headers={"x-request-id": "trace-me-1"})  # fmt: skip
         assert response.headers["x-request-id"] == "trace-me-1"
         finish(client, response.json()["id"])
-    events = [
-        (line["process"], line["event"]) for line in service.log_lines() if line.get("request_id") == "trace-me-1"
-    ]
-    assert ("web", "request") in events
-    assert ("worker", "draw_started") in events
-    assert ("worker", "task_completed") in events
+    expected = {("web", "request"), ("worker", "draw_started"), ("worker", "task_completed")}
+
+    def told() -> set[tuple[str, str]]:
+        lines = [line for line in service.log_lines() if line.get("request_id") == "trace-me-1"]
+        return {(line["process"], line["event"]) for line in lines}
+
+    # The end of a task is logged after it can be read.
+    eventually(lambda: expected <= told())
 
 
 @pytest.mark.parametrize(

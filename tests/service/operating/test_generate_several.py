@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support.command_line import easel, environment
 from tests.support.moderated import REFUSED
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import Service
 from tests.support.slow_service import slow_service
@@ -190,7 +190,7 @@ def test_a_second_interruption_leaves_at_once(two_webs: Fleet, tmp_path: Path) -
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=PATIENCE_S)
     finally:
         two_webs.webs[0].send_signal(signal.SIGCONT)
     assert process.returncode == 130

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.running_service import Service
 
 INTERRUPTED = 130
@@ -85,7 +85,7 @@ def test_an_interruption_at_a_question_is_quiet(installed: dict[str, str]) -> No
     with started("secret", "reset", env=installed, **terminal) as process:
         eventually(is_asked)
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(PATIENCE_S)
     is_asked()
     os.close(ours)
     os.close(theirs)

@@ -10,6 +10,7 @@ import httpx2
 from tests.support.command_line import easel, environment
 from tests.support.patience import eventually
 from tests.support.ports import free_port
+from tests.support.running_service import START_TIMEOUT_S, STOP_TIMEOUT_S
 
 
 def test_a_service_runs_with_the_settings_of_a_file(data_dir: Path) -> None:
@@ -24,8 +25,8 @@ def test_a_service_runs_with_the_settings_of_a_file(data_dir: Path) -> None:
             env=environment(), cwd=data_dir, stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        eventually(lambda: b" is ready at " in (data_dir / "log").read_bytes(), 60)
-        assert httpx2.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+        eventually(lambda: b" is ready at " in (data_dir / "log").read_bytes(), START_TIMEOUT_S)
+        assert httpx2.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=30).status_code == 200
         assert f"Warning: The settings file {file} can be read by every user" in (data_dir / "log").read_text()
         made = easel("--config", str(file), "keys", "create", "--account", "a", "--credits", "1", "--json")
         key = json.loads(made.stdout)["key"]
@@ -34,7 +35,7 @@ def test_a_service_runs_with_the_settings_of_a_file(data_dir: Path) -> None:
         assert json.loads(listed.stdout)["total"] == 0
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(STOP_TIMEOUT_S) == 0
 
 
 def test_the_settings_are_shown_with_their_sources(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from easel.outside.postgres import private_postgres
 from tests.support.data_folders import prepared_folder
 from tests.support.patience import eventually
-from tests.support.running_service import Service
+from tests.support.running_service import START_TIMEOUT_S, STOP_TIMEOUT_S, Service
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_backup_is_not_written_to_a_closed_stream(idle: Service) -> None:
     assert ran.stderr == "Error: Standard output is closed: name a file, or redirect it to a program.\n"
 
 
-@pytest.mark.parametrize("command", ["credits show", "keys list", "groups list", "audit", "moderation count"])
+@pytest.mark.parametrize("command", ["credits show", "audit"])
 def test_unwritable_output_is_reported_in_a_sentence(idle: Service, command: str) -> None:
     ran = shell(idle, f"{command} >/dev/full")
     assert ran.returncode == 1
@@ -62,17 +62,17 @@ def test_a_service_runs_with_no_stream_at_all_and_writes_no_log_elsewhere() -> N
         line = f"exec {sys.executable} -m easel serve --port {service.port} <&- >&- 2>&-"
         running = subprocess.Popen(["/bin/sh", "-c", line], env=service.environment)
         try:
-            eventually(lambda: running.poll() is not None or _is_healthy(service), 60)
+            eventually(lambda: running.poll() is not None or _is_healthy(service), START_TIMEOUT_S)
             assert running.poll() is None
             assert service.cli("credits", "show").returncode == 0
         finally:
             running.terminate()
-            assert running.wait(30) == 0
+            assert running.wait(STOP_TIMEOUT_S) == 0
         assert (folder / "serve.lock").read_bytes() == b""
 
 
 def _is_healthy(service: Service) -> bool:
     try:
-        return httpx2.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+        return httpx2.get(f"{service.url}/readyz", trust_env=False, timeout=30).status_code == 200
     except httpx2.TransportError:
         return False

@@ -29,8 +29,9 @@ def test_with_a_public_url_serve_prints_its_own_address_too(folder: Path) -> Non
         assert f" EASEL_URL={service.url}\n" in said
 
 
-@pytest.mark.parametrize("files", [6, 20, FILES_MIN - 1])
-@pytest.mark.parametrize("command", ["serve --port 0", "credits show"])
+@pytest.mark.parametrize(
+    ("files", "command"), [(6, "serve --port 0"), (FILES_MIN - 1, "serve --port 0"), (20, "credits show")]
+)
 def test_a_low_limit_on_open_files_is_reported_with_the_required_number(folder: Path, files: int, command: str) -> None:
     service = Service(folder)
     line = f"ulimit -n {files} && exec {sys.executable} -m easel {command}"

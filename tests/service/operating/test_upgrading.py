@@ -15,7 +15,8 @@ from easel.supervisor import EXIT_UNUSABLE
 from tests.support.data_folders import reachable_folder
 from tests.support.earlier_easel import source_of
 from tests.support.faults import await_draw, deaths, events
-from tests.support.patience import eventually
+from tests.support.frozen import nobody_draws
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.ports import free_port
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import Service, finish, read_task, submit
@@ -28,6 +29,7 @@ FIRST: Final = "8d7ea70"
 PRICE: Final = 26_000
 STEP_S: Final = "0.02"
 SLOW_STEP_S: Final = "1"
+BRISK: Final = {"blank_step_s": STEP_S}
 HELD_BY_AN_OLD_WORKER: Final = "SELECT id FROM tasks WHERE queue_state = 'taken' AND worker_id < 0"
 
 
@@ -50,7 +52,7 @@ class Mixed(Fleet):
         late = subprocess.run(
             [sys.executable, "-m", "easel", command],
             env=self.environment | {"PYTHONPATH": str(self._earlier)},
-            capture_output=True, text=True, check=False, timeout=30,
+            capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         )  # fmt: skip
         assert late.returncode == EXIT_UNUSABLE
         assert "was last used by a newer Easel" in late.stderr
@@ -69,7 +71,7 @@ class Mixed(Fleet):
             worker.terminate()
         while self.workers:
             worker = self.workers.pop()
-            assert worker.wait(20) == 0
+            assert worker.wait(PATIENCE_S) == 0
             assert worker.stdout is not None
             worker.stdout.close()
 
@@ -129,7 +131,8 @@ def drawing(request: pytest.FixtureRequest) -> Iterator[tuple[Mixed, str, list[s
             with fleet.client(key, web=0) as earlier:
                 task_ids = [submit(earlier)["id"] for _ in range(3)]
             await_draw(fleet, task_ids[0])
-            fleet.start_this_web()
+            with nobody_draws(fleet):  # however long the start takes
+                fleet.start_this_web()
             yield fleet, key, task_ids
 
 
@@ -138,7 +141,7 @@ def test_what_an_earlier_worker_draws_is_finished_by_it_and_the_rest_by_a_worker
 ) -> None:
     fleet, key, task_ids = drawing
     assert fleet.rows(HELD_BY_AN_OLD_WORKER) == task_ids[:1]
-    fleet.start_worker()
+    fleet.start_worker(BRISK)
     with fleet.client(key, web=1) as this:
         for task_id in task_ids:
             assert finish(this, task_id)["status"] == "completed"
@@ -154,7 +157,7 @@ def test_what_an_earlier_worker_hands_back_is_drawn_by_a_worker_of_this_version_
     fleet.end_workers()
     assert fleet.rows("SELECT id FROM tasks WHERE queue_state = 'waiting' ORDER BY position") == task_ids
     assert not fleet.rows("SELECT id FROM procrastinate_jobs")
-    fleet.start_worker()
+    fleet.start_worker(BRISK)
     with fleet.client(key, web=1) as this:
         for task_id in task_ids:
             assert finish(this, task_id)["status"] == "completed"
@@ -167,7 +170,7 @@ def test_what_an_earlier_worker_held_when_it_died_is_drawn_by_a_worker_of_this_v
 ) -> None:
     fleet, key, task_ids = drawing
     fleet.workers[0].kill()
-    fleet.start_worker()
+    fleet.start_worker(BRISK)
     with fleet.client(key, web=1) as this:
         for task_id in task_ids:
             assert finish(this, task_id)["status"] == "completed"

@@ -87,7 +87,7 @@ def test_connections_to_this_machine_use_neither_a_proxy_nor_certificates(waywar
 def test_a_service_on_all_addresses_answers_at_each_and_prints_a_working_one(wayward: Service) -> None:
     hosts = ["127.0.0.1", "[::1]"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
     for host in hosts:
-        assert httpx2.get(f"http://{host}:{wayward.port}/healthz", trust_env=False).status_code == 200
+        assert httpx2.get(f"http://{host}:{wayward.port}/healthz", trust_env=False, timeout=30).status_code == 200
     assert f" is ready at http://127.0.0.1:{wayward.port} " in wayward.log_file.read_text()
 
 

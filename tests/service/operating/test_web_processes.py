@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -22,7 +23,7 @@ from tests.support.command_line import easel
 from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import all_events
 from tests.support.faults import assert_nothing_runs, load, processes_of
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.ports import free_port
 from tests.support.running_fleet import SECRET
 from tests.support.running_service import GENERATIONS, ORDER, Service, read_task, submit
@@ -74,6 +75,10 @@ def web_pids(service: Service) -> dict[str, int]:
     lines = service.log_lines()
     started = {line["child"]: line["pid"] for line in lines if line["event"] == "child_started"}
     return {name: pid for name, pid in started.items() if name.startswith("web")}
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def ask_on_many_connections(
@@ -211,8 +216,10 @@ def test_a_stop_lets_every_process_answer_its_waiting_requests() -> None:
                     return client.get(f"/v1/tasks/{task_id}?wait=60").status_code
 
             with ThreadPoolExecutor(12) as pool:
+                before = sum(map(open_files, web_pids(service).values()))
                 waiting = [pool.submit(wait, number) for number in range(12)]
-                time.sleep(3.0)  # on a busy machine, twelve requests take that long to arrive
+                eventually(lambda: sum(map(open_files, web_pids(service).values())) >= before + 12)
+                time.sleep(1.0)  # they are connected, and are about to ask
                 assert service.stop() == 0
                 assert {each.result() for each in waiting} == {200}
         assert_nothing_runs(folder)
@@ -235,7 +242,7 @@ def test_easel_web_supervises_several_processes_and_stops_them() -> None:
             assert set(answered_by(service, answers)) == set(web_pids(service)) == {"web 1", "web 2", "web 3"}
         finally:
             web.terminate()
-            assert web.wait(20) == 0
+            assert web.wait(PATIENCE_S) == 0
             web.stdout.close()
         assert not [line for line in processes_of(folder).values() if "-m easel" in line]
 

@@ -1,7 +1,6 @@
 """`DELETE /v1/tasks/{task_id}` deletes a finished task's picture and prompt at once, and keeps its cost."""
 
 import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -13,11 +12,11 @@ import pytest
 
 from tests.support.data_folders import prepared_folder
 from tests.support.event_stream import all_events
-from tests.support.faults import a_file_in_place_of, assert_picture_is_there, await_draw, entries, events
+from tests.support.faults import a_file_in_place_of, assert_picture_is_there, entries, events
+from tests.support.frozen import caught_drawing
 from tests.support.patience import eventually
 from tests.support.running_service import Service, finish, read_task, submit
 
-SWEPT_WITHIN_S: Final = 20.0
 NOT_FOUND: Final = {
     "code": "not_found", "message": "There is nothing at this address", "type": "invalid_request_error",
 }  # fmt: skip
@@ -133,11 +132,8 @@ def test_a_failed_task_is_erased_and_stays_failed(stored: Service, client: httpx
 
 
 def test_an_unfinished_task_cannot_be_erased(stored: Service, client: httpx2.Client) -> None:
-    running, queued = submit(client), submit(client)
-    await_draw(stored, running["id"])
-    worker = stored.child_pid("worker 1")
-    os.kill(worker, signal.SIGSTOP)
-    try:
+    with caught_drawing(stored, client) as running:
+        queued = submit(client)
         for task in (running, queued):
             refused = client.delete(f"/v1/tasks/{task['id']}")
             assert refused.status_code == 409
@@ -148,8 +144,6 @@ def test_an_unfinished_task_cannot_be_erased(stored: Service, client: httpx2.Cli
             }
         assert client.post(f"/v1/tasks/{queued['id']}/cancel").status_code == 200
         erase(client, queued["id"])
-    finally:
-        os.kill(worker, signal.SIGCONT)
     assert_picture_is_there(client, finish(client, running["id"]))
 
 
@@ -190,7 +184,7 @@ def test_during_a_storage_failure_links_end_at_once_and_the_file_is_deleted_late
         assert read_task(client, task["id"]) == without_results(task)
         assert rows_that_hold(stored, mark) == []
         assert events(stored, "picture_delete_failed", task["id"])
-    eventually(lambda: not file.exists(), SWEPT_WITHIN_S)
+    eventually(lambda: not file.exists())
     assert client.get(task["results"][0]).status_code == 404
     assert_picture_is_there(client, other)
 

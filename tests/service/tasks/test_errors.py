@@ -21,7 +21,7 @@ from easel.outside.postgres import private_postgres
 from easel.web.answers import refusal_answer
 from tests.support.command_line import environment
 from tests.support.data_folders import prepared_folder, reachable_folder
-from tests.support.patience import eventually
+from tests.support.patience import PATIENCE_S, eventually
 from tests.support.ports import free_port
 from tests.support.running_service import GENERATIONS, ORDER, Service
 
@@ -242,7 +242,7 @@ def web_alone(database_url: str) -> Iterator[httpx2.Client]:
                 yield client
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE_S)
 
 
 def answers(client: httpx2.Client) -> bool:

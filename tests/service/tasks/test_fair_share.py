@@ -6,10 +6,8 @@ by one would leave. All other tasks come through the front door or through the s
 
 import asyncio
 import itertools
-import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -30,6 +28,7 @@ from easel.store.database import Writer
 from easel.store.tasks import Task
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import await_draw, events
+from tests.support.frozen import nobody_draws
 from tests.support.patience import eventually
 from tests.support.running_fleet import Fleet
 from tests.support.running_service import finish, submit
@@ -54,15 +53,6 @@ class Crowd:
     def await_draws(self, count: int) -> None:
         """Wait until this many draws have started."""
         eventually(lambda: len(self.started()) >= count)
-
-    @contextmanager
-    def nobody_draws(self) -> Iterator[None]:
-        """Freeze the worker until the block ends. It must be short, or it would be taken for dead."""
-        self.fleet.workers[0].send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.fleet.workers[0].send_signal(signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +100,7 @@ def test_three_small_accounts_and_a_large_one_are_drawn_in_turn(crowd: Crowd) ->
     each = 6
     keys = [crowd.fleet.issue().key for _ in range(3)]
     owners: dict[str, int] = {}
-    with crowd.nobody_draws():
+    with nobody_draws(crowd.fleet):
         for number, key in enumerate(keys):
             for answer in crowd.fleet.race(key, each):
                 owners[answer.json()["id"]] = number
@@ -126,13 +116,15 @@ def test_three_small_accounts_and_a_large_one_are_drawn_in_turn(crowd: Crowd) ->
     assert drawn == {0: each, 1: each, 2: each, 3: drawn[3]}
 
 
-def test_an_account_that_always_has_one_task_waiting_gets_its_share_and_no_more(crowd: Crowd) -> None:
-    rounds = 8
-    own = []
+def test_an_account_that_always_has_a_task_waiting_gets_its_share_and_no_more(crowd: Crowd) -> None:
+    rounds, ahead = 8, 3
     with crowd.fleet.client(crowd.fleet.issue().key) as client:
-        for _ in range(rounds):
+        # Several, so that one is waiting also where the next order takes its time.
+        own = [submit(client)["id"] for _ in range(ahead)]
+        for number in range(rounds):
+            await_draw(crowd.fleet, own[number])
             own.append(submit(client)["id"])
-            await_draw(crowd.fleet, own[-1])
+    own = own[:rounds]
     order = crowd.started()
     between = order[order.index(own[0]) : order.index(own[-1])]
     others = [task_id for task_id in between if task_id not in own]

@@ -212,7 +212,7 @@ def test_a_body_declared_too_large_is_refused_before_it_is_sent(service: Service
         f"POST {GENERATIONS} HTTP/1.1\r\nhost: 127.0.0.1:{service.port}\r\n"
         f"authorization: {client.headers['authorization']}\r\ncontent-length: 1000000000\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
         connection.sendall(head.encode())
         assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
 

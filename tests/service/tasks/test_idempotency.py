@@ -15,6 +15,7 @@ import pytest
 from easel.live.forecast import MEASUREMENT_LIFETIME_S
 from tests.support.data_folders import prepared_folder
 from tests.support.faults import entries
+from tests.support.frozen import nobody_draws
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
@@ -82,7 +83,7 @@ def test_a_repeated_order_is_answered_with_the_first_body_and_creates_no_second_
 
 
 def test_a_replay_of_a_cancelled_order_returns_the_first_body_and_orders_nothing(slow: Service) -> None:
-    with slow.client(slow.new_key("cancelled")) as client:
+    with slow.client(slow.new_key("cancelled")) as client, nobody_draws(slow):
         first = order(client)
         task_id = assert_first(first)
         assert client.post(f"/v1/tasks/{task_id}/cancel").status_code == 200
@@ -216,8 +217,9 @@ def test_an_order_over_a_limit_does_not_use_up_its_idempotency_key(slow: Service
         assert order(client).status_code == 429
         finish(client, first["id"])
     with slow.client(crowded) as client:
-        unfinished = submit(client)
-        assert order(client).status_code == 429
+        with nobody_draws(slow):
+            unfinished = submit(client)
+            assert order(client).status_code == 429
         finish(client, unfinished["id"])
         finish(client, assert_first(order(client)))
 
@@ -236,10 +238,11 @@ def await_idle(service: Service) -> None:
 def test_a_full_backlog_uses_up_no_idempotency_key_and_still_replays_accepted_orders(slow: Service) -> None:
     with slow.client(slow.new_key("backlog")) as client:
         await_idle(slow)
-        first = order(client)
-        ids = [assert_first(first), *(submit(client)["id"] for _ in range(2))]
-        assert order(client, "another-order-0123").status_code == 503
-        assert_replay(order(client), first)
+        with nobody_draws(slow):
+            first = order(client)
+            ids = [assert_first(first), *(submit(client)["id"] for _ in range(2))]
+            assert order(client, "another-order-0123").status_code == 503
+            assert_replay(order(client), first)
         for task_id in ids:
             finish(client, task_id)
         accepted = eventually(lambda: answer if (answer := order(client, "another-order-0123")).is_success else None)

@@ -27,6 +27,7 @@ from tests.support.data_folders import prepared_folder
 from tests.support.life_model import Task
 from tests.support.life_orders import PICKS, LifeOfAccounts, pick
 from tests.support.life_stage import STEPS, Held, Stage, Worker, stage
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -102,9 +103,9 @@ class Life(LifeOfAccounts):
         async def until_noted() -> None:
             with self.stage.news_of_changes.watch(task.id) as watch:
                 done = drawn.worker.step(drawn)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE_S):
                     while watch.task is None or watch.task.steps_done != done:
-                        await watch.change(10)
+                        await watch.change(PATIENCE_S)
 
         self.run(until_noted())
         self.model.report(task, drawn.sitting.steps_done)

@@ -13,6 +13,7 @@ from easel.web.app import AdminEndpoints, ConsoleEndpoints, Endpoints, admin_rou
 from easel.web.routing import Route
 from tests.support.contract import EVENTS, Contract, events
 from tests.support.data_folders import prepared_folder
+from tests.support.frozen import nobody_draws
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, submit
 
@@ -209,7 +210,7 @@ def test_events_are_answered_as_documented(slow: Service, contract: Contract) ->
 
 
 def test_reading_an_unfinished_task_is_answered_as_documented(slow: Service, contract: Contract) -> None:
-    with slow.client(slow.new_key("openapi-unfinished", "1")) as client:
+    with slow.client(slow.new_key("openapi-unfinished", "1")) as client, nobody_draws(slow):
         path = f"/v1/tasks/{submit(client)['id']}"
         answers = [
             (client.get(path), 200),
@@ -226,7 +227,7 @@ def test_reading_an_unfinished_task_is_answered_as_documented(slow: Service, con
 def test_exceeding_a_rate_is_answered_as_documented(slow: Service, contract: Contract) -> None:
     with slow.client(slow.new_key("openapi-hasty", "1", "--rate", "1")) as hasty:
         answers = [(hasty.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
-    with slow.client(slow.new_key("openapi-narrow", "1", "--unfinished", "1")) as narrow:
+    with slow.client(slow.new_key("openapi-narrow", "1", "--unfinished", "1")) as narrow, nobody_draws(slow):
         answers += [(narrow.post(GENERATIONS, json=ORDER), status) for status in (200, 429)]
     for response, status in answers:
         assert response.status_code == status
@@ -245,8 +246,8 @@ def test_a_full_backlog_is_answered_as_documented(full: Service, contract: Contr
 def test_too_many_wrong_keys_are_answered_as_documented(strict: Service, contract: Contract, path: str) -> None:
     with strict.client() as stranger:
         refused = [stranger.get(path) for _ in range(7)]
-    assert {response.status_code for response in refused} <= {401, 429}
-    assert refused[-1].status_code == 429
+    # One of them comes back every twelve seconds, whichever of the seven that is.
+    assert 429 in {response.status_code for response in refused} <= {401, 429}
     for response in refused:
         contract.assert_kept(response)
 

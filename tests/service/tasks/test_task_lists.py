@@ -1,8 +1,6 @@
 """`GET /v1/tasks` and `POST /v1/tasks/batch`: many tasks of one account."""
 
-import os
 import re
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,9 +9,11 @@ import httpx2
 import pytest
 
 from tests.support.data_folders import prepared_folder
-from tests.support.faults import await_draw
+from tests.support.faults import another_worker, await_draw
+from tests.support.frozen import nobody_draws
 from tests.support.running_service import Service, finish, read_task, submit
 
+ENDLESS_S: Final = "60"
 UNKNOWN: Final = "task-unified-1763632800-0a1b2c3d"
 ODD: Final = (
     "", "%00", "a%00b", "%", "%zz", "%ff%fe", "%ed%a0%80", "%F0%9F%90%88", "é", "'", "%27%20OR%201=1--", "%25", "_", "\\",
@@ -23,7 +23,7 @@ ODD: Final = (
 
 @dataclass(frozen=True)
 class Kept:
-    """Tasks of one account in every state, and one of another account, on a service whose worker is frozen."""
+    """Tasks of one account in every state, and one of another account, on a service that draws endlessly."""
 
     service: Service
     key: str
@@ -50,16 +50,12 @@ def kept() -> Iterator[Kept]:
             cancelled = submit(client)["id"]
             assert client.post(f"/v1/tasks/{cancelled}/cancel").status_code == 200
             foreign = finish(other, submit(other)["id"])["id"]
-            processing = submit(client)["id"]
-            await_draw(running, processing)
-            worker = running.child_pid("worker 1")
-            os.kill(worker, signal.SIGSTOP)
-            try:
+            with nobody_draws(running), another_worker(running, blank_step_s=ENDLESS_S, drain_timeout_s="0"):
+                processing = submit(client)["id"]
+                await_draw(running, processing)
                 pending = [submit(client)["id"] for _ in range(2)]
                 assert read_task(client, processing)["status"] == "processing"
                 yield Kept(running, key, completed, erased, cancelled, processing, pending, foreign)
-            finally:
-                os.kill(worker, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from easel.domain.task import ErrorCode
 from easel.outside.postgres import private_postgres
 from easel.store.database import Database
 from tests.support.data_folders import prepared_folder
+from tests.support.frozen import caught_drawing
 from tests.support.patience import eventually
 from tests.support.running_service import GENERATIONS, ORDER, Service, finish, read_task, submit
 
@@ -94,10 +96,10 @@ def processing(client: httpx2.Client, task: dict[str, Any], progress: int = 1) -
     return found
 
 
-def test_a_pending_task_looks_like_its_creation(slow: httpx2.Client) -> None:
-    processing(slow, submit(slow))
-    created = slow.post(GENERATIONS, json=ORDER)
-    read = read_bytes(slow, created.json())
+def test_a_pending_task_looks_like_its_creation(slow: httpx2.Client, slow_service: Service) -> None:
+    with caught_drawing(slow_service, slow):
+        created = slow.post(GENERATIONS, json=ORDER)
+        read = read_bytes(slow, created.json())
     estimate = re.compile(rb'"estimated_time":\d+')
     assert estimate.sub(b"", read) == estimate.sub(b"", created.content)
     assert re.fullmatch(
@@ -107,10 +109,9 @@ def test_a_pending_task_looks_like_its_creation(slow: httpx2.Client) -> None:
     )
 
 
-def test_a_processing_task_shows_its_progress_and_can_be_cancelled(slow: httpx2.Client) -> None:
-    task = submit(slow)
-    processing(slow, task)
-    read = read_bytes(slow, task)
+def test_a_processing_task_shows_its_progress_and_can_be_cancelled(slow: httpx2.Client, slow_service: Service) -> None:
+    with caught_drawing(slow_service, slow, progress=1) as task:
+        read = read_bytes(slow, task)
     assert re.fullmatch(
         head_of(task) + rb'"progress":[1-9]\d?,"status":"processing",'
         rb'"task_info":\{"can_cancel":true,"estimated_time":[1-9]\d*\},"type":"image",' + USAGE,
@@ -124,7 +125,7 @@ def test_a_completed_task_has_its_picture_and_its_cost(client: httpx2.Client) ->
     read = read_bytes(client, task)
     url = done["results"][0]
     assert re.fullmatch(
-        rb'\{"created":%d,"duration":[0-2],"id":"%s","model":"z-image-turbo","object":"image\.generation\.task",'
+        rb'\{"created":%d,"duration":\d\d?,"id":"%s","model":"z-image-turbo","object":"image\.generation\.task",'
         rb'"progress":100,"result_data":\[\{"engine":"blank","height":720,"seed":7,"url":"%s","width":1280\}\],'
         rb'"results":\["%s"\],"status":"completed","task_info":\{"can_cancel":false\},"type":"image",'
         rb'"usage":\{"billing_rule":"per_call","credits_used":0\.026,"user_group":"default"\}\}'
@@ -143,10 +144,10 @@ def test_a_failed_task_says_why_and_has_no_picture_and_costs_nothing(
     slow: httpx2.Client, slow_service: Service
 ) -> None:
     before = slow.get("/v1/credits").content
-    ahead = submit(slow)
-    processing(slow, ahead)
-    task = submit(slow)
-    assert fail(slow_service, task["id"], ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
+    with caught_drawing(slow_service, slow) as ahead:
+        task = submit(slow)
+        assert fail(slow_service, task["id"], ErrorCode.SERVICE_ERROR, "The picture could not be drawn")
+        assert fail(slow_service, ahead["id"], ErrorCode.REQUEST_CANCELLED, "Cancelled")
     read = read_bytes(slow, task)
     assert re.fullmatch(
         rb'\{"created":%d,"error":\{"code":"service_error","message":"The picture could not be drawn",'
@@ -156,7 +157,6 @@ def test_a_failed_task_says_why_and_has_no_picture_and_costs_nothing(
         % (task["created"], task["id"].encode()),
         read,
     ), read
-    assert fail(slow_service, ahead["id"], ErrorCode.REQUEST_CANCELLED, "Cancelled")
     assert read_task(slow, ahead["id"])["error"]["code"] == "request_cancelled"
     assert slow.get("/v1/credits").content == before
     assert not fail(slow_service, task["id"], ErrorCode.UNKNOWN_ERROR, "again")
@@ -164,9 +164,8 @@ def test_a_failed_task_says_why_and_has_no_picture_and_costs_nothing(
 
 
 def test_a_task_that_fails_during_its_draw_stays_failed(slow: httpx2.Client, slow_service: Service) -> None:
-    task = submit(slow)
-    processing(slow, task)
-    assert fail(slow_service, task["id"], ErrorCode.REQUEST_CANCELLED, "Cancelled")
+    with caught_drawing(slow_service, slow) as task:
+        assert fail(slow_service, task["id"], ErrorCode.REQUEST_CANCELLED, "Cancelled")
     failed = read_bytes(slow, task)
     later = finish(slow, submit(slow)["id"])
     assert later["status"] == "completed"
@@ -179,10 +178,9 @@ def test_the_first_id_and_status_in_a_body_are_the_tasks_own(
 ) -> None:
     created = client.post(GENERATIONS, json=ORDER)
     bodies = [(created.content, "pending"), (read_bytes(client, finish(client, created.json()["id"])), "completed")]
-    drawn = submit(slow)
-    processing(slow, drawn)
-    bodies.append((read_bytes(slow, drawn), "processing"))
-    fail(slow_service, drawn["id"], ErrorCode.SERVICE_ERROR, '","id":"task-unified-1-aaaaaaaa","status":"completed')
+    with caught_drawing(slow_service, slow) as drawn:
+        bodies.append((read_bytes(slow, drawn), "processing"))
+        fail(slow_service, drawn["id"], ErrorCode.SERVICE_ERROR, '","id":"task-unified-1-aaaaaaaa","status":"completed')
     bodies.append((read_bytes(slow, drawn), "failed"))
     for body, status in bodies:
         task = json.loads(body)
@@ -193,40 +191,61 @@ def test_the_first_id_and_status_in_a_body_are_the_tasks_own(
 
 
 def test_progress_rises_step_by_step(slow: httpx2.Client) -> None:
-    task = submit(slow)
+    steps = [step * 100 // 8 for step in range(8)] + [99, 100]
+
+    def is_seen_rising() -> bool:
+        """Whether most steps of a picture were seen. On a busy machine, some pass by between two reads."""
+        seen = seen_of(slow, submit(slow)["id"])
+        assert seen == sorted(seen)
+        assert set(seen) <= set(steps)
+        assert seen[-1] == 100
+        return len(set(seen)) >= len(steps) - 3
+
+    eventually(is_seen_rising)
+
+
+def seen_of(client: httpx2.Client, task_id: str) -> list[int]:
+    """The progress of a task, each time that it has changed when it is read, to its end."""
     seen: list[int] = []
 
     def ended() -> bool:
-        now = read_task(slow, task["id"])
+        now = read_task(client, task_id)
         if not seen or seen[-1] != now["progress"]:
             seen.append(now["progress"])
         return bool(now["status"] == "completed")
 
     eventually(ended, every_s=STEP_S / 8)
-    steps = [step * 100 // 8 for step in range(8)] + [99, 100]
-    assert seen == sorted(seen)
-    assert set(seen) <= set(steps)
-    assert len(set(seen)) >= len(steps) - 3, seen
-    assert seen[-1] == 100
+    return seen
 
 
-def test_the_duration_is_the_draw_time_in_whole_seconds(slow: httpx2.Client) -> None:
-    assert finish(slow, submit(slow)["id"])["duration"] == round(DRAW_S)
+def draw_times_s(service: Service) -> list[float]:
+    """How long each picture took."""
+    with service.database() as connection:
+        rows = connection.execute("SELECT draw_ms FROM tasks WHERE status = 'completed' ORDER BY ended_at").fetchall()
+    return [draw_ms / 1000 for (draw_ms,) in rows]
 
 
-def test_the_estimate_follows_the_draw_times_and_the_queue(slow: httpx2.Client) -> None:
+def test_the_duration_is_the_draw_time_in_whole_seconds(slow: httpx2.Client, slow_service: Service) -> None:
+    duration = finish(slow, submit(slow)["id"])["duration"]
+    drawn_s = draw_times_s(slow_service)[-1]
+    assert drawn_s >= DRAW_S
+    assert duration == round(drawn_s)
+
+
+def test_the_estimate_follows_the_draw_times_and_the_queue(slow: httpx2.Client, slow_service: Service) -> None:
     finish(slow, submit(slow)["id"])
+    slowest_s = max(draw_times_s(slow_service))
     time.sleep(1.1)  # a measurement lives for a second
     alone = submit(slow)
-    assert 1 <= alone["task_info"]["estimated_time"] <= 3
+    assert 1 <= alone["task_info"]["estimated_time"] <= slowest_s + 1.4
     behind = [submit(slow) for _ in range(4)]
     estimates = [read_task(slow, task["id"])["task_info"]["estimated_time"] for task in behind]
     assert estimates == sorted(estimates)
     assert estimates[0] < estimates[-1]
-    assert 5 * DRAW_S - 2 <= estimates[-1] <= 5 * DRAW_S + 3
+    assert 5 * DRAW_S - 2 <= estimates[-1] <= 5 * slowest_s + 3
     half = processing(slow, alone, progress=50)["task_info"]["estimated_time"]
     assert half <= alone["task_info"]["estimated_time"]
-    assert half == 1
+    assert 1 <= half <= math.ceil(slowest_s / 2)
 
 
 def test_created_is_the_second_of_creation_and_is_part_of_the_id(client: httpx2.Client) -> None:
