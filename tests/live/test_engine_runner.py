@@ -14,6 +14,7 @@ from easel.live import engine_runner
 from easel.live.circuit_breaker import FAILURES_MAX
 from easel.live.draw_progress import DrawProgress, Stopped
 from easel.live.engine_runner import TRIAL, DeviceLost, EngineRunner
+from tests.support.patience import eventually
 
 SMALL = Drawing("a heron", 64, 64, 1)
 LARGE = Drawing("a heron", 128, 128, 1)
@@ -190,9 +191,9 @@ def test_a_trial_that_is_refused_shows_that_the_engine_works_and_one_without_mem
 def test_a_trial_that_hangs_ends_the_process_and_one_that_is_stopped_decides_nothing() -> None:
     async def act(bench: Bench) -> None:
         await bench.fail(RuntimeError("broken"))
-        bench.engine._step_s = 0.1
+        bench.engine._step_s = 0.5
         trial = asyncio.create_task(bench.runner.try_out())
-        await asyncio.sleep(0.08)
+        await asyncio.to_thread(eventually, lambda: bench.hung)
         bench.runner.stop_trial()
         await trial
         assert bench.hung >= 1

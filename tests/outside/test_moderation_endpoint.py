@@ -185,7 +185,7 @@ def test_one_deadline_covers_a_whole_attempt(server: ImageServer, behaviour: Beh
     began_s = time.monotonic()
     usual_s = 2.0
     assert f"no answer within {limit_s or usual_s:g} s" in failure(server.url, limit_s)
-    assert 0 < time.monotonic() - began_s - 2 * (limit_s or usual_s) < 1.5
+    assert 0 < time.monotonic() - began_s - 2 * (limit_s or usual_s) < 10
     assert len(server.asked) == 2
 
 
@@ -198,7 +198,7 @@ def test_cancelling_a_request_closes_its_connection_and_does_not_affect_the_next
 
     async def use(endpoint: ModerationEndpoint) -> Mapping[str, float]:
         first = asyncio.create_task(endpoint.scores(PROMPT, None))
-        await asyncio.to_thread(eventually, lambda: server.asked, 5, 0.01)
+        await asyncio.to_thread(eventually, lambda: server.asked, every_s=0.01)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -206,8 +206,8 @@ def test_cancelling_a_request_closes_its_connection_and_does_not_affect_the_next
 
     began_s = time.monotonic()
     assert with_endpoint(server.url, use) == SCORES
-    assert time.monotonic() - began_s < 1.5
-    eventually(lambda: server.hung_up_at_s, 5)
+    assert time.monotonic() - began_s < PATIENT_S / 2
+    eventually(lambda: server.hung_up_at_s)
     assert len(server.asked) == 2
 
 

@@ -390,7 +390,7 @@ def test_a_call_to_a_silent_bucket_ends_at_the_deadline() -> None:
         started_s = time.monotonic()
         with pytest.raises(StorageFailed, match="no answer within 1 seconds"):
             put(bucket.pictures(deadline_s=1), b"a picture")
-        assert time.monotonic() - started_s < 3
+        assert time.monotonic() - started_s < 15
 
 
 def test_an_unreachable_bucket_fails_with_a_message() -> None:

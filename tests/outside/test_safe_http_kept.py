@@ -158,9 +158,9 @@ def test_a_connection_without_posts_is_closed_after_a_moment(sender: Sender, cer
     async def act(http: SafeHttp) -> None:
         assert await outcome(http, receiver) == DELIVERED
         began_s = time.monotonic()
-        while not visits.ended and time.monotonic() < began_s + 5:  # noqa: ASYNC110 - the receiver is no coroutine
+        while not visits.ended and time.monotonic() < began_s + 30:  # noqa: ASYNC110 - the receiver is no coroutine
             await asyncio.sleep(0.01)
-        assert 0.25 <= time.monotonic() - began_s < 5
+        assert 0.25 <= time.monotonic() - began_s < 30
         assert await outcome(http, receiver) == DELIVERED
 
     visits = Visits()
@@ -284,7 +284,7 @@ def test_what_follows_an_answer_is_never_taken_for_the_next_one(
     async def act(http: SafeHttp) -> None:
         for _ in range(3):
             assert await outcome(http, receiver) == DELIVERED
-            await asyncio.to_thread(sent.acquire, timeout=5)
+            await asyncio.to_thread(sent.acquire, timeout=60)
 
     visits = Visits(answer)
     with tls_receiver(visits, certified) as receiver:
@@ -328,12 +328,12 @@ def test_a_connection_outlives_a_change_of_the_certificate_only_for_its_lifetime
         assert await outcome(http, receiver) == DELIVERED
         authority.certify(certified, "other.receiver.net")
         assert await outcome(http, receiver) == DELIVERED
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(2)
         assert await outcome(http, receiver) == (AttemptOutcome.TLS_FAILED, None)
 
     visits = Visits()
     with tls_receiver(visits, certified) as receiver:
-        sender.run(act, receiver, kept=KeptConnections(lifetime_s=0.4))
+        sender.run(act, receiver, kept=KeptConnections(idle_s=5, lifetime_s=2))
         assert receiver.connections == 2
     assert visits.count == 2
 

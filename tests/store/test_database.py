@@ -204,7 +204,7 @@ def test_an_announcement_goes_out_over_a_session_that_rejects_writes_and_leaves_
                 listener.execute("LISTEN announced")
                 database.announcer.announce(("announced", "over a reader"))
                 await database.announcer.close()
-                heard = [notification.payload for notification in listener.notifies(timeout=5, stop_after=1)]
+                heard = [notification.payload for notification in listener.notifies(timeout=60, stop_after=1)]
             assert heard == ["over a reader"]
             assert reader.is_read_only, "it was not switched for the announcement"
 

@@ -11,7 +11,7 @@ from easel.store.database import Database
 from easel.store.notifications import Channel
 from tests.support.data_folders import prepared_folder
 
-ATTEMPTS_MAX = 500
+ATTEMPTS_MAX = 3000
 LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' OR query = 'SELECT 1'"
 
 
