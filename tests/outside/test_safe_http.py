@@ -46,7 +46,9 @@ class Sender:
         self.names, self.ca_file, self._runner = names, ca_file, runner
         self.is_like_workers = isinstance(runner.get_loop(), uvloop.Loop)
 
-    def post(self, receiver: TlsReceiver | int, timeout_s: float = 5.0, host: str = HOST, path: str = "/") -> Attempted:
+    def post(
+        self, receiver: TlsReceiver | int, timeout_s: float = 20.0, host: str = HOST, path: str = "/"
+    ) -> Attempted:
         port = receiver if isinstance(receiver, int) else receiver.port
         return self.run(port, lambda http: http.post(f"https://{host}:{port}{path}", BODY, {}, timeout_s), host)
 

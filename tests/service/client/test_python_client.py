@@ -15,6 +15,7 @@ from PIL import Image
 
 import easel
 from tests.support.command_line import environment
+from tests.support.faults import await_draw
 from tests.support.frozen import nobody_draws
 from tests.support.moderated import REFUSED
 from tests.support.running_service import Service
@@ -113,8 +114,10 @@ def test_the_same_idempotency_key_gives_the_same_task(client: easel.Client) -> N
 
 
 def test_following_shows_the_place_in_line_and_the_steps(slow: Service, at_slow: easel.Client) -> None:
+    first = at_slow.submit("a cat", size=SIZE)
+    await_draw(slow, first.id)
     with nobody_draws(slow):
-        first, second = (at_slow.submit("a cat", size=SIZE) for _ in range(2))
+        second = at_slow.submit("a cat", size=SIZE)
         following = iter(at_slow.follow(second.id))
         states = [next(following)]
     states += following
