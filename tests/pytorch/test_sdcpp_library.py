@@ -18,16 +18,19 @@ import pytest
 pytest.importorskip("torch", reason="the gpu extra is not installed")
 
 import torch
+from safetensors.torch import save_file
 from tools.tiny_gguf import AUTOENCODER, TEXT_ENCODER, TRANSFORMER, build
 
 import easel
-from easel.engines.engine import Drawing, EngineUnusable, MakePreview, Pixels
-from easel.engines.sdcpp.engine import SdCpp, Use
+from easel.engines.engine import Drawing, DrawingFailed, EngineUnusable, MakePreview, Pixels
+from easel.engines.lora_layout import Lora
+from easel.engines.sdcpp.engine import LoraUse, SdCpp, Use
 from easel.engines.sdcpp.look import look_at_library
 from easel.engines.sdcpp.model_files import ModelFiles
 from easel.engines.sdcpp.process import program
 from easel.engines.zimage.checkpoint import TURBO_FOLDER
 from easel.engines.zimage.engine import ZImage
+from easel.engines.zimage.lora import add_lora
 from easel.engines.zimage.parts import Parts, read_tokenizer
 from easel.engines.zimage.projection import Projection
 from tests.support.small_python import MISSING, small_python
@@ -190,6 +193,68 @@ def test_previews_show_what_each_step_predicts_and_change_nothing(pair: Pair) ->
     assert max(differences) <= PREVIEW_DIFFERENCE_MAX
     assert len({preview.rgb for preview in shown}) == len(shown)
     assert pair.small.draw(order, ignore_step) == before
+
+
+QUANTIZE = "import sys; import cyllama.sd as sd; sd.convert_model(*sys.argv[1:3], sd.SDType[sys.argv[3]])"
+LAYERS = (
+    "layers.0.attention.to_q",
+    "layers.0.attention.to_v",
+    "layers.1.attention.to_out.0",
+    "layers.1.feed_forward.w1",
+    "layers.0.feed_forward.w2",
+    "noise_refiner.0.attention.to_k",
+    "context_refiner.0.adaLN_modulation.0",
+    "noise_refiner.0.adaLN_modulation.0",
+    "cap_embedder.1",
+    "all_x_embedder.2-1",
+    "all_final_layer.2-1.linear",
+)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pixels]:
+    """A LoRA for most kinds of layers, with ranks of one and more, and the picture that PyTorch draws with it."""
+    folder = tmp_path_factory.mktemp("lora")
+    parts = build(folder / "model")
+    weights = dict(parts.transformer.named_parameters())
+    tensors: dict[str, torch.Tensor] = {}
+    torch.manual_seed(3)
+    for index, layer in enumerate(name for name in LAYERS if f"{name}.weight" in weights):
+        outputs, inputs = weights[f"{layer}.weight"].shape
+        rank = 1 + index % 3
+        tensors[f"transformer.{layer}.lora_A.weight"] = torch.randn(rank, inputs) * 0.05
+        tensors[f"transformer.{layer}.lora_B.weight"] = torch.randn(outputs, rank) * 0.05
+        tensors[f"transformer.{layer}.alpha"] = torch.tensor(2.0)
+    save_file(tensors, folder / "ink.safetensors")
+    parts.transformer.requires_grad_(False)
+    add_lora(parts.transformer, Lora(folder / "ink.safetensors", 0.8))
+    engine = ZImage("tiny", "cpu")
+    engine.use(parts, torch.device("cpu"))
+    return folder / "ink.safetensors", engine.draw(drawing("ink"), ignore_step)
+
+
+@pytest.mark.parametrize("quantized", [None, "Q8_0"])
+def test_a_lora_draws_what_it_draws_in_the_zimage_engine(
+    quantized: str | None, pair: Pair, reference: tuple[Path, Pixels], tmp_path: Path
+) -> None:
+    lora, expected = reference
+    transformer = pair.files / TRANSFORMER
+    if quantized is not None:
+        transformer = tmp_path / "quantized.gguf"
+        subprocess.run([str(PYTHON), "-c", QUANTIZE, pair.files / TRANSFORMER, transformer, quantized], check=True)
+    given = ModelFiles(folder=pair.files, transformer=transformer)
+    use = LoraUse(Lora(lora, 0.8), tmp_path / "loras")
+    engine = SdCpp(given, Use(threads=1), program(PYTHON), 150.0, use)
+    engine.load()
+    drawn = engine.draw(drawing("ink"), ignore_step)
+    (copied,) = (tmp_path / "loras").glob("*.safetensors")
+    copied.unlink()
+    with pytest.raises(DrawingFailed) as failed:
+        engine.draw(drawing("ink"), ignore_step)
+    engine.close()
+    plain = pair.torch.draw(drawing("ink"), ignore_step)
+    assert decibels(drawn, expected) > DECIBELS_MIN > decibels(drawn, plain)
+    assert "it added 0 of" in str(failed.value.hint)
 
 
 def test_a_cancelled_picture_ends_within_a_second_and_leaves_no_trace(pair: Pair) -> None:

@@ -14,9 +14,10 @@ import torch
 from safetensors.torch import save_file
 
 from easel.engines.engine import Drawing, EngineUnusable, Pixels
+from easel.engines.lora_layout import Lora
 from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.look import look_at_files
-from easel.engines.zimage.lora import Lora, add_lora
+from easel.engines.zimage.lora import add_lora
 from tests.support.paths import ROOT
 
 TINY = ROOT / "tools" / "tiny_checkpoint.py"

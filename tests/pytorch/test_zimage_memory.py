@@ -20,12 +20,12 @@ from torch import Tensor
 from torch.nn import Module
 
 from easel.engines.engine import Drawing, OutOfMemory, Pixels
+from easel.engines.lora_layout import Lora
 from easel.engines.zimage.captions import Captions
 from easel.engines.zimage.checkpoint import in_folder
 from easel.engines.zimage.decoder import Decoder
 from easel.engines.zimage.engine import ZImage
 from easel.engines.zimage.forward import Denoiser, run_block
-from easel.engines.zimage.lora import Lora
 from easel.engines.zimage.matrices import Int8Matrix, Matrix
 from easel.engines.zimage.packing import pack
 from easel.engines.zimage.parts import Parts, Places, read_parts

@@ -32,15 +32,22 @@ def write_gguf(file: Path, shapes: Shapes, facts: Mapping[str, str | float] | No
     return file
 
 
-def write_safetensors(file: Path, shapes: Shapes) -> Path:
-    """Write a file of float32 zeros."""
-    listed, offset = {}, 0
+def write_safetensors(
+    file: Path,
+    shapes: Shapes,
+    metadata: Mapping[str, str] | None = None,
+    numbers: Mapping[str, bytes] | None = None,
+    number_format: str = "F32",
+) -> Path:
+    """Write a file of zeros in float32, or of other `numbers` by the names of their tensors."""
+    listed: dict[str, object] = {} if metadata is None else {"__metadata__": dict(metadata)}
+    data = b""
     for name, shape in shapes.items():
-        end = offset + 4 * count(shape)
-        listed[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, end]}
-        offset = end
+        begin = len(data)
+        data += (numbers or {}).get(name, bytes(4 * count(shape)))
+        listed[name] = {"dtype": number_format, "shape": list(shape), "data_offsets": [begin, len(data)]}
     header = json.dumps(listed).encode()
-    file.write_bytes(struct.pack("<Q", len(header)) + header + bytes(offset))
+    file.write_bytes(struct.pack("<Q", len(header)) + header + data)
     return file
 
 

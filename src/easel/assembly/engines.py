@@ -17,6 +17,7 @@ from easel.settings import settings
 from easel.settings.settings import Settings, SettingsWrong
 
 if TYPE_CHECKING:
+    from easel.engines.lora_layout import Lora
     from easel.engines.remote.engine import Remote
     from easel.engines.sdcpp.model_files import ModelFiles
 
@@ -48,7 +49,7 @@ class EngineEntry:
     required: Mapping[str, str] = field(default_factory=dict)
     """Settings that the engine requires, each with a description for the error message."""
     only_here: tuple[str, ...] = ()
-    """Settings that are refused with any other engine, because ignoring them would hide a mistake."""
+    """Settings that are refused with engines that do not list them, because ignoring them would hide a mistake."""
     draw_guess_s: Callable[[Settings], float] | None = None
     """About how many seconds a picture of 1024x1024 takes, until one was measured. None if nothing is known."""
 
@@ -92,9 +93,10 @@ def check(config: Settings) -> None:
             raise SettingsWrong(
                 f"{settings.variable(name)} is required with EASEL_ENGINE={config.engine}: {description}."
             )
+    allowed = ENGINES[config.engine].only_here
     for owner, entry in ENGINES.items():
         for name in entry.only_here:
-            if owner != config.engine and getattr(config, name) != settings.default(name):
+            if name not in allowed and getattr(config, name) != settings.default(name):
                 raise SettingsWrong(
                     f"{settings.variable(name)} is for the {owner} engine: set EASEL_ENGINE={owner} as well, "
                     f"or unset {settings.variable(name)}."
@@ -119,16 +121,14 @@ def _look_at_sketch(config: Settings) -> Iterator[Observation]:
 def _zimage(config: Settings) -> Engine:
     process_environment.keep_compiled(config.compiled_folder)
     from easel.engines.zimage.engine import ZImage
-    from easel.engines.zimage.lora import Lora
 
-    lora = config.lora_file_and_scale
     return ZImage(
         config.model,
         config.device,
         gpu_memory=config.gpu_memory,
         weights=config.weights,
         attention=config.attention,
-        lora=None if lora is None else Lora(*lora),
+        lora=_lora(config),
     )
 
 
@@ -165,7 +165,7 @@ def _look_at_zimage(config: Settings) -> Iterator[Observation]:
 
 
 def _sdcpp(config: Settings) -> Engine:
-    from easel.engines.sdcpp.engine import SdCpp, Use
+    from easel.engines.sdcpp.engine import LoraUse, SdCpp, Use
     from easel.engines.sdcpp.process import program
 
     use = Use(
@@ -177,7 +177,14 @@ def _sdcpp(config: Settings) -> Engine:
     )
     # The worker gives up a little later, so that the child is replaced and not the worker.
     silence_max_s = 0.9 * config.step_timeout_s
-    return SdCpp(_sdcpp_files(config), use, program(_path(config.sdcpp_python)), silence_max_s)
+    lora = _lora(config)
+    return SdCpp(
+        _sdcpp_files(config),
+        use,
+        program(_path(config.sdcpp_python)),
+        silence_max_s,
+        None if lora is None else LoraUse(lora, config.lora_folder),
+    )
 
 
 def _sdcpp_files(config: Settings) -> "ModelFiles":
@@ -189,6 +196,12 @@ def _sdcpp_files(config: Settings) -> "ModelFiles":
         text_encoder=_path(config.sdcpp_text_encoder),
         autoencoder=_path(config.sdcpp_autoencoder),
     )
+
+
+def _lora(config: Settings) -> "Lora | None":
+    from easel.engines.lora_layout import Lora
+
+    return None if config.lora_file_and_scale is None else Lora(*config.lora_file_and_scale)
 
 
 def _path(text: str | None) -> Path | None:
@@ -206,7 +219,7 @@ def _look_at_sdcpp(config: Settings) -> Iterator[Observation]:
     from easel.engines.sdcpp.look import look_at_files, look_at_library
     from easel.engines.sdcpp.process import program
 
-    yield from look_at_files(_sdcpp_files(config))
+    yield from look_at_files(_sdcpp_files(config), _lora(config))
     yield from look_at_library(program(_path(config.sdcpp_python)))
 
 
@@ -270,7 +283,7 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         look=_look_at_sdcpp,
         draw_guess_s=_sdcpp_draw_guess_s,
         place=lambda config: config.sdcpp_backend or "the library's choice",
-        only_here=("sdcpp_model", "sdcpp_transformer", "sdcpp_text_encoder", "sdcpp_autoencoder"),
+        only_here=("lora", "sdcpp_model", "sdcpp_transformer", "sdcpp_text_encoder", "sdcpp_autoencoder"),
     ),
     "remote": EngineEntry(
         description="image servers with OpenAI's API",

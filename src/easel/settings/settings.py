@@ -104,6 +104,11 @@ class Settings(UsageFields, frozen=True, kw_only=True):
         return self.data_dir / "compiled"
 
     @property
+    def lora_folder(self) -> Path:
+        """The folder for a LoRA as stable-diffusion.cpp reads it, while a worker uses it."""
+        return self.data_dir / "loras"
+
+    @property
     def pictures_url(self) -> str:
         """The folder or bucket for pictures."""
         return self.storage_url or str(self.data_dir / "pictures")

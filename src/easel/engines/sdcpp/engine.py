@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 import structlog
@@ -27,7 +28,9 @@ from easel.engines.engine import (
     crop_offset_px,
     no_previews,
 )
+from easel.engines.lora_layout import Lora
 from easel.engines.sdcpp.frames import FrameWrong, Kind
+from easel.engines.sdcpp.lora_file import LoraFile
 from easel.engines.sdcpp.messages import (
     EMPTY,
     MEMORY,
@@ -74,6 +77,14 @@ class Use:
     prompt_tokens_max: int = PROMPT_TOKENS_MAX
 
 
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """A LoRA, and the folder for the file that the library reads in its place."""
+
+    lora: Lora
+    folder: Path
+
+
 class SdCpp:
     """Draws with the model in `files`, in a child that `command` starts. A child that shows no sign of life for
     `silence_max_s` is ended."""
@@ -81,8 +92,17 @@ class SdCpp:
     name = "sdcpp"
     model = None
 
-    def __init__(self, files: ModelFiles, use: Use, command: tuple[str, ...], silence_max_s: float) -> None:
+    def __init__(
+        self,
+        files: ModelFiles,
+        use: Use,
+        command: tuple[str, ...],
+        silence_max_s: float,
+        lora: LoraUse | None = None,
+    ) -> None:
         self._files = files
+        self._lora = lora
+        self._lora_file: LoraFile | None = None
         self._use = use
         self._command = command
         self._silence_max_s = silence_max_s
@@ -163,6 +183,8 @@ class SdCpp:
         for warning in files.warnings:
             log.warning("sdcpp_files_warning", words=warning)
         use = self._use
+        if self._lora is not None:
+            self._lora_file = LoraFile(self._lora.lora, files.transformer, self._lora.folder)
         return LoadOrder(
             transformer=str(files.transformer),
             text_encoder=str(files.text_encoder),
@@ -173,6 +195,8 @@ class SdCpp:
             vram_gb=use.vram_gb,
             tiles=use.tiles,
             prompt_tokens_max=use.prompt_tokens_max,
+            lora=None if self._lora_file is None else str(self._lora_file.path),
+            lora_tensors=0 if self._lora_file is None else self._lora_file.tensors,
         )
 
     def _loaded_child(self, order: LoadOrder, ask: Callable[[], None]) -> ChildProcess:

@@ -8,7 +8,7 @@ as it says. Weights are not read.
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -42,11 +42,22 @@ class HeaderWrong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the numbers of a tensor lie in a safetensors file, in bytes from its beginning, and their format."""
+
+    number_format: str
+    begin_bytes: int
+    end_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
-    """What a file contains: the shape of each tensor (rows first, as in PyTorch), and what GGUF says of the model."""
+    """What a file contains: the shape of each tensor (rows first, as in PyTorch), and what its maker says of it.
+    `places` is empty for GGUF."""
 
     shapes: Mapping[str, tuple[int, ...]]
     facts: Mapping[str, str | float]
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 def read_header(file: Path) -> Header:
@@ -155,11 +166,20 @@ def _safetensors(opened: BinaryIO, length_bytes: int) -> Header:
         listed: dict[str, Any] = json.loads(opened.read(header_bytes))
         entries = [(name, entry) for name, entry in listed.items() if name != "__metadata__"]
         shapes = {name: tuple(int(side) for side in entry["shape"]) for name, entry in entries}
-        end_bytes = max((int(entry["data_offsets"][1]) for _name, entry in entries), default=0)
+        begin_bytes = 8 + header_bytes
+        places = {
+            name: Place(str(entry["dtype"]), *(begin_bytes + int(offset) for offset in entry["data_offsets"]))
+            for name, entry in entries
+        }
+        end_bytes = max((place.end_bytes for place in places.values()), default=begin_bytes)
+        said = listed.get("__metadata__", {})
+        facts: dict[str, str | float] = {name: text for name, text in said.items() if isinstance(text, str)}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         raise HeaderWrong("its header is damaged") from None
     if len(shapes) > TENSORS_MAX or any(prod(shape) > PARAMETERS_MAX for shape in shapes.values()):
         raise HeaderWrong("its header claims too much")
-    if 8 + header_bytes + end_bytes != length_bytes:
+    if end_bytes != length_bytes:
         raise HeaderWrong("it does not have the length that its header says")
-    return Header(shapes, {})
+    if any(not begin_bytes <= place.begin_bytes <= place.end_bytes for place in places.values()):
+        raise HeaderWrong("its header is damaged")
+    return Header(shapes, facts, places)

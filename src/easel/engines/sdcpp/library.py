@@ -10,8 +10,12 @@ Its progress is reported for weights and for parts of the decoder as well. A ste
 The library makes a preview of a step before it reports the step, from the picture that the step predicts, by a linear
 map of each latent's 16 numbers to a colour. It keeps the callback and the mode that are set when the sampling begins,
 and asks at each step whether a preview is wanted.
+
+It reads a LoRA again for each picture, and passes over what it cannot add. At the end it logs how many tensors it
+added.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +32,7 @@ TRIAL: Final = DrawOrder(number=0, prompt="a red apple", width_px=64, height_px=
 LINES_KEPT: Final = 30
 _WARNING: Final = 3
 _ERROR: Final = 4
+_LORA_ADDED: Final = re.compile(r"\((\d+) / \d+\) LoRA tensors have been applied")
 _MEMORY_SIGNS: Final = ("out of memory", "failed to allocate", "alloc failed", "allocation failed", "cannot allocate")
 
 
@@ -94,6 +99,8 @@ class Model:
         self._is_cancelled = False
         self._tiles = order.tiles
         self._tokens_max = order.prompt_tokens_max
+        self._lora, self._lora_tensors = order.lora, order.lora_tensors
+        self._lora_tensors_added = 0
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
         self._library.set_log_callback(self._log)
         self._library.set_progress_callback(self._progress)
@@ -145,7 +152,10 @@ class Model:
         parameters.sample_params.flow_shift = SHIFT
         parameters.vae_tiling_enabled = self._tiles
         self._said.clear()
+        if self._lora is not None:
+            parameters.set_loras([{"path": self._lora, "multiplier": 1.0}])
         self._steps_done, self._splits, self.tokens, self._on_step = 0, 0, [], None
+        self._lora_tensors_added = 0
         self._wanted_on_step = on_step
         try:
             image = self._context.generate_with_params(parameters)[0]
@@ -155,6 +165,8 @@ class Model:
             raise self._failure(error) from None
         finally:
             self._on_step = None
+        if self._lora_tensors_added != self._lora_tensors:
+            raise LibraryFailed(f"it added {self._lora_tensors_added} of {self._lora_tensors} tensors of the LoRA")
         rgb: bytes = image.to_numpy().tobytes()
         if rgb == rgb[:3] * (len(rgb) // 3):
             raise NothingDrawn
@@ -171,6 +183,8 @@ class Model:
         has_gpu = any(str(name).upper() != "CPU" for name, _words in library.list_devices())
         parameters.diffusion_flash_attn = has_gpu and (order.backend or "").lower() != "cpu"
         parameters.auto_fit = order.memory == "auto" and order.backend is None
+        # The other way aborts at quantized weights.
+        parameters.lora_apply_mode = library.LoraApplyMode.AT_RUNTIME
         if order.backend is not None:
             parameters.backend = order.backend
         if order.memory in {"offload", "disk"}:
@@ -200,6 +214,9 @@ class Model:
             self._on_step = self._wanted_on_step
         elif "sampling completed" in words:
             self._on_step = None
+        added = _LORA_ADDED.search(words)
+        if added is not None:
+            self._lora_tensors_added = int(added[1])
         tokens = tokens_in_log(words)
         if tokens is not None:
             self._splits += 1

@@ -1,16 +1,19 @@
 """What `easel doctor` says about the sdcpp engine: its library, the devices that it finds, and the model's files."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from easel.engines.engine import EngineUnusable, Observation
+from easel.engines.lora_layout import Lora
 from easel.engines.sdcpp import published
 from easel.engines.sdcpp.engine import greeted
+from easel.engines.sdcpp.lora import changes_of
 from easel.engines.sdcpp.model_files import ModelFiles, find, located
 from easel.engines.sdcpp.wheels import require_library
 
 
-def look_at_files(given: ModelFiles) -> Iterator[Observation]:
-    """The model's files, by their headers."""
+def look_at_files(given: ModelFiles, lora: Lora | None = None) -> Iterator[Observation]:
+    """The model's files and the LoRA, by their headers."""
     try:
         found = find(given)
         here = {part: file for part, file in found.items() if file is not None}
@@ -26,6 +29,16 @@ def look_at_files(given: ModelFiles) -> Iterator[Observation]:
     yield Observation(f"sdcpp with {files.transformer}, {files.text_encoder} and {files.autoencoder}")
     for warning in files.warnings:
         yield Observation(f"sdcpp: {warning}", is_usable=False)
+    if lora is not None:
+        yield _look_at_lora(lora, files.transformer)
+
+
+def _look_at_lora(lora: Lora, transformer: Path) -> Observation:
+    try:
+        layers = sum(len(change.layers) for change in changes_of(lora, transformer))
+    except EngineUnusable as error:
+        return Observation(str(error), is_usable=False)
+    return Observation(f"LoRA {lora.file} for {layers} layers, scale {lora.scale:g}")
 
 
 def look_at_library(command: tuple[str, ...]) -> Iterator[Observation]:

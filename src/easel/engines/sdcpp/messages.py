@@ -44,7 +44,7 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
     """What to load, how to use the machine, and how many tokens of a prompt are read. Without `threads`, all physical
-    cores draw."""
+    cores draw. A file `lora` has `lora_tensors` tensors, all of which the library must add."""
 
     transformer: str
     text_encoder: str
@@ -55,6 +55,8 @@ class LoadOrder:
     vram_gb: float | None = None
     tiles: bool = False
     prompt_tokens_max: int = PROMPT_TOKENS_MAX
+    lora: str | None = None
+    lora_tensors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,9 @@ def located(files: Mapping[Part, Path]) -> Located:
             raise EngineUnusable(
                 f"{files[part]} is not the {part.value} of Z-Image-Turbo: set {part.setting} to a file that is."
             )
-    _require_transformer(files[Part.TRANSFORMER], _plain(headers[Part.TRANSFORMER]))
-    _require_autoencoder(files[Part.AUTOENCODER], _plain(headers[Part.AUTOENCODER]))
-    caption_side = _plain(headers[Part.TRANSFORMER])["cap_embedder.1.weight"][1]
+    _require_transformer(files[Part.TRANSFORMER], without_prefixes(headers[Part.TRANSFORMER]))
+    _require_autoencoder(files[Part.AUTOENCODER], without_prefixes(headers[Part.AUTOENCODER]))
+    caption_side = without_prefixes(headers[Part.TRANSFORMER])["cap_embedder.1.weight"][1]
     warnings = _require_text_encoder(files[Part.TEXT_ENCODER], headers[Part.TEXT_ENCODER], caption_side)
     return Located(files[Part.TRANSFORMER], files[Part.TEXT_ENCODER], files[Part.AUTOENCODER], tuple(warnings))
 
@@ -143,13 +143,13 @@ def _part_of(header: Header) -> Part | None:
     """What a file is, by its tensors."""
     if "token_embd.weight" in header.shapes or "model.embed_tokens.weight" in header.shapes:
         return Part.TEXT_ENCODER
-    names = _plain(header)
+    names = without_prefixes(header)
     if "cap_embedder.1.weight" in names and "cap_pad_token" in names:  # Lumina 2 lacks the second
         return Part.TRANSFORMER
     return Part.AUTOENCODER if "decoder.conv_in.weight" in names else None
 
 
-def _plain(header: Header) -> dict[str, tuple[int, ...]]:
+def without_prefixes(header: Header) -> dict[str, tuple[int, ...]]:
     """The shapes by names without the prefixes that programs put before them."""
     shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in header.shapes.items():

@@ -46,12 +46,13 @@ try:
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
+    from easel.engines.lora_layout import Lora
     from easel.engines.zimage.attention import attention_on
     from easel.engines.zimage.captions import EMBEDDINGS_BYTES_MAX, ENTRIES_MAX, Captions
     from easel.engines.zimage.cuda_lane import CudaLane
     from easel.engines.zimage.decoder import Decoder
     from easel.engines.zimage.forward import SEQUENCE_MULTIPLE
-    from easel.engines.zimage.lora import Lora, add_lora
+    from easel.engines.zimage.lora import add_lora
     from easel.engines.zimage.matrices import KINDS
     from easel.engines.zimage.packing import pack
     from easel.engines.zimage.painting import Loaded, paint

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from easel.engines.engine import EngineUnusable, Observation
+from easel.engines.lora_layout import layout, why_not_added
 from easel.engines.zimage import published
-from easel.engines.zimage.lora_layout import layout, why_not_added
 from easel.engines.zimage.shapes import REAL_SIZE, linear_layers
 from easel.engines.zimage.tensor_files import read_entries
 from easel.runtime import distribution

@@ -4,9 +4,7 @@ Files are understood by `lora_layout`, and added in float32. Files that cannot b
 refused: other kinds than LoRA and LoKr, rank patterns, layers that the model lacks, and numbers that are not finite.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from easel.engines.engine import EngineUnusable
-from easel.engines.zimage.lora_layout import Change, layout, why_not_added
+from easel.engines.lora_layout import Change, Lora, layout, strength_in_header, why_not_added
 
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 """What reading raises for a file that is not a LoRA."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """A safetensors file and its scale: 0 adds nothing, 1 adds it as its maker intended."""
-
-    file: Path
-    scale: float
 
 
 def add_lora(transformer: Any, lora: Lora) -> None:
@@ -56,7 +46,7 @@ def add_all(weights: Mapping[str, torch.Tensor], lora: Lora) -> None:
     odd = sorted(name for name, tensor in tensors.items() if not tensor.isfinite().all())
     if odd:
         raise ValueError(f"{odd[0]} is not finite")
-    strength = lora.scale * strength_in_header(lora.file)
+    strength = lora.scale * strength_of(lora.file)
     for change in changes:
         of_layer = {kind: tensors[name] for kind, name in change.tensors.items()}
         whole = difference(change, of_layer, weights[change.layers[0]].device)
@@ -86,13 +76,7 @@ def kronecker_factor(factors: Mapping[str, torch.Tensor], name: str) -> torch.Te
     return factors[name] if name in factors else factors[f"{name}_a"] @ factors[f"{name}_b"]
 
 
-def strength_in_header(file: Path) -> float:
-    """Alpha divided by rank if diffusers wrote both into the file's header, else 1. Raises ValueError."""
+def strength_of(file: Path) -> float:
+    """What the file's header says of the strength. Raises what reading raises."""
     with safe_open(file, framework="pt") as opened:
-        header = opened.metadata() or {}
-    adapter = json.loads(header.get("lora_adapter_metadata", "{}"))
-    settings = {name.removeprefix("transformer."): value for name, value in adapter.items()}
-    odd = [name for name in ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora") if settings.get(name)]
-    if odd:
-        raise ValueError(f"it was made with {odd[0]}")
-    return float(settings.get("lora_alpha", 1)) / float(settings.get("r", 1)) if "r" in settings else 1.0
+        return strength_in_header((opened.metadata() or {}).get("lora_adapter_metadata", "{}"))

@@ -62,7 +62,7 @@ class DrawingFields(InstallationFields, frozen=True, kw_only=True):
         str | None,
         Description(
             Group.ZIMAGE,
-            "LoRA that the zimage engine adds to its weights: a `.safetensors` file, and optionally a scale after a "
+            "LoRA that the engines zimage and sdcpp draw with: a `.safetensors` file, and optionally a scale after a "
             "colon, such as `/loras/ink.safetensors:0.8`.",
         ),
     ] = None

@@ -5,9 +5,11 @@ one projection for queries, keys and values or with three. Names are looked up a
 so nothing is guessed. Besides plain LoRA (a product of two factors), LoKr is known (a Kronecker product).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 Shape = tuple[int, ...]
 
@@ -57,6 +59,14 @@ PLAIN = frozenset({"down", "up"})
 FIRST_FACTORS = (frozenset({"w1"}), frozenset({"w1_a", "w1_b"}))
 SECOND_FACTORS = (frozenset({"w2"}), frozenset({"w2_a", "w2_b"}))
 KRONECKER = frozenset(first | second for first in FIRST_FACTORS for second in SECOND_FACTORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """A safetensors file and its scale: 0 adds nothing, 1 adds it as its maker intended."""
+
+    file: Path
+    scale: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,17 @@ def kronecker_shape(of_file: Mapping[str, Shape]) -> Shape | None:
             return None
         factors.append(factor)
     return (factors[0][0] * factors[1][0], factors[0][1] * factors[1][1])
+
+
+def strength_in_header(adapter: str) -> float:
+    """Alpha divided by rank if diffusers wrote both into the file's header, else 1. `adapter` is the header's
+    `lora_adapter_metadata`, or an empty object in JSON. Raises ValueError, and what wrong types raise."""
+    written: dict[str, Any] = json.loads(adapter)
+    settings = {name.removeprefix("transformer."): value for name, value in written.items()}
+    odd = [name for name in ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora") if settings.get(name)]
+    if odd:
+        raise ValueError(f"it was made with {odd[0]}")
+    return float(settings.get("lora_alpha", 1)) / float(settings.get("r", 1)) if "r" in settings else 1.0
 
 
 def why_not_added(file: Path, error: Exception) -> str:
