@@ -151,13 +151,16 @@ fleet: $(VENV)/installed-bench ## Run 1,000 simulated workers and 200 accounts o
 eval-sketch: $(VENV)/installed ## Measure how well Easel Sketch understands 300 prompts in fifteen languages (EVAL=--missing)
 	@$(BIN)/python -m tools.sketch_evaluation $(EVAL)
 
-# In an environment of their own, because they bring a hundred libraries that nothing else needs.
+# In environments of their own, because they bring a hundred libraries that nothing else needs, and LiteLLM's proxy
+# wants versions that others do not.
 test-recipes: $(VENV)/installed ## Run the recipes for other libraries, in Python and JavaScript, with their newest versions
 	@test -x $(VENV)-recipes/bin/python || $(PYTHON) -m venv $(VENV)-recipes
-	@$(VENV)-recipes/bin/python -m pip install --quiet --disable-pip-version-check . 'litellm[proxy]' haystack-ai langchain-core 'pydantic-ai-slim'
+	@$(VENV)-recipes/bin/python -m pip install --quiet --disable-pip-version-check . litellm haystack-ai langchain-core 'pydantic-ai-slim'
+	@test -x $(VENV)-recipes/proxy/bin/python || $(PYTHON) -m venv $(VENV)-recipes/proxy
+	@$(VENV)-recipes/proxy/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]'
 	@mkdir -p $(VENV)-recipes/node && { ! command -v npm > /dev/null || \
 		npm install --silent --no-audit --no-fund --prefix $(VENV)-recipes/node openai ai @ai-sdk/openai-compatible; }
-	@$(BIN)/python -m tools.recipes $(VENV)-recipes/bin/python $(VENV)-recipes/node
+	@$(BIN)/python -m tools.recipes $(VENV)-recipes/bin/python $(VENV)-recipes/proxy/bin/litellm $(VENV)-recipes/node
 
 bench: $(VENV)/installed-bench ## Measure Easel, and a plain FastAPI, Celery and Redis service for comparison (BENCH=--quick)
 	@$(BIN)/python -m bench $(BENCH)

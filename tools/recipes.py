@@ -1,7 +1,8 @@
 """`make test-recipes`: runs the recipes of docs/how-to/clients.md, each against a service of its own.
 
-python -m tools.recipes INTERPRETER PACKAGES. The interpreter has the libraries of the recipes in Python, and the folder
-those of the recipes in JavaScript. Without Node.js, these are skipped. Prints the outcome of each.
+python -m tools.recipes INTERPRETER PROXY PACKAGES. The interpreter has the libraries of the recipes in Python, PROXY is
+LiteLLM's program, and the folder has the libraries of the recipes in JavaScript. Without Node.js, these are skipped.
+Prints the outcome of each.
 """
 
 import re
@@ -34,17 +35,26 @@ class Recipe:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What runs the recipes. `packages` holds Node.js's libraries, if there are any."""
+
+    interpreter: Path
+    proxy: Path
+    packages: Path
+
+
 class Failed(Exception):
     """The recipe drew nothing. The message says why."""
 
 
 def main() -> int:
     """Run the recipes, and return the exit status."""
-    interpreter, packages = (Path(argument).absolute() for argument in sys.argv[1:])
+    tools = Tools(*(Path(argument).absolute() for argument in sys.argv[1:]))
     folder = Path(tempfile.mkdtemp(prefix="easel-recipes-"))
     folder.chmod(0o711)  # when root runs this, the system user of the private database needs access
     try:
-        failures = [each for each in recipes() if not is_good(each, interpreter, packages, folder)]
+        failures = [each for each in recipes() if not is_good(each, tools, folder)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if failures else 0
@@ -57,9 +67,9 @@ def recipes() -> list[Recipe]:
     return [Recipe(section.splitlines()[0], block[1], block[2]) for section, block in found if block is not None]
 
 
-def is_good(recipe: Recipe, interpreter: Path, packages: Path, folder: Path) -> bool:
+def is_good(recipe: Recipe, tools: Tools, folder: Path) -> bool:
     """Whether a recipe succeeds, or cannot be tried. Each has a service of its own."""
-    if recipe.language == "js" and not (packages / "node_modules").exists():
+    if recipe.language == "js" and not (tools.packages / "node_modules").exists():
         print(f"{recipe.name}: skipped, because Node.js and npm are not installed")
         return True
     port = free_port()
@@ -72,9 +82,9 @@ def is_good(recipe: Recipe, interpreter: Path, packages: Path, folder: Path) -> 
             )  # fmt: skip
             environment["EASEL_API_KEY"] = re.findall(r'"key":"([^"]+)"', made.stdout)[0]
             if recipe.language == "yaml":
-                draw_through_proxy(recipe.text, interpreter, folder, environment)
+                draw_through_proxy(recipe.text, tools.proxy, folder, environment)
             else:
-                run_program(recipe, interpreter, packages, folder, environment)
+                run_program(recipe, tools, folder, environment)
     except Failed as failed:
         print(f"{recipe.name}: FAILED\n{failed}", flush=True)
         return False
@@ -82,13 +92,11 @@ def is_good(recipe: Recipe, interpreter: Path, packages: Path, folder: Path) -> 
     return True
 
 
-def run_program(
-    recipe: Recipe, interpreter: Path, packages: Path, folder: Path, environment: Mapping[str, str]
-) -> None:
+def run_program(recipe: Recipe, tools: Tools, folder: Path, environment: Mapping[str, str]) -> None:
     """Run a program to its end. Raises Failed."""
-    command = [str(interpreter), "-c", recipe.text]
+    command = [str(tools.interpreter), "-c", recipe.text]
     if recipe.language == "js":
-        program = packages / "recipe.mjs"  # Node.js looks for libraries beside the program
+        program = tools.packages / "recipe.mjs"  # Node.js looks for libraries beside the program
         program.write_text(recipe.text)
         command = ["node", str(program)]
     ran = subprocess.run(
@@ -98,12 +106,12 @@ def run_program(
         raise Failed(ran.stderr)
 
 
-def draw_through_proxy(configuration: str, interpreter: Path, folder: Path, environment: Mapping[str, str]) -> None:
+def draw_through_proxy(configuration: str, program: Path, folder: Path, environment: Mapping[str, str]) -> None:
     """Start LiteLLM's proxy with this configuration, and draw a picture through it. Raises Failed."""
     file, log, key = folder / "litellm.yaml", folder / "litellm.log", f"sk-{secrets.token_hex(16)}"
     file.write_text(configuration)
     address = f"http://127.0.0.1:{free_port()}"
-    command = [str(interpreter.with_name("litellm")), "--config", str(file), "--host", "127.0.0.1", "--port"]
+    command = [str(program), "--config", str(file), "--host", "127.0.0.1", "--port"]
     own = {"IMAGES_URL": f"{environment['EASEL_URL']}/openai/v1", "LITELLM_MASTER_KEY": key}
     with log.open("wb") as output:
         proxy = subprocess.Popen(
