@@ -99,3 +99,12 @@ def test_a_vessel_with_its_content_is_where_the_prompt_says(
 
 def test_a_treasure_chest_shows_its_coins(library: Library) -> None:
     assert {one.picture for one in scene("a treasure chest full of gold coins", library).placed} == {"treasure-chest"}
+
+
+def test_a_plant_in_a_pot_is_in_a_flower_pot(library: Library) -> None:
+    assert {one.picture for one in scene("a cactus in a pot", library).placed} == {"cactus", "flower-pot"}
+
+
+def test_the_number_of_what_a_likeness_is_of_is_kept(library: Library) -> None:
+    (frogs,) = read("a totem of three frogs", library.emoji).things
+    assert (frogs.picture, frogs.count, frogs.colour) == ("frog", 3, "gray")

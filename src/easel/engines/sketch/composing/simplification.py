@@ -23,6 +23,7 @@ ON_TOP: Final = {"lamp": "desk-lamp"}
 CONTENT_MAX_M: Final = 0.9
 """What is not taller than this, or a plant, is in a vessel that is with it."""
 FISH, FISHBOWL = frozenset({"fish", "tropical-fish"}), "fishbowl"
+POTS: Final = frozenset({"cooking-pot", "pot-of-food"})
 OPEN: Final = {"package": "open-box", "hot-beverage": "mug"}
 """Pictures of what is closed, and those that show it open."""
 BUS_M: Final = 2.0
@@ -144,6 +145,15 @@ def _in_a_fishbowl(wish: Wish, at: int, subject: Thing, other: Thing, _library: 
     return _without(turned, at, replace(other, picture=FISHBOWL))
 
 
+def _planted(wish: Wish, at: int, subject: Thing, other: Thing, library: Library) -> Wish | None:
+    """A pot in which a plant is is a flower pot."""
+    is_plant = wish.relations[at].kind == "inside" and "plant" in library.traits(subject.picture).marks
+    if not is_plant or other.picture not in POTS:
+        return None
+    pot = replace(other, picture="flower-pot")
+    return replace(wish, things=tuple(pot if thing is other else thing for thing in wish.things))
+
+
 def _opened(wish: Wish, at: int, _subject: Thing, other: Thing, _library: Library) -> Wish | None:
     """A box in which something is, is open."""
     if wish.relations[at].kind != "inside" or other.picture not in OPEN:
@@ -237,6 +247,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _before_a_building,
     _in_a_vehicle,
     _in_a_fishbowl,
+    _planted,
     _opened,
     _in_colour,
     _served,

@@ -37,6 +37,7 @@ def with_likenesses(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
             listed[-1:] = _shown(listed[-1], tokens[at], _colours(listed[:-1]), grammar)
         elif likeness in LIKENESSES and after is not None:
             between = [token for token in tokens[at + 1 : after] if _kind(token) in COLOURS]
+            listed += [token for token in tokens[at + 1 : after] if _is_number(token)]
             listed += _shown(tokens[after], tokens[at], [*between, *_colours(listed)], grammar)
             at = after
         elif tokens[at].text not in grammar.genitives or model not in TOYS or not _is_likeness(tokens[at + 1 : at + 2]):
@@ -72,6 +73,11 @@ def _model_after(tokens: Sequence[Token], at: int, grammar: Grammar) -> int | No
 
 def _is_likeness(following: Sequence[Token]) -> bool:
     return bool(following) and thing_of(following[0]) in LIKENESSES
+
+
+def _is_number(token: Token) -> bool:
+    """Whether a token says that there are several."""
+    return _kind(token) == "counts" and token.meanings[0].name != "1"
 
 
 def _colours(before: Sequence[Token]) -> list[Token]:

@@ -5,7 +5,7 @@ from typing import Final
 from PIL import Image, ImageEnhance, ImageFilter
 
 from easel.engines.sketch.composing.dice import Dice
-from easel.engines.sketch.styles.watercolour import dabbed, displaced, multiplied, noise, reduced
+from easel.engines.sketch.styles.watercolour import dabbed, displaced, multiplied, noise, reduced, softened_px
 
 DABS_PX: Final = 512
 COLOURS: Final = 128
@@ -17,7 +17,7 @@ STROKE: Final = 10
 
 def finish(image: Image.Image, dice: Dice) -> Image.Image:
     """Dabs of colour with a relief of light."""
-    small = reduced(image, DABS_PX)
+    small = reduced(image, softened_px(image, DABS_PX))
     dabs = dabbed(displaced(small, dice, min(small.size) / 110), 9, COLOURS)
     dabs = multiplied(dabs, _relief(dice.named("strokes"), small.size))
     return ImageEnhance.Color(dabs).enhance(1.3).resize(image.size, Image.Resampling.BICUBIC)

@@ -13,7 +13,7 @@ COLOURS = 96
 
 def finish(image: Image.Image, dice: Dice) -> Image.Image:
     """Washes of the picture's colours, blended into the paper."""
-    small = reduced(image, WASH_PX)
+    small = reduced(image, softened_px(image, WASH_PX))
     side = min(small.size)
     washed = dabbed(displaced(small, dice, side / 90), 5, COLOURS).filter(ImageFilter.SMOOTH)
     grey = washed.convert("L")
@@ -26,6 +26,11 @@ def finish(image: Image.Image, dice: Dice) -> Image.Image:
     pale = multiplied(pale, blotches).point(lambda value: min(255, value * 109 // 100))
     grain = noise(dice.named("grain"), image.size, GRAIN_CELLS).point(lambda value: 240 + value // 17)
     return multiplied(pale.resize(image.size, Image.Resampling.BICUBIC), grain)
+
+
+def softened_px(image: Image.Image, most_px: int) -> int:
+    """With how many pixels along the shorter side what is soft is made: fewer than the picture has."""
+    return min(most_px, min(image.size) * 3 // 4)
 
 
 def dabbed(image: Image.Image, size_px: int, colours: int) -> Image.Image:

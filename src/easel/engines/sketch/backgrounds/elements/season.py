@@ -14,14 +14,14 @@ IN_THE_AIR: Final = 20
 SNOW: Final = "#f6fafd"
 
 
-MOONLIT: Final = "#dbe6ff"
-MOONLIT_SHARE: Final = 0.34
+BRIGHT: Final = {"night": ("#dbe6ff", 0.34), "sunset": ("#fff0f4", 0.42), "dawn": ("#fff6f4", 0.36)}
+"""What snow is mixed with, and how far, so that it looks white at these times."""
 
 
 def of_snow(view: View, colour: str, depth: float = 0.0) -> str:
-    """The colour of snow, which stays bright at night."""
+    """The colour of snow, which stays bright at night and when the sun is low."""
     tinted = view.tint(colour, depth)
-    return mix(tinted, MOONLIT, MOONLIT_SHARE) if view.time == "night" else tinted
+    return mix(tinted, *BRIGHT[view.time]) if view.time in BRIGHT else tinted
 
 
 def is_winter(view: View) -> bool:
