@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from easel.engines.engine import EngineUnusable
 from easel.engines.lora_layout import Lora
@@ -33,11 +33,11 @@ class LoraFile:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             self.path = Path(name)
             # The lock ends with the descriptor, so this must be the one that stays open.
-            self._opened = os.fdopen(descriptor, "wb")
-            self._delete = weakref.finalize(self, self.path.unlink, missing_ok=True)
+            opened = os.fdopen(descriptor, "wb")
+            self._delete = weakref.finalize(self, _delete, self.path, opened)
             try:
-                self.tensors = rewrite(lora, transformer, self._opened)
-                self._opened.flush()
+                self.tensors = rewrite(lora, transformer, opened)
+                opened.flush()
             except BaseException:
                 self.close()
                 raise
@@ -49,8 +49,12 @@ class LoraFile:
     def close(self) -> None:
         """Delete the file."""
         self._delete()
-        with suppress(OSError):  # what does not fit on the disk is not needed any more
-            self._opened.close()
+
+
+def _delete(file: Path, opened: BinaryIO) -> None:
+    file.unlink(missing_ok=True)
+    with suppress(OSError):  # what does not fit on the disk is not needed any more
+        opened.close()
 
 
 @contextmanager

@@ -6,11 +6,12 @@ they are slower and give the same. Memory stays locked for the rest of the proce
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor
 
+from easel.engines.zimage.devices import probe
 from easel.engines.zimage.streamed_text_encoder import SLOTS
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class CudaLane:
         status = torch.cuda.cudart().cudaHostRegister(layer.data_ptr(), layer.nbytes, 0)
         self._can_pin = int(status) == 0
         if not self._can_pin:
+            with suppress(RuntimeError):  # PyTorch would blame the next kernel for the refusal, once
+                probe(self.device)
             log.warning("the system does not lock memory for %s, so new prompts take longer", self.device)
 
     @contextmanager
