@@ -99,10 +99,13 @@ def test_pages_have_nothing_inline_and_load_only_files_of_the_console(page: Path
             assert (FOLDER / path).is_file(), address
 
 
-def test_style_sheets_load_nothing() -> None:
+def test_style_sheets_load_only_files_of_the_console() -> None:
     for sheet in SHEETS:
         text = sheet.read_text(encoding="utf-8")
-        assert "url(" not in text
+        loaded = re.findall(r'url\("([^"]+)"\)', text)
+        assert len(loaded) == text.count("url(")
+        assert all((sheet.parent / address).resolve().is_relative_to(FOLDER.resolve()) for address in loaded)
+        assert all((sheet.parent / address).is_file() for address in loaded)
         assert "@import" not in text
 
 
@@ -132,7 +135,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     names = re.findall(r'^  "([^"]+)":', words, re.MULTILINE)
     assert len(names) == len(set(names))
     sources = "".join(file.read_text(encoding="utf-8") for file in OWN if "words" not in file.relative_to(FOLDER).parts)
-    made = re.compile("|".join(rf"{re.escape(start)}\w+" for start in re.findall(r"`([a-z.]+\.)\$\{", sources)))
+    made = re.compile("|".join(rf"{re.escape(start)}[\w-]+" for start in re.findall(r"`([a-z.]+\.)\$\{", sources)))
     assert [name for name in names if f'"{name}"' not in sources and not made.fullmatch(name)] == []
     assert [name for name in re.findall(r'\bt\("([^"]+)"', sources) if name not in names] == []
 

@@ -53,8 +53,7 @@ _INVALID: Final = "invalid_request_error"
 
 
 def _both(code: str, message: str, type_: str) -> tuple[Wording, Wording]:
-    wording = Wording(code, message, type_)
-    return wording, wording
+    return (wording := Wording(code, message, type_)), wording
 
 
 class InvalidRequest(Refusal):
@@ -255,6 +254,12 @@ class IdempotencyConflict(Refusal):
     generation, task = _both("idempotency_conflict", "This Idempotency-Key was used with another order", _INVALID)
 
 
+class OtherAmountEntered(IdempotencyConflict):
+    """409: the idempotency key was used for another amount of credits. Only operators enter credits."""
+
+    generation, task = _both("idempotency_conflict", "This Idempotency-Key was used with another amount", _INVALID)
+
+
 class AlreadyCompleted(Refusal):
     """409: a task that has ended cannot be cancelled."""
 
@@ -366,10 +371,7 @@ class ServiceUnavailable(Refusal):
 
 
 class OrderFailed(Refusal):
-    """400, 404, 500, 503 or 504: the order has no picture to answer with.
-
-    The code and the message are those of the failed task.
-    """
+    """400, 404, 500, 503 or 504: the order has no picture to answer with. Code and message are the failed task's."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)

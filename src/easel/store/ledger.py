@@ -75,8 +75,17 @@ def _resolve(ending: str, state: str, kind: str) -> sql.Composed:
     """).format(ending=sql.Identifier(ending), state=sql.Literal(state), kind=sql.Literal(kind))
 
 
-async def available_to_take_back(connection: Writer, account_id: int) -> int:
-    """An account's available credits. Nobody else can change them until the transaction ends."""
+async def granted_microcredits(connection: Reader, cause: str) -> int | None:
+    """The amount of the grant that has this cause, if there is one."""
+    cursor = await connection.execute(
+        "SELECT amount_microcredits FROM ledger WHERE cause = %s AND kind = 'grant'", (cause,)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+async def lock_available(connection: Writer, account_id: int) -> int:
+    """What an account has available. Nothing else changes it until the transaction ends."""
     cursor = await connection.execute(
         "SELECT available_microcredits FROM accounts WHERE id = %s FOR NO KEY UPDATE", (account_id,)
     )

@@ -1,5 +1,6 @@
 """What operators change over HTTP: only with a key of the scope `admin`, and recorded in the audit log."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
 
@@ -69,6 +70,40 @@ def test_credits_are_taken_back_with_a_reason_as_far_as_there_are_any(admin: htt
     refused = send(admin, at, {"credits": -8, "reason": "all of it"})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "credits")
     assert "7.5" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("grants", {"credits": 3}), ("adjustments", {"credits": -8, "reason": "twice at most"})]
+)
+def test_credits_that_are_sent_again_with_their_idempotency_key_are_entered_once(
+    admin: httpx2.Client, account: str, path: str, body: dict[str, object]
+) -> None:
+    at = f"/admin/v1/accounts/{account_named(admin, account)['id']}/{path}"
+    once = {"idempotency-key": f"{account}-lost-answer"}
+    with ThreadPoolExecutor(8) as senders:
+        answers = list(senders.map(lambda _: admin.post(at, json=body, headers=once), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    (left,) = {answer.json()["available_credits"] for answer in answers}
+    assert left in (13, 2)
+    assert code(admin.post(at, json=body | {"credits": 1}, headers=once)) == (409, "idempotency_conflict")
+    assert account_named(admin, account)["available_credits"] == left
+    entries = read(admin, "audit", account=account)["data"]
+    assert [entry["details"].get("credits") for entry in entries].count(body["credits"]) == 1
+    refused = admin.post(at, json=body, headers={"idempotency-key": "short"})
+    assert code(refused) == (400, "invalid_request")
+
+
+def test_an_account_holds_a_hundred_thousand_million_credits_at_most(
+    admin: httpx2.Client, service: Service, account: str
+) -> None:
+    at = f"accounts/{account_named(admin, account)['id']}/grants"
+    for _ in range(99):
+        sent(admin, at, {"credits": 10**9})
+    refused = send(admin, at, {"credits": 10**9})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "credits")
+    assert "at most 100000000000 credits" in refused.json()["error"]["message"]
+    by_command = service.cli("credits", "grant", "--account", account, "1000000000", check=False)
+    assert "at most 100000000000 credits" in by_command.stderr
 
 
 @pytest.mark.parametrize("amount", [0, -1, True, "5", None, 1e-7, 10**10, [5]])

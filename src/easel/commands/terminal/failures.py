@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import click
 
+from easel.actions.credit_grants import BalanceTooHigh
 from easel.domain.errors import Unusable
 from easel.outside.data_folder.service_lock import AlreadyRunning
 from easel.runtime import process_environment
@@ -23,7 +24,7 @@ def explain_failures() -> Iterator[None]:
     """Turn every expected failure into one sentence and an exit status."""
     try:
         yield
-    except AlreadyRunning as error:
+    except (AlreadyRunning, BalanceTooHigh) as error:
         raise click.ClickException(str(error)) from None
     except Unusable as error:
         raise SetupUnusable(str(error)) from None

@@ -1,10 +1,13 @@
 """What operators change of accounts, groups and callbacks. The audit log records each change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from easel.actions import account_groups, credit_grants, new_accounts, task_callback
-from easel.actions.credit_grants import BalanceTooLow
+from easel.actions.credit_grants import BalanceTooHigh, BalanceTooLow
 from easel.domain.credits import credits_shown
 from easel.domain.errors import InvalidRequest
 from easel.store.database import Database
@@ -21,7 +24,7 @@ from easel.web.admin.reading import find_account, path_id
 from easel.web.admin.recording import recorded
 from easel.web.answers import json_answer
 from easel.web.auth import Auth
-from easel.web.requests import task_id
+from easel.web.requests import idempotency_key, task_id
 
 
 class AdminChangeEndpoints:
@@ -43,27 +46,26 @@ class AdminChangeEndpoints:
         return await self._account(account_id)
 
     async def grant(self, request: Request) -> Response:
-        """Add credits to an account. Raises AccountNotFound, InvalidRequest."""
+        """Add credits to an account. Raises AccountNotFound, InvalidRequest, OtherAmountEntered."""
         holder = await self._auth.administrator(request)
+        key = idempotency_key(request)
         amount = microcredits(await fields_of(request, ("credits",)), "credits")
         account = await find_account(self._database, path_id(request, "account_id"))
-        with recorded(request, holder.api_key_id):
-            await credit_grants.grant(self._database, account.name, amount)
+        with recorded(request, holder.api_key_id), _refused_amounts():
+            await credit_grants.grant(self._database, account.name, amount, key)
         return await self._account(account.id)
 
     async def adjust(self, request: Request) -> Response:
-        """Add credits to an account or take them back, with a reason. Raises AccountNotFound, InvalidRequest."""
+        """Add credits to an account or take them back, with a reason. Raises AccountNotFound, InvalidRequest,
+        OtherAmountEntered."""
         holder = await self._auth.administrator(request)
+        key = idempotency_key(request)
         fields = await fields_of(request, ("credits", "reason"))
         amount = signed_microcredits(fields, "credits")
         reason = text(fields, "reason", characters_min=1, characters_max=REASON_CHARACTERS_MAX)
         account = await find_account(self._database, path_id(request, "account_id"))
-        try:
-            with recorded(request, holder.api_key_id):
-                await credit_grants.adjust(self._database, account.name, amount, reason)
-        except BalanceTooLow as error:
-            left = credits_shown(error.available_microcredits)
-            raise InvalidRequest(f"The account has only {left} credits available to take back", "credits") from None
+        with recorded(request, holder.api_key_id), _refused_amounts():
+            await credit_grants.adjust(self._database, account.name, amount, reason, key)
         return await self._account(account.id)
 
     async def assign_group(self, request: Request) -> Response:
@@ -95,3 +97,15 @@ class AdminChangeEndpoints:
 
     async def _account(self, account_id: int) -> Response:
         return json_answer(account_body(await find_account(self._database, account_id)))
+
+
+@contextmanager
+def _refused_amounts() -> Iterator[None]:
+    """Refuse an amount that would leave an account with too few or too many credits."""
+    try:
+        yield
+    except BalanceTooLow as error:
+        left = credits_shown(error.available_microcredits)
+        raise InvalidRequest(f"The account has only {left} credits available to take back", "credits") from None
+    except BalanceTooHigh as error:
+        raise InvalidRequest(str(error), "credits") from None

@@ -117,3 +117,8 @@ async function ping(wait_ms) {
   isConnected.value = true;
   recoveries.value++;
 }
+
+/** A new idempotency key, for a request that may be sent again. */
+export function newKey() {
+  return `console-${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

@@ -3,7 +3,7 @@
 // Each order has an idempotency key that is stored before the order is sent. However the sending breaks off, sending it
 // again finds the same task, which is drawn and charged once.
 
-import { call, isConnected, Lost, recoveries, Refused } from "./api.js";
+import { Lost, Refused, call, isConnected, newKey, recoveries } from "./api.js";
 import { isSeen } from "./clock.js";
 import { batch, computed, effect, signal, untracked } from "./html.js";
 import { forThisTab } from "./kept.js";
@@ -50,10 +50,6 @@ export async function draw(orders) {
     chosenKey.value = fresh[0].key;
   });
   await send();
-}
-
-function newKey() {
-  return `console-${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 let sending = false;

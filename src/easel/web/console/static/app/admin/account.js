@@ -1,6 +1,6 @@
 // One account: its balance, its group, its keys, and the secrets that sign its callbacks.
 
-import { call } from "../api.js";
+import { call, newKey } from "../api.js";
 import { html, useState } from "../html.js";
 import { inWords } from "../failures.js";
 import { askFor, showOnce } from "../parts/form-dialog.js";
@@ -52,18 +52,21 @@ export function Account({ id }) {
 }
 
 function Actions({ account, reload }) {
-  const post = async (path, json) => {
-    await call("POST", `admin/v1/accounts/${account.id}/${path}`, { json });
+  const post = async (path, json, headers = {}) => {
+    await call("POST", `admin/v1/accounts/${account.id}/${path}`, { json, headers });
     reload();
   };
-  const grant = () =>
+  const grant = () => {
+    const once = { "idempotency-key": newKey() };
     askFor({
       heading: t("admin.grant.heading", { account: account.name }),
       yes: t("admin.grant"),
       fields: [{ name: "credits", label: t("admin.credits"), isAmount: true }],
-      act: ({ credits }) => post("grants", { credits: amountOf(credits) }),
+      act: ({ credits }) => post("grants", { credits: amountOf(credits) }, once),
     });
-  const takeBack = () =>
+  };
+  const takeBack = () => {
+    const once = { "idempotency-key": newKey() };
     askFor({
       heading: t("admin.take.heading", { account: account.name }),
       text: t("admin.take.text", { count: account.available_credits }),
@@ -74,9 +77,10 @@ function Actions({ account, reload }) {
       ],
       act: ({ credits, reason }) => {
         const amount = amountOf(credits);
-        return post("adjustments", { credits: typeof amount === "number" ? -Math.abs(amount) : amount, reason });
+        return post("adjustments", { credits: typeof amount === "number" ? -Math.abs(amount) : amount, reason }, once);
       },
     });
+  };
   const assign = () =>
     askFor({
       heading: t("admin.assign.heading", { account: account.name }),

@@ -228,7 +228,7 @@ export default {
   "failure.link_expired": "The link has expired.",
   "failure.already_completed": "The task has already ended.",
   "failure.task_unfinished": "The task has not ended yet. Cancel it first.",
-  "failure.idempotency_conflict": "This order was sent before with other settings. Draw it again.",
+  "failure.idempotency_conflict": "This was sent before with other values. Start again.",
   "failure.payload_too_large": "This is more than the service takes at once.",
   "failure.headers_too_large": "The browser sends too many cookies with its requests. Remove those of this address.",
   "failure.request_timeout": "The request did not arrive in time. Try again.",

@@ -228,7 +228,7 @@ export default {
   "failure.link_expired": "链接已过期。",
   "failure.already_completed": "任务已结束。",
   "failure.task_unfinished": "任务尚未结束，请先取消。",
-  "failure.idempotency_conflict": "此订单曾以其他设置提交过，请重新绘制。",
+  "failure.idempotency_conflict": "此内容曾以其他数值提交过，请重新开始。",
   "failure.payload_too_large": "内容超出了服务一次可接受的大小。",
   "failure.headers_too_large": "浏览器随请求发送的 Cookie 过多，请清除此地址的 Cookie。",
   "failure.request_timeout": "请求未能及时送达，请重试。",
