@@ -1,5 +1,6 @@
 """`easel tasks …` at a running service."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -106,14 +107,21 @@ def test_giving_up_the_wait_does_not_cancel(waiting: Account) -> None:
     assert waiting.client.get(f"/v1/tasks/{task_id}").json()["status"] == "pending"
 
 
+def has_socket(pid: int) -> bool:
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            if "socket" in str(descriptor.readlink()):
+                return True
+    return False
+
+
 def test_an_interruption_ends_only_the_wait(waiting: Account) -> None:
     task_id = submit(waiting.client)["id"]
     process = subprocess.Popen(
         [sys.executable, "-m", "easel", "tasks", "wait", task_id],
         env=environment(**waiting.settings), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    sockets = Path(f"/proc/{process.pid}/fd")
-    eventually(lambda: any("socket" in str(each.readlink()) for each in sockets.iterdir()))
+    eventually(lambda: has_socket(process.pid))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
