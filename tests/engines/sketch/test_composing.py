@@ -5,10 +5,12 @@ from collections import Counter
 import pytest
 
 from easel.engines.sketch.composing.composer import compose
+from easel.engines.sketch.composing.posing import POSES
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.painting.painter import layers
-from easel.engines.sketch.pictures.library import Library
+from easel.engines.sketch.pictures.library import PEOPLE, Library, untoned
 from easel.engines.sketch.reading.reader import read
+from easel.engines.sketch.reading.wish import Thing, Wish
 
 SIZES = ((512, 512), (512, 1024), (1024, 512), (376, 376), (1536, 768))
 
@@ -301,3 +303,34 @@ def test_a_portrait_shows_the_head_large_and_ends_at_the_edge(
     assert person.y > size[1]
     assert 0 <= person.y - person.height < 0.62 * size[1]
     assert person.height > 0.9 * min(size)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("a wizard dancing", ("dancing",)),
+        ("a penguin skiing", ("skiing",)),
+        ("a man lying on the grass", ("lying on",)),
+        ("a couple dancing in a ballroom", ()),
+        ("a bear dancing", ()),
+        ("a bird sitting on a branch", ()),
+        ("an old man sleeping", ()),
+    ],
+)
+def test_what_somebody_does_is_told_unless_the_picture_shows_it(
+    prompt: str, told: tuple[str, ...], library: Library
+) -> None:
+    assert scene(prompt, library).not_drawn == told
+
+
+def test_two_people_who_stand_together_become_two_who_dance(library: Library) -> None:
+    assert sorted(untoned(placed.picture) for placed in scene("a couple dancing", library).placed) == [
+        "man-dancing",
+        "woman-dancing",
+    ]
+
+
+@pytest.mark.parametrize("pose", sorted(POSES))
+def test_everybody_with_limbs_can_be_asked_to_do_everything(pose: str, library: Library) -> None:
+    for picture in PEOPLE:
+        assert compose(Wish(things=(Thing(picture, picture, pose=pose),)), 96, 96, 1, library).placed

@@ -10,7 +10,7 @@ from easel.engines.sketch.composing.context import as_food, in_season, with_embl
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.composing.furnishing import furnished, share
 from easel.engines.sketch.composing.hidden import hidden
-from easel.engines.sketch.composing.posing import posed
+from easel.engines.sketch.composing.posing import posed, shows_pose
 from easel.engines.sketch.composing.scene import Placed, Scene
 from easel.engines.sketch.composing.settings import (
     afloat,
@@ -55,6 +55,7 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
     placed, unseen = _best_arranged(
         lambda name: arranged(full, ground, (width_px, height_px), builder, dice.named(name), size), shown, library
     )
+    told = (*wish.not_understood, *missing, *_unposed(shown, library), *unseen, *_unwritten(wish))
     return Scene(
         wish=shown,
         width_px=width_px,
@@ -70,8 +71,13 @@ def compose(wish: Wish, width_px: int, height_px: int, seed: int, library: Libra
         horizon=horizon,
         is_close_up=is_close_up,
         placed=placed,
-        not_drawn=tuple(dict.fromkeys((*wish.not_understood, *missing, *unseen, *_unwritten(wish)))),
+        not_drawn=tuple(dict.fromkeys(told)),
     )
+
+
+def _unposed(wish: Wish, library: Library) -> list[str]:
+    """The words for what things do that their pictures do not show."""
+    return [thing.pose_word for thing in wish.things if thing.pose_word and not shows_pose(thing, library)]
 
 
 def _with_signs(wish: Wish) -> Wish:

@@ -31,7 +31,10 @@ POSES: Final = frozenset({*BODIES, *DONE, *ALWAYS, *BODY})
 """What the section `poses` of the tables may name."""
 LEAPS: Final = {"running": (0.05, -4.0), "jumping": (0.34, -11.0), "dancing": (0.08, 8.0), "flying": (0.0, -9.0)}
 """How far animals are above the ground then, as a share of their height, and how many degrees they lean forward."""
+PAIRS: Final = {"people-holding-hands": "people", "men-holding-hands": "men", "women-holding-hands": "women"}
+"""Pictures of two people who stand or walk, and who they are when they do something else."""
 SWIM_SUNK: Final = 0.42
+SEEMING: Final = frozenset({"sitting", "lying", "running", "flying"})
 SLEEP: Final = "zzz"
 DUST: Final = "dust"
 
@@ -62,6 +65,8 @@ def _posed(thing: Thing, library: Library) -> Thing:
     pose = thing.pose
     if pose is None:
         return thing
+    if thing.picture in PAIRS and pose != "walking":
+        return _posed(replace(thing, picture=PAIRS[thing.picture], count=2 * thing.count), library)
     if thing.picture in PEOPLE:
         ending = DONE.get(pose)
         name = ALWAYS.get(pose) or f"{PEOPLE[thing.picture]}-{ending}"
@@ -75,12 +80,29 @@ def _posed(thing: Thing, library: Library) -> Thing:
     return thing
 
 
-def body_pose(thing: Thing) -> str:
+def shows_pose(thing: Thing, library: Library) -> bool:
+    """Whether the picture of a posed thing shows what it does. What has no limbs only seems to sit, lie, run or fly."""
+    pose, picture = thing.pose, thing.picture
+    if pose in (None, "walking", "swimming", FACE) or (pose == "sleeping" and library.is_creature(picture)):
+        return True
+    if not library.is_creature(picture) and not library.has_limbs(picture):
+        return pose in SEEMING
+    if picture in ALWAYS.values() or any(picture.endswith(f"-{ending}") for ending in DONE.values()):
+        return True
+    traits = library.traits(picture)
+    if traits.suit or traits.stance == "bust":
+        return pose in SEEMING - {"running", "lying"}
+    if library.has_limbs(picture):
+        return pose in BODIES or pose == "meditating"
+    return pose in SEEMING or (pose in LEAPS and not library.is_person(picture))
+
+
+def body_pose(thing: Thing, library: Library) -> str:
     """How the body of a thing holds its limbs."""
     if thing.pose == FACE:
         return FACE
     if thing.pose in LIES:
-        return "lying" if thing.picture not in PEOPLE else "crossed"
+        return "crossed" if library.has_limbs(thing.picture) else "lying"
     pose = BODY.get(thing.pose or "", thing.pose or "standing")
     return pose if pose in BODIES else "standing"
 

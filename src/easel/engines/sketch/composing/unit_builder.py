@@ -78,7 +78,7 @@ class UnitBuilder:
             sunk=sunk,
             leaps=asked.pose == "jumping",
         )
-        return self.reposed(part, body_pose(asked))
+        return self.reposed(part, body_pose(asked, self._library))
 
     def reposed(self, part: Part, pose: str) -> Part:
         """A part in another pose, if its picture has limbs that can take it, on the same scale."""

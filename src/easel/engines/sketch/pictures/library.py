@@ -35,7 +35,8 @@ CROWDS: Final = {"people": ("woman", "man", "girl", "boy", "old-man", "person", 
                  "men": ("man", "man-beard", "man-red-hair"),
                  "vegetables": ("carrot", "tomato", "broccoli", "leafy-green", "eggplant", "bell-pepper", "ear-of-corn"),
                  "fruit": ("red-apple", "banana", "tangerine", "pear", "strawberry", "grapes", "pineapple"),
-                 "women": ("woman", "woman-red-hair", "woman-curly-hair"), "children": ("girl", "boy", "child")}  # fmt: skip
+                 "women": ("woman", "woman-red-hair", "woman-curly-hair"), "children": ("girl", "boy", "child"),
+                 "person-dancing": ("woman-dancing", "man-dancing")}  # fmt: skip
 """Names whose members differ from one another."""
 CHILDREN: Final = frozenset({"girl", "boy", "child", "baby", "children"})
 UNICORN: Final = "unicorn"

@@ -39,7 +39,7 @@ class Interpretation:
         self._objects: list[tuple[str, int]] = []  # of verbs whose subject comes later: `骑着马的人`
         self._kept: list[tuple[str, int]] = []  # where the doer of a verb is, if that was said before the verb
         self._following: Sequence[Token] = ()
-        self._pose: str | None = None
+        self._taken = Token("")
         self._is_and = False  # whether the open relation is that of `and`
         self._related = 0  # the thing that the open relation leads to, where relations stand after it
         self._is_thing_in_clause = self._is_place_near = self._is_thing_near = False
@@ -64,7 +64,7 @@ class Interpretation:
     def take(self, token: Token, following: Sequence[Token]) -> None:
         """Take the next token."""
         self._at += 1
-        self._following, self._pose = following, token.pose
+        self._following, self._taken = following, token
         if token.is_boundary:
             self.end_clause()
             return
@@ -165,7 +165,8 @@ class Interpretation:
         usual = int(implied) if implied.isdigit() else SOME if is_several and not pending.is_one else 1
         count = pending.count if pending.count and pending.count > 1 else usual
         is_said = pending.count is not None
-        self.things.append(Thing(name, word, count, is_said, pending.colour, pending.size, self._pose))
+        does = (self._taken.pose, self._taken.pose_word)
+        self.things.append(Thing(name, word, count, is_said, pending.colour, pending.size, *does))
         self._is_thing_near, self._is_place_near = True, False
         self._noun_at = self._at if word[:1].isalpha() else None
         self._is_owned = self._genitive_at == self._at - 1

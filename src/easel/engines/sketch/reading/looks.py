@@ -67,7 +67,7 @@ def _with_trades(tokens: Sequence[Token]) -> Iterator[Token]:
             yield token
             continue
         person, deed = trade.name.split(" ", 1)
-        yield Token(token.text, (Meaning("things", person, trade.is_plural),), token.pose)
+        yield replace(token, meanings=(Meaning("things", person, trade.is_plural),))
         soon = {meaning.name for after in tokens[at + 1 : at + SOON] for meaning in after.meanings}
         if deed.split(" ")[1] not in soon:
             yield Token(token.text, (Meaning("actions", deed),))

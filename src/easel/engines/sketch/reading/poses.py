@@ -33,7 +33,8 @@ def with_poses(tokens: Sequence[Token], language: Language) -> list[Token]:
         if pose is None:
             continue
         for owner in _owners(listed, at, language.grammar):
-            listed[owner] = replace(listed[owner], pose=listed[owner].pose or pose)
+            if listed[owner].pose is None:
+                listed[owner] = replace(listed[owner], pose=pose, pose_word=token.text)
     return listed
 
 

@@ -45,6 +45,7 @@ class Token:
     meanings: tuple[Meaning, ...] = ()
     pose: str | None = None
     """What the thing does that it names."""
+    pose_word: str = ""
 
     @property
     def is_boundary(self) -> bool:

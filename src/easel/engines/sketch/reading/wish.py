@@ -14,7 +14,8 @@ AMOUNTS: Final = {"some": SOME, "many": MANY, "field": FIELD}
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One kind of thing, `count` of it. `picture` names it, `word` is how the prompt says it."""
+    """One kind of thing, `count` of it. `picture` names it. `word` and `pose_word` are how the prompt says what it is
+    and what it does."""
 
     picture: str
     word: str
@@ -24,6 +25,7 @@ class Thing:
     size: str | None = None
     pose: str | None = None
     """What it does by itself, such as `running`: a name of the section `poses` of the tables."""
+    pose_word: str = ""
     dyes: tuple[tuple[str, str], ...] = ()
     """Parts of its picture that get another colour: what colour they have, and the name of the new one."""
 

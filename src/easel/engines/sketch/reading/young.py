@@ -35,7 +35,7 @@ def with_young(tokens: Sequence[Token], grammar: Grammar) -> list[Token]:
         named = [_animal(other) for other in (*reversed(tokens[:at]), *tokens[at + 1 :])]
         grown = next((name for name in named if name in LIKE[kind]), None)
         picture = grown or picture
-        thing = Token(token.text, (Meaning("things", picture, young.is_plural),), token.pose)
+        thing = replace(token, meanings=(Meaning("things", picture, young.is_plural),))
         small = [Token(token.text, (Meaning("sizes", "small"),))] if picture in named else []
         listed += [thing, *small] if grammar.adjectives_after else [*small, thing]
     return listed
