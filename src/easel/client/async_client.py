@@ -1,8 +1,8 @@
 """The Python client for asyncio. It does what `Client` does, and may be used by several tasks at once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, aclosing, suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
@@ -10,7 +10,7 @@ import httpx2
 
 from easel.client.answers import Credits, Picture, Task, TaskPage, credits_of, models_of, page_of, task_of
 from easel.client.connections import async_connection
-from easel.client.failures import Unfinished
+from easel.client.failures import ClientError, Unfinished
 from easel.client.operations import Operations
 from easel.client.orders import DRAW_TIMEOUT_S, OrderFields, list_path, order_body, order_headers, task_path
 from easel.client.service_address import SETTING, key_of, url_of
@@ -78,7 +78,7 @@ class AsyncClient:
         If the time is up or the wait is cancelled, the task is cancelled, and nothing is charged. Raises TaskFailed,
         Unfinished, Refused, ClientError.
         """
-        task = await self.submit(prompt, idempotency_key=idempotency_key, **order)
+        task = await self._submitted(self.submit(prompt, idempotency_key=idempotency_key, **order))
         try:
             async with aclosing(self.follow(task.id, timeout_s=timeout_s)) as states:
                 async for state in states:
@@ -132,6 +132,17 @@ class AsyncClient:
     async def models(self) -> list[str]:
         """The models that the key may use."""
         return await self._run(self._operations.ask("GET", "/v1/models", models_of))
+
+    async def _submitted(self, submission: Coroutine[Any, Any, Task]) -> Task:
+        """The submitted task. If the wait for it is cancelled, so is the task, because the service may already have the
+        order."""
+        submitting = asyncio.ensure_future(submission)
+        try:
+            return await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            with suppress(ClientError):
+                await self.cancel((await asyncio.shield(submitting)).id)
+            raise
 
     async def _run(self, operation: Operation[_Outcome]) -> _Outcome:
         """Do an operation, and return its outcome."""

@@ -40,7 +40,7 @@ class McpEndpoint:
 
     async def answer(self, request: Request) -> Response:
         """The answer to a request; to one without a valid key, the refusal that every endpoint gives."""
-        if self._loading is None:
+        if self._loading is None or _has_failed(self._loading):
             self._loading = asyncio.create_task(self._loaded())
         server = await asyncio.shield(self._loading)
         response: Response = await server.answer(request)
@@ -51,3 +51,8 @@ class McpEndpoint:
         # Loading takes half a second, in which other requests are answered.
         module = await asyncio.to_thread(import_module, _SERVER)
         return await module.started(self._app)
+
+
+def _has_failed(loading: asyncio.Task[Any]) -> bool:
+    """Whether loading ended without a server, so that the next request has to try again."""
+    return loading.done() and (loading.cancelled() or loading.exception() is not None)

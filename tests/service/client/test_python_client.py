@@ -176,6 +176,25 @@ def test_a_cancelled_coroutine_cancels_its_task(slow: Service) -> None:
     assert ended.error.code == "request_cancelled"
 
 
+def test_a_coroutine_that_is_cancelled_while_it_submits_leaves_nothing_to_pay(slow: Service) -> None:
+    key = slow.new_key("left while submitting")
+
+    async def leave(after_s: float) -> None:
+        async with easel.AsyncClient(slow.url, key) as client:
+            drawing = asyncio.create_task(client.generate("a cat", size=SIZE))
+            await asyncio.sleep(after_s)
+            drawing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await drawing
+
+    with easel.Client(slow.url, key) as client:
+        for after_s in (0.0, 0.001, 0.003, 0.01):
+            asyncio.run(leave(after_s))
+        left = client.tasks().tasks
+        assert left
+        assert {client.wait(task.id).credits for task in left} == {0}
+
+
 def test_a_deleted_picture_is_gone(client: easel.Client) -> None:
     task = client.generate("a cat", size=SIZE).task
     client.delete(task.id)
