@@ -1,5 +1,7 @@
 """Things stand where an illustrator would put them: in their vase, in a mouth, on their desk, at the horizon."""
 
+import math
+
 import pytest
 
 from easel.engines.sketch.composing.composer import compose
@@ -28,9 +30,11 @@ def test_flowers_stand_in_their_vase_with_their_blossoms_above_it(seed: int, lib
     roses = [placed for placed in found.placed if placed.picture == "rose"]
     assert found.place in ("table-top", "room")
     for rose in roses:
-        assert rose.y - rose.height < vase.y - vase.height < rose.y
+        stem = rose.height / 2 * math.cos(math.radians(rose.turn))
+        assert rose.y - rose.height < vase.y - vase.height < rose.y - rose.height / 2 + stem
         assert found.placed.index(rose) < found.placed.index(vase)
     assert len({round(rose.turn) for rose in roses}) == 3
+    assert len({round(rose.y) for rose in roses}) > 1
 
 
 @pytest.mark.parametrize("seed", range(1, 6))

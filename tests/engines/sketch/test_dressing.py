@@ -1,5 +1,6 @@
 """Placed pictures take the colours that the prompt says, and the light."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -33,6 +34,14 @@ def test_a_red_fox_stays_a_fox_but_a_blue_cat_is_blue(library: Library) -> None:
     assert red != painted(plain, library)
     blue = painted(placed("a blue cat", library), library)
     assert sum(oklab(colour)[2] < -0.1 for colour in colours(blue)) > 10
+
+
+def test_a_red_flower_is_as_red_as_said_though_its_picture_is_nearly_red(library: Library) -> None:
+    tulip = placed("a red tulip", library)
+    wanted, got = oklab(NAMED["red"]), [oklab(colour) for colour in colours(painted(tulip, library))]
+    assert not [
+        lab for lab in got if lab[1] > 0.1 and abs(math.atan2(lab[2], lab[1]) - math.atan2(wanted[2], wanted[1])) > 0.3
+    ]
 
 
 @pytest.mark.parametrize(("time", "is_lit"), [("night", True), ("sunset", True), ("day", False)])

@@ -31,6 +31,12 @@ STEM_TURN: Final = 46.0
 """How many degrees the outermost flowers of a vase lean to their side."""
 VASE_WIDTH: Final = 1.12
 """How wide a single flower in a vase is at most, compared with the vase."""
+STEM_IN_VASE: Final = 0.18
+"""How far the stems of flowers reach down into a vase from its rim, as a share of its height."""
+STEM_LONGER: Final = 0.15
+"""How much longer every second stem is, on the same scale."""
+FLOWER_WIDTH_MIN: Final = 0.42
+"""How wide each of several flowers is at least, compared with the vase."""
 UPRIGHT: Final = {"bouquet": 38.0}
 """How many degrees pictures must be turned that do not stand upright."""
 FOOD: Final = "Food & Drink"
@@ -131,18 +137,22 @@ def _at_vehicle_window(unit: Unit, carrier: Part, part: Part, window: tuple[floa
 
 
 def _in_vase(unit: Unit, carrier: Part, part: Part, place: int) -> None:
-    """A flower whose stem is in a vase, leaning to its side."""
+    """A flower whose stem is in a vase, leaning to its side. Every second one of several is higher and behind."""
     aside = 2 * (part.x - carrier.x) / carrier.width
     is_alone = aside == 0 and place == 0
-    wide = VASE_WIDTH * carrier.width if is_alone else min(0.74 * carrier.width, 1.75 * part.width)
+    is_slim = part.width < 0.8 * part.height
+    wide = min(0.74 * carrier.width, max(1.75 * part.width, FLOWER_WIDTH_MIN * carrier.width))
+    wide = VASE_WIDTH * carrier.width if is_alone else wide
     height = min(0.92 * carrier.height, wide * part.height / part.width)
-    aside *= 1.0 if part.width < 0.8 * part.height else BROAD_LEAN
+    aside *= 1.0 if is_slim else BROAD_LEAN
     lean = math.radians(STEM_TURN * aside)
-    x, y = height / 2 * math.sin(lean), 0.97 * carrier.height - 0.49 * height - height / 2 * (1 - math.cos(lean))
-    y += 0.0 if is_alone or part.width < 0.8 * part.height else BROAD_RISE * height * (1 - abs(aside))
+    long = height / 2 + (STEM_LONGER * carrier.height if place % 2 else 0.0)
+    x, y = long * math.sin(lean), (0.97 - STEM_IN_VASE) * carrier.height + long * math.cos(lean) - height / 2
+    y += 0.0 if is_alone or is_slim else BROAD_RISE * height * (1 - abs(aside))
     turn = UPRIGHT.get(part.picture.name, 0.0) + STEM_TURN * aside
     part = replace(part, height=height, x=carrier.x + x, y=carrier.y + y, turn=turn)
-    unit.parts.insert(unit.parts.index(carrier), part)
+    first = next((at for at, one in enumerate(unit.parts) if one.thing == part.thing), unit.parts.index(carrier))
+    unit.parts.insert(first if place % 2 else unit.parts.index(carrier), part)
 
 
 def _wearing(unit: Unit, carrier: Part, part: Part, _place: int, _repose: Repose) -> None:

@@ -84,10 +84,11 @@ def _is_rural(thing: Thing, library: Library) -> bool:
 
 
 def _is_contained(wish: Wish, thing: Thing, library: Library) -> bool:
-    """Whether a thing is a flower in a vase or food in a bowl, which may be wherever these are."""
-    if library.is_creature(thing.picture):
+    """Whether a thing is a flower in a vase, food in a bowl or a fish on a plate, which may be wherever these are."""
+    if library.is_creature(thing.picture) and library.traits(thing.picture).stance not in ("swims", "deep"):
         return False
-    holders = (one.other for one in wish.relations if one.kind == "inside" and wish.things[one.subject] is thing)
+    held = (one for one in wish.relations if one.kind in ("inside", "on") and wish.things[one.subject] is thing)
+    holders = (one.other for one in held)
     return any(at is not None and library.traits(wish.things[at].picture).stance == "small" for at in holders)
 
 

@@ -35,7 +35,7 @@ def dressed(body: str, one: Placed, picture: Picture, light: Light, time: str) -
 def _target(name: str, picture: Picture) -> str:
     """The colour that a picture gets. Animals keep theirs for the most part if it is near."""
     target, own = colour.NAMED[name], picture.main_colour
-    if picture.category != "Animals & Nature":
+    if picture.category != "Animals & Nature" or "plant" in picture.traits.marks:
         return target
     first, second = colour.oklab(target), colour.oklab(own)
     if min(math.hypot(*first[1:]), math.hypot(*second[1:])) < 0.06:
