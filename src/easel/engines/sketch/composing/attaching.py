@@ -32,7 +32,9 @@ STEM_TURN: Final = 46.0
 VASE_WIDTH: Final = 1.12
 """How wide a single flower in a vase is at most, compared with the vase."""
 STEM_IN_VASE: Final = 0.18
-"""How far the stems of flowers reach down into a vase from its rim, as a share of its height."""
+ONE_STEM_IN_VASE: Final = 0.27
+"""How far the stems of several flowers, and the stem of one, reach down into a vase from its rim, as a share of its
+height."""
 STEM_LONGER: Final = 0.15
 """How much longer every second stem is, on the same scale."""
 FLOWER_WIDTH_MIN: Final = 0.42
@@ -147,7 +149,8 @@ def _in_vase(unit: Unit, carrier: Part, part: Part, place: int) -> None:
     aside *= 1.0 if is_slim else BROAD_LEAN
     lean = math.radians(STEM_TURN * aside)
     long = height / 2 + (STEM_LONGER * carrier.height if place % 2 else 0.0)
-    x, y = long * math.sin(lean), (0.97 - STEM_IN_VASE) * carrier.height + long * math.cos(lean) - height / 2
+    foot = (0.97 - (ONE_STEM_IN_VASE if is_alone else STEM_IN_VASE)) * carrier.height
+    x, y = long * math.sin(lean), foot + long * math.cos(lean) - height / 2
     y += 0.0 if is_alone or is_slim else BROAD_RISE * height * (1 - abs(aside))
     turn = UPRIGHT.get(part.picture.name, 0.0) + STEM_TURN * aside
     part = replace(part, height=height, x=carrier.x + x, y=carrier.y + y, turn=turn)

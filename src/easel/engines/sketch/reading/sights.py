@@ -10,7 +10,7 @@ FLAT: Final = frozenset({
 """Things that others are on even if the word is `in`, as in `en la mesa`."""
 WORN: Final = frozenset({
     "apron", "billed-cap", "coat", "cowboy-hat", "crown", "dress", "glasses", "goggles", "headphone", "helmet", "kimono", "ribbon",
-    "scarf", "sunglasses", "t-shirt", "tie", "top-hat", "witch-hat", "womans-hat",
+    "beanie", "party-hat", "santa-hat", "scarf", "sunglasses", "t-shirt", "tie", "top-hat", "witch-hat", "womans-hat",
 })  # fmt: skip
 """What those wear who are said to be with it."""
 ONE_OF: Final = {"books": "closed-book"}
