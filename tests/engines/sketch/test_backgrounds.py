@@ -46,6 +46,12 @@ def test_outdoors_time_weather_and_season_can_be_seen(name: str, library: Librar
     assert len(pictures) == 8
 
 
+@pytest.mark.parametrize("name", ["cafe", "kitchen", "room"])
+def test_indoors_the_weather_is_seen_through_the_window(name: str, library: Library) -> None:
+    weathers = (None, "rain", "storm", "snowfall", "cloudy")
+    assert len({painted(name, library, time="day", weather=weather) for weather in weathers}) == len(weathers)
+
+
 def test_a_name_without_a_background_is_known_to_have_none() -> None:
     assert background.has("beach")
     assert not background.has("atlantis")

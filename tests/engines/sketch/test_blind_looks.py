@@ -139,6 +139,8 @@ def test_what_is_on_top_of_food_lies_on_it(prompt: str, below: str, topping: str
     [
         ("a cat looking out of a window at the city", "cat", "window-city"),
         ("a woman looking out of the window at the sea", "woman", "window-sea"),
+        ("a cat on a windowsill watching the rain", "cat", "window-rain"),
+        ("кот на подоконнике смотрит на снегопад", "cat", "window-snow"),
         ("ein Hund schaut aus dem Fenster", "dog", "window"),
     ],
 )

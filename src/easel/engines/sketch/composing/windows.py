@@ -15,7 +15,8 @@ VIEWS: Final = {
     "lake": "sea", "mountains": "mountains", "river": "forest", "sea": "sea", "snow": "mountains", "street": "city",
     "underwater": "sea",
 }  # fmt: skip
-"""What is seen through the window instead of a meadow."""
+WEATHERS: Final = {"rain": "rain", "storm": "rain", "snowfall": "snow"}
+"""What is seen through the window instead of a meadow, by the place and by the weather."""
 
 
 def seen_from_inside(wish: Wish, library: Library) -> Wish:
@@ -34,7 +35,7 @@ def seen_from_inside(wish: Wish, library: Library) -> Wish:
     )
     if at is None:
         return wish
-    view = VIEWS.get(wish.place or "")
+    view = VIEWS.get(wish.place or "") or WEATHERS.get(wish.weather or "")
     window = replace(wish.things[at], picture=f"{WINDOW}-{view}" if view else WINDOW)
     things = (*wish.things[:at], window, *wish.things[at + 1 :])
     relations = tuple(

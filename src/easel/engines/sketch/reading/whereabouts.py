@@ -28,9 +28,10 @@ SEEN_TOGETHER: Final = ({"sea", "beach"}, {"forest", "jungle"}, {"meadow", "farm
 """Places of which one shows the other as well."""
 SNOW: Final = "snow"
 SNOWED_ON: Final = frozenset({
-    "city", "desert", "farm", "forest", "garden", "jungle", "lake", "market", "meadow", "mountains", "river", "road", "street",
+    "cafe", "city", "desert", "farm", "forest", "garden", "jungle", "kitchen", "lake", "market", "meadow", "mountains", "river",
+    "road", "room", "street",
 })  # fmt: skip
-"""Places where snow lies if the prompt has both."""
+"""Places where snow lies, or is seen through the windows, if the prompt has both."""
 
 
 @dataclass(slots=True)

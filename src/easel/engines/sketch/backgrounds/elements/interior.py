@@ -1,10 +1,16 @@
 """Walls, floors, windows, pictures and shelves of rooms."""
 
+from typing import Final
+
 from easel.engines.sketch.backgrounds.background import View
-from easel.engines.sketch.backgrounds.elements.sky import SKIES
+from easel.engines.sketch.backgrounds.elements.season import is_winter
+from easel.engines.sketch.backgrounds.elements.sky import GREY, SKIES, clouded
 from easel.engines.sketch.composing.dice import Dice
 from easel.engines.sketch.painting.colour import lighter
 from easel.engines.sketch.painting.markup import circle, down_gradient, line, n, polygon, rect
+
+FALLING: Final = 34
+"""How many drops or flakes a window shows."""
 
 
 def wall(view: View, colour: str) -> str:
@@ -29,18 +35,19 @@ def floor(view: View, colour: str, skirting: str) -> str:
 
 
 def window(view: View, x: float, y: float, wide: float, tall: float) -> str:
-    """A window around a middle, with the sky of this time in it and curtains."""
+    """A window around a middle, with the sky of this time and the weather in it."""
     name = view.ids.next()
-    colours = SKIES[view.time][0]
+    colours = clouded(view, SKIES[view.time][0])
     left, top = x - wide / 2, y - tall / 2
     painted = rect(
         left - view.unit, top - view.unit, wide + 2 * view.unit, tall + 2 * view.unit, "#fbf8f2", view.unit * 0.5
     )
     painted += down_gradient(name, [(0, colours[0]), (1, colours[2])]) + rect(left, top, wide, tall, f"url(#{name})")
-    if view.time == "night":
+    if view.time == "night" and view.weather not in GREY:
         painted += circle(x + wide * 0.22, top + tall * 0.22, wide * 0.09, "#fbf3d4")
     painted += polygon([(left, top + tall), (left, top + tall * 0.78), (x, top + tall * 0.68), (left + wide, top + tall * 0.8),
-                        (left + wide, top + tall)], view.light.on("#8cc06e", 0.5))  # fmt: skip
+                        (left + wide, top + tall)], view.light.on("#eef4f8" if is_winter(view) else "#8cc06e", 0.5))  # fmt: skip
+    painted += _falling(view, left, top, wide, tall)
     bar = 0.9 * view.unit
     painted += rect(x - bar / 2, top, bar, tall, "#fbf8f2") + rect(left, y - bar / 2, wide, bar, "#fbf8f2")
     painted += rect(
@@ -52,6 +59,25 @@ def window(view: View, x: float, y: float, wide: float, tall: float) -> str:
         0.6 * view.unit,
     )
     return painted
+
+
+def _falling(view: View, left: float, top: float, wide: float, tall: float) -> str:
+    """The rain or the snow behind a pane."""
+    dice = view.dice.named(f"pane {n(left)}")
+    if view.weather == "snowfall":
+        return "".join(
+            circle(left + dice.between(0.03, 0.97) * wide, top + dice.between(0.03, 0.97) * tall,
+                   view.unit * dice.between(0.25, 0.6), "#ffffff", 0.9)
+            for _ in range(FALLING)
+        )  # fmt: skip
+    if view.weather not in ("rain", "storm"):
+        return ""
+    streaks = ""
+    for _ in range(FALLING):
+        x, y = left + dice.between(0.02, 0.93) * wide, top + dice.between(0.02, 0.88) * tall
+        length = dice.between(0.05, 0.1) * tall
+        streaks += f"M{n(x)} {n(y)}l{n(length * 0.22)} {n(length)}"
+    return line(streaks, "#f2f8ff", 0.35 * view.unit, 0.8)
 
 
 def framed(view: View, dice: Dice, x: float, y: float, wide: float, tall: float) -> str:

@@ -1,5 +1,6 @@
 """The sky of every time and weather: its colours, sun, moon, stars, clouds, rain and snow."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from easel.engines.sketch.backgrounds.background import View
@@ -24,11 +25,8 @@ def sky(view: View, bottom: float | None = None) -> str:
     """The sky down to `bottom` (by default a little below the horizon), with what is in it."""
     bottom = view.height if bottom is None else bottom
     dice = view.dice.named("sky")
-    colours = dice.pick(SKIES[view.time])
     grey = GREY.get(view.weather or "", 0.0)
-    stops = [mix(own, dull, grey) for own, dull in zip(colours, GREY_SKIES[view.time], strict=True)]
-    if view.weather == "storm":
-        stops = [mix(stop, "#2b3040", 0.45) for stop in stops]
+    stops = clouded(view, dice.pick(SKIES[view.time]))
     name = view.ids.next()
     end = min(bottom, view.horizon + 4 * view.unit)
     painted = down_gradient(name, [(0, stops[0]), (0.55, stops[1]), (1, stops[2])])
@@ -36,6 +34,13 @@ def sky(view: View, bottom: float | None = None) -> str:
     if bottom > end:
         painted += rect(0, end - 1, view.width, bottom - end + 1, stops[2])
     return painted + _lights(view, dice.named("lights"), grey) + _clouds(view, dice.named("clouds"), grey)
+
+
+def clouded(view: View, colours: Sequence[str]) -> list[str]:
+    """The colours of a clear sky as the weather has them."""
+    grey = GREY.get(view.weather or "", 0.0)
+    stops = [mix(own, dull, grey) for own, dull in zip(colours, GREY_SKIES[view.time], strict=True)]
+    return [mix(stop, "#2b3040", 0.45) for stop in stops] if view.weather == "storm" else stops
 
 
 def _lights(view: View, dice: Dice, grey: float) -> str:
