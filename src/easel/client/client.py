@@ -6,7 +6,7 @@ Requests are repeated as `operations` describes.
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -14,9 +14,17 @@ import httpx2
 
 from easel.client.answers import Credits, Picture, Task, TaskPage, credits_of, models_of, page_of, task_of
 from easel.client.connections import connection
-from easel.client.failures import Unfinished
+from easel.client.failures import ClientError, Unfinished
 from easel.client.operations import Operations
-from easel.client.orders import DRAW_TIMEOUT_S, OrderFields, list_path, order_body, order_headers, task_path
+from easel.client.orders import (
+    DRAW_TIMEOUT_S,
+    OrderFields,
+    list_path,
+    new_idempotency_key,
+    order_body,
+    order_headers,
+    task_path,
+)
 from easel.client.service_address import SETTING, key_of, url_of
 from easel.client.steps import (
     ANSWER_BYTES_MAX,
@@ -75,7 +83,14 @@ class Client:
         If the time is up or the wait is interrupted, the task is cancelled, and nothing is charged. Raises TaskFailed,
         Unfinished, Refused, ClientError.
         """
-        task = self.submit(prompt, idempotency_key=idempotency_key, **order)
+        key = idempotency_key or new_idempotency_key()
+        try:
+            task = self.submit(prompt, idempotency_key=key, **order)
+        except (KeyboardInterrupt, SystemExit):
+            # The service may already have the order. Its answer to the same order again names the task.
+            with suppress(ClientError):
+                self.cancel(self.submit(prompt, idempotency_key=key, **order).id)
+            raise
         try:
             for state in self.follow(task.id, timeout_s=timeout_s):
                 task = state

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import inspect
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -190,6 +193,28 @@ def test_a_coroutine_that_is_cancelled_while_it_submits_leaves_nothing_to_pay(sl
     with easel.Client(slow.url, key) as client:
         for after_s in (0.0, 0.001, 0.003, 0.01):
             asyncio.run(leave(after_s))
+        left = client.tasks().tasks
+        assert left
+        assert {client.wait(task.id).credits for task in left} == {0}
+
+
+def test_an_interruption_while_an_order_is_submitted_leaves_nothing_to_pay(slow: Service) -> None:
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def generate(client: easel.Client, after_s: float) -> None:
+        threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        client.generate("a cat", size=SIZE)
+
+    with easel.Client(slow.url, slow.new_key("interrupted")) as client:
+        before = signal.signal(signal.SIGUSR1, interrupt)
+        try:
+            for after_s in (0.001, 0.002, 0.004, 0.01):
+                client.models()  # opens the connection: the HTTP library leaves the socket of an interrupted one to Python
+                with pytest.raises(KeyboardInterrupt):
+                    generate(client, after_s)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
         left = client.tasks().tasks
         assert left
         assert {client.wait(task.id).credits for task in left} == {0}
