@@ -27,7 +27,7 @@ from tests.support.running_service import Service, finish, submit
 BEFORE_SEALS: Final = "c62cec2"
 INSUFFICIENT_PRIVILEGE: Final = "42501"
 ATTACKS: Final = {
-    "program": "EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch {mark}''';",
+    "program": "EXECUTE 'COPY (SELECT 1) TO PROGRAM ''cat > {mark}''';",
     "write": "EXECUTE 'COPY (SELECT 1) TO ''{mark}''';",
     "read": "PERFORM pg_read_file('/etc/passwd');",
     "folder": "PERFORM pg_ls_dir('/');",
