@@ -85,8 +85,9 @@ demo: $(VENV)/installed ## Start the whole service, draw a cat into cat.webp, an
 	@$(BIN)/python -m tools.demo
 
 # The tests of a file stay in one process, which has the services that they share. PyTorch uses one thread, because the
-# threads of several processes would only wait for each other. A line at the end says which tests were skipped, and why.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -rs
+# threads of several processes would only wait for each other. Lines at the end say which tests were skipped, and why, and
+# which passed only when they were tried again.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -rsR
 # The tests that start no server and do not load PyTorch.
 QUICK_ROOMS := client commands deploy documents domain engines live outside runtime settings web
 
@@ -109,7 +110,7 @@ quick: check ## Run every check, and the tests that start no server and do not l
 	$(PYTEST) --numprocesses 4 $(QUICK_ROOMS:%=tests/%)
 
 test: check ## Run every check and every test
-	$(PYTEST) --numprocesses 5
+	$(PYTEST) --numprocesses 5 $(PYTEST_OPTIONS)
 
 check: $(VENV)/installed-dev ## Run every check but the tests
 	$(BIN)/ruff format --check $(SOURCES)
