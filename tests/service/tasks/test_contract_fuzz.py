@@ -130,12 +130,21 @@ def is_as_agreed(
         return response.headers["content-type"][0].startswith(EVENTS)  # it takes the schema for that of one event
     if not isinstance(failure, AcceptedNegativeData | RejectedPositiveData):
         return False
+    if response.status_code == 416:
+        total = response.headers["content-range"][0].removeprefix("bytes */")
+        return is_outside(str(response.request.headers["Range"]), int(total))
     sent = response.request
     headers = {name: text if isinstance(text, str) else text.decode("latin-1") for name, text in sent.headers.items()}
     body = sent.body.encode() if isinstance(sent.body, str) else sent.body
     assert isinstance(body, bytes | None)
     is_good = rules.is_good(case.operation.method, case.path, str(sent.url), headers, body)
     return is_good is isinstance(failure, AcceptedNegativeData)
+
+
+def is_outside(byte_range: str, total: int) -> bool:
+    """Whether a range holds none of so many bytes, which no schema can say: how long a picture is."""
+    start, _, end = byte_range.removeprefix("bytes=").partition("-")
+    return int(start) >= total if start else int(end) == 0
 
 
 def note_answers(run: Run, contract: Contract, recorder: ScenarioRecorder) -> None:
@@ -235,6 +244,13 @@ def test_no_generated_request_caused_an_error_in_the_log_or_the_ledger(tried: Se
     assert run.requests
     assert [line for line in tried.log_lines() if line["level"] in {"error", "critical"}] == []
     tried.audit()
+
+
+@pytest.mark.parametrize(
+    ("byte_range", "outside"), [("bytes=9-", True), ("bytes=8-", False), ("bytes=-0", True), ("bytes=-1", False)]
+)
+def test_a_range_is_refused_rightly_only_outside_the_picture(byte_range: str, outside: bool) -> None:
+    assert is_outside(byte_range, 9) is outside
 
 
 @pytest.mark.parametrize(
