@@ -81,7 +81,8 @@ def _posed(thing: Thing, library: Library) -> Thing:
 
 
 def shows_pose(thing: Thing, library: Library) -> bool:
-    """Whether the picture of a posed thing shows what it does. What has no limbs only seems to sit, lie, run or fly."""
+    """Whether the picture of a posed thing shows what it does. A thing that is no creature, such as a vase that sits on
+    a table, needs no more than to be there in order to sit, lie, run or fly."""
     pose, picture = thing.pose, thing.picture
     if pose in (None, "walking", "swimming", FACE) or (pose == "sleeping" and library.is_creature(picture)):
         return True
